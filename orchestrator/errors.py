@@ -1,0 +1,152 @@
+"""The families of errors, each with the exit code that it leads to.
+
+Facts only: whether an error is worth another try is decided in `policy`, never by the shape of an exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The published exit codes."""
+
+    DONE = 0
+    FAILED = 1  # some functions failed or were blocked
+    USAGE = 2  # usage or manifest error
+    INTERRUPTED = 3  # interrupted, or an outcome is unknown: there is something to go on with
+    LOCKED = 4  # another run holds the lock
+    ROLLED_BACK = 5
+    NOT_STARTED = 6  # credentials, network, bucket, rights
+
+
+class Code(IntEnum):
+    """google.rpc.Code, as the `code` of an error body or of an Operation's error."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class OrchestratorError(Exception):
+    """Base of all errors that a user may see: one sentence, and what to do next (`advice`, may be empty)."""
+
+    exit = Exit.FAILED
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One mistake in a manifest: where it stands (line 0: the file as a whole), which key, which rule it breaks."""
+
+    file: str
+    line: int
+    key: str  # dotted, as written: functions.thumbnailer.memory
+    rule: str  # a sentence: what is wrong, what is allowed, "did you mean …?"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.rule}" if self.key else f"{place}: {self.rule}"
+
+
+class ManifestError(OrchestratorError):
+    """A manifest with mistakes: all of them at once, in the order of files and lines."""
+
+    exit = Exit.USAGE
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
+        super().__init__(f"{count} in the manifest", advice="nothing was sent; mend the lines named above")
+        self.mistakes = mistakes
+
+
+class UsageError(OrchestratorError):
+    """A command that makes no sense as it was typed."""
+
+    exit = Exit.USAGE
+
+
+class StartError(OrchestratorError):
+    """The run could not start: credentials, network, bucket, rights, state folder. Nothing was changed."""
+
+    exit = Exit.NOT_STARTED
+
+
+class InterruptedRunError(OrchestratorError):
+    """The run cannot go on but can be taken up again (a fixed token has expired, say)."""
+
+    exit = Exit.INTERRUPTED
+
+
+class LockHeldError(OrchestratorError):
+    """Another run holds the lock."""
+
+    exit = Exit.LOCKED
+
+
+class PackageError(OrchestratorError):
+    """A function's package cannot be made: its own failure, not the run's. `detail`: a build's output, say."""
+
+    def __init__(self, message: str, *, advice: str = "", detail: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.detail = detail
+
+
+class JournalError(OrchestratorError):
+    """The journal cannot be written or read."""
+
+    exit = Exit.NOT_STARTED
+
+
+class CloudError(OrchestratorError):
+    """A call that the cloud refused, or that had no usable answer.
+
+    `code` is the gRPC code of the body (None where there was no such body), `http_status` None where there was no
+    answer at all. `sent`: the request may have reached the service, so a call that changes something may have
+    acted. `retry_after_s` is the server's own wish.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: str,
+        code: Code | None = None,
+        http_status: int | None = None,
+        sent: bool = True,
+        retry_after_s: float | None = None,
+        request_id: str = "",
+        server_trace_id: str = "",
+        client_request_id: str = "",
+        quota: str = "",
+        advice: str = "",
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.call = call  # "createVersion", "put object"
+        self.code = code
+        self.http_status = http_status
+        self.sent = sent
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+        self.server_trace_id = server_trace_id
+        self.client_request_id = client_request_id
+        self.quota = quota  # metric name of a QuotaFailure violation, where the body has one

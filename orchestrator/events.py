@@ -1,0 +1,236 @@
+"""What happened, as frozen values with a dict form: the journal's rows, the progress display and the logs read these.
+
+No event carries an environment value, a secret, a token or a body. `at` is seconds since the epoch, `key` a unit's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Outcome,
+    Step,
+    Unchanged,
+    Unknown,
+)
+
+SCHEMA = 1  # raised when a stored event changes its meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a time."""
+
+    kind: ClassVar[str] = ""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A run begins. `units` is the number of functions in its plan."""
+
+    kind: ClassVar[str] = "run_started"
+    run_id: str
+    verb: str
+    endpoint: str
+    manifest: str
+    units: int
+    program: str  # our version
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlanned(Event):
+    """What the plan says of one function, and what was live before it was touched."""
+
+    kind: ClassVar[str] = "unit_planned"
+    key: str
+    name: str
+    folder_id: str
+    function_id: str
+    action: str
+    reason: str
+    base_version_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted(Event):
+    """A unit enters a step."""
+
+    kind: ClassVar[str] = "step_started"
+    key: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished(Event):
+    """A unit leaves a step, whether it went well or not. `seconds` counts retries and their waits."""
+
+    kind: ClassVar[str] = "step_finished"
+    key: str
+    step: Step
+    seconds: float
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StepRetried(Event):
+    """A call failed in a way that is worth another try, after `wait_s`, holding no slot."""
+
+    kind: ClassVar[str] = "step_retried"
+    key: str
+    step: Step
+    attempt: int
+    wait_s: float
+    reason: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSent(Event):
+    """Progress of an upload. For displays only: never journaled."""
+
+    kind: ClassVar[str] = "bytes_sent"
+    key: str
+    sent_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackageStored(Event):
+    """The package is where createVersion can take it from. `existed`: nothing was uploaded."""
+
+    kind: ClassVar[str] = "package_stored"
+    key: str
+    bucket: str
+    object: str
+    sha256: str
+    size_bytes: int
+    existed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requested(Event):
+    """The intent, written before the call: `call` is "create" (Function) or "createVersion"."""
+
+    kind: ClassVar[str] = "requested"
+    key: str
+    call: str
+    function_id: str
+    idempotency_key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationAccepted(Event):
+    """The cloud took the call; written before the first poll."""
+
+    kind: ClassVar[str] = "operation_accepted"
+    key: str
+    call: str
+    operation_id: str
+    function_id: str
+    version_id: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationDone(Event):
+    """The Operation was seen `done`; `error` is empty where it succeeded."""
+
+    kind: ClassVar[str] = "operation_done"
+    key: str
+    operation_id: str
+    seconds: float  # by the cloud's own createdAt and modifiedAt, -1 where it gave none
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEnded(Event):
+    """A unit's outcome; a later one (observing) replaces an earlier one."""
+
+    kind: ClassVar[str] = "unit_ended"
+    key: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    """The run is over; `reason` says why where it stopped before its plan was done."""
+
+    kind: ClassVar[str] = "run_ended"
+    exit_code: int
+    reason: str = ""
+
+
+EVENTS: Mapping[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        RunStarted,
+        UnitPlanned,
+        StepStarted,
+        StepFinished,
+        StepRetried,
+        BytesSent,
+        PackageStored,
+        Requested,
+        OperationAccepted,
+        OperationDone,
+        UnitEnded,
+        RunEnded,
+    )
+}
+_OUTCOMES: Mapping[str, type[Outcome]] = {
+    "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
+    "unknown": Unknown,
+}  # fmt: skip
+_NAMES = {cls: name for name, cls in _OUTCOMES.items()}
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """Name an outcome as stored and shown: "deployed", "unknown" …"""
+    return _NAMES[type(outcome)]
+
+
+def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
+    """Turn an outcome into JSON values, with its name under "outcome"."""
+    return {"outcome": outcome_name(outcome), **asdict(outcome)}
+
+
+def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
+    """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
+    cls = _OUTCOMES[data["outcome"]]
+    known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    if cls is Failed:
+        names = {field.name for field in fields(Failure)}
+        failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
+        return Failed(Step(known["step"]), failure)
+    return cls(**known)
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Turn an event into JSON values, with its kind under "kind"."""
+    data: dict[str, Any] = {"kind": event.kind}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        data[field.name] = outcome_to_dict(value) if field.name == "outcome" else value
+    return data
+
+
+def from_dict(data: Mapping[str, Any]) -> Event:
+    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know."""
+    cls = EVENTS[data["kind"]]
+    values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    if "step" in values:
+        values["step"] = Step(values["step"])
+    if "outcome" in values:
+        values["outcome"] = outcome_from_dict(values["outcome"])
+    return cls(**values)

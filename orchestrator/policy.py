@@ -1,0 +1,69 @@
+"""When to try again and how long to wait: tiny pure functions, each with its truth table here and in its test."""
+
+from __future__ import annotations
+
+import random
+from enum import StrEnum
+
+from orchestrator.errors import CloudError, Code
+
+MAX_ATTEMPTS = 10
+_BASE_S = 0.5
+_CAP_S = 30.0
+
+_TRANSIENT = {Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.ABORTED, Code.INTERNAL, Code.UNAVAILABLE, Code.CANCELLED}
+_STATIC_QUOTAS = ("count", "tags", "size")  # serverless.functions.count …: waiting does not free them
+_STATIC_TEXTS = ("functions.count", "number of functions", "tags per function", "number of tags")
+_RATE_TEXTS = ("active operations", "concurrent", "rate")
+
+
+class Verdict(StrEnum):
+    """What an error of a call means for that call.
+
+    | error                                              | verdict      |
+    | ---                                                | ---          |
+    | UNAUTHENTICATED (the adapter refreshed once)        | TOKEN        |
+    | never reached the service                           | REFUSED      |
+    | RESOURCE_EXHAUSTED of a static quota                | QUOTA        |
+    | RESOURCE_EXHAUSTED otherwise (operations, rate)     | REFUSED      |
+    | UNKNOWN, DEADLINE, ABORTED, INTERNAL, UNAVAILABLE   | UNSURE       |
+    | sent, and no usable answer                          | UNSURE       |
+    | any other code                                      | PERMANENT    |
+    """
+
+    REFUSED = "refused"  # nothing happened: safe to send again
+    UNSURE = "unsure"  # it may have happened: send again with the same Idempotency-Key only
+    TOKEN = "token"  # noqa: S105 - a verdict's name, no password
+    QUOTA = "quota"
+    PERMANENT = "permanent"
+
+
+def judge(error: CloudError) -> Verdict:
+    """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api §5)."""
+    if error.code is Code.UNAUTHENTICATED:
+        return Verdict.TOKEN
+    if not error.sent:
+        return Verdict.REFUSED
+    if error.code is Code.RESOURCE_EXHAUSTED:
+        return Verdict.QUOTA if _is_static(error) else Verdict.REFUSED
+    if error.code is None or error.code in _TRANSIENT:
+        return Verdict.UNSURE
+    return Verdict.PERMANENT
+
+
+def _is_static(error: CloudError) -> bool:
+    if error.quota:
+        return error.quota.rsplit(".", 1)[-1] in _STATIC_QUOTAS
+    text = error.message.lower()
+    return any(part in text for part in _STATIC_TEXTS) and not any(part in text for part in _RATE_TEXTS)
+
+
+def worth_retrying(verdict: Verdict, attempt: int) -> bool:
+    """Say whether the `attempt`-th try (from 1) that ended so should be followed by another."""
+    return verdict in (Verdict.REFUSED, Verdict.UNSURE) and attempt < MAX_ATTEMPTS
+
+
+def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = None) -> float:
+    """Wait before the try after the `attempt`-th: full jitter over a doubling span, never less than the server asks."""
+    span = min(_CAP_S, _BASE_S * 2 ** (attempt - 1))
+    return max(retry_after_s or 0.0, rng.uniform(span / 2, span))

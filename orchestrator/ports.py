@@ -1,0 +1,107 @@
+"""What the engine needs of the outside world, on one page.
+
+Every method may raise `CloudError` (the adapters translate once, at the edge); `Packager` raises `PackageError`.
+All of it is awaited through anyio, so the same engine runs on virtual time against `sandbox.memory_ports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from orchestrator.events import Event
+from orchestrator.model import Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
+
+
+class Functions(Protocol):
+    """The Functions service. Listings are complete (all pages) or raise: never a part of the truth."""
+
+    async def list_functions(self, folder_id: str) -> tuple[Function, ...]: ...
+    async def get_function(self, function_id: str) -> Function: ...
+    async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
+        """All versions of all functions of a folder. `filter` as the API takes it: `status="CREATING"`."""
+        ...
+
+    async def get_version(self, version_id: str) -> Version: ...
+    async def version_by_tag(self, function_id: str, tag: str) -> Version: ...
+    async def list_runtimes(self) -> tuple[str, ...]: ...
+    async def create_function(
+        self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
+    ) -> Operation: ...
+    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation: ...
+    async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
+
+
+class Operations(Protocol):
+    """The operation service."""
+
+    async def get(self, operation_id: str) -> Operation: ...
+
+
+class Directory(Protocol):
+    """Look-ups in other services: which cloud a folder is in, quotas, names of secrets and service accounts."""
+
+    async def cloud_of(self, folder_id: str) -> str | None:
+        """Ask resource-manager; None where it does not tell (no right, no such folder)."""
+        ...
+
+    async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
+        """Ask quota-manager for the limits of `serverless-functions` of a cloud."""
+        ...
+
+    async def secret_by_name(self, folder_id: str, name: str) -> str | None:
+        """Find the id of a Lockbox secret, None where the folder has none of that name."""
+        ...
+
+    async def latest_secret_version(self, secret_id: str) -> str:
+        """Find the id of the current version of a Lockbox secret; payloads are never read."""
+        ...
+
+    async def service_account_by_name(self, folder_id: str, name: str) -> str | None: ...
+
+
+Progress = Callable[[int], None]  # bytes sent so far; may be called from a worker thread
+
+
+class ObjectStore(Protocol):
+    """Object Storage."""
+
+    async def check(self, bucket: str) -> None:
+        """Raise `CloudError` with advice where the bucket is missing or may not be used."""
+        ...
+
+    async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
+        """Put a package under a content-addressed key unless it is there. Cancelling ends the upload at once."""
+        ...
+
+
+class Packager(Protocol):
+    """Makes packages of source code, in threads. Raises `PackageError`."""
+
+    async def build(self, code: SourceCode) -> None:
+        """Run the build command, once per distinct (folder, command) and run."""
+        ...
+
+    async def scan(self, code: SourceCode) -> Tree:
+        """Read the tree without packing it; once per distinct value and run."""
+        ...
+
+    async def pack(self, code: SourceCode) -> Package:
+        """Write the zip; once per distinct value and run. The caller reads it; `close` removes it."""
+        ...
+
+    def read(self, package: Package) -> bytes:
+        """The zip whole, for an inline `content` (≤ 3,670,016 bytes)."""
+        ...
+
+
+class Journal(Protocol):
+    """The append-only record of one run. `append` returns only once the event is written."""
+
+    def append(self, event: Event) -> None: ...
+
+
+class Clock(Protocol):
+    """Wall-clock time in seconds since the epoch, for records; time spans come from anyio."""
+
+    def __call__(self) -> float: ...

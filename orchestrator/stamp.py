@@ -1,0 +1,82 @@
+"""What a version is known by: its fingerprint, the stamp of it in the description, and the Idempotency-Key.
+
+The three are computed from what is sent and what was live, never from a run: any machine computes the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from orchestrator.model import BucketPackage, Code, Settings, Tree, VersionCopy
+from orchestrator.request import settings_fields
+
+FINGERPRINT_VERSION = 1  # part of the hash: raised when the canonical form changes, which redeploys everything
+STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
+_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{32})\]\s*$")
+_NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
+
+
+def fingerprint(settings: Settings, code: Code, tree: Tree | None) -> str:
+    """Hash the canonical settings and the code: 32 hex digits.
+
+    The code counts by its tree (path, executable bit, content), an object by its place and sha256, a copy by the
+    version's id. Secrets count by id and version, with both resolved.
+    """
+    fields = settings_fields(settings, settings.description)
+    # Order of tags, secrets and mounts means nothing to the cloud, so it means nothing here.
+    fields["tag"] = sorted(fields.get("tag", []))
+    for name, order in (("secrets", "environmentVariable"), ("mounts", "name"), ("storageMounts", "mountPointName")):
+        fields[name] = sorted(fields.get(name, []), key=lambda item, order=order: str(item.get(order)))  # type: ignore[misc]
+    canonical = {"version": FINGERPRINT_VERSION, "settings": fields, "code": _code(code, tree)}
+    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _code(code: Code, tree: Tree | None) -> dict[str, Any]:
+    if isinstance(code, BucketPackage):
+        return {"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""}
+    if isinstance(code, VersionCopy):
+        return {"version": code.version_id}
+    if tree is None:
+        msg = "the tree of a source is read before its fingerprint is taken"
+        raise ValueError(msg)
+    return {"tree": tree.hash}
+
+
+def stamped(description: str, digest: str) -> str:
+    """Put the stamp behind the user's own text."""
+    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}]"
+    return f"{description} {stamp}" if description else stamp
+
+
+def read_stamp(description: str) -> str | None:
+    """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
+    found = _STAMP.search(description)
+    return found[2] if found and int(found[1]) == FINGERPRINT_VERSION else None
+
+
+def without_stamp(description: str) -> str:
+    """Give the user's own text back."""
+    return _STAMP.sub("", description).rstrip()
+
+
+def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int, nonce: str = "") -> str:
+    """Make the Idempotency-Key of a createVersion: a UUIDv5 of the exact body, the `$latest` that the plan was based
+    on, the attempt and, for a forced redeploy of something unchanged, a nonce. The body holds the function's id.
+    """
+    exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt), nonce)
+
+
+def function_key(folder_id: str, name: str, attempt: int) -> str:
+    """Make the Idempotency-Key of creating a Function."""
+    return _key("create", folder_id, name, str(attempt))
+
+
+def _key(*parts: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))
