@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from orchestrator.errors import CloudError, Code
 
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 8  # about a minute and a half of waiting
+MAX_REFUSALS = 45  # about twenty minutes: somebody else's Operations may fill the quota that long
 _BASE_S = 0.5
 _CAP_S = 30.0
 
@@ -58,9 +59,10 @@ def _is_static(error: CloudError) -> bool:
     return any(part in text for part in _STATIC_TEXTS) and not any(part in text for part in _RATE_TEXTS)
 
 
-def worth_retrying(verdict: Verdict, attempt: int) -> bool:
+def worth_retrying(error: CloudError, attempt: int) -> bool:
     """Say whether the `attempt`-th try (from 1) that ended so should be followed by another."""
-    return verdict in (Verdict.REFUSED, Verdict.UNSURE) and attempt < MAX_ATTEMPTS
+    most = MAX_REFUSALS if error.code is Code.RESOURCE_EXHAUSTED else MAX_ATTEMPTS
+    return judge(error) in (Verdict.REFUSED, Verdict.UNSURE) and attempt < most
 
 
 def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = None) -> float:

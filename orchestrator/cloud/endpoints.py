@@ -1,0 +1,107 @@
+"""Discovery: where each service of an installation lives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.cloud.answers import facts
+from orchestrator.cloud.transport import Transport
+from orchestrator.errors import CloudError, StartError
+
+FUNCTIONS = "serverless-functions"
+OPERATION = "operation"
+IAM = "iam"
+RESOURCE_MANAGER = "resource-manager"
+QUOTA_MANAGER = "quota-manager"
+LOCKBOX = "lockbox"
+STORAGE = "storage"  # S3; `storage-api` is the control of buckets
+NEEDED = (FUNCTIONS, OPERATION)  # without these nothing can be deployed
+
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+_CHECK = "check --endpoint / [cloud] endpoint (the real cloud is https://api.cloud.yandex.net), and HTTPS_PROXY / NO_PROXY"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The services of one installation: id → base URL without a slash at its end."""
+
+    endpoint: str
+    urls: Mapping[str, str]
+
+    def offers(self, service: str) -> bool:
+        return service in self.urls
+
+    def url(self, service: str) -> str:
+        """Give the base URL of a service. Raises `StartError` where the installation does not offer it."""
+        self.require(service)
+        return self.urls[service]
+
+    def require(self, *services: str) -> None:
+        """Raise `StartError` that names all services which are missing."""
+        missing = [service for service in services if service not in self.urls]
+        if missing:
+            raise StartError(
+                f"the endpoint {self.endpoint} does not list the service{'s' if len(missing) > 1 else ''} "
+                f"{', '.join(missing)}",
+                advice=_CHECK,
+            )
+
+
+def clean_endpoint(endpoint: str) -> str:
+    """Take the slash off the end of an endpoint. Raises `StartError` for what is no http(s) URL of a host."""
+    clean = endpoint.strip().rstrip("/")
+    try:
+        parts = urlsplit(clean)
+        sound = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        sound = False
+    if not sound or parts.username or parts.query or parts.fragment:
+        raise StartError(
+            f"the endpoint {endpoint!r} is no URL such as https://api.cloud.yandex.net", advice="check --endpoint"
+        )
+    return clean
+
+
+async def discover(transport: Transport, endpoint: str, overrides: Mapping[str, str] | None = None) -> Endpoints:
+    """Ask `GET {endpoint}/endpoints`. `overrides`: service id → base URL, instead of what is answered.
+
+    Raises `StartError` where the endpoint cannot be reached, answers nonsense, or lacks what every run needs.
+    """
+    endpoint = clean_endpoint(endpoint)
+    try:
+        answer = await transport.request("GET", f"{endpoint}/endpoints", name="list endpoints")
+    except CloudError as error:
+        raise StartError(
+            f"the endpoint {endpoint} gives no list of services: {error.message}{facts(error)}",
+            advice=error.advice or _CHECK,
+        ) from error
+    urls = _read(answer.json, endpoint)
+    urls.update({service: clean_endpoint(url) for service, url in (overrides or {}).items()})
+    found = Endpoints(endpoint, urls)
+    found.require(*NEEDED)
+    return found
+
+
+def _read(json: Mapping[str, Any], endpoint: str) -> dict[str, str]:
+    scheme = urlsplit(endpoint).scheme
+    entries = json.get("endpoints")
+    if not isinstance(entries, list) or not entries:
+        raise StartError(f"the endpoint {endpoint} answers, but not with a list of services", advice=_CHECK)
+    urls: dict[str, str] = {}
+    for entry in entries:
+        service, address = (entry.get("id"), entry.get("address")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(service, str) or not isinstance(address, str):
+            raise StartError(f"the endpoint {endpoint} lists a service without id or address", advice=_CHECK)
+        match = _ADDRESS.fullmatch(address)
+        if match is None:
+            raise StartError(
+                f"the endpoint {endpoint} gives an address that is none for {service}: {address[:80]!r}", advice=_CHECK
+            )
+        port = match["port"]
+        urls[service] = f"{scheme}://{match['host']}" + (f":{port}" if port and port != _DEFAULT_PORTS[scheme] else "")
+    return urls

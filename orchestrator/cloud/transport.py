@@ -1,0 +1,168 @@
+"""One HTTP attempt through one aiohttp session: an `Answer`, or one `CloudError` with all its facts."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from orchestrator.cloud import answers, breaks, headers
+from orchestrator.cloud.proxies import proxy_for
+from orchestrator.errors import CloudError, StartError
+
+CONNECTIONS_PER_HOST = 100
+DNS_CACHE_S = 300
+CONNECT_LIMIT_S = 10.0
+TOTAL_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON object that a service answered, with what its headers say. `headers` knows no case."""
+
+    json: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client_request_id: str = ""
+    poll_after_s: float | None = None  # `x-operation-poll-interval`, else `Retry-After`
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get(answers.REQUEST_ID, "")
+
+    @property
+    def server_trace_id(self) -> str:
+        return self.headers.get(answers.SERVER_TRACE_ID, "")
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Travels with one request through aiohttp's hooks; `sent` is set just before the first byte leaves."""
+
+    sent: bool = False
+
+
+class Transport:
+    """Sends requests. `now` is the service's clock as far as its `Date` headers tell, in seconds since the epoch."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._session = session
+        self._environ = environ
+        self._clock = clock
+        self._proxies: dict[URL, URL | None] = {}
+        self._ahead_s: float | None = None  # the service's clock minus ours
+
+    def now(self) -> float:
+        return self._clock() + (self._ahead_s or 0.0)
+
+    def knows_server_time(self) -> bool:
+        return self._ahead_s is not None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        name: str,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        secret: str = "",
+        connect_limit_s: float = CONNECT_LIMIT_S,
+        total_limit_s: float = TOTAL_LIMIT_S,
+        direct: bool = False,
+    ) -> Answer:
+        """Send once and read the whole answer. `secret` is kept out of every sentence; `direct` goes past any proxy.
+
+        Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
+        """
+        target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
+        proxy = None if direct else self._proxy(target)
+        client_request_id = str(uuid.uuid4())
+        attempt = _Attempt()
+        sent_headers = {answers.CLIENT_REQUEST_ID: client_request_id, **(extra_headers or {})}
+        if body is not None:
+            sent_headers["Content-Type"] = "application/json"
+        try:
+            async with self._session.request(
+                method,
+                target,
+                data=None if body is None else orjson.dumps(body),
+                headers=sent_headers,
+                proxy=proxy,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=total_limit_s, sock_connect=connect_limit_s),
+                trace_request_ctx=attempt,
+            ) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            sent = attempt.sent and not breaks.before_sending(error)
+            message, advice = breaks.explain(error, target, proxy, total_limit_s)
+            raise CloudError(
+                message, call=name, sent=sent, client_request_id=client_request_id, advice=advice
+            ) from error
+        raw = answers.Raw(name, target, response.status, response.headers, content, client_request_id, secret)
+        json = answers.read(raw, self.now())
+        self._set_clock(response.headers)
+        return Answer(json, response.headers, client_request_id, headers.poll_after_s(response.headers, self.now()))
+
+    def _proxy(self, target: URL) -> URL | None:
+        origin = target.origin()
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin, self._environ)
+        return self._proxies[origin]
+
+    def _set_clock(self, found: Mapping[str, str]) -> None:
+        date = headers.http_date(found.get("Date"))
+        if date is not None:
+            self._ahead_s = date.timestamp() - self._clock()
+
+
+async def _mark_sent(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _sent: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    context.trace_request_ctx.sent = True
+
+
+def _trust(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The system's certificate authorities, or those of `SSL_CERT_FILE` / `SSL_CERT_DIR`."""
+    file, folder = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder)
+    except OSError as error:  # ssl.SSLError is one too
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise StartError(
+            f"the certificate authorities of SSL_CERT_FILE={file or ''} cannot be read: {reason}",
+            advice="let SSL_CERT_FILE name a PEM file, or unset it to use the system's own",
+        ) from error
+
+
+@asynccontextmanager
+async def open_transport(
+    environ: Mapping[str, str], *, version: str, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Transport]:
+    """Open the one session of a run, and close it. Raises `StartError` where `SSL_CERT_FILE` is unusable."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_mark_sent)
+    connector = aiohttp.TCPConnector(
+        limit=0, limit_per_host=CONNECTIONS_PER_HOST, ttl_dns_cache=DNS_CACHE_S, ssl=_trust(environ)
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"orchestrator/{version}", "Accept": "application/json"},
+        trust_env=False,  # see `proxies`
+        trace_configs=[trace],
+    ) as session:
+        yield Transport(session, environ, clock)

@@ -1,0 +1,46 @@
+"""What is live in the folders concerned, as read before a plan and again at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.model import Function, Version
+
+LATEST = "$latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """Functions and Versions of the folders that were read, indexed. Always whole: a failed read raises instead."""
+
+    by_name: Mapping[tuple[str, str], Function] = field(default_factory=dict)  # (folder id, name)
+    by_id: Mapping[str, Function] = field(default_factory=dict)
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (function id, tag)
+    clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
+    read_at: datetime | None = None  # by the cloud's clock
+
+    def latest(self, function_id: str) -> Version | None:
+        """Find the Version that `$latest` stands for."""
+        return self.tagged.get((function_id, LATEST))
+
+
+def have(
+    functions: Iterable[Function],
+    versions: Iterable[Version],
+    *,
+    clouds: Mapping[str, str] | None = None,
+    read_at: datetime | None = None,
+) -> Have:
+    """Index what the listings gave."""
+    functions, versions = tuple(functions), tuple(versions)
+    return Have(
+        by_name={(function.folder_id, function.name): function for function in functions},
+        by_id={function.id: function for function in functions},
+        versions={version.id: version for version in versions},
+        tagged={(version.function_id, tag): version for version in versions for tag in version.tags},
+        clouds=clouds or {},
+        read_at=read_at,
+    )

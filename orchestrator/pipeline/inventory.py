@@ -1,0 +1,191 @@
+"""Reading what is needed before a plan: what is live, what the sources hold, what named things stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from orchestrator.errors import CloudError, PackageError
+from orchestrator.have import Have, have
+from orchestrator.model import Failure, Function, FunctionSpec, Secret, SourceCode, Step, Version
+from orchestrator.pipeline import failure
+from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.world import World
+from orchestrator.plan import Prepared
+
+T = TypeVar("T")
+
+
+async def read_folders(world: World, folder_ids: Iterable[str]) -> Have:
+    """Read all functions and versions of some folders, in bulk, and which clouds they are in.
+
+    Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
+    """
+    functions: list[Function] = []
+    versions: list[Version] = []
+    clouds: dict[str, str] = {}
+
+    async def read(folder_id: str) -> None:
+        functions.extend(await retried(partial(world.functions.list_functions, folder_id), rng=world.rng))
+        versions.extend(await retried(partial(world.functions.list_versions, folder_id), rng=world.rng))
+        clouds[folder_id] = world.cloud_id or await _cloud_of(world, folder_id)
+
+    folders = sorted(set(folder_ids))
+    if folders:
+        # The cloud's own time must be known before the first listing: see `Have.read_at`.
+        await retried(partial(world.functions.list_runtimes), rng=world.rng)
+    read_at = world.server_time()
+    await _each(folders, read, at_once=8)
+    return have(functions, versions, clouds=clouds, read_at=read_at)
+
+
+async def _cloud_of(world: World, folder_id: str) -> str:
+    """Ask which cloud a folder is in; a folder that nobody tells of counts as being in a cloud of its own."""
+    try:
+        return await retried(partial(world.directory.cloud_of, folder_id), rng=world.rng) or folder_id
+    except CloudError:
+        return folder_id
+
+
+async def read_sources(
+    world: World, specs: Mapping[str, FunctionSpec], on_read: Callable[[str], None] = lambda _: None
+) -> dict[str, Prepared]:
+    """Build and read the tree of every source, equal ones once. A failure is that function's, not the run's."""
+    results: dict[str, Prepared] = {}
+    codes: dict[SourceCode, list[str]] = {}
+    for key, spec in specs.items():
+        if isinstance(spec.code, SourceCode):
+            codes.setdefault(spec.code, []).append(key)
+
+    async def read(code: SourceCode) -> None:
+        prepared = await _prepare(world, code)
+        for key in codes[code]:
+            results[key] = prepared
+            on_read(key)
+
+    await _each(codes, read, at_once=16)
+    return results
+
+
+async def _prepare(world: World, code: SourceCode) -> Prepared:
+    if code.build is not None:
+        try:
+            await world.packager.build(code)
+        except PackageError as error:
+            return Step.BUILD, failure.of_package(error, "build")
+    try:
+        return await world.packager.scan(code)
+    except PackageError as error:
+        return Step.PACKAGE, failure.of_package(error, "package")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The specs with ids in place of names, and those of which some name could not be resolved."""
+
+    specs: dict[str, FunctionSpec] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+
+async def resolve_names(world: World, specs: Mapping[str, FunctionSpec]) -> Resolved:
+    """Resolve service accounts and secrets that are given by name, and secrets' latest versions. Payloads are never
+    read. What cannot be resolved stops that function only.
+    """
+    resolver = _Resolver(world)
+    resolved = Resolved()
+
+    async def resolve(key: str) -> None:
+        try:
+            resolved.specs[key] = await resolver.spec(specs[key])
+        except _UnresolvedError as error:
+            resolved.specs[key] = specs[key]
+            resolved.failures[key] = error.failure
+
+    await _each(specs, resolve, at_once=8)
+    return Resolved({key: resolved.specs[key] for key in specs}, resolved.failures)
+
+
+class _UnresolvedError(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class _Resolver:
+    """Asks each thing once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[tuple[str, ...], str | None] = {}
+        self._asking: dict[tuple[str, ...], anyio.Lock] = {}
+
+    async def spec(self, spec: FunctionSpec) -> FunctionSpec:
+        settings = spec.settings
+        if settings.service_account is not None:
+            account = await self._account(spec.folder_id, settings.service_account)
+            settings = replace(settings, service_account_id=account, service_account=None)
+        if settings.secrets:
+            secrets = tuple([await self._secret(spec.folder_id, secret) for secret in settings.secrets])
+            settings = replace(settings, secrets=secrets)
+        return spec if settings is spec.settings else replace(spec, settings=settings)
+
+    async def _account(self, folder_id: str, name: str) -> str:
+        directory = self._world.directory
+        found = await self._once(
+            ("account", folder_id, name), partial(directory.service_account_by_name, folder_id, name)
+        )
+        if found is None:
+            message = f'folder {folder_id} has no service account named "{name}"'
+            raise _UnresolvedError(Failure(message, kind="name", advice="correct `service_account`, or give its id"))
+        return found
+
+    async def _secret(self, folder_id: str, secret: Secret) -> Secret:
+        directory, secret_id = self._world.directory, secret.id
+        if secret_id is None:
+            name = secret.name or ""
+            secret_id = await self._once(
+                ("secret", folder_id, name), partial(directory.secret_by_name, folder_id, name)
+            )
+            if secret_id is None:
+                message = f'folder {folder_id} has no secret named "{name}"'
+                raise _UnresolvedError(
+                    Failure(message, kind="name", advice="correct the secret's `name`, or give its `id`")
+                )
+        version_id = secret.version_id
+        if version_id in (None, "latest"):
+            version_id = await self._once(("version", secret_id), partial(directory.latest_secret_version, secret_id))
+        return replace(secret, id=secret_id, name=None, version_id=version_id)
+
+    async def _once(self, key: tuple[str, ...], ask: Callable[[], Awaitable[str | None]]) -> str | None:
+        async with self._asking.setdefault(key, anyio.Lock()):
+            if key not in self._known:
+                try:
+                    self._known[key] = await retried(ask, rng=self._world.rng)
+                except CloudError as error:
+                    raise _UnresolvedError(failure.of_call(error)) from error
+            return self._known[key]
+
+
+async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Do the same with each item, a few at once, with as many tasks as work is done at once."""
+    queue = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await work(item)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(at_once):
+                group.start_soon(worker)
+    except* CloudError as errors:
+        raise _first(errors) from None
+
+
+def _first(group: BaseExceptionGroup[CloudError]) -> CloudError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

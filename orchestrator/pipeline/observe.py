@@ -1,0 +1,98 @@
+"""The end is evidence: every version that should be there is read back from the cloud and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.errors import CloudError
+from orchestrator.have import Have
+from orchestrator.model import Deployed, Failed, Failure, Outcome, Plan, Settings, Step, Unit, Unknown, Version
+from orchestrator.pipeline.inventory import read_folders
+from orchestrator.pipeline.world import World
+from orchestrator.request import settings_fields
+from orchestrator.stamp import read_stamp
+
+# Fields that the API is documented to give back as they were sent (cloud-api §2); others may be filled with defaults.
+_ECHOED = (
+    "runtime", "entrypoint", "resources", "executionTimeout", "serviceAccountId", "environment",
+    "namedServiceAccounts", "concurrency", "tmpfsSize",
+)  # fmt: skip
+
+
+async def observe(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcomes that reading back changes: Deployed to observed, or to what is true instead.
+
+    What cannot be read is Unknown, never Deployed.
+    """
+    units = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
+    if not units:
+        return {}
+    try:
+        have = await read_folders(world, {unit.spec.folder_id for unit in units.values()})
+    except CloudError as error:
+        reason = f"what is live could not be read back: {error.message}"
+        return {
+            key: Unknown(reason, version_id=outcome.version_id)
+            for key in units
+            if isinstance(outcome := outcomes[key], Deployed)
+        }
+    return {key: _judge(unit, outcomes[key], have) for key, unit in units.items()}
+
+
+def _judge(unit: Unit, outcome: Outcome, have: Have) -> Outcome:
+    latest = _latest(unit, have)
+    if isinstance(outcome, Unknown):
+        # Its answer or its end was not seen, but perhaps what it made is.
+        if (
+            latest is not None
+            and latest.id != unit.base_version_id
+            and read_stamp(latest.description) == unit.fingerprint
+        ):
+            return _compare(unit, Deployed(latest.id), latest, latest)
+        return outcome
+    if not isinstance(outcome, Deployed):
+        return outcome
+    version = have.versions.get(outcome.version_id)
+    if version is None:
+        return Unknown("the Operation succeeded, but the version is not listed", version_id=outcome.version_id)
+    return _compare(unit, outcome, version, latest)
+
+
+def _latest(unit: Unit, have: Have) -> Version | None:
+    function = have.by_id.get(unit.function_id or "") or have.by_name.get((unit.spec.folder_id, unit.spec.name))
+    return have.latest(function.id) if function is not None else None
+
+
+def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
+    problem = ""
+    if version.status != "ACTIVE":
+        problem = f"version {version.id} is {version.status}, not ACTIVE"
+    elif latest is not None and latest.id != version.id:
+        problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
+    elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
+        problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
+    elif different := differing(unit.spec.settings, version.raw):
+        problem = f"version {version.id} differs from what was sent in {', '.join(different)}"
+    if problem:
+        return Failed(
+            Step.OBSERVE, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
+        )
+    return replace(outcome, observed=True)
+
+
+def differing(settings: Settings, live: Mapping[str, Any]) -> list[str]:
+    """Name the fields in which a live version is not what was sent. Values are not shown."""
+    wanted = settings_fields(settings, "")
+    return [name for name in _ECHOED if _canonical(name, wanted.get(name)) != _canonical(name, live.get(name))]
+
+
+def _canonical(name: str, value: Any) -> Any:
+    if name == "executionTimeout" and value is not None:
+        return float(str(value).removesuffix("s"))  # "1.500s" and "1.5s" are one
+    if name in ("concurrency", "tmpfsSize"):
+        return int(value or 0)
+    if name == "resources":
+        return int((value or {}).get("memory", 0))
+    return value or None

@@ -1,0 +1,195 @@
+"""One call that returns an Operation, from the intent to the end of the Operation, holding a slot all the while."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import anyio
+
+from orchestrator import policy
+from orchestrator.errors import CloudError, Code, InterruptedRunError
+from orchestrator.events import (
+    OperationAccepted,
+    OperationDone,
+    Requested,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+)
+from orchestrator.model import Failure, Operation, Step
+from orchestrator.pipeline import failure
+from orchestrator.pipeline.bus import Emit
+from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.slots import Domain, Slot, Slots
+from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.world import World
+
+_CODE_NAMES = {int(code): code.name for code in Code}
+
+
+class StepFailedError(Exception):
+    """A unit cannot go on."""
+
+    def __init__(self, step: Step, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.step = step
+        self.failure = failure
+
+
+class UnsettledError(Exception):
+    """Asked for, but how it ended is not known."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a unit has asked of the cloud so far: enough to say what is unknown if it must stop right now."""
+
+    key: str
+    unsure: bool = False  # a request may have been acted on, and no Operation is known
+    operation_id: str = ""
+    version_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to be made. `send` takes the Idempotency-Key."""
+
+    name: str  # as the API spells it
+    step: Step
+    function_id: str
+    domain: Domain
+    idempotency_key: str
+    attempt: int
+    send: Callable[[str], Awaitable[Operation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Makes calls under the slots and the request rate, and follows their Operations."""
+
+    world: World
+    emit: Emit
+    stop: Stop
+    slots: Slots
+    pace: Pace
+    tracker: Tracker
+    kept: list[Slot] = field(default_factory=list)  # of Operations whose end was not seen: theirs until the run ends
+
+    @contextmanager
+    def step(self, key: str, step: Step) -> Iterator[None]:
+        """Say when a unit enters and leaves a step, however it leaves."""
+        started_at, ok = anyio.current_time(), False
+        self.emit(StepStarted(self.world.clock(), key, step))
+        try:
+            yield
+            ok = True
+        finally:
+            seconds = anyio.current_time() - started_at
+            self.emit(StepFinished(self.world.clock(), key, step, seconds, ok))
+
+    def retrying(self, key: str, step: Step) -> Callable[[int, float, CloudError], None]:
+        """Make the listener that reports a unit's retries."""
+
+        def report(attempt: int, wait_s: float, error: CloudError) -> None:
+            self.emit(StepRetried(self.world.clock(), key, step, attempt, wait_s, error.message, error.request_id))
+
+        return report
+
+    async def run(self, call: Call, attempt: Attempt) -> Operation:
+        """Return the `done` Operation, with its response or its error.
+
+        Raises `StepFailedError` where the cloud refuses, `UnsettledError` where the outcome is unknown,
+        `StoppedError` where the run stops before anything was asked for, `InterruptedRunError` with a dead token.
+        """
+        slot, operation = await self._accepted(call, attempt)
+        attempt.operation_id = operation.id
+        metadata = operation.metadata
+        attempt.version_id = str(metadata.get("functionVersionId", ""))
+        function_id = call.function_id or str(metadata.get("functionId", ""))
+        self.emit(
+            OperationAccepted(
+                self.world.clock(), attempt.key, call.name, operation.id, function_id, attempt.version_id,
+                operation.request_id,
+            )
+        )  # fmt: skip
+        attempt.unsure = False
+        with self.step(attempt.key, Step.TRACK):
+            tracked = await self.tracker.finished(operation)
+            if not tracked.operation.done:
+                self.kept.append(slot)
+                raise UnsettledError(tracked.reason)
+        slot.release()
+        attempt.operation_id = ""  # settled: nothing is unknown about it any more
+        self.emit(self._done(attempt, tracked.operation))
+        return tracked.operation
+
+    async def _accepted(self, call: Call, attempt: Attempt) -> tuple[Slot, Operation]:
+        """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
+        for tries in count(1):
+            with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
+                slot = await self.slots.acquire(call.domain)
+                await self._paced(slot)
+            try:
+                with self.step(attempt.key, call.step):
+                    return slot, await self._send(call, attempt)
+            except CloudError as error:
+                slot.release()
+                await self._again(call, attempt, error, tries)
+            except BaseException:
+                slot.release()
+                raise
+        raise AssertionError  # count() never ends
+
+    async def _paced(self, slot: Slot) -> None:
+        try:
+            await self.pace.turn()
+        except BaseException:
+            slot.release()
+            raise
+
+    async def _send(self, call: Call, attempt: Attempt) -> Operation:
+        self.emit(
+            Requested(
+                self.world.clock(), attempt.key, call.name, call.function_id, call.idempotency_key, call.attempt
+            )
+        )  # fmt: skip
+        before, attempt.unsure = attempt.unsure, True
+        try:
+            return await call.send(call.idempotency_key)
+        except CloudError as error:
+            # A refusal says nothing of an earlier try whose answer was lost.
+            attempt.unsure = before or policy.judge(error) is policy.Verdict.UNSURE
+            raise
+
+    async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: int) -> None:
+        """Wait before the next try, or raise what this error means for the unit."""
+        if policy.judge(error) is policy.Verdict.TOKEN:
+            raise InterruptedRunError(error.message, advice=error.advice) from error
+        if not policy.worth_retrying(error, tries):
+            if attempt.unsure:
+                raise UnsettledError(f"no usable answer to {call.name}: {error.message}") from error
+            raise StepFailedError(call.step, failure.of_call(error)) from error
+        wait_s = policy.backoff_s(tries, self.world.rng, error.retry_after_s)
+        self.retrying(attempt.key, call.step)(tries, wait_s, error)
+        with self.stop.interruptible():
+            await anyio.sleep(wait_s)
+
+    def _done(self, attempt: Attempt, operation: Operation) -> OperationDone:
+        seconds = -1.0
+        if operation.created_at is not None and operation.modified_at is not None:
+            seconds = (operation.modified_at - operation.created_at).total_seconds()
+        error = operation.error.message if operation.error is not None else ""
+        return OperationDone(self.world.clock(), attempt.key, operation.id, seconds, error)
+
+
+def operation_failure(operation: Operation) -> Failure:
+    """Say why an Operation that is `done` failed."""
+    return failure.of_operation(operation, _CODE_NAMES)

@@ -1,0 +1,134 @@
+"""A whole run: one coroutine per admitted unit in one task group, then the reading back of what is live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+import structlog
+
+from orchestrator.errors import InterruptedRunError, JournalError
+from orchestrator.events import UnitEnded
+from orchestrator.have import Have
+from orchestrator.model import Action, Blocked, Cancelled, Failed, Failure, Outcome, Plan, Unchanged, Unit, Unknown
+from orchestrator.pipeline.bus import Emit
+from orchestrator.pipeline.observe import observe
+from orchestrator.pipeline.operate import Attempt, Operator, StepFailedError, UnsettledError
+from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.slots import Slots
+from orchestrator.pipeline.stop import Stop, StoppedError
+from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.unit import Deployer
+from orchestrator.pipeline.world import World
+
+ADMITTED_MAX = 256  # units with a coroutine: packaging and uploads run this far ahead of the slots
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How every unit of the plan ended; `interruption` where the run could not go on by itself."""
+
+    outcomes: dict[str, Outcome]
+    interruption: InterruptedRunError | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    world: World
+    emit: Emit
+    stop: Stop
+    deployer: Deployer
+    admission: anyio.Semaphore
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    interruption: InterruptedRunError | None = None
+
+    def end(self, unit: Unit, outcome: Outcome) -> None:
+        """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
+        self.outcomes[unit.key] = outcome
+        self.attempts.pop(unit.key, None)
+        self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
+
+    def break_off(self, error: InterruptedRunError) -> None:
+        """End the whole run: nothing can be asked of the cloud any more."""
+        self.interruption = self.interruption or error
+        self.stop.abandon(error.message)
+
+    async def one(self, unit: Unit) -> None:
+        structlog.contextvars.bind_contextvars(function=unit.key)
+        attempt = self.attempts[unit.key] = Attempt(unit.key)
+        try:
+            outcome: Outcome = await self.deployer.deploy(unit, attempt)
+        except StepFailedError as error:
+            outcome = Failed(error.step, error.failure)
+        except UnsettledError as error:
+            outcome = Unknown(error.reason, attempt.operation_id, attempt.version_id)
+        except StoppedError as error:
+            outcome = _cut_off(attempt, str(error))
+        except InterruptedRunError as error:
+            self.break_off(error)
+            outcome = _cut_off(attempt, error.message)
+        except JournalError as error:
+            self.break_off(InterruptedRunError(error.message, advice=error.advice))
+            return
+        finally:
+            self.admission.release()
+        self.end(unit, outcome)
+
+
+async def execute(plan: Plan, have: Have, world: World, emit: Emit, stop: Stop) -> Result:
+    """Carry out a plan. A unit's failure is its outcome; nothing but a bug raises."""
+    limits = world.limits
+    tracker = Tracker(
+        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng
+    )
+    operator = Operator(world, emit, stop, Slots(limits), Pace(limits.requests_per_second), tracker)
+    run = _Run(world, emit, stop, Deployer(operator, have), anyio.Semaphore(ADMITTED_MAX))
+    try:
+        with stop.whole_run:
+            await _all_units(plan, run)
+            for key, outcome in (await observe(world, plan, run.outcomes)).items():
+                if outcome != run.outcomes[key]:
+                    run.outcomes[key] = outcome
+                    emit(UnitEnded(world.clock(), key, outcome))
+        for unit in plan.units:
+            if unit.key not in run.outcomes:
+                attempt = run.attempts.get(unit.key, Attempt(unit.key))
+                run.end(unit, _cut_off(attempt, stop.reason))
+    except JournalError as error:
+        run.break_off(InterruptedRunError(error.message, advice=error.advice))
+    return Result(run.outcomes, run.interruption)
+
+
+async def _all_units(plan: Plan, run: _Run) -> None:
+    async with anyio.create_task_group() as group:
+        for unit in plan.units:
+            settled = _settled(unit)
+            if settled is not None:
+                run.end(unit, settled)
+                continue
+            await run.admission.acquire()
+            if run.stop.reason:
+                run.admission.release()
+                run.end(unit, Cancelled(run.stop.reason))
+                continue
+            group.start_soon(run.one, unit)
+
+
+def _settled(unit: Unit) -> Outcome | None:
+    """Give the outcome of a unit for which nothing is done."""
+    if unit.action is Action.UNCHANGED:
+        return Unchanged(unit.base_version_id or "")
+    if unit.action is Action.BLOCKED:
+        if unit.failed_step is not None:
+            return Failed(unit.failed_step, unit.failure or Failure(unit.reason))
+        advice = f"; {unit.failure.advice}" if unit.failure is not None and unit.failure.advice else ""
+        return Blocked(unit.reason + advice)
+    return None
+
+
+def _cut_off(attempt: Attempt, reason: str) -> Outcome:
+    """Say what is true of a unit that had to stop where it was."""
+    if attempt.operation_id or attempt.unsure:
+        return Unknown(f"not seen to end: {reason}", attempt.operation_id, attempt.version_id)
+    return Cancelled(reason)

@@ -1,0 +1,51 @@
+"""Stopping a run: nothing new starts, what was asked for settles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+
+class StoppedError(Exception):
+    """Whatever was being prepared is given up; nothing had been asked of the cloud."""
+
+
+class Stop:
+    """A request to stop, and the waits that it ends."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._scopes: set[anyio.CancelScope] = set()
+        self._abandon = anyio.CancelScope()
+
+    def request(self, reason: str) -> None:
+        """Start nothing new. Only the first reason counts."""
+        self.reason = self.reason or reason
+        for scope in self._scopes:
+            scope.cancel()
+
+    def abandon(self, reason: str) -> None:
+        """Leave at once: not even what was asked for is waited for."""
+        self.request(reason)
+        self._abandon.cancel()
+
+    @property
+    def whole_run(self) -> anyio.CancelScope:
+        """The scope that `abandon` cancels; the run enters it once."""
+        return self._abandon
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a stop end what happens inside. Raises `StoppedError` where it did."""
+        with anyio.CancelScope() as scope:
+            if self.reason:
+                scope.cancel()
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+        if scope.cancelled_caught:
+            raise StoppedError(self.reason)

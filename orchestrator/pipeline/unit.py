@@ -1,0 +1,176 @@
+"""The life of one unit, read from top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from orchestrator import request, stamp
+from orchestrator.errors import CloudError, InterruptedRunError, PackageError
+from orchestrator.events import BytesSent, PackageStored
+from orchestrator.have import Have
+from orchestrator.model import (
+    BucketPackage,
+    Deployed,
+    Failure,
+    Operation,
+    Package,
+    SourceCode,
+    Step,
+    StoredObject,
+    Unit,
+    VersionCopy,
+)
+from orchestrator.pipeline import failure
+from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError, UnsettledError, operation_failure
+from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.slots import Domain
+from orchestrator.policy import Verdict, judge
+from orchestrator.ports import Functions
+
+_LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
+_MAX_ATTEMPTS = 5  # replays of Operations that had failed before this run began; each attempt is a key of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    """Deploys units, one coroutine each."""
+
+    operator: Operator
+    have: Have
+    stored: dict[str, StoredObject] = field(default_factory=dict)  # by sha256: identical packages once per run
+
+    async def deploy(self, unit: Unit, attempt: Attempt) -> Deployed:
+        """Package, upload, create, track. `attempt` holds what was asked for if this is cancelled in between.
+
+        Raises what `Operator.run` raises.
+        """
+        with self.operator.stop.interruptible():
+            code = await self._code(unit)
+        function_id = unit.function_id or await self._create_function(unit, attempt)
+        return await self._create_version(unit, function_id, code, attempt)
+
+    # --- the code ---------------------------------------------------------------------------------------------------
+
+    async def _code(self, unit: Unit) -> dict[str, Any]:
+        code = unit.spec.code
+        if isinstance(code, BucketPackage):
+            return request.from_object(code.bucket, code.object, code.sha256)
+        if isinstance(code, VersionCopy):
+            return request.copy_of(code)
+        package = await self._package(unit, code)
+        if self.operator.world.storage.bucket is not None:
+            return request.from_bucket(await self._upload(unit, package, self.operator.world.storage.bucket))
+        if package.size_bytes > request.INLINE_MAX_BYTES:
+            raise StepFailedError(
+                Step.PACKAGE,
+                Failure(
+                    f"the package has {package.size_bytes:,} bytes; without a bucket at most"
+                    f" {request.INLINE_MAX_BYTES:,} can be sent",
+                    kind="package",
+                    advice="name a bucket in [storage] of deploy.toml",
+                ),
+            )
+        return request.inline(self.operator.world.packager.read(package))
+
+    async def _package(self, unit: Unit, code: SourceCode) -> Package:
+        with self.operator.step(unit.key, Step.PACKAGE):
+            try:
+                package = await self.operator.world.packager.pack(code)
+            except PackageError as error:
+                raise StepFailedError(Step.PACKAGE, failure.of_package(error, "package")) from error
+        if unit.tree is not None and package.tree_hash != unit.tree.hash:
+            changed = Failure(
+                f"{code.source} changed while it was being deployed",
+                kind="package",
+                advice="deploy again once nothing writes there",
+            )
+            raise StepFailedError(Step.PACKAGE, changed)
+        return package
+
+    async def _upload(self, unit: Unit, package: Package, bucket: str) -> StoredObject:
+        world, emit = self.operator.world, self.operator.emit
+        key = f"{world.storage.prefix}{package.sha256}.zip"
+
+        def progress(sent_bytes: int) -> None:
+            if package.size_bytes >= _LARGE_BYTES:
+                emit(BytesSent(world.clock(), unit.key, sent_bytes, package.size_bytes))
+
+        with self.operator.step(unit.key, Step.UPLOAD):
+            stored = self.stored.get(package.sha256)
+            try:
+                if stored is None:
+                    stored = await retried(
+                        partial(world.store.put_once, bucket, key, package, progress),
+                        rng=world.rng,
+                        on_retry=self.operator.retrying(unit.key, Step.UPLOAD),
+                    )
+            except CloudError as error:
+                if judge(error) is Verdict.TOKEN:
+                    raise InterruptedRunError(error.message, advice=error.advice) from error
+                raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
+        self.stored.setdefault(package.sha256, replace(stored, existed=True))
+        emit(
+            PackageStored(
+                world.clock(), unit.key, stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed
+            )
+        )  # fmt: skip
+        return stored
+
+    # --- the Function and its Version -------------------------------------------------------------------------------
+
+    async def _create_function(self, unit: Unit, attempt: Attempt) -> str:
+        spec, functions = unit.spec, self.operator.world.functions
+        domain = self._domain(unit, f"{spec.folder_id}/{spec.name}")
+        for number in range(1, _MAX_ATTEMPTS + 1):
+            key = stamp.function_key(spec.folder_id, spec.name, number)
+            send = partial(_send_function, functions, unit)
+            call = Call("create", Step.FUNCTION, "", domain, key, number, send)
+            operation = await self.operator.run(call, attempt)
+            if self._ended_before(operation):
+                continue  # it had failed, or the function that it made is gone: the plan found none
+            if operation.error is not None:
+                raise StepFailedError(Step.FUNCTION, operation_failure(operation))
+            return str((operation.response or {}).get("id") or operation.metadata["functionId"])
+        raise UnsettledError(f"{_MAX_ATTEMPTS} earlier attempts to create the function were answered instead of this")
+
+    async def _create_version(self, unit: Unit, function_id: str, code: dict[str, Any], attempt: Attempt) -> Deployed:
+        world = self.operator.world
+        description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
+        body = request.body(function_id, unit.spec.settings, code, description)
+        domain = self._domain(unit, function_id)
+        for number in range(1, _MAX_ATTEMPTS + 1):
+            key = stamp.version_key(body, unit.base_version_id, number, world.nonce)
+            send = partial(_send_version, world.functions, body)
+            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send)
+            operation = await self.operator.run(call, attempt)
+            version_id = _version_id(operation)
+            if self._ended_before(operation) and (operation.error or version_id not in self.have.versions):
+                continue  # it had failed, or its version was deleted since
+            if operation.error is not None:
+                raise StepFailedError(Step.TRACK, operation_failure(operation))
+            return Deployed(version_id)  # whether it is live is observed at the end
+        raise UnsettledError(f"{_MAX_ATTEMPTS} earlier attempts, all failed, were answered instead of this one")
+
+    def _domain(self, unit: Unit, function: str) -> Domain:
+        folder_id = unit.spec.folder_id
+        return Domain(function, folder_id, self.have.clouds.get(folder_id, folder_id))
+
+    def _ended_before(self, operation: Operation) -> bool:
+        """Say whether this Operation, replayed by its key, was over before we read what is live."""
+        read_at = self.have.read_at
+        return operation.modified_at is not None and read_at is not None and operation.modified_at < read_at
+
+
+async def _send_function(functions: Functions, unit: Unit, idempotency_key: str) -> Operation:
+    spec = unit.spec
+    return await functions.create_function(spec.folder_id, spec.name, spec.labels, idempotency_key=idempotency_key)
+
+
+async def _send_version(functions: Functions, body: dict[str, Any], idempotency_key: str) -> Operation:
+    return await functions.create_version(body, idempotency_key=idempotency_key)
+
+
+def _version_id(operation: Operation) -> str:
+    return str((operation.response or {}).get("id") or operation.metadata.get("functionVersionId", ""))

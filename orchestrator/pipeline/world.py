@@ -1,0 +1,29 @@
+"""Everything that the engine of one run works with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.model import Limits, Storage
+from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports, and what comes from outside besides: time, chance, limits. `nonce`: see `stamp.version_key`."""
+
+    functions: Functions
+    operations: Operations
+    directory: Directory
+    store: ObjectStore
+    packager: Packager
+    clock: Clock
+    server_time: Callable[[], datetime | None]  # the cloud's clock, as it last told
+    rng: random.Random
+    storage: Storage
+    limits: Limits
+    cloud_id: str | None = None  # of all folders; None: asked for each
+    nonce: str = ""

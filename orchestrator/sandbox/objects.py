@@ -1,0 +1,214 @@
+"""The sandbox's buckets and objects: in memory, or as files that outlive the process.
+
+On disk an object is two files of its bucket's folder: the bytes under a fresh name, and a small JSON file, named by the
+SHA-256 of the key, that says which. The JSON file is renamed into place last, so an object is there whole or not at
+all, and no key, however it is spelled, ever becomes a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import uuid
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import RLock
+from typing import BinaryIO, Self
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_KEY_BYTES_MAX = 1024  # cloud-api §4.7
+_CHUNK_BYTES = 1 << 20
+_PART = ".part"  # the name's end of bytes that are still coming in
+
+
+class RefusedError(Exception):
+    """What a bucket's rules forbid; `code` is the S3 error code: NoSuchBucket, PreconditionFailed …"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object's facts. `etag`: MD5 in hex, without quotes. `modified_at`: seconds since the epoch."""
+
+    key: str
+    etag: str
+    size_bytes: int
+    modified_at: float
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page, sorted by key. `token` (empty: no more) goes into the next call."""
+
+    objects: tuple[Stored, ...]
+    token: str
+
+
+class Incoming:
+    """Bytes of an object that are still coming in, with their digests so far."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.sha256 = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self.md5.update(chunk)
+        self.sha256.update(chunk)
+        self.size_bytes += len(chunk)
+
+
+class Objects:
+    """All buckets. `folder` None: in memory. Safe between threads; every method is short enough for an event loop."""
+
+    def __init__(self, folder: Path | None = None, buckets: Iterable[str] = ()) -> None:
+        self._folder = folder
+        self._lock = RLock()
+        self._buckets: dict[str, dict[str, tuple[Stored, bytes | Path]]] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if path.is_dir() and _BUCKET_NAME.fullmatch(path.name):
+                    self._buckets[path.name] = dict(_load(path))
+        for bucket in buckets:
+            self.create_bucket(bucket)
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        return tuple(sorted(self._buckets))
+
+    def create_bucket(self, bucket: str) -> bool:
+        """Make a bucket; False where it was there already. Raises `RefusedError` InvalidBucketName."""
+        if not _BUCKET_NAME.fullmatch(bucket) or ".." in bucket:
+            raise RefusedError("InvalidBucketName", "The specified bucket is not valid.")
+        with self._lock:
+            if bucket in self._buckets:
+                return False
+            if self._folder is not None:
+                (self._folder / bucket).mkdir(exist_ok=True)
+            self._buckets[bucket] = {}
+            return True
+
+    def head(self, bucket: str, key: str) -> Stored | None:
+        """The object's facts, None where there is no such object. Raises `RefusedError` NoSuchBucket."""
+        found = self._of(bucket).get(key)
+        return found[0] if found else None
+
+    def get(self, bucket: str, key: str) -> bytes | Path | None:
+        """The object's bytes, or the file that holds them (open it before anything else can replace the object)."""
+        found = self._of(bucket).get(key)
+        return found[1] if found else None
+
+    def check(self, bucket: str, key: str, *, if_none_match: bool = False, if_match: str | None = None) -> None:
+        """Raise `RefusedError` where a put would be refused: NoSuchBucket, KeyTooLongError, PreconditionFailed."""
+        found = self.head(bucket, key)
+        if not key or len(key.encode()) > _KEY_BYTES_MAX:
+            raise RefusedError("KeyTooLongError", f"A key is 1 to {_KEY_BYTES_MAX} bytes of UTF-8.")
+        if if_none_match and found is not None:
+            raise RefusedError("PreconditionFailed", "The object is there already, If-None-Match: * does not hold.")
+        if if_match is not None and (found is None or (if_match not in ("*", found.etag))):
+            raise RefusedError("PreconditionFailed", "The object's ETag differs, If-Match does not hold.")
+
+    @contextmanager
+    def incoming(self, bucket: str) -> Iterator[Incoming]:
+        """A place for bytes that come in bit by bit; what is not given to `commit` in the block is forgotten."""
+        self._of(bucket)
+        if self._folder is None:
+            with tempfile.TemporaryFile() as file:
+                yield Incoming(file)
+            return
+        path = self._folder / bucket / f"{uuid.uuid4().hex}{_PART}"
+        try:
+            with path.open("w+b") as file:
+                yield Incoming(file)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def commit(
+        self,
+        bucket: str,
+        key: str,
+        incoming: Incoming,
+        *,
+        modified_at: float = 0.0,
+        content_type: str = Stored.content_type,
+        if_none_match: bool = False,
+        if_match: str | None = None,
+    ) -> Stored:
+        """Make what came in the object, at once and whole. Raises `RefusedError` as `check` does."""
+        with self._lock:
+            self.check(bucket, key, if_none_match=if_none_match, if_match=if_match)
+            stored = Stored(key, incoming.md5.hexdigest(), incoming.size_bytes, modified_at, content_type)
+            old = self._buckets[bucket].get(key)
+            self._buckets[bucket][key] = (stored, self._keep(bucket, stored, incoming))
+            if old and isinstance(old[1], Path):
+                old[1].unlink(missing_ok=True)
+            return stored
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        modified_at: float = 0.0,
+        if_none_match: bool = False,
+        if_match: str | None = None,
+    ) -> Stored:
+        """Put bytes that are at hand whole. Raises `RefusedError` as `check` does."""
+        with self.incoming(bucket) as incoming:
+            incoming.write(body)
+            return self.commit(
+                bucket, key, incoming, modified_at=modified_at, if_none_match=if_none_match, if_match=if_match
+            )
+
+    def delete(self, bucket: str, key: str) -> bool:
+        """Remove an object; False where there was none. Raises `RefusedError` NoSuchBucket."""
+        with self._lock:
+            found = self._of(bucket).pop(key, None)
+            if found and isinstance(found[1], Path):
+                _facts(found[1].parent, key).unlink(missing_ok=True)
+                found[1].unlink(missing_ok=True)
+            return found is not None
+
+    def list(self, bucket: str, prefix: str = "", token: str = "", limit: int = 1000) -> Listing:
+        """The objects whose keys begin with `prefix`, after `token`, in order of the keys' UTF-8 bytes."""
+        with self._lock:
+            objects = self._of(bucket)
+            keys = sorted((key for key in objects if key.startswith(prefix)), key=str.encode)
+            start = bisect_right(keys, token.encode(), key=str.encode) if token else 0
+            page = keys[start : start + limit]
+            more = start + limit < len(keys)
+            return Listing(tuple(objects[key][0] for key in page), page[-1] if page and more else "")
+
+    def _of(self, bucket: str) -> dict[str, tuple[Stored, bytes | Path]]:
+        try:
+            return self._buckets[bucket]
+        except KeyError:
+            raise RefusedError("NoSuchBucket", "The specified bucket does not exist.") from None
+
+    def _keep(self, bucket: str, stored: Stored, incoming: Incoming) -> bytes | Path:
+        file = incoming._file  # noqa: SLF001 - the two classes are one mechanism
+        if self._folder is None:
+            file.seek(0)
+            return file.read()
+        file.flush()
+        folder = self._folder / bucket
+        data = Path(file.name).with_suffix("")
+        os.replace(file.name, data)
+        new = folder / f"{data.name}.json{_PART}"
+        new.write_text(json.dumps({**asdict(stored), "data": data.name}))
+        new.replace(_facts(folder, stored.key))
+        return data
