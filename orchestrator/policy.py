@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from enum import StrEnum
 
-from orchestrator.errors import CloudError, Code
+from orchestrator.errors import CloudError, Code, Exit
+from orchestrator.model import Deployed, Outcome, Unchanged, Unknown
 
 MAX_ATTEMPTS = 8  # about a minute and a half of waiting
 MAX_REFUSALS = 45  # about twenty minutes: somebody else's Operations may fill the quota that long
@@ -69,3 +71,18 @@ def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = No
     """Wait before the try after the `attempt`-th: full jitter over a doubling span, never less than the server asks."""
     span = min(_CAP_S, _BASE_S * 2 ** (attempt - 1))
     return max(retry_after_s or 0.0, rng.uniform(span / 2, span))
+
+
+def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
+    """Say what a run ends with, by what became of its units.
+
+    | outcomes                                  | exit          |
+    | ---                                       | ---           |
+    | any Unknown, or the run was interrupted   | 3             |
+    | any Failed, Blocked or Cancelled          | 1             |
+    | only Deployed and Unchanged               | 0             |
+    """
+    found = {type(outcome) for outcome in outcomes}
+    if Unknown in found or interrupted:
+        return Exit.INTERRUPTED
+    return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE

@@ -13,8 +13,7 @@ _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("vpc network", "not found"), "check network_id, and give the deploying account the role vpc.user"),
     (
         ("secret", "not found"),
-        "check the secret's id, version and key; resolving versions needs lockbox.viewer, and the function's "
-        "account lockbox.payloadViewer",
+        "check the secret's id, version and key, and that the deploying account has lockbox.viewer",
     ),
     (("active operations",), "somebody else's operations fill the quota as well; see [limits] reserve"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import aiohttp
@@ -9,7 +10,9 @@ from yarl import URL
 
 _CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY / NO_PROXY"
 _CHECK_PROXY = "check HTTPS_PROXY / HTTP_PROXY, or list the host in NO_PROXY"
-_CHECK_TRUST = "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"
+_CHECK_TRUST = (
+    "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"
+)
 _CHECK_TLS = "check that the endpoint and the proxy speak TLS at this port"
 
 # The first kind that fits; a subclass stands before its base. Each of these happens before a request can be sent.
@@ -20,7 +23,6 @@ _BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ClientConnectorCertificateError, "the certificate of {host} is not trusted: {reason}", _CHECK_TRUST),
     (aiohttp.ClientSSLError, "no TLS connection to {host}: {reason}", _CHECK_TLS),
     (aiohttp.ClientConnectorError, "no connection to {host}: {reason}", _CHECK_NETWORK),
-    (aiohttp.ConnectionTimeoutError, "no connection to {host} within the time limit", _CHECK_NETWORK),
     (aiohttp.InvalidURL, "{host} is no address that can be called", _CHECK_NETWORK),
 )
 # These happen at any moment: whether the request was sent is known from elsewhere.
@@ -36,11 +38,14 @@ _AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
 
 def before_sending(error: Exception) -> bool:
     """Tell from the kind of error alone that the service cannot have seen the request."""
-    return isinstance(error, tuple(kind for kind, _, _ in _BEFORE_SENDING))
+    kinds = (aiohttp.ConnectionTimeoutError, *(kind for kind, _, _ in _BEFORE_SENDING))
+    return isinstance(error, kinds)
 
 
-def explain(error: Exception, url: URL, proxy: URL | None, limit_s: float) -> tuple[str, str]:
+def explain(error: Exception, url: URL, proxy: URL | None, limit_s: float, *, sent: bool) -> tuple[str, str]:
     """Say what happened and what to check. No part of it comes from a text that may hold a credential."""
+    if isinstance(error, TimeoutError) and not sent:
+        return f"no connection to {_place(url)} within the time limit", _CHECK_NETWORK
     for kind, sentence, advice in (*_BEFORE_SENDING, *_AT_ANY_TIME):
         if isinstance(error, kind):
             host = _place(url)
@@ -63,4 +68,6 @@ def _reason(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ssl.SSLError):
         return (cause.reason or "TLS error").replace("_", " ").lower()
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:  # asyncio's own text is "Connect call failed"
+        return os.strerror(cause.errno).lower()
     return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.cloud.answers import facts
+from orchestrator.cloud.failures import facts
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError, StartError
 
@@ -23,7 +23,9 @@ NEEDED = (FUNCTIONS, OPERATION)  # without these nothing can be deployed
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
-_CHECK = "check --endpoint / [cloud] endpoint (the real cloud is https://api.cloud.yandex.net), and HTTPS_PROXY / NO_PROXY"
+_CHECK = (
+    "check --endpoint / [cloud] endpoint (the real cloud is https://api.cloud.yandex.net), and HTTPS_PROXY / NO_PROXY"
+)
 
 
 @dataclass(frozen=True, slots=True)

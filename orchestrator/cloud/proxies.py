@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from urllib.request import proxy_bypass_environment
 
 from yarl import URL
 
@@ -24,7 +23,7 @@ def proxy_for(url: URL, environ: Mapping[str, str]) -> URL | None:
     name = f"{url.scheme}_proxy"
     value = environ.get(name) or environ.get(name.upper()) or ""
     bypass = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if not value or _is_loopback(host) or proxy_bypass_environment(f"{host}:{url.port}", {"no": bypass}):
+    if not value or is_loopback(host) or _is_listed(host, url.port, bypass):
         return None
     try:
         proxy = URL(value if "://" in value else f"http://{value}")
@@ -38,7 +37,24 @@ def proxy_for(url: URL, environ: Mapping[str, str]) -> URL | None:
     return proxy
 
 
-def _is_loopback(host: str) -> bool:
+def _is_listed(host: str, port: int | None, no_proxy: str) -> bool:
+    """Look a host up in NO_PROXY: names (also of a parent domain), host:port, addresses, networks, or "*" for all."""
+    for entry in (part.strip().lower() for part in no_proxy.split(",")):
+        name = entry.removesuffix(f":{port}").removeprefix("*.").lstrip(".")
+        if name and (entry == "*" or host == name or host.endswith(f".{name}") or _is_in(host, name)):
+            return True
+    return False
+
+
+def _is_in(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself, by its name or address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import anyio
 
-from orchestrator.cloud.answers import restated
+from orchestrator.cloud.failures import restated
 from orchestrator.errors import CloudError
 
 PAUSE_AFTER_FAILURE_S = 30.0  # a token that still lives is used this long before renewing is tried again
@@ -124,6 +124,7 @@ class CachedToken:
                 self._tries += 1
                 now = self._now()
                 if old is not None and now < old.expires_at:
+                    self._failure = None
                     self._held = _Held(old.value, now + PAUSE_AFTER_FAILURE_S, old.expires_at)
                     return self._held
                 self._failure = restated(error, sent=False)

@@ -7,16 +7,17 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from orchestrator.cloud import answers, breaks, headers
+from orchestrator.cloud import answers, breaks
+from orchestrator.cloud.answers import Answer
+from orchestrator.cloud.headers import http_date
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.errors import CloudError, StartError
 
@@ -24,24 +25,6 @@ CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
 CONNECT_LIMIT_S = 10.0
 TOTAL_LIMIT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A JSON object that a service answered, with what its headers say. `headers` knows no case."""
-
-    json: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    client_request_id: str = ""
-    poll_after_s: float | None = None  # `x-operation-poll-interval`, else `Retry-After`
-
-    @property
-    def request_id(self) -> str:
-        return self.headers.get(answers.REQUEST_ID, "")
-
-    @property
-    def server_trace_id(self) -> str:
-        return self.headers.get(answers.SERVER_TRACE_ID, "")
 
 
 @dataclass(slots=True)
@@ -98,7 +81,7 @@ class Transport:
             async with self._session.request(
                 method,
                 target,
-                data=None if body is None else orjson.dumps(body),
+                data=None if body is None else orjson.dumps(body, default=dict),
                 headers=sent_headers,
                 proxy=proxy,
                 allow_redirects=False,
@@ -108,14 +91,14 @@ class Transport:
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not breaks.before_sending(error)
-            message, advice = breaks.explain(error, target, proxy, total_limit_s)
+            message, advice = breaks.explain(error, target, proxy, total_limit_s, sent=sent)
             raise CloudError(
                 message, call=name, sent=sent, client_request_id=client_request_id, advice=advice
             ) from error
         raw = answers.Raw(name, target, response.status, response.headers, content, client_request_id, secret)
-        json = answers.read(raw, self.now())
+        answer = answers.read(raw, self.now())
         self._set_clock(response.headers)
-        return Answer(json, response.headers, client_request_id, headers.poll_after_s(response.headers, self.now()))
+        return answer
 
     def _proxy(self, target: URL) -> URL | None:
         origin = target.origin()
@@ -124,7 +107,7 @@ class Transport:
         return self._proxies[origin]
 
     def _set_clock(self, found: Mapping[str, str]) -> None:
-        date = headers.http_date(found.get("Date"))
+        date = http_date(found.get("Date"))
         if date is not None:
             self._ahead_s = date.timestamp() - self._clock()
 

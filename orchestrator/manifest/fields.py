@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, WithJsonSchema
 
 from orchestrator.manifest import units
-
 
 # What a pattern means, for people. The patterns are the API's (cloud-api §1.1, §2); where it gives none, ours only
 # keep out what can be no id or address at all.
@@ -43,7 +42,7 @@ Variable = Annotated[str, StringConstraints(pattern="^[a-zA-Z][a-zA-Z0-9_]*$")]
 VariableValue = Annotated[str, StringConstraints(max_length=4096)]
 BucketName = Annotated[str, StringConstraints(pattern="^[-.0-9a-zA-Z]{3,63}$")]
 MountName = Annotated[str, StringConstraints(pattern="^[-_0-9a-zA-Z]{1,100}$")]
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
+Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
 LogDestination = Annotated[str, StringConstraints(pattern="^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][-_./\\@0-9a-z]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[-_./\\@0-9a-z]{0,63}$")]
@@ -52,14 +51,11 @@ JobName = Annotated[str, StringConstraints(pattern="^[a-z][_a-z0-9]*$")]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 _FORBIDDEN_IN_OBJECT_NAMES = re.compile(r'[:*?"<>|!\x00-\x1f]')
-_TAG = re.compile("[a-z][-_0-9a-z]*")
 
 
-def _tag(value: str) -> str:
+def _not_latest(value: object) -> object:
     if value == "$latest":
         raise ValueError("$latest is no tag that can be given: the cloud moves it to every new version by itself")
-    if not _TAG.fullmatch(value):
-        raise ValueError(f'"{value}" {PATTERNS["^[a-z][-_0-9a-z]*$"]}')
     return value
 
 
@@ -132,9 +128,7 @@ _SHARE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.PERCENT_PATTERN}]
 }
 
-Tag = Annotated[
-    str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": "^[a-z][-_0-9a-z]*$"})
-]
+Tag = Annotated[str, StringConstraints(pattern="^[a-z][-_0-9a-z]*$"), BeforeValidator(_not_latest)]
 ObjectName = Annotated[Text, AfterValidator(_object_name)]
 ObjectPrefix = Annotated[str, AfterValidator(_object_prefix)]
 Size = Annotated[int, PlainValidator(units.size), WithJsonSchema(_SIZE_SCHEMA)]

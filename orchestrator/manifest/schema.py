@@ -25,7 +25,7 @@ def _required(description: str, **constraints: Any) -> Any:
 class Table(BaseModel):
     """A table: no unknown keys, no conversions of types."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True, protected_namespaces=())
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 class BuildTable(Table):
@@ -144,7 +144,9 @@ class FunctionTable(Table):
     entrypoint: f.Word | None = _key("FILE.HANDLER, as the runtime wants it. Required.")
     runtime: f.Runtime | None = _key("Runtime id, such as python312. Required.")
     memory: f.Memory | None = _key("128MB to 8GB, a multiple of 128MB. Required.")
-    timeout: f.Timeout | None = _key('Longest execution, up to 1h (over 10m only where the cloud allows). Default: "10s".')
+    timeout: f.Timeout | None = _key(
+        'Longest execution, up to 1h (over 10m only where the cloud allows). Default: "10s".'
+    )
     create: bool | None = _key("Make the function if the folder has none of that name. Default: false.")
     enabled: bool | None = _key("false: left out of every run. Default: true.")
     description: str | None = _key("At most 540 characters: 60 of the API's 600 are our stamp's.", max_length=540)

@@ -38,7 +38,10 @@ def size(value: object) -> int:
 
 
 def duration(value: object) -> float:
-    """Seconds of `"10s"`, `"1m30s"`, `"1h"`, `"500ms"`, or of a number of seconds. Raises `ValueError` with the rule."""
+    """Seconds of `"10s"`, `"1m30s"`, `"1h"`, `"500ms"`, or of a number of seconds.
+
+    Raises `ValueError` with the rule.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and 0 <= value < 1e9):
             raise ValueError("must be a number of seconds, from 0 on")

@@ -51,36 +51,45 @@ async def _cloud_of(world: World, folder_id: str) -> str:
         return folder_id
 
 
-async def read_sources(
-    world: World, specs: Mapping[str, FunctionSpec], on_read: Callable[[str], None] = lambda _: None
-) -> dict[str, Prepared]:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What each function's source holds now, and how many seconds it took to build and to read it."""
+
+    prepared: dict[str, Prepared] = field(default_factory=dict)
+    seconds: dict[str, dict[Step, float]] = field(default_factory=dict)
+
+
+async def read_sources(world: World, specs: Mapping[str, FunctionSpec]) -> Sources:
     """Build and read the tree of every source, equal ones once. A failure is that function's, not the run's."""
-    results: dict[str, Prepared] = {}
+    sources = Sources()
     codes: dict[SourceCode, list[str]] = {}
     for key, spec in specs.items():
         if isinstance(spec.code, SourceCode):
             codes.setdefault(spec.code, []).append(key)
 
     async def read(code: SourceCode) -> None:
-        prepared = await _prepare(world, code)
+        seconds: dict[Step, float] = {}
+        prepared = await _prepare(world, code, seconds)
         for key in codes[code]:
-            results[key] = prepared
-            on_read(key)
+            sources.prepared[key] = prepared
+            sources.seconds[key] = seconds
 
     await _each(codes, read, at_once=16)
-    return results
+    return sources
 
 
-async def _prepare(world: World, code: SourceCode) -> Prepared:
-    if code.build is not None:
-        try:
-            await world.packager.build(code)
-        except PackageError as error:
-            return Step.BUILD, failure.of_package(error, "build")
+async def _prepare(world: World, code: SourceCode, seconds: dict[Step, float]) -> Prepared:
+    step, started_at = Step.BUILD, anyio.current_time()
     try:
+        if code.build is not None:
+            await world.packager.build(code)
+            seconds[step] = anyio.current_time() - started_at
+        step, started_at = Step.PACKAGE, anyio.current_time()
         return await world.packager.scan(code)
     except PackageError as error:
-        return Step.PACKAGE, failure.of_package(error, "package")
+        return step, failure.of_package(error, step)
+    finally:
+        seconds[step] = anyio.current_time() - started_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import tempfile
 import uuid
@@ -19,11 +18,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import RLock
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+BINARY = "application/octet-stream"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _KEY_BYTES_MAX = 1024  # cloud-api §4.7
-_CHUNK_BYTES = 1 << 20
 _PART = ".part"  # the name's end of bytes that are still coming in
 
 
@@ -43,7 +42,18 @@ class Stored:
     etag: str
     size_bytes: int
     modified_at: float
-    content_type: str = "application/octet-stream"
+    content_type: str = BINARY
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a put may go ahead. `if_none_match`: only where the key is free; `if_match`: only over that ETag, or "*"."""
+
+    if_none_match: bool = False
+    if_match: str | None = None
+
+
+ALWAYS = Condition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +67,15 @@ class Listing:
 class Incoming:
     """Bytes of an object that are still coming in, with their digests so far."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, path: Path | None = None) -> None:
+        self.file = file
+        self.path = path
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.sha256 = hashlib.sha256()
         self.size_bytes = 0
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        self.file.write(chunk)
         self.md5.update(chunk)
         self.sha256.update(chunk)
         self.size_bytes += len(chunk)
@@ -111,14 +122,15 @@ class Objects:
         found = self._of(bucket).get(key)
         return found[1] if found else None
 
-    def check(self, bucket: str, key: str, *, if_none_match: bool = False, if_match: str | None = None) -> None:
+    def check(self, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
         """Raise `RefusedError` where a put would be refused: NoSuchBucket, KeyTooLongError, PreconditionFailed."""
         found = self.head(bucket, key)
         if not key or len(key.encode()) > _KEY_BYTES_MAX:
             raise RefusedError("KeyTooLongError", f"A key is 1 to {_KEY_BYTES_MAX} bytes of UTF-8.")
-        if if_none_match and found is not None:
+        if condition.if_none_match and found is not None:
             raise RefusedError("PreconditionFailed", "The object is there already, If-None-Match: * does not hold.")
-        if if_match is not None and (found is None or (if_match not in ("*", found.etag))):
+        match = condition.if_match
+        if match is not None and (found is None or match not in ("*", found.etag)):
             raise RefusedError("PreconditionFailed", "The object's ETag differs, If-Match does not hold.")
 
     @contextmanager
@@ -132,7 +144,7 @@ class Objects:
         path = self._folder / bucket / f"{uuid.uuid4().hex}{_PART}"
         try:
             with path.open("w+b") as file:
-                yield Incoming(file)
+                yield Incoming(file, path)
         finally:
             path.unlink(missing_ok=True)
 
@@ -143,13 +155,12 @@ class Objects:
         incoming: Incoming,
         *,
         modified_at: float = 0.0,
-        content_type: str = Stored.content_type,
-        if_none_match: bool = False,
-        if_match: str | None = None,
+        content_type: str = BINARY,
+        condition: Condition = ALWAYS,
     ) -> Stored:
         """Make what came in the object, at once and whole. Raises `RefusedError` as `check` does."""
         with self._lock:
-            self.check(bucket, key, if_none_match=if_none_match, if_match=if_match)
+            self.check(bucket, key, condition)
             stored = Stored(key, incoming.md5.hexdigest(), incoming.size_bytes, modified_at, content_type)
             old = self._buckets[bucket].get(key)
             self._buckets[bucket][key] = (stored, self._keep(bucket, stored, incoming))
@@ -170,16 +181,15 @@ class Objects:
         """Put bytes that are at hand whole. Raises `RefusedError` as `check` does."""
         with self.incoming(bucket) as incoming:
             incoming.write(body)
-            return self.commit(
-                bucket, key, incoming, modified_at=modified_at, if_none_match=if_none_match, if_match=if_match
-            )
+            condition = Condition(if_none_match, if_match)
+            return self.commit(bucket, key, incoming, modified_at=modified_at, condition=condition)
 
     def delete(self, bucket: str, key: str) -> bool:
         """Remove an object; False where there was none. Raises `RefusedError` NoSuchBucket."""
         with self._lock:
             found = self._of(bucket).pop(key, None)
             if found and isinstance(found[1], Path):
-                _facts(found[1].parent, key).unlink(missing_ok=True)
+                _facts_path(found[1].parent, key).unlink(missing_ok=True)
                 found[1].unlink(missing_ok=True)
             return found is not None
 
@@ -200,15 +210,30 @@ class Objects:
             raise RefusedError("NoSuchBucket", "The specified bucket does not exist.") from None
 
     def _keep(self, bucket: str, stored: Stored, incoming: Incoming) -> bytes | Path:
-        file = incoming._file  # noqa: SLF001 - the two classes are one mechanism
-        if self._folder is None:
-            file.seek(0)
-            return file.read()
-        file.flush()
+        incoming.file.flush()
+        if self._folder is None or incoming.path is None:
+            incoming.file.seek(0)
+            return incoming.file.read()
         folder = self._folder / bucket
-        data = Path(file.name).with_suffix("")
-        os.replace(file.name, data)
-        new = folder / f"{data.name}.json{_PART}"
-        new.write_text(json.dumps({**asdict(stored), "data": data.name}))
-        new.replace(_facts(folder, stored.key))
+        data = incoming.path.rename(incoming.path.with_suffix(""))
+        facts = folder / f"{data.name}.json{_PART}"
+        facts.write_text(json.dumps({**asdict(stored), "data": data.name}), encoding="utf-8")
+        facts.replace(_facts_path(folder, stored.key))
         return data
+
+
+def _facts_path(folder: Path, key: str) -> Path:
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+
+
+def _load(folder: Path) -> Iterator[tuple[str, tuple[Stored, Path]]]:
+    """Read a bucket back, and clear away what a process that was killed left half done."""
+    known = set()
+    for path in sorted(folder.glob("*.json")):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        data = folder / facts.pop("data")
+        known |= {path, data}
+        yield facts["key"], (Stored(**facts), data)
+    for path in folder.iterdir():
+        if path not in known:
+            path.unlink()

@@ -43,9 +43,8 @@ def _by_pattern(manifest: Manifest, patterns: tuple[str, ...]) -> dict[str, Func
             )
         named = manifest.functions.get(pattern)
         if named is not None and not named.enabled:
-            raise UsageError(
-                f'function "{pattern}" is disabled', advice=f"remove `enabled = false` at {named.place.file}:{named.place.line}"
-            )  # fmt: skip
+            where = f"{named.place.file}:{named.place.line}"
+            raise UsageError(f'function "{pattern}" is disabled', advice=f"remove `enabled = false` at {where}")
         chosen |= found
     return {key: spec for key, spec in manifest.functions.items() if key in chosen}
 

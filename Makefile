@@ -1,0 +1,31 @@
+# Two commands do all set-up on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
+# Each makes its own virtual environment, since a system Python refuses installs. PYTHON names another interpreter.
+PYTHON ?= python3
+CONSTRAINTS = -c constraints.txt
+PIP = -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint clean
+
+demo: .venv-demo/installed
+	.venv-demo/bin/orchestrator deploy --sandbox --yes
+
+test: .venv-test/installed
+	.venv-test/bin/python -m pytest -q
+
+lint: .venv-test/installed
+	.venv-test/bin/ruff check .
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/mypy
+
+.venv-demo/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(PIP) $(CONSTRAINTS) -e .
+	touch $@
+
+.venv-test/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-test
+	.venv-test/bin/python $(PIP) $(CONSTRAINTS) -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv-demo .venv-test .orchestrator build dist *.egg-info

@@ -1,0 +1,1 @@
+const ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz";

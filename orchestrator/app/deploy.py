@@ -1,0 +1,149 @@
+"""`deploy`: from options to real ports, one run, and the exit code that what was observed leads to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+
+from orchestrator import __version__
+from orchestrator.app import output
+from orchestrator.app.options import (
+    DeployOptions,
+    LogOptions,
+)
+from orchestrator.app.serve import seconds
+from orchestrator.app.session import Session, open_session, read_request
+from orchestrator.app.signals import watch
+from orchestrator.errors import CloudError, Exit, InterruptedRunError, StartError, UsageError
+from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitPlanned
+from orchestrator.have import Have
+from orchestrator.journal.store import open_store
+from orchestrator.model import Action, Plan
+from orchestrator.pipeline.bus import Bus
+from orchestrator.pipeline.inventory import Sources, read_folders, read_sources, resolve_names
+from orchestrator.pipeline.run import Result, execute
+from orchestrator.pipeline.stop import Stop, StoppedError
+from orchestrator.plan import build
+from orchestrator.policy import exit_code
+from orchestrator.state import RunState
+
+
+def deploy_command(given: Mapping[str, Any]) -> int:
+    """Run `deploy` as typed. Raises `OrchestratorError` where it cannot start."""
+    given = dict(given)
+    log = LogOptions(given.pop("log_level"), given.pop("log_format"))
+    options = DeployOptions(
+        config=given["config"],
+        state_dir=given["state"],
+        patterns=given["functions"],
+        labels=given["labels"],
+        sandbox=given["sandbox"],
+        endpoint=given["endpoint"],
+        bucket=given["bucket"],
+        yes=given["yes"],
+        dry_run=given["dry_run"],
+        force=given["force"],
+        run_key=given["run_key"],
+        output=given["output"],
+        events=given["events"],
+        lock_timeout_s=seconds("--lock-timeout", given["lock_timeout"]),
+        log=log,
+    )
+    if options.sandbox and options.endpoint:
+        raise UsageError("--sandbox and --endpoint exclude each other", advice="leave one of them out")
+    output.configure_logs(options.log)
+    return anyio.run(_deploy, options)
+
+
+async def _deploy(options: DeployOptions) -> int:
+    request = read_request(options, os.environ)
+    for warning in request.manifest.warnings:
+        output.warn(warning)
+    stop = Stop()
+    async with AsyncExitStack() as stack:
+        signals = await stack.enter_async_context(anyio.create_task_group())
+        await signals.start(watch, stop, output.say)
+        try:
+            with stop.interruptible():
+                session = await open_session(stack, request, stop)
+                for warning in session.connection.warnings:
+                    output.warn(warning)
+                have, plan, sources = await _plan(session)
+            return await _carry_out(session, have, plan, sources)
+        except StoppedError as error:
+            raise InterruptedRunError(f"{error}: nothing was sent", advice="run the same command again") from None
+        finally:
+            signals.cancel_scope.cancel()
+
+
+async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
+    """Read what is live and what the sources hold, and plan."""
+    world, specs = session.world, session.request.specs
+    output.note(f"reading {len(specs)} functions' sources, and what is live")
+    try:
+        have = await read_folders(world, {spec.folder_id for spec in specs.values()})
+    except CloudError as error:
+        raise StartError(
+            f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"
+        ) from error
+    resolved = await resolve_names(world, specs)
+    sources = await read_sources(world, resolved.specs)
+    plan = build(resolved.specs, have, sources.prepared, resolved.failures, force=session.request.options.force)
+    return have, plan, sources
+
+
+async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources) -> int:
+    options = session.request.options
+    output.show_plan(plan, whole=options.dry_run, as_json=options.output == "json")
+    if options.dry_run:
+        return Exit.DONE
+    if any(unit.action not in (Action.UNCHANGED, Action.BLOCKED) for unit in plan.units):
+        with session.stop.interruptible():
+            await output.confirm(yes=options.yes or options.sandbox)
+    with open_store(session.request.state_dir) as store:
+        world, clock = session.world, session.world.clock
+        started = RunStarted(
+            at=clock(),
+            run_id=session.run_id,
+            verb="deploy",
+            endpoint=session.connection.endpoint,
+            manifest=str(options.config),
+            units=len(plan.units),
+            program=__version__,
+        )
+        state = RunState()
+        async with output.displays(session.run_id, len(plan.units), state, options) as listeners:
+            bus = Bus(store.start_run(started), state, listeners)
+            bus(started)
+            _announce(bus, plan, clock(), sources)
+            result = await execute(plan, have, world, bus, session.stop)
+            code = exit_code(result.outcomes.values(), interrupted=bool(session.stop.reason))
+            bus(RunEnded(clock(), code, session.stop.reason))
+    _say_the_end(session, state, result)
+    return code
+
+
+def _announce(bus: Bus, plan: Plan, at: float, sources: Sources) -> None:
+    for unit in plan.units:
+        bus(
+            UnitPlanned(
+                at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
+                unit.base_version_id or "", unit.fingerprint,
+            )
+        )  # fmt: skip
+        for step, took_s in sources.seconds.get(unit.key, {}).items():
+            bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
+
+
+def _say_the_end(session: Session, state: RunState, result: Result) -> None:
+    output.show_result(state, as_json=session.request.options.output == "json")
+    if result.interruption is not None:
+        output.say(f"stopped: {result.interruption.message}")
+        if result.interruption.advice:
+            output.say(result.interruption.advice)
+    if session.stop.reason or result.interruption is not None:
+        output.say("deploy again to go on: what was asked for already is found by its Idempotency-Key, not repeated")

@@ -1,0 +1,99 @@
+"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.app.options import DeployOptions, address_of, sandbox_environ, state_dir_of, storage_of
+from orchestrator.app.sandbox_process import sandbox
+from orchestrator.cloud.connect import Connection, connect
+from orchestrator.cloud.storage import S3ObjectStore, static_keys
+from orchestrator.errors import CloudError, StartError
+from orchestrator.journal.lock import lock
+from orchestrator.manifest.load import load
+from orchestrator.model import CloudAddress, FunctionSpec, Manifest, Storage
+from orchestrator.package.packager import ZipPackager
+from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.world import World
+from orchestrator.selection import select
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: the options, the manifest, and the functions of it that are concerned."""
+
+    options: DeployOptions
+    environ: Mapping[str, str]
+    state_dir: Path
+    manifest: Manifest
+    specs: Mapping[str, FunctionSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one run works with."""
+
+    request: Request
+    connection: Connection
+    world: World
+    stop: Stop
+    run_id: str
+
+
+def read_request(options: DeployOptions, environ: Mapping[str, str]) -> Request:
+    """Read the manifest and select. Raises `ManifestError` and `UsageError`: nothing has been opened yet."""
+    state_dir = state_dir_of(options.config, options.state_dir)
+    if options.sandbox:
+        environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
+    manifest = load(options.config, environ)
+    return Request(options, environ, state_dir, manifest, select(manifest, options.patterns, options.labels))
+
+
+async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> Session:
+    """Take the lock, connect, check the bucket. Raises `StartError`, `LockHeldError`, `JournalError`."""
+    options, manifest, state_dir = request.options, request.manifest, request.state_dir
+    address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    await stack.enter_async_context(lock(state_dir, timeout_s=options.lock_timeout_s))
+    if options.sandbox:
+        served = await stack.enter_async_context(sandbox(state_dir, [storage.bucket] if storage.bucket else []))
+        address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
+    connection = await stack.enter_async_context(connect(address, request.environ, version=__version__))
+    packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
+    keys = static_keys(request.environ)
+    store = await stack.enter_async_context(
+        S3ObjectStore(connection.storage_endpoint, credentials=keys, token=None if keys else connection.token)
+    )
+    await _check_bucket(store, storage)
+    world = World(
+        functions=connection.functions,
+        operations=connection.operations,
+        directory=connection.directory,
+        store=store,
+        packager=packager,
+        clock=time.time,
+        server_time=connection.client.server_time,
+        rng=random.Random(),
+        storage=storage,
+        limits=manifest.limits,
+        cloud_id=address.cloud_id,
+        nonce=(options.run_key or run_id) if options.force else "",
+    )
+    return Session(request, connection, world, stop, run_id)
+
+
+async def _check_bucket(store: S3ObjectStore, storage: Storage) -> None:
+    if storage.bucket is None:
+        return
+    try:
+        await store.check(storage.bucket)
+    except CloudError as error:
+        raise StartError(error.message, advice=error.advice) from error

@@ -1,0 +1,184 @@
+"""The command line: options to values, errors to exit codes. What a command does is imported when it is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator import __version__
+from orchestrator.errors import Exit, ManifestError, OrchestratorError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """Every option has its environment variable, ORCHESTRATOR_…, the same for all verbs."""
+    name = next(name for name in names if name.startswith("--")).split("/")[0].removeprefix("--")
+    attributes.setdefault("envvar", f"ORCHESTRATOR_{name.upper().replace('-', '_')}")
+    return click.option(*names, show_envvar=True, **attributes)
+
+
+_config = _option(
+    "--config", "-c", type=click.Path(path_type=Path), default=Path("deploy.toml"), help="The manifest."
+)  # fmt: skip
+_state = _option(
+    "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
+)  # fmt: skip
+_output = _option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="The form of the data.")
+_logging = _options(
+    _option(
+        "--log-level", type=click.Choice(["auto", "debug", "info", "warning", "error"]), default="auto",
+        help="The least level shown; auto: warning on a terminal, info elsewhere.",
+    ),
+    _option("--log-format", type=click.Choice(["console", "json"]), default="console", help="The form of the logs."),
+)  # fmt: skip
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="orchestrator")
+def cli() -> None:
+    """Deploy many Yandex Cloud Functions: package, upload, create versions, follow every Operation to its end.
+
+    \b
+    Exit codes: 0 done or nothing to do, 1 some functions failed or were blocked, 2 usage or manifest error,
+    3 interrupted or an outcome is unknown, 4 another run holds the lock, 5 failed and rolled back,
+    6 could not start (credentials, network, bucket, rights).
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+
+
+@cli.command()
+@click.argument("functions", nargs=-1)
+@_config
+@_state
+@_option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label.")
+@_option("--sandbox", is_flag=True, help="Deploy into the embedded sandbox: no account, no network.")
+@_option("--endpoint", metavar="URL", help="Another installation of the cloud.")
+@_option("--bucket", help="The bucket for packages, instead of the manifest's.")
+@_option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@_option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
+@_option("--run-key", metavar="TEXT", help="With --force: the same key never makes a second version.")
+@_output
+@_option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
+@_option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end.")
+@_logging
+def deploy(**given: Any) -> int:
+    """Deploy FUNCTIONS (names or globs; default: all of the manifest).
+
+    \b
+    orchestrator deploy --sandbox            all of deploy.toml, into the sandbox
+    orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return deploy_command(given)
+
+
+@cli.command()
+@_config
+@_output
+def validate(config: Path, output: str) -> int:
+    """Check the manifest offline: every mistake at once, each with its line."""
+    from orchestrator.app.manifests import validate_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return validate_command(config, output, _echo)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of deploy.toml, for editors."""
+    from orchestrator.app.manifests import schema_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return schema_command(_echo)
+
+
+@cli.command()
+@_config
+@_state
+@_output
+def runs(config: Path, state: Path | None, output: str) -> int:
+    """List the runs that the journal knows, the newest first."""
+    from orchestrator.app.history import runs_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return runs_command(config, state, output, _echo)
+
+
+@cli.command()
+@click.argument("run", default="last")
+@_config
+@_state
+@_output
+@_option("--all", "everything", is_flag=True, help="Every function, however many.")
+def show(run: str, config: Path, state: Path | None, output: str, everything: bool) -> int:
+    """Show RUN (an id, the beginning of one, or "last"): every function's outcome, and what failed in full."""
+    from orchestrator.app.history import show_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return show_command(run, config, state, output, everything, _echo)
+
+
+@cli.command()
+@_option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port.")
+@_config
+@_state
+@_option("--bucket", "buckets", multiple=True, help="A bucket that exists from the start; may be given again.")
+@_option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
+@_option(
+    "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
+    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH.",
+)  # fmt: skip
+@_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
+def sandbox(**given: Any) -> int:
+    """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
+    from orchestrator.app.serve import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return sandbox_command(given, _echo)
+
+
+def _echo(text: str) -> None:
+    """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whatever is written from here on, at exit too, goes nowhere without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(error: OrchestratorError) -> None:
+    lines = [str(mistake) for mistake in error.mistakes] if isinstance(error, ManifestError) else []
+    lines.append(f"error: {error.message}")
+    if error.advice:
+        lines.append(f"       {error.advice}")
+    click.echo("\n".join(lines), err=True)
+
+
+def main() -> None:
+    """Run the program and exit with one of the published codes."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except OrchestratorError as error:
+        _complain(error)
+        code = error.exit
+    except click.ClickException as error:
+        error.show()
+        code = Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = Exit.INTERRUPTED
+    sys.exit(int(code or 0))

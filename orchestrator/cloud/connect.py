@@ -1,0 +1,83 @@
+"""The way in: one connection to an installation for the length of a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from orchestrator.cloud.directory import HttpDirectory
+from orchestrator.cloud.endpoints import STORAGE, Endpoints, discover
+from orchestrator.cloud.failures import facts
+from orchestrator.cloud.functions import HttpFunctions
+from orchestrator.cloud.http import HttpClient
+from orchestrator.cloud.iam import token_source
+from orchestrator.cloud.operations import HttpOperations
+from orchestrator.cloud.proxies import is_loopback
+from orchestrator.cloud.transport import open_transport
+from orchestrator.errors import CloudError, StartError
+from orchestrator.model import CloudAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The ports of the cloud over HTTP. `token` gives a living IAM token, for Object Storage as bearer.
+
+    `warnings` are sentences for people, to be shown once.
+    """
+
+    endpoint: str
+    functions: HttpFunctions
+    operations: HttpOperations
+    directory: HttpDirectory
+    client: HttpClient
+    token: Callable[[], Awaitable[str]]
+    endpoints: Endpoints
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def storage_endpoint(self) -> str:
+        """The URL of Object Storage (S3). Raises `StartError` where the installation has none."""
+        return self.endpoints.url(STORAGE)
+
+
+@asynccontextmanager
+async def connect(
+    address: CloudAddress,
+    environ: Mapping[str, str],
+    *,
+    version: str,
+    overrides: Mapping[str, str] | None = None,
+) -> AsyncIterator[Connection]:
+    """Discover the services and get a first token, so that what is wrong shows before anything is sent.
+
+    `overrides`: service id → base URL, instead of the discovered one. Raises `StartError` (exit 6) on entering.
+    """
+    async with open_transport(environ, version=version) as transport:
+        endpoints = await discover(transport, address.endpoint, overrides)
+        tokens = token_source(environ, transport, endpoints)
+        try:
+            await tokens.token()
+        except CloudError as error:
+            raise StartError(
+                f"no IAM token from {tokens.origin}: {error.message}{facts(error)}", advice=tokens.advice
+            ) from error
+        client = HttpClient(transport, endpoints, tokens)
+        yield Connection(
+            endpoint=endpoints.endpoint,
+            functions=HttpFunctions(client),
+            operations=HttpOperations(client),
+            directory=HttpDirectory(client),
+            client=client,
+            token=tokens.token,
+            endpoints=endpoints,
+            warnings=(*tokens.warnings, *_clear_text(endpoints.endpoint)),
+        )
+
+
+def _clear_text(endpoint: str) -> tuple[str, ...]:
+    parts = urlsplit(endpoint)
+    if parts.scheme == "https" or is_loopback(parts.hostname or ""):
+        return ()
+    return (f"{endpoint} is not https: tokens and packages travel in clear",)

@@ -1,0 +1,72 @@
+"""The cloud's services behind one call: address, token, one refresh where the token is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from orchestrator.cloud.answers import Answer
+from orchestrator.cloud.endpoints import Endpoints
+from orchestrator.cloud.failures import restated
+from orchestrator.cloud.tokens import TokenSource
+from orchestrator.cloud.transport import Transport
+from orchestrator.errors import CloudError, Code
+
+
+class HttpClient:
+    """Calls services by their id. Nothing is retried here but a call whose token was refused, once."""
+
+    def __init__(self, transport: Transport, endpoints: Endpoints, tokens: TokenSource) -> None:
+        self._transport = transport
+        self._endpoints = endpoints
+        self._tokens = tokens
+
+    def offers(self, service: str) -> bool:
+        return self._endpoints.offers(service)
+
+    def server_time(self) -> datetime | None:
+        """Say what the service's clock shows now, by the `Date` of its last answer; None before the first."""
+        if not self._transport.knows_server_time():
+            return None
+        return datetime.fromtimestamp(self._transport.now(), UTC)
+
+    async def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        name: str,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+        authorized: bool = True,
+    ) -> Answer:
+        """Call `method` `path` of a service; `name` is the API's name of the call, for errors.
+
+        `path` stands as it is sent: ids in it are quoted by the caller. Raises `CloudError`, with `sent` False where
+        no token could be had; `StartError` where the installation does not offer the service.
+        """
+        url = self._endpoints.url(service) + path
+        keyed = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+
+        async def send(token: str) -> Answer:
+            bearer = {"Authorization": f"Bearer {token}"} if token else {}
+            return await self._transport.request(
+                method, url, name=name, query=query, body=body, extra_headers={**keyed, **bearer}, secret=token
+            )
+
+        if not authorized:
+            return await send("")
+        token = await self._tokens.token()
+        try:
+            return await send(token)
+        except CloudError as error:
+            if error.code is not Code.UNAUTHENTICATED:
+                raise
+            if not self._tokens.refreshable:
+                message = (
+                    f"the token of {self._tokens.origin} is refused, it has expired or is not valid: {error.message}"
+                )
+                raise restated(error, message=message, advice=self._tokens.advice) from error
+        return await send(await self._tokens.renew(token))

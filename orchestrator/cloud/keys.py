@@ -1,0 +1,85 @@
+"""Authorized keys of service accounts, and the JWT that IAM exchanges for a token (cloud-api §4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from orchestrator.errors import StartError
+
+JWT_LIFE_S = 3600  # the most that IAM accepts
+_ADVICE = "make a key with `yc iam key create --service-account-name NAME --output key.json` and name that file"
+_BEGIN = "-----BEGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedKey:
+    """An authorized key, ready to sign. `origin` names the file in errors."""
+
+    id: str
+    service_account_id: str
+    private_key: RSAPrivateKey = field(repr=False)
+    origin: str
+
+    def sign(self, audience: str, now: float) -> str:
+        """Make the JWT for `audience`, issued at `now` (epoch seconds)."""
+        issued_at = int(now)
+        claims = {"iss": self.service_account_id, "aud": audience, "iat": issued_at, "exp": issued_at + JWT_LIFE_S}
+        return jwt.encode(claims, self.private_key, algorithm="PS256", headers={"kid": self.id})
+
+
+def load_key(value: str) -> AuthorizedKey:
+    """Read an authorized key from the file that `value` names, or from `value` where that is the JSON itself.
+
+    Raises `StartError` that says which file, and what is wrong with it; never what stands in it.
+    """
+    if value.lstrip().startswith("{"):
+        return _parse(value.encode(), "the key in YC_SERVICE_ACCOUNT_KEY_FILE")
+    path = Path(value).expanduser()
+    origin = f"the key file {path}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StartError(
+            f"{origin} cannot be read: {error.strerror}",
+            advice="check YC_SERVICE_ACCOUNT_KEY_FILE and the file's rights",
+        ) from error
+    return _parse(content, origin)
+
+
+def _parse(content: bytes, origin: str) -> AuthorizedKey:
+    try:
+        fields = orjson.loads(content)
+    except orjson.JSONDecodeError:  # its text may quote the file
+        fields = None
+    if not isinstance(fields, dict):
+        raise _wrong(origin, "is not a JSON object")
+    key_id, account, pem = (_text(fields, name, origin) for name in ("id", "service_account_id", "private_key"))
+    begin = pem.find(_BEGIN)  # a line such as "PLEASE DO NOT REMOVE THIS LINE! …" may stand before it
+    if begin < 0:
+        raise _wrong(origin, "has a private_key that is not in PEM format")
+    try:
+        private_key = load_pem_private_key(pem[begin:].encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _wrong(origin, "has a private_key that cannot be read (damaged, or locked with a password)") from None
+    if not isinstance(private_key, RSAPrivateKey):
+        raise _wrong(origin, "has a private_key that is not RSA; IAM accepts RSA_2048 and RSA_4096")
+    return AuthorizedKey(key_id, account, private_key, origin)
+
+
+def _text(fields: dict[str, Any], name: str, origin: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise _wrong(origin, f"has no {name}")
+    return value
+
+
+def _wrong(origin: str, what: str) -> StartError:
+    return StartError(f"{origin} {what}", advice=_ADVICE)

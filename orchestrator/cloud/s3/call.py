@@ -1,0 +1,65 @@
+"""A call of a worker thread that the event loop can end: whatever it is waiting for, it wakes up."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from threading import Event, Lock, local
+from types import TracebackType
+from typing import Any, Self
+
+_thread = local()  # .call: what this worker thread is about
+
+
+class AbandonedError(Exception):
+    """Raised in a worker thread once nobody waits for its call any more."""
+
+
+class Call:
+    """One call made by a worker thread, which enters it as a context; `abandon` is for others."""
+
+    def __init__(self) -> None:
+        self._abandoned = Event()
+        self._lock = Lock()
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        _thread.call = self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        _thread.call = None
+        with self._lock:
+            self._connection = None
+
+    def attach(self, connection: Any) -> None:
+        """Name the connection that a request of this call goes through. Raises `AbandonedError`."""
+        self.go_on()
+        with self._lock:
+            self._connection = connection
+
+    def go_on(self) -> None:
+        """Raise `AbandonedError` once the call was abandoned."""
+        if self._abandoned.is_set():
+            raise AbandonedError
+
+    @property
+    def answered(self) -> bool:
+        """The server answered before it wanted the body: what is still read of that goes nowhere."""
+        return bool(getattr(self._connection, "_response_received", False))  # botocore's own mark, of Expect
+
+    def abandon(self) -> None:
+        """End the call: nothing more is sent, and a thread that hangs in its socket wakes up with an error."""
+        self._abandoned.set()
+        with self._lock:
+            sock = getattr(self._connection, "sock", None)
+            if isinstance(sock, socket.socket):
+                with suppress(OSError):
+                    # The plain socket's shutdown: that of a TLS socket is not meant for another thread.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def current_call() -> Call | None:
+    """The call that this thread is about."""
+    call: Call | None = getattr(_thread, "call", None)
+    return call

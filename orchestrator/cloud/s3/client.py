@@ -1,0 +1,157 @@
+"""The boto3 side of Object Storage: one client that listens to nobody but us, and the two calls that we make.
+
+Imports boto3, which takes a good part of a second: import this module in a worker thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import SEEK_END
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3.session
+import botocore.session
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orchestrator.cloud.s3.call import AbandonedError, Call
+from orchestrator.cloud.s3.errors import not_storage, translate
+from orchestrator.cloud.s3.upload import Pool, TlsPool, Upload
+from orchestrator.errors import CloudError, OrchestratorError, PackageError
+from orchestrator.model import Package, StoredObject
+from orchestrator.ports import Progress
+
+if TYPE_CHECKING:
+    from orchestrator.cloud.storage import StaticKeys
+
+REGION = "ru-central1"
+CONNECT_TIMEOUT_S = 10.0  # to connect, and for any one piece of a body to get away
+READ_TIMEOUT_S = 60.0  # from the body's last byte to the answer: the server may be writing 128 MB
+
+_PACK_AGAIN = "start again: the package is made anew"
+
+
+class Client:
+    """The two calls, each made in a worker thread. What goes wrong is returned: a failed upload is a value."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        credentials: StaticKeys | None,
+        bearer: Callable[[], str],
+        *,
+        threads: int,
+        proxies: dict[str, str],
+        ca_file: str | None,
+    ) -> None:
+        """Without static keys nothing is signed, and `bearer` is asked for the token of each request.
+
+        Raises `ValueError` for an endpoint that is no URL.
+        """
+        self._host = urlsplit(endpoint).netloc
+        self._credentials = credentials
+        self._bearer = bearer
+        self._s3 = _open(endpoint, credentials, threads, proxies, ca_file)
+        self._s3.meta.events.register("before-send.s3", self._before_send)
+
+    def close(self) -> None:
+        self._s3.close()
+
+    def put(
+        self, bucket: str, key: str, package: Package, progress: Progress | None, call: Call
+    ) -> StoredObject | OrchestratorError:
+        """Put a package unless it is there."""
+        existed = False
+        try:
+            with call, package.path.open("rb") as file:
+                if file.seek(0, SEEK_END) != package.size_bytes:
+                    return PackageError(f"the package {package.path} has changed since it was made", advice=_PACK_AGAIN)
+                file.seek(0)
+                answer = self._s3.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=Upload(file, package.size_bytes, call, progress),
+                    ContentLength=package.size_bytes,
+                    ContentType="application/zip",
+                    IfNoneMatch="*",
+                )
+            if not answer.get("ETag"):
+                meta = answer["ResponseMetadata"]
+                return not_storage("put object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+        except OSError as error:
+            return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            existed = _status(error) == 412  # If-None-Match: * does not hold: it is there
+            if not existed:
+                return translate(error, call="put object", bucket=bucket, host=self._host)
+        return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
+
+    def check(self, bucket: str, call: Call) -> CloudError | None:
+        """Ask for the bucket's head; a refused HEAD does not say why, so then for a list of at most one object."""
+        try:
+            with call:
+                try:
+                    self._s3.head_bucket(Bucket=bucket)
+                except ClientError as error:
+                    if _status(error) not in (400, 403):
+                        raise
+                    self._s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            return translate(error, call="check bucket", bucket=bucket, host=self._host)
+        return None
+
+    def _before_send(self, request: AWSPreparedRequest, **_: object) -> None:
+        # The last moment before the wire: after signing, and after botocore has logged the headers.
+        if self._credentials is None:
+            request.headers["Authorization"] = f"Bearer {self._bearer()}"
+        body: object = request.body
+        if isinstance(body, Upload):
+            body.sending()
+
+
+def _open(
+    endpoint: str, credentials: StaticKeys | None, threads: int, proxies: dict[str, str], ca_file: str | None
+) -> Any:
+    core = botocore.session.Session(session_vars=_deaf_session_variables())
+    config = Config(
+        region_name=REGION,
+        signature_version="s3v4" if credentials else UNSIGNED,
+        s3={"addressing_style": "path"},
+        # Otherwise bodies go out aws-chunked, with trailers and without a Content-Length (cloud-api §4.7).
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"total_max_attempts": 1, "mode": "standard"},  # the engine decides what is worth another try
+        max_pool_connections=threads,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        proxies=proxies,
+    )
+    client: Any = boto3.session.Session(botocore_session=core).client(
+        "s3",
+        endpoint_url=endpoint,
+        config=config,
+        verify=ca_file,
+        aws_access_key_id=credentials.access_key if credentials else None,
+        aws_secret_access_key=credentials.secret_key if credentials else None,
+        aws_session_token=credentials.session_token if credentials else None,
+    )
+    # Botocore cannot be told its connection classes; its pool managers share this very dict.
+    http = client._endpoint.http_session  # noqa: SLF001 - see above
+    http._pool_classes_by_scheme.update({"http": Pool, "https": TlsPool})  # noqa: SLF001 - see above
+    return client
+
+
+def _deaf_session_variables() -> dict[str, Any]:
+    """Botocore's settings without AWS_… variables and ~/.aws files: none of these may change what is sent."""
+    table = botocore.session.Session.SESSION_VARIABLES
+    deaf = {name: (None, None, default, convert) for name, (_, _, default, convert) in table.items()}
+    return deaf | dict.fromkeys(("config_file", "credentials_file"), (None, None, "", None))
+
+
+def _status(error: Exception) -> int | None:
+    if isinstance(error, ClientError):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return None

@@ -1,0 +1,199 @@
+"""Object Storage: packages put once, from a bounded set of worker threads, and ended at once when nobody waits."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio
+from anyio import to_thread
+from anyio.lowlevel import checkpoint_if_cancelled
+from yarl import URL
+
+from orchestrator.cloud.proxies import proxy_for
+from orchestrator.cloud.s3.call import Call
+from orchestrator.errors import CloudError, Code, OrchestratorError, StartError
+from orchestrator.model import Package, StoredObject
+from orchestrator.ports import Progress
+
+if TYPE_CHECKING:
+    from orchestrator.cloud.s3.client import Client
+
+T = TypeVar("T")
+
+_PAIRS = (
+    ("YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY", ""),
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
+
+_CREDENTIALS = "set YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or credentials that give an IAM token"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticKeys:
+    """A static access key of a service account, or a temporary one with its `session_token`."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+def static_keys(environ: Mapping[str, str]) -> StaticKeys | None:
+    """Read the static keys; None where there are none. Raises `StartError` for half a pair. No files, no metadata."""
+    for access_name, secret_name, session_name in _PAIRS:
+        access, secret = environ.get(access_name, "").strip(), environ.get(secret_name, "").strip()
+        if access and secret:
+            return StaticKeys(access, secret, environ.get(session_name, "").strip() or None)
+        if access or secret:
+            there, missing = (access_name, secret_name) if access else (secret_name, access_name)
+            raise StartError(
+                f"{there} is set, but {missing} is not",
+                advice=f"set {missing} too, or unset {there} to use the IAM token",
+            )
+    return None
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One upload, and all who wait for it. `outcome` None at its end: it was cancelled."""
+
+    landed: anyio.Event = field(default_factory=anyio.Event)
+    outcome: StoredObject | OrchestratorError | None = None
+
+
+class S3ObjectStore:
+    """The `ObjectStore` port over boto3, for the S3 service at `endpoint` (scheme and host).
+
+    `token` gives the IAM token where there are no static keys, `renew` another than the one that was refused. At most
+    `threads` calls run at once. Nothing is retried here, except once after `renew`. An async context manager: leaving
+    it closes the connections.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        credentials: StaticKeys | None,
+        token: Callable[[], Awaitable[str]] | None = None,
+        renew: Callable[[str], Awaitable[str]] | None = None,
+        threads: int = 16,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        if credentials is None and token is None:
+            raise StartError("there are no credentials for Object Storage", advice=_CREDENTIALS)
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._token = token
+        self._renew = renew
+        self._threads = threads
+        self._environ = os.environ if environ is None else environ
+        self._bearer = ""  # the newest token: whichever request it ends up in, it is a good one
+        self._client: Client | None = None
+        self._opening = anyio.Lock()
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._flights: dict[tuple[str, str], _Flight] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    async def check(self, bucket: str) -> None:
+        """Raise `CloudError` with advice where the bucket is missing or may not be used."""
+        error = await self._with_token(lambda client, call: client.check(bucket, call))
+        if error is not None:
+            raise error
+
+    async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
+        """Put a package unless it is there; whoever asks for the same one meanwhile, or later, waits for that upload.
+
+        Cancelling ends the upload, its connection and its work in the thread at once (a connect under way: within
+        10 s); others who wait for it start it again. Raises `CloudError`, or `PackageError` where the file is gone.
+        """
+        place = (bucket, key)
+        while (flight := self._flights.get(place)) is not None:
+            await flight.landed.wait()
+            if flight.outcome is not None:
+                return replace(_landed(flight.outcome), existed=True)
+        flight = self._flights[place] = _Flight()
+        try:
+            flight.outcome = await self._with_token(
+                lambda client, call: client.put(bucket, key, package, progress, call)
+            )
+        finally:
+            if not isinstance(flight.outcome, StoredObject):
+                del self._flights[place]
+            flight.landed.set()
+        return _landed(flight.outcome)
+
+    async def _with_token(self, work: Callable[[Client, Call], T]) -> T:
+        """Do a call with a good token; once more, where the token was refused and there is another."""
+        client = await self._opened()
+        if self._credentials is not None or self._token is None:
+            return await self._in_thread(client, work)
+        token = self._bearer = await self._token()
+        result = await self._in_thread(client, work)
+        if self._renew is not None and isinstance(result, CloudError) and result.code is Code.UNAUTHENTICATED:
+            self._bearer = await self._renew(token)
+            if self._bearer != token:
+                return await self._in_thread(client, work)
+        return result
+
+    async def _in_thread(self, client: Client, work: Callable[[Client, Call], T]) -> T:
+        """Do a call in one of our threads. Cancelled, it comes back once the thread has let go, which is at once."""
+        call = Call()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_abandon_when_cancelled, call)
+            result = await to_thread.run_sync(work, client, call, limiter=self._limiter)
+            group.cancel_scope.cancel()
+        await checkpoint_if_cancelled()
+        return result
+
+    async def _opened(self) -> Client:
+        async with self._opening:
+            if self._client is None:
+                self._client = await to_thread.run_sync(self._open, limiter=self._limiter)
+            return self._client
+
+    def _open(self) -> Client:
+        from orchestrator.cloud.s3.client import Client  # noqa: PLC0415 - boto3 is slow: in this thread, if at all
+
+        url = URL(self._endpoint)
+        proxy = proxy_for(url, self._environ)
+        # As the API's connections do: the file named, else the system's own; else the one that comes with botocore.
+        ca_file = self._environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+        try:
+            return Client(
+                self._endpoint,
+                self._credentials,
+                lambda: self._bearer,
+                threads=self._threads,
+                proxies={url.scheme: str(proxy)} if proxy else {},
+                ca_file=ca_file,
+            )
+        except ValueError as error:
+            raise StartError(
+                f"{self._endpoint} is no address of Object Storage", advice="check the storage endpoint"
+            ) from error
+
+
+async def _abandon_when_cancelled(call: Call) -> None:
+    # Ends with the call, too: abandoning what is over does nothing.
+    try:
+        await anyio.sleep_forever()
+    finally:
+        call.abandon()
+
+
+def _landed(outcome: StoredObject | OrchestratorError) -> StoredObject:
+    if isinstance(outcome, OrchestratorError):
+        raise outcome
+    return outcome

@@ -1,0 +1,201 @@
+"""JSON as the cloud answers it -> model values, the same for every adapter.
+
+proto3 JSON leaves defaults out, writes int64 as strings and times with 0 to 9 fractional digits; all of that is read
+here, and numbers where strings are due as well. `ValueError` where an answer cannot be what it should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from orchestrator.errors import Code
+from orchestrator.model import Function, Json, Operation, OperationError, Quota, Version
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_REQUEST_INFO = "google.rpc.RequestInfo"
+_QUOTA_FAILURE = "yandex.cloud.quota.QuotaFailure"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """The flat body of a refused call. `quota`: the metric that a QuotaFailure names, "" where none does."""
+
+    code: Code | None
+    message: str
+    details: tuple[Json, ...] = ()
+    request_id: str = ""
+    quota: str = ""
+
+
+def timestamp(value: object) -> datetime | None:
+    """Read an RFC3339 time, to the microsecond, as UTC; None where it is none (a time is never worth a failure)."""
+    found = _RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    microsecond = int((found[7] or "0").ljust(9, "0")[:6])
+    try:
+        local = datetime(year, month, day, hour, minute, second, microsecond, _zone(found[8]))
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(text: str) -> timezone:
+    if text in "Zz":
+        return UTC
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def operation(
+    json: object, *, poll_after_s: float | None = None, request_id: str = "", server_trace_id: str = ""
+) -> Operation:
+    """Read an Operation. `done` may be left out while it is false; `error` may come before it."""
+    fields = _object(json, "an Operation")
+    return Operation(
+        id=_id(fields, "an Operation"),
+        done=fields.get("done") is True,
+        description=_text(fields, "description"),
+        created_at=timestamp(fields.get("createdAt")),
+        modified_at=timestamp(fields.get("modifiedAt")),
+        metadata=_map(fields.get("metadata")),
+        error=_operation_error(fields.get("error")),
+        response=_map(fields["response"]) if isinstance(fields.get("response"), Mapping) else None,
+        poll_after_s=poll_after_s,
+        request_id=request_id,
+        server_trace_id=server_trace_id,
+    )
+
+
+def _operation_error(json: object) -> OperationError | None:
+    if not isinstance(json, Mapping):
+        return None
+    code = integer(json.get("code"))
+    return OperationError(Code.UNKNOWN if code is None else code, _text(json, "message"), _details(json))
+
+
+def function(json: object) -> Function:
+    """Read a Function."""
+    fields = _object(json, "a Function")
+    return Function(
+        id=_id(fields, "a Function"),
+        folder_id=_text(fields, "folderId"),
+        name=_text(fields, "name"),
+        status=_text(fields, "status") or "ACTIVE",
+        labels={str(key): str(value) for key, value in _map(fields.get("labels")).items()},
+    )
+
+
+def version(json: object) -> Version:
+    """Read a Version; all of it stays in `raw`."""
+    fields = _object(json, "a Version")
+    return Version(
+        id=_id(fields, "a Version"),
+        function_id=_text(fields, "functionId"),
+        status=_text(fields, "status"),
+        description=_text(fields, "description"),
+        created_at=timestamp(fields.get("createdAt")),
+        tags=tuple(tag for tag in _list(fields.get("tags")) if isinstance(tag, str)),
+        raw=fields,
+    )
+
+
+def quota(json: object) -> Quota:
+    """Read one entry of quota-manager's `quotaLimits`."""
+    fields = _object(json, "a quota limit")
+    return Quota(_text(fields, "quotaId"), number(fields.get("limit")) or 0.0, number(fields.get("usage")) or 0.0)
+
+
+def error_body(json: object) -> ErrorBody | None:
+    """Read the body of a refused call; None where it is no such body (a proxy's answer, say)."""
+    if not isinstance(json, Mapping) or integer(json.get("code")) is None:
+        return None
+    details = _details(json)
+    return ErrorBody(_code(json.get("code")), _text(json, "message"), details, _request_id(details), _metric(details))
+
+
+def _code(value: object) -> Code | None:
+    try:
+        return Code(integer(value) or 0)
+    except ValueError:
+        return None
+
+
+def _request_id(details: tuple[Json, ...]) -> str:
+    return next((_text(item, "requestId") for item in details if _is(item, _REQUEST_INFO)), "")
+
+
+def _metric(details: tuple[Json, ...]) -> str:
+    for item in details:
+        if _is(item, _QUOTA_FAILURE):
+            for violation in _list(item.get("violations")):
+                name = _text(_map(_map(violation).get("metric")), "name")
+                if name:
+                    return name
+    return ""
+
+
+def _is(detail: Json, type_name: str) -> bool:
+    return _text(detail, "@type").rpartition("/")[2] == type_name
+
+
+def integer(value: object) -> int | None:
+    """Read an int64, which may be a string or a number; None where it is neither."""
+    found = number(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
+def number(value: object) -> float | int | None:
+    """Read a number, which may be a string; None where it is neither, infinite or not a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, int):
+        return value
+    try:
+        return int(value) if isinstance(value, str) else _finite(value)
+    except ValueError:
+        try:
+            return _finite(float(value))
+        except ValueError:
+            return None
+
+
+def _finite(value: float) -> float | None:
+    return value if value - value == 0 else None
+
+
+def _object(json: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(json, Mapping):
+        raise ValueError(f"the answer is not {what}: it is no JSON object")  # noqa: TRY004 - one kind for all callers
+    return json
+
+
+def _id(fields: Mapping[str, Any], what: str) -> str:
+    found = fields.get("id")
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"the answer is not {what}: it has no id")
+    return found
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    found = fields.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _details(fields: Mapping[str, Any]) -> tuple[Json, ...]:
+    return tuple(item for item in _list(fields.get("details")) if isinstance(item, Mapping))

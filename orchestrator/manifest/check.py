@@ -1,0 +1,155 @@
+"""Holds the raw tables of one file against the schema, and says what is wrong in sentences.
+
+A value that is wrong is taken out and the rest is checked again, so that one mistake hides no other.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from orchestrator.manifest.fields import PATTERNS
+from orchestrator.manifest.findings import Findings, Text
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.schema import FunctionTable, ManifestFile
+from orchestrator.manifest.suggest import did_you_mean
+
+_SENTENCES = {
+    "missing": "is required",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "string_type": "must be a string",
+    "string_unicode": "must be valid Unicode text",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "date_type": "must be a date such as 2027-03-01, without quotes",
+    "invalid_json_value": "must be something that JSON can hold (no dates)",
+    "recursion_loop": "is nested too deeply",
+    "finite_number": "must be a finite number",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "string_too_long": "must have at most {max_length} characters",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+_SHOWN_MAX = 80  # characters of a wrong value that are repeated
+_MAX_ROUNDS = 12  # deeper than any table of the schema
+
+
+class Check:
+    """The checked tables of one file. `broken`: paths of values that were wrong and are taken out."""
+
+    def __init__(self) -> None:
+        self.tables = ManifestFile()
+        self.broken: set[KeyPath] = set()
+        self._around: set[KeyPath] = set()  # the broken paths and all that they lie under
+
+    def is_broken(self, path: KeyPath) -> bool:
+        """Whether something was wrong at or under the key."""
+        return path in self._around
+
+    def take_out(self, raw: dict[str, Any], path: KeyPath) -> None:
+        """Delete the deepest key on the path; list items go with their whole list, so that indexes stay true."""
+        parent, last = raw, 0
+        container: Any = raw
+        for depth, part in enumerate(path):
+            if isinstance(container, dict) and part in container:
+                parent, last = container, depth
+            elif not (isinstance(container, list) and isinstance(part, int) and part < len(container)):
+                break
+            container = container[part]
+        parent.pop(str(path[last]), None)
+        self.broken |= {path, path[: last + 1]}
+        self._around.update(path[:end] for end in range(1, len(path) + 1))
+
+
+def check(file: Text, raw: dict[str, Any], unusable: list[KeyPath], findings: Findings) -> Check:
+    """Check the tables of a file. `unusable`: values that are known to be wrong; nothing more is said of them."""
+    checked = Check()
+    for path in unusable:
+        checked.take_out(raw, path)
+    for _ in range(_MAX_ROUNDS):
+        earlier = frozenset(checked.broken)
+        try:
+            checked.tables = ManifestFile.model_validate(raw)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                path = _path(details)
+                if earlier.isdisjoint(path[:end] for end in range(1, len(path) + 1)):
+                    findings.mistake(file, path, _sentence(details, path))
+                checked.take_out(raw, path)
+        else:
+            break
+    return checked
+
+
+def _path(details: ErrorDetails) -> KeyPath:
+    location = details["loc"]
+    return location[:-1] if location and location[-1] == "[key]" else location
+
+
+def _sentence(details: ErrorDetails, path: KeyPath) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(path)
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        value = details["input"]
+        rule = PATTERNS[context["pattern"]]
+        return f"{json.dumps(value, ensure_ascii=False)} {rule}" if 0 < len(value) <= _SHOWN_MAX else rule
+    if kind == "literal_error":
+        allowed = typing.get_args(_annotation(path))
+        hint = did_you_mean(str(details["input"]), allowed)
+        return f"must be one of {', '.join(allowed)}{hint}"
+    if kind in _SENTENCES:
+        return _SENTENCES[kind].format(**context)
+    return details["msg"]
+
+
+def _unknown_key(path: KeyPath) -> str:
+    model = _annotation(path[:-1])
+    known = keys_of(model) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    key = str(path[-1])
+    hint = did_you_mean(key, known)
+    if len(path) == 1 and key in FunctionTable.model_fields:
+        hint = "; it belongs in [defaults] or in [functions.NAME]"
+    return f"unknown key{hint}"
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a table, as written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _annotation(path: KeyPath) -> Any:
+    """The type that the schema gives to a path."""
+    annotation: Any = ManifestFile
+    for part in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
+            annotation = fields[str(part)].annotation
+        else:
+            annotation = typing.get_args(annotation)[-1]
+        annotation = _bare(annotation)
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    """Without `| None` and `Annotated`."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin in {types.UnionType, typing.Union}:
+            annotation = next(arg for arg in typing.get_args(annotation) if arg is not types.NoneType)
+        else:
+            return annotation

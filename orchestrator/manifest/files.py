@@ -1,0 +1,132 @@
+"""Reads the files of a manifest: bytes → TOML, with the mistakes that can be made before any key is looked at."""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest import locate
+from orchestrator.manifest.findings import Findings, dotted
+from orchestrator.manifest.locate import KeyPath
+
+_AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
+
+
+class SourceFile:
+    """One file of a manifest: its text, its TOML, and where keys stand in it."""
+
+    def __init__(self, path: str, text: str = "") -> None:
+        self.path = path  # absolute
+        self.folder = os.path.dirname(path)  # noqa: PTH120 - joined 5,000 times; strings are cheaper than Paths
+        self.shown = shown(path)
+        self.text = text
+        self.raw: dict[str, Any] = {}
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key, else of the nearest table around it, else 0."""
+        return locate.nearest(self._lines, path)
+
+    def table_line(self, path: KeyPath) -> int:
+        """The line of [functions.NAME] or [jobs.NAME]."""
+        return self._table_lines.get(path) or self.line(path)
+
+    @cached_property
+    def _lines(self) -> dict[KeyPath, int]:
+        try:
+            return locate.lines(self.text)
+        except ValueError:  # newer TOML than the scanner knows: a mistake without a line beats none
+            return {}
+
+    @cached_property
+    def _table_lines(self) -> dict[KeyPath, int]:
+        return locate.table_lines(self.text)
+
+
+def shown(path: str) -> str:
+    """A path as a user would type it: relative to the current folder where it lies in there."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - strings here, see above
+    except OSError:  # the current folder is gone
+        return path
+    return os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path
+
+
+def read(path: str, findings: Findings) -> SourceFile | None:
+    """Read and parse a file; None, with a mistake noted, where that cannot be done."""
+    file = SourceFile(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        findings.mistake(file, (), "is not UTF-8; save it as UTF-8", line=line)
+        return None
+    except FileNotFoundError:
+        findings.mistake(file, (), "no such file; `orchestrator init` makes one, --config names another", line=0)
+        return None
+    except IsADirectoryError:
+        findings.mistake(file, (), "is a folder; name the file in it (deploy.toml, say)", line=0)
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        findings.mistake(file, (), f"cannot be read: {reason}", line=0)
+        return None
+    file.text = text.replace("\r\n", "\n")
+    return file if _parse(file, findings) else None
+
+
+def _parse(file: SourceFile, findings: Findings) -> bool:
+    try:
+        file.raw = tomllib.loads(file.text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _syntax(error, file.text)
+        findings.mistake(file, (), f"is not valid TOML: {message}", line=line)
+        return False
+    except RecursionError:
+        findings.mistake(file, (), "lists or tables are nested too deeply", line=0)
+        return False
+    except ValueError as error:  # numbers with thousands of digits
+        findings.mistake(file, (), f"is not valid TOML: {error}", line=0)
+        return False
+    return True
+
+
+def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
+    """The message and line of a syntax error; Python 3.14 gives both as attributes, older ones in the text only."""
+    match = _AT_LINE.search(str(error))
+    message = str(error)[: match.start()] if match else str(error)
+    line = int(match[1]) if match and match[1] else text.rstrip().count("\n") + 1
+    twice = _TWICE.fullmatch(message)
+    if twice:
+        message = f"[{dotted(ast.literal_eval(twice[1]))}] stands twice"
+    elif message == "Cannot overwrite a value":
+        message = "this key has a value already"
+    return message[:1].lower() + message[1:], line
+
+
+def included(main: SourceFile, patterns: list[str], findings: Findings) -> list[SourceFile]:
+    """Read the files that `include` names, each once, sorted per pattern; never the manifest itself."""
+    paths: dict[str, None] = {}
+    for index, pattern in enumerate(patterns):
+        full = os.path.normpath(os.path.join(main.folder, pattern))  # noqa: PTH118 - globs are text
+        if not glob.has_magic(pattern):
+            if Path(full).exists():
+                paths[full] = None
+            else:
+                findings.mistake(main, ("include", index), f'no such file: "{pattern}"')
+            continue
+        relative = sorted(glob.glob(pattern, root_dir=main.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
+        matches = [os.path.normpath(os.path.join(main.folder, match)) for match in relative]  # noqa: PTH118
+        matches = [match for match in matches if not Path(match).is_dir()]
+        if not matches:
+            findings.warning(main, ("include", index), f'"{pattern}" matches no file')
+        paths.update(dict.fromkeys(matches))
+    paths.pop(main.path, None)
+    files = (read(path, findings) for path in paths)
+    return [file for file in files if file is not None]

@@ -1,0 +1,96 @@
+"""Collects everything that is wrong or doubtful in a manifest, each thing once, at the place where it is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.errors import Mistake
+from orchestrator.manifest.locate import KeyPath
+
+_BARE = re.compile("[A-Za-z0-9_-]+")
+_NAMED_FUNCTIONS = 3  # how many of the functions that share a mistake are named
+
+
+class Text(Protocol):
+    """A file of the manifest, as far as places in it go."""
+
+    @property
+    def shown(self) -> str:
+        """The file as the user would type it."""
+        ...
+
+    def line(self, path: KeyPath) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    file: Text
+    path: KeyPath
+    rule: str
+    line: int | None  # None: that of the path
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """Write a path as people do: functions.x.secrets[0].key."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False))
+    return text
+
+
+class Findings:
+    """Mistakes and warnings. The same thing said of many functions is kept once, with the functions' names."""
+
+    def __init__(self) -> None:
+        self._mistakes: dict[_Finding, list[str]] = {}
+        self._warnings: dict[_Finding, list[str]] = {}
+
+    def mistake(
+        self, file: Text, path: KeyPath, rule: str, *, line: int | None = None, function: str | None = None
+    ) -> None:
+        """Note a mistake. `function`: whom it concerns, where that is not clear from the path."""
+        functions = self._mistakes.setdefault(_Finding(file, path, rule, line), [])
+        if function is not None:
+            functions.append(function)
+
+    def warning(self, file: Text, path: KeyPath, rule: str, *, function: str | None = None) -> None:
+        """Note something that is allowed but should be known."""
+        functions = self._warnings.setdefault(_Finding(file, path, rule, None), [])
+        if function is not None:
+            functions.append(function)
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """All mistakes, in the order of files and lines."""
+        return _placed(self._mistakes)
+
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings as sentences with their place, in the order of files and lines."""
+        return tuple(str(warning) for warning in _placed(self._warnings))
+
+
+def _placed(findings: dict[_Finding, list[str]]) -> tuple[Mistake, ...]:
+    placed = {
+        Mistake(
+            finding.file.shown,
+            finding.file.line(finding.path) if finding.line is None else finding.line,
+            dotted(finding.path),
+            finding.rule + _concerned(functions),
+        )
+        for finding, functions in findings.items()
+    }
+    return tuple(sorted(placed))
+
+
+def _concerned(functions: list[str]) -> str:
+    if not functions:
+        return ""
+    names = ", ".join(functions[:_NAMED_FUNCTIONS])
+    more = len(functions) - _NAMED_FUNCTIONS
+    return f" (concerns {names}{f' and {more} more' if more > 0 else ''})"

@@ -1,0 +1,94 @@
+"""deploy.toml and its includes → Manifest, or all its mistakes at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ManifestError, Mistake
+from orchestrator.manifest import files, sections, values
+from orchestrator.manifest.check import Check, check
+from orchestrator.manifest.files import SourceFile
+from orchestrator.manifest.findings import Findings
+from orchestrator.manifest.functions import Functions
+from orchestrator.manifest.interpolate import interpolate
+from orchestrator.manifest.jobs import jobs
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.model import Manifest
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Manifest:
+    """Read a manifest whole. `environ`: the variables of `${NAME}`, and YC_FOLDER_ID, YC_CLOUD_ID.
+
+    Raises `ManifestError` with every mistake of all files. Nothing but the named files is read; sources are only
+    looked at.
+    """
+    try:
+        return _load(path, environ)
+    except RecursionError:
+        mistake = Mistake(files.shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
+        raise ManifestError((mistake,)) from None
+
+
+def _load(path: Path, environ: Mapping[str, str]) -> Manifest:
+    findings = Findings()
+    main = files.read(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
+    if main is None:
+        raise ManifestError(findings.mistakes())
+    tables, checked = _checked(main, main.raw, environ, findings)
+    cloud = sections.cloud(checked.tables.cloud, environ)
+    functions = Functions(main, checked, cloud.folder_id, findings)
+    functions.add(main, checked)
+    for file in files.included(main, checked.tables.include or [], findings):
+        _add_included(file, environ, functions, findings)
+    functions.compare()
+    manifest = Manifest(
+        path=Path(main.path),
+        cloud=cloud,
+        storage=sections.storage(checked.tables),
+        limits=sections.limits(main, checked.tables.limits, findings),
+        rollout=values.rollout(checked.tables.rollout),
+        functions=functions.made,
+        jobs=jobs(main, tables.get("jobs", {}), checked, findings),
+        warnings=findings.warnings(),
+    )
+    mistakes = findings.mistakes()
+    if not (mistakes or manifest.functions or manifest.jobs):
+        findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
+        mistakes = findings.mistakes()
+    if mistakes:
+        raise ManifestError(mistakes)
+    return manifest
+
+
+def _checked(
+    file: SourceFile, raw: dict[str, Any], environ: Mapping[str, str], findings: Findings
+) -> tuple[dict[str, Any], Check]:
+    """The tables of a file with variables put in, and their check."""
+    unusable: list[KeyPath] = []
+
+    def complain(path: KeyPath, rule: str) -> None:
+        unusable.append(path)
+        findings.mistake(file, path, rule)
+
+    tables = interpolate(raw, environ, complain) if "${" in file.text else raw
+    return tables, check(file, tables, unusable, findings)
+
+
+def _add_included(file: SourceFile, environ: Mapping[str, str], functions: Functions, findings: Findings) -> None:
+    for key in file.raw:
+        if key != "functions":
+            rule = "only [functions.*] may stand in an included file; everything else belongs in the main file"
+            findings.mistake(file, (key,), rule)
+    raw = {"functions": file.raw["functions"]} if "functions" in file.raw else {}
+    _, checked = _checked(file, raw, environ, findings)
+    functions.add(file, checked)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the whole file, for editors."""
+    from orchestrator.manifest.editor_schema import editor_schema  # noqa: PLC0415 - rarely needed
+
+    return editor_schema()

@@ -1,0 +1,188 @@
+"""Lines of keys in a TOML text that is known to parse. Used only where something is to be said about a key.
+
+A scanner of positions, not a parser: it relies on `tomllib` having accepted the text.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_right
+from typing import NoReturn
+
+KeyPath = tuple[str | int, ...]  # ("functions", "x", "secrets", 0, "key")
+
+_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*+")
+_SPACE = re.compile(r"[ \t]*+")
+_KEY = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*+"|'[^'\n]*'))[ \t]*""")
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5}'
+    r"|'''(?:[^']|'{1,2}(?!'))*+'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*+"'
+    r"|'[^'\n]*+'",
+    re.DOTALL,
+)
+_SCALAR = re.compile(r"[^,\]}\n#]*+")
+_REST_OF_LINE = re.compile(r"[^\n]*+\n?")
+_TABLE = re.compile(
+    r"""^[ \t]*\[[ \t]*(functions|jobs)[ \t]*\.[ \t]*(?:([A-Za-z0-9_-]+)|"([^"\\\n]*)"|'([^'\n]*)')[ \t]*\]""",
+    re.MULTILINE,
+)
+
+
+def lines(text: str) -> dict[KeyPath, int]:
+    """The line of every key, table header and list item. Tables that no line names stand where their first key is."""
+    return _Scanner(text).scan()
+
+
+def table_lines(text: str) -> dict[KeyPath, int]:
+    """The lines of the headers `[functions.NAME]` and `[jobs.NAME]`, fast; may lack tables that are written otherwise.
+
+    Empty where a multi-line string might hold something that looks like a header.
+    """
+    if '"""' in text or "'''" in text:
+        return {}
+    found: dict[KeyPath, int] = {}
+    line, done = 1, 0
+    for match in _TABLE.finditer(text):
+        line += text.count("\n", done, match.start())
+        done = match.start()
+        found[match[1], match[2] or match[3] or match[4] or ""] = line
+    return found
+
+
+def nearest(found: dict[KeyPath, int], path: KeyPath) -> int:
+    """The line of `path`, else of the nearest table around it, else 0."""
+    for end in range(len(path), 0, -1):
+        if path[:end] in found:
+            return found[path[:end]]
+    return 0
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.found: dict[KeyPath, int] = {}
+        self.newlines = [match.start() for match in re.finditer("\n", text)]
+        self.array_lengths: dict[KeyPath, int] = {}  # of arrays of tables ([[x]]), as far as read
+
+    def scan(self) -> dict[KeyPath, int]:
+        table: KeyPath = ()
+        while True:
+            self.at = self._end(_BLANK)
+            if self.at >= len(self.text):
+                return self.found
+            if self.text[self.at] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+            self.at = self._end(_REST_OF_LINE)
+
+    def _end(self, pattern: re.Pattern[str]) -> int:
+        match = pattern.match(self.text, self.at)
+        return match.end() if match else self.at
+
+    def _line(self) -> int:
+        return bisect_right(self.newlines, self.at - 1) + 1
+
+    def _header(self) -> KeyPath:
+        line = self._line()
+        array = self.text.startswith("[[", self.at)
+        self.at += 2 if array else 1
+        keys = self._keys()
+        path = self._resolve(keys[:-1])
+        self._record(path, line, first=True)
+        path = (*path, keys[-1])
+        if array:
+            index = self.array_lengths[path] = self.array_lengths.get(path, -1) + 1
+            self.found.setdefault(path, line)
+            path = (*path, index)
+        elif path in self.array_lengths:
+            path = (*path, self.array_lengths[path])
+        self.found[path] = line  # the header itself beats a sub-table that stands above it
+        return path
+
+    def _resolve(self, keys: list[str]) -> KeyPath:
+        """The path of a header's keys: through an array of tables, it is its last item that is meant."""
+        path: KeyPath = ()
+        for key in keys:
+            path = (*path, key)
+            if path in self.array_lengths:
+                path = (*path, self.array_lengths[path])
+        return path
+
+    def _record(self, path: KeyPath, line: int, *, first: bool) -> None:
+        """Note a key and, where no line names them, the tables around it."""
+        for end in range(1, len(path) + 1):
+            self.found.setdefault(path[:end], line)
+        if not first and path:
+            self.found[path] = line
+
+    def _keys(self) -> list[str]:
+        keys = []
+        while True:
+            match = _KEY.match(self.text, self.at) or self._lost()
+            keys.append(match[1] or _unquoted(match[2]))
+            self.at = match.end()
+            if not self.text.startswith(".", self.at):
+                return keys
+            self.at += 1
+
+    def _pair(self, table: KeyPath) -> None:
+        line = self._line()
+        path = (*table, *self._keys())
+        self._record(path, line, first=False)
+        self.at += 1  # the "="
+        self.at = self._end(_SPACE)
+        self._value(path)
+
+    def _value(self, path: KeyPath) -> None:
+        char = self.text[self.at : self.at + 1]
+        if char in {'"', "'"}:
+            self.at = (_STRING.match(self.text, self.at) or self._lost()).end()
+        elif char == "[":
+            self._array(path)
+        elif char == "{":
+            self._inline_table(path)
+        else:
+            self.at = self._end(_SCALAR)
+
+    def _array(self, path: KeyPath) -> None:
+        self.at += 1
+        index = 0
+        while True:
+            self.at = self._end(_BLANK)
+            if self.text.startswith("]", self.at):
+                break
+            if self.text.startswith(",", self.at):
+                self.at += 1
+                continue
+            if self.at >= len(self.text):
+                self._lost()
+            item = (*path, index)
+            self.found[item] = self._line()
+            self._value(item)
+            index += 1
+        self.at += 1
+
+    def _inline_table(self, path: KeyPath) -> None:
+        self.at += 1
+        while True:
+            self.at = self._end(_BLANK)
+            if self.text.startswith("}", self.at):
+                break
+            if self.text.startswith(",", self.at):
+                self.at += 1
+                continue
+            self._pair(path)
+        self.at += 1
+
+    def _lost(self) -> NoReturn:
+        raise ValueError(f"no TOML at character {self.at}")
+
+
+def _unquoted(key: str) -> str:
+    if key.startswith("'") or "\\" not in key:
+        return key[1:-1]
+    return next(iter(tomllib.loads(f"{key} = 0")))

@@ -1,0 +1,155 @@
+"""From merged, checked tables to the frozen values of `orchestrator.model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest.merge import Draft
+from orchestrator.manifest.schema import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
+from orchestrator.model import (
+    AsyncInvocation,
+    AsyncTarget,
+    BucketPackage,
+    Build,
+    Code,
+    Connectivity,
+    FunctionSpec,
+    LogOptions,
+    MetadataOptions,
+    Mount,
+    Place,
+    Rollout,
+    Secret,
+    Settings,
+    SourceCode,
+    StorageMount,
+    VersionCopy,
+)
+
+DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout required (cloud-api §1.3)
+
+
+def function(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
+    """Make the value of a function without mistakes. `is_folder`: whether its source is a folder."""
+    values = draft.values
+    return FunctionSpec(
+        key=draft.key,
+        name=values.get("name", draft.key),
+        folder_id=folder_id,
+        settings=_settings(values),
+        code=_code(draft, is_folder=is_folder),
+        place=Place(draft.own.file.shown, draft.own.file.table_line(draft.own.path)),
+        id=values.get("id"),
+        create=values.get("create", False),
+        enabled=values.get("enabled", True),
+        labels=values.get("labels", {}),
+        promote=tuple(values.get("promote", ())),
+        verify=_verify(values["verify"]) if "verify" in values else None,
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    connectivity = values.get("connectivity")
+    return Settings(
+        runtime=values["runtime"],
+        entrypoint=values["entrypoint"],
+        memory_bytes=values["memory"],
+        execution_timeout_s=values.get("timeout", DEFAULT_TIMEOUT_S),
+        description=values.get("description", ""),
+        service_account_id=values.get("service_account_id"),
+        service_account=values.get("service_account"),
+        environment=values.get("environment", {}),
+        named_service_accounts=values.get("named_service_accounts", {}),
+        secrets=tuple(map(_secret, values.get("secrets", ()))),
+        tags=tuple(values.get("tags", ())),
+        connectivity=Connectivity(connectivity.get("network_id"), tuple(connectivity.get("subnet_ids", ())))
+        if connectivity
+        else None,
+        log=LogOptions(**values["log"]) if values.get("log") else None,
+        mounts=tuple(map(_mount, values.get("mounts", ()))),
+        storage_mounts=tuple(map(_storage_mount, values.get("storage_mounts", ()))),
+        async_invocation=_async_invocation(values["async_invocation"]) if "async_invocation" in values else None,
+        tmpfs_size_bytes=values.get("tmpfs_size"),
+        concurrency=values.get("concurrency"),
+        metadata=MetadataOptions(**values["metadata"]) if values.get("metadata") else None,
+    )
+
+
+def _secret(table: SecretTable) -> Secret:
+    return Secret(table.environment_variable, table.key, table.id, table.name, table.version_id)
+
+
+def _mount(table: MountTable) -> Mount:
+    return Mount(table.name, table.mode, table.bucket, table.prefix, table.disk_size, table.block_size)
+
+
+def _storage_mount(table: StorageMountTable) -> StorageMount:
+    return StorageMount(table.name, table.bucket, table.prefix, table.read_only)
+
+
+def _async_invocation(values: Mapping[str, Any]) -> AsyncInvocation:
+    return AsyncInvocation(
+        values.get("retries"),
+        values.get("service_account_id"),
+        _async_target(values.get("success")),
+        _async_target(values.get("failure")),
+    )
+
+
+def _async_target(table: AsyncTargetTable | None) -> AsyncTarget:
+    return AsyncTarget(table.queue_arn, table.service_account_id) if table else AsyncTarget()
+
+
+def _code(draft: Draft, *, is_folder: bool) -> Code:
+    values = draft.values
+    if "package" in values:
+        return BucketPackage(**values["package"])
+    if "version_id" in values:
+        return VersionCopy(values["version_id"])
+    source = Path(values["source"])
+    build = values.get("build")
+    return SourceCode(
+        source=source,
+        root=Path(draft.own.file.folder),
+        build=Build(build["command"], _build_folder(build, source, is_folder=is_folder)) if build else None,
+        include=tuple(values.get("include", ())),
+        exclude=tuple(values.get("exclude", ())),
+        files=tuple(sorted((inside.strip("/"), Path(local)) for inside, local in values.get("files", {}).items())),
+    )
+
+
+def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) -> Path:
+    if "folder" in build:
+        return Path(build["folder"])
+    return source if is_folder else source.parent
+
+
+def _verify(values: Mapping[str, Any]) -> dict[str, Any]:
+    if "command" in values:
+        return {"command": tuple(values["command"])}
+    given = values["invoke"].model_dump(exclude_unset=True)
+    return {"invoke": frozen(given)}
+
+
+def rollout(table: RolloutTable | None) -> Rollout:
+    """Make the value of a [rollout] table, with the defaults for what it leaves out."""
+    if table is None:
+        return Rollout()
+    default = Rollout()
+    return Rollout(
+        waves=default.waves if table.waves is None else tuple(table.waves),
+        pause_s=default.pause_s if table.pause is None else table.pause,
+        max_failures=table.max_failures,
+        on_breach=table.on_breach or default.on_breach,
+    )
+
+
+def frozen(value: Any) -> Any:
+    """Lists as tuples, at any depth; tables stay plain dicts."""
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(map(frozen, value))
+    return value

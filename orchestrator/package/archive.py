@@ -1,0 +1,125 @@
+"""From a SourceCode to its tree hash and its zip.
+
+The zip is reproducible: sorted names, fixed time and modes, no extra fields, so equal trees make equal bytes on one
+version of zlib. The tree hash does not depend on zlib at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from orchestrator.errors import PackageError
+from orchestrator.model import Package, SourceCode, Tree
+from orchestrator.package.entry import Check, Entry, open_binary
+from orchestrator.package.limits import refuse_unpacked, refuse_zipped
+from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened
+from orchestrator.package.unzip import unzipped
+
+_TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raised when its form changes, which redeploys everything
+_MODES = {"-": stat.S_IFREG | 0o644, "x": stat.S_IFREG | 0o755}
+_UNIX = 3  # `create_system`: modes are read only where this says Unix
+
+
+class _Reader:
+    """Reads entries to their ends, in order, and sums up what it really read."""
+
+    def __init__(self, label: str, check: Check) -> None:
+        self.size_bytes = 0
+        self._label = label
+        self._check = check
+        self._tree = hashlib.sha256(_TREE_VERSION)
+
+    def chunks(self, entry: Entry) -> Iterator[bytes]:
+        """Pass on the content. Raises `PackageError` as soon as all content together is over the limit."""
+        content = hashlib.sha256()
+        for chunk in entry.chunks():
+            self._check()
+            self.size_bytes += len(chunk)
+            refuse_unpacked(self.size_bytes, self._label)
+            content.update(chunk)
+            yield chunk
+        # No two trees give the same bytes: the length comes first, the rest has a fixed length.
+        name = entry.name.encode()
+        self._tree.update(len(name).to_bytes(4, "big") + name + entry.mode.encode() + content.digest())
+
+    def tree_hash(self) -> str:
+        return self._tree.hexdigest()
+
+
+def scan(code: SourceCode, check: Check) -> Tree:
+    """Read the tree. Raises `PackageError`."""
+    with opened(code, check) as entries:
+        return _scan(entries, label_of(code), check)
+
+
+def _scan(entries: list[Entry], label: str, check: Check) -> Tree:
+    reader = _Reader(label, check)
+    for entry in entries:
+        for _ in reader.chunks(entry):
+            pass
+    return Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries))
+
+
+def pack(code: SourceCode, folder: Path, check: Check) -> Package:
+    """Write the zip into `folder`, under its own SHA-256. Raises `PackageError`; nothing half-written stays."""
+    try:
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "w+b") as raw:
+                tree_hash = _copy(code, raw, part, check) if is_untouched_zip(code) else _write(code, raw, check)
+                raw.seek(0)
+                sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+                size_bytes = raw.seek(0, os.SEEK_END)
+            path = folder / f"{sha256}.zip"
+            part.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+    except OSError as error:  # of reading there is none left here: `Entry.chunks` speaks for those
+        message = f"the package of {label_of(code)} cannot be written in {folder}: {error.strerror}"
+        raise PackageError(message, advice="see that the disk has room and may be written") from error
+    return Package(path, sha256, size_bytes, tree_hash)
+
+
+def _write(code: SourceCode, raw: IO[bytes], check: Check) -> str:
+    label = label_of(code)
+    with opened(code, check) as entries, zipfile.ZipFile(raw, "w") as archive:
+        reader = _Reader(label, check)
+        for entry in entries:
+            with archive.open(_info(entry), "w") as out:
+                for chunk in reader.chunks(entry):
+                    out.write(chunk)
+                    refuse_zipped(raw.tell(), label)
+    refuse_zipped(raw.tell(), label)
+    return reader.tree_hash()
+
+
+def _info(entry: Entry) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(entry.name, (1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED  # at zlib's own level (6), as no other is asked for
+    info.create_system = _UNIX
+    info.external_attr = _MODES[entry.mode] << 16
+    return info
+
+
+def _copy(code: SourceCode, raw: IO[bytes], part: Path, check: Check) -> str:
+    """Take a zip over as it is. The tree hash comes from the copy: the original may change meanwhile."""
+    label = label_of(code)
+    for chunk in Entry(code.source.name, "-", label, partial(open_binary, code.source)).chunks():
+        check()
+        raw.write(chunk)
+        refuse_zipped(raw.tell(), label)
+    raw.flush()
+    with unzipped(part, label, links=True) as entries:
+        return _scan(in_order(entries, label), label, check).hash

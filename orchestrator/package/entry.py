@@ -1,0 +1,97 @@
+"""One file on its way into a package, and the mistakes that keep files out of it."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO
+
+from orchestrator.errors import PackageError
+
+CHUNK_BYTES = 256 * 1024
+MISTAKES_SHOWN = 10
+_ADVICE = "leave it out with `exclude` or .orchestratorignore, or lay real files in its place with `files`"
+
+Check = Callable[[], None]  # called often while work goes on; raises where the work is no longer wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file. `name`: its path in the package. `mode`: "-", "x" (executable), "l" (a link kept as such by a zip that
+    is sent as it is). `origin`: where it comes from, for messages.
+    """
+
+    name: str
+    mode: str
+    origin: str
+    open: Callable[[], IO[bytes]]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the content piece by piece. Raises `PackageError` where it cannot be read."""
+        try:
+            with self.open() as stream:
+                while chunk := stream.read(CHUNK_BYTES):
+                    yield chunk
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            message = f"{shown(self.origin)} cannot be read: {reason}"
+            raise PackageError(message, advice="see that the file is whole and not being changed") from error
+
+
+@dataclass(slots=True)
+class Mistakes:
+    """What is wrong with a tree: all of it is said at once. Keys are paths in the package."""
+
+    found: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, sentence: str) -> None:
+        self.found[name] = sentence
+
+    def forget_replaced(self, names: set[str]) -> None:
+        """Forget mistakes at paths where other files are laid."""
+        for path in list(self.found):
+            if any(name == path or name.startswith(f"{path}/") for name in names):
+                del self.found[path]
+
+    def raise_any(self) -> None:
+        """Raise `PackageError` with the first ten and the count, where there are any."""
+        if not self.found:
+            return
+        sentences = [self.found[name] for name in sorted(self.found)]
+        if len(sentences) == 1:
+            raise PackageError(sentences[0], advice=_ADVICE)
+        more = len(sentences) - MISTAKES_SHOWN
+        ending = f"; and {more} more" if more > 0 else ""
+        message = f"{len(sentences)} files cannot be packed: {'; '.join(sentences[:MISTAKES_SHOWN])}{ending}"
+        raise PackageError(message, advice=_ADVICE)
+
+
+def open_binary(path: str | Path) -> IO[bytes]:
+    """Open a file of this machine for reading."""
+    return Path(path).open("rb")
+
+
+def shown(name: str) -> str:
+    """Make a name fit for a terminal: what cannot be printed is escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
+def name_mistake(name: str) -> str | None:
+    """Say why a path cannot stand in a package; None where it can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "has a name that is not UTF-8"
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in name):
+        return "has a control character in its name"
+    if "\\" in name:
+        return "has a backslash in its name"
+    if name.startswith("/") or name[1:3] == ":/":
+        return "has an absolute path for a name"
+    if any(part in {"", ".", ".."} for part in name.split("/")):
+        return 'has an empty part, "." or ".." in its path'
+    return None

@@ -1,0 +1,132 @@
+"""The Packager of the engine: builds, reads and packs source code, each once per run, off the event loop."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import anyio
+from anyio import from_thread, to_thread
+
+from orchestrator.errors import PackageError, StartError
+from orchestrator.model import Package, SourceCode, Tree
+from orchestrator.package import archive
+from orchestrator.package.build import run_build
+from orchestrator.package.single_flight import SingleFlight
+from orchestrator.package.walk import Project
+
+T = TypeVar("T")
+_PREFIX = "packages-"
+
+
+class ZipPackager:
+    """Packages are zips in a folder of its own below `work_dir`, which is gone when the context ends, however it ends.
+    `threads`: how many trees are read or packed, and how many builds run, at the same time.
+
+    What is asked for twice is done once: equal `SourceCode` values share one result, or one `PackageError`.
+    Builds in one folder run one after another.
+    """
+
+    def __init__(self, work_dir: Path, *, threads: int = 4) -> None:
+        self._work_dir = work_dir
+        self._folder = work_dir
+        self._lock = -1  # descriptor of the folder, locked while this process lives
+        self._threads = anyio.CapacityLimiter(threads)
+        self._builders = anyio.CapacityLimiter(threads)
+        self._build_folders: dict[str, anyio.Lock] = {}
+        self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
+        self._trees: SingleFlight[SourceCode, Tree] = SingleFlight()
+        self._packages: SingleFlight[SourceCode, Package] = SingleFlight()
+
+    async def __aenter__(self) -> Self:
+        """Make the folder. Raises `StartError` where that cannot be."""
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._open, limiter=self._threads)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._close, limiter=self._threads)
+
+    async def build(self, code: SourceCode) -> None:
+        """Run the build command, once per distinct (folder, command). Cancelling kills it with all it started.
+
+        Raises `PackageError` with the end of the output where it fails.
+        """
+        build = code.build
+        if build is None:
+            return
+        folder = str(build.folder)
+
+        async def work() -> None:
+            label = await self._in_thread(lambda: Project.around(code.root).show(folder))
+            async with self._build_folders.setdefault(folder, anyio.Lock()), self._builders:
+                await run_build(build, label, os.environ)
+
+        await self._builds.do((folder, build.command), work)
+
+    async def scan(self, code: SourceCode) -> Tree:
+        """Read the tree without packing it. Raises `PackageError`."""
+        return await self._trees.do(code, lambda: self._in_thread(archive.scan, code, from_thread.check_cancelled))
+
+    async def pack(self, code: SourceCode) -> Package:
+        """Write the zip. Its tree hash is that of the bytes packed: the caller compares it with the scanned one.
+
+        Raises `PackageError`.
+        """
+        check = from_thread.check_cancelled
+        return await self._packages.do(code, lambda: self._in_thread(archive.pack, code, self._folder, check))
+
+    def read(self, package: Package) -> bytes:
+        """The zip whole, for an inline `content` (≤ 3,670,016 bytes). Raises `PackageError` where it is gone."""
+        try:
+            return package.path.read_bytes()
+        except OSError as error:
+            message = f"the package {package.path} cannot be read: {error.strerror}"
+            raise PackageError(message, advice="something removed it while the run went on; deploy again") from error
+
+    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
+        # Cancelling waits for the thread, which sees it at its next chunk and leaves nothing half-written.
+        return await to_thread.run_sync(work, *args, limiter=self._threads)
+
+    def _open(self) -> None:
+        try:
+            self._work_dir.mkdir(parents=True, exist_ok=True)
+            with _locked(self._work_dir):  # so that no other process takes our folder for abandoned
+                _remove_abandoned(self._work_dir)
+                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._work_dir))
+                self._lock = os.open(self._folder, os.O_RDONLY)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:
+            message = f"packages cannot be written in {self._work_dir}: {error.strerror}"
+            raise StartError(message, advice="see that the folder may be written and the disk has room") from error
+
+    def _close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+@contextmanager
+def _locked(folder: Path, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, mode)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(work_dir: Path) -> None:
+    """Remove what killed runs left: folders whose lock nobody holds."""
+    for folder in work_dir.glob(f"{_PREFIX}*"):
+        with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):  # held, or gone already
+            shutil.rmtree(folder, ignore_errors=True)

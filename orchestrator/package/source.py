@@ -1,0 +1,126 @@
+"""What a SourceCode holds: a folder, a single file or a zip, with `files` laid over it, as entries in order."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from orchestrator.errors import PackageError
+from orchestrator.model import SourceCode
+from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, shown
+from orchestrator.package.rules import Rules, parse
+from orchestrator.package.unzip import unzipped
+from orchestrator.package.walk import Project, Walk, file_entry, file_mistake
+
+
+def is_untouched_zip(code: SourceCode) -> bool:
+    """Tell whether the source is a zip that is sent as it is."""
+    is_zip = code.source.suffix.lower() == ".zip" and code.source.is_file()
+    return is_zip and not (code.include or code.exclude or code.files)
+
+
+@contextmanager
+def opened(code: SourceCode, check: Check) -> Iterator[list[Entry]]:
+    """Give the files of a source, sorted by name; they can be read until the context ends.
+
+    Raises `PackageError` with all that is wrong with the tree.
+    """
+    project = Project.around(code.root)
+    mistakes = Mistakes()
+    with ExitStack() as stack:
+        entries = {entry.name: entry for entry in _source(code, project, mistakes, check, stack)}
+        laid: dict[str, Entry] = {}
+        for name, local in code.files:
+            laid |= {entry.name: entry for entry in _overlay(name, local, project, mistakes, check)}
+        mistakes.forget_replaced(set(laid))
+        mistakes.raise_any()
+        entries |= laid
+        yield in_order(entries.values(), label_of(code))
+
+
+def label_of(code: SourceCode) -> str:
+    """Name a source in messages."""
+    return Project.around(code.root).show(str(code.source))
+
+
+def in_order(entries: Collection[Entry], label: str) -> list[Entry]:
+    """Sort by the bytes of the names. Raises `PackageError` where the files cannot make a package together."""
+    _refuse_conflicts({entry.name: entry for entry in entries})
+    if not entries:
+        advice = "look at `source`, `include`, `exclude` and .orchestratorignore"
+        raise PackageError(f"the package of {label} would be empty", advice=advice)
+    return sorted(entries, key=lambda entry: entry.name.encode())
+
+
+def _source(code: SourceCode, project: Project, mistakes: Mistakes, check: Check, stack: ExitStack) -> Iterator[Entry]:
+    rules = parse(code.include, code.exclude)
+    label = project.show(str(code.source))
+    status, real = _named(code.source, label, project)
+    if stat.S_ISDIR(status.st_mode):
+        yield from Walk(project, mistakes, check, real).files(code.source, rules)
+    elif stat.S_ISREG(status.st_mode) and code.source.suffix.lower() == ".zip":
+        entries = stack.enter_context(unzipped(code.source, label, links=is_untouched_zip(code)))
+        yield from entries if is_untouched_zip(code) else (entry for entry in entries if rules.takes(entry.name))
+    else:
+        yield from _single(code.source, code.source.name, status, rules, project)
+
+
+def _overlay(name: str, local: Path, project: Project, mistakes: Mistakes, check: Check) -> Iterator[Entry]:
+    """Read one line of `files`. `include` and `exclude` speak of the source alone; a folder laid over it has its own
+    .orchestratorignore.
+    """
+    target = name.removeprefix("./").rstrip("/")
+    if target in {"", "."}:
+        target = ""
+    elif (reason := name_mistake(target)) is not None:
+        advice = "write a path inside the package, such as `common/util.py`"
+        raise PackageError(f"files: {shown(name)!r} {reason}", advice=advice)
+    status, real = _named(local, project.show(str(local)), project)
+    rules = parse((), ())
+    if stat.S_ISDIR(status.st_mode):
+        prefix = f"{target}/" if target else ""
+        yield from Walk(project, mistakes, check, real, prefix).files(local, rules)
+    else:
+        yield from _single(local, target or local.name, status, rules, project)
+
+
+def _named(path: Path, label: str, project: Project) -> tuple[os.stat_result, str]:
+    """Look at what the manifest names: its status and its real path."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        advice = "see how it is spelled; paths are relative to the manifest's file"
+        raise PackageError(f"{label} {reason}", advice=advice) from error
+    except OSError as error:
+        raise PackageError(f"{label} cannot be read: {error.strerror}", advice="see where its links lead") from error
+    real = project.named(path)
+    if not real:
+        message = f"{label} is, or lies behind, a link that leaves the project ({project.border})"
+        raise PackageError(message, advice="name the real path in the manifest")
+    return status, real
+
+
+def _single(path: Path, name: str, status: os.stat_result, rules: Rules, project: Project) -> Iterator[Entry]:
+    label = project.show(str(path))
+    if not rules.takes(name):
+        return
+    reason = name_mistake(name) or file_mistake(str(path), status)
+    if reason is not None:
+        raise PackageError(f"{label} {reason}", advice="name a regular file or a folder that can be read")
+    yield file_entry(str(path), name, status, project)
+
+
+def _refuse_conflicts(entries: dict[str, Entry]) -> None:
+    """Raise where a path is a file and a folder at once, naming both."""
+    for name, entry in entries.items():
+        for cut in (at for at, char in enumerate(name) if char == "/"):
+            if (other := entries.get(name[:cut])) is not None:
+                message = (
+                    f"{shown(name[:cut])!r} would be a file ({other.origin}) and a folder"
+                    f" (of {entry.origin}) in one package"
+                )
+                raise PackageError(message, advice="give one of them another path in `files`, or exclude it")

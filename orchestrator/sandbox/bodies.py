@@ -1,0 +1,169 @@
+"""What the Functions service takes: its request bodies field by field (cloud-api §1.1, §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.sandbox.rules import (
+    Check,
+    data,
+    duration,
+    flag,
+    int64,
+    invalid,
+    many,
+    message,
+    one_of,
+    table,
+    text,
+)
+
+INLINE_MAX_BYTES = 3_670_016  # of the raw zip (cloud-api §1.2)
+ENVIRONMENT_MAX_BYTES = 4096  # names and values together (cloud-api §6)
+_MIB = 1 << 20
+_GIB = 1 << 30
+_TAG = text(r"[a-z][-_0-9a-z]*")
+_BUCKET = text(r"[-.0-9a-zA-Z]*", low=3, high=63)
+_MOUNT_NAME = text(r"[-_0-9a-zA-Z]*", low=1, high=100)
+_LOG_DESTINATION = text(r"([a-zA-Z][-a-zA-Z0-9_.]{0,63})?")
+_ENABLED = one_of("METADATA_OPTION_UNSPECIFIED", "ENABLED", "DISABLED")
+_SOURCES = ("package", "content", "versionId")
+_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
+
+_TARGET = message(
+    {
+        "emptyTarget": message({}),
+        "ymqTarget": message(
+            {"queueArn": text(), "serviceAccountId": text(high=50)}, required=("queueArn", "serviceAccountId")
+        ),
+    },
+    exactly_one=("emptyTarget", "ymqTarget"),
+)
+_MOUNT = message(
+    {
+        "name": _MOUNT_NAME,
+        "mode": one_of("MODE_UNSPECIFIED", "READ_ONLY", "READ_WRITE"),
+        "objectStorage": message({"bucketId": _BUCKET, "prefix": text()}, required=("bucketId",)),
+        "ephemeralDiskSpec": message({"size": int64(1), "blockSize": int64(0)}, required=("size",)),
+    },
+    required=("name",),
+    exactly_one=("objectStorage", "ephemeralDiskSpec"),
+)
+_STORAGE_MOUNT = message(
+    {"bucketId": _BUCKET, "prefix": text(), "mountPointName": _MOUNT_NAME, "readOnly": flag},
+    required=("bucketId", "mountPointName"),
+)
+_VERSION: Check = message(
+    {
+        "functionId": text(),
+        "runtime": text(),
+        "description": text(high=600),
+        "entrypoint": text(),
+        "resources": message({"memory": int64(128 * _MIB, 8 * _GIB)}, required=("memory",)),
+        "executionTimeout": duration(0, 3600),
+        "serviceAccountId": text(),
+        "package": message(
+            {"bucketName": text(), "objectName": text(), "sha256": text(r"([0-9a-fA-F]{64})?")},
+            required=("bucketName", "objectName"),
+        ),
+        "content": data(high=INLINE_MAX_BYTES),
+        "versionId": text(),
+        "environment": table(text(r"[a-zA-Z][a-zA-Z0-9_]*"), text(high=4096)),
+        "tag": many(_TAG),
+        "namedServiceAccounts": table(text(), text()),
+        "connectivity": message({"networkId": text(), "subnetId": many(text(low=1), unique=True)}),
+        "secrets": many(message({"id": text(), "versionId": text(), "key": text(), "environmentVariable": text()})),
+        "logOptions": message(
+            {
+                "disabled": flag,
+                "logGroupId": _LOG_DESTINATION,
+                "folderId": _LOG_DESTINATION,
+                "minLevel": one_of("LEVEL_UNSPECIFIED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
+            },
+            at_most_one=("logGroupId", "folderId"),
+        ),
+        "storageMounts": many(_STORAGE_MOUNT),
+        "asyncInvocationConfig": message(
+            {
+                "retriesCount": int64(0, 100),
+                "successTarget": _TARGET,
+                "failureTarget": _TARGET,
+                "serviceAccountId": text(),
+            },
+            required=("successTarget", "failureTarget"),
+        ),
+        "tmpfsSize": int64(0),
+        "concurrency": int64(0, 16),
+        "mounts": many(_MOUNT),
+        "metadataOptions": message({"gceHttpEndpoint": _ENABLED, "awsV1HttpEndpoint": _ENABLED}),
+    },
+    required=("functionId", "runtime", "entrypoint", "resources"),
+    exactly_one=_SOURCES,
+)
+_NAME = text(r"|[a-z][-a-z0-9]{1,61}[a-z0-9]")
+_FUNCTION_FIELDS: Mapping[str, Check] = {
+    "name": _NAME,
+    "description": text(high=600),
+    "labels": table(text(r"[a-z][-_./\\@0-9a-z]*", low=1, high=63), text(r"[-_./\\@0-9a-z]*", high=63), high=64),
+}
+_CREATE = message({"folderId": text(), **_FUNCTION_FIELDS}, required=("folderId",))
+_UPDATE = message({"updateMask": text(), **_FUNCTION_FIELDS})
+_TAGGING = message({"tag": _TAG}, required=("tag",))
+
+
+def create_version(body: object, runtimes: tuple[str, ...]) -> dict[str, Any]:
+    """Check a createVersion body: the declared rules, and those that only the docs tell. `content` comes back raw."""
+    found: dict[str, Any] = _VERSION("", body)
+    memory = int(found["resources"]["memory"])
+    if memory % (128 * _MIB):
+        raise invalid("resources.memory", "must be a multiple of 128 MiB (134217728)")
+    if found["runtime"] not in runtimes:
+        raise invalid("runtime", f"unsupported runtime {found['runtime']!r}")
+    if int(found.get("concurrency", 0)) > 1 and not found["runtime"].startswith(_CONCURRENT):
+        raise invalid("concurrency", f"is not available for the runtime {found['runtime']!r}")
+    _check_environment(found)
+    _check_tmpfs(int(found.get("tmpfsSize", 0)), memory)
+    return found
+
+
+def _check_environment(found: Mapping[str, Any]) -> None:
+    names = [secret.get("environmentVariable", "") for secret in found.get("secrets", ())]
+    pairs = found.get("environment", {})
+    size_bytes = sum(len(part.encode()) for part in (*pairs, *pairs.values(), *names))
+    if size_bytes > ENVIRONMENT_MAX_BYTES:
+        raise invalid("environment", f"total size is {size_bytes} bytes, the limit is {ENVIRONMENT_MAX_BYTES}")
+    for name in names:
+        if names.count(name) > 1 or name in pairs:
+            raise invalid("secrets", f"environment variable {name!r} is set twice")
+
+
+def _check_tmpfs(size: int, memory: int) -> None:
+    if size and (memory < _GIB or not 512 * _MIB <= size <= memory * 3 // 4):
+        raise invalid("tmpfsSize", "must be 0, or 512 MiB to 3/4 of the memory, which must be at least 1 GiB")
+
+
+def create_function(body: object) -> dict[str, Any]:
+    """Check the body of creating a Function."""
+    found: dict[str, Any] = _CREATE("", body)
+    return found
+
+
+def update_function(body: object) -> dict[str, Any]:
+    """Check the body of updating a Function; what the mask names comes back, None where it is reset.
+
+    Without a mask every field counts: those that the body leaves out are reset, as the real API does.
+    """
+    found: dict[str, Any] = _UPDATE("", body)
+    mask = found.pop("updateMask", None)
+    names = [name.strip() for name in mask.split(",")] if mask else list(_FUNCTION_FIELDS)
+    for name in names:
+        if name not in _FUNCTION_FIELDS:
+            raise invalid("updateMask", f"unknown field {name!r}")
+    return {name: found.get(name) for name in names}
+
+
+def tag(body: object) -> str:
+    """Check the body of setTag and removeTag."""
+    found: dict[str, str] = _TAGGING("", body)
+    return found["tag"]

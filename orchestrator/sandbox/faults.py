@@ -1,0 +1,114 @@
+"""What goes wrong in the sandbox: refusals, and trouble drawn from a seed or scripted by a test."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import Code
+
+BUILD_FAILED = "Function version build failed: exit status 1. See the builder's log for details."
+UNAVAILABLE = "The service is currently unavailable. Please try again in a few seconds."
+THROTTLED = "Too many requests. Please slow down."
+
+
+class Fault(Exception):  # noqa: N818 - the cloud's refusal as it is, not yet an error of ours
+    """A call that the cloud refuses; server and memory ports translate it."""
+
+    def __init__(self, code: Code, message: str, details: Iterable[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = tuple(details)
+
+    def status(self) -> dict[str, Any]:
+        """google.rpc.Status in JSON, the same for refused calls and failed Operations."""
+        body: dict[str, Any] = {"code": int(self.code), "message": self.message}
+        return {**body, "details": list(self.details)} if self.details else body
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What happens to one call: a delay, then a refusal before it acts, or an answer lost after it has acted."""
+
+    refusal: Fault | None = None
+    lost: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to one Operation. `hidden_s`: how long `get` does not know it (replicas lag)."""
+
+    error: Fault | None = None
+    error_early: bool = False  # `error` is seen before `done`
+    hidden_s: float = 0.0
+    duration_s: float | None = None  # None: drawn from the durations
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Shares (0 to 1) of calls, or of Operations, that meet with trouble."""
+
+    unavailable: float = 0.0  # of calls: 503 before acting
+    throttled: float = 0.0  # of calls: 429 before acting
+    lost: float = 0.0  # of calls: acted, never answered
+    delayed: float = 0.0  # of calls
+    delay_s: float = 1.0
+    hidden: float = 0.0  # of Operations: 404 at first
+    hidden_s: float = 0.5
+    error_early: float = 0.0  # of failing Operations
+    failed: float = 0.0  # of builds
+
+
+STORM = Rates(
+    unavailable=0.02, throttled=0.01, lost=0.02, delayed=0.02, hidden=0.05, error_early=0.5, failed=0.01
+)  # what a seed alone stands for: bad weather in which a run must still tell the truth
+
+
+class Faults:
+    """Draws trouble, call by call. What a test has scripted comes first, in its order."""
+
+    def __init__(
+        self, rates: Rates | None = None, *, seed: int = 0, failing_functions: Iterable[str] = ()
+    ) -> None:
+        self.rates = rates or Rates()
+        self.failing_functions = set(failing_functions)  # names whose builds fail
+        self._rng = random.Random(seed)
+        self._calls: defaultdict[str, deque[Trouble]] = defaultdict(deque)
+        self._fates: defaultdict[str, deque[Fate]] = defaultdict(deque)
+
+    def fail_next(self, call: str, *troubles: Trouble) -> None:
+        """Script the next calls of that name ("createVersion", "get operation"); none given: one 503."""
+        self._calls[call].extend(troubles or (Trouble(refusal=Fault(Code.UNAVAILABLE, UNAVAILABLE)),))
+
+    def settle_next(self, call: str, *fates: Fate) -> None:
+        """Script the next Operations that a call begins; none given: one failed build."""
+        self._fates[call].extend(fates or (Fate(error=Fault(Code.INVALID_ARGUMENT, BUILD_FAILED)),))
+
+    def trouble(self, call: str) -> Trouble:
+        """Draw what happens to a call. Always the same number of draws, so that one rate does not shift another."""
+        if self._calls[call]:
+            return self._calls[call].popleft()
+        rates, draws = self.rates, [self._rng.random() for _ in range(4)]
+        delay_s = rates.delay_s if draws[0] < rates.delayed else 0.0
+        if draws[1] < rates.unavailable:
+            return Trouble(Fault(Code.UNAVAILABLE, UNAVAILABLE), delay_s=delay_s)
+        if draws[2] < rates.throttled:
+            return Trouble(Fault(Code.RESOURCE_EXHAUSTED, THROTTLED), delay_s=delay_s)
+        return Trouble(lost=draws[3] < rates.lost, delay_s=delay_s)
+
+    def fate(self, call: str, function_name: str) -> Fate:
+        """Draw what happens to the Operation that a call begins."""
+        if self._fates[call]:
+            return self._fates[call].popleft()
+        rates, draws = self.rates, [self._rng.random() for _ in range(3)]
+        fails = call == "createVersion" and (draws[0] < rates.failed or function_name in self.failing_functions)
+        return Fate(
+            error=Fault(Code.INVALID_ARGUMENT, BUILD_FAILED) if fails else None,
+            error_early=draws[1] < rates.error_early,
+            hidden_s=rates.hidden_s if draws[2] < rates.hidden else 0.0,
+        )

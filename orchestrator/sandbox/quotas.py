@@ -1,0 +1,74 @@
+"""The quotas of a cloud (cloud-api §6): how many Operations may be unfinished, and how many things may exist."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import Code
+from orchestrator.sandbox.faults import Fault
+
+# The folder's id comes from public code; the other two are spelled by analogy (cloud-api §6).
+PER_FUNCTION = "serverless.concurrentFunctionOperations"
+PER_FOLDER = "serverless.concurrentFolderOperations"
+PER_CLOUD = "serverless.concurrentCloudOperations"
+FUNCTIONS = "serverless.functions.count"
+TAGS = "serverless.functions.tags"
+_ACTIVE = "The limit on maximum number of active operations has exceeded."
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The defaults of the docs, but for the number of functions (10 there), which would be in everybody's way."""
+
+    operations_per_function: int = 10
+    operations_per_folder: int = 15
+    operations_per_cloud: int = 20
+    functions_per_cloud: int = 100_000
+    tags_per_function: int = 10
+
+
+class ActiveOperations:
+    """Counts unfinished Operations of every kind, and refuses one too many."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self.quotas = quotas
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def usage(self, metric: str, owner_id: str) -> int:
+        return self._counts[metric, owner_id]
+
+    def admit(self, function_id: str, folder_id: str, cloud_id: str) -> None:
+        """Raise `Fault` RESOURCE_EXHAUSTED where one more would be too many; the widest quota is looked at last."""
+        limits = (
+            (PER_FUNCTION, function_id, self.quotas.operations_per_function),
+            (PER_FOLDER, folder_id, self.quotas.operations_per_folder),
+            (PER_CLOUD, cloud_id, self.quotas.operations_per_cloud),
+        )
+        for metric, owner_id, limit in limits:
+            refuse_beyond(metric, limit, self._counts[metric, owner_id], _ACTIVE)
+
+    def add(self, function_id: str, folder_id: str, cloud_id: str) -> None:
+        self._count(function_id, folder_id, cloud_id, 1)
+
+    def remove(self, function_id: str, folder_id: str, cloud_id: str) -> None:
+        self._count(function_id, folder_id, cloud_id, -1)
+
+    def _count(self, function_id: str, folder_id: str, cloud_id: str, change: int) -> None:
+        for owner in ((PER_FUNCTION, function_id), (PER_FOLDER, folder_id), (PER_CLOUD, cloud_id)):
+            self._counts[owner] += change
+            if not self._counts[owner]:
+                del self._counts[owner]
+
+
+def refuse_beyond(metric: str, limit: int, usage: int, message: str, *, more: int = 1) -> None:
+    """Raise `Fault` with a QuotaFailure where `usage` + `more` exceeds `limit`."""
+    if usage + more <= limit:
+        return
+    violation: dict[str, Any] = {
+        "metric": {"name": metric, "limit": str(limit), "usage": str(usage)},
+        "required": str(usage + more),
+    }
+    failure = {"@type": "type.googleapis.com/yandex.cloud.quota.QuotaFailure", "violations": [violation]}
+    raise Fault(Code.RESOURCE_EXHAUSTED, message, [failure])

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from orchestrator.have import Have, have
+from orchestrator.model import Action, Failure, FunctionSpec, Step, Unit, VersionCopy
+from orchestrator.plan import Prepared, build
+from orchestrator.stamp import fingerprint, stamped
+from tests.builders import function, settings, source, spec, tree, version
+
+EMPTY = have([], [])
+
+
+def live(wanted: FunctionSpec, *, prepared: Prepared = None, description: str | None = None, **changes: object) -> Have:
+    """A folder in which the wanted function is deployed just so."""
+    digest = fingerprint(wanted.settings, wanted.code, prepared if not isinstance(prepared, tuple) else None)
+    raw: dict[str, object] = {
+        "description": description if description is not None else stamped(wanted.settings.description, digest),
+        "runtime": wanted.settings.runtime, "entrypoint": wanted.settings.entrypoint,
+        "resources": {"memory": str(wanted.settings.memory_bytes)}, "environment": dict(wanted.settings.environment),
+    }  # fmt: skip
+    tags = ("$latest", *wanted.settings.tags)
+    there = function(wanted.name)
+    given = {"tags": tags} | changes
+    return have([there], [version("v1", there.id, **(raw | given))])  # type: ignore[arg-type]  # a test's loose table
+
+
+def plan_one(wanted: FunctionSpec, there: Have, prepared: Prepared = None, *, force: bool = False) -> Unit:
+    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, force=force).units
+    return unit
+
+
+def test_a_missing_function_is_created_where_that_is_allowed() -> None:
+    unit = plan_one(spec(create=True), EMPTY)
+    assert (unit.action, unit.function_id, unit.base_version_id) == (Action.CREATE, None, None)
+
+
+def test_a_missing_function_is_blocked_otherwise_with_advice() -> None:
+    unit = plan_one(spec(), EMPTY)
+    assert unit.action is Action.BLOCKED
+    assert unit.reason == 'there is no function named "f" in folder folder'
+    assert unit.failure is not None
+    assert "create = true" in unit.failure.advice
+
+
+def test_a_pinned_id_that_is_not_there_is_blocked() -> None:
+    assert plan_one(spec(id="d4e"), EMPTY).reason == "there is no function with the id d4e in folder folder"
+
+
+def test_what_is_live_as_wanted_is_unchanged() -> None:
+    wanted = spec(settings=settings(tags=("stable",), description="text"))
+    unit = plan_one(wanted, live(wanted))
+    assert (unit.action, unit.base_version_id) == (Action.UNCHANGED, "v1")
+
+
+def test_force_makes_a_new_version_all_the_same() -> None:
+    unit = plan_one(spec(), live(spec()), force=True)
+    assert (unit.action, unit.reason) == (Action.VERSION, "forced")
+
+
+def test_reasons_name_what_differs_and_never_show_values() -> None:
+    before = spec(settings=settings(environment={"A": "1", "B": "hidden", "C": "3"}))
+    after = spec(
+        settings=settings(runtime="python313", memory_bytes=2**28, environment={"B": "other", "C": "3", "D": "4"})
+    )
+    unit = plan_one(after, live(before))
+    assert unit.action is Action.VERSION
+    assert unit.reason == (
+        "runtime python312 → python313; memory 134217728 → 268435456; environment: +D ~B -A"
+    )  # fmt: skip
+
+
+def test_changed_code_is_a_new_version() -> None:
+    wanted = spec(code=source())
+    unit = plan_one(wanted, live(wanted, prepared=tree()), tree("b" * 64))
+    assert (unit.action, unit.reason) == (Action.VERSION, "code or settings changed")
+
+
+def test_a_version_made_by_hand_is_replaced() -> None:
+    unit = plan_one(spec(), live(spec(), description="by hand"))
+    assert (unit.action, unit.reason) == (Action.VERSION, "the live version was not made by this tool")
+
+
+def test_an_equal_version_that_lacks_a_tag_or_is_not_active_is_made_anew() -> None:
+    wanted = spec(settings=settings(tags=("blue", "stable")))
+    unit = plan_one(wanted, live(wanted, tags=("$latest", "blue")))
+    assert unit.reason == "the live version lacks the tag stable"
+    assert plan_one(spec(), live(spec(), status="OBSOLETE")).reason == "the live version is OBSOLETE"
+
+
+def test_a_copy_resolves_latest_and_tags_to_the_version_they_stand_for() -> None:
+    there = live(spec(settings=settings(tags=("stable",))))
+    for name in ("$latest", "stable", "v1"):
+        unit = plan_one(spec(code=VersionCopy(name)), there)
+        assert (unit.action, unit.spec.code) == (Action.COPY, VersionCopy("v1"))
+
+
+def test_a_copy_of_a_version_that_is_not_there_is_blocked() -> None:
+    unit = plan_one(spec(code=VersionCopy("v9")), live(spec()))
+    assert unit.reason == "there is no version v9 to copy the code from in folder folder"
+
+
+def test_a_source_that_cannot_be_read_fails_its_function_only() -> None:
+    failure = Failure("the build failed", kind="build")
+    plan = build(
+        {"a": spec("a", create=True), "b": spec("b", create=True)}, EMPTY, {"a": (Step.BUILD, failure)}, {}
+    )  # fmt: skip
+    assert [(unit.action, unit.failed_step) for unit in plan.units] == [
+        (Action.BLOCKED, Step.BUILD),
+        (Action.CREATE, None),
+    ]
+
+
+def test_a_name_that_cannot_be_resolved_blocks_its_function_only() -> None:
+    plan = build({"a": spec("a", create=True)}, EMPTY, {}, {"a": Failure("no such secret")})
+    assert [(unit.action, unit.reason) for unit in plan.units] == [(Action.BLOCKED, "no such secret")]
+
+
+def test_a_missing_entry_file_is_an_error_before_anything_is_sent() -> None:
+    unit = plan_one(spec(code=source(), create=True), EMPTY, tree(paths=("main.py",)))
+    assert (unit.action, unit.failed_step) == (Action.BLOCKED, Step.PACKAGE)
+    assert "index.py" in unit.reason
+
+
+def test_folders_take_turns() -> None:
+    wants = {
+        key: spec(key, folder_id=folder, create=True)
+        for key, folder in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("c1", "c"), ("c2", "c")]
+    }
+    plan = build(wants, EMPTY, {}, {})
+    assert [unit.key for unit in plan.units] == ["a1", "b1", "c1", "a2", "c2", "a3"]

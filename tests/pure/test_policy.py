@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, worth_retrying
+
+
+def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str = "") -> CloudError:
+    return CloudError(message, call="createVersion", code=code, sent=sent, quota=quota)
+
+
+TABLE = [
+    (error(Code.UNAUTHENTICATED), Verdict.TOKEN),
+    (error(None, sent=False), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="The limit on maximum number of active operations has exceeded."),
+     Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="rate quota limit exceed: allowed 10 requests"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="превышена квота"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.concurrentFolderOperations"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.functions.count"), Verdict.QUOTA),
+    (error(Code.RESOURCE_EXHAUSTED, message="The limit on number of functions has exceeded."), Verdict.QUOTA),
+    (error(Code.UNKNOWN), Verdict.UNSURE),
+    (error(Code.DEADLINE_EXCEEDED), Verdict.UNSURE),
+    (error(Code.ABORTED), Verdict.UNSURE),
+    (error(Code.INTERNAL), Verdict.UNSURE),
+    (error(Code.UNAVAILABLE), Verdict.UNSURE),
+    (error(Code.CANCELLED), Verdict.UNSURE),
+    (error(None), Verdict.UNSURE),
+    (error(Code.INVALID_ARGUMENT), Verdict.PERMANENT),
+    (error(Code.NOT_FOUND), Verdict.PERMANENT),
+    (error(Code.ALREADY_EXISTS), Verdict.PERMANENT),
+    (error(Code.PERMISSION_DENIED), Verdict.PERMANENT),
+    (error(Code.FAILED_PRECONDITION), Verdict.PERMANENT),
+    (error(Code.OUT_OF_RANGE), Verdict.PERMANENT),
+    (error(Code.UNIMPLEMENTED), Verdict.PERMANENT),
+    (error(Code.DATA_LOSS), Verdict.PERMANENT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_error", "expected"), TABLE, ids=[f"{e.code}-{e.message or e.quota}" for e, _ in TABLE])
+def test_verdicts(given_error: CloudError, expected: Verdict) -> None:
+    assert judge(given_error) is expected
+
+
+def test_every_code_but_ok_has_a_row() -> None:
+    assert {e.code for e, _ in TABLE} >= set(Code) - {Code.OK}
+
+
+def test_only_what_may_pass_is_tried_again_and_not_for_ever() -> None:
+    assert worth_retrying(error(Code.UNAVAILABLE), 1)
+    assert not worth_retrying(error(Code.UNAVAILABLE), MAX_ATTEMPTS)
+    assert worth_retrying(error(Code.RESOURCE_EXHAUSTED), MAX_REFUSALS - 1)
+    assert not worth_retrying(error(Code.RESOURCE_EXHAUSTED), MAX_REFUSALS)
+    assert not worth_retrying(error(Code.INVALID_ARGUMENT), 1)
+    assert not worth_retrying(error(Code.UNAUTHENTICATED), 1)
+
+
+@given(st.integers(1, 100), st.integers(), st.floats(0, 600))
+def test_backoff_is_jittered_bounded_and_never_below_the_servers_wish(attempt: int, seed: int, wish: float) -> None:
+    plain = backoff_s(attempt, random.Random(seed))
+    assert 0.25 <= plain <= 30.0
+    assert backoff_s(attempt, random.Random(seed), wish) == max(plain, wish)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.model import BucketPackage, Code, Mount, Secret, Settings, Tree, VersionCopy
+from orchestrator.stamp import (
+    STAMP_MAX_CHARS,
+    fingerprint,
+    function_key,
+    read_stamp,
+    stamped,
+    version_key,
+    without_stamp,
+)
+from tests.builders import settings, source, tree
+
+# Golden vectors: an upgrade of the program that changes one of these would redeploy everything that is live.
+GOLDEN = [
+    (settings(), source(), tree(), "6493e0cd1db996b8668e7cbe52221e8b"),
+    (settings(environment={"B": "2", "A": "1"}, tags=("stable", "blue")), BucketPackage("b", "o", "c" * 64), None,
+     "1dee5986fd5b44ea2eca93358956c348"),
+    (settings(secrets=(Secret("TOKEN", "token", id="e6q1", version_id="e6q2"),), memory_bytes=2**30),
+     VersionCopy("d4e1"), None, "409cd7e7f2827872dbdf9a4171ea27d8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_settings", "code", "given_tree", "digest"), GOLDEN)
+def test_golden_fingerprints(given_settings: Settings, code: Code, given_tree: Tree | None, digest: str) -> None:
+    assert fingerprint(given_settings, code, given_tree) == digest
+
+
+def test_where_the_source_lies_does_not_count_but_what_it_holds_does() -> None:
+    one, other = source("/here"), source("/there", exclude=("*.md",))
+    assert fingerprint(settings(), one, tree()) == fingerprint(settings(), other, tree())
+    assert fingerprint(settings(), one, tree()) != fingerprint(settings(), one, tree("b" * 64))
+
+
+def test_the_order_of_tags_secrets_and_mounts_means_nothing() -> None:
+    a, b = Secret("A", "k", id="1", version_id="2"), Secret("B", "k", id="1", version_id="2")
+    m, n = Mount("m", bucket="bbb"), Mount("n", bucket="bbb")
+    one = settings(tags=("x", "y"), secrets=(a, b), mounts=(m, n))
+    other = settings(tags=("y", "x"), secrets=(b, a), mounts=(n, m))
+    assert fingerprint(one, source(), tree()) == fingerprint(other, source(), tree())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"runtime": "python311"}, {"entrypoint": "other.handler"}, {"memory_bytes": 2**28}, {"description": "text"},
+        {"execution_timeout_s": 11.0}, {"service_account_id": "aje"}, {"environment": {"A": "1"}}, {"tags": ("t",)},
+        {"secrets": (Secret("A", "k", id="1", version_id="2"),)}, {"concurrency": 2}, {"tmpfs_size_bytes": 2**29},
+    ],
+)  # fmt: skip
+def test_every_setting_counts(changes: dict[str, object]) -> None:
+    assert fingerprint(settings(**changes), source(), tree()) != fingerprint(settings(), source(), tree())
+
+
+@given(st.text(max_size=540))
+def test_a_stamp_is_read_back_and_leaves_the_text_readable_before_it(text: str) -> None:
+    digest = "0123456789abcdef" * 2
+    description = stamped(text, digest)
+    assert read_stamp(description) == digest
+    assert description.startswith(text)
+    assert len(description) <= len(text) + STAMP_MAX_CHARS
+    assert without_stamp(description) == text.rstrip()
+
+
+def test_a_description_of_somebody_else_has_no_stamp() -> None:
+    assert read_stamp("made by hand") is None
+    assert read_stamp("[orchestrator:99:" + "0" * 32 + "]") is None
+
+
+def test_keys_are_uuids_that_any_machine_computes_alike() -> None:
+    body = {"functionId": "d4e", "environment": {"A": "1", "B": "2"}}
+    same = {"environment": {"B": "2", "A": "1"}, "functionId": "d4e"}
+    assert version_key(body, "v0", 1) == version_key(same, "v0", 1)
+    assert uuid.UUID(version_key(body, "v0", 1)).version == 5
+
+
+def test_keys_differ_by_body_base_attempt_and_nonce() -> None:
+    keys = {
+        version_key({"functionId": "a"}, "v0", 1), version_key({"functionId": "b"}, "v0", 1),
+        version_key({"functionId": "a"}, "v1", 1), version_key({"functionId": "a"}, None, 1),
+        version_key({"functionId": "a"}, "v0", 2), version_key({"functionId": "a"}, "v0", 1, "nonce"),
+        function_key("a", "f", 1), function_key("b", "f", 1), function_key("a", "g", 1), function_key("a", "f", 2),
+    }  # fmt: skip
+    assert len(keys) == 10

@@ -1,0 +1,211 @@
+"""The style guide as a test: import rings, sizes, banned calls, documented commands."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "orchestrator"
+MODULE_MAX_LINES = 300
+FUNCTION_MAX_LINES = 60
+SIBLINGS_MAX = 20
+
+# A module imports only rings below its own; within a ring, only what `SAME_RING` allows.
+RINGS = [
+    {"errors", "model"},
+    {"manifest", "plan", "policy", "events", "state", "request", "stamp", "entrypoint", "decode", "have", "selection"},
+    {"ports"},
+    {"pipeline"},
+    {"cloud", "sandbox", "package", "journal", "report"},
+    {"app"},
+    {"cli", "__main__"},
+]
+SAME_RING = {0, 1, 6}
+# Third-party libraries, and the rooms that may know them.
+LIBRARIES = {
+    "aiohttp": {"cloud", "sandbox"},
+    "boto3": {"cloud"},
+    "botocore": {"cloud", "sandbox"},
+    "anyio": {"ports", "pipeline", "cloud", "sandbox", "package", "journal", "report", "app"},
+    "structlog": {"pipeline", "report", "app"},
+    "pydantic": {"manifest"},
+    "sqlite3": {"journal", "sandbox"},
+    "click": {"cli"},
+    "rich": {"report"},
+    "jwt": {"cloud", "sandbox"},
+    "pathspec": {"package"},
+    "requests": set[str](),
+    "httpx": set[str](),
+}
+ADAPTERS = {"cloud", "sandbox", "package", "journal", "report", "app", "cli"}
+# call → (rooms where it is at home, what to do elsewhere)
+BANNED = {
+    "time.time": (ADAPTERS, "take a Clock"),
+    "time.sleep": (set[str](), "anyio.sleep"),
+    "datetime.now": ({"sandbox", "cloud", "report"}, "take a Clock"),
+    "datetime.utcnow": (set[str](), "datetime.now(UTC)"),
+    "random.random": (set[str](), "take a random.Random"),
+    "random.uniform": (set[str](), "take a random.Random"),
+    "asyncio.create_task": (set[str](), "an anyio task group"),
+    "asyncio.gather": (set[str](), "an anyio task group"),
+    "asyncio.sleep": (set[str](), "anyio.sleep"),
+    "print": (set[str](), "click.echo in cli"),
+}
+
+
+def room(path: Path) -> str:
+    """Name the top-level module or folder that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def ring(name: str) -> int:
+    return next(number for number, rooms in enumerate(RINGS) if name in rooms)
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+JOBS = sorted((ROOT / "jobs").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            if node.module == "orchestrator":
+                yield from (f"orchestrator.{alias.name}" for alias in node.names)
+            else:
+                yield node.module or ""
+
+
+def test_every_module_belongs_to_a_ring() -> None:
+    known = set().union(*RINGS) | {"__init__"}
+    assert {room(path) for path in SOURCES} <= known
+
+
+def test_modules_import_only_lower_rings() -> None:
+    wrong = []
+    for path in SOURCES:
+        here = room(path)
+        if here == "__init__":
+            continue
+        for name in imports_of(path):
+            parts = name.split(".")
+            if parts[0] != "orchestrator" or len(parts) < 2 or parts[1] in (here, "__version__"):
+                continue
+            there = parts[1]
+            allowed = ring(there) < ring(here) or (ring(there) == ring(here) and ring(here) in SAME_RING)
+            if not allowed:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_jobs_see_only_the_two_lowest_rings() -> None:
+    allowed = RINGS[0] | RINGS[1]
+    wrong = [
+        f"{path.name} imports {name}"
+        for path in JOBS
+        for name in imports_of(path)
+        if name.startswith("orchestrator.") and name.split(".")[1] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in SOURCES
+        for name in imports_of(path)
+        if (rooms := LIBRARIES.get(name.split(".", maxsplit=1)[0])) is not None and room(path) not in rooms
+    ]
+    assert wrong == []
+
+
+def test_modules_keep_to_their_ceiling() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}: {count} lines"
+        for path in SOURCES + JOBS
+        if (count := len(path.read_text("utf-8").splitlines())) > MODULE_MAX_LINES
+    ]
+    assert long == []
+
+
+def test_functions_keep_to_their_ceiling() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {length} lines"
+        for path in SOURCES + JOBS + TESTS
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_MAX_LINES
+    ]
+    assert long == []
+
+
+def test_no_folder_grows_past_its_siblings() -> None:
+    folders = {path.parent for path in SOURCES}
+    crowded = {str(folder): n for folder in folders if (n := len(list(folder.glob("*.py")))) > SIBLINGS_MAX}
+    assert crowded == {}
+
+
+@pytest.mark.parametrize("banned", BANNED)
+def test_banned_calls(banned: str) -> None:
+    rooms, instead = BANNED[banned]
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {banned}; instead: {instead}"
+        for path in SOURCES + JOBS
+        if room_of(path) not in rooms
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == banned
+    ]
+    assert found == []
+
+
+def room_of(path: Path) -> str:
+    return room(path) if path.is_relative_to(PACKAGE) else "jobs"
+
+
+def test_no_note_to_self_is_left() -> None:
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    found = [str(path) for path in SOURCES + JOBS if marks.search(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_every_public_name_says_what_it_promises() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path in SOURCES + JOBS
+        for node in tree_of(path).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
+
+
+def test_every_command_and_option_is_documented() -> None:
+    import click
+    from orchestrator.cli import cli
+
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name, command in cli.commands.items():
+        assert f"orchestrator {name}" in readme, f"README says nothing of `orchestrator {name}`"
+        assert command.help, f"{name} has no help"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts} has no help"
+
+
+def test_the_changelog_has_an_unreleased_section() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")
