@@ -38,7 +38,7 @@ _AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
 
 def before_sending(error: Exception) -> bool:
     """Tell from the kind of error alone that the service cannot have seen the request."""
-    kinds = (aiohttp.ConnectionTimeoutError, *(kind for kind, _, _ in _BEFORE_SENDING))
+    kinds: tuple[type[Exception], ...] = (aiohttp.ConnectionTimeoutError, *(kind for kind, _, _ in _BEFORE_SENDING))
     return isinstance(error, kinds)
 
 

@@ -22,7 +22,8 @@ from orchestrator.model import CloudAddress
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The ports of the cloud over HTTP. `token` gives a living IAM token, for Object Storage as bearer.
+    """The ports of the cloud over HTTP. `token` gives a living IAM token, for Object Storage as bearer; `renew`
+    another than the one that was refused (the same, where it is fixed).
 
     `warnings` are sentences for people, to be shown once.
     """
@@ -33,6 +34,7 @@ class Connection:
     directory: HttpDirectory
     client: HttpClient
     token: Callable[[], Awaitable[str]]
+    renew: Callable[[str], Awaitable[str]]
     endpoints: Endpoints
     warnings: tuple[str, ...] = ()
 
@@ -71,6 +73,7 @@ async def connect(
             directory=HttpDirectory(client),
             client=client,
             token=tokens.token,
+            renew=tokens.renew,
             endpoints=endpoints,
             warnings=(*tokens.warnings, *_clear_text(endpoints.endpoint)),
         )

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from orchestrator import decode
-from orchestrator.cloud.answers import unusable
 from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, QUOTA_MANAGER, RESOURCE_MANAGER
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.paging import list_all
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Quota
 
@@ -37,30 +35,27 @@ class HttpDirectory:
         return cloud_id if isinstance(cloud_id, str) and cloud_id else None
 
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
-        name = "list quota limits"
+        """Empty where the installation has no quota-manager: nothing is known then."""
         if not self._client.offers(QUOTA_MANAGER):
-            message = "this installation has no quota-manager"
-            raise CloudError(message, call=name, code=Code.UNIMPLEMENTED, sent=False, advice="set [limits]")
-        items = await list_all(
-            self._client,
+            return ()
+        items = await self._client.list_all(
             QUOTA_MANAGER,
             "/quota-manager/v1/quotaLimits",
-            name=name,
+            name="list quota limits",
             query={"resource.id": cloud_id, "resource.type": "resource-manager.cloud", "service": FUNCTIONS},
             field="quotaLimits",
-            decoder=_quota,
+            decode=_quota,
         )
         return tuple(quota for quota in items if quota is not None)
 
     async def secret_by_name(self, folder_id: str, name: str) -> str | None:
-        items = await list_all(
-            self._client,
+        items = await self._client.list_all(
             LOCKBOX,
             "/lockbox/v1/secrets",
             name="list secrets",
             query={"folderId": folder_id},
             field="secrets",
-            decoder=_named,
+            decode=_named,
         )
         return _only("secret", name, folder_id, items)
 
@@ -70,18 +65,24 @@ class HttpDirectory:
         current = answer.json.get("currentVersion")
         version_id = current.get("id") if isinstance(current, dict) else None
         if not isinstance(version_id, str) or not version_id:
-            raise unusable("get secret", answer, f"the secret {secret_id} has no current version")
+            raise CloudError(
+                f"the secret {secret_id} has no current version",
+                call="get secret",
+                code=Code.FAILED_PRECONDITION,
+                http_status=answer.http_status,
+                request_id=answer.request_id,
+                advice="add a version to the secret, or give version_id",
+            )
         return version_id
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
-        items = await list_all(
-            self._client,
+        items = await self._client.list_all(
             IAM,
             "/iam/v1/serviceAccounts",
             name="list service accounts",
             query={"folderId": folder_id, "filter": f"name={json.dumps(name)}"},
             field="serviceAccounts",
-            decoder=_named,
+            decode=_named,
         )
         return _only("service account", name, folder_id, items)
 

@@ -9,7 +9,6 @@ from orchestrator import decode
 from orchestrator.cloud.answers import decoded, operation_of, unusable
 from orchestrator.cloud.endpoints import FUNCTIONS
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.paging import list_all
 from orchestrator.model import Function, Operation, Version
 
 _ROOT = "/functions/v1"
@@ -22,14 +21,13 @@ class HttpFunctions:
         self._client = client
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
-        return await list_all(
-            self._client,
+        return await self._client.list_all(
             FUNCTIONS,
             f"{_ROOT}/functions",
             name="list functions",
             query={"folderId": folder_id},
             field="functions",
-            decoder=decode.function,
+            decode=decode.function,
         )
 
     async def get_function(self, function_id: str) -> Function:
@@ -38,14 +36,13 @@ class HttpFunctions:
         return decoded("get function", answer, decode.function, answer.json)
 
     async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
-        return await list_all(
-            self._client,
+        return await self._client.list_all(
             FUNCTIONS,
             f"{_ROOT}/versions",
             name="listVersions",
             query={"folderId": folder_id, **({"filter": filter} if filter else {})},
             field="versions",
-            decoder=decode.version,
+            decode=decode.version,
         )
 
     async def get_version(self, version_id: str) -> Version:
@@ -85,12 +82,11 @@ class HttpFunctions:
         return operation_of("createVersion", answer)
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
-        return await list_all(
-            self._client,
+        return await self._client.list_all(
             FUNCTIONS,
             f"{_ROOT}/functions/{quote(function_id, safe='')}/operations",
             name="listOperations",
             query={},
             field="operations",
-            decoder=decode.operation,
+            decode=decode.operation,
         )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from orchestrator.cloud.answers import Answer
+from orchestrator.cloud.answers import Answer, decoded, unusable
 from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.failures import restated
 from orchestrator.cloud.tokens import TokenSource
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError, Code
+
+PAGE_SIZE = 1000  # the most that the API declares
+_NOT_A_PAGE = {"code", "message", "error", "errors"}  # what errors are told with, here and elsewhere
+
+Item = TypeVar("Item")
 
 
 class HttpClient:
@@ -70,3 +76,39 @@ class HttpClient:
                 )
                 raise restated(error, message=message, advice=self._tokens.advice) from error
         return await send(await self._tokens.renew(token))
+
+    async def list_all(
+        self,
+        service: str,
+        path: str,
+        *,
+        name: str,
+        query: Mapping[str, str],
+        field: str,
+        decode: Callable[[object], Item],
+    ) -> tuple[Item, ...]:
+        """Read all pages of a listing: a part is never taken for the whole.
+
+        `field` holds the items of a page, `decode` reads one. Raises `CloudError` like `call`, also for a page that
+        makes no sense and for a page token that comes back.
+        """
+        items: list[Item] = []
+        seen: set[str] = set()
+        token = ""
+        while True:
+            page: dict[str, str | int] = {**query, "pageSize": PAGE_SIZE}
+            if token:
+                page["pageToken"] = token
+            answer = await self.call(service, "GET", path, name=name, query=page)
+            found = answer.json.get(field) or []  # proto3 JSON leaves out an empty list
+            if not isinstance(found, list):
+                raise unusable(name, answer, f"{field} is not a list")
+            if not found and not _NOT_A_PAGE.isdisjoint(answer.json):  # never mistaken for an empty folder
+                raise unusable(name, answer, f"it has no {field}, but {', '.join(sorted(answer.json))[:80]}")
+            items += [decoded(name, answer, decode, item) for item in found]
+            token = answer.json.get("nextPageToken") or ""
+            if not token:
+                return tuple(items)
+            if not isinstance(token, str) or token in seen:
+                raise unusable(name, answer, "the pages go round in a circle: a page token came back")
+            seen.add(token)

@@ -19,7 +19,7 @@ from orchestrator.cloud import answers, breaks
 from orchestrator.cloud.answers import Answer
 from orchestrator.cloud.headers import http_date
 from orchestrator.cloud.proxies import proxy_for
-from orchestrator.errors import CloudError, StartError
+from orchestrator.errors import CloudError, Code, StartError
 
 CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
@@ -74,6 +74,7 @@ class Transport:
         proxy = None if direct else self._proxy(target)
         client_request_id = str(uuid.uuid4())
         attempt = _Attempt()
+        payload = None if body is None else _dump(body, name)
         sent_headers = {answers.CLIENT_REQUEST_ID: client_request_id, **(extra_headers or {})}
         if body is not None:
             sent_headers["Content-Type"] = "application/json"
@@ -81,7 +82,7 @@ class Transport:
             async with self._session.request(
                 method,
                 target,
-                data=None if body is None else orjson.dumps(body, default=dict),
+                data=payload,
                 headers=sent_headers,
                 proxy=proxy,
                 allow_redirects=False,
@@ -110,6 +111,19 @@ class Transport:
         date = http_date(found.get("Date"))
         if date is not None:
             self._ahead_s = date.timestamp() - self._clock()
+
+
+def _dump(body: Mapping[str, object], name: str) -> bytes:
+    try:
+        return orjson.dumps(body, default=dict)
+    except orjson.JSONEncodeError as error:  # its text may quote a value
+        raise CloudError(
+            f"the body of {name} cannot be written as JSON: there is text in it that is not valid Unicode",
+            call=name,
+            code=Code.INVALID_ARGUMENT,
+            sent=False,
+            advice="look for bytes that are not UTF-8 in the environment variables that the manifest takes up",
+        ) from error
 
 
 async def _mark_sent(

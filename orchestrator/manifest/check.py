@@ -93,6 +93,10 @@ def check(file: Text, raw: dict[str, Any], unusable: list[KeyPath], findings: Fi
 
 def _path(details: ErrorDetails) -> KeyPath:
     location = details["loc"]
+    # inside a payload pydantic names its own types: the key that holds the payload says enough
+    end = 4 if location[0] == "defaults" else 5
+    if location[end - 3 : end] == ("verify", "invoke", "payload"):
+        return location[:end]
     return location[:-1] if location and location[-1] == "[key]" else location
 
 

@@ -34,5 +34,8 @@ def _tolerant(node: Any) -> Any:
         return described | (_tolerant(branches[0]) if len(branches) == 1 else {"anyOf": _tolerant(branches)})
     copied = {key: _tolerant(value) for key, value in node.items() if key not in {"title", "default"}}
     if copied.get("type") == "string" and ("pattern" in copied or "enum" in copied):
-        return {"anyOf": [copied, _VARIABLE]}
+        description = {key: copied.pop(key) for key in ("description",) if key in copied}
+        return {**description, "anyOf": [copied, _VARIABLE]}
+    if "patternProperties" in copied:  # keys with a pattern: others are mistakes
+        copied["additionalProperties"] = False
     return copied

@@ -30,7 +30,7 @@ PATTERNS = {
     r"^[-_./\\@0-9a-z]{0,63}$": "must be a label value: up to 63 of a-z, 0-9 and - _ . / \\ @",
     r"^https?://[^\s/?#]+[^\s?#]*$": "must be an address that begins with https:// (or http://)",
     "^[a-z][_a-z0-9]*$": "must be a job's name such as mass_redeploy",
-    "^[^\x00]+$": "must not be empty",
+    "^[^\x00]+$": "must not be empty or hold NUL characters",
 }
 
 FunctionName = Annotated[str, StringConstraints(pattern="^[a-z][-a-z0-9]{1,61}[a-z0-9]$")]

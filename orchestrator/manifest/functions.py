@@ -81,7 +81,7 @@ class Functions:
         sound = not any(layer.check.broken for layer in draft.layers)
         folder_id = draft.values.get("folder_id", self._folder_id)
         for breach in self._breaches(draft, folder_id):
-            if any(draft.is_broken((*breach.path, key)) for key in breach.keys):
+            if any(map(draft.is_broken, breach.others)):
                 continue
             origin = draft.origin(breach.path)
             concerned = None if origin is draft.own else draft.key

@@ -20,14 +20,14 @@ _CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")
 class Breach(NamedTuple):
     """A rule that is broken at a key of the function.
 
-    `warning`: allowed, but should be known. `keys`: the keys under `path` that the rule is about; where one of them is
-    wrong by itself, the breach is no news.
+    `warning`: allowed, but should be known. `others`: further keys that the rule looks at; where one of them is wrong
+    by itself, the breach is no news.
     """
 
     path: KeyPath
     rule: str
     warning: bool = False
-    keys: tuple[str, ...] = ()
+    others: tuple[KeyPath, ...] = ()
 
 
 Rule = Callable[[Values], Iterator[Breach]]
@@ -42,6 +42,10 @@ def _repeated(items: Iterable[Any]) -> list[int]:
             indexes.append(index)
         seen.add(item)
     return indexes
+
+
+def _under(path: KeyPath, *keys: str) -> tuple[KeyPath, ...]:
+    return tuple((*path, key) for key in keys)
 
 
 def _bytes(text: str) -> int:
@@ -68,8 +72,9 @@ def _secrets(values: Values) -> Iterator[Breach]:
     secrets = values["secrets"]
     environment = values.get("environment", {})
     for index, secret in enumerate(secrets):
+        path = ("secrets", index)
         if (secret.id is None) == (secret.name is None):
-            yield Breach(("secrets", index), "needs exactly one of id and name", keys=("id", "name"))
+            yield Breach(path, "needs exactly one of id and name", others=_under(path, "id", "name"))
         if secret.environment_variable in environment:
             rule = f"{secret.environment_variable} stands in environment too: one variable, one value"
             yield Breach(("secrets", index, "environment_variable"), rule)
@@ -112,7 +117,9 @@ def _connectivity(values: Values) -> Iterator[Breach]:
         rule = "is deprecated by the API (2026-05-14): network_id alone does"
         yield Breach(("connectivity", "subnet_ids"), rule, warning=True)
     elif "network_id" not in connectivity:
-        yield Breach(("connectivity",), "needs network_id", keys=("network_id", "subnet_ids"))
+        yield Breach(
+            ("connectivity",), "needs network_id", others=_under(("connectivity",), "network_id", "subnet_ids")
+        )
     for index in _repeated(subnets):
         yield Breach(("connectivity", "subnet_ids", index), f'"{subnets[index]}" stands here twice')
 
@@ -125,13 +132,14 @@ def _log(values: Values) -> Iterator[Breach]:
 def _mounts(values: Values) -> Iterator[Breach]:
     mounts = values.get("mounts", [])
     for index, mount in enumerate(mounts):
+        path = ("mounts", index)
+        others = _under(path, "bucket", "disk_size")
         if (mount.bucket is None) == (mount.disk_size is None):
-            rule = "needs exactly one of bucket and disk_size"
-            yield Breach(("mounts", index), rule, keys=("bucket", "disk_size"))
+            yield Breach(path, "needs exactly one of bucket and disk_size", others=others)
         if mount.prefix is not None and mount.bucket is None:
-            yield Breach(("mounts", index, "prefix"), "goes with bucket only (not with disk_size)")
+            yield Breach((*path, "prefix"), "goes with bucket only", others=others)
         if mount.block_size is not None and mount.disk_size is None:
-            yield Breach(("mounts", index, "block_size"), "goes with disk_size only")
+            yield Breach((*path, "block_size"), "goes with disk_size only", others=others)
     older = values.get("storage_mounts", [])
     if older:
         yield Breach(("storage_mounts",), "is deprecated by the API (2024-08-19): `mounts` is the way", warning=True)
@@ -150,7 +158,7 @@ def _async_invocation(values: Values) -> Iterator[Breach]:
             continue
         lacking = "queue_arn" if target.queue_arn is None else "service_account_id"
         rule = f"a queue needs queue_arn and service_account_id; {lacking} is missing"
-        yield Breach(("async_invocation", key), rule, keys=(lacking,))
+        yield Breach(("async_invocation", key), rule, others=(("async_invocation", key, lacking),))
 
 
 def _tmpfs_size(values: Values) -> Iterator[Breach]:
@@ -161,13 +169,19 @@ def _tmpfs_size(values: Values) -> Iterator[Breach]:
         yield Breach(("tmpfs_size",), f'needs a memory of at least "1GB", not {memory_bytes // MB}MB')
     elif not 512 * MB <= size_bytes <= memory_bytes * 3 // 4:
         most = memory_bytes * 3 // 4 // MB
-        yield Breach(("tmpfs_size",), f"must be 0, or from 512MB to three quarters of memory ({most}MB)")
+        yield Breach(
+            ("tmpfs_size",), f"must be 0, or from 512MB to three quarters of memory ({most}MB)", others=(("memory",),)
+        )
 
 
 def _concurrency(values: Values) -> Iterator[Breach]:
     runtime = values.get("runtime")
     if values["concurrency"] and runtime is not None and not runtime.startswith(_CONCURRENT):
-        yield Breach(("concurrency",), f"is for Node.js, Go, Java, Kotlin and Bash only, not for {runtime}")
+        yield Breach(
+            ("concurrency",),
+            f"is for Node.js, Go, Java, Kotlin and Bash only, not for {runtime}",
+            others=(("runtime",),),
+        )
 
 
 def _timeout(values: Values) -> Iterator[Breach]:
@@ -178,7 +192,9 @@ def _timeout(values: Values) -> Iterator[Breach]:
 
 def _verify(values: Values) -> Iterator[Breach]:
     if len(values["verify"]) != 1:
-        yield Breach(("verify",), "needs exactly one of invoke and command", keys=("invoke", "command"))
+        yield Breach(
+            ("verify",), "needs exactly one of invoke and command", others=_under(("verify",), "invoke", "command")
+        )
 
 
 # By the key that makes a rule worth a look.

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from subprocess import DEVNULL, PIPE, STDOUT
-
-import anyio
-from anyio.abc import ByteReceiveStream, Process
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
+from typing import IO
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Build
+from orchestrator.package.entry import Check, shown
 
 OUTPUT_KEPT_BYTES = 64 * 1024
 LINES_SHOWN = 50
-_DRAIN_S = 1.0  # for output still in the pipe once the group is dead; longer only where something left the group
+_LOOK_S = 0.05  # how often a silent build is looked after, and a cancelled one is killed
+_PIPE_CHUNKS = 16  # a pipe holds 64 KB, or 16 pages that are hardly filled
 # A build runs code of strangers (packages' install scripts), and its output is kept: our credentials are not for it.
 # A build that needs some takes them from variables of other names, or from a file.
 CREDENTIALS = frozenset({
@@ -27,55 +28,71 @@ CREDENTIALS = frozenset({
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 
 
-async def run_build(build: Build, label: str, environment: Mapping[str, str]) -> None:
-    """Run the command to its end. Cancelling kills it and all that it started.
+def run_build(build: Build, label: str, environment: Mapping[str, str], check: Check) -> None:
+    """Run the command to its end, in a worker thread. Where `check` raises, all that was started is killed.
 
     Raises `PackageError`, with the last lines of the output, where it cannot start or exits with another status
     than 0.
     """
     kept = {name: value for name, value in environment.items() if name not in CREDENTIALS}
     try:
-        with anyio.CancelScope(shield=True):  # cancelled half-way, nobody would know the process
-            process = await anyio.open_process(
-                build.command, cwd=build.folder, env=kept, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
-                start_new_session=True,
-            )  # fmt: skip
-    except OSError as error:
-        message = f"the build command {build.command!r} cannot run in {label}: {error.strerror}"
+        process = Popen(  # noqa: S602  # the manifest's own command, written for the shell
+            build.command,
+            shell=True,
+            cwd=build.folder,
+            env=kept,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the command
+        reason = error.strerror if isinstance(error, OSError) else error
+        message = f"the build command `{shown(build.command)}` cannot run in {label}: {reason}"
         raise PackageError(message, advice="see that build.folder is a folder that exists") from error
-    output = bytearray()
-    try:
-        status = await _finish(process, output)
-    finally:
-        with anyio.CancelScope(shield=True):
-            _kill_group(process)
-            await process.aclose()
+    status, output = _finish(process, check)
     if status != 0:
-        message = f"the build command {build.command!r} in {label} {_ending(status)}"
-        detail = last_lines(bytes(output)) or "(it printed nothing)"
+        message = f"the build command `{shown(build.command)}` in {label} {_ending(status)}"
+        detail = last_lines(output) or "(it printed nothing)"
         raise PackageError(message, advice="run it by hand in that folder; nothing was sent", detail=detail)
 
 
-async def _finish(process: Process, output: bytearray) -> int:
-    """Wait for the shell, then for what its group still has to say once it is dead. Gives the exit status."""
-    assert process.stdout is not None  # noqa: S101  # it was asked for
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_keep_tail, process.stdout, output)
-        status = await process.wait()
-        _kill_group(process)
-        tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN_S
-    return status
+def _finish(process: Popen[bytes], check: Check) -> tuple[int, bytes]:
+    """Wait for the shell itself, not for the end of its output: what it left in the background may hold that open.
+    Gives the exit status and the end of the output.
+    """
+    output = bytearray()
+    with process:
+        assert process.stdout is not None  # noqa: S101  # it was asked for
+        talking = True
+        try:
+            while process.poll() is None:
+                check()
+                if talking:
+                    talking = _read(process.stdout, _LOOK_S, output)
+                else:
+                    with suppress(TimeoutExpired):
+                        process.wait(_LOOK_S)
+        finally:
+            with suppress(ProcessLookupError, PermissionError):  # nobody left; on macOS, only zombies left
+                os.killpg(process.pid, signal.SIGKILL)
+        for _ in range(_PIPE_CHUNKS):  # what was still in the pipe, and no more than that
+            if not talking or not _read(process.stdout, 0, output):
+                break
+    return process.returncode, bytes(output)
 
 
-async def _keep_tail(stream: ByteReceiveStream, output: bytearray) -> None:
-    async for chunk in stream:
-        output += chunk
-        del output[:-OUTPUT_KEPT_BYTES]
-
-
-def _kill_group(process: Process) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # nobody left; on macOS, only zombies left
-        os.killpg(process.pid, signal.SIGKILL)
+def _read(stream: IO[bytes], wait_s: float, output: bytearray) -> bool:
+    """Add a chunk to the output if there is one in time, keeping its end. False: there will be no more."""
+    ready = select.poll()
+    ready.register(stream, select.POLLIN)
+    if not ready.poll(wait_s * 1000):
+        return wait_s > 0
+    chunk = os.read(stream.fileno(), OUTPUT_KEPT_BYTES)
+    output += chunk
+    del output[:-OUTPUT_KEPT_BYTES]
+    return bool(chunk)
 
 
 def _ending(status: int) -> str:

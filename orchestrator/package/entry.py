@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from lzma import LZMAError
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +35,7 @@ class Entry:
             with self.open() as stream:
                 while chunk := stream.read(CHUNK_BYTES):
                     yield chunk
-        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             message = f"{shown(self.origin)} cannot be read: {reason}"
             raise PackageError(message, advice="see that the file is whole and not being changed") from error

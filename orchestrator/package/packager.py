@@ -16,7 +16,7 @@ import anyio
 from anyio import from_thread, to_thread
 
 from orchestrator.errors import PackageError, StartError
-from orchestrator.model import Package, SourceCode, Tree
+from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
 from orchestrator.package.build import run_build
 from orchestrator.package.single_flight import SingleFlight
@@ -68,9 +68,8 @@ class ZipPackager:
         folder = str(build.folder)
 
         async def work() -> None:
-            label = await self._in_thread(lambda: Project.around(code.root).show(folder))
-            async with self._build_folders.setdefault(folder, anyio.Lock()), self._builders:
-                await run_build(build, label, os.environ)
+            async with self._build_folders.setdefault(folder, anyio.Lock()):
+                await to_thread.run_sync(_build, build, code.root, limiter=self._builders)
 
         await self._builds.do((folder, build.command), work)
 
@@ -113,6 +112,11 @@ class ZipPackager:
     def _close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
+
+
+def _build(build: Build, root: Path) -> None:
+    label = Project.around(root).show(str(build.folder))
+    run_build(build, label, os.environ, from_thread.check_cancelled)
 
 
 @contextmanager

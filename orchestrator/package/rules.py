@@ -2,7 +2,8 @@
 
 In order of weight: `exclude` of the manifest, the `.orchestratorignore` nearest to the file, those above it. Of the
 patterns of one list the last that matches decides; nothing below a folder that is left out can be taken back.
-`include` narrows what is left. Unlike in git, a link counts as what it leads to, since links are followed.
+`include` narrows what is left: of its patterns the last that matches a file, or a folder above it, decides.
+Unlike in git, a link counts as what it leads to, since links are followed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _Pattern:
     """One line of rules. `anchored`: it has a slash before its end, so it counts from the folder of its list."""
 
     compiled: RegexPattern
-    excludes: bool
+    positive: bool  # no "!" before it
     folders_only: bool
     anchored: bool
 
@@ -52,7 +53,7 @@ class _List:
         """Tell whether the path is left out; None where no pattern speaks of it."""
         for pattern in reversed(self.patterns):
             if pattern.matches(path.removeprefix(self.base), is_folder=is_folder):
-                return pattern.excludes
+                return pattern.positive
         return None
 
 
@@ -62,7 +63,7 @@ class Rules:
 
     exclude: _List
     ignore: tuple[_List, ...] = ()  # the nearest first
-    include: GitIgnoreSpec | None = None
+    include: _List | None = None
     include_lines: tuple[str, ...] = ()
 
     def within(self, folder: str, lines: Iterable[str]) -> Rules:
@@ -86,13 +87,16 @@ class Rules:
             return True
         if is_folder:
             return any(_reaches(line, path) for line in self.include_lines)
-        return self.include.match_file(path)
+        above = _above(path)
+        for pattern in reversed(self.include.patterns):
+            below = any(pattern.matches(folder, is_folder=True) for folder in above)
+            if below or pattern.matches(path, is_folder=False):
+                return pattern.positive
+        return False
 
     def takes(self, path: str) -> bool:
         """Tell whether a file goes in, looking at the folders above it too (for trees that are not walked)."""
-        parts = path.split("/")
-        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        if any(self.excludes(folder, is_folder=True) for folder in above):
+        if any(self.excludes(folder, is_folder=True) for folder in _above(path)):
             return False
         return not self.excludes(path, is_folder=False) and self.includes(path, is_folder=False)
 
@@ -100,9 +104,13 @@ class Rules:
 def parse(include: Sequence[str], exclude: Sequence[str]) -> Rules:
     """Make the rules of a manifest. Raises `PackageError` for a pattern that is none."""
     lines = tuple(line for line in include if line.strip())
-    _patterns(lines, "include")  # for its errors
-    spec = GitIgnoreSpec.from_lines(lines) if include else None
-    return Rules(_List("", _patterns(exclude, "exclude")), include=spec, include_lines=lines)
+    wanted = _List("", _patterns(lines, "include")) if include else None
+    return Rules(_List("", _patterns(exclude, "exclude")), include=wanted, include_lines=lines)
+
+
+def _above(path: str) -> tuple[str, ...]:
+    parts = path.split("/")
+    return tuple("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
 def _patterns(lines: Iterable[str], place: str) -> tuple[_Pattern, ...]:
@@ -118,7 +126,7 @@ def _patterns(lines: Iterable[str], place: str) -> tuple[_Pattern, ...]:
         text = line.strip().removeprefix("!")
         for pattern in compiled:
             if isinstance(pattern, RegexPattern) and pattern.include is not None:
-                anchored = "/" in text.rstrip("/")
+                anchored = "/" in text.rstrip("/") and text.strip("/") != "**"
                 found.append(_Pattern(pattern, pattern.include, text.endswith("/"), anchored))
     return tuple(found)
 

@@ -13,7 +13,8 @@ from orchestrator.errors import PackageError
 from orchestrator.package.entry import Entry, Mistakes, name_mistake, shown
 from orchestrator.package.limits import refuse_unpacked, refuse_zipped
 
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
+# Others are not read everywhere, and zipfile would unpack what they hide into memory at once.
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ADVICE = "make the zip anew, or name the folder that it was made of as `source`"
 
 
@@ -60,7 +61,7 @@ def _mistake(info: zipfile.ZipInfo, *, links: bool) -> str | None:
     if info.flag_bits & 0x1:
         return "is encrypted"
     if info.compress_type not in _METHODS:
-        return f"is compressed by a method that is not supported ({info.compress_type})"
+        return f"is compressed by method {info.compress_type}, not by deflate"
     if kind == stat.S_IFLNK and not links:
         return "is a link, which cannot be followed in a zip"
     if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:

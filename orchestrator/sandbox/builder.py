@@ -45,7 +45,7 @@ def open_package(source: dict[str, Any], objects: Objects) -> Archive:
         raise Fault(Code.INVALID_ARGUMENT, f"Object storage bucket {bucket}: {error}") from None
     if found is None:
         raise Fault(Code.INVALID_ARGUMENT, f"Object storage object {name} not found in bucket {bucket}")
-    return _checked(_read_file(found) if isinstance(found, Path) else _read(found), package.get("sha256"))
+    return _checked(read_file(found) if isinstance(found, Path) else _read(found), package.get("sha256"))
 
 
 def check_entry(archive: Archive, runtime: str, entrypoint: str) -> None:
@@ -88,7 +88,8 @@ def _read(content: bytes) -> Archive:
 
 
 @lru_cache(maxsize=1024)  # a stored object's file never changes: a new object has a new file
-def _read_file(path: Path) -> Archive:
+def read_file(path: Path) -> Archive:
+    """Look into a stored object's file; what was seen is kept."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         names, unpacked = _names(file)

@@ -14,6 +14,14 @@ BUILD_FAILED = "Function version build failed: exit status 1. See the builder's 
 UNAVAILABLE = "The service is currently unavailable. Please try again in a few seconds."
 THROTTLED = "Too many requests. Please slow down."
 
+# The HTTP status of each code (cloud-api §5).
+HTTP_STATUS = {
+    Code.CANCELLED: 499, Code.UNKNOWN: 500, Code.INVALID_ARGUMENT: 400, Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.PERMISSION_DENIED: 403, Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 400, Code.ABORTED: 409, Code.OUT_OF_RANGE: 400, Code.UNIMPLEMENTED: 501,
+    Code.INTERNAL: 500, Code.UNAVAILABLE: 503, Code.DATA_LOSS: 500, Code.UNAUTHENTICATED: 401,
+}  # fmt: skip
+
 
 class Fault(Exception):  # noqa: N818 - the cloud's refusal as it is, not yet an error of ours
     """A call that the cloud refuses; server and memory ports translate it."""
@@ -72,9 +80,7 @@ STORM = Rates(
 class Faults:
     """Draws trouble, call by call. What a test has scripted comes first, in its order."""
 
-    def __init__(
-        self, rates: Rates | None = None, *, seed: int = 0, failing_functions: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, rates: Rates | None = None, *, seed: int = 0, failing_functions: Iterable[str] = ()) -> None:
         self.rates = rates or Rates()
         self.failing_functions = set(failing_functions)  # names whose builds fail
         self._rng = random.Random(seed)

@@ -24,9 +24,10 @@ SERVICES = ("serverless-functions", "operation", "iam", "resource-manager", "quo
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came in; `path` is raw, as on the wire."""
+    """One request as it came in; `target` is raw, as on the wire, `path` its part before the question mark."""
 
     method: str
+    target: str
     path: str
     query: dict[str, str]
     headers: Mapping[str, str]
@@ -54,6 +55,7 @@ async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Asy
         content = await request.read()
         seen = Seen(
             method=request.method,
+            target=request.raw_path,
             path=request.raw_path.partition("?")[0],
             query=dict(request.query),
             headers=request.headers.copy(),

@@ -55,7 +55,10 @@ def test_a_refused_token_is_renewed_once_and_the_call_repeated() -> None:
 
 def test_a_token_refused_twice_is_an_error_after_two_calls() -> None:
     async def main() -> tuple[CloudError, int]:
-        async with serving(lambda _: answer(EXPIRED, 401)) as server, client_of(server.url, Issuer().source()) as client:
+        async with (
+            serving(lambda _: answer(EXPIRED, 401)) as server,
+            client_of(server.url, Issuer().source()) as client,
+        ):
             with pytest.raises(CloudError) as caught:
                 await client.call("operation", "GET", "/x", name="get operation")
             return caught.value, len(server.seen)
@@ -72,10 +75,13 @@ def test_many_calls_with_a_refused_token_renew_it_once() -> None:
         return answer({"id": "op"}) if seen.headers["Authorization"] == "Bearer t1.2" else answer(EXPIRED, 401)
 
     async def main() -> None:
-        async with serving(handle) as server, client_of(server.url, issuer.source()) as client:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(50):
-                    tasks.start_soon(call, client)
+        async with (
+            serving(handle) as server,
+            client_of(server.url, issuer.source()) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(50):
+                tasks.start_soon(call, client)
 
     async def call(client: HttpClient) -> None:
         await client.call("operation", "GET", "/x", name="get operation")
@@ -166,7 +172,9 @@ def test_every_attempt_has_its_own_client_request_id() -> None:
     async def main() -> list[str]:
         async with serving(lambda _: answer({})) as server, client_of(server.url) as client:
             answers = [await client.call("operation", "GET", "/x", name="get operation") for _ in range(3)]
-            assert [item.client_request_id for item in answers] == [s.headers["x-client-request-id"] for s in server.seen]
+            assert [item.client_request_id for item in answers] == [
+                s.headers["x-client-request-id"] for s in server.seen
+            ]
             return [item.client_request_id for item in answers]
 
     ids = anyio.run(main)
@@ -230,12 +238,14 @@ def test_the_server_s_clock_goes_on_with_ours() -> None:
     ours = [1000.0]
 
     async def main() -> datetime | None:
-        async with serving(lambda _: answer({}, 200, {"Date": DATE})) as server:
-            async with client_of(server.url, clock=lambda: ours[0]) as client:
-                assert client.server_time() is None
-                await client.call("operation", "GET", "/x", name="get operation")
-                ours[0] += 90
-                return client.server_time()
+        async with (
+            serving(lambda _: answer({}, 200, {"Date": DATE})) as server,
+            client_of(server.url, clock=lambda: ours[0]) as client,
+        ):
+            assert client.server_time() is None
+            await client.call("operation", "GET", "/x", name="get operation")
+            ours[0] += 90
+            return client.server_time()
 
     assert anyio.run(main) == datetime(2026, 10, 21, 7, 29, 30, tzinfo=UTC)
 

@@ -16,9 +16,11 @@ from tests.flow.httpserver import VERSION, Seen, answer, serving
 
 def found(entries: object, overrides: dict[str, str] | None = None) -> tuple[Endpoints, list[Seen], str]:
     async def main() -> tuple[Endpoints, list[Seen], str]:
-        async with serving(lambda _: answer({"endpoints": entries})) as server:
-            async with open_transport({}, version=VERSION) as transport:
-                return await discover(transport, server.url + "/", overrides), server.seen, server.url
+        async with (
+            serving(lambda _: answer({"endpoints": entries})) as server,
+            open_transport({}, version=VERSION) as transport,
+        ):
+            return await discover(transport, server.url + "/", overrides), server.seen, server.url
 
     return anyio.run(main)
 
@@ -65,11 +67,27 @@ NONSENSE: list[tuple[str, Callable[[], web.Response], str]] = [
     ("empty list", lambda: answer({"endpoints": []}), "answers, but not with a list of services"),
     ("list of words", lambda: answer({"endpoints": ["iam"]}), "lists a service without id or address"),
     ("no address", lambda: answer({"endpoints": [{"id": "iam"}]}), "lists a service without id or address"),
-    ("bad address", lambda: answer({"endpoints": [{"id": "iam", "address": "http://x/"}]}), "address that is none for iam"),
-    ("html", lambda: web.Response(text="<html>Hi</html>", content_type="text/html"), "with an HTML page in place of JSON: Hi"),
-    ("redirect", lambda: web.Response(status=302, headers={"Location": "http://portal.test/"}), "a redirect to http://portal.test/"),
-    ("404", lambda: answer({"code": 5, "message": "no such page"}, 404, {"x-request-id": "r-9"}), "no such page (HTTP 404, code NOT_FOUND, x-request-id r-9"),
-]  # fmt: skip
+    (
+        "bad address",
+        lambda: answer({"endpoints": [{"id": "iam", "address": "http://x/"}]}),
+        "address that is none for iam",
+    ),
+    (
+        "html",
+        lambda: web.Response(text="<html>Hi</html>", content_type="text/html"),
+        "with an HTML page in place of JSON: Hi",
+    ),
+    (
+        "redirect",
+        lambda: web.Response(status=302, headers={"Location": "http://portal.test/"}),
+        "a redirect to http://portal.test/",
+    ),
+    (
+        "404",
+        lambda: answer({"code": 5, "message": "no such page"}, 404, {"x-request-id": "r-9"}),
+        "no such page (HTTP 404, code NOT_FOUND, x-request-id r-9",
+    ),
+]
 
 
 @pytest.mark.parametrize(("response", "part"), [row[1:] for row in NONSENSE], ids=[row[0] for row in NONSENSE])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 from aiohttp import web
-from anyio.abc import SocketStream
 
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code
-from tests.flow.httpserver import VERSION, answer, raw_serving, serving
+from tests.flow.httpserver import VERSION, answer, serving
 
 SECRET = "t1.9euelZqVkJ.abcdefghijklmnopqrstuvwxyz"
-HTML = "<!doctype html><html><head><title>Access denied</title><style>b{}</style></head><body>by <b>Squid</b></body></html>"
-S3 = "<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate.</Message><RequestId>s3-7</RequestId></Error>"
+HTML = (
+    "<!doctype html><html><head><title>Access denied</title><style>b{}</style></head>"
+    "<body>by <b>Squid</b></body></html>"
+)
+S3 = (
+    "<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate.</Message>"
+    "<RequestId>s3-7</RequestId></Error>"
+)
 QUOTA: dict[str, Any] = {
     "code": 8,
     "message": "Quota limit serverless.functions.count exceeded",
@@ -53,16 +57,13 @@ def fail_with(response: Callable[[], web.Response]) -> CloudError:
     return anyio.run(main)
 
 
-def fail_raw(talk: Callable[[SocketStream], Awaitable[None]], **options: Any) -> CloudError:
-    async def main() -> CloudError:
-        async with raw_serving(talk) as url:
-            return await fail(url, **options)
-
-    return anyio.run(main)
-
-
 ODD_ANSWERS: list[tuple[str, Callable[[], web.Response], Code | None, str]] = [
-    ("html with 200", lambda: text(HTML, kind="text/html"), None, "HTTP 200 with an HTML page in place of JSON: Access denied by Squid"),
+    (
+        "html with 200",
+        lambda: text(HTML, kind="text/html"),
+        None,
+        "HTTP 200 with an HTML page in place of JSON: Access denied by Squid",
+    ),
     ("html with 502", lambda: text(HTML, 502, "text/html"), Code.UNAVAILABLE, "HTTP 502 with an HTML page"),
     ("html with 403", lambda: text(HTML, 403, "text/html"), Code.PERMISSION_DENIED, "HTTP 403 with an HTML page"),
     ("html with 404 proves nothing", lambda: text(HTML, 404, "text/html"), None, "HTTP 404 with an HTML page"),
@@ -73,18 +74,37 @@ ODD_ANSWERS: list[tuple[str, Callable[[], web.Response], Code | None, str]] = [
     ("null", lambda: answer(None), None, "with something that is not a JSON object: null"),
     ("bytes", lambda: text(b"\x00\xff\x01PK"), None, "with something that is not a JSON object"),
     ("plain text", lambda: text("upstream\r\n timed  out", 504), Code.DEADLINE_EXCEEDED, "object: upstream timed out"),
-    ("xml", lambda: text(S3, 503, "application/xml"), Code.UNAVAILABLE, "with XML in place of JSON: SlowDown: Reduce your rate."),
+    (
+        "xml",
+        lambda: text(S3, 503, "application/xml"),
+        Code.UNAVAILABLE,
+        "with XML in place of JSON: SlowDown: Reduce your rate.",
+    ),
     ("foreign json", lambda: answer({"error": "no route"}, 404), None, 'without an error code: {"error":"no route"}'),
-    ("portal", lambda: text("", 302, Location="http://login.example/in?token=x"), None, "a redirect to http://login.example/in, as login pages"),
+    (
+        "portal",
+        lambda: text("", 302, Location="http://login.example/in?token=x"),
+        None,
+        "a redirect to http://login.example/in, as login pages",
+    ),
     ("proxy login", lambda: text(HTML, 407, "text/html"), None, "the proxy wants a name and a password"),
     ("too large", lambda: text(HTML, 413, "text/html"), Code.INVALID_ARGUMENT, "HTTP 413"),
     ("odd grpc code", lambda: answer({"code": 99, "message": "new"}, 409), Code.ABORTED, "new"),
-    ("no message", lambda: answer({"code": 13}, 500), Code.INTERNAL, "createVersion was refused with HTTP 500 and no message"),
-]  # fmt: skip
+    (
+        "no message",
+        lambda: answer({"code": 13}, 500),
+        Code.INTERNAL,
+        "createVersion was refused with HTTP 500 and no message",
+    ),
+]
 
 
-@pytest.mark.parametrize(("response", "code", "part"), [row[1:] for row in ODD_ANSWERS], ids=[row[0] for row in ODD_ANSWERS])
-def test_an_odd_answer_becomes_one_clear_error(response: Callable[[], web.Response], code: Code | None, part: str) -> None:
+@pytest.mark.parametrize(
+    ("response", "code", "part"), [row[1:] for row in ODD_ANSWERS], ids=[row[0] for row in ODD_ANSWERS]
+)
+def test_an_odd_answer_becomes_one_clear_error(
+    response: Callable[[], web.Response], code: Code | None, part: str
+) -> None:
     error = fail_with(response)
     assert part in error.message
     assert (error.code, error.sent, error.call) == (code, True, "createVersion")
@@ -93,8 +113,19 @@ def test_an_odd_answer_becomes_one_clear_error(response: Callable[[], web.Respon
 
 
 REFUSALS = [
-    (3, 400), (5, 404), (6, 409), (7, 403), (8, 429), (9, 400), (10, 409), (11, 400), (12, 501), (13, 500), (14, 503), (15, 500),
-]  # fmt: skip
+    (3, 400),
+    (5, 404),
+    (6, 409),
+    (7, 403),
+    (8, 429),
+    (9, 400),
+    (10, 409),
+    (11, 400),
+    (12, 501),
+    (13, 500),
+    (14, 503),
+    (15, 500),
+]
 
 
 @pytest.mark.parametrize(("code", "status"), REFUSALS)
@@ -110,11 +141,17 @@ def test_the_server_s_message_is_kept_whole() -> None:
 
 def test_a_quota_failure_names_its_metric_and_the_request() -> None:
     error = fail_with(lambda: answer(QUOTA, 429, {"x-server-trace-id": "trace-1"}))
-    assert (error.quota, error.request_id, error.server_trace_id) == ("serverless.functions.count", "req-in-body", "trace-1")
+    assert (error.quota, error.request_id, error.server_trace_id) == (
+        "serverless.functions.count",
+        "req-in-body",
+        "trace-1",
+    )
 
 
 def test_ids_of_headers_are_kept() -> None:
-    error = fail_with(lambda: answer({"code": 13, "message": "m"}, 500, {"x-request-id": "r-1", "X-Server-Trace-Id": "t-1"}))
+    error = fail_with(
+        lambda: answer({"code": 13, "message": "m"}, 500, {"x-request-id": "r-1", "X-Server-Trace-Id": "t-1"})
+    )
     assert (error.request_id, error.server_trace_id, len(error.client_request_id)) == ("r-1", "t-1", 36)
 
 
@@ -157,108 +194,3 @@ def test_a_server_message_that_echoes_the_token_is_cleaned() -> None:
 
 def test_an_excerpt_is_short() -> None:
     assert len(fail_with(lambda: text("word " * 1000, 502)).message) < 220
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def test_a_refused_connection_was_never_sent() -> None:
-    error = anyio.run(fail, f"http://127.0.0.1:{free_port()}")
-    assert (error.sent, error.http_status, error.code) == (False, None, None)
-    assert error.message.endswith("connection refused")
-
-
-def test_an_unknown_name_was_never_sent() -> None:
-    error = anyio.run(fail, "http://no-such-host.invalid")
-    assert not error.sent
-    assert error.message.startswith("the name no-such-host.invalid cannot be found")
-
-
-def test_tls_to_a_plain_server_was_never_sent() -> None:
-    async def main() -> CloudError:
-        async with serving(lambda _seen: answer({})) as server:
-            return await fail(server.url.replace("http", "https"))
-
-    error = anyio.run(main)
-    assert (error.sent, "no TLS connection to 127.0.0.1" in error.message) == (False, True)
-
-
-async def hang_up(stream: SocketStream) -> None:
-    await stream.receive()
-
-
-async def cut(stream: SocketStream) -> None:
-    await stream.receive()
-    await stream.send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"id": ')
-
-
-async def babble(stream: SocketStream) -> None:
-    await stream.receive()
-    await stream.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
-
-
-async def stay_silent(stream: SocketStream) -> None:
-    await stream.receive()
-    await anyio.sleep_forever()
-
-
-async def bad_gzip(stream: SocketStream) -> None:
-    await stream.receive()
-    await stream.send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd")
-
-
-@pytest.mark.parametrize(
-    ("talk", "part"),
-    [
-        (hang_up, "closed the connection without an answer"),
-        (cut, "broke off before its end"),
-        (babble, "is not HTTP"),
-        (bad_gzip, "127.0.0.1"),
-    ],
-)
-def test_what_breaks_after_sending_may_have_acted(talk: Callable[[SocketStream], Awaitable[None]], part: str) -> None:
-    error = fail_raw(talk)
-    assert part in error.message
-    assert (error.sent, error.http_status) == (True, None)
-
-
-def test_a_time_out_after_sending_may_have_acted() -> None:
-    error = fail_raw(stay_silent, total_limit_s=0.2)
-    assert error.sent
-    assert "did not answer within 0.2 s" in error.message
-
-
-def test_a_time_out_while_waiting_for_a_connection_was_never_sent() -> None:
-    async def main() -> CloudError:
-        async with raw_serving(stay_silent) as url, open_transport({}, version=VERSION) as transport:
-            transport._session.connector._limit_per_host = 1  # type: ignore[union-attr] # the session is open
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(transport_get, transport, url)
-                await anyio.wait_all_tasks_blocked()
-                error = await transport_get(transport, url, 0.2)
-                tasks.cancel_scope.cancel()
-            return error
-
-    error = anyio.run(main)
-    assert not error.sent
-    assert "no connection to 127.0.0.1" in error.message
-
-
-async def transport_get(transport: Any, url: str, limit_s: float = 60.0) -> CloudError:
-    with pytest.raises(CloudError) as caught:
-        await transport.request("GET", url, name="get operation", total_limit_s=limit_s)
-    return caught.value
-
-
-def test_cancelling_a_call_ends_it_at_once() -> None:
-    async def main() -> bool:
-        async with raw_serving(stay_silent) as url, open_transport({}, version=VERSION) as transport:
-            with anyio.move_on_after(0.1) as scope:
-                await transport.request("GET", url, name="get operation")
-            return scope.cancelled_caught
-
-    assert anyio.run(main)

@@ -143,11 +143,13 @@ def test_https_goes_through_a_tunnel_with_the_proxy_s_password(tmp_path: Path) -
     assert b"Basic " + base64.b64encode(b"me:pass") in heard[0]
 
 
-def test_no_proxy_leads_past_the_proxy(tmp_path: Path) -> None:
+def test_no_proxy_leads_past_the_proxy() -> None:
     async def main() -> CloudError:
         async with serving(lambda _: answer({})) as proxy:
             with pytest.raises(CloudError) as caught:
-                await get({"HTTP_PROXY": proxy.url, "NO_PROXY": "example.invalid"}, "http://functions.example.invalid/x")
+                await get(
+                    {"HTTP_PROXY": proxy.url, "NO_PROXY": "example.invalid"}, "http://functions.example.invalid/x"
+                )
             assert proxy.seen == []
             return caught.value
 

@@ -44,7 +44,11 @@ def written(folder: Path, text: str) -> str:
 def test_the_jwt_is_what_iam_asks_for(tmp_path: Path) -> None:
     signed = load_key(written(tmp_path, key_json())).sign(AUDIENCE, 1_800_000_000.9)
     claims = jwt.decode(
-        signed, RSA.public_key(), algorithms=["PS256"], audience=AUDIENCE, options={"verify_exp": False, "verify_iat": False}
+        signed,
+        RSA.public_key(),
+        algorithms=["PS256"],
+        audience=AUDIENCE,
+        options={"verify_exp": False, "verify_iat": False},
     )
     assert jwt.get_unverified_header(signed) == {"typ": "JWT", "alg": "PS256", "kid": "ajek"}
     assert claims == {"iss": "ajes", "aud": AUDIENCE, "iat": 1_800_000_000, "exp": 1_800_003_600}
@@ -89,7 +93,7 @@ def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path, text: Callable[
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="nowhere.json cannot be read: No such file"):
+    with pytest.raises(StartError, match=r"nowhere\.json cannot be read: No such file"):
         load_key(str(tmp_path / "nowhere.json"))
 
 

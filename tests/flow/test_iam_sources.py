@@ -127,9 +127,7 @@ def test_the_jwt_is_dated_by_the_server_s_clock() -> None:
     async def main() -> int:
         async with serving(issue) as server, open_transport({}, version=VERSION, clock=lambda: NOW - 7200) as transport:
             await transport.request("GET", f"{server.url}/endpoints", name="list endpoints")
-            await token_source(
-                {"YC_SERVICE_ACCOUNT_KEY_FILE": key_json()}, transport, endpoints_at(server.url)
-            ).token()
+            await token_source({"YC_SERVICE_ACCOUNT_KEY_FILE": key_json()}, transport, endpoints_at(server.url)).token()
             issued_at: int = jwt.decode(server.seen[1].body["jwt"], options={"verify_signature": False})["iat"]
             return issued_at
 
@@ -141,13 +139,15 @@ def test_a_token_without_expiry_is_taken_to_live_an_hour() -> None:
 
     async def main() -> list[int]:
         calls = []
-        async with serving(lambda _: answer({"iamToken": "t1.a"}, 200, {"Date": DATE})) as server:
-            async with open_transport({}, version=VERSION, clock=lambda: ours[0]) as transport:
-                source = token_source({"YC_TOKEN": "y0_a"}, transport, endpoints_at(server.url))
-                for step_s in (0, 3200, 50):
-                    ours[0] += step_s
-                    await source.token()
-                    calls.append(len(server.seen))
+        async with (
+            serving(lambda _: answer({"iamToken": "t1.a"}, 200, {"Date": DATE})) as server,
+            open_transport({}, version=VERSION, clock=lambda: ours[0]) as transport,
+        ):
+            source = token_source({"YC_TOKEN": "y0_a"}, transport, endpoints_at(server.url))
+            for step_s in (0, 3200, 50):
+                ours[0] += step_s
+                await source.token()
+                calls.append(len(server.seen))
         return calls
 
     assert anyio.run(main) == [1, 1, 2]

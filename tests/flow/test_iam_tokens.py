@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from orchestrator.cloud.tokens import CachedToken, FixedToken, Issued
@@ -26,7 +27,7 @@ class Iam:
         self.asked += 1
         number = self.asked
         await self.gate.wait()
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         if self.broken:
             raise CloudError("IAM is away", call="create IAM token", code=Code.UNAVAILABLE)
         return Issued(f"t-{number}", self.life_s)

@@ -22,7 +22,7 @@ def test_the_tree_hash_of_a_known_tree(tmp_path: Path) -> None:
     folder = make_tree(tmp_path / "fn", {"index.py": "def handler(event, context): ...\n", "lib/é.txt": "", "run": "1"})
     (folder / "run").chmod(0o755)
     tree = scan(code_of(folder))
-    assert tree.hash == "GOLDEN"
+    assert tree.hash == "2669f5a360e9692faa10acb229301ccbd6526e02339ff43e5303ff1b59c2357a"
     assert tree.paths == ("index.py", "lib/é.txt", "run")
     assert tree.size_bytes == 34
 

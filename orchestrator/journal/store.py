@@ -1,0 +1,244 @@
+"""The journal: one SQLite file, append-only. An event is committed before `append` returns, so a killed run loses none.
+
+WAL with synchronous=NORMAL: what was committed survives the death of the process; a power cut may take the last few
+records, never the file. One writer (the holder of the lock) and any number of readers at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from zlib import crc32
+
+import orjson
+
+from orchestrator.errors import JournalError, UsageError
+from orchestrator.events import EVENTS, SCHEMA, BytesSent, Event, RunEnded, RunStarted, StepStarted, from_dict, to_dict
+from orchestrator.journal.failures import damaged, translated
+from orchestrator.journal.folder import ADVICE, make_state_dir
+from orchestrator.journal.schema import MIGRATIONS, migrate, version_of
+from orchestrator.state import RunSummary
+
+FILE = "journal.sqlite3"
+_BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
+# For displays only. The step that a unit is in follows from its requests and operations as well.
+_NOT_STORED = (BytesSent, StepStarted)
+_KNOWN_SHOWN = 10
+
+_OUTCOMES = """
+    SELECT outcome, count(*) FROM (
+        SELECT json_extract(data, '$.outcome.outcome') AS outcome, max(seq)  -- of each unit's last such event
+        FROM events WHERE run_id = ? AND kind = 'unit_ended' GROUP BY key
+    ) GROUP BY outcome
+"""
+
+
+def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
+    """Open the journal of a state folder, made here if need be.
+
+    `read_only` makes and changes nothing: a folder without a journal is one without runs. Raises `JournalError`.
+    """
+    path = state_dir / FILE
+    if not read_only:
+        make_state_dir(state_dir)
+    elif not _exists(path):
+        empty = sqlite3.connect(":memory:", isolation_level=None)
+        migrate(empty, str(path))
+        return Store(path, empty)
+    with translated(path):
+        return Store(path, _open(path, read_only=read_only))
+
+
+class Store:
+    """An open journal. A context manager: closing merges the WAL into the file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close; the last connection to the file checkpoints it. Closing twice is harmless."""
+        with translated(self._path):
+            self._connection.close()
+
+    def start_run(self, started: RunStarted) -> RunJournal:
+        """Write a run's first record, and return the journal that takes the others. Raises `JournalError`."""
+        row = (
+            started.run_id, started.at, started.verb, started.endpoint, started.units, started.program, started.schema,
+        )  # fmt: skip
+        journal = RunJournal(self._path, self._connection, started.run_id)
+        with translated(self._path), _transaction(self._connection):
+            self._connection.execute(
+                "INSERT INTO runs (id, started_at, verb, endpoint, units, program, schema) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            journal.insert(started)
+        return journal
+
+    def runs(self) -> list[RunSummary]:
+        """All runs, the newest first. Raises `JournalError`."""
+        with translated(self._path):
+            rows = self._connection.execute(
+                "SELECT id, verb, endpoint, started_at, ended_at, exit_code, units, outcomes, program"
+                " FROM runs ORDER BY started_at DESC, id DESC"
+            ).fetchall()
+            return [
+                RunSummary(id, verb, endpoint, started_at, ended_at, exit_code, units, self._counts(id, counts), program)
+                for id, verb, endpoint, started_at, ended_at, exit_code, units, counts, program in rows
+            ]  # fmt: skip
+
+    def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
+        if stored is not None:
+            return dict(orjson.loads(stored))
+        return dict(self._connection.execute(_OUTCOMES, (run_id,)).fetchall())
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """Give a run's events in their order; kinds that only a newer program knows are passed over.
+
+        Raises `JournalError` where a record is missing, damaged, or has changed its meaning since.
+        """
+        with translated(self._path):
+            found = self._connection.execute("SELECT schema FROM runs WHERE id = ?", (run_id,)).fetchone()
+            if found is not None and found[0] > SCHEMA:
+                raise JournalError(
+                    f"run {run_id} was written by a newer orchestrator", advice="upgrade orchestrator to read it"
+                )
+            rows = self._connection.execute(
+                "SELECT seq, kind, data, crc FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
+            )
+            for expected, (seq, kind, data, crc) in enumerate(rows, start=1):
+                if seq != expected:
+                    raise damaged(self._path, run_id, expected, "is missing")
+                if crc32(data.encode()) != crc:
+                    raise damaged(self._path, run_id, seq, "does not match its checksum")
+                if kind in EVENTS:
+                    yield self._event(run_id, seq, data)
+
+    def _event(self, run_id: str, seq: int, data: str) -> Event:
+        try:
+            return from_dict(orjson.loads(data))
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
+
+    def find(self, text: str) -> str:
+        """Find the id of a run by the id itself, a beginning that only one has, or "last".
+
+        Raises `UsageError` that names the runs there are, `JournalError` as `runs`.
+        """
+        with translated(self._path):
+            rows = self._connection.execute("SELECT id FROM runs ORDER BY started_at DESC, id DESC").fetchall()
+        ids = [id for (id,) in rows]
+        if not ids:
+            raise UsageError(f"no runs yet: {self._path.parent} holds no journal of any", advice="deploy first")
+        if text == "last":
+            return ids[0]
+        if text in ids:
+            return text
+        fitting = [id for id in ids if id.startswith(text)] if text else []
+        if len(fitting) == 1:
+            return fitting[0]
+        what = f"{len(fitting)} runs begin with {text!r}" if fitting else f"there is no run {text!r}"
+        shown = fitting or ids
+        more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
+        raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}")
+
+
+class RunJournal:
+    """The record of one run: the `Journal` port."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, run_id: str) -> None:
+        self._path = path
+        self._connection = connection
+        self._run_id = run_id
+        self._seq = 0
+
+    def append(self, event: Event) -> None:
+        """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
+
+        `RunStarted` was written by `start_run` already; what is for displays only is not written at all.
+        """
+        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
+            return
+        with translated(self._path):
+            if not isinstance(event, RunEnded):
+                self.insert(event)
+                return
+            with _transaction(self._connection):
+                self.insert(event)
+                counts = dict(self._connection.execute(_OUTCOMES, (self._run_id,)).fetchall())
+                self._connection.execute(
+                    "UPDATE runs SET ended_at = ?, exit_code = ?, outcomes = ? WHERE id = ?",
+                    (event.at, event.exit_code, orjson.dumps(counts).decode(), self._run_id),
+                )
+
+    def insert(self, event: Event) -> None:
+        """Write the next record, inside whatever transaction there is."""
+        fields: Mapping[str, Any] = to_dict(event)
+        data = orjson.dumps(fields)
+        self._connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._run_id, self._seq + 1, event.at, event.kind, fields.get("key", ""), data.decode(), crc32(data)),
+        )
+        self._seq += 1
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _exists(path: Path) -> bool:
+    """Say whether there is a journal. Raises `JournalError` where that cannot be told."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError as error:
+        raise JournalError(f"the state folder {path.parent} is a file, not a folder", advice=ADVICE) from error
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be read: {error.strerror}", advice=ADVICE) from error
+    return True
+
+
+def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Connect, to the current schema. A reader of an older file migrates it first, as a writer would."""
+    connection = _connect(path, "ro" if read_only else "rwc")
+    try:
+        if read_only:
+            if version_of(connection, f"the journal {path}") == len(MIGRATIONS):
+                return connection
+            connection.close()
+            connection = _connect(path, "rw")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        migrate(connection, f"the journal {path}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # A path as a URI: the only way to say "do not create", and "read only".
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
+    )

@@ -1,0 +1,174 @@
+"""Structured logs on stderr: one chain for ours and for the libraries', with redaction as its last step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO, cast
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from orchestrator.errors import Exit
+from orchestrator.events import (
+    Event,
+    OperationAccepted,
+    OperationDone,
+    PackageStored,
+    Requested,
+    RunEnded,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+    UnitEnded,
+    UnitPlanned,
+)
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
+from orchestrator.report.redact import Redactor
+from orchestrator.report.stream import Unbroken, may_colour
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(level: str, format: str, stream: TextIO, redactor: Redactor | None = None) -> None:
+    """Set logging up for the process. `level`: debug | info | warning | error; `format`: console | json.
+
+    Libraries that use `logging` (boto3, aiohttp) come through the same chain, from warning on. `redactor` knows the
+    run's own secret values; what looks like a secret is hidden without it too.
+    """
+    out = Unbroken(stream)
+    structlog.configure(
+        processors=_chain(format, colours=may_colour(stream), redactor=redactor or Redactor()),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, out)),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Bridge)]:
+        root.removeHandler(handler)
+    root.addHandler(_Bridge(logging.WARNING))
+    root.setLevel(logging.WARNING)
+
+
+def _chain(format: str, *, colours: bool, redactor: Redactor) -> list[Processor]:
+    if format == "json":
+        renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
+
+    def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return cast(EventDict, redactor.value(event))
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        hide,
+        renderer,
+    ]
+
+
+class _Bridge(logging.Handler):
+    """Hands a library's log record to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log = structlog.get_logger(logger=record.name)
+            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+        except Exception:  # noqa: BLE001 - as logging's own handlers do: a bad record is reported, never raised
+            self.handleError(record)
+
+
+class LogListener:
+    """Turns events into log calls, with `run_id` bound for everything that is logged during the run."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._log: Any = structlog.get_logger()
+
+    def __call__(self, event: Event) -> None:
+        handler = _LINES.get(type(event))
+        if handler is not None:
+            level, text, facts = handler(event)
+            self._log.log(LEVELS[level], text, run_id=self._run_id, **facts)
+
+
+_Line = tuple[str, str, dict[str, Any]]
+
+
+def _run_started(event: RunStarted) -> _Line:
+    facts = {"verb": event.verb, "endpoint": event.endpoint, "functions": event.units, "program": event.program}
+    return "info", "run started", facts
+
+
+def _run_ended(event: RunEnded) -> _Line:
+    facts: dict[str, Any] = {"exit_code": event.exit_code}
+    if event.reason:
+        facts["reason"] = event.reason
+    return "info" if event.exit_code == Exit.DONE else "warning", "run ended", facts
+
+
+def _unit_ended(event: UnitEnded) -> _Line:
+    facts: dict[str, Any] = {"function": event.key}
+    match event.outcome:
+        case Deployed(version_id, observed):
+            level, text, more = ("debug", "version read back", {}) if observed else ("info", "deployed", {})
+            facts["version_id"] = version_id
+        case Unchanged(version_id):
+            level, text, more = "debug", "unchanged", {"version_id": version_id}
+        case Failed(step, failure):
+            names = ("kind", "message", "operation_id", "http_status", "request_id", "server_trace_id", "advice")
+            told = {name: getattr(failure, name) for name in names}
+            level, text, more = "error", "failed", {"step": str(step)} | {k: v for k, v in told.items() if v}
+        case Blocked(reason):
+            level, text, more = "warning", "blocked", {"reason": reason}
+        case Cancelled(reason):
+            level, text, more = "warning", "cancelled", {"reason": reason}
+        case Unknown(reason, operation_id):
+            level, text, more = "warning", "outcome unknown", {"reason": reason, "operation_id": operation_id}
+    return level, text, facts | more
+
+
+def _retried(event: StepRetried) -> _Line:
+    facts = {"attempt": event.attempt, "wait_s": round(event.wait_s, 3), "reason": event.reason}
+    if event.request_id:
+        facts["request_id"] = event.request_id
+    return "warning", "retrying", {"function": event.key, "step": str(event.step)} | facts
+
+
+def _finished(event: StepFinished) -> _Line:
+    facts = {"function": event.key, "step": str(event.step), "seconds": round(event.seconds, 3)}
+    return "debug", "step finished" if event.ok else "step not finished", facts
+
+
+def _done(event: OperationDone) -> _Line:
+    facts = {"function": event.key, "operation_id": event.operation_id, "seconds": round(event.seconds, 3)}
+    return "debug", "operation done", facts | ({"error": event.error} if event.error else {})
+
+
+def _fields(text: str, *names: str) -> Callable[[Any], _Line]:
+    def line(event: Any) -> _Line:
+        told = {name: getattr(event, name) for name in names}
+        return "debug", text, {"function": event.key} | {name: value for name, value in told.items() if value != ""}
+
+    return line
+
+
+_LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
+    RunStarted: _run_started,
+    UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
+    StepStarted: _fields("step started", "step"),
+    StepFinished: _finished,
+    StepRetried: _retried,
+    PackageStored: _fields("package stored", "bucket", "object", "sha256", "size_bytes", "existed"),
+    Requested: _fields("requested", "call", "function_id", "idempotency_key", "attempt"),
+    OperationAccepted: _fields("operation accepted", "call", "operation_id", "function_id", "version_id", "request_id"),
+    OperationDone: _done,
+    UnitEnded: _unit_ended,
+    RunEnded: _run_ended,
+}

@@ -1,0 +1,198 @@
+"""Secrets out of what is shown: by their own look, by the name that they stand under, and by value where it is known.
+
+Pure functions of text. Nothing that is sent passes through here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from json import dumps
+from pathlib import PurePath
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from orchestrator.events import Event, OperationDone, RunEnded, StepRetried, UnitEnded, UnitPlanned
+from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
+
+MARK = "[redacted]"
+LEAST = 6  # characters of a value known to be secret; shorter ones would take too much else with them
+
+_E = TypeVar("_E", bound=Event)
+
+# A token may begin after anything but a letter or digit, and after an escape (\n in a repr, %3D in a URL).
+_START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+_SECRET_WORD = (
+    r"token|secret|passw(?:or)?d|passphrase|private_?key|api_?key|access_?key|authorization|credentials?"
+    r"|text_?value|binary_?value"  # Lockbox payload entries
+)
+_NAME = rf"(?:{_SECRET_WORD})[\w-]{{0,40}}"
+# Names that speak of a secret without being one: ids, versions, files, kinds …
+_HARMLESS = re.compile(
+    r"(?:[_-]?(?:ids?|names?|types?|versions?(?:_?id)?|files?|paths?|urls?|arns?|counts?|mode|ttl|life|bytes|seconds|s"
+    r"|at|expires?(?:_?(?:at|in))?|source|origin|errors?|access))$|^(?:next_?)?page_?token$",
+    re.IGNORECASE,
+)
+_WHOLE_NAME = re.compile(rf"(?:^|[_.-]|(?<=[a-z])(?=[A-Z])|(?<=x)|\b)[\w.-]*?(?:{_SECRET_WORD})", re.IGNORECASE)
+
+_Replacement = str | Callable[[re.Match[str]], str]
+
+
+def _named(match: re.Match[str]) -> str:
+    name, between, value = match.group("name"), match.group("between"), match.group("value")
+    if _HARMLESS.search(name):
+        return match.group()
+    mark = f"{value[0]}{MARK}{value[0]}" if value[0] in "\"'" else MARK
+    return f"{name}{between}{mark}"
+
+
+# In this order: what is longer or surer first.
+_PATTERNS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
+    # PEM, whole, also with its line ends escaped; then one that was cut off.
+    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
+    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:\s|\\+[nr])*[A-Za-z0-9+/=]{16,}(?:[A-Za-z0-9+/=\s]|\\+[nr])*"), MARK),
+    # IAM tokens (cloud-api §4.1), whole and cut off.
+    (re.compile(r"t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{60,}={0,2}"), MARK),
+    (re.compile(rf"{_START}t1\.[A-Za-z0-9_-]{{8,}}={{0,2}}(?:\.[A-Za-z0-9_-]*={{0,2}})?"), MARK),
+    (re.compile(rf"{_START}t1\.[79]eu[A-Za-z0-9_-]*"), MARK),
+    # OAuth tokens of Yandex, new and old.
+    (re.compile(rf"{_START}(?:y[0-9]_[A-Za-z0-9_-]{{16,}}|AQAA[A-Za-z0-9_-]{{28,}})"), MARK),
+    # JWT: a header always begins with {" in base64url.
+    (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"), MARK),
+    # Static keys of Object Storage: the secret half. Their ids (YCAJ…) are no secret.
+    (re.compile(rf"{_START}YC[MNOP][A-Za-z0-9_-]{{30,}}"), MARK),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+|%20)(?=[^\s\[]*[0-9A-Z._=]|[^\s\[]{20})[A-Za-z0-9._~+/-]{6,}={0,2}"), rf"\1\2{MARK}"),
+    # Presigned URLs, and the Authorization header of S3.
+    (re.compile(rf"(?i)(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))(?!{re.escape(MARK)})[^&\s\"'<>]+"), rf"\1{MARK}"),
+    (re.compile(r"(?i)\b(Signature=)[0-9a-f]{64}"), rf"\1{MARK}"),
+    # user:password@ in URLs; begins at :// so that long text without one costs nothing.
+    (re.compile(r"(?<=://)([^/\s:@\"'<>]*:)[^/\s?#\"'<>]+@"), rf"\1{MARK}@"),
+)  # fmt: skip
+_NAMED = (
+    # "name": "value", name='value'
+    re.compile(rf"(?P<name>{_NAME})(?P<between>\\?[\"']?\s{{0,3}}[=:]\s{{0,3}}\\?)(?P<value>\"[^\"\n]+\"|'[^'\n]+')", re.IGNORECASE),
+    # name=value, as environments, queries and forms have it
+    re.compile(rf"(?P<name>{_NAME})(?P<between>=)(?P<value>(?!{re.escape(MARK)})[^\s,;&\"'(){{}}\[\]<>\\]+)", re.IGNORECASE),
+    # name: value, as headers and YAML have it, where the value does not look like a word of a sentence
+    re.compile(rf"(?P<name>{_NAME})(?P<between>:\s{{0,3}})(?P<value>(?=[^\s\[]*\d|[^\s\[]{{20}})[^\s,;&\"'(){{}}\[\]<>\\]{{6,}})", re.IGNORECASE),
+)  # fmt: skip
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a value under this name is to be hidden: `YC_TOKEN`, `privateKey`, but not `secret_id`."""
+    return bool(re.search(_SECRET_WORD, name, re.IGNORECASE)) and not _HARMLESS.search(name)
+
+
+class Redactor:
+    """Redacts text and values. `add` teaches it values that are secret whatever they look like."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[str]] = {}  # by their first characters: the cost of a text is its length
+
+    def add(self, value: str) -> None:
+        """Hide this value from now on, also as it looks inside JSON or a URL. Very short ones are passed over."""
+        for form in {value, dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}:
+            if len(form) < LEAST or form in MARK:
+                continue
+            same_start = self._known.setdefault(form[:LEAST], [])
+            if form not in same_start:
+                same_start.append(form)
+                same_start.sort(key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """Redact a text. Doing it again changes nothing."""
+        if self._known:
+            text = self._without_known(text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        for pattern in _NAMED:
+            text = pattern.sub(_named, text)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """Redact a value of JSON's kinds, however nested; anything else becomes its redacted text."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, bytes | bytearray):
+            return self.text(bytes(value).decode(errors="replace"))
+        if isinstance(value, Mapping):
+            return self._mapping(value)
+        if isinstance(value, list | tuple | set | frozenset):
+            items = list(value)
+            if len(items) == 2 and isinstance(items[0], str) and is_secret_name(items[0]):
+                return [items[0], self._hidden(items[1])]  # a header, as a pair
+            return [self.value(item) for item in items]
+        if isinstance(value, PurePath | date | UUID):
+            return self.text(str(value))
+        return self.text(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else repr(value))
+
+    def event(self, event: _E) -> _E:
+        """Redact the sentences of an event. Its ids and names stay: they are what a run goes on by."""
+        match event:
+            case UnitPlanned() | StepRetried() | RunEnded():
+                return replace(event, reason=self.text(event.reason))
+            case OperationDone():
+                return replace(event, error=self.text(event.error))
+            case UnitEnded():
+                return replace(event, outcome=self._outcome(event.outcome))
+        return event
+
+    def _outcome(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Failed):
+            failure = outcome.failure
+            message, advice, detail = (self.text(part) for part in (failure.message, failure.advice, failure.detail))
+            return replace(outcome, failure=replace(failure, message=message, advice=advice, detail=detail))
+        if isinstance(outcome, Blocked | Cancelled | Unknown):
+            return replace(outcome, reason=self.text(outcome.reason))
+        return outcome
+
+    def _mapping(self, mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+        # {"name": "PASSWORD", "value": "…"}: the name is a value of its own
+        named = any(
+            isinstance(name := mapping.get(word), str) and is_secret_name(name)
+            for word in ("name", "key", "environment_variable", "environmentVariable")
+        )
+        redacted = {}
+        for key, value in mapping.items():
+            hide = (isinstance(key, str) and is_secret_name(key)) or (named and key == "value")
+            redacted[self.text(key) if isinstance(key, str) else key] = self._hidden(value) if hide else self.value(value)
+        return redacted
+
+    def _hidden(self, value: Any) -> Any:
+        """Hide what stands under a secret's name. A structure there describes one, so it keeps its shape."""
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        if isinstance(value, Mapping):
+            return self.value(value)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._hidden(item) for item in value]
+        return MARK
+
+    def _without_known(self, text: str) -> str:
+        parts, start, at, end = [], 0, 0, len(text) - LEAST
+        while at <= end:
+            found = next((v for v in self._known.get(text[at : at + LEAST], ()) if text.startswith(v, at)), None)
+            if found is None:
+                at += 1
+                continue
+            parts += [text[start:at], MARK]
+            start = at = at + len(found)
+        return "".join([*parts, text[start:]])
+
+
+_BY_LOOK = Redactor()
+
+
+def redact(text: str) -> str:
+    """Redact a text by what secrets look like."""
+    return _BY_LOOK.text(text)
+
+
+def redact_value(value: Any) -> Any:
+    """Redact a value, however nested, by what secrets look like and by the names that they stand under."""
+    return _BY_LOOK.value(value)

@@ -1,0 +1,224 @@
+"""What the services of the memory cloud share, and how their Operations begin and settle.
+
+Nothing runs by itself: each call first settles whatever is due by then, in the order of the ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import Code
+from orchestrator.sandbox.builder import Objects
+from orchestrator.sandbox.durations import BRIEF_FACTOR, Durations
+from orchestrator.sandbox.faults import Fate, Fault, Faults
+from orchestrator.sandbox.quotas import ActiveOperations
+from orchestrator.sandbox.rules import invalid
+from orchestrator.sandbox.seeds import Seeds
+from orchestrator.sandbox.state import Record, State, new_id, rfc3339
+
+TYPES = "type.googleapis.com/yandex.cloud.serverless.functions.v1."
+EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+EARLY_ERROR_SHARE = 0.8  # of the duration: when a failing Operation may show its error
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this cloud behaves. `clouds`: folder id → cloud id; `default_cloud` is that of every other folder, None
+    where there is no other. `key_lifetime_s`: how long an Idempotency-Key is remembered (the real one: unverified).
+    """
+
+    creating_visible: bool = True  # listings show versions while they are made
+    key_lifetime_s: float = 24 * 3600.0
+    clouds: Mapping[str, str] = field(default_factory=dict)
+    default_cloud: str | None = "sandbox-cloud"
+    subject: str = "ajesandboxcaller0000"
+    invoke_url: str = "https://functions.yandexcloud.net"
+    runtimes: tuple[str, ...] = (
+        "nodejs22", "nodejs18", "nodejs16", "nodejs14", "nodejs12", "nodejs10", "python312", "python311", "python39",
+        "python38", "python37", "golang123", "golang121", "golang119", "golang118", "golang117", "golang116", "php82",
+        "php8", "php74", "java21", "java17", "java11", "kotlin20", "dotnet8", "dotnet6", "dotnetcore31", "r43", "r42",
+        "bash-2204", "bash",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a kind of Operation ends. `apply` makes the change and gives the response; `undo` takes back what showed."""
+
+    description: str
+    metadata: str  # its type's name
+    apply: Callable[[Record, str], Record]  # pending record, time of the end
+    undo: Callable[[Record], None] = lambda _pending: None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An Operation to begin. `change` is what `apply` and `undo` need to know; `factor` stretches its duration."""
+
+    method: str
+    function_id: str
+    folder_id: str
+    metadata: Record
+    change: Record = field(default_factory=dict)
+    factor: float = BRIEF_FACTOR
+    error: Fault | None = None
+
+
+class Core:
+    """State, time, chance, trouble and quotas; begins, settles and replays Operations."""
+
+    def __init__(
+        self,
+        state: State,
+        active: ActiveOperations,
+        *,
+        settings: Settings,
+        objects: Objects,
+        clock: Callable[[], float],
+        rng: random.Random,
+        durations: Durations,
+        faults: Faults,
+        seeds: Seeds,
+    ) -> None:
+        self.state = state
+        self.active = active
+        self.settings = settings
+        self.objects = objects
+        self.clock = clock
+        self.rng = rng
+        self.durations = durations
+        self.faults = faults
+        self.seeds = seeds
+        self.methods: dict[str, Method] = {}
+        self._due: list[tuple[float, int, str]] = []  # (when, order, operation id)
+        for operation_id in state.pending:
+            pending = state.pending[operation_id]
+            self.active.add(*self._owners(pending))
+            self._push(operation_id, pending)
+
+    def cloud_of(self, folder_id: str) -> str:
+        cloud_id = self.settings.clouds.get(folder_id, self.settings.default_cloud)
+        if cloud_id is None:
+            raise Fault(Code.NOT_FOUND, f"Folder {folder_id} not found")
+        return cloud_id
+
+    def function(self, function_id: str) -> Record:
+        found = self.state.functions.get(function_id)
+        if found is None:
+            raise Fault(Code.NOT_FOUND, f"Function {function_id} not found")
+        return found
+
+    def count_functions(self, cloud_id: str) -> int:
+        if not self.settings.clouds:
+            return len(self.state.functions)
+        functions = (self.state.functions[key] for key in self.state.functions)
+        return sum(self.cloud_of(function["folderId"]) == cloud_id for function in functions)
+
+    def once(self, method: str, key: str | None, body: Any, act: Callable[[], Record]) -> Record:
+        """Answer a call that begins an Operation; the same Idempotency-Key gives the first Operation as it is now."""
+        self.settle()
+        if not key:
+            return act()
+        row = f"{method} {key}"
+        digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        known = self.state.keys.get(row)
+        if known is not None and self.clock() < known["at"] + self.settings.key_lifetime_s:
+            if known["body"] != digest:
+                raise invalid("Idempotency-Key", f"{key} was used with another request")
+            replayed: Record = self.state.operations[known["operationId"]]["json"]
+            return replayed
+        operation = act()
+        self.state.keys.put(row, {"operationId": operation["id"], "body": digest, "at": self.clock()})
+        return operation
+
+    def admit(self, function_id: str, folder_id: str) -> None:
+        """Refuse where one more unfinished Operation is too many."""
+        self.active.admit(function_id, folder_id, self.cloud_of(folder_id))
+
+    def begin(self, start: Start) -> Record:
+        """Begin an Operation that was admitted."""
+        now = self.clock()
+        name = self.function(start.function_id)["name"]
+        fate = self.faults.fate(start.method, name)
+        operation_id = new_id(self.rng, "d4e")
+        drawn_s = self.durations.draw(self.rng) * start.factor
+        duration_s = drawn_s if fate.duration_s is None else fate.duration_s
+        method = self.methods[start.method]
+        operation = {
+            "id": operation_id,
+            "description": method.description,
+            "createdAt": rfc3339(now),
+            "createdBy": self.settings.subject,
+            "modifiedAt": rfc3339(now),
+            "metadata": {"@type": TYPES + method.metadata, **start.metadata},
+        }
+        pending = self._pending(start, fate, now, duration_s)
+        self.state.operations.put(operation_id, {"functionId": start.function_id, "json": operation})
+        self.state.operations_of_function.add(start.function_id, operation_id)
+        self.state.pending.put(operation_id, pending)
+        self.active.add(*self._owners(pending))
+        self._push(operation_id, pending)
+        return operation
+
+    def _pending(self, start: Start, fate: Fate, now: float, duration_s: float) -> Record:
+        error = fate.error or start.error
+        return {
+            "method": start.method,
+            "functionId": start.function_id,
+            "folderId": start.folder_id,
+            "change": start.change,
+            "error": error.status() if error else None,
+            "errorAt": now + duration_s * EARLY_ERROR_SHARE if error and fate.error_early else None,
+            "endsAt": now + duration_s,
+            "knownAt": now + fate.hidden_s,
+        }
+
+    def _owners(self, pending: Record) -> tuple[str, str, str]:
+        return pending["functionId"], pending["folderId"], self.cloud_of(pending["folderId"])
+
+    def _push(self, operation_id: str, pending: Record) -> None:
+        order = self.state.operations.number(operation_id)
+        for when in (pending["errorAt"], pending["endsAt"]):
+            if when is not None:
+                heapq.heappush(self._due, (when, order, operation_id))
+
+    def settle(self) -> None:
+        """Let everything happen that is due by now."""
+        now = self.clock()
+        while self._due and self._due[0][0] <= now:
+            when, _, operation_id = heapq.heappop(self._due)
+            if when < self.state.pending[operation_id]["endsAt"]:
+                self._show_error(operation_id, when)
+            else:
+                self._end(operation_id, when)
+
+    def _show_error(self, operation_id: str, when: float) -> None:
+        pending = self.state.pending[operation_id]
+        self._replace(operation_id, {"modifiedAt": rfc3339(when), "error": pending["error"]})
+
+    def _end(self, operation_id: str, when: float) -> None:
+        pending = self.state.pending[operation_id]
+        method, error, at = self.methods[pending["method"]], pending["error"], rfc3339(when)
+        outcome: Record = {}
+        if error is None:
+            try:
+                outcome = {"response": method.apply(pending, at)}
+            except Fault as fault:
+                error = fault.status()
+        if error is not None:
+            method.undo(pending)
+            outcome = {"error": error}
+        self._replace(operation_id, {"modifiedAt": at, "done": True, **outcome})
+        self.state.pending.drop(operation_id)
+        self.active.remove(*self._owners(pending))
+
+    def _replace(self, operation_id: str, fields: Record) -> None:
+        row = self.state.operations[operation_id]
+        self.state.operations.put(operation_id, {**row, "json": {**row["json"], **fields}})

@@ -1,0 +1,176 @@
+"""S3 servers on loopback for the ObjectStore contract: the sandbox's, and one that answers what a test says."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import socketserver
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import boto3
+from aiohttp import web
+from anyio.from_thread import start_blocking_portal
+from botocore.config import Config
+
+from orchestrator.cloud.storage import S3ObjectStore, StaticKeys
+from orchestrator.model import Package
+from orchestrator.sandbox.objects import Objects
+from orchestrator.sandbox.s3 import add_routes
+
+BUCKET = "deploy-packages"
+ACCESS_KEY = "YCAJEexampleexampleexample"
+SECRET_KEY = "YCMexample-example-example-example-example"
+TOKEN = "t1.9euelZexample.example-signature"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running S3 service with the bucket `BUCKET`, which the static keys may use."""
+
+    url: str
+
+    def store(self, access: str = ACCESS_KEY, secret: str = SECRET_KEY) -> S3ObjectStore:
+        return S3ObjectStore(self.url, credentials=StaticKeys(access, secret), environ={})
+
+    def sha256(self, key: str) -> str | None:
+        """The digest of an object's bytes as another client reads them, None where there is no object."""
+        client = self._client()
+        digest = hashlib.sha256()
+        try:
+            for chunk in client.get_object(Bucket=BUCKET, Key=key)["Body"].iter_chunks(1 << 20):
+                digest.update(chunk)
+        except client.exceptions.NoSuchKey:
+            return None
+        finally:
+            client.close()
+        return digest.hexdigest()
+
+    def keys(self, prefix: str) -> list[str]:
+        client = self._client()
+        try:
+            return [each["Key"] for each in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+        finally:
+            client.close()
+
+    def _client(self) -> Any:
+        return boto3.client(
+            "s3", endpoint_url=self.url, region_name="ru-central1", aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY, config=Config(s3={"addressing_style": "path"}),
+        )  # fmt: skip
+
+
+def package(folder: Path, size_bytes: int = 3000, fill: bytes = b"zip") -> Package:
+    """A file that begins with `fill` and is a hole for the rest."""
+    path = folder / f"{size_bytes}-{fill.hex()[:16]}.zip"
+    with path.open("wb") as file:
+        file.write(fill)
+        file.truncate(size_bytes)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Package(path, sha256, size_bytes, "tree")
+
+
+@contextmanager
+def sandbox(folder: Path | None = None, bearer_ok: Callable[[str], bool] = TOKEN.__eq__) -> Iterator[Service]:
+    """The sandbox's S3 routes alone, served by an event loop in a thread."""
+    serving = _serving(Objects(folder, [BUCKET]), bearer_ok)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving) as url:
+        yield Service(url)
+
+
+@asynccontextmanager
+async def _serving(objects: Objects, bearer_ok: Callable[[str], bool]) -> AsyncIterator[str]:
+    app = web.Application()
+    add_routes(app, objects, secret_of={ACCESS_KEY: SECRET_KEY}.get, bearer_ok=bearer_ok)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@dataclass
+class Scripted:
+    """A server that keeps what it was sent and answers what the test says, byte for byte.
+
+    `read_bytes`: how much of a body it takes before it hangs up (None: all of it). `hang`: it answers nothing.
+    """
+
+    answers: list[bytes]
+    read_bytes: int | None = None
+    continues: bool = True  # says 100 Continue where it is asked to
+    hang: threading.Event | None = None
+    url: str = ""
+    heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    reading: threading.Event = field(default_factory=threading.Event)
+
+    def headers(self, number: int = -1) -> dict[str, str]:
+        """The headers of a request, names in lower case."""
+        lines = self.heads[number].split("\r\n")[1:]
+        return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines) if name}
+
+    def serve(self, connection: socket.socket, file: BinaryIO) -> bool:
+        """One request; False: hang up."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = file.readline()
+            if not line:
+                return False
+            head += line
+        self.heads.append(head.decode().removesuffix("\r\n\r\n"))
+        self.reading.set()
+        if self.headers().get("expect") and self.continues:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.hang is not None:
+            self.hang.wait(100)
+            return False
+        length = int(self.headers().get("content-length", "0"))
+        if self.read_bytes is not None:
+            file.read(min(self.read_bytes, length))
+            return False
+        self.bodies.append(file.read(length) if self.continues or "expect" not in self.headers() else b"")
+        connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+        return True
+
+
+def answer(status: str, body: str = "", *headers: str) -> bytes:
+    """One HTTP answer on the wire."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+def refusal(status: str, code: str, *headers: str) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>said so</Message><RequestId>r1</RequestId></Error>"
+    return answer(status, body, "Content-Type: application/xml", *headers)
+
+
+@contextmanager
+def scripted(*answers: bytes, **how: Any) -> Iterator[Scripted]:
+    script = Scripted(list(answers), **how)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError), self.request.makefile("rb") as file:
+                while script.serve(self.request, file):
+                    pass
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = False  # the server's end waits for them
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        script.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield script
+        finally:
+            if script.hang is not None:
+                script.hang.set()
+            server.shutdown()
+            thread.join()

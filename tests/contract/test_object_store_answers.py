@@ -1,0 +1,118 @@
+"""Every refusal of Object Storage becomes one CloudError, with a code that says what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrator.cloud.storage import S3ObjectStore, StaticKeys
+from orchestrator.errors import CloudError, Code
+from orchestrator.policy import Verdict, judge
+from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, refusal, scripted
+
+CLOSE = "Connection: close"
+HTML = ("<html><body><h1>Blocked</h1> by the network</body>", "Content-Type: text/html", CLOSE)
+OTHER_SERVER = "something else than Object Storage answered"
+
+# the answer to a PUT, gRPC code, verdict, a part of the message, a part of the advice
+ANSWERS = [
+    (refusal("404 Not Found", "NoSuchBucket"), Code.NOT_FOUND, Verdict.PERMANENT, "bucket b does not", "create"),
+    (refusal("403 Forbidden", "AccessDenied"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "bucket b is denied",
+     "storage.uploader on the bucket b"),
+    (refusal("403 Forbidden", "InvalidAccessKeyId"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "not known", "ACCESS"),
+    (refusal("403 Forbidden", "SignatureDoesNotMatch"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "fit", "SECRET"),
+    (refusal("403 Forbidden", "RequestTimeTooSkewed"), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "clock", "clock"),
+    (refusal("400 Bad Request", "ExpiredToken"), Code.UNAUTHENTICATED, Verdict.TOKEN, "expired", "IAM token"),
+    (answer("401 Unauthorized", "", CLOSE), Code.UNAUTHENTICATED, Verdict.TOKEN, "not valid", "IAM token"),
+    (refusal("503 Slow Down", "SlowDown"), Code.UNAVAILABLE, Verdict.UNSURE, "slow down", "again"),
+    (refusal("503 Unavailable", "ServiceUnavailable"), Code.UNAVAILABLE, Verdict.UNSURE, "unavailable", "again"),
+    (refusal("500 Error", "InternalError"), Code.INTERNAL, Verdict.UNSURE, "internal error", "again"),
+    (refusal("429 Too Many", "TooManyRequests"), Code.RESOURCE_EXHAUSTED, Verdict.REFUSED, "rate", "again"),
+    (refusal("400 Bad Request", "BadDigest"), Code.ABORTED, Verdict.UNSURE, "damaged", "again"),
+    (refusal("400 Bad Request", "RequestTimeout"), Code.DEADLINE_EXCEEDED, Verdict.UNSURE, "gave up", "again"),
+    (refusal("409 Conflict", "OperationAborted"), Code.ABORTED, Verdict.UNSURE, "under way", "again"),
+    (refusal("409 Conflict", "ConditionalRequestConflict"), Code.ABORTED, Verdict.UNSURE, "under way", "again"),
+    (refusal("400 Bad Request", "CloudTotalAliveSizeQuotaExceed"), Code.RESOURCE_EXHAUSTED, Verdict.QUOTA, "quota",
+     "storage.volume.size"),
+    (refusal("400 Bad Request", "BucketMaxSizeExceeded"), Code.FAILED_PRECONDITION, Verdict.PERMANENT,
+     "bucket b has reached its maximum", "raise"),
+    (refusal("400 Bad Request", "EntityTooLarge"), Code.OUT_OF_RANGE, Verdict.PERMANENT, "too large", ""),
+    (refusal("301 Moved", "PermanentRedirect"), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "another address", "end"),
+    (refusal("418 Teapot", "Teapot"), Code.INVALID_ARGUMENT, Verdict.PERMANENT, "HTTP 418 (Teapot: said so)", ""),
+    (answer("502 Bad Gateway", HTML[0], *HTML[1:]), Code.UNAVAILABLE, Verdict.UNSURE, "HTTP 502 with an HTML page",
+     OTHER_SERVER),
+    (answer("403 Forbidden", HTML[0], *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("200 OK", HTML[0], *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("200 OK", "", CLOSE), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("503 Unavailable", "", CLOSE), Code.UNAVAILABLE, Verdict.UNSURE, "unavailable", "again"),
+    (answer("500 Error", "{'not': 'xml'", CLOSE), Code.INTERNAL, Verdict.UNSURE, "internal error", "again"),
+    (b"nonsense\r\n\r\n", None, Verdict.UNSURE, "the connection to 127.0.0.1:", "again"),
+]  # fmt: skip
+
+
+def put(url: str, folder: Path) -> CloudError:
+    async def main() -> CloudError:
+        async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
+            with pytest.raises(CloudError) as caught:
+                await store.put_once("b", "k.zip", package(folder))
+            return caught.value
+
+    return anyio.run(main)
+
+
+@pytest.mark.parametrize(("said", "code", "verdict", "message", "advice"), ANSWERS)
+def test_a_refusal_is_translated(
+    said: bytes, code: Code | None, verdict: Verdict, message: str, advice: str, tmp_path: Path
+) -> None:
+    with scripted(said) as server:
+        error = put(server.url, tmp_path)
+    assert (error.code, error.call, error.sent) == (code, "put object", True)
+    assert judge(error) is verdict
+    assert message in error.message
+    assert advice in error.advice
+    assert "<" not in error.message
+
+
+def test_the_request_id_and_the_server_s_wish_are_kept(tmp_path: Path) -> None:
+    with scripted(refusal("503 Slow Down", "SlowDown", "x-amz-request-id: 4d4", "Retry-After: 7")) as server:
+        error = put(server.url, tmp_path)
+    assert (error.http_status, error.request_id, error.retry_after_s) == (503, "4d4", 7.0)
+
+
+def check(*answers: bytes) -> CloudError | None:
+    async def main(url: str) -> CloudError | None:
+        async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
+            try:
+                await store.check("b")
+            except CloudError as error:
+                return error
+        return None
+
+    with scripted(*answers) as server:
+        return anyio.run(main, server.url)
+
+
+def test_a_bucket_whose_head_is_refused_is_listed_to_learn_why() -> None:
+    error = check(answer("403 Forbidden"), refusal("403 Forbidden", "AccessDenied"))
+    assert error is not None
+    assert (error.code, error.call) == (Code.PERMISSION_DENIED, "check bucket")
+    assert "storage.uploader" in error.advice
+
+
+def test_a_bucket_that_can_be_listed_passes() -> None:
+    page = "<?xml version='1.0'?><ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>"
+    assert check(answer("403 Forbidden"), answer("200 OK", page, "Content-Type: application/xml")) is None
+
+
+def test_a_list_that_is_no_list_is_an_error() -> None:
+    error = check(answer("403 Forbidden"), answer("200 OK", HTML[0], *HTML[1:]))
+    assert error is not None
+    assert OTHER_SERVER in error.advice
+
+
+def test_a_bucket_elsewhere_is_an_error() -> None:
+    error = check(answer("301 Moved", "", CLOSE))
+    assert error is not None
+    assert (error.code, error.http_status) == (Code.FAILED_PRECONDITION, 301)

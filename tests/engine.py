@@ -1,0 +1,179 @@
+"""The whole engine over the memory cloud in virtual time: the one that flow tests, requests and simulation use.
+
+Nothing of it is pretended but time, chance and the network: sources are real files, packed by the real archive.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from orchestrator.events import Event
+from orchestrator.have import Have
+from orchestrator.manifest.load import load
+from orchestrator.model import Limits, Outcome, Package, Plan, SourceCode, Storage, Tree
+from orchestrator.package import archive
+from orchestrator.pipeline.inventory import read_folders, read_sources, resolve_names
+from orchestrator.pipeline.run import Result, execute
+from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.world import World
+from orchestrator.plan import build
+from orchestrator.sandbox.durations import Durations
+from orchestrator.sandbox.faults import Faults
+from orchestrator.sandbox.memory import MemoryCloud
+from orchestrator.sandbox.memory_ports import (
+    MemoryDirectory,
+    MemoryFunctions,
+    MemoryObjectStore,
+    MemoryOperations,
+    Wire,
+)
+from orchestrator.sandbox.objects import Objects
+from orchestrator.sandbox.quotas import Quotas
+from orchestrator.sandbox.virtual_time import run
+
+EPOCH_S = 1_790_000_000.0  # virtual time starts here
+BUCKET = "packages"
+ENVIRON = {"YC_FOLDER_ID": "folder"}
+
+
+class InlinePackager:
+    """The real archive, without threads: virtual time would jump while they work."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.packed: list[SourceCode] = []
+        self._packages: dict[SourceCode, Package] = {}
+
+    async def build(self, code: SourceCode) -> None:
+        assert code.build is None, "a build needs a process: see the e2e tests"
+
+    async def scan(self, code: SourceCode) -> Tree:
+        return archive.scan(code, lambda: None)
+
+    async def pack(self, code: SourceCode) -> Package:
+        if code not in self._packages:
+            self.packed.append(code)
+            self._packages[code] = archive.pack(code, self._folder, lambda: None)
+        return self._packages[code]
+
+    def read(self, package: Package) -> bytes:
+        return package.path.read_bytes()
+
+
+class RecordingFunctions(MemoryFunctions):
+    """Remembers every createVersion as it was sent: (Idempotency-Key, body)."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self.sent: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Any:
+        self.sent.append((idempotency_key, body))
+        return await super().create_version(body, idempotency_key=idempotency_key)
+
+
+@dataclass
+class Bench:
+    """One cloud, and runs against it. `events` are those of the last run."""
+
+    root: Path
+    durations: str = "lognormal:1.2,0.4"
+    faults: Faults = field(default_factory=Faults)
+    quotas: Quotas = field(default_factory=Quotas)
+    storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
+    limits: Limits = field(default_factory=Limits)
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        self.objects = Objects(None, [BUCKET])
+        self.now: Callable[[], float] = lambda: EPOCH_S
+        self.cloud = MemoryCloud(
+            clock=lambda: self.now(),  # noqa: PLW0108 - `now` is replaced with every run
+            rng=random.Random(self.seed),
+            objects=self.objects.get,
+            durations=Durations.parse(self.durations),
+            quotas=self.quotas,
+            faults=self.faults,
+        )
+        self.wire = Wire(self.cloud)
+        self.functions = RecordingFunctions(self.wire)
+        (self.root / "zips").mkdir(exist_ok=True)
+        self.packager = InlinePackager(self.root / "zips")
+        self.events: list[Event] = []
+        self.seconds = 0.0
+        self._past_s = 0.0
+
+    def world(self, nonce: str = "") -> World:
+        return World(
+            functions=self.functions,
+            operations=MemoryOperations(self.wire),
+            directory=MemoryDirectory(self.wire),
+            store=MemoryObjectStore(self.wire, self.objects),
+            packager=self.packager,
+            clock=self.now,
+            server_time=lambda: datetime.fromtimestamp(int(self.now()), UTC),
+            rng=random.Random(self.seed),
+            storage=self.storage,
+            limits=self.limits,
+            nonce=nonce,
+        )
+
+    def deploy(
+        self,
+        manifest: str,
+        *,
+        force: bool = False,
+        nonce: str = "",
+        meanwhile: Callable[[Stop], Any] | None = None,
+    ) -> dict[str, Outcome]:
+        """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere."""
+        path = self.root / "deploy.toml"
+        path.write_text(manifest, "utf-8")
+        specs = dict(load(path, ENVIRON).functions)
+
+        async def main() -> Result:
+            started_at = anyio.current_time()
+            self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
+            world, self.stop, self.events = self.world(nonce), Stop(), []
+            have = await read_folders(world, {spec.folder_id for spec in specs.values()})
+            resolved = await resolve_names(world, specs)
+            sources = await read_sources(world, resolved.specs)
+            self.have: Have = have
+            self.plan: Plan = build(resolved.specs, have, sources.prepared, resolved.failures, force=force)
+            async with anyio.create_task_group() as group:
+                if meanwhile is not None:
+                    group.start_soon(meanwhile, self.stop)
+                result = await execute(self.plan, have, world, self.events.append, self.stop)
+                group.cancel_scope.cancel()
+            self.seconds = anyio.current_time() - started_at
+            return result
+
+        self.result = run(main)
+        self._past_s += self.seconds + 1.0
+        ended = EPOCH_S + self._past_s
+        self.now = lambda: ended
+        return self.result.outcomes
+
+    def versions(self, folder_id: str = "folder") -> list[Mapping[str, Any]]:
+        """Every Version of a folder as the cloud has it now."""
+        answer = self.cloud.versions.list({"folderId": folder_id, "pageSize": 1000})
+        versions: list[Mapping[str, Any]] = answer.get("versions", [])
+        return versions
+
+
+def sources(root: Path, count: int) -> str:
+    """Write `count` small Python functions and return the manifest that deploys them."""
+    tables = ['[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n']
+    for number in range(count):
+        folder = root / "src" / f"f{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "index.py").write_text(f"def handler(event, context):\n    return {number}\n")
+        tables.append(f'[functions.f{number:03}]\nsource = "src/f{number}"\n')
+    return "\n".join(tables)

@@ -1,0 +1,260 @@
+"""Whole runs of the engine against the memory cloud, in virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrator.errors import Code
+from orchestrator.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
+from orchestrator.model import Cancelled, Deployed, Failed, Limits, Step, Storage, Unchanged, Unknown
+from orchestrator.pipeline.stop import Stop
+from orchestrator.sandbox.faults import Fate, Fault, Faults, Trouble
+from orchestrator.stamp import read_stamp
+from tests.engine import Bench, sources
+
+
+def kinds(outcomes: dict[str, object]) -> Counter[str]:
+    return Counter(type(outcome).__name__ for outcome in outcomes.values())
+
+
+def test_all_functions_get_a_version_that_is_read_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    outcomes = bench.deploy(sources(tmp_path, 30))
+    assert all(isinstance(outcome, Deployed) and outcome.observed for outcome in outcomes.values())
+    versions = bench.versions()
+    assert {version["id"] for version in versions} == {
+        o.version_id for o in outcomes.values() if isinstance(o, Deployed)
+    }
+    assert all(read_stamp(version["description"]) for version in versions)
+
+
+def test_a_second_deploy_changes_nothing_and_makes_no_call_that_could(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 5)
+    bench.deploy(manifest)
+    before = dict(bench.wire.calls)
+    outcomes = bench.deploy(manifest)
+    assert kinds(outcomes) == {"Unchanged": 5}
+    made = Counter(bench.wire.calls) - Counter(before)
+    assert set(made) == {"listRuntimes", "list functions", "listVersions", "get folder"}
+    assert isinstance(outcomes["f000"], Unchanged)
+
+
+def test_force_makes_new_versions_once_per_nonce(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 3)
+    bench.deploy(manifest)
+    assert kinds(bench.deploy(manifest, force=True, nonce="monday")) == {"Deployed": 3}
+    assert len(bench.versions()) == 6
+
+
+def test_operation_slots_are_never_passed_and_every_one_is_used(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:2")
+    outcomes = bench.deploy(sources(tmp_path, 60))
+    assert kinds(outcomes) == {"Deployed": 60}
+    assert not any(isinstance(event, StepRetried) for event in bench.events)  # no refusal: quotas were kept to
+
+
+def test_the_intent_is_written_before_the_call_and_the_operation_before_the_first_poll(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.deploy(sources(tmp_path, 1))
+    asked = [event for event in bench.events if isinstance(event, Requested | OperationAccepted)]
+    order = [f"{type(event).__name__} {event.call}" for event in asked]
+    assert order == ["Requested create", "OperationAccepted create", "Requested createVersion",
+                     "OperationAccepted createVersion"]  # fmt: skip
+
+
+def test_identical_packages_are_packed_and_uploaded_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 1)
+    manifest += '\n[functions.twin]\nsource = "src/f0"\nentrypoint = "index.other"\n'
+    bench.deploy(manifest)
+    assert len(bench.packager.packed) == 1
+    stored = [event for event in bench.events if isinstance(event, PackageStored)]
+    assert [event.existed for event in stored] == [False, True]
+    assert stored[0].object == stored[1].object == f"functions/{stored[0].sha256}.zip"
+
+
+def test_a_failed_build_fails_its_function_alone_with_the_clouds_own_words(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f001", "f003"}))
+    outcomes = bench.deploy(sources(tmp_path, 6))
+    assert kinds(outcomes) == {"Deployed": 4, "Failed": 2}
+    failed = outcomes["f001"]
+    assert isinstance(failed, Failed)
+    assert failed.step is Step.TRACK
+    assert failed.failure.message.startswith("Function version build failed")
+    assert failed.failure.operation_id
+    assert failed.failure.request_id
+
+
+def test_an_error_before_done_is_waited_out_holding_the_slot(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:4", limits=Limits(operations_per_folder=1))
+    bench.faults.settle_next("createVersion", Fate(error=Fault(Code.INTERNAL, "boom"), error_early=True))
+    outcomes = bench.deploy(sources(tmp_path, 2))
+    assert kinds(outcomes) == {"Failed": 1, "Deployed": 1}
+    # Had the slot been given back at the early error, the second create would have been refused by the quota of one.
+    assert not any(isinstance(event, StepRetried) for event in bench.events)
+
+
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.INTERNAL, Code.RESOURCE_EXHAUSTED])
+def test_a_refusal_that_may_pass_is_tried_again_with_the_same_key(tmp_path: Path, code: Code) -> None:
+    bench = Bench(tmp_path)
+    bench.faults.fail_next(
+        "createVersion", Trouble(refusal=Fault(code, "not now")), Trouble(refusal=Fault(code, "later"))
+    )
+    outcomes = bench.deploy(sources(tmp_path, 1))
+    assert kinds(outcomes) == {"Deployed": 1}
+    keys = [key for key, _ in bench.functions.sent]
+    assert (len(keys), len(set(keys))) == (3, 1)
+    assert [event.attempt for event in bench.events if isinstance(event, StepRetried)] == [1, 2]
+
+
+def test_a_lost_answer_makes_no_second_version(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.faults.fail_next("createVersion", Trouble(lost=True), Trouble(lost=True))
+    bench.faults.fail_next("create function", Trouble(lost=True))
+    outcomes = bench.deploy(sources(tmp_path, 1))
+    assert kinds(outcomes) == {"Deployed": 1}
+    assert len(bench.versions()) == 1
+
+
+def test_a_permanent_refusal_fails_at_once_with_every_id(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.faults.fail_next("createVersion", Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Доступ запрещён")))
+    outcomes = bench.deploy(sources(tmp_path, 1))
+    failed = outcomes["f000"]
+    assert isinstance(failed, Failed)
+    assert (failed.step, failed.failure.message, failed.failure.http_status) == (Step.CREATE, "Доступ запрещён", 403)
+    assert failed.failure.request_id
+    assert failed.failure.server_trace_id
+    assert len(bench.functions.sent) == 1
+
+
+def test_a_failed_poll_is_never_the_operations_failure_and_never_resubmits(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    refusals = [
+        Trouble(refusal=Fault(code, "no")) for code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.INTERNAL)
+    ]
+    bench.faults.fail_next("get operation", *refusals, Trouble(lost=True))
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}
+    assert len(bench.functions.sent) == 1
+
+
+def test_an_operation_that_is_not_found_at_first_is_waited_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:3")
+    bench.faults.settle_next("createVersion", Fate(hidden_s=1.5))
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}
+
+
+def test_a_deadline_yields_unknown_and_the_slot_stays_taken(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, limits=Limits(operations_per_folder=1, operation_deadline_s=30.0))
+    bench.faults.settle_next("createVersion", Fate(duration_s=10_000.0))
+    outcomes = bench.deploy(sources(tmp_path, 1))
+    unknown = outcomes["f000"]
+    assert isinstance(unknown, Unknown)
+    assert unknown.operation_id
+    assert "30 s" in unknown.reason
+
+
+def test_what_was_unknown_but_is_live_at_the_end_counts_as_deployed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, limits=Limits(operation_deadline_s=30.0))
+    # The first takes longer than its deadline; the second keeps the run going until the first is live.
+    bench.faults.settle_next("createVersion", Fate(duration_s=35.0))
+    bench.faults.fail_next("createVersion", Trouble(), *[Trouble(refusal=Fault(Code.UNAVAILABLE, "busy"))] * 7)
+    outcomes = bench.deploy(sources(tmp_path, 2))
+    assert kinds(outcomes) == {"Deployed": 2}
+
+
+def test_the_same_deploy_again_finds_the_operation_that_is_still_running(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:60", limits=Limits(operation_deadline_s=40.0))
+    manifest = sources(tmp_path, 1)
+    bench.deploy(manifest)  # makes the function, and leaves its version running
+    assert kinds(bench.deploy(manifest)) in ({"Deployed": 1}, {"Unknown": 1})
+    assert kinds(bench.deploy(manifest)) in ({"Deployed": 1}, {"Unchanged": 1})
+    assert len(bench.versions()) == 1
+
+
+def test_an_operation_of_an_earlier_run_that_failed_is_tried_anew(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 1)
+    bench.faults.settle_next("createVersion", Fate(error=Fault(Code.INTERNAL, "builder died")))
+    assert kinds(bench.deploy(manifest)) == {"Failed": 1}
+    assert kinds(bench.deploy(manifest)) == {"Deployed": 1}
+    assert [event.attempt for event in bench.events if isinstance(event, Requested)] == [1, 2]
+
+
+def test_without_a_bucket_packages_go_inline(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, storage=Storage())
+    assert kinds(bench.deploy(sources(tmp_path, 2))) == {"Deployed": 2}
+    assert all("content" in body and "package" not in body for _, body in bench.functions.sent)
+
+
+def test_a_stop_starts_nothing_new_and_lets_running_operations_settle(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:5")
+
+    async def interrupt(stop: Stop) -> None:
+        await anyio.sleep(9)
+        stop.request("interrupted")
+
+    outcomes = bench.deploy(sources(tmp_path, 60), meanwhile=interrupt)
+    found = kinds(outcomes)
+    assert set(found) == {"Deployed", "Cancelled"}
+    assert found["Deployed"] == len(bench.versions())
+    assert all(o.reason == "interrupted" for o in outcomes.values() if isinstance(o, Cancelled))
+
+
+def test_abandoning_says_unknown_of_what_was_asked_for_and_a_new_deploy_repeats_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:5")
+
+    async def leave(stop: Stop) -> None:
+        await anyio.sleep(9)
+        stop.abandon("interrupted twice")
+
+    manifest = sources(tmp_path, 60)
+    outcomes = bench.deploy(manifest, meanwhile=leave)
+    assert "Unknown" in kinds(outcomes)
+    assert all(o.operation_id for o in outcomes.values() if isinstance(o, Unknown))
+    assert set(kinds(bench.deploy(manifest))) <= {"Deployed", "Unchanged"}
+    assert len(bench.versions()) == 60
+
+
+def test_a_token_that_dies_ends_the_run_as_resumable(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:5")
+    dead = Trouble(refusal=Fault(Code.UNAUTHENTICATED, "The token has expired"))
+    manifest = sources(tmp_path, 40)
+    bench.faults.fail_next("get operation", *[Trouble()] * 30, *[dead] * 500)
+    outcomes = bench.deploy(manifest)
+    assert bench.result.interruption is not None
+    assert set(kinds(outcomes)) <= {"Deployed", "Unknown", "Cancelled"}
+    assert len(outcomes) == 40
+    bench.faults._calls.clear()
+    assert set(kinds(bench.deploy(manifest))) <= {"Deployed", "Unchanged"}
+    assert len(bench.versions()) == 40
+
+
+def test_every_units_end_is_told_and_agrees_with_the_result(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f002"}))
+    outcomes = bench.deploy(sources(tmp_path, 5))
+    told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
+    assert told == outcomes
+
+
+def test_a_version_that_somebody_else_replaced_is_not_called_deployed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:2")
+    manifest = sources(tmp_path, 2)
+    bench.deploy(manifest)
+
+    async def colleague(_stop: Stop) -> None:
+        await anyio.sleep(3.0)  # when the first of the two is done, and the second still running
+        body = dict(bench.functions.sent[0][1]) | {"description": "by hand"}
+        bench.cloud.versions.create(body, "another-key")
+
+    bench.faults.settle_next("createVersion", Fate(duration_s=2.0), Fate(duration_s=10.0), Fate(duration_s=2.0))
+    outcomes = bench.deploy(manifest, force=True, nonce="n", meanwhile=colleague)
+    assert kinds(outcomes) == {"Deployed": 1, "Failed": 1}
+    (failed,) = [o for o in outcomes.values() if isinstance(o, Failed)]
+    assert "somebody else deploys too" in failed.failure.message

@@ -1,0 +1,167 @@
+"""What each call puts on the wire, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.cloud.directory import HttpDirectory
+from orchestrator.cloud.functions import HttpFunctions
+from orchestrator.cloud.http import HttpClient
+from orchestrator.cloud.operations import HttpOperations
+from tests.flow.httpserver import Seen, answer, client_of, serving
+
+KEY = "8c2f6a3e-0000-5000-8000-000000000001"
+BODY = {
+    "functionId": "d4e1",
+    "runtime": "python312",
+    "entrypoint": "index.handler",
+    "resources": {"memory": "134217728"},
+    "executionTimeout": "10s",
+    "package": {"bucketName": "b", "objectName": "functions/aa.zip", "sha256": "aa"},
+    "environment": {"ГОРОД": "Москва"},
+    "tag": ["stable"],
+}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Authorization": "Bearer t1.secret-token",
+    "User-Agent": "orchestrator/1.2.3",
+}
+POST_HEADERS = {**HEADERS, "Content-Type": "application/json", "Idempotency-Key": KEY}
+ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]] = [
+    (
+        "list_functions",
+        lambda client: HttpFunctions(client).list_functions("b1g1"),
+        {"method": "GET", "target": "/functions/v1/functions?folderId=b1g1&pageSize=1000"},
+    ),
+    (
+        "get_function",
+        lambda client: HttpFunctions(client).get_function("d4e1"),
+        {"method": "GET", "target": "/functions/v1/functions/d4e1"},
+    ),
+    (
+        "get_function with an odd id",
+        lambda client: HttpFunctions(client).get_function("../x?y#z %й"),
+        {"method": "GET", "target": "/functions/v1/functions/..%2Fx%3Fy%23z%20%25%D0%B9"},
+    ),
+    (
+        "list_versions",
+        lambda client: HttpFunctions(client).list_versions("b1g1"),
+        {"method": "GET", "target": "/functions/v1/versions?folderId=b1g1&pageSize=1000"},
+    ),
+    (
+        "list_versions with a filter",
+        lambda client: HttpFunctions(client).list_versions("b1g1", filter='status="CREATING"'),
+        {
+            "method": "GET",
+            "target": "/functions/v1/versions?folderId=b1g1&filter=status%3D%22CREATING%22&pageSize=1000",
+        },
+    ),
+    (
+        "get_version",
+        lambda client: HttpFunctions(client).get_version("d4ev"),
+        {"method": "GET", "target": "/functions/v1/versions/d4ev"},
+    ),
+    (
+        "version_by_tag",
+        lambda client: HttpFunctions(client).version_by_tag("d4e1", "$latest"),
+        {"method": "GET", "target": "/functions/v1/versions:byTag?functionId=d4e1&tag=%24latest"},
+    ),
+    (
+        "list_runtimes",
+        lambda client: HttpFunctions(client).list_runtimes(),
+        {"method": "GET", "target": "/functions/v1/runtimes"},
+    ),
+    (
+        "create_function",
+        lambda client: HttpFunctions(client).create_function("b1g1", "thumb", {"team": "media"}, idempotency_key=KEY),
+        {
+            "method": "POST",
+            "target": "/functions/v1/functions",
+            "headers": POST_HEADERS,
+            "body": {"folderId": "b1g1", "name": "thumb", "labels": {"team": "media"}},
+        },
+    ),
+    (
+        "create_function without labels",
+        lambda client: HttpFunctions(client).create_function("b1g1", "thumb", {}, idempotency_key=KEY),
+        {
+            "method": "POST",
+            "target": "/functions/v1/functions",
+            "headers": POST_HEADERS,
+            "body": {"folderId": "b1g1", "name": "thumb"},
+        },
+    ),
+    (
+        "create_version",
+        lambda client: HttpFunctions(client).create_version(BODY, idempotency_key=KEY),
+        {"method": "POST", "target": "/functions/v1/versions", "headers": POST_HEADERS, "body": BODY},
+    ),
+    (
+        "list_operations",
+        lambda client: HttpFunctions(client).list_operations("d4e1"),
+        {"method": "GET", "target": "/functions/v1/functions/d4e1/operations?pageSize=1000"},
+    ),
+    (
+        "get operation",
+        lambda client: HttpOperations(client).get("d4eop"),
+        {"method": "GET", "target": "/operations/d4eop"},
+    ),
+    (
+        "cloud_of",
+        lambda client: HttpDirectory(client).cloud_of("b1g1"),
+        {"method": "GET", "target": "/resource-manager/v1/folders/b1g1"},
+    ),
+    (
+        "quotas",
+        lambda client: HttpDirectory(client).quotas("b1gc"),
+        {
+            "method": "GET",
+            "target": "/quota-manager/v1/quotaLimits?resource.id=b1gc&resource.type=resource-manager.cloud"
+            "&service=serverless-functions&pageSize=1000",
+        },
+    ),
+    (
+        "secret_by_name",
+        lambda client: HttpDirectory(client).secret_by_name("b1g1", "db"),
+        {"method": "GET", "target": "/lockbox/v1/secrets?folderId=b1g1&pageSize=1000"},
+    ),
+    (
+        "latest_secret_version",
+        lambda client: HttpDirectory(client).latest_secret_version("e6q1"),
+        {"method": "GET", "target": "/lockbox/v1/secrets/e6q1"},
+    ),
+    (
+        "service_account_by_name",
+        lambda client: HttpDirectory(client).service_account_by_name("b1g1", "deployer"),
+        {
+            "method": "GET",
+            "target": "/iam/v1/serviceAccounts?folderId=b1g1&filter=name%3D%22deployer%22&pageSize=1000",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_call_is_sent_word_for_word(
+    call: Callable[[HttpClient], Awaitable[object]], expected: dict[str, Any]
+) -> None:
+    async def main() -> list[Seen]:
+        async with serving(lambda _: answer({"id": "x", "currentVersion": {"id": "v"}})) as server:
+            async with client_of(server.url) as client:
+                await call(client)
+            return server.seen
+
+    (seen,) = anyio.run(main)
+    varying = {"Host", "x-client-request-id", "Content-Length"}
+    assert {
+        "method": seen.method,
+        "target": seen.target,
+        "headers": {name: value for name, value in seen.headers.items() if name not in varying},
+        "body": seen.body,
+    } == {"headers": HEADERS, "body": None, **expected}
+    assert varying - {"Content-Length"} <= set(seen.headers)
