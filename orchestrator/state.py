@@ -81,8 +81,8 @@ class RunSummary:
     ended_at: float | None
     exit_code: int | None
     units: int
-    outcomes: Mapping[str, int]
     program: str
+    outcomes: Mapping[str, int]
 
 
 @dataclass(slots=True)

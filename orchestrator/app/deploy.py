@@ -83,7 +83,7 @@ async def _deploy(options: DeployOptions) -> int:
 async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
     """Read what is live and what the sources hold, and plan."""
     world, specs = session.world, session.request.specs
-    output.note(f"reading {len(specs)} functions' sources, and what is live")
+    output.say(f"reading {len(specs)} functions' sources, and what is live")
     try:
         have = await read_folders(world, {spec.folder_id for spec in specs.values()})
     except CloudError as error:
@@ -122,7 +122,7 @@ async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources)
             _announce(bus, plan, clock(), sources)
             result = await execute(plan, have, world, bus, session.stop)
             code = exit_code(result.outcomes.values(), interrupted=bool(session.stop.reason))
-            bus(RunEnded(clock(), code, session.stop.reason))
+            bus(RunEnded(clock(), int(code), session.stop.reason))
     _say_the_end(session, state, result)
     return code
 

@@ -11,27 +11,35 @@ import orjson
 from orchestrator.errors import Exit, ManifestError
 from orchestrator.manifest.load import json_schema, load
 
+_ANY_FOLDER = "unknown-folder"
+
 
 def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
     """Say whether the manifest is good. Raises `ManifestError` (text), or prints its mistakes as JSON."""
+    # Where the functions live may well be known only where they are deployed from.
+    environ = {"YC_FOLDER_ID": _ANY_FOLDER, **os.environ}
     try:
-        manifest = load(config, os.environ)
+        manifest = load(config, environ)
     except ManifestError as error:
         if output == "text":
             raise
         rows = [{"file": m.file, "line": m.line, "key": m.key, "rule": m.rule} for m in error.mistakes]
         echo(orjson.dumps({"valid": False, "mistakes": rows}, option=orjson.OPT_INDENT_2).decode())
         return Exit.USAGE
+    warnings = list(manifest.warnings)
+    homeless = sum(spec.folder_id == _ANY_FOLDER for spec in manifest.functions.values())
+    if homeless:
+        warnings.append(f"{homeless} functions have no folder yet: set YC_FOLDER_ID before you deploy")
     if output == "json":
         data = {
             "valid": True,
             "functions": sorted(manifest.functions),
             "jobs": sorted(manifest.jobs),
-            "warnings": manifest.warnings,
+            "warnings": warnings,
         }
         echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
         return Exit.DONE
-    for warning in manifest.warnings:
+    for warning in warnings:
         echo(f"warning: {warning}")
     disabled = sum(not spec.enabled for spec in manifest.functions.values())
     extra = f" ({disabled} disabled)" if disabled else ""

@@ -88,7 +88,7 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
 
 
 async def confirm(*, yes: bool) -> None:
-    """Ask whether to go on. Raises `UsageError` where nobody can be asked, `InterruptedRunError` where the answer is no."""
+    """Ask whether to go on. Raises `UsageError` where nobody can be asked, `InterruptedRunError` for a no."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -105,10 +105,9 @@ async def displays(run_id: str, units: int, state: RunState, options: DeployOpti
     """Show progress, write logs and the event file for the length of a run."""
     display = progress(sys.stderr, total=units, state=state)
     listeners: list[Listener] = [LogListener(run_id), display]
+    if options.events is not None:
+        listeners.append(EventFile(options.events, run_id))
     async with anyio.create_task_group() as group:
-        if options.events is not None:
-            file = EventFile(options.events, run_id)
-            listeners.append(file)
         group.start_soon(display.run)
         try:
             yield listeners

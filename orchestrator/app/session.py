@@ -19,7 +19,7 @@ from orchestrator.cloud.storage import S3ObjectStore, static_keys
 from orchestrator.errors import CloudError, StartError
 from orchestrator.journal.lock import lock
 from orchestrator.manifest.load import load
-from orchestrator.model import CloudAddress, FunctionSpec, Manifest, Storage
+from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
@@ -68,11 +68,10 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> S
         address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
     connection = await stack.enter_async_context(connect(address, request.environ, version=__version__))
     packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
-    keys = static_keys(request.environ)
-    store = await stack.enter_async_context(
-        S3ObjectStore(connection.storage_endpoint, credentials=keys, token=None if keys else connection.token)
-    )
-    await _check_bucket(store, storage)
+    store = None
+    if storage.bucket is not None:
+        store = await stack.enter_async_context(_store(connection, request.environ))
+        await _check(store, storage.bucket)
     world = World(
         functions=connection.functions,
         operations=connection.operations,
@@ -90,10 +89,19 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> S
     return Session(request, connection, world, stop, run_id)
 
 
-async def _check_bucket(store: S3ObjectStore, storage: Storage) -> None:
-    if storage.bucket is None:
-        return
+def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
+    keys = static_keys(environ)
+    return S3ObjectStore(
+        connection.storage_endpoint,
+        credentials=keys,
+        token=None if keys else connection.token,
+        renew=None if keys else connection.renew,
+        environ=environ,
+    )
+
+
+async def _check(store: S3ObjectStore, bucket: str) -> None:
     try:
-        await store.check(storage.bucket)
+        await store.check(bucket)
     except CloudError as error:
         raise StartError(error.message, advice=error.advice) from error

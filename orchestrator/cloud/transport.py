@@ -93,9 +93,10 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not breaks.before_sending(error)
             message, advice = breaks.explain(error, target, proxy, total_limit_s, sent=sent)
-            raise CloudError(
-                message, call=name, sent=sent, client_request_id=client_request_id, advice=advice
-            ) from error
+            # aiohttp's own text may show the proxy's password, and a cause is shown wherever an error is logged.
+            raise CloudError(message, call=name, sent=sent, client_request_id=client_request_id, advice=advice) from (
+                None if proxy is not None and proxy.password else error
+            )
         raw = answers.Raw(name, target, response.status, response.headers, content, client_request_id, secret)
         answer = answers.read(raw, self.now())
         self._set_clock(response.headers)

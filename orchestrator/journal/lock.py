@@ -1,4 +1,4 @@
-"""One run at a time per state folder: an advisory lock of the operating system, so a dead holder's is free by itself."""
+"""One run at a time per state folder: a lock of the operating system, so a dead holder's is free by itself."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ class Store:
         journal = RunJournal(self._path, self._connection, started.run_id)
         with translated(self._path), _transaction(self._connection):
             self._connection.execute(
-                "INSERT INTO runs (id, started_at, verb, endpoint, units, program, schema) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (id, started_at, verb, endpoint, units, program, schema)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             journal.insert(started)
@@ -91,13 +92,10 @@ class Store:
         """All runs, the newest first. Raises `JournalError`."""
         with translated(self._path):
             rows = self._connection.execute(
-                "SELECT id, verb, endpoint, started_at, ended_at, exit_code, units, outcomes, program"
+                "SELECT id, verb, endpoint, started_at, ended_at, exit_code, units, program, outcomes"
                 " FROM runs ORDER BY started_at DESC, id DESC"
             ).fetchall()
-            return [
-                RunSummary(id, verb, endpoint, started_at, ended_at, exit_code, units, self._counts(id, counts), program)
-                for id, verb, endpoint, started_at, ended_at, exit_code, units, counts, program in rows
-            ]  # fmt: skip
+            return [RunSummary(*facts, outcomes=self._counts(facts[0], counts)) for *facts, counts in rows]
 
     def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
         if stored is not None:
@@ -139,14 +137,14 @@ class Store:
         """
         with translated(self._path):
             rows = self._connection.execute("SELECT id FROM runs ORDER BY started_at DESC, id DESC").fetchall()
-        ids = [id for (id,) in rows]
+        ids: list[str] = [run_id for (run_id,) in rows]
         if not ids:
             raise UsageError(f"no runs yet: {self._path.parent} holds no journal of any", advice="deploy first")
         if text == "last":
             return ids[0]
         if text in ids:
             return text
-        fitting = [id for id in ids if id.startswith(text)] if text else []
+        fitting = [run_id for run_id in ids if run_id.startswith(text)] if text else []
         if len(fitting) == 1:
             return fitting[0]
         what = f"{len(fitting)} runs begin with {text!r}" if fitting else f"there is no run {text!r}"

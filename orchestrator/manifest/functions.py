@@ -37,6 +37,8 @@ class Functions:
         }
         self._broken_templates = {str(path[1]) for path in check.broken if path[0] == "templates" and len(path) == 2}
         self._merged: dict[tuple[str, ...], tuple[tuple[Layer, ...], dict[str, object]]] = {}
+        self._main = main
+        self._cloud_line = None if "cloud" in main.raw else 0
         self._drafts: dict[str, Draft] = {}
         self.made: dict[str, FunctionSpec] = {}
         for template in self._templates.values():
@@ -80,7 +82,10 @@ class Functions:
         """Hold a function against all rules; make its value where it keeps them."""
         sound = not any(layer.check.broken for layer in draft.layers)
         folder_id = draft.values.get("folder_id", self._folder_id)
-        for breach in self._breaches(draft, folder_id):
+        if folder_id is None and not self._folder_is_broken and not draft.is_broken(("folder_id",)):
+            rule = "no folder: set it here, in [defaults], for each function, or as YC_FOLDER_ID in the environment"
+            self._findings.mistake(self._main, ("cloud", "folder_id"), rule, line=self._cloud_line, function=draft.key)
+        for breach in self._breaches(draft):
             if any(map(draft.is_broken, breach.others)):
                 continue
             origin = draft.origin(breach.path)
@@ -95,13 +100,11 @@ class Functions:
             is_folder = self._disk.kind(draft.values.get("source", "")) == "folder"
             self.made[draft.key] = function(draft, folder_id, is_folder)
 
-    def _breaches(self, draft: Draft, folder_id: str | None) -> Iterable[Breach]:
+    def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)
         for key in _REQUIRED:
             if key not in draft.values and not draft.is_broken((key,)):
                 yield Breach((key,), "is required: here, in a template or in [defaults]")
-        if folder_id is None and not self._folder_is_broken and not draft.is_broken(("folder_id",)):
-            yield Breach(("folder_id",), "no folder: set it here, in [cloud] or [defaults], or set YC_FOLDER_ID")
         yield from code_rules.breaches(draft, self._disk)
         yield from rules.breaches(draft.values)
 

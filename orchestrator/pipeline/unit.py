@@ -27,7 +27,7 @@ from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedErr
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.slots import Domain
 from orchestrator.policy import Verdict, judge
-from orchestrator.ports import Functions
+from orchestrator.ports import Functions, ObjectStore
 
 _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
 _MAX_ATTEMPTS = 5  # replays of Operations that had failed before this run began; each attempt is a key of its own
@@ -60,8 +60,9 @@ class Deployer:
         if isinstance(code, VersionCopy):
             return request.copy_of(code)
         package = await self._package(unit, code)
-        if self.operator.world.storage.bucket is not None:
-            return request.from_bucket(await self._upload(unit, package, self.operator.world.storage.bucket))
+        store, bucket = self.operator.world.store, self.operator.world.storage.bucket
+        if store is not None and bucket is not None:
+            return request.from_bucket(await self._upload(unit, package, store, bucket))
         if package.size_bytes > request.INLINE_MAX_BYTES:
             raise StepFailedError(
                 Step.PACKAGE,
@@ -89,7 +90,7 @@ class Deployer:
             raise StepFailedError(Step.PACKAGE, changed)
         return package
 
-    async def _upload(self, unit: Unit, package: Package, bucket: str) -> StoredObject:
+    async def _upload(self, unit: Unit, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
         world, emit = self.operator.world, self.operator.emit
         key = f"{world.storage.prefix}{package.sha256}.zip"
 
@@ -102,7 +103,7 @@ class Deployer:
             try:
                 if stored is None:
                     stored = await retried(
-                        partial(world.store.put_once, bucket, key, package, progress),
+                        partial(store.put_once, bucket, key, package, progress),
                         rng=world.rng,
                         on_retry=self.operator.retrying(unit.key, Step.UPLOAD),
                     )

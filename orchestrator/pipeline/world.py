@@ -18,7 +18,7 @@ class World:
     functions: Functions
     operations: Operations
     directory: Directory
-    store: ObjectStore
+    store: ObjectStore | None  # None: there is no bucket, packages go inline
     packager: Packager
     clock: Clock
     server_time: Callable[[], datetime | None]  # the cloud's clock, as it last told

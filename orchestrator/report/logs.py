@@ -85,17 +85,21 @@ class _Bridge(logging.Handler):
 
 
 class LogListener:
-    """Turns events into log calls, with `run_id` bound for everything that is logged during the run."""
+    """Turns events into log calls, and binds `run_id` for everything else that is logged while the run lasts."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._log: Any = structlog.get_logger()
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):  # inherited by the tasks that the run starts
+            structlog.contextvars.bind_contextvars(run_id=self._run_id)
         handler = _LINES.get(type(event))
         if handler is not None:
             level, text, facts = handler(event)
-            self._log.log(LEVELS[level], text, run_id=self._run_id, **facts)
+            self._log.log(LEVELS[level], text, **({"run_id": self._run_id} | facts))
+        if isinstance(event, RunEnded):
+            structlog.contextvars.unbind_contextvars("run_id")
 
 
 _Line = tuple[str, str, dict[str, Any]]

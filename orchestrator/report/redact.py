@@ -160,7 +160,9 @@ class Redactor:
         redacted = {}
         for key, value in mapping.items():
             hide = (isinstance(key, str) and is_secret_name(key)) or (named and key == "value")
-            redacted[self.text(key) if isinstance(key, str) else key] = self._hidden(value) if hide else self.value(value)
+            redacted[self.text(key) if isinstance(key, str) else key] = (
+                self._hidden(value) if hide else self.value(value)
+            )
         return redacted
 
     def _hidden(self, value: Any) -> Any:

@@ -40,7 +40,7 @@ async def _nothing(_ask: Ask) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of the API. `name`: what faults know it by. `prepare` spares the event loop a part of what `act` does."""
+    """A method of the API. `name`: what faults know it by. `prepare` spares the event loop a part of `act`."""
 
     method: str
     path: str

@@ -44,7 +44,10 @@ ANSWERS = [
     (answer("502 Bad Gateway", HTML[0], *HTML[1:]), Code.UNAVAILABLE, Verdict.UNSURE, "HTTP 502 with an HTML page",
      OTHER_SERVER),
     (answer("403 Forbidden", HTML[0], *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
-    (answer("200 OK", HTML[0], *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("200 OK", "<html></html>", *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page",
+     OTHER_SERVER),
+    # Botocore makes a 500 of a 200 whose body is not XML.
+    (answer("200 OK", HTML[0], *HTML[1:]), Code.INTERNAL, Verdict.UNSURE, "HTML page", OTHER_SERVER),
     (answer("200 OK", "", CLOSE), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
     (answer("503 Unavailable", "", CLOSE), Code.UNAVAILABLE, Verdict.UNSURE, "unavailable", "again"),
     (answer("500 Error", "{'not': 'xml'", CLOSE), Code.INTERNAL, Verdict.UNSURE, "internal error", "again"),
@@ -109,6 +112,13 @@ def test_a_bucket_that_can_be_listed_passes() -> None:
 def test_a_list_that_is_no_list_is_an_error() -> None:
     error = check(answer("403 Forbidden"), answer("200 OK", HTML[0], *HTML[1:]))
     assert error is not None
+    assert OTHER_SERVER in error.advice
+
+
+def test_a_page_of_a_network_is_no_bucket() -> None:
+    error = check(answer("200 OK", "", *HTML[1:]))
+    assert error is not None
+    assert error.code is Code.FAILED_PRECONDITION
     assert OTHER_SERVER in error.advice
 
 

@@ -168,6 +168,7 @@ def test_a_proxy_that_refuses_was_never_asked_for_the_call() -> None:
     assert not error.sent
     assert f"refused to connect to {HOST}:443: HTTP 407 Proxy Authentication Required" in error.message
     assert "pass" not in error.message
+    assert (error.__cause__, error.__suppress_context__) == (None, True)  # aiohttp's own text has the password
 
 
 def test_a_proxy_that_is_away_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
@@ -17,7 +18,7 @@ from orchestrator.stamp import read_stamp
 from tests.engine import Bench, sources
 
 
-def kinds(outcomes: dict[str, object]) -> Counter[str]:
+def kinds(outcomes: Mapping[str, object]) -> Counter[str]:
     return Counter(type(outcome).__name__ for outcome in outcomes.values())
 
 

@@ -193,8 +193,8 @@ WHOLE = [
         "required",
     ),
     (
-        FUNCTION.replace('folder_id = "b1g"\n', "").replace("fun]", "fun] # <-"),
-        "functions.fun.folder_id",
+        FUNCTION.replace('folder_id = "b1g"\n', "").replace("[cloud]", "[cloud] # <-"),
+        "cloud.folder_id",
         "YC_FOLDER_ID",
     ),
     (

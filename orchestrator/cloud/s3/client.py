@@ -55,6 +55,7 @@ class Client:
         self._credentials = credentials
         self._bearer = bearer
         self._s3 = _open(endpoint, credentials, threads, proxies, ca_file)
+        self._s3.meta.events.register("before-call.s3", _stay_in_region)
         self._s3.meta.events.register("before-send.s3", self._before_send)
 
     def close(self) -> None:
@@ -81,12 +82,12 @@ class Client:
             if not answer.get("ETag"):
                 meta = answer["ResponseMetadata"]
                 return not_storage("put object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
-        except OSError as error:
-            return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
         except (BotoCoreError, ClientError, AbandonedError) as error:
             existed = _status(error) == 412  # If-None-Match: * does not hold: it is there
             if not existed:
                 return translate(error, call="put object", bucket=bucket, host=self._host)
+        except OSError as error:  # after botocore's: some of its errors are OSErrors as well
+            return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
     def check(self, bucket: str, call: Call) -> CloudError | None:
@@ -94,13 +95,15 @@ class Client:
         try:
             with call:
                 try:
-                    self._s3.head_bucket(Bucket=bucket)
+                    meta = self._s3.head_bucket(Bucket=bucket)["ResponseMetadata"]
                 except ClientError as error:
                     if _status(error) not in (400, 403):
                         raise
-                    self._s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+                    meta = self._s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["ResponseMetadata"]
         except (BotoCoreError, ClientError, AbandonedError) as error:
             return translate(error, call="check bucket", bucket=bucket, host=self._host)
+        if "html" in meta["HTTPHeaders"].get("content-type", ""):
+            return not_storage("check bucket", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return None
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> None:
@@ -142,6 +145,11 @@ def _open(
     http = client._endpoint.http_session  # noqa: SLF001 - see above
     http._pool_classes_by_scheme.update({"http": Pool, "https": TlsPool})  # noqa: SLF001 - see above
     return client
+
+
+def _stay_in_region(context: dict[str, Any], **_: object) -> None:
+    # Botocore would ask a bucket that is elsewhere for its region, and for ever if that is answered in the same way.
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def _deaf_session_variables() -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""What the cloud answers, and what lies in its buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.model.wanted import Json
+
+
+@dataclass(frozen=True, slots=True)
+class OperationError:
+    """google.rpc.Status of an Operation."""
+
+    code: int
+    message: str
+    details: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An Operation as last seen. `error` may be there before `done`: the cloud is then still undoing."""
+
+    id: str
+    done: bool
+    description: str = ""
+    created_at: datetime | None = None
+    modified_at: datetime | None = None
+    metadata: Json = field(default_factory=dict)
+    error: OperationError | None = None
+    response: Json | None = None
+    poll_after_s: float | None = None  # the server's wish: `x-operation-poll-interval`, `Retry-After`
+    request_id: str = ""
+    server_trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Function that exists."""
+
+    id: str
+    folder_id: str
+    name: str
+    status: str = "ACTIVE"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A Version that exists. `raw` is the whole answer: unknown fields are never dropped in silence."""
+
+    id: str
+    function_id: str
+    status: str
+    description: str
+    created_at: datetime | None
+    tags: tuple[str, ...]
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One limit of quota-manager, and how much of it is used."""
+
+    id: str
+    limit: float
+    usage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a SourceCode holds now. `hash`: hex SHA-256 over path, executable bit and content of each file, in order of
+    the paths. `paths`: the names in the package, sorted.
+    """
+
+    hash: str
+    size_bytes: int  # unpacked
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A zip on this machine's disk."""
+
+    path: Path
+    sha256: str  # hex, of the zip
+    size_bytes: int  # of the zip
+    tree_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A package in a bucket. `existed`: it was there already, nothing was uploaded."""
+
+    bucket: str
+    key: str
+    sha256: str
+    size_bytes: int
+    existed: bool

@@ -1,0 +1,119 @@
+"""The plan: its units, and what becomes of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.model.live import Tree
+from orchestrator.model.wanted import FunctionSpec
+
+
+class Action(StrEnum):
+    """What a plan does to one function."""
+
+    CREATE = "create"  # the Function, and its first Version
+    VERSION = "new version"
+    COPY = "copy"  # a new Version with the code of another
+    UNCHANGED = "unchanged"
+    BLOCKED = "blocked"
+
+
+class Step(StrEnum):
+    """The steps of a unit, in their order."""
+
+    BUILD = "build"
+    PACKAGE = "package"
+    UPLOAD = "upload"
+    QUEUE = "queue"  # waiting for an operation slot
+    FUNCTION = "function"  # creating the Function
+    CREATE = "create"  # createVersion, until it is accepted
+    TRACK = "track"  # the Operation, until it is done
+    OBSERVE = "observe"  # reading back what is live
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a unit failed, complete enough to act on. Times and ids as the cloud gave them."""
+
+    message: str
+    kind: str = ""  # groups equal failures: "INVALID_ARGUMENT", "package", "build"
+    http_status: int | None = None
+    request_id: str = ""
+    server_trace_id: str = ""
+    client_request_id: str = ""
+    operation_id: str = ""
+    advice: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One function of a plan. `base_version_id`: the `$latest` that the plan was based on (None: there is none)."""
+
+    key: str
+    spec: FunctionSpec
+    action: Action
+    reason: str
+    fingerprint: str = ""
+    tree: Tree | None = None
+    function_id: str | None = None
+    base_version_id: str | None = None
+    failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
+    failed_step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All units, in the order in which they start."""
+
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The wanted version exists; `observed` once it was read back from the cloud."""
+
+    version_id: str
+    observed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What is live is what is wanted."""
+
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The unit failed in `step`."""
+
+    step: Step
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Nothing was tried, for the reason given."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run ended before this unit's version was asked for."""
+
+    reason: str = "the run was stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Asked for, but its end was not seen: not a failure. Deploying again re-attaches by the same Idempotency-Key."""
+
+    reason: str
+    operation_id: str = ""
+    version_id: str = ""
+
+
+Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown

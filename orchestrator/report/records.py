@@ -1,0 +1,67 @@
+"""A unit as JSON values, for programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.events import outcome_name, outcome_to_dict
+from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
+from orchestrator.report.redact import redact
+from orchestrator.state import UnitState
+
+NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
+
+
+def name_of(unit: UnitState) -> str:
+    """Name a unit's outcome."""
+    return outcome_name(unit.outcome) if unit.outcome is not None else NOT_ENDED
+
+
+def record(unit: UnitState) -> dict[str, Any]:
+    """Give a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds."""
+    return {
+        "function": unit.key,
+        "name": unit.name,
+        "folder_id": unit.folder_id,
+        "function_id": unit.function_id,
+        "action": unit.action,
+        "reason": redact(unit.reason),
+        "base_version_id": unit.base_version_id,
+        "fingerprint": unit.fingerprint,
+        "version_id": unit.version_id,
+        "outcome": name_of(unit),
+        **_details(unit.outcome),
+        "step": unit.step,
+        "started_at": iso(unit.started_at),
+        "ended_at": iso(unit.ended_at),
+        "seconds": {str(step): round(seconds, 3) for step, seconds in unit.seconds.items()},
+        "retries": unit.retries,
+        "operation_ids": list(unit.operations),
+        "requests": [
+            {"call": request.call, "idempotency_key": request.idempotency_key, "attempt": request.attempt}
+            for request in unit.requests
+        ],
+        "package": _package(unit),
+    }
+
+
+def _package(unit: UnitState) -> dict[str, Any] | None:
+    if unit.package is None:
+        return None
+    return {name: getattr(unit.package, name) for name in ("bucket", "object", "sha256", "size_bytes", "existed")}
+
+
+def _details(outcome: Outcome | None) -> dict[str, Any]:
+    if isinstance(outcome, Failed):
+        failure = outcome_to_dict(outcome)["failure"]
+        shown = {name: redact(failure[name]) for name in ("message", "advice", "detail")}
+        return {"failed_step": outcome.step, "failure": failure | shown}
+    if isinstance(outcome, Blocked | Cancelled | Unknown):
+        return {"outcome_reason": redact(outcome.reason)}
+    return {}
+
+
+def iso(at: float | None) -> str | None:
+    """Write seconds since the epoch as ISO 8601 in UTC."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
