@@ -20,7 +20,7 @@ class Have:
     versions: Mapping[str, Version] = field(default_factory=dict)
     tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (function id, tag)
     clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
-    read_at: datetime | None = None  # by the cloud's clock
+    read_at: datetime | None = None  # by the cloud's clock, before the first listing began
 
     def latest(self, function_id: str) -> Version | None:
         """Find the Version that `$latest` stands for."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from orchestrator.errors import JournalError
 from orchestrator.events import Event
 from orchestrator.have import Have
 from orchestrator.manifest.load import load
@@ -37,6 +38,7 @@ from orchestrator.sandbox.memory_ports import (
 from orchestrator.sandbox.objects import Objects
 from orchestrator.sandbox.quotas import Quotas
 from orchestrator.sandbox.virtual_time import run
+from tests.protobuf import parse_create_version
 
 EPOCH_S = 1_790_000_000.0  # virtual time starts here
 BUCKET = "packages"
@@ -68,13 +70,14 @@ class InlinePackager:
 
 
 class RecordingFunctions(MemoryFunctions):
-    """Remembers every createVersion as it was sent: (Idempotency-Key, body)."""
+    """Remembers every createVersion as it was sent, (Idempotency-Key, body), and holds it against the protobufs."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
         self.sent: list[tuple[str, Mapping[str, Any]]] = []
 
     async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Any:
+        parse_create_version(body)
         self.sent.append((idempotency_key, body))
         return await super().create_version(body, idempotency_key=idempotency_key)
 
@@ -108,6 +111,7 @@ class Bench:
         self.packager = InlinePackager(self.root / "zips")
         self.events: list[Event] = []
         self.seconds = 0.0
+        self.break_journal_after: int | None = None  # events; from then on it cannot be written
         self._past_s = 0.0
 
     def world(self, nonce: str = "") -> World:
@@ -124,6 +128,11 @@ class Bench:
             limits=self.limits,
             nonce=nonce,
         )
+
+    def emit(self, event: Event) -> None:
+        if self.break_journal_after is not None and len(self.events) >= self.break_journal_after:
+            raise JournalError("the disk is full")
+        self.events.append(event)
 
     def deploy(
         self,
@@ -150,7 +159,7 @@ class Bench:
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(self.plan, have, world, self.events.append, self.stop)
+                result = await execute(self.plan, have, world, self.emit, self.stop)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result

@@ -17,13 +17,22 @@ from orchestrator.app.options import (
 )
 from orchestrator.app.serve import seconds
 from orchestrator.app.session import Session, open_session, read_request
-from orchestrator.app.signals import watch
-from orchestrator.errors import CloudError, Exit, InterruptedRunError, StartError, UsageError
+from orchestrator.app.signals import watching
+from orchestrator.errors import (
+    CloudError,
+    Exit,
+    InterruptedRunError,
+    JournalError,
+    OrchestratorError,
+    StartError,
+    UsageError,
+)
 from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitPlanned
 from orchestrator.have import Have
 from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Plan
 from orchestrator.pipeline.bus import Bus
+from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.inventory import Sources, read_folders, read_sources, resolve_names
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop, StoppedError
@@ -56,7 +65,8 @@ def deploy_command(given: Mapping[str, Any]) -> int:
     if options.sandbox and options.endpoint:
         raise UsageError("--sandbox and --endpoint exclude each other", advice="leave one of them out")
     output.configure_logs(options.log)
-    return anyio.run(_deploy, options)
+    with ungrouped(OrchestratorError):
+        return anyio.run(_deploy, options)
 
 
 async def _deploy(options: DeployOptions) -> int:
@@ -64,9 +74,7 @@ async def _deploy(options: DeployOptions) -> int:
     for warning in request.manifest.warnings:
         output.warn(warning)
     stop = Stop()
-    async with AsyncExitStack() as stack:
-        signals = await stack.enter_async_context(anyio.create_task_group())
-        await signals.start(watch, stop, output.say)
+    async with watching(stop, output.say), AsyncExitStack() as stack:
         try:
             with stop.interruptible():
                 session = await open_session(stack, request, stop)
@@ -76,8 +84,6 @@ async def _deploy(options: DeployOptions) -> int:
             return await _carry_out(session, have, plan, sources)
         except StoppedError as error:
             raise InterruptedRunError(f"{error}: nothing was sent", advice="run the same command again") from None
-        finally:
-            signals.cancel_scope.cancel()
 
 
 async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
@@ -110,19 +116,22 @@ async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources)
             at=clock(),
             run_id=session.run_id,
             verb="deploy",
-            endpoint=session.connection.endpoint,
+            endpoint=session.endpoint,
             manifest=str(options.config),
             units=len(plan.units),
             program=__version__,
         )
         state = RunState()
         async with output.displays(session.run_id, len(plan.units), state, options) as listeners:
-            bus = Bus(store.start_run(started), state, listeners)
+            bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
             bus(started)
             _announce(bus, plan, clock(), sources)
             result = await execute(plan, have, world, bus, session.stop)
             code = exit_code(result.outcomes.values(), interrupted=bool(session.stop.reason))
-            bus(RunEnded(clock(), int(code), session.stop.reason))
+            try:
+                bus(RunEnded(clock(), int(code), session.stop.reason))
+            except JournalError as error:
+                output.warn(error.message)
     _say_the_end(session, state, result)
     return code
 

@@ -23,6 +23,7 @@ from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
+from orchestrator.report.redact import Redactor
 from orchestrator.selection import select
 
 
@@ -46,6 +47,8 @@ class Session:
     world: World
     stop: Stop
     run_id: str
+    redactor: Redactor
+    endpoint: str  # as the journal remembers it: "sandbox", or the installation's
 
 
 def read_request(options: DeployOptions, environ: Mapping[str, str]) -> Request:
@@ -86,7 +89,8 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> S
         cloud_id=address.cloud_id,
         nonce=(options.run_key or run_id) if options.force else "",
     )
-    return Session(request, connection, world, stop, run_id)
+    endpoint = "sandbox" if options.sandbox else connection.endpoint
+    return Session(request, connection, world, stop, run_id, _redactor(request), endpoint)
 
 
 def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
@@ -98,6 +102,15 @@ def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
         renew=None if keys else connection.renew,
         environ=environ,
     )
+
+
+def _redactor(request: Request) -> Redactor:
+    """Know the values that must show up nowhere, even where a message of the cloud repeats them."""
+    redactor = Redactor()
+    for spec in request.specs.values():
+        for value in spec.settings.environment.values():
+            redactor.add(value)
+    return redactor
 
 
 async def _check(store: S3ObjectStore, bucket: str) -> None:

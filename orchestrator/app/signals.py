@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskStatus
 
+from orchestrator.errors import OrchestratorError
+from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.stop import Stop
 
 SETTLE_S = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def watch(
+@asynccontextmanager
+async def watching(stop: Stop, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Turn signals into stops until the block ends. Its error comes out as it is, not inside a task group's."""
+    with ungrouped(OrchestratorError):
+        async with anyio.create_task_group() as group:
+            await group.start(_watch, stop, say)
+            yield
+            group.cancel_scope.cancel()
+
+
+async def _watch(
     stop: Stop, say: Callable[[str], None], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """Turn signals into stops for as long as this task lives."""
     interrupts = 0
     async with anyio.create_task_group() as group:
         with anyio.open_signal_receiver(*_SIGNALS) as signals:

@@ -7,11 +7,12 @@ records, never the file. One writer (the holder of the lock) and any number of r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from zlib import crc32
 
 import orjson
@@ -28,6 +29,7 @@ _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
 _KNOWN_SHOWN = 10
+_SUMMARY = [field.name for field in fields(RunSummary)]  # named as the columns are
 
 _OUTCOMES = """
     SELECT outcome, count(*) FROM (
@@ -92,10 +94,12 @@ class Store:
         """All runs, the newest first. Raises `JournalError`."""
         with translated(self._path):
             rows = self._connection.execute(
-                "SELECT id, verb, endpoint, started_at, ended_at, exit_code, units, program, outcomes"
-                " FROM runs ORDER BY started_at DESC, id DESC"
+                f"SELECT {', '.join(_SUMMARY)} FROM runs ORDER BY started_at DESC, id DESC"  # noqa: S608 - ours
             ).fetchall()
-            return [RunSummary(*facts, outcomes=self._counts(facts[0], counts)) for *facts, counts in rows]
+            return [
+                RunSummary(**dict(zip(_SUMMARY, row, strict=True)) | {"outcomes": self._counts(row[0], row[-1])})
+                for row in rows
+            ]
 
     def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
         if stored is not None:
@@ -108,21 +112,25 @@ class Store:
         Raises `JournalError` where a record is missing, damaged, or has changed its meaning since.
         """
         with translated(self._path):
-            found = self._connection.execute("SELECT schema FROM runs WHERE id = ?", (run_id,)).fetchone()
-            if found is not None and found[0] > SCHEMA:
+            found = self._connection.execute("SELECT schema, ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
+            schema, ended_at = found or (SCHEMA, None)
+            if schema > SCHEMA:
                 raise JournalError(
                     f"run {run_id} was written by a newer orchestrator", advice="upgrade orchestrator to read it"
                 )
             rows = self._connection.execute(
                 "SELECT seq, kind, data, crc FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
             )
-            for expected, (seq, kind, data, crc) in enumerate(rows, start=1):
-                if seq != expected:
-                    raise damaged(self._path, run_id, expected, "is missing")
+            count, kind = 0, ""
+            for count, (seq, kind, data, crc) in enumerate(rows, start=1):
+                if seq != count:
+                    raise damaged(self._path, run_id, count, "is missing")
                 if crc32(data.encode()) != crc:
                     raise damaged(self._path, run_id, seq, "does not match its checksum")
                 if kind in EVENTS:
                     yield self._event(run_id, seq, data)
+            if ended_at is not None and kind != RunEnded.kind:
+                raise damaged(self._path, run_id, count + 1, "is missing")
 
     def _event(self, run_id: str, seq: int, data: str) -> Event:
         try:
@@ -183,11 +191,11 @@ class RunJournal:
 
     def insert(self, event: Event) -> None:
         """Write the next record, inside whatever transaction there is."""
-        fields: Mapping[str, Any] = to_dict(event)
-        data = orjson.dumps(fields)
+        values = to_dict(event)
+        data = orjson.dumps(values)
         self._connection.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._run_id, self._seq + 1, event.at, event.kind, fields.get("key", ""), data.decode(), crc32(data)),
+            (self._run_id, self._seq + 1, event.at, event.kind, values.get("key", ""), data.decode(), crc32(data)),
         )
         self._seq += 1
 

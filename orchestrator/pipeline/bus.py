@@ -16,14 +16,26 @@ _log = structlog.get_logger()
 
 
 class Bus:
-    """Call it with an event. A journal that cannot be written raises `JournalError`; a listener never stops a run."""
+    """Call it with an event. A journal that cannot be written raises `JournalError`; a listener never stops a run.
 
-    def __init__(self, journal: Journal, state: RunState, listeners: Iterable[Listener] = ()) -> None:
+    `clean` takes out of an event what may stand nowhere: the cloud's messages may repeat values that were sent.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: RunState,
+        listeners: Iterable[Listener] = (),
+        *,
+        clean: Callable[[Event], Event] = lambda event: event,
+    ) -> None:
         self._journal = journal
+        self._clean = clean
         self.state = state
         self._listeners = list(listeners)
 
     def __call__(self, event: Event) -> None:
+        event = self._clean(event)
         self._journal.append(event)
         self.state.apply(event)
         for listener in tuple(self._listeners):

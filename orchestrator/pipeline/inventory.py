@@ -13,6 +13,7 @@ from orchestrator.errors import CloudError, PackageError
 from orchestrator.have import Have, have
 from orchestrator.model import Failure, Function, FunctionSpec, Secret, SourceCode, Step, Version
 from orchestrator.pipeline import failure
+from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
 from orchestrator.plan import Prepared
@@ -34,12 +35,8 @@ async def read_folders(world: World, folder_ids: Iterable[str]) -> Have:
         versions.extend(await retried(partial(world.functions.list_versions, folder_id), rng=world.rng))
         clouds[folder_id] = world.cloud_id or await _cloud_of(world, folder_id)
 
-    folders = sorted(set(folder_ids))
-    if folders:
-        # The cloud's own time must be known before the first listing: see `Have.read_at`.
-        await retried(partial(world.functions.list_runtimes), rng=world.rng)
-    read_at = world.server_time()
-    await _each(folders, read, at_once=8)
+    read_at = world.server_time()  # before the first listing: whatever ended earlier is in it
+    await _each(sorted(set(folder_ids)), read, at_once=8)
     return have(functions, versions, clouds=clouds, read_at=read_at)
 
 
@@ -187,14 +184,7 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_
         for item in queue:
             await work(item)
 
-    try:
+    with ungrouped(CloudError):
         async with anyio.create_task_group() as group:
             for _ in range(at_once):
                 group.start_soon(worker)
-    except* CloudError as errors:
-        raise _first(errors) from None
-
-
-def _first(group: BaseExceptionGroup[CloudError]) -> CloudError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

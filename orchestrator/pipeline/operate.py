@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import anyio
+import structlog
 
 from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
@@ -89,7 +90,8 @@ class Operator:
         started_at, ok = anyio.current_time(), False
         self.emit(StepStarted(self.world.clock(), key, step))
         try:
-            yield
+            with structlog.contextvars.bound_contextvars(step=str(step)):
+                yield
             ok = True
         finally:
             seconds = anyio.current_time() - started_at
@@ -121,7 +123,7 @@ class Operator:
             )
         )  # fmt: skip
         attempt.unsure = False
-        with self.step(attempt.key, Step.TRACK):
+        with self.step(attempt.key, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
             tracked = await self.tracker.finished(operation)
             if not tracked.operation.done:
                 self.kept.append(slot)

@@ -12,6 +12,7 @@ from orchestrator.events import UnitEnded
 from orchestrator.have import Have
 from orchestrator.model import Action, Blocked, Cancelled, Failed, Failure, Outcome, Plan, Unchanged, Unit, Unknown
 from orchestrator.pipeline.bus import Emit
+from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.observe import observe
 from orchestrator.pipeline.operate import Attempt, Operator, StepFailedError, UnsettledError
 from orchestrator.pipeline.pace import Pace
@@ -68,9 +69,6 @@ class _Run:
         except InterruptedRunError as error:
             self.break_off(error)
             outcome = _cut_off(attempt, error.message)
-        except JournalError as error:
-            self.break_off(InterruptedRunError(error.message, advice=error.advice))
-            return
         finally:
             self.admission.release()
         self.end(unit, outcome)
@@ -85,7 +83,7 @@ async def execute(plan: Plan, have: Have, world: World, emit: Emit, stop: Stop) 
     operator = Operator(world, emit, stop, Slots(limits), Pace(limits.requests_per_second), tracker)
     run = _Run(world, emit, stop, Deployer(operator, have), anyio.Semaphore(ADMITTED_MAX))
     try:
-        with stop.whole_run:
+        with ungrouped(JournalError), stop.whole_run:
             await _all_units(plan, run)
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
@@ -95,8 +93,12 @@ async def execute(plan: Plan, have: Have, world: World, emit: Emit, stop: Stop) 
             if unit.key not in run.outcomes:
                 attempt = run.attempts.get(unit.key, Attempt(unit.key))
                 run.end(unit, _cut_off(attempt, stop.reason))
-    except JournalError as error:
-        run.break_off(InterruptedRunError(error.message, advice=error.advice))
+    except JournalError as broken:
+        # Nothing may be asked of the cloud that is not written down first.
+        run.break_off(InterruptedRunError(broken.message, advice=broken.advice))
+        for unit in plan.units:
+            attempt = run.attempts.get(unit.key, Attempt(unit.key))
+            run.outcomes.setdefault(unit.key, _cut_off(attempt, broken.message))
     return Result(run.outcomes, run.interruption)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import anyio
+
 from orchestrator import request, stamp
-from orchestrator.errors import CloudError, InterruptedRunError, PackageError
+from orchestrator.errors import CloudError, Code, InterruptedRunError, PackageError
 from orchestrator.events import BytesSent, PackageStored
 from orchestrator.have import Have
 from orchestrator.model import (
@@ -26,11 +28,11 @@ from orchestrator.pipeline import failure
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError, UnsettledError, operation_failure
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.slots import Domain
-from orchestrator.policy import Verdict, judge
+from orchestrator.policy import MAX_ATTEMPTS, Verdict, backoff_s, judge
 from orchestrator.ports import Functions, ObjectStore
 
 _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
-_MAX_ATTEMPTS = 5  # replays of Operations that had failed before this run began; each attempt is a key of its own
+_MAX_REPLAYS = 5  # replays of Operations that had failed before this run began; each attempt is a key of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +126,45 @@ class Deployer:
     async def _create_function(self, unit: Unit, attempt: Attempt) -> str:
         spec, functions = unit.spec, self.operator.world.functions
         domain = self._domain(unit, f"{spec.folder_id}/{spec.name}")
-        for number in range(1, _MAX_ATTEMPTS + 1):
+        for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.function_key(spec.folder_id, spec.name, number)
             send = partial(_send_function, functions, unit)
             call = Call("create", Step.FUNCTION, "", domain, key, number, send)
-            operation = await self.operator.run(call, attempt)
+            try:
+                operation = await self.operator.run(call, attempt)
+            except StepFailedError as error:
+                if error.failure.kind != Code.ALREADY_EXISTS.name:
+                    raise
+                return await self._find_function(unit, error)
             if self._ended_before(operation):
                 continue  # it had failed, or the function that it made is gone: the plan found none
             if operation.error is not None:
                 raise StepFailedError(Step.FUNCTION, operation_failure(operation))
             return str((operation.response or {}).get("id") or operation.metadata["functionId"])
-        raise UnsettledError(f"{_MAX_ATTEMPTS} earlier attempts to create the function were answered instead of this")
+        raise UnsettledError(f"{_MAX_REPLAYS} earlier attempts to create the function were answered instead of this")
+
+    async def _find_function(self, unit: Unit, refused: StepFailedError) -> str:
+        """Find the function that somebody else has made since the plan. Raises `refused` where there is none."""
+        world, spec = self.operator.world, unit.spec
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                functions = await retried(partial(world.functions.list_functions, spec.folder_id), rng=world.rng)
+            except CloudError:
+                break
+            found = next((function for function in functions if function.name == spec.name), None)
+            if found is None:
+                break
+            if found.status != "CREATING":
+                return found.id
+            await anyio.sleep(backoff_s(attempt, world.rng))
+        raise refused
 
     async def _create_version(self, unit: Unit, function_id: str, code: dict[str, Any], attempt: Attempt) -> Deployed:
         world = self.operator.world
         description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         body = request.body(function_id, unit.spec.settings, code, description)
         domain = self._domain(unit, function_id)
-        for number in range(1, _MAX_ATTEMPTS + 1):
+        for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.version_key(body, unit.base_version_id, number, world.nonce)
             send = partial(_send_version, world.functions, body)
             call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send)
@@ -152,7 +175,7 @@ class Deployer:
             if operation.error is not None:
                 raise StepFailedError(Step.TRACK, operation_failure(operation))
             return Deployed(version_id)  # whether it is live is observed at the end
-        raise UnsettledError(f"{_MAX_ATTEMPTS} earlier attempts, all failed, were answered instead of this one")
+        raise UnsettledError(f"{_MAX_REPLAYS} earlier attempts, all failed, were answered instead of this one")
 
     def _domain(self, unit: Unit, function: str) -> Domain:
         folder_id = unit.spec.folder_id

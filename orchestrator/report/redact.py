@@ -6,7 +6,7 @@ Pure functions of text. Nothing that is sent passes through here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from json import dumps
@@ -17,73 +17,12 @@ from uuid import UUID
 
 from orchestrator.events import Event, OperationDone, RunEnded, StepRetried, UnitEnded, UnitPlanned
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
+from orchestrator.report.patterns import MARK, hide_by_look, hide_by_name, is_secret_name
 
-MARK = "[redacted]"
 LEAST = 6  # characters of a value known to be secret; shorter ones would take too much else with them
 
 _E = TypeVar("_E", bound=Event)
-
-# A token may begin after anything but a letter or digit, and after an escape (\n in a repr, %3D in a URL).
-_START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
-_SECRET_WORD = (
-    r"token|secret|passw(?:or)?d|passphrase|private_?key|api_?key|access_?key|authorization|credentials?"
-    r"|text_?value|binary_?value"  # Lockbox payload entries
-)
-_NAME = rf"(?:{_SECRET_WORD})[\w-]{{0,40}}"
-# Names that speak of a secret without being one: ids, versions, files, kinds …
-_HARMLESS = re.compile(
-    r"(?:[_-]?(?:ids?|names?|types?|versions?(?:_?id)?|files?|paths?|urls?|arns?|counts?|mode|ttl|life|bytes|seconds|s"
-    r"|at|expires?(?:_?(?:at|in))?|source|origin|errors?|access))$|^(?:next_?)?page_?token$",
-    re.IGNORECASE,
-)
-_WHOLE_NAME = re.compile(rf"(?:^|[_.-]|(?<=[a-z])(?=[A-Z])|(?<=x)|\b)[\w.-]*?(?:{_SECRET_WORD})", re.IGNORECASE)
-
-_Replacement = str | Callable[[re.Match[str]], str]
-
-
-def _named(match: re.Match[str]) -> str:
-    name, between, value = match.group("name"), match.group("between"), match.group("value")
-    if _HARMLESS.search(name):
-        return match.group()
-    mark = f"{value[0]}{MARK}{value[0]}" if value[0] in "\"'" else MARK
-    return f"{name}{between}{mark}"
-
-
-# In this order: what is longer or surer first.
-_PATTERNS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
-    # PEM, whole, also with its line ends escaped; then one that was cut off.
-    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
-    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:\s|\\+[nr])*[A-Za-z0-9+/=]{16,}(?:[A-Za-z0-9+/=\s]|\\+[nr])*"), MARK),
-    # IAM tokens (cloud-api §4.1), whole and cut off.
-    (re.compile(r"t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{60,}={0,2}"), MARK),
-    (re.compile(rf"{_START}t1\.[A-Za-z0-9_-]{{8,}}={{0,2}}(?:\.[A-Za-z0-9_-]*={{0,2}})?"), MARK),
-    (re.compile(rf"{_START}t1\.[79]eu[A-Za-z0-9_-]*"), MARK),
-    # OAuth tokens of Yandex, new and old.
-    (re.compile(rf"{_START}(?:y[0-9]_[A-Za-z0-9_-]{{16,}}|AQAA[A-Za-z0-9_-]{{28,}})"), MARK),
-    # JWT: a header always begins with {" in base64url.
-    (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"), MARK),
-    # Static keys of Object Storage: the secret half. Their ids (YCAJ…) are no secret.
-    (re.compile(rf"{_START}YC[MNOP][A-Za-z0-9_-]{{30,}}"), MARK),
-    (re.compile(r"(?i)\b(bearer|basic)(\s+|%20)(?=[^\s\[]*[0-9A-Z._=]|[^\s\[]{20})[A-Za-z0-9._~+/-]{6,}={0,2}"), rf"\1\2{MARK}"),
-    # Presigned URLs, and the Authorization header of S3.
-    (re.compile(rf"(?i)(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))(?!{re.escape(MARK)})[^&\s\"'<>]+"), rf"\1{MARK}"),
-    (re.compile(r"(?i)\b(Signature=)[0-9a-f]{64}"), rf"\1{MARK}"),
-    # user:password@ in URLs; begins at :// so that long text without one costs nothing.
-    (re.compile(r"(?<=://)([^/\s:@\"'<>]*:)[^/\s?#\"'<>]+@"), rf"\1{MARK}@"),
-)  # fmt: skip
-_NAMED = (
-    # "name": "value", name='value'
-    re.compile(rf"(?P<name>{_NAME})(?P<between>\\?[\"']?\s{{0,3}}[=:]\s{{0,3}}\\?)(?P<value>\"[^\"\n]+\"|'[^'\n]+')", re.IGNORECASE),
-    # name=value, as environments, queries and forms have it
-    re.compile(rf"(?P<name>{_NAME})(?P<between>=)(?P<value>(?!{re.escape(MARK)})[^\s,;&\"'(){{}}\[\]<>\\]+)", re.IGNORECASE),
-    # name: value, as headers and YAML have it, where the value does not look like a word of a sentence
-    re.compile(rf"(?P<name>{_NAME})(?P<between>:\s{{0,3}})(?P<value>(?=[^\s\[]*\d|[^\s\[]{{20}})[^\s,;&\"'(){{}}\[\]<>\\]{{6,}})", re.IGNORECASE),
-)  # fmt: skip
-
-
-def is_secret_name(name: str) -> bool:
-    """Say whether a value under this name is to be hidden: `YC_TOKEN`, `privateKey`, but not `secret_id`."""
-    return bool(re.search(_SECRET_WORD, name, re.IGNORECASE)) and not _HARMLESS.search(name)
+_A_NAME = re.compile(r"[\w.-]+")
 
 
 class Redactor:
@@ -106,11 +45,7 @@ class Redactor:
         """Redact a text. Doing it again changes nothing."""
         if self._known:
             text = self._without_known(text)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-        for pattern in _NAMED:
-            text = pattern.sub(_named, text)
-        return text
+        return hide_by_name(hide_by_look(text))
 
     def value(self, value: Any) -> Any:
         """Redact a value of JSON's kinds, however nested; anything else becomes its redacted text."""
@@ -124,7 +59,12 @@ class Redactor:
             return self._mapping(value)
         if isinstance(value, list | tuple | set | frozenset):
             items = list(value)
-            if len(items) == 2 and isinstance(items[0], str) and is_secret_name(items[0]):
+            if (
+                len(items) == 2
+                and isinstance(items[0], str)
+                and _A_NAME.fullmatch(items[0])
+                and is_secret_name(items[0])
+            ):
                 return [items[0], self._hidden(items[1])]  # a header, as a pair
             return [self.value(item) for item in items]
         if isinstance(value, PurePath | date | UUID):

@@ -43,6 +43,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        # asyncio runs the timers that are due before time() + this. Its own nanosecond is lost in the rounding of times
+        # beyond a few weeks, and a timer that is due just now would never run.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._jumping.now_s

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import socket
 import socketserver
+import ssl
+import sys
+import termios
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import boto3
 from aiohttp import web
@@ -19,6 +24,9 @@ from botocore.config import Config
 
 from orchestrator.cloud.storage import S3ObjectStore, StaticKeys
 from orchestrator.model import Package
+from orchestrator.ports import ObjectStore
+from orchestrator.sandbox.memory import MemoryCloud
+from orchestrator.sandbox.memory_ports import MemoryObjectStore, Wire
 from orchestrator.sandbox.objects import Objects
 from orchestrator.sandbox.s3 import add_routes
 
@@ -26,6 +34,32 @@ BUCKET = "deploy-packages"
 ACCESS_KEY = "YCAJEexampleexampleexample"
 SECRET_KEY = "YCMexample-example-example-example-example"
 TOKEN = "t1.9euelZexample.example-signature"
+
+
+class Stores(Protocol):
+    """Something that gives ObjectStores with the bucket `BUCKET`, and lets a test look behind them."""
+
+    def store(self) -> AbstractAsyncContextManager[ObjectStore]: ...
+    def sha256(self, key: str) -> str | None: ...
+    def keys(self, prefix: str) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The store that simulations use."""
+
+    objects: Objects = field(default_factory=lambda: Objects(None, [BUCKET]))
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[ObjectStore]:
+        yield MemoryObjectStore(Wire(MemoryCloud(clock=lambda: 0.0), latency_s=0.0), self.objects)
+
+    def sha256(self, key: str) -> str | None:
+        body = self.objects.get(BUCKET, key)
+        return hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else None
+
+    def keys(self, prefix: str) -> list[str]:
+        return [stored.key for stored in self.objects.list(BUCKET, prefix).objects]
 
 
 @dataclass(frozen=True)
@@ -98,17 +132,19 @@ async def _serving(objects: Objects, bearer_ok: Callable[[str], bool]) -> AsyncI
 class Scripted:
     """A server that keeps what it was sent and answers what the test says, byte for byte.
 
-    `read_bytes`: how much of a body it takes before it hangs up (None: all of it). `hang`: it answers nothing.
+    `read_bytes`: how much of a body it takes before it hangs up (None: all of it). `hang`: it answers nothing
+    until that is set.
     """
 
     answers: list[bytes]
     read_bytes: int | None = None
     continues: bool = True  # says 100 Continue where it is asked to
     hang: threading.Event | None = None
+    swallow: bool = False  # takes the body whole before it hangs, else nothing of it
     url: str = ""
     heads: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
-    reading: threading.Event = field(default_factory=threading.Event)
+    hanging: threading.Event = field(default_factory=threading.Event)
 
     def headers(self, number: int = -1) -> dict[str, str]:
         """The headers of a request, names in lower case."""
@@ -124,19 +160,32 @@ class Scripted:
                 return False
             head += line
         self.heads.append(head.decode().removesuffix("\r\n\r\n"))
-        self.reading.set()
         if self.headers().get("expect") and self.continues:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        length = int(self.headers().get("content-length", "0"))
         if self.hang is not None:
+            if self.swallow:
+                file.read(length)
+            elif length:
+                _wait_until_it_is_full(connection)
+            self.hanging.set()
             self.hang.wait(100)
             return False
-        length = int(self.headers().get("content-length", "0"))
         if self.read_bytes is not None:
             file.read(min(self.read_bytes, length))
             return False
         self.bodies.append(file.read(length) if self.continues or "expect" not in self.headers() else b"")
         connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
         return True
+
+
+def _wait_until_it_is_full(connection: socket.socket) -> None:
+    """Wait until no more bytes arrive in the socket's buffer: whoever sends them is stuck by now."""
+    counts = [-1]
+    while len(counts) < 5 or counts[-1] <= 0 or len(set(counts[-5:])) > 1:
+        time.sleep(0.02)
+        waiting = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
+        counts.append(int.from_bytes(waiting, sys.byteorder))
 
 
 def answer(status: str, body: str = "", *headers: str) -> bytes:
@@ -151,7 +200,7 @@ def refusal(status: str, code: str, *headers: str) -> bytes:
 
 
 @contextmanager
-def scripted(*answers: bytes, **how: Any) -> Iterator[Scripted]:
+def scripted(*answers: bytes, tls: ssl.SSLContext | None = None, **how: Any) -> Iterator[Scripted]:
     script = Scripted(list(answers), **how)
 
     class Handler(socketserver.BaseRequestHandler):
@@ -163,8 +212,15 @@ def scripted(*answers: bytes, **how: Any) -> Iterator[Scripted]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = False  # the server's end waits for them
 
+        def get_request(self) -> tuple[socket.socket, Any]:
+            connection, address = super().get_request()
+            if tls is None:
+                return connection, address
+            # The handshake comes with the first read, in the connection's own thread.
+            return tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
     with Server(("127.0.0.1", 0), Handler) as server:
-        script.url = f"http://127.0.0.1:{server.server_address[1]}"
+        script.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -1,10 +1,12 @@
-"""What every ObjectStore promises, held against the sandbox's S3 and against an independent S3 server."""
+"""What every ObjectStore promises, held against memory, the sandbox's S3, and an S3 server that knows nothing of us."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import anyio
@@ -14,17 +16,49 @@ from anyio import from_thread
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Package, StoredObject
-from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Service, package, sandbox
+from orchestrator.ports import ObjectStore
+from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Memory, Service, Stores, package, sandbox
 from tests.contract.seaweed import seaweed
 
 LARGE_BYTES = 128 * 1024 * 1024  # the largest package that the cloud takes
 
 
-@pytest.fixture(scope="module", params=["sandbox", "sandbox on disk", "seaweedfs"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    on_disk = tmp_path_factory.mktemp("objects") if request.param == "sandbox on disk" else None
-    with seaweed() if request.param == "seaweedfs" else sandbox(on_disk) as running:
+@pytest.fixture(scope="module", name="seaweedfs")
+def _seaweedfs() -> Iterator[Service]:
+    with seaweed() as running:
         yield running
+
+
+@pytest.fixture(scope="module", name="sandbox")
+def _sandbox() -> Iterator[Service]:
+    with sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", name="sandbox_on_disk")
+def _sandbox_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with sandbox(tmp_path_factory.mktemp("objects")) as running:
+        yield running
+
+
+@pytest.fixture(name="memory")
+def _memory() -> Memory:
+    return Memory()
+
+
+SERVED = ["sandbox", "sandbox_on_disk", "seaweedfs"]
+
+
+@pytest.fixture(params=SERVED)
+def service(request: pytest.FixtureRequest) -> Service:
+    """A service to put to through boto3."""
+    return cast("Service", request.getfixturevalue(request.param))
+
+
+@pytest.fixture(params=["memory", *SERVED])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """Whatever gives an ObjectStore: those services, and the memory of simulations."""
+    return cast("Stores", request.getfixturevalue(request.param))
 
 
 @pytest.fixture
@@ -32,19 +66,21 @@ def key() -> str:
     return f"functions/{uuid4().hex}.zip"
 
 
-def put(store: S3ObjectStore, key: str, what: Package, bucket: str = BUCKET) -> StoredObject:
+def put(stores: Stores, key: str, what: Package, bucket: str = BUCKET) -> StoredObject:
     async def main() -> StoredObject:
-        async with store:
+        async with stores.store() as store:
             return await store.put_once(bucket, key, what)
 
     return anyio.run(main)
 
 
-def refused(store: S3ObjectStore, key: str, what: Package, bucket: str = BUCKET) -> CloudError:
+def refused(
+    opening: AbstractAsyncContextManager[ObjectStore], key: str, what: Package, bucket: str = BUCKET
+) -> CloudError:
     """The error of a put, which is also the error of a check."""
 
     async def main() -> CloudError:
-        async with store:
+        async with opening as store:
             with pytest.raises(CloudError) as checked:
                 await store.check(bucket)
             with pytest.raises(CloudError) as caught:
@@ -55,33 +91,37 @@ def refused(store: S3ObjectStore, key: str, what: Package, bucket: str = BUCKET)
     return anyio.run(main)
 
 
-def test_a_new_object_is_stored_whole(service: Service, key: str, tmp_path: Path) -> None:
+def test_a_new_object_is_stored_whole(stores: Stores, key: str, tmp_path: Path) -> None:
     what = package(tmp_path)
-    assert put(service.store(), key, what) == StoredObject(BUCKET, key, what.sha256, what.size_bytes, existed=False)
-    assert service.sha256(key) == what.sha256
+    assert put(stores, key, what) == StoredObject(BUCKET, key, what.sha256, what.size_bytes, existed=False)
+    assert stores.sha256(key) == what.sha256
 
 
-def test_an_object_that_is_there_is_left_alone(service: Service, key: str, tmp_path: Path) -> None:
+def test_an_object_that_is_there_is_left_alone(stores: Stores, key: str, tmp_path: Path) -> None:
     first = package(tmp_path)
-    put(service.store(), key, first)
-    again = put(service.store(), key, package(tmp_path, fill=b"another"))
+    put(stores, key, first)
+    again = put(stores, key, package(tmp_path, fill=b"another"))
     assert again.existed
-    assert service.sha256(key) == first.sha256
+    assert stores.sha256(key) == first.sha256
 
 
 @pytest.mark.parametrize("name", ["plain", "a b+c", "ünï/ко́д", "(1)~'!$&=@,;", "%41%2F"])
-def test_any_name_of_an_object_is_kept(service: Service, key: str, name: str, tmp_path: Path) -> None:
+def test_any_name_of_an_object_is_kept(stores: Stores, key: str, name: str, tmp_path: Path) -> None:
     what = package(tmp_path)
-    put(service.store(), f"{key}/{name}", what)
-    assert service.sha256(f"{key}/{name}") == what.sha256
+    put(stores, f"{key}/{name}", what)
+    assert stores.sha256(f"{key}/{name}") == what.sha256
 
 
-def test_the_bucket_is_found(service: Service) -> None:
+def test_the_bucket_is_found(stores: Stores) -> None:
     async def main() -> None:
-        async with service.store() as store:
+        async with stores.store() as store:
             await store.check(BUCKET)
 
     anyio.run(main)
+
+
+def test_a_missing_bucket_is_not_found(stores: Stores, key: str, tmp_path: Path) -> None:
+    assert refused(stores.store(), key, package(tmp_path), bucket="no-such-bucket").code is Code.NOT_FOUND
 
 
 def test_a_missing_bucket_is_named(service: Service, key: str, tmp_path: Path) -> None:
@@ -105,39 +145,59 @@ def test_an_unknown_access_key_is_told(service: Service, key: str, tmp_path: Pat
     assert "YC_STORAGE_ACCESS_KEY" in error.advice
 
 
-def test_identical_packages_at_once_are_uploaded_once(service: Service, key: str, tmp_path: Path) -> None:
-    what = package(tmp_path, 3_000_000)
-    starts: list[int] = []
-    results: list[StoredObject] = []
+def test_identical_packages_at_once_make_one_object(stores: Stores, key: str, tmp_path: Path) -> None:
+    what, results = package(tmp_path), list[StoredObject]()
+
+    async def one(store: ObjectStore) -> None:
+        results.append(await store.put_once(BUCKET, key, what))
 
     async def main() -> None:
-        async with service.store() as store, anyio.create_task_group() as group:
-
-            async def one(number: int) -> None:
-                def progress(sent_bytes: int) -> None:
-                    if sent_bytes == what.size_bytes:
-                        starts.append(number)
-
-                results.append(await store.put_once(BUCKET, key, what, progress))
-
-            for number in range(20):
-                group.start_soon(one, number)
+        async with stores.store() as store, anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(one, store)
 
     anyio.run(main)
-    assert len(starts) == 1
     assert sorted(each.existed for each in results) == [False] + [True] * 19
 
 
-def test_many_packages_at_once_all_arrive(service: Service, key: str, tmp_path: Path) -> None:
-    packages = [package(tmp_path, 20_000, fill=b"%d" % number) for number in range(60)]
+def test_identical_packages_at_once_are_sent_once(service: Service, key: str, tmp_path: Path) -> None:
+    what, whole = package(tmp_path, 3_000_000), list[int]()
+
+    def progress(sent_bytes: int) -> None:
+        if sent_bytes == what.size_bytes:
+            whole.append(sent_bytes)
 
     async def main() -> None:
         async with service.store() as store, anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(store.put_once, BUCKET, key, what, progress)
+
+    anyio.run(main)
+    assert len(whole) == 1
+
+
+def test_progress_reaches_the_size(stores: Stores, key: str, tmp_path: Path) -> None:
+    what, seen = package(tmp_path, 3_000_000), list[int]()
+
+    async def main() -> None:
+        async with stores.store() as store:
+            await store.put_once(BUCKET, key, what, seen.append)
+
+    anyio.run(main)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == what.size_bytes
+
+
+def test_many_packages_at_once_all_arrive(stores: Stores, key: str, tmp_path: Path) -> None:
+    packages = [package(tmp_path, 20_000, fill=b"%d" % number) for number in range(60)]
+
+    async def main() -> None:
+        async with stores.store() as store, anyio.create_task_group() as group:
             for each in packages:
                 group.start_soon(store.put_once, BUCKET, f"{key}/{each.sha256}", each)
 
     anyio.run(main)
-    assert service.keys(key) == sorted(f"{key}/{each.sha256}" for each in packages)
+    assert stores.keys(key) == sorted(f"{key}/{each.sha256}" for each in packages)
 
 
 def test_the_largest_package_arrives_with_its_digest(service: Service, key: str, tmp_path: Path) -> None:

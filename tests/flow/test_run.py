@@ -41,7 +41,7 @@ def test_a_second_deploy_changes_nothing_and_makes_no_call_that_could(tmp_path: 
     outcomes = bench.deploy(manifest)
     assert kinds(outcomes) == {"Unchanged": 5}
     made = Counter(bench.wire.calls) - Counter(before)
-    assert set(made) == {"listRuntimes", "list functions", "listVersions", "get folder"}
+    assert set(made) == {"list functions", "listVersions", "get folder"}
     assert isinstance(outcomes["f000"], Unchanged)
 
 
@@ -259,3 +259,50 @@ def test_a_version_that_somebody_else_replaced_is_not_called_deployed(tmp_path: 
     assert kinds(outcomes) == {"Deployed": 1, "Failed": 1}
     (failed,) = [o for o in outcomes.values() if isinstance(o, Failed)]
     assert "somebody else deploys too" in failed.failure.message
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_and_nothing_is_asked_that_is_not_written_down(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, durations="fixed:5")
+    manifest = sources(tmp_path, 40)
+    bench.break_journal_after = 100
+    outcomes = bench.deploy(manifest)
+    assert bench.result.interruption is not None
+    assert set(kinds(outcomes)) <= {"Deployed", "Unknown", "Cancelled"}
+    assert len(outcomes) == 40
+    written = {event.idempotency_key for event in bench.events if isinstance(event, Requested)}
+    assert {key for key, _ in bench.functions.sent} <= written
+    bench.break_journal_after = None
+    assert set(kinds(bench.deploy(manifest))) <= {"Deployed", "Unchanged"}
+    assert len(bench.versions()) == 40
+
+
+def test_a_function_that_somebody_else_has_just_made_is_found_by_its_name(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    async def colleague(_stop: Stop) -> None:
+        bench.cloud.functions.create({"folderId": "folder", "name": "f000"}, "another-key")
+
+    assert kinds(bench.deploy(sources(tmp_path, 1), meanwhile=colleague)) == {"Deployed": 1}
+
+
+def test_a_named_account_and_a_secrets_latest_version_are_resolved_when_planning(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.cloud.seeds.add_secret("folder", "db", id="e6q1", version_id="e6q-new", keys=["password"])
+    bench.cloud.seeds.add_service_account("folder", "runner", id="aje1")
+    manifest = sources(tmp_path, 1) + (
+        'service_account = "runner"\nsecrets = [{ environment_variable = "P", name = "db", key = "password" }]\n'
+    )
+    assert kinds(bench.deploy(manifest)) == {"Deployed": 1}
+    ((_, body),) = bench.functions.sent
+    assert body["serviceAccountId"] == "aje1"
+    assert body["secrets"] == [{"id": "e6q1", "versionId": "e6q-new", "key": "password", "environmentVariable": "P"}]
+
+
+def test_a_name_that_does_not_exist_stops_its_function_only(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 2) + 'service_account = "nobody"\n'
+    outcomes = bench.deploy(manifest)
+    assert kinds(outcomes) == {"Deployed": 1, "Blocked": 1}
+    assert 'no service account named "nobody"' in str(outcomes["f001"])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ MD5_OF_ABC = "900150983cd24fb0d6963f7d28e17f72"  # RFC 1321
 
 
 @pytest.fixture(params=["memory", "disk"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]:
-    yield Objects(tmp_path / "s3" if request.param == "disk" else None, ["bucket"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    return Objects(tmp_path / "s3" if request.param == "disk" else None, ["bucket"])
 
 
 def content(objects: Objects, key: str) -> bytes | None:

@@ -1,0 +1,280 @@
+"""The installed program as a user runs it: projects, processes, terminals, and sandboxes that surely stop."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import random
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyio.from_thread import start_blocking_portal
+
+from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "orchestrator")
+BUCKET = "deploy-packages"
+TIMEOUT_S = 60.0
+_FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_")
+_OURS = {
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
+    "ssl_cert_file",
+}  # fmt: skip
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Make an environment in which nothing of this machine's own settings reaches the program."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and name.lower() not in _OURS
+    }
+    return kept | {"TERM": "xterm", "TZ": "UTC"} | dict(extra or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that is over, with everything that it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(
+    root: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
+) -> Ended:
+    """Run the program to its end. Whatever the case, a traceback is a failure."""
+    done = subprocess.run(
+        [*program, *arguments], cwd=root, env=environment(environ), stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(
+    root: Path, *arguments: str, environ: Mapping[str, str] | None = None, **how: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the program; whatever the block leaves running is killed."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
+    with subprocess.Popen(
+        [*PROGRAM, *arguments], cwd=root, env=environment(environ), text=True, start_new_session=True, **streams
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the end of a started program."""
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert "Traceback" not in f"{out}{err}", err
+    return Ended(process.returncode, out or "", err or "")
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Look again and again until something is so."""
+    deadline_at = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline_at, f"in vain: {what}"
+        time.sleep(0.01)
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    """Read what an event file holds by now; its last line may be half written."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+
+
+def count_events(path: Path, kind: str) -> int:
+    return sum(event["kind"] == kind for event in events(path))
+
+
+class Terminal:
+    """The program on a terminal of its own: a session of which it is the foreground process group."""
+
+    def __init__(self, root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
+
+        def take_terminal() -> None:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            [*PROGRAM, *arguments], cwd=root, env=environment(environ), stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True, preexec_fn=take_terminal,
+        )  # fmt: skip
+        os.close(slave)
+        self.text = ""
+
+    def send(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def read_until(self, part: str) -> str:
+        """Read until the screen has shown `part`; give everything shown so far."""
+        while part not in self.text:
+            assert self._read(), f"the program ended before {part!r}:\n{self.text}"
+        return self.text
+
+    def end(self) -> Ended:
+        """Read everything to the end."""
+        while self._read():
+            pass
+        code = self.process.wait(TIMEOUT_S)
+        assert "Traceback" not in self.text, self.text
+        return Ended(code, self.text, "")
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._master], [], [], TIMEOUT_S)
+        assert ready, f"nothing more was shown:\n{self.text}"
+        try:
+            part = os.read(self._master, 65536)
+        except OSError:  # what Linux says once the other end is closed
+            return False
+        self.text += part.decode(errors="replace")
+        return bool(part)
+
+
+@contextmanager
+def terminal(root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+    """Start the program on a terminal; what is left running is killed."""
+    screen = Terminal(root, *arguments, environ=environ)
+    try:
+        yield screen
+    finally:
+        screen.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A sandbox that is listening, asked behind the program's back."""
+
+    url: str
+    state_dir: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.state_dir / "key.json"
+
+    @property
+    def static_key(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.state_dir / "static_key.json").read_text())
+        return found
+
+    def environ(self, folder_id: str = "") -> dict[str, str]:
+        """Give what a user would set to deploy into a folder of this cloud."""
+        folder = {"YC_FOLDER_ID": folder_id} if folder_id else {}
+        return {"YC_SERVICE_ACCOUNT_KEY_FILE": str(self.key_file), "ORCHESTRATOR_ENDPOINT": self.url} | folder
+
+    def token(self) -> str:
+        """Get an IAM token as a machine of this cloud gets it."""
+        path = "/computeMetadata/v1/instance/service-accounts/default/token"
+        return str(_get(self.url + path, {"Metadata-Flavor": "Google"})["access_token"])
+
+    def versions(self, folder_id: str) -> list[dict[str, Any]]:
+        """List every Version of a folder, as the cloud has them."""
+        return self._all("versions", folder_id)
+
+    def functions(self, folder_id: str) -> list[dict[str, Any]]:
+        return self._all("functions", folder_id)
+
+    def _all(self, what: str, folder_id: str) -> list[dict[str, Any]]:
+        headers, found, page = {"Authorization": f"Bearer {self.token()}"}, [], ""
+        while True:
+            url = f"{self.url}/functions/v1/{what}?folderId={folder_id}&pageSize=1000&pageToken={page}"
+            answer = _get(url, headers)
+            found += answer.get(what, [])
+            page = answer.get("nextPageToken", "")
+            if not page:
+                return found
+
+
+def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
+
+
+@contextmanager
+def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
+    """Run `orchestrator sandbox`. It ends with its standard input: with this block, or with these tests, however."""
+    command = ("sandbox", "--port", "0", "--state", str(folder), "--bucket", BUCKET, "--until-stdin-closes")
+    with running(
+        folder, *command, *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield Cloud(process.stdout.readline().split()[-1], folder / "sandbox")
+        process.stdin.close()
+        process.wait(TIMEOUT_S)
+
+
+@contextmanager
+def embedded(folder: Path, **options: Any) -> Iterator[tuple[Cloud, Sandbox]]:
+    """Serve a sandbox from a thread of this process, so that a test can reach into it."""
+    opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), **options))
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened) as served:
+        yield Cloud(served.url, folder), served
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with a deploy.toml and the sources of its functions, and the cloud's folder that they go to."""
+
+    root: Path
+    folder_id: str
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "deploy.toml"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.root / ".orchestrator"
+
+    def write(self, count: int, *, size_bytes: int = 0, more: str = "", defaults: str = "") -> Project:
+        """Write `count` functions f000 …; `size_bytes` of each package do not compress."""
+        tables = [
+            f'[cloud]\nfolder_id = "{self.folder_id}"\n[storage]\nbucket = "{BUCKET}"\n',
+            '[defaults]\nruntime = "python312"\nmemory = "128MB"\ntimeout = "3s"\nentrypoint = "index.handler"\n'
+            f"create = true\n{defaults}",
+        ]
+        for number in range(count):
+            name = f"f{number:03}"
+            source = self.root / "src" / name
+            source.mkdir(parents=True, exist_ok=True)
+            (source / "index.py").write_text(f"def handler(event, context):\n    return {number}\n")
+            if size_bytes:
+                (source / "data.bin").write_bytes(random.Random(number).randbytes(size_bytes))
+            tables.append(f'[functions.{name}]\nsource = "src/{name}"\n')
+        self.manifest.write_text("\n".join([*tables, more]), encoding="utf-8")
+        return self
+
+
+def interrupt(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGINT) -> None:
+    process.send_signal(number)
