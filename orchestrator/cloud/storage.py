@@ -128,6 +128,8 @@ class S3ObjectStore:
             flight.outcome = await self._with_token(
                 lambda client, call: client.put(bucket, key, package, progress, call)
             )
+        except OrchestratorError as error:  # no token: told to all who wait, as any other failure
+            flight.outcome = error
         finally:
             if not isinstance(flight.outcome, StoredObject):
                 del self._flights[place]

@@ -44,7 +44,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 _WORDS = (
-    r"token|secret|passw(?:or)?d|passphrase|private_?key|api_?key|access_?key|authorization|credential"
+    r"token|secret|passw(?:or)?d|passphrase|private[_-]?key|api[_-]?key|access[_-]?key|authorization|credential"
     r"|text_?value|binary_?value"  # entries of a Lockbox payload
 )
 # Names that speak of a secret without being one end so: secret_id, tokenType, access_key_id, private_key_file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -17,21 +18,30 @@ Fields = dict[str, str]
 def of(folder: Path | None, now: float) -> tuple[Fields, Fields]:
     """Give the authorized key (key.json) and the static key of Object Storage (static_key.json).
 
-    `folder` None: made afresh and kept nowhere. Raises `StartError` where the folder cannot be used.
+    `folder` None: they are kept nowhere. Raises `StartError` where the folder cannot be used.
     """
+    if folder is None:
+        return _passing_key(), _static_key()
     return (
-        _kept(folder, "key.json", lambda: new_key("aje" + secrets.token_hex(8), "ajesandboxdeployer00", now)),
+        _kept(folder, "key.json", lambda: _authorized_key(now)),
         _kept(folder, "static_key.json", _static_key),
     )
+
+
+def _authorized_key(now: float) -> Fields:
+    return new_key("aje" + secrets.token_hex(8), "ajesandboxdeployer00", now)
+
+
+@cache  # making RSA keys takes long, and this one ends with the process
+def _passing_key() -> Fields:
+    return _authorized_key(0.0)
 
 
 def _static_key() -> Fields:
     return {"access_key": f"YCAJE{secrets.token_hex(10)}", "secret_key": f"YC{secrets.token_hex(19)}"}
 
 
-def _kept(folder: Path | None, name: str, make: Callable[[], Fields]) -> Fields:
-    if folder is None:
-        return make()
+def _kept(folder: Path, name: str, make: Callable[[], Fields]) -> Fields:
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -215,6 +215,29 @@ def test_a_failed_upload_is_told_to_all_who_wait_and_can_be_tried_again(tmp_path
     assert len(server.heads) == 2
 
 
+def test_a_token_that_cannot_be_had_is_asked_for_once(tmp_path: Path) -> None:
+    what, asked = package(tmp_path), list[str]()
+
+    async def no_token() -> str:
+        asked.append("token")
+        await anyio.sleep(0)
+        raise CloudError("no token", call="create token", sent=False)
+
+    async def main() -> None:
+        store = S3ObjectStore("http://127.0.0.1:9", credentials=None, token=no_token, environ={})
+
+        async def one() -> None:
+            with pytest.raises(CloudError, match="no token"):
+                await store.put_once("b", "k", what)
+
+        async with store, anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(one)
+
+    anyio.run(main)
+    assert asked == ["token"]
+
+
 def test_no_more_uploads_at_once_than_threads(tmp_path: Path) -> None:
     packages = [package(tmp_path, fill=b"%d" % number) for number in range(12)]
     running: list[int] = []

@@ -134,7 +134,7 @@ def test_a_name_tells_whether_its_value_is_secret(name: str, *, secret: bool) ->
 
 
 NESTED: list[tuple[Any, Any]] = [
-    ({"headers": {"Authorization": "Bearer x", "Accept": "*/*"}}, {"headers": {"Authorization": MARK, "Accept": "*/*"}}),
+    ({"headers": {"Authorization": "Bearer x", "Accept": "a"}}, {"headers": {"Authorization": MARK, "Accept": "a"}}),
     ([("Authorization", "Bearer x"), ("Accept", "a")], [["Authorization", MARK], ["Accept", "a"]]),
     ({"entries": [{"key": "url", "textValue": LOCKBOX}]}, {"entries": [{"key": "url", "textValue": MARK}]}),
     ({"name": "DB_PASSWORD", "value": LOCKBOX}, {"name": "DB_PASSWORD", "value": MARK}),
@@ -142,7 +142,8 @@ NESTED: list[tuple[Any, Any]] = [
     ({"tokens": ["one", "two"], "n": 2}, {"tokens": [MARK, MARK], "n": 2}),
     ({"secret": {"id": "e6q", "version_id": "e6q"}}, {"secret": {"id": "e6q", "version_id": "e6q"}}),
     ({"secrets": [{"id": "e6q", "key": "token"}]}, {"secrets": [{"id": "e6q", "key": "token"}]}),
-    ({"password": None, "token": "", "secret": False, "api_key": 12345}, {"password": None, "token": "", "secret": False, "api_key": MARK}),
+    ({"password": None, "token": "", "secret": False}, {"password": None, "token": "", "secret": False}),
+    ({"api_key": 12345}, {"api_key": MARK}),
     ({"a": {"b": [{"c": f"see {IAM}"}]}}, {"a": {"b": [{"c": f"see {MARK}"}]}}),
     ({IAM: 1}, {MARK: 1}),
     (IAM.encode(), MARK),
@@ -173,7 +174,7 @@ def test_what_was_given_is_not_changed() -> None:
     assert given == {"token": "abc", "list": [IAM]}
 
 
-# --- known values ------------------------------------------------------------------------------------------------------
+# --- known values ----------------------------------------------------------------------------------------------------
 
 KNOWN = 'plain "value"\nof two lines/ключ'
 
@@ -187,7 +188,8 @@ def redactor() -> Redactor:
 
 
 @pytest.mark.parametrize(
-    "text", [KNOWN, dumps(KNOWN), dumps(KNOWN, ensure_ascii=False), f"?q={quote(KNOWN, safe='')}", f"x{KNOWN}{LOCKBOX}y"]
+    "text",
+    [KNOWN, dumps(KNOWN), dumps(KNOWN, ensure_ascii=False), f"?q={quote(KNOWN, safe='')}", f"x{KNOWN}{LOCKBOX}y"],
 )  # fmt: skip
 def test_a_known_value_is_hidden_in_every_form(redactor: Redactor, text: str) -> None:
     shown = redactor.text(text)
@@ -222,11 +224,12 @@ def test_many_known_values_cost_no_more_than_few() -> None:
     assert redactor.text("x" * 100_000 + " value-019999 " + "y" * 100_000).count(MARK) == 1
 
 
-# --- properties --------------------------------------------------------------------------------------------------------
+# --- properties ------------------------------------------------------------------------------------------------------
 
 PIECES = st.sampled_from([
-    *SECRETS.values(), *INNOCENT, *(text for text, _ in IN_TEXT), *(shown for _, shown in IN_TEXT), MARK, "token=", "password: ",
-    '"secret": "', "Bearer ", "://", ":", "@", '"', "'", " ", "\n", "\\n", "=", "&", "X-Amz-Signature=", "t1.", "eyJ", "a1",
+    *SECRETS.values(), *INNOCENT, *(text for text, _ in IN_TEXT), *(shown for _, shown in IN_TEXT), MARK,
+    "token=", "password: ", '"secret": "', "Bearer ", "://", ":", "@", '"', "'", " ", "\n", "\\n", "=", "&",
+    "X-Amz-Signature=", "t1.", "eyJ", "a1",
 ])  # fmt: skip
 
 
@@ -242,12 +245,18 @@ def test_a_secret_among_other_words_is_hidden(before: list[str], name: str, afte
     assert SECRETS[name].strip() not in shown
 
 
-@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789+./=", min_size=20_000, max_size=20_000))
-def test_long_texts_without_secrets_take_no_time(text: str) -> None:
-    redact(text * 5)  # the test's own time limit is the assertion: an expression that backtracks would hang
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "A1_", "a.b/", "eyJ", "eyJaaaaaa.", "t1.", "token", "token=", '"token": "', "password: ", "://", "://a:",
+     "bearer ", "Bearer aaaaaa", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n" + BODY, "\\n", " "],
+)  # fmt: skip
+def test_no_text_takes_long(piece: str) -> None:
+    """The time limit is the assertion: an expression that backtracks would need minutes for 200,000 characters."""
+    redact(piece * (200_000 // len(piece)))
 
 
-# --- events ------------------------------------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_sentences_of_events_are_redacted_and_their_ids_stay() -> None:
@@ -267,7 +276,8 @@ def test_every_sentence_of_every_event_is_redacted() -> None:
     events = [
         StepRetried(1.0, "f", Step.CREATE, 1, 0.5, LOCKBOX), RunEnded(1.0, 1, LOCKBOX),
         OperationDone(1.0, "f", "o", 1.0, LOCKBOX), UnitEnded(1.0, "f", Blocked(LOCKBOX)),
-        UnitEnded(1.0, "f", Unknown(LOCKBOX, "operation-1")), UnitPlanned(1.0, "f", "f", "b", "d", "a", LOCKBOX, "", ""),
+        UnitEnded(1.0, "f", Unknown(LOCKBOX, "operation-1")),
+        UnitPlanned(1.0, "f", "f", "b", "d", "a", LOCKBOX, "", ""),
     ]  # fmt: skip
     assert all(LOCKBOX not in repr(redactor.event(event)) for event in events)
 

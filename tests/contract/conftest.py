@@ -1,0 +1,91 @@
+"""The same cloud behind the same ports, twice: in memory on virtual time, and over HTTP through the real adapters."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+import pytest
+
+from orchestrator.cloud.connect import connect
+from orchestrator.model import CloudAddress, Operation
+from orchestrator.ports import Directory, Functions, Operations
+from orchestrator.sandbox import virtual_time
+from orchestrator.sandbox.durations import Durations
+from orchestrator.sandbox.memory import MemoryCloud
+from orchestrator.sandbox.memory_ports import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
+from orchestrator.sandbox.server import Options, open_sandbox
+from tests.clouds import START_S, body
+
+OPERATION_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports under test, and the cloud behind them for what only a test may do."""
+
+    cloud: MemoryCloud
+    functions: Functions
+    operations: Operations
+    directory: Directory
+
+    async def finished(self, operation: Operation) -> Operation:
+        """Poll an Operation until it is done."""
+        with anyio.fail_after(30):
+            while not operation.done:
+                await anyio.sleep(OPERATION_S / 4)
+                operation = await self.operations.get(operation.id)
+        return operation
+
+    async def function(self, folder_id: str, name: str = "first") -> str:
+        """Make a Function and wait for it."""
+        begun = await self.functions.create_function(folder_id, name, {}, idempotency_key=f"function {name}")
+        return str((await self.finished(begun)).metadata["functionId"])
+
+    async def version(self, function_id: str, key: str, **fields: Any) -> Operation:
+        """Make a Version and wait for it."""
+        begun = await self.functions.create_version(body(function_id, **fields), idempotency_key=key)
+        return await self.finished(begun)
+
+
+Program = Callable[[Ports], Awaitable[None]]
+
+
+class OnCloud(Protocol):
+    """Runs a program on fresh ports; `setup` goes to the cloud: quotas, settings, faults, seeds."""
+
+    def __call__(self, program: Program, **setup: Any) -> None: ...
+
+
+def _in_memory(program: Program, **setup: Any) -> None:
+    async def main() -> None:
+        cloud = MemoryCloud(
+            clock=lambda: START_S + anyio.current_time(),
+            rng=random.Random(1),
+            durations=Durations.parse(f"fixed:{OPERATION_S}"),
+            **setup,
+        )
+        wire = Wire(cloud)
+        await program(Ports(cloud, MemoryFunctions(wire), MemoryOperations(wire), MemoryDirectory(wire)))
+
+    virtual_time.run(main)
+
+
+def _over_http(program: Program, **setup: Any) -> None:
+    async def main() -> None:
+        options = Options(durations=Durations.parse(f"fixed:{OPERATION_S}"), **setup)
+        async with open_sandbox(options) as sandbox:
+            environ = {"YC_IAM_TOKEN": sandbox.tokens.issue("ajetest")[0]}
+            async with connect(CloudAddress(endpoint=sandbox.url), environ, version="0") as connection:
+                await program(Ports(sandbox.cloud, connection.functions, connection.operations, connection.directory))
+
+    anyio.run(main)
+
+
+@pytest.fixture(params=[_in_memory, _over_http], ids=["memory", "http"])
+def on_cloud(request: pytest.FixtureRequest) -> OnCloud:
+    run: OnCloud = request.param
+    return run

@@ -1,0 +1,226 @@
+"""What the engine may rely on of the Functions port."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import Version
+from orchestrator.sandbox.faults import THROTTLED, Fate, Fault, Trouble
+from orchestrator.sandbox.quotas import FUNCTIONS, PER_FUNCTION, Quotas
+from tests.clouds import FOLDER, body
+from tests.contract.conftest import OnCloud, Ports
+
+KEY = "0f9d2e0e-6d5b-4c3e-9a51-3f3c6c1f6f10"
+
+
+def test_a_function_is_made_and_found(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        begun = await ports.functions.create_function(FOLDER, "first", {"team": "media"}, idempotency_key=KEY)
+        done = await ports.finished(begun)
+        function_id = str(begun.metadata["functionId"])
+        assert (begun.done, done.done, done.error) == (False, True, None)
+        (found,) = await ports.functions.list_functions(FOLDER)
+        assert found == await ports.functions.get_function(function_id)
+        assert (found.id, found.folder_id, found.name, found.status) == (function_id, FOLDER, "first", "ACTIVE")
+        assert found.labels == {"team": "media"}
+
+    on_cloud(main)
+
+
+def test_an_empty_folder_has_nothing(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        assert await ports.functions.list_functions(FOLDER) == ()
+        assert await ports.functions.list_versions(FOLDER) == ()
+
+    on_cloud(main)
+
+
+def test_listings_are_complete(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        ports.cloud.settle()
+        for number in range(1201):
+            version = {"id": f"d4e{number:04}", "functionId": function_id, "status": "ACTIVE"}
+            ports.cloud.state.put_version({**version, "createdAt": "2027-01-15T08:00:00Z"})
+        found = await ports.functions.list_versions(FOLDER)
+        assert [version.id for version in found] == [f"d4e{number:04}" for number in range(1201)]
+
+    on_cloud(main)
+
+
+def test_a_version_is_made_tracked_and_read_back(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        sent = body(function_id, tag=["stable"], environment={"A": "1"}, description="d")
+        begun = await ports.functions.create_version(sent, idempotency_key=KEY)
+        version_id = begun.metadata["functionVersionId"]
+        assert begun.created_at is not None
+        assert begun.request_id
+        (creating,) = await ports.functions.list_versions(FOLDER, filter='status="CREATING"')
+        assert creating.id == version_id
+        done = await ports.finished(begun)
+        assert done.response is not None
+        assert done.response["id"] == version_id
+        found = await ports.functions.get_version(str(version_id))
+        assert found == await ports.functions.version_by_tag(function_id, "$latest")
+        assert (found,) == await ports.functions.list_versions(FOLDER)
+        _check_version(found, function_id)
+        assert await ports.functions.list_versions(FOLDER, filter='status="CREATING"') == ()
+
+    on_cloud(main)
+
+
+def _check_version(version: Version, function_id: str) -> None:
+    assert (version.function_id, version.status, version.description) == (function_id, "ACTIVE", "d")
+    assert version.tags == ("$latest", "stable")
+    assert version.raw["environment"] == {"A": "1"}
+    assert version.created_at is not None
+
+
+def test_the_same_key_never_makes_a_second_version(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        first = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        again = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        assert again.id == first.id
+        await ports.finished(first)
+        assert (await ports.functions.create_version(body(function_id), idempotency_key=KEY)).done
+        assert len(await ports.functions.list_versions(FOLDER)) == 1
+
+    on_cloud(main)
+
+
+def test_a_lost_answer_is_found_again_by_its_key(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        ports.cloud.faults.fail_next("createVersion", Trouble(lost=True))
+        with pytest.raises(CloudError) as lost:
+            await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        assert (lost.value.code, lost.value.http_status, lost.value.sent) == (None, None, True)
+        assert lost.value.call == "createVersion"
+        again = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        _, lost_operation = await ports.functions.list_operations(function_id)
+        assert again.id == lost_operation.id
+        await ports.finished(again)
+        assert len(await ports.functions.list_versions(FOLDER)) == 1
+
+    on_cloud(main)
+
+
+def test_the_same_key_with_another_body_is_refused(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.create_version(body(function_id, description="d"), idempotency_key=KEY)
+        assert refused.value.code is Code.INVALID_ARGUMENT
+
+    on_cloud(main)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault(Code.UNAVAILABLE, "try again in a few seconds"), 503),
+        (Fault(Code.RESOURCE_EXHAUSTED, THROTTLED), 429),
+        (Fault(Code.PERMISSION_DENIED, "Permission denied"), 403),
+        (Fault(Code.INTERNAL, "Internal error"), 500),
+        (Fault(Code.ABORTED, "Conflict"), 409),
+        (Fault(Code.FAILED_PRECONDITION, "Not now"), 400),
+    ],
+)
+def test_a_refusal_is_told_by_code_and_status(on_cloud: OnCloud, fault: Fault, status: int) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        ports.cloud.faults.fail_next("createVersion", Trouble(refusal=fault))
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        error = refused.value
+        assert (error.message, error.code, error.http_status, error.sent) == (fault.message, fault.code, status, True)
+        assert error.call == "createVersion"
+        assert error.request_id
+        assert error.server_trace_id
+        assert error.client_request_id
+        assert await ports.functions.list_versions(FOLDER) == ()
+
+    on_cloud(main)
+
+
+def test_a_bad_body_is_refused_with_the_field_named(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        with pytest.raises(CloudError, match="resources.memory") as refused:
+            await ports.functions.create_version(
+                body(function_id, resources={"memory": "134217729"}), idempotency_key=KEY
+            )
+        assert (refused.value.code, refused.value.http_status) == (Code.INVALID_ARGUMENT, 400)
+
+    on_cloud(main)
+
+
+def test_a_full_quota_is_told_with_its_name(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        first = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        with pytest.raises(CloudError, match="active operations") as refused:
+            await ports.functions.create_version(body(function_id), idempotency_key="another")
+        error = refused.value
+        assert (error.code, error.http_status, error.quota) == (Code.RESOURCE_EXHAUSTED, 429, PER_FUNCTION)
+        await ports.finished(first)
+        assert await ports.functions.create_version(body(function_id), idempotency_key="another")
+
+    on_cloud(main, quotas=Quotas(operations_per_function=1))
+
+
+def test_a_full_cloud_is_told_with_the_static_quotas_name(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        with pytest.raises(CloudError) as refused:
+            await ports.function(FOLDER)
+        assert (refused.value.code, refused.value.quota) == (Code.RESOURCE_EXHAUSTED, FUNCTIONS)
+
+    on_cloud(main, quotas=Quotas(functions_per_cloud=0))
+
+
+def test_a_name_that_is_taken_is_refused(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        await ports.function(FOLDER)
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.create_function(FOLDER, "first", {}, idempotency_key="another")
+        assert (refused.value.code, refused.value.http_status) == (Code.ALREADY_EXISTS, 409)
+
+    on_cloud(main)
+
+
+@pytest.mark.parametrize("id", ["d4enone", "../..", "a b", "d4e:setTag", "ид", "%2e%2e"])
+def test_what_does_not_exist_is_not_found(on_cloud: OnCloud, id: str) -> None:
+    async def main(ports: Ports) -> None:
+        for ask in (ports.functions.get_function, ports.functions.get_version, ports.functions.list_operations):
+            with pytest.raises(CloudError) as refused:
+                await ask(id)
+            assert (refused.value.code, refused.value.http_status) == (Code.NOT_FOUND, 404), ask
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.version_by_tag(id, "$latest")
+        assert refused.value.code is Code.NOT_FOUND
+
+    on_cloud(main)
+
+
+def test_operations_of_a_function_are_listed(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        ports.cloud.faults.settle_next("createVersion", Fate(), Fate(error=Fault(Code.INVALID_ARGUMENT, "broken")))
+        done = [await ports.version(function_id, f"key {number}") for number in range(2)]
+        created, *versions = await ports.functions.list_operations(function_id)
+        assert created.description == "Create function"
+        assert [operation.id for operation in versions] == [operation.id for operation in done]
+        assert [operation.error.message if operation.error else "" for operation in versions] == ["", "broken"]
+
+    on_cloud(main)
+
+
+def test_runtimes_are_listed(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        assert {"python312", "nodejs22"} <= set(await ports.functions.list_runtimes())
+
+    on_cloud(main)

@@ -1,0 +1,101 @@
+"""Whole runs in bad weather drawn from a seed, cut off at random moments and taken up again by the same deploy.
+
+A failing seed is in the test's name: `pytest tests/simulation -k "[17]"` replays it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.events import OperationAccepted, OperationDone, UnitEnded
+from orchestrator.model import Deployed, Failed, Limits, Unchanged, Unknown
+from orchestrator.pipeline.stop import Stop
+from orchestrator.sandbox.faults import Faults, Rates
+from orchestrator.stamp import read_stamp
+from orchestrator.state import fold
+from tests.engine import Bench, sources
+
+SEEDS = range(60)
+FUNCTIONS = 25
+
+
+def storm(rng: random.Random) -> Rates:
+    """Weather: mostly worse than what the sandbox calls a storm."""
+    return Rates(
+        unavailable=rng.uniform(0, 0.15),
+        throttled=rng.uniform(0, 0.1),
+        lost=rng.uniform(0, 0.15),
+        delayed=rng.uniform(0, 0.2),
+        delay_s=rng.uniform(0, 20),
+        hidden=rng.uniform(0, 0.5),
+        hidden_s=rng.uniform(0, 2),
+        error_early=rng.uniform(0, 1),
+        failed=rng.choice([0.0, 0.1]),
+    )
+
+
+def stamps(versions: list[Mapping[str, Any]]) -> Counter[tuple[str, str | None]]:
+    return Counter((version["functionId"], read_stamp(version["description"])) for version in versions)
+
+
+def check_the_slots(bench: Bench, limits: Limits) -> None:
+    """Between its acceptance and the moment it was seen done, an Operation is counted: never more than allowed."""
+    running: set[str] = set()
+    for event in bench.events:
+        if isinstance(event, OperationAccepted):
+            running.add(event.operation_id)
+            assert len(running) <= limits.operations_per_folder
+        elif isinstance(event, OperationDone):
+            running.discard(event.operation_id)
+
+
+def check_the_truth(bench: Bench, outcomes: Mapping[str, object]) -> None:
+    live = {version["id"]: version for version in bench.versions()}
+    for key, outcome in outcomes.items():
+        if isinstance(outcome, Deployed | Unchanged):
+            assert live[outcome.version_id]["status"] == "ACTIVE", key
+            assert "$latest" in live[outcome.version_id]["tags"], key
+    told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
+    assert told == outcomes
+    assert fold(bench.events).ended == len(outcomes)
+    accepted = {e.key for e in bench.events if isinstance(e, OperationAccepted) and e.call == "createVersion"}
+    assert all(isinstance(outcomes[key], Deployed | Failed | Unknown) for key in accepted)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_second_version_and_the_truth_at_the_end_whatever_the_weather(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    limits = Limits(operation_deadline_s=rng.choice([15.0, 900.0]))
+    bench = Bench(
+        tmp_path, faults=Faults(storm(rng), seed=seed), seed=seed, limits=limits,
+        durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
+    )  # fmt: skip
+    manifest = sources(tmp_path, FUNCTIONS)
+
+    async def cut_off(stop: Stop) -> None:
+        await anyio.sleep(rng.uniform(0, 20))
+        (stop.abandon if rng.random() < 0.7 else stop.request)("cut off")
+
+    for turn in range(12):
+        try:
+            outcomes = bench.deploy(manifest, meanwhile=cut_off if turn < 3 else None)
+        except Exception as error:
+            if type(error).__name__ != "CloudError":  # the inventory could not be read: nothing was done
+                raise
+            continue
+        check_the_slots(bench, limits)
+        check_the_truth(bench, outcomes)
+        if turn >= 3 and all(isinstance(outcome, Unchanged) for outcome in outcomes.values()):
+            break
+        if turn == 6:
+            bench.faults.rates = Rates()  # the weather clears; what is left must come out right
+    assert all(isinstance(outcome, Unchanged) for outcome in outcomes.values()), outcomes
+    assert set(stamps(bench.versions()).values()) == {1}
+    assert len(bench.versions()) == FUNCTIONS
