@@ -14,7 +14,7 @@ _PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
 # What is longer or surer comes first.
 BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM, whole, also with its line ends escaped; then one that was cut off.
-    (re.compile(rf"{_PEM}.*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
+    (re.compile(rf"{_PEM}(?:(?!-----BEGIN).)*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
     (re.compile(rf"{_PEM}(?:\s|\\+[nr])*[A-Za-z0-9+/=]{{16,}}(?:[A-Za-z0-9+/=\s]|\\+[nr])*"), MARK),
     # IAM tokens (cloud-api §4.1), whole and cut off.
     (re.compile(r"t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{60,}={0,2}"), MARK),
@@ -23,7 +23,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
     # OAuth tokens of Yandex, new and old.
     (re.compile(rf"{_START}(?:y[0-9]_[A-Za-z0-9_-]{{16,}}|AQAA[A-Za-z0-9_-]{{28,}})"), MARK),
     # JWT: its header always begins with {" in base64url.
-    (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"), MARK),
+    (re.compile(rf"{_START}eyJ[A-Za-z0-9_-]{{5,}}\.[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*)?"), MARK),
     # Static keys of Object Storage: the secret half. Their ids (YCAJ…) are no secret.
     (re.compile(rf"{_START}YC[MNOP][A-Za-z0-9_-]{{30,}}"), MARK),
     # An Authorization header; not "basic authentication" in a sentence.

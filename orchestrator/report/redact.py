@@ -20,6 +20,7 @@ from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.patterns import MARK, hide_by_look, hide_by_name, is_secret_name
 
 LEAST = 6  # characters of a value known to be secret; shorter ones would take too much else with them
+_PASSES = 5  # the first nearly always changes nothing, and is then the only one
 
 _E = TypeVar("_E", bound=Event)
 _A_NAME = re.compile(r"[\w.-]+")
@@ -29,23 +30,23 @@ class Redactor:
     """Redacts text and values. `add` teaches it values that are secret whatever they look like."""
 
     def __init__(self) -> None:
-        self._known: dict[str, list[str]] = {}  # by their first characters: the cost of a text is its length
+        # By their first characters, then by length, so that a text costs its length however many values there are.
+        self._known: dict[str, dict[int, set[str]]] = {}
 
     def add(self, value: str) -> None:
         """Hide this value from now on, also as it looks inside JSON or a URL. Very short ones are passed over."""
         for form in {value, dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}:
-            if len(form) < LEAST or form in MARK:
-                continue
-            same_start = self._known.setdefault(form[:LEAST], [])
-            if form not in same_start:
-                same_start.append(form)
-                same_start.sort(key=len, reverse=True)
+            if len(form) >= LEAST and form not in MARK:
+                self._known.setdefault(form[:LEAST], {}).setdefault(len(form), set()).add(form)
 
     def text(self, text: str) -> str:
         """Redact a text. Doing it again changes nothing."""
-        if self._known:
-            text = self._without_known(text)
-        return hide_by_name(hide_by_look(text))
+        for _ in range(_PASSES):
+            shown = hide_by_name(hide_by_look(self._without_known(text) if self._known else text))
+            if shown == text:
+                break
+            text = shown  # what stood right after a secret may only now be seen to begin there
+        return text
 
     def value(self, value: Any) -> Any:
         """Redact a value of JSON's kinds, however nested; anything else becomes its redacted text."""
@@ -118,12 +119,13 @@ class Redactor:
     def _without_known(self, text: str) -> str:
         parts, start, at, end = [], 0, 0, len(text) - LEAST
         while at <= end:
-            found = next((v for v in self._known.get(text[at : at + LEAST], ()) if text.startswith(v, at)), None)
-            if found is None:
+            forms = self._known.get(text[at : at + LEAST])
+            length = max((n for n, same in forms.items() if text[at : at + n] in same), default=0) if forms else 0
+            if length:
+                parts += [text[start:at], MARK]
+                start = at = at + length
+            else:
                 at += 1
-                continue
-            parts += [text[start:at], MARK]
-            start = at = at + len(found)
         return "".join([*parts, text[start:]])
 
 

@@ -150,7 +150,7 @@ def test_a_refusal_is_told_by_code_and_status(on_cloud: OnCloud, fault: Fault, s
 def test_a_bad_body_is_refused_with_the_field_named(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
-        with pytest.raises(CloudError, match="resources.memory") as refused:
+        with pytest.raises(CloudError, match=r"resources\.memory") as refused:
             await ports.functions.create_version(
                 body(function_id, resources={"memory": "134217729"}), idempotency_key=KEY
             )

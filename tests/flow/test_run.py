@@ -93,7 +93,7 @@ def test_a_failed_build_fails_its_function_alone_with_the_clouds_own_words(tmp_p
 
 
 def test_an_error_before_done_is_waited_out_holding_the_slot(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, durations="fixed:4", limits=Limits(operations_per_folder=1))
+    bench = Bench(tmp_path, durations="fixed:20", limits=Limits(operations_per_folder=1))
     bench.faults.settle_next("createVersion", Fate(error=Fault(Code.INTERNAL, "boom"), error_early=True))
     outcomes = bench.deploy(sources(tmp_path, 2))
     assert kinds(outcomes) == {"Failed": 1, "Deployed": 1}

@@ -1,0 +1,350 @@
+"""The sandbox over HTTP: tokens, headers, errors, trouble on the wire, and what outlives a restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import jwt
+import pytest
+
+from orchestrator.errors import StartError
+from orchestrator.sandbox.durations import Durations
+from orchestrator.sandbox.faults import Trouble
+from orchestrator.sandbox.objects import Objects
+from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
+from tests import protobuf
+from tests.clouds import FOLDER, body, zipped
+
+QUICK = Durations.parse("fixed:0.05")
+FUNCTIONS = "/functions/v1/functions"
+VERSIONS = "/functions/v1/versions"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A plain HTTP client with a token that holds."""
+
+    sandbox: Sandbox
+    session: aiohttp.ClientSession
+    token: str
+
+    async def ask(self, method: str, path: str, json: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        async with self.session.request(method, self.sandbox.url + path, json=json, headers=sent) as response:
+            content = await response.json() if response.content_type == "application/json" else await response.text()
+            return Answer(response.status, response.headers, content)
+
+    async def finished(self, operation: dict[str, Any]) -> dict[str, Any]:
+        with anyio.fail_after(30):
+            while not operation.get("done"):
+                await anyio.sleep(0.02)
+                operation = (await self.ask("GET", f"/operations/{operation['id']}")).json
+                protobuf.parse_operation(operation)
+        return operation
+
+    async def function(self, name: str = "first") -> str:
+        answer = await self.ask("POST", FUNCTIONS, {"folderId": FOLDER, "name": name})
+        return str((await self.finished(answer.json))["metadata"]["functionId"])
+
+
+def serve(program: Callable[[Caller], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        async with (
+            open_sandbox(Options(**{"durations": QUICK, **options})) as sandbox,
+            aiohttp.ClientSession() as session,
+        ):
+            await program(Caller(sandbox, session, sandbox.tokens.issue("ajetest")[0]))
+
+    anyio.run(main)
+
+
+def _signed(sandbox: Sandbox, algorithm: str = "PS256", **claims: Any) -> str:
+    now = int(time.time())
+    account = sandbox.key["service_account_id"]
+    told = {"iss": account, "aud": f"{sandbox.url}/iam/v1/tokens", "iat": now, "exp": now + 3600, **claims}
+    return jwt.encode(told, sandbox.key["private_key"], algorithm=algorithm, headers={"kid": sandbox.key["id"]})
+
+
+def test_discovery_gives_this_address_for_every_service() -> None:
+    async def main(caller: Caller) -> None:
+        answer = await caller.ask("GET", "/endpoints", headers={"Authorization": ""})
+        addresses = {entry["id"]: entry["address"] for entry in answer.json["endpoints"]}
+        assert {
+            "serverless-functions",
+            "operation",
+            "iam",
+            "storage",
+            "quota-manager",
+            "resource-manager",
+            "lockbox",
+        } <= (addresses.keys())
+        assert set(addresses.values()) == {caller.sandbox.url.removeprefix("http://")}
+        assert (await caller.ask("GET", "/endpoints/operation")).json == {
+            "id": "operation",
+            "address": addresses["operation"],
+        }
+        assert (await caller.ask("GET", "/endpoints/teleport")).status == 404
+
+    serve(main)
+
+
+def test_a_jwt_of_the_authorized_key_gives_a_token_that_is_accepted() -> None:
+    async def main(caller: Caller) -> None:
+        answer = await caller.ask("POST", "/iam/v1/tokens", {"jwt": _signed(caller.sandbox)}, {"Authorization": ""})
+        assert answer.status == 200
+        assert answer.json["expiresAt"].endswith("Z")
+        bearer = {"Authorization": f"Bearer {answer.json['iamToken']}"}
+        assert (await caller.ask("GET", f"{FUNCTIONS}?folderId={FOLDER}", headers=bearer)).status == 200
+
+    serve(main)
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"aud": "https://elsewhere/iam/v1/tokens"}, "aud must be"),
+        ({"iss": "ajesomebodyelse"}, "iss is not"),
+        ({"exp": int(time.time()) + 3700}, "exp - iat exceeds 3600 s"),
+        ({"iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}, "expired"),
+        ({"iat": int(time.time()) + 600, "exp": int(time.time()) + 1200}, "future"),
+        ({"exp": None}, "exp"),
+        ({"algorithm": "RS256"}, "alg"),
+    ],
+)
+def test_a_jwt_that_breaks_a_rule_is_refused(claims: dict[str, Any], why: str) -> None:
+    async def main(caller: Caller) -> None:
+        answer = await caller.ask("POST", "/iam/v1/tokens", {"jwt": _signed(caller.sandbox, **claims)})
+        assert (answer.status, answer.json["code"]) == (401, 16)
+        assert why in answer.json["message"]
+
+    serve(main)
+
+
+@pytest.mark.parametrize("sent", [{}, {"jwt": "a", "yandexPassportOauthToken": "b"}, {"password": "x"}, None])
+def test_a_token_is_asked_for_in_one_way(sent: Any) -> None:
+    async def main(caller: Caller) -> None:
+        assert (await caller.ask("POST", "/iam/v1/tokens", sent)).json["code"] == 3
+
+    serve(main)
+
+
+def test_an_oauth_token_counts_only_if_it_was_seeded() -> None:
+    async def main(caller: Caller) -> None:
+        sent = {"yandexPassportOauthToken": "y0_seeded"}
+        assert (await caller.ask("POST", "/iam/v1/tokens", sent)).status == 401
+        caller.sandbox.tokens.oauth_tokens.add("y0_seeded")
+        assert (await caller.ask("POST", "/iam/v1/tokens", sent)).json["iamToken"].startswith("t1.")
+
+    serve(main)
+
+
+def test_the_metadata_service_wants_its_header() -> None:
+    async def main(caller: Caller) -> None:
+        path = "/computeMetadata/v1/instance/service-accounts/default/token"
+        assert (await caller.ask("GET", path)).status == 403
+        answer = await caller.ask("GET", path, headers={"Metadata-Flavor": "Google"})
+        assert (answer.json["token_type"], answer.json["expires_in"] > 40_000) == ("Bearer", True)
+        assert caller.sandbox.tokens.subject(answer.json["access_token"])
+
+    serve(main)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer t1.x.y", "Bearer t1.ü.y", "Basic dTpw", "Bearer {dead}"])
+def test_a_call_without_a_token_that_holds_is_refused(header: str) -> None:
+    async def main(caller: Caller) -> None:
+        dead, _ = caller.sandbox.tokens.issue("aje", lifetime_s=-1)
+        authorization = {"Authorization": header.format(dead=dead)}
+        for path in (f"{FUNCTIONS}?folderId={FOLDER}", "/operations/d4e", "/lockbox/v1/secrets", "/iam/v1/elsewhere"):
+            answer = await caller.ask("GET", path, headers=authorization)
+            assert (answer.status, answer.json["code"]) == (401, 16)
+
+    serve(main)
+
+
+def test_a_token_lives_as_long_as_it_was_told() -> None:
+    now = [1_800_000_000.0]
+
+    async def main(caller: Caller) -> None:
+        token, _ = caller.sandbox.tokens.issue("aje")
+        assert caller.sandbox.tokens.subject(token) == "aje"
+        now[0] += 60
+        assert caller.sandbox.tokens.subject(token) is None
+
+    serve(main, token_lifetime_s=60, clock=lambda: now[0])
+
+
+def test_every_answer_has_its_ids_and_a_date() -> None:
+    async def main(caller: Caller) -> None:
+        good = await caller.ask("GET", "/functions/v1/runtimes")
+        bad = await caller.ask("GET", f"{FUNCTIONS}/d4enone")
+        for answer in (good, bad):
+            assert answer.headers["x-request-id"]
+            assert answer.headers["x-server-trace-id"]
+            assert answer.headers["Date"]
+        assert bad.json == {
+            "code": 5,
+            "message": "Function d4enone not found",
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.RequestInfo",
+                    "requestId": bad.headers["x-request-id"],
+                }
+            ],
+        }
+
+    serve(main)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/functions/v1/nothing"), ("PUT", "/functions/v1/versions")])
+def test_a_method_that_is_not_there_is_told_as_the_api_tells(method: str, path: str) -> None:
+    async def main(caller: Caller) -> None:
+        answer = await caller.ask(method, path)
+        assert (answer.status, answer.json["code"]) == (501, 12)
+
+    serve(main)
+
+
+def test_a_body_that_is_no_json_is_refused() -> None:
+    async def main(caller: Caller) -> None:
+        headers = {"Authorization": f"Bearer {caller.token}"}
+        async with caller.session.post(caller.sandbox.url + VERSIONS, data=b"{", headers=headers) as response:
+            assert (response.status, (await response.json())["code"]) == (400, 3)
+
+    serve(main)
+
+
+def test_the_whole_api_is_there() -> None:
+    async def main(caller: Caller) -> None:
+        function_id = await caller.function()
+        made = []
+        for tags in (["stable"], []):
+            sent = body(function_id, tag=tags)
+            protobuf.parse_create_version(sent)
+            operation = (await caller.ask("POST", VERSIONS, sent)).json
+            made.append((await caller.finished(operation))["response"]["id"])
+        for step, path, sent in (
+            ("POST", f"{VERSIONS}/{made[1]}:setTag", {"tag": "canary"}),
+            ("POST", f"{VERSIONS}/{made[1]}:removeTag", {"tag": "canary"}),
+            ("PATCH", f"{FUNCTIONS}/{function_id}", {"updateMask": "description", "description": "new"}),
+            ("DELETE", f"{VERSIONS}/{made[0]}?force=true", None),
+        ):
+            done = await caller.finished((await caller.ask(step, path, sent)).json)
+            assert "error" not in done, (path, done)
+        tagged = await caller.ask("GET", f"{VERSIONS}:byTag?functionId={function_id}&tag=%24latest")
+        assert tagged.json["id"] == made[1]
+        history = await caller.ask("GET", f"{FUNCTIONS}/{function_id}:tagHistory?tag=canary")
+        assert len(history.json["functionTagHistoryRecord"]) == 1
+        operations = await caller.ask("GET", f"{FUNCTIONS}/{function_id}/operations?pageSize=2&filter=done%3Dtrue")
+        assert (len(operations.json["operations"]), "nextPageToken" in operations.json) == (2, True)
+        for method in ("GET", "POST"):
+            cancelled = await caller.ask(method, f"/operations/{operations.json['operations'][0]['id']}:cancel")
+            assert cancelled.json["code"] == 9
+        await caller.finished((await caller.ask("DELETE", f"{FUNCTIONS}/{function_id}")).json)
+        assert (await caller.ask("GET", f"{FUNCTIONS}/{function_id}")).status == 404
+
+    serve(main)
+
+
+def test_a_lost_answer_cuts_the_connection_after_acting() -> None:
+    async def main(caller: Caller) -> None:
+        function_id = await caller.function()
+        caller.sandbox.cloud.faults.fail_next("createVersion", Trouble(lost=True))
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await caller.ask("POST", VERSIONS, body(function_id))
+        found = await caller.ask("GET", f"{FUNCTIONS}/{function_id}/operations")
+        assert len(found.json["operations"]) == 2
+
+    serve(main)
+
+
+def test_storage_meets_with_trouble_too() -> None:
+    async def main(caller: Caller) -> None:
+        caller.sandbox.cloud.faults.fail_next("put object")
+        answer = await caller.ask("PUT", "/packages/key", {"x": 1})
+        assert (answer.status, "SlowDown" in answer.json) == (503, True)
+        caller.sandbox.cloud.faults.fail_next("put object", Trouble(lost=True))
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await caller.ask("PUT", "/packages/key", {"x": 1})
+        assert caller.sandbox.objects.head("packages", "key") is None
+        assert (await caller.ask("PUT", "/packages/key", {"x": 1})).status == 200
+
+    serve(main, buckets=("packages",))
+
+
+def test_a_package_put_into_storage_becomes_a_version(tmp_path: Path) -> None:
+    async def main(caller: Caller) -> None:
+        function_id = await caller.function()
+        headers = {"Authorization": f"Bearer {caller.token}"}
+        url = f"{caller.sandbox.url}/packages/functions/key.zip"
+        async with caller.session.put(url, data=zipped("index.py"), headers=headers) as response:
+            assert response.status == 200
+        package = {"bucketName": "packages", "objectName": "functions/key.zip"}
+        operation = (await caller.ask("POST", VERSIONS, body(function_id, package=package))).json
+        assert "error" not in await caller.finished(operation)
+
+    serve(main, buckets=("packages",), state_dir=tmp_path)
+
+
+def test_a_sandbox_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    kept: dict[str, Any] = {}
+
+    async def before(caller: Caller) -> None:
+        function_id = await caller.function()
+        answer = await caller.ask("POST", VERSIONS, body(function_id), {"Idempotency-Key": "key"})
+        kept.update(function_id=function_id, operation=answer.json, key=caller.sandbox.key, token=caller.token)
+
+    async def after(caller: Caller) -> None:
+        assert caller.sandbox.key == kept["key"]
+        assert caller.sandbox.tokens.subject(kept["token"]) == "ajetest"
+        sent = body(kept["function_id"])
+        again = (await caller.ask("POST", VERSIONS, sent, {"Idempotency-Key": "key"})).json
+        assert again["id"] == kept["operation"]["id"]
+        await caller.finished(again)
+        versions = await caller.ask("GET", f"{VERSIONS}?functionId={kept['function_id']}")
+        assert [version["tags"] for version in versions.json["versions"]] == [["$latest"]]
+
+    serve(before, state_dir=tmp_path)
+    serve(after, state_dir=tmp_path)
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    async def main(caller: Caller) -> None:
+        port = int(caller.sandbox.url.rpartition(":")[2])
+        with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with open_sandbox(Options(port=port)):
+                pass
+
+    serve(main)
+
+
+def test_a_state_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text("{", encoding="utf-8")
+
+    async def main() -> None:
+        async with open_sandbox(Options(state_dir=tmp_path)):
+            pass
+
+    with pytest.raises(StartError, match=r"key\.json cannot be used"):
+        anyio.run(main)
+
+
+def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+    async def main(caller: Caller) -> None:
+        assert isinstance(caller.sandbox.objects, Objects)
+        for name in ("key.json", "static_key.json"):
+            assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+    serve(main, state_dir=tmp_path)
