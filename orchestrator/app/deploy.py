@@ -11,12 +11,8 @@ import anyio
 
 from orchestrator import __version__
 from orchestrator.app import output
-from orchestrator.app.options import (
-    DeployOptions,
-    LogOptions,
-)
-from orchestrator.app.serve import seconds
-from orchestrator.app.session import Session, open_session, read_request
+from orchestrator.app.options import DeployOptions, LogOptions, seconds
+from orchestrator.app.session import Session, check_bucket, open_session, read_request
 from orchestrator.app.signals import watching
 from orchestrator.errors import (
     CloudError,
@@ -96,6 +92,7 @@ async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
         raise StartError(
             f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"
         ) from error
+    await check_bucket(world)  # after a first call: a token that is refused is best named by the API's own client
     resolved = await resolve_names(world, specs)
     sources = await read_sources(world, resolved.specs)
     plan = build(resolved.specs, have, sources.prepared, resolved.failures, force=session.request.options.force)

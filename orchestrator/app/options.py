@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.errors import UsageError
+from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
 
 
@@ -36,6 +38,14 @@ class DeployOptions:
     events: str | None = None
     lock_timeout_s: float = 0.0
     log: LogOptions = LogOptions()
+
+
+def seconds(option: str, text: str) -> float:
+    """Read a duration that was given as an option. Raises `UsageError`."""
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}", advice='write "10s" or "1m30s"') from error
 
 
 def state_dir_of(config: Path, state_dir: Path | None) -> Path:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.app.options import state_dir_of
-from orchestrator.errors import Exit, UsageError
-from orchestrator.manifest.units import duration
+from orchestrator.app.options import seconds, state_dir_of
+from orchestrator.errors import Exit
 from orchestrator.sandbox.serve import run_server
 
 
@@ -25,11 +24,3 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
         until_stdin_closes=given["until_stdin_closes"],
     )
     return Exit.DONE
-
-
-def seconds(option: str, text: str) -> float:
-    """Read a duration that was given as an option. Raises `UsageError`."""
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}", advice='write "10s" or "1m30s"') from error

@@ -61,7 +61,7 @@ def read_request(options: DeployOptions, environ: Mapping[str, str]) -> Request:
 
 
 async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> Session:
-    """Take the lock, connect, check the bucket. Raises `StartError`, `LockHeldError`, `JournalError`."""
+    """Take the lock and connect. Raises `StartError`, `LockHeldError`, `JournalError`."""
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
@@ -74,7 +74,6 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> S
     store = None
     if storage.bucket is not None:
         store = await stack.enter_async_context(_store(connection, request.environ))
-        await _check(store, storage.bucket)
     world = World(
         functions=connection.functions,
         operations=connection.operations,
@@ -113,8 +112,11 @@ def _redactor(request: Request) -> Redactor:
     return redactor
 
 
-async def _check(store: S3ObjectStore, bucket: str) -> None:
+async def check_bucket(world: World) -> None:
+    """See whether the bucket for packages may be used, where there is one. Raises `StartError`."""
+    if world.store is None or world.storage.bucket is None:
+        return
     try:
-        await store.check(bucket)
+        await world.store.check(world.storage.bucket)
     except CloudError as error:
         raise StartError(error.message, advice=error.advice) from error
