@@ -60,7 +60,7 @@ class Directory(Protocol):
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None: ...
 
 
-Progress = Callable[[int], None]  # bytes sent so far; may be called from a worker thread
+Progress = Callable[[int], None]  # bytes sent so far
 
 
 class ObjectStore(Protocol):

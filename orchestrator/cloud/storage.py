@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
-from anyio import to_thread
+from anyio import from_thread, to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 from yarl import URL
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from orchestrator.cloud.s3.client import Client
 
 T = TypeVar("T")
+
+_REPORT_S = 0.25  # between two reports of progress
 
 _PAIRS = (
     ("YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY", ""),
@@ -124,10 +127,11 @@ class S3ObjectStore:
             if flight.outcome is not None:
                 return replace(_landed(flight.outcome), existed=True)
         flight = self._flights[place] = _Flight()
+        report = _on_the_loop(progress)
         try:
-            flight.outcome = await self._with_token(
-                lambda client, call: client.put(bucket, key, package, progress, call)
-            )
+            flight.outcome = await self._with_token(lambda client, call: client.put(bucket, key, package, report, call))
+            if progress is not None and isinstance(flight.outcome, StoredObject) and not flight.outcome.existed:
+                progress(package.size_bytes)
         except OrchestratorError as error:  # no token: told to all who wait, as any other failure
             flight.outcome = error
         finally:
@@ -185,6 +189,21 @@ class S3ObjectStore:
             raise StartError(
                 f"{self._endpoint} is no address of Object Storage", advice="check the storage endpoint"
             ) from error
+
+
+def _on_the_loop(progress: Progress | None) -> Progress | None:
+    """Let a thread report to the loop now and then, so that nobody who hears of it has to think of threads."""
+    if progress is None:
+        return None
+    told_at = 0.0
+
+    def report(sent_bytes: int) -> None:
+        nonlocal told_at
+        if time.monotonic() >= told_at + _REPORT_S:
+            told_at = time.monotonic()
+            from_thread.run_sync(progress, sent_bytes)
+
+    return report
 
 
 async def _abandon_when_cancelled(call: Call) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,6 @@ class Deployer:
 
     operator: Operator
     have: Have
-    stored: dict[str, StoredObject] = field(default_factory=dict)  # by sha256: identical packages once per run
 
     async def deploy(self, unit: Unit, attempt: Attempt) -> Deployed:
         """Package, upload, create, track. `attempt` holds what was asked for if this is cancelled in between.
@@ -101,19 +100,18 @@ class Deployer:
                 emit(BytesSent(world.clock(), unit.key, sent_bytes, package.size_bytes))
 
         with self.operator.step(unit.key, Step.UPLOAD):
-            stored = self.stored.get(package.sha256)
             try:
-                if stored is None:
-                    stored = await retried(
-                        partial(store.put_once, bucket, key, package, progress),
-                        rng=world.rng,
-                        on_retry=self.operator.retrying(unit.key, Step.UPLOAD),
-                    )
+                stored = await retried(
+                    partial(store.put_once, bucket, key, package, progress),
+                    rng=world.rng,
+                    on_retry=self.operator.retrying(unit.key, Step.UPLOAD),
+                )
+            except PackageError as error:
+                raise StepFailedError(Step.UPLOAD, failure.of_package(error, "package")) from error
             except CloudError as error:
                 if judge(error) is Verdict.TOKEN:
                     raise InterruptedRunError(error.message, advice=error.advice) from error
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
-        self.stored.setdefault(package.sha256, replace(stored, existed=True))
         emit(
             PackageStored(
                 world.clock(), unit.key, stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed

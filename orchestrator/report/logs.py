@@ -78,10 +78,11 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            log = structlog.get_logger(logger=record.name)
+            log = structlog.get_logger().bind(logger=record.name)
             log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
-        except Exception:  # noqa: BLE001 - as logging's own handlers do: a bad record is reported, never raised
-            self.handleError(record)
+        except Exception as error:  # noqa: BLE001 - a library's bad record is told of, never raised
+            # Without its arguments, which logging's own `handleError` would print in clear.
+            structlog.get_logger().error("bad log record", logger=record.name, error=type(error).__name__)
 
 
 class LogListener:

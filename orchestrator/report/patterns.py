@@ -40,7 +40,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"\b((?i:signature)=)[0-9a-f]{64}"), rf"\1{MARK}"),
     # user:password@ in URLs; begins at :// so that long text without one costs nothing.
-    (re.compile(r"(?<=://)([^/\s:@\"'<>]*:)[^/\s?#\"'<>]+@"), rf"\1{MARK}@"),
+    (re.compile(r"(?<=://)([^/\s:@\"'<>]*:)(?!\d{1,5}[?#])[^/\s\"'<>]+@"), rf"\1{MARK}@"),
 )
 
 _WORDS = (

@@ -17,6 +17,7 @@ WHOLE_MAX = 60  # functions up to which the table shows every one of them
 SLOWEST = 20
 # From what nobody needs to look at to what everybody must see: the end of a table is what stays on the screen.
 _ORDER = ("unchanged", "deployed", NOT_ENDED, "cancelled", "blocked", "unknown", "failed")
+_HEADS = {Step.FUNCTION: "new function"}  # beside the names, which stand under "function"
 _LOUD = ("blocked", "unknown", "failed")
 
 
@@ -50,7 +51,7 @@ def table(state: RunState, *, width: int = 110, everything: bool = False) -> str
     if not shown:
         return ""
     steps = [step for step in Step if any(step in unit.seconds for unit in shown)]
-    head = ["function", "outcome", "version", *(str(step) for step in steps), "total"]
+    head = ["function", "outcome", "version", *(_HEADS.get(step, str(step)) for step in steps), "total"]
     rows = [
         [
             unit.key,

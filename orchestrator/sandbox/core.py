@@ -175,7 +175,7 @@ class Core:
             "folderId": start.folder_id,
             "change": start.change,
             "error": error.status() if error else None,
-            "errorAt": now + duration_s * EARLY_ERROR_SHARE if error and fate.error_early else None,
+            "errorAt": now + duration_s * EARLY_ERROR_SHARE if error and fate.error_early and duration_s else None,
             "endsAt": now + duration_s,
             "knownAt": now + fate.hidden_s,
         }

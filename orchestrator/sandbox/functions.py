@@ -64,7 +64,7 @@ class FunctionService:
         fields = bodies.create_function(body)
         folder_id, name = fields["folderId"], fields.get("name")
         cloud_id = self._core.cloud_of(folder_id)
-        if name and self._named(folder_id, name):
+        if name and (folder_id, name) in self._state.function_names:
             raise Fault(Code.ALREADY_EXISTS, f"Function with name {name} already exists in folder {folder_id}")
         limit = self._core.active.quotas.functions_per_cloud
         message = "The limit on maximum number of functions has exceeded."
@@ -84,10 +84,6 @@ class FunctionService:
         )
         return self._core.begin(Start("create function", function_id, folder_id, {"functionId": function_id}))
 
-    def _named(self, folder_id: str, name: str) -> bool:
-        keys = self._state.functions_of_folder.of(folder_id)
-        return any(self._state.functions[key]["name"] == name for key in keys)
-
     def _created(self, pending: Record, _at: str) -> Record:
         return self._put(pending, {"status": "ACTIVE"})
 
@@ -103,7 +99,7 @@ class FunctionService:
         changed = bodies.update_function(body)
         function = self._core.function(function_id)
         name, folder_id = changed.get("name"), function["folderId"]
-        if name and name != function["name"] and self._named(folder_id, name):
+        if name and self._state.function_names.get((folder_id, name), function_id) != function_id:
             raise Fault(Code.ALREADY_EXISTS, f"Function with name {name} already exists in folder {folder_id}")
         self._core.admit(function_id, folder_id)
         if "name" in changed:

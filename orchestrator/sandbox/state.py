@@ -71,9 +71,6 @@ class Owned:
     def of(self, owner: str) -> list[str]:
         return list(self._keys.get(owner, ()))
 
-    def count(self, owner: str) -> int:
-        return len(self._keys.get(owner, ()))
-
     def add(self, owner: str, key: str) -> None:
         self._keys[owner][key] = None
 
@@ -96,6 +93,7 @@ class State:
         self.keys = Table("keys")
         self.codes = Table("codes")
         self._tables = {table.name: table for table in vars(self).values() if isinstance(table, Table)}
+        self.function_names: dict[tuple[str, str], str] = {}  # (folder id, name) → Function id
         self.functions_of_folder = Owned()
         self.versions_of_folder = Owned()
         self.versions_of_function = Owned()
@@ -105,7 +103,7 @@ class State:
             if record is not None:
                 self._tables[name].load(key, number, record)
         for key in self.functions:
-            self.functions_of_folder.add(self.functions[key]["folderId"], key)
+            self._own_function(self.functions[key])
         for key in self.versions:
             self._own_version(key)
         for key in self.operations:
@@ -120,15 +118,19 @@ class State:
         return found
 
     def put_function(self, function: Record) -> None:
+        before = self.functions.get(function["id"])
+        if before is not None:
+            self.function_names.pop((before["folderId"], before["name"]), None)
         self.functions.put(function["id"], function)
-        self.functions_of_folder.add(function["folderId"], function["id"])
+        self._own_function(function)
 
     def drop_function(self, function_id: str) -> None:
         """Remove a Function with all its Versions; its Operations stay."""
         for version_id in self.versions_of_function.of(function_id):
             self.drop_version(version_id)
-        folder_id = self.functions[function_id]["folderId"]
-        self.functions_of_folder.remove(folder_id, function_id)
+        function = self.functions[function_id]
+        self.functions_of_folder.remove(function["folderId"], function_id)
+        self.function_names.pop((function["folderId"], function["name"]), None)
         for table in (self.tags, self.history, self.functions):
             table.drop(function_id)
 
@@ -144,6 +146,11 @@ class State:
         self.creating_in_folder.remove(folder_id, version_id)
         self.versions.drop(version_id)
         self.codes.drop(version_id)
+
+    def _own_function(self, function: Record) -> None:
+        self.functions_of_folder.add(function["folderId"], function["id"])
+        if function["name"]:
+            self.function_names[function["folderId"], function["name"]] = function["id"]
 
     def _own_version(self, version_id: str) -> None:
         version = self.versions[version_id]

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import anyio
 import pytest
-from anyio import from_thread
 
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
@@ -225,7 +224,7 @@ def test_an_upload_cancelled_midway_leaves_neither_object_nor_thread(
 
         def progress(sent_bytes: int) -> None:
             if not seen:
-                from_thread.run_sync(begun.set)
+                begun.set()
             seen.append(sent_bytes)
 
         async with service.store() as store:
@@ -254,7 +253,7 @@ def test_those_who_wait_take_over_from_a_cancelled_upload(service: Service, key:
         first = anyio.CancelScope()
 
         def progress(_: int) -> None:
-            from_thread.run_sync(begun.set)
+            begun.set()
 
         async def cancelled(store: S3ObjectStore) -> None:
             with first:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from anyio import from_thread, to_thread
+from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from orchestrator.cloud.s3 import client as s3_client
@@ -247,7 +247,7 @@ def test_no_more_uploads_at_once_than_threads(tmp_path: Path) -> None:
         store = S3ObjectStore(url, credentials=KEYS, threads=3, environ={})
 
         def progress(_: int) -> None:
-            running.append(from_thread.run_sync(lambda: int(store._limiter.borrowed_tokens)))
+            running.append(int(store._limiter.borrowed_tokens))
 
         async with store, anyio.create_task_group() as group:
             for each in packages:

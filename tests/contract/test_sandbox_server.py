@@ -89,13 +89,14 @@ def test_the_whole_api_is_there() -> None:
             protobuf.parse_create_version(sent)
             operation = (await caller.ask("POST", VERSIONS, sent)).json
             made.append((await caller.finished(operation))["response"]["id"])
-        for step, path, sent in (
+        steps: list[tuple[str, str, dict[str, str] | None]] = [
             ("POST", f"{VERSIONS}/{made[1]}:setTag", {"tag": "canary"}),
             ("POST", f"{VERSIONS}/{made[1]}:removeTag", {"tag": "canary"}),
             ("PATCH", f"{FUNCTIONS}/{function_id}", {"updateMask": "description", "description": "new"}),
             ("DELETE", f"{VERSIONS}/{made[0]}?force=true", None),
-        ):
-            done = await caller.finished((await caller.ask(step, path, sent)).json)
+        ]
+        for method, path, fields in steps:
+            done = await caller.finished((await caller.ask(method, path, fields)).json)
             assert "error" not in done, (path, done)
         tagged = await caller.ask("GET", f"{VERSIONS}:byTag?functionId={function_id}&tag=%24latest")
         assert tagged.json["id"] == made[1]

@@ -197,16 +197,20 @@ class Cloud:
 
     def versions(self, folder_id: str) -> list[dict[str, Any]]:
         """List every Version of a folder, as the cloud has them."""
-        return self._all("versions", folder_id)
+        return self._all("versions", f"versions?folderId={folder_id}")
 
     def functions(self, folder_id: str) -> list[dict[str, Any]]:
-        return self._all("functions", folder_id)
+        return self._all("functions", f"functions?folderId={folder_id}")
 
-    def _all(self, what: str, folder_id: str) -> list[dict[str, Any]]:
+    def operations(self, folder_id: str) -> list[dict[str, Any]]:
+        """List the Operations of every function of a folder."""
+        functions = [function["id"] for function in self.functions(folder_id)]
+        return [one for id in functions for one in self._all("operations", f"functions/{id}/operations?")]
+
+    def _all(self, what: str, path: str) -> list[dict[str, Any]]:
         headers, found, page = {"Authorization": f"Bearer {self.token()}"}, [], ""
         while True:
-            url = f"{self.url}/functions/v1/{what}?folderId={folder_id}&pageSize=1000&pageToken={page}"
-            answer = _get(url, headers)
+            answer = _get(f"{self.url}/functions/v1/{path}&pageSize=1000&pageToken={page}", headers)
             found += answer.get(what, [])
             page = answer.get("nextPageToken", "")
             if not page:
@@ -257,8 +261,10 @@ class Project:
     def state_dir(self) -> Path:
         return self.root / ".orchestrator"
 
-    def write(self, count: int, *, size_bytes: int = 0, more: str = "", defaults: str = "") -> Project:
-        """Write `count` functions f000 …; `size_bytes` of each package do not compress."""
+    def write(
+        self, count: int, *, size_bytes: int = 0, more: str = "", defaults: str = "", folder_ids: Sequence[str] = ()
+    ) -> Project:
+        """Write `count` functions f000 …, dealt out to `folder_ids`; `size_bytes` of a package do not compress."""
         tables = [
             f'[cloud]\nfolder_id = "{self.folder_id}"\n[storage]\nbucket = "{BUCKET}"\n',
             '[defaults]\nruntime = "python312"\nmemory = "128MB"\ntimeout = "3s"\nentrypoint = "index.handler"\n'
@@ -271,7 +277,8 @@ class Project:
             (source / "index.py").write_text(f"def handler(event, context):\n    return {number}\n")
             if size_bytes:
                 (source / "data.bin").write_bytes(random.Random(number).randbytes(size_bytes))
-            tables.append(f'[functions.{name}]\nsource = "src/{name}"\n')
+            folder_id = (folder_ids or [self.folder_id])[number % max(1, len(folder_ids))]
+            tables.append(f'[functions.{name}]\nsource = "src/{name}"\nfolder_id = "{folder_id}"\n')
         self.manifest.write_text("\n".join([*tables, more]), encoding="utf-8")
         return self
 

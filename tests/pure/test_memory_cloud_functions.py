@@ -52,6 +52,16 @@ def test_a_name_is_taken_once_per_folder() -> None:
     assert refused.value.code is Code.ALREADY_EXISTS
 
 
+def test_a_name_is_free_again_once_its_function_has_another_or_is_gone() -> None:
+    desk = Desk()
+    first, second = desk.function("first"), desk.function("second")
+    with pytest.raises(Fault, match="already exists"):
+        desk.cloud.functions.update(second, {"updateMask": "name", "name": "first"})
+    desk.end(desk.cloud.functions.update(first, {"updateMask": "name", "name": "third"}))
+    desk.end(desk.cloud.functions.delete(second))
+    assert {desk.function("first"), desk.function("second")}.isdisjoint({first, second})
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

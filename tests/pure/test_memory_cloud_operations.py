@@ -45,6 +45,14 @@ def test_an_error_may_be_seen_before_done_and_still_holds_its_slot() -> None:
     assert desk.begin(body(function_id))["id"]
 
 
+def test_an_operation_that_fails_at_once_is_done_at_once() -> None:
+    desk = Desk()
+    function_id = desk.function()
+    failed = Fate(error=Fault(Code.INVALID_ARGUMENT, BUILD_FAILED), error_early=True, duration_s=0)
+    desk.cloud.faults.settle_next("createVersion", failed)
+    assert desk.operation(desk.begin(body(function_id))["id"])["done"] is True
+
+
 def test_a_new_operation_may_not_be_known_yet() -> None:
     desk = Desk()
     function_id = desk.function()

@@ -61,6 +61,7 @@ IN_TEXT = [
     ("Basic dXNlcjpwYXNzd29yZA==", f"Basic {MARK}"),
     (f"X-YaCloud-SubjectToken: {IAM}", f"X-YaCloud-SubjectToken: {MARK}"),
     ("https://user:p@ss:w0rd@proxy:3128/x", f"https://user:{MARK}@proxy:3128/x"),
+    ("https://user:p#s?w@host/", f"https://user:{MARK}@host/"),
     ("proxy http://:hunter2@proxy", f"proxy http://:{MARK}@proxy"),
     (
         f"/b/k?X-Amz-Credential=YCAJx%2F2026&X-Amz-Date=20261125T030000Z&X-Amz-Signature={SIGNATURE}",
@@ -95,7 +96,7 @@ INNOCENT = [
     "1:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "6f1c2b1e-9a57-4f0a-8d5b-0c7d6a1e2f3b", "orchestrator 0.1.0, boto3 1.44.8, Python 3.11.7",
     "/home/me/projects/functions/auth/index.py:12", "C:\\keys\\index.js", "YCAJE0123456789abcdefghi",
-    "https://functions.yandexcloud.net/d4e0123456789abcdefg?tag=stable", "http://127.0.0.1:8020/endpoints",
+    "https://functions.yandexcloud.net/d4e0123456789abcdefg?tag=stable", "http://127.0.0.1:8020/endpoints", "http://host:8020?mail=me@example.org",
     "https://host:8443/a?mail=me@example.org", "git@github.com:owner/name.git", "s3://bucket/key@2",
     "host1.example.org", "t1.micro", "port1.interface", "y0_axis", "AQAA", "eyJ", "2026-11-25T03:00:00.123Z",
     "the token expired", "invalid token: signature mismatch", "no access token was given",

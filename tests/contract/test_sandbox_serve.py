@@ -1,0 +1,117 @@
+"""The sandbox as a process: how it announces itself, how it ends, and that a kill loses nothing that was answered."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from orchestrator.errors import StartError, UsageError
+from orchestrator.sandbox.serve import read_seeds, run_server
+from tests.clouds import FOLDER
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from orchestrator.sandbox.serve import run_server
+
+def announce(url):
+    print(url, flush=True)
+
+run_server(port=0, state_dir=Path(sys.argv[1]), latency_s=0.0, durations="fixed:0.01", faults_seed=None,
+           announce=announce, until_stdin_closes=sys.argv[2] == "stdin")
+print("ended", flush=True)
+"""
+
+
+@contextmanager
+def process(folder: Path, until: str = "signal") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A sandbox process and its URL."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), until], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout is not None
+            yield child, child.stdout.readline().strip()
+        finally:
+            child.kill()
+
+
+def ask(url: str, folder: Path, method: str = "GET", sent: Any = None) -> Any:
+    """Call it with a token of the metadata service."""
+    base = "/".join(url.split("/")[:3])
+    metadata = Request(
+        f"{base}/computeMetadata/v1/instance/service-accounts/default/token", headers={"Metadata-Flavor": "Google"}
+    )
+    with urlopen(metadata) as response:
+        token = json.load(response)["access_token"]
+    data = None if sent is None else json.dumps(sent).encode()
+    request = Request(url, data=data, method=method, headers={"Authorization": f"Bearer {token}"})
+    with urlopen(request) as response:
+        assert (folder / "sandbox.db").exists()
+        return json.load(response)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with process(tmp_path) as (child, url):
+        assert url.startswith("http://127.0.0.1:")
+        child.send_signal(number)
+        assert child.communicate(timeout=30)[0] == "ended\n"
+        assert child.returncode == 0
+
+
+def test_it_ends_when_its_standard_input_closes(tmp_path: Path) -> None:
+    with process(tmp_path, "stdin") as (child, url):
+        ask(f"{url}/functions/v1/runtimes", tmp_path)
+        assert child.communicate(timeout=30)[0] == "ended\n"
+        assert child.returncode == 0
+
+
+def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
+    functions = "/functions/v1/functions"
+    with process(tmp_path) as (child, url):
+        made = [ask(url + functions, tmp_path, "POST", {"folderId": FOLDER, "name": f"name-{n}"}) for n in range(10)]
+        child.kill()
+    with process(tmp_path) as (_, url):
+        found = ask(f"{url}{functions}?folderId={FOLDER}", tmp_path)["functions"]
+        assert [function["id"] for function in found] == [operation["metadata"]["functionId"] for operation in made]
+        operation = ask(f"{url}/operations/{made[-1]['id']}", tmp_path)
+        assert operation["metadata"] == made[-1]["metadata"]
+
+
+def test_a_state_folder_belongs_to_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.sandbox.store._WAIT_S", 0.0)
+    with process(tmp_path), pytest.raises(StartError, match=r"sandbox\.db cannot be used: database is locked"):
+        run_server(
+            port=0, state_dir=tmp_path, latency_s=0, durations="fixed:1", faults_seed=None, announce=lambda _url: None
+        )
+
+
+def test_odd_durations_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="'soon' is no duration"):
+        run_server(port=0, state_dir=None, latency_s=0, durations="soon", faults_seed=None, announce=lambda _url: None)
+
+
+def test_seeds_are_read_from_the_state_folder(tmp_path: Path) -> None:
+    secret = {"folder_id": FOLDER, "name": "token", "id": "e6q1", "version_id": "e6qv1", "keys": ["token"]}
+    account = {"folder_id": FOLDER, "name": "runner", "id": "aje1"}
+    (tmp_path / "seeds.json").write_text(json.dumps({"secrets": [secret], "service_accounts": [account]}), "utf-8")
+    seeds = read_seeds(tmp_path)
+    assert seeds.secrets["e6q1"]["currentVersion"]["id"] == "e6qv1"
+    assert seeds.service_accounts["aje1"]["name"] == "runner"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"secrets": [{"id": "e6q1"}]}', '{"secrets": 7}'])
+def test_odd_seeds_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "seeds.json").write_text(text, "utf-8")
+    with pytest.raises(StartError, match=r"seeds\.json cannot be used"):
+        read_seeds(tmp_path)
