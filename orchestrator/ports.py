@@ -1,7 +1,7 @@
 """What the engine needs of the outside world, on one page.
 
 Every method may raise `CloudError` (the adapters translate once, at the edge); `Packager` raises `PackageError`.
-All of it is awaited through anyio, so the same engine runs on virtual time against `sandbox.memory_ports`.
+All of it is awaited through anyio, so the same engine runs on virtual time against `sandbox.memory.ports`.
 """
 
 from __future__ import annotations

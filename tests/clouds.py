@@ -8,8 +8,8 @@ import random
 import zipfile
 from typing import Any
 
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.memory import MemoryCloud
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.durations import Durations
 from tests import protobuf
 
 FOLDER = "b1gfolder00000000000"

@@ -25,18 +25,18 @@ from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
 from orchestrator.plan import build
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import Faults
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.memory_ports import (
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Faults
+from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.ports import (
     MemoryDirectory,
     MemoryFunctions,
     MemoryObjectStore,
     MemoryOperations,
     Wire,
 )
-from orchestrator.sandbox.objects import Objects
-from orchestrator.sandbox.quotas import Quotas
+from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.virtual_time import run
 from tests.protobuf import parse_create_version
 

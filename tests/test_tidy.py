@@ -196,6 +196,7 @@ def test_every_public_name_says_what_it_promises() -> None:
 
 def test_every_command_and_option_is_documented() -> None:
     import click
+
     from orchestrator.cli import cli
 
     readme = (ROOT / "README.md").read_text("utf-8")

@@ -13,10 +13,10 @@ import orjson
 from aiohttp import web
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import HTTP_STATUS, Fault
 from orchestrator.sandbox.iam import Tokens
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.state import Record
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.state import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.rules import message, text
-from orchestrator.sandbox.state import rfc3339
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.rules import message, text
+from orchestrator.sandbox.memory.state import rfc3339
 
 JWT_LIFETIME_MAX_S = 3600
 TOKEN_LIFETIME_S = 12 * 3600.0

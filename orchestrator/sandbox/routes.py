@@ -10,13 +10,13 @@ import anyio
 from anyio import CapacityLimiter
 
 from orchestrator.errors import Code
-from orchestrator.sandbox import builder
 from orchestrator.sandbox.api import Ask, Route
-from orchestrator.sandbox.faults import Fault
 from orchestrator.sandbox.iam import Tokens
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.objects import Objects, RefusedError
-from orchestrator.sandbox.state import Record
+from orchestrator.sandbox.memory import builder
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
+from orchestrator.sandbox.memory.state import Record
 
 _FUNCTIONS = "/functions/v1/functions"
 _VERSIONS = "/functions/v1/versions"

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from orchestrator.sandbox import sigv4
-from orchestrator.sandbox.objects import BINARY, Condition, Incoming, Objects, RefusedError, Stored
+from orchestrator.sandbox.memory.objects import BINARY, Condition, Incoming, Objects, RefusedError, Stored
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]

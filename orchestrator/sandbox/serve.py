@@ -12,9 +12,9 @@ import anyio
 import orjson
 
 from orchestrator.errors import StartError, UsageError
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import STORM, Faults
-from orchestrator.sandbox.seeds import Seeds
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import STORM, Faults
+from orchestrator.sandbox.memory.seeds import Seeds
 from orchestrator.sandbox.server import Options, open_sandbox
 
 

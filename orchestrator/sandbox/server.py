@@ -16,15 +16,15 @@ from aiohttp import web
 from orchestrator.errors import StartError
 from orchestrator.sandbox import keys, routes, s3
 from orchestrator.sandbox.api import Api, cut
-from orchestrator.sandbox.core import Settings
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import Faults, Trouble
 from orchestrator.sandbox.iam import TOKEN_LIFETIME_S, AuthorizedKey, Tokens
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.objects import Objects
-from orchestrator.sandbox.quotas import Quotas
-from orchestrator.sandbox.seeds import Seeds
-from orchestrator.sandbox.state import State
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Faults, Trouble
+from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.memory.seeds import Seeds
+from orchestrator.sandbox.memory.state import State
 from orchestrator.sandbox.store import Store
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.state import Change
+from orchestrator.sandbox.memory.state import Change
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (

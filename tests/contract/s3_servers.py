@@ -25,9 +25,9 @@ from botocore.config import Config
 from orchestrator.cloud.storage import S3ObjectStore, StaticKeys
 from orchestrator.model import Package
 from orchestrator.ports import ObjectStore
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.memory_ports import MemoryObjectStore, Wire
-from orchestrator.sandbox.objects import Objects
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.ports import MemoryObjectStore, Wire
 from orchestrator.sandbox.s3 import add_routes
 
 BUCKET = "deploy-packages"

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Version
-from orchestrator.sandbox.faults import THROTTLED, Fate, Fault, Trouble
-from orchestrator.sandbox.quotas import FUNCTIONS, PER_FUNCTION, Quotas
+from orchestrator.sandbox.memory.faults import THROTTLED, Fate, Fault, Trouble
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_FUNCTION, Quotas
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OnCloud, Ports
 

@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.sandbox.core import Settings
-from orchestrator.sandbox.faults import BUILD_FAILED, Fate, Fault
-from orchestrator.sandbox.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, Quotas
-from orchestrator.sandbox.seeds import Seeds
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, Quotas
+from orchestrator.sandbox.memory.seeds import Seeds
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OPERATION_S, OnCloud, Ports
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.faults import Trouble
+from orchestrator.sandbox.memory.faults import Trouble
 from orchestrator.sandbox.server import Options, open_sandbox
 from tests import protobuf
 from tests.clouds import body, zipped

@@ -38,9 +38,7 @@ _OURS = {
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Make an environment in which nothing of this machine's own settings reaches the program."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_FOREIGN) and name.lower() not in _OURS
+        name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
     }
     return kept | {"TERM": "xterm", "TZ": "UTC"} | dict(extra or {})
 
@@ -228,9 +226,7 @@ def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
 def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
     """Run `orchestrator sandbox`. It ends with its standard input: with this block, or with these tests, however."""
     command = ("sandbox", "--port", "0", "--state", str(folder), "--bucket", BUCKET, "--until-stdin-closes")
-    with running(
-        folder, *command, *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
+    with running(folder, *command, *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield Cloud(process.stdout.readline().split()[-1], folder / "sandbox")

@@ -6,14 +6,14 @@ import json
 import re
 from pathlib import Path
 
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import BUILD_FAILED, Faults
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Faults
 from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
 
 
 def test_five_hundred_functions_with_distinct_packages(tmp_path: Path, project: Project) -> None:
     folder_ids = [project.folder_id, f"{project.folder_id}two"]
-    project.write(500, size_bytes=20 * 1024, folder_ids=folder_ids)
+    project.write(500, size_bytes=20 * 1024, folder_ids=folder_ids, more="[limits]\nrequests_per_second = 100\n")
     with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (_, served):
         for number in range(500):  # half of the Operations, and of the time: the functions are there already
             served.cloud.functions.create({"folderId": folder_ids[number % 2], "name": f"f{number:03}"})
@@ -59,17 +59,14 @@ def test_what_failed_is_tried_again_by_the_next_deploy(tmp_path: Path, project: 
 
 
 def test_local_builds_that_fail_stop_only_their_own_functions(cloud: Cloud, project: Project) -> None:
-    builds = "".join(
-        f'[functions.bad-{number}]\nsource = "src/f000"\n'
-        f'build = {{ command = "echo no compiler >&2; exit {number}", folder = "src/f00{number}" }}\n'
-        for number in (1, 2)
-    )
+    build = 'source = "src/f000"\nbuild = { command = "echo no compiler >&2; exit 3", folder = "src/f001" }\n'
+    builds = f"[functions.bad-1]\n{build}[functions.bad-2]\n{build}"
     project.write(3, more=builds)
     end = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert end.code == 1, end.err
     assert "5 functions: 3 deployed, 2 failed in " in end.out
-    assert "2 functions failed in step build" in end.out
-    assert "no compiler" in end.out
+    assert "2 functions failed in step build, build: bad-1, bad-2" in end.out
+    assert "      | no compiler\n" in end.out
     assert {function["name"] for function in cloud.functions(project.folder_id)} == {"f000", "f001", "f002"}
 
 

@@ -65,7 +65,9 @@ def test_a_token_that_is_not_accepted(cloud: Cloud, project: Project, token: str
     assert token not in end.err
 
 
-@pytest.mark.parametrize("content", ["", "{}", "not json", '{"id": "a", "service_account_id": "b", "private_key": "c"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "not json", '{"id": "a", "service_account_id": "b", "private_key": "c"}']
+)
 def test_a_key_file_that_is_none(cloud: Cloud, project: Project, content: str) -> None:
     project.write(2)
     key = project.root / "key.json"

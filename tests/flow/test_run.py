@@ -13,7 +13,7 @@ from orchestrator.errors import Code
 from orchestrator.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
 from orchestrator.model import Cancelled, Deployed, Failed, Limits, Step, Storage, Unchanged, Unknown
 from orchestrator.pipeline.stop import Stop
-from orchestrator.sandbox.faults import Fate, Fault, Faults, Trouble
+from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
 from orchestrator.stamp import read_stamp
 from tests.engine import Bench, sources
 

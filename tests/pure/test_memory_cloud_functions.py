@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.core import Settings
-from orchestrator.sandbox.directory import CLOUD, SERVICE
-from orchestrator.sandbox.faults import Fate, Fault
-from orchestrator.sandbox.quotas import FUNCTIONS, PER_CLOUD, Quotas
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.faults import Fate, Fault
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, Quotas
 from tests import protobuf
 from tests.clouds import FOLDER, Desk, body
 

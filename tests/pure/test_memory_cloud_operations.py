@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.core import Settings
-from orchestrator.sandbox.faults import BUILD_FAILED, Fate, Fault, Faults, Rates, Trouble
-from orchestrator.sandbox.quotas import PER_CLOUD, PER_FOLDER, PER_FUNCTION, Quotas
-from orchestrator.sandbox.state import State
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault, Faults, Rates, Trouble
+from orchestrator.sandbox.memory.quotas import PER_CLOUD, PER_FOLDER, PER_FUNCTION, Quotas
+from orchestrator.sandbox.memory.state import State
 from tests import protobuf
 from tests.clouds import FOLDER, Desk, body
 

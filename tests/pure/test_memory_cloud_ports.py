@@ -11,11 +11,11 @@ import pytest
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Package
 from orchestrator.sandbox import virtual_time
-from orchestrator.sandbox.faults import STORM, Faults, Trouble
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.memory_ports import MemoryFunctions, MemoryObjectStore, MemoryOperations, Wire
-from orchestrator.sandbox.objects import Objects
-from orchestrator.sandbox.quotas import Quotas
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.faults import STORM, Faults, Trouble
+from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.ports import MemoryFunctions, MemoryObjectStore, MemoryOperations, Wire
+from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import FOLDER, START_S, body
 
 PACKAGE = Package(Path("nowhere"), "0" * 64, 20_000_000, "tree")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.memory.faults import Fault
 from tests import protobuf
 from tests.clouds import Desk, body, inline
 

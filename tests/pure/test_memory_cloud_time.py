@@ -7,8 +7,8 @@ import random
 import anyio
 import pytest
 
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.state import rfc3339
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.state import rfc3339
 from orchestrator.sandbox.virtual_time import StalledError, run
 
 

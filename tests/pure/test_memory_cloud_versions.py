@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.builder import NOT_A_ZIP
-from orchestrator.sandbox.core import Settings
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import BUILD_FAILED, Fate, Faults
-from orchestrator.sandbox.faults import Fault as Refused
-from orchestrator.sandbox.objects import Objects
-from orchestrator.sandbox.quotas import TAGS
+from orchestrator.sandbox.memory.builder import NOT_A_ZIP
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Faults
+from orchestrator.sandbox.memory.faults import Fault as Refused
+from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.quotas import TAGS
 from tests.clouds import FOLDER, Desk, body, inline, zipped
 
 EVERYTHING = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sandbox.objects import Objects, RefusedError
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
 
 MD5_OF_ABC = "900150983cd24fb0d6963f7d28e17f72"  # RFC 1321
 

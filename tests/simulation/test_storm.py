@@ -17,7 +17,7 @@ import pytest
 from orchestrator.events import OperationAccepted, OperationDone, UnitEnded
 from orchestrator.model import Deployed, Failed, Limits, Unchanged, Unknown
 from orchestrator.pipeline.stop import Stop
-from orchestrator.sandbox.faults import Faults, Rates
+from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.stamp import read_stamp
 from orchestrator.state import fold
 from tests.engine import Bench, sources

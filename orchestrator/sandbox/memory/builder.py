@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.objects import RefusedError
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.objects import RefusedError
 
 Objects = Callable[[str, str], bytes | Path | None]
 

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.memory.faults import Fault
 
 Check = Callable[[str, Any], Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox import bodies, paging
-from orchestrator.sandbox.core import EMPTY, TYPES, Core, Method, Start
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.quotas import FUNCTIONS, refuse_beyond
-from orchestrator.sandbox.state import Record, new_id, rfc3339
+from orchestrator.sandbox.memory import bodies, paging
+from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, refuse_beyond
+from orchestrator.sandbox.memory.state import Record, new_id, rfc3339
 
 
 class FunctionService:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.rules import (
+from orchestrator.sandbox.memory.rules import (
     Check,
     data,
     duration,

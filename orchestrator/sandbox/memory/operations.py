@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.errors import Code
-from orchestrator.sandbox import paging
-from orchestrator.sandbox.core import Core
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.state import Record
+from orchestrator.sandbox.memory import paging
+from orchestrator.sandbox.memory.core import Core
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.state import Record
 
 
 class OperationService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.sandbox.state import Table, rfc3339
+from orchestrator.sandbox.memory.state import Table, rfc3339
 
 
 class Seeds:

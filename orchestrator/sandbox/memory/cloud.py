@@ -9,17 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from orchestrator.sandbox.builder import Objects
-from orchestrator.sandbox.core import Core, Settings
-from orchestrator.sandbox.directory import DirectoryService
-from orchestrator.sandbox.durations import Durations
-from orchestrator.sandbox.faults import Faults
-from orchestrator.sandbox.functions import FunctionService
-from orchestrator.sandbox.operations import OperationService
-from orchestrator.sandbox.quotas import ActiveOperations, Quotas
-from orchestrator.sandbox.seeds import Seeds
-from orchestrator.sandbox.state import State
-from orchestrator.sandbox.versions import VersionService
+from orchestrator.sandbox.memory.builder import Objects
+from orchestrator.sandbox.memory.core import Core, Settings
+from orchestrator.sandbox.memory.directory import DirectoryService
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Faults
+from orchestrator.sandbox.memory.functions import FunctionService
+from orchestrator.sandbox.memory.operations import OperationService
+from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas
+from orchestrator.sandbox.memory.seeds import Seeds
+from orchestrator.sandbox.memory.state import State
+from orchestrator.sandbox.memory.versions import VersionService
 
 
 def _no_objects(_bucket: str, _key: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from orchestrator.errors import Code
-from orchestrator.sandbox import paging
-from orchestrator.sandbox.core import Core
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, PER_FUNCTION, TAGS
-from orchestrator.sandbox.state import Record, Table
+from orchestrator.sandbox.memory import paging
+from orchestrator.sandbox.memory.core import Core
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, PER_FUNCTION, TAGS
+from orchestrator.sandbox.memory.state import Record, Table
 
 SERVICE = "serverless-functions"
 CLOUD = "resource-manager.cloud"

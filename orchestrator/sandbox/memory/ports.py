@@ -17,11 +17,11 @@ from orchestrator import decode
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Function, Operation, Package, Quota, StoredObject, Version
 from orchestrator.ports import Progress
-from orchestrator.sandbox.directory import CLOUD, SERVICE
-from orchestrator.sandbox.faults import HTTP_STATUS, Fault
-from orchestrator.sandbox.memory import MemoryCloud
-from orchestrator.sandbox.objects import Objects, RefusedError
-from orchestrator.sandbox.state import Record
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
+from orchestrator.sandbox.memory.state import Record
 
 Item = TypeVar("Item")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox import bodies, builder, paging
-from orchestrator.sandbox.core import EMPTY, TYPES, Core, Method, Start
-from orchestrator.sandbox.durations import BUILD_FACTOR
-from orchestrator.sandbox.faults import Fault
-from orchestrator.sandbox.quotas import TAGS, refuse_beyond
-from orchestrator.sandbox.rules import invalid
-from orchestrator.sandbox.state import LATEST, Record, new_id, rfc3339
+from orchestrator.sandbox.memory import bodies, builder, paging
+from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
+from orchestrator.sandbox.memory.durations import BUILD_FACTOR
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.quotas import TAGS, refuse_beyond
+from orchestrator.sandbox.memory.rules import invalid
+from orchestrator.sandbox.memory.state import LATEST, Record, new_id, rfc3339
 
 _SOURCES = ("package", "content", "versionId")
 _TOO_MANY_TAGS = "The limit on maximum number of tags per function has exceeded."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.faults import Fault
+from orchestrator.sandbox.memory.faults import Fault
 
 # The folder's id comes from public code; the other two are spelled by analogy (cloud-api §6).
 PER_FUNCTION = "serverless.concurrentFunctionOperations"

@@ -15,13 +15,13 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.builder import Objects
-from orchestrator.sandbox.durations import BRIEF_FACTOR, Durations
-from orchestrator.sandbox.faults import Fate, Fault, Faults
-from orchestrator.sandbox.quotas import ActiveOperations
-from orchestrator.sandbox.rules import invalid
-from orchestrator.sandbox.seeds import Seeds
-from orchestrator.sandbox.state import Record, State, new_id, rfc3339
+from orchestrator.sandbox.memory.builder import Objects
+from orchestrator.sandbox.memory.durations import BRIEF_FACTOR, Durations
+from orchestrator.sandbox.memory.faults import Fate, Fault, Faults
+from orchestrator.sandbox.memory.quotas import ActiveOperations
+from orchestrator.sandbox.memory.rules import invalid
+from orchestrator.sandbox.memory.seeds import Seeds
+from orchestrator.sandbox.memory.state import Record, State, new_id, rfc3339
 
 TYPES = "type.googleapis.com/yandex.cloud.serverless.functions.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
