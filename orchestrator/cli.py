@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator import __version__
+from orchestrator.app.stdout import data, open_streams
 from orchestrator.errors import Exit, ManifestError, OrchestratorError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,7 +96,7 @@ def validate(config: Path, output: str) -> int:
     """Check the manifest offline: every mistake at once, each with its line."""
     from orchestrator.app.manifests import validate_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return validate_command(config, output, _echo)
+    return validate_command(config, output, data)
 
 
 @cli.command()
@@ -104,7 +104,7 @@ def schema() -> int:
     """Print the JSON Schema of deploy.toml, for editors."""
     from orchestrator.app.manifests import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return schema_command(_echo)
+    return schema_command(data)
 
 
 @cli.command()
@@ -115,7 +115,7 @@ def runs(config: Path, state: Path | None, output: str) -> int:
     """List the runs that the journal knows, the newest first."""
     from orchestrator.app.history import runs_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return runs_command(config, state, output, _echo)
+    return runs_command(config, state, output, data)
 
 
 @cli.command()
@@ -128,7 +128,7 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
     """Show RUN (an id, the beginning of one, or "last"): every function's outcome, and what failed in full."""
     from orchestrator.app.history import show_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return show_command(run, config, state, output, everything, _echo)
+    return show_command(run, config, state, output, everything, data)
 
 
 @cli.command()
@@ -142,22 +142,13 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
     help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH.",
 )  # fmt: skip
 @_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")
+@_option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
 def sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
     from orchestrator.app.serve import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return sandbox_command(given, _echo)
-
-
-def _echo(text: str) -> None:
-    """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop."""
-    try:
-        click.echo(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whatever is written from here on, at exit too, goes nowhere without a word.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return sandbox_command(given, data)
 
 
 def _complain(error: OrchestratorError) -> None:
@@ -170,6 +161,7 @@ def _complain(error: OrchestratorError) -> None:
 
 def main() -> None:
     """Run the program and exit with one of the published codes."""
+    open_streams()
     try:
         code = cli.main(standalone_mode=False)
     except OrchestratorError as error:

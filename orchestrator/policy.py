@@ -26,11 +26,11 @@ class Verdict(StrEnum):
     | error                                              | verdict      |
     | ---                                                | ---          |
     | UNAUTHENTICATED (the adapter refreshed once)        | TOKEN        |
-    | never reached the service                           | REFUSED      |
     | RESOURCE_EXHAUSTED of a static quota                | QUOTA        |
     | RESOURCE_EXHAUSTED otherwise (operations, rate)     | REFUSED      |
     | UNKNOWN, DEADLINE, ABORTED, INTERNAL, UNAVAILABLE   | UNSURE       |
-    | sent, and no usable answer                          | UNSURE       |
+    | no usable answer to what was sent                   | UNSURE       |
+    | either of the two, but it never left this machine   | REFUSED      |
     | any other code                                      | PERMANENT    |
     """
 
@@ -45,12 +45,10 @@ def judge(error: CloudError) -> Verdict:
     """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api §5)."""
     if error.code is Code.UNAUTHENTICATED:
         return Verdict.TOKEN
-    if not error.sent:
-        return Verdict.REFUSED
     if error.code is Code.RESOURCE_EXHAUSTED:
         return Verdict.QUOTA if _is_static(error) else Verdict.REFUSED
     if error.code is None or error.code in _TRANSIENT:
-        return Verdict.UNSURE
+        return Verdict.UNSURE if error.sent else Verdict.REFUSED
     return Verdict.PERMANENT
 
 

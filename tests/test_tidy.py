@@ -33,7 +33,7 @@ LIBRARIES = {
     "boto3": {"cloud"},
     "botocore": {"cloud", "sandbox"},
     "anyio": {"ports", "pipeline", "cloud", "sandbox", "package", "journal", "report", "app"},
-    "structlog": {"pipeline", "report", "app"},
+    "structlog": {"pipeline", "cloud", "report", "app"},
     "pydantic": {"manifest"},
     "sqlite3": {"journal", "sandbox"},
     "click": {"cli"},

@@ -45,7 +45,7 @@ def seconds(option: str, text: str) -> float:
     try:
         return duration(text)
     except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}", advice='write "10s" or "1m30s"') from error
+        raise UsageError(f"{option} {text}: {error}") from error
 
 
 def state_dir_of(config: Path, state_dir: Path | None) -> Path:

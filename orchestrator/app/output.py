@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ import anyio
 import orjson
 
 from orchestrator.app.options import DeployOptions, LogOptions
+from orchestrator.app.stdout import data
 from orchestrator.errors import CloudError, InterruptedRunError, UsageError
 from orchestrator.model import Action, Plan
 from orchestrator.pipeline.bus import Listener
@@ -23,16 +23,6 @@ from orchestrator.report.ndjson import EventFile
 from orchestrator.state import RunState
 
 _SHOWN_MAX = 20  # planned changes listed before a run; `--dry-run` lists all
-
-
-def data(text: str) -> None:
-    """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop."""
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whatever is written from here on, at exit too, goes nowhere without a word.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:

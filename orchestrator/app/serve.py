@@ -22,5 +22,6 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
         buckets=given["buckets"],
         announce=echo,
         until_stdin_closes=given["until_stdin_closes"],
+        record=given["record"],
     )
     return Exit.DONE

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
+import structlog
 from yarl import URL
 
 from orchestrator.cloud import answers, breaks
@@ -25,6 +26,7 @@ CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
 CONNECT_LIMIT_S = 10.0
 TOTAL_LIMIT_S = 60.0
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -98,6 +100,11 @@ class Transport:
                 None if proxy is not None and proxy.password else error
             )
         raw = answers.Raw(name, target, response.status, response.headers, content, client_request_id, secret)
+        _log.debug(
+            "http call", call=name, status=response.status, host=target.host, client_request_id=client_request_id,
+            request_id=response.headers.get(answers.REQUEST_ID, ""),
+            server_trace_id=response.headers.get(answers.SERVER_TRACE_ID, ""),
+        )  # fmt: skip
         answer = answers.read(raw, self.now())
         self._set_clock(response.headers)
         return answer

@@ -68,7 +68,7 @@ def read(path: str, findings: Findings) -> SourceFile | None:
         findings.mistake(file, (), "is not UTF-8; save it as UTF-8", line=line)
         return None
     except FileNotFoundError:
-        findings.mistake(file, (), "no such file; `orchestrator init` makes one, --config names another", line=0)
+        findings.mistake(file, (), "no such file; --config names another", line=0)
         return None
     except IsADirectoryError:
         findings.mistake(file, (), "is a folder; name the file in it (deploy.toml, say)", line=0)

@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -51,11 +52,21 @@ class Route:
 
 
 class Api:
-    """Turns routes into aiohttp handlers. `saved` is called after each call, before its answer leaves."""
+    """Turns routes into aiohttp handlers. `saved` is called after each call, before its answer leaves; `record` is a
+    file to which each call is added as a line of JSON, with its query and body and without its token.
+    """
 
     def __init__(
-        self, cloud: MemoryCloud, tokens: Tokens, *, latency_s: float, saved: Callable[[], None], rng: random.Random
+        self,
+        cloud: MemoryCloud,
+        tokens: Tokens,
+        *,
+        latency_s: float,
+        saved: Callable[[], None],
+        rng: random.Random,
+        record: Path | None = None,
     ) -> None:
+        self._record = record
         self._cloud = cloud
         self._tokens = tokens
         self._latency_s = latency_s
@@ -93,6 +104,10 @@ class Api:
             request.match_info, request.query, _body(raw), request.headers.get("Idempotency-Key"),
             str(request.url.with_query(None)),
         )  # fmt: skip
+        if self._record is not None and not route.open:
+            line = {"name": route.name, "method": route.method, "url": ask.url, "query": dict(ask.query)}
+            with self._record.open("ab") as file:
+                file.write(orjson.dumps(line | {"body": ask.body}, option=orjson.OPT_APPEND_NEWLINE))
         await route.prepare(ask)
         try:
             answer = route.act(ask)

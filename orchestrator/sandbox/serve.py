@@ -28,6 +28,7 @@ def run_server(
     announce: Callable[[str], None],
     buckets: tuple[str, ...] = (),
     until_stdin_closes: bool = False,
+    record: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or, where asked for, until standard input ends.
 
@@ -46,6 +47,7 @@ def run_server(
         faults=Faults() if faults_seed is None else Faults(STORM, seed=faults_seed),
         seeds=read_seeds(state_dir),
         buckets=buckets,
+        record=record,
     )
     anyio.run(_serve, options, announce, until_stdin_closes)
 

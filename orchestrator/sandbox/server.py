@@ -21,7 +21,7 @@ from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.faults import Faults, Trouble
-from orchestrator.sandbox.memory.objects import Objects
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.memory.seeds import Seeds
 from orchestrator.sandbox.memory.state import State
@@ -53,6 +53,7 @@ class Options:
     buckets: tuple[str, ...] = ()
     token_lifetime_s: float = TOKEN_LIFETIME_S
     clock: Callable[[], float] = time.time
+    record: Path | None = None  # see `Api`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     store = Store(folder / "sandbox.db") if folder else None
     try:
         rng = random.Random()
-        objects = Objects(folder / "objects" if folder else None, options.buckets)
+        objects = _objects(folder, options.buckets)
         cloud = MemoryCloud(
             clock=clock, rng=rng, objects=objects.get, durations=options.durations, quotas=options.quotas,
             settings=options.settings, faults=options.faults, seeds=options.seeds,
@@ -93,7 +94,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
             if store is not None:
                 store.save(changes)
 
-        api = Api(cloud, tokens, latency_s=options.latency_s, saved=saved, rng=rng)
+        api = Api(cloud, tokens, latency_s=options.latency_s, saved=saved, rng=rng, record=options.record)
         app = _app(cloud, api, tokens, objects, static_key, clock)
         async with _listening(app, options.port) as port:
             yield Sandbox(f"http://{HOST}:{port}", cloud, objects, tokens, key, static_key)
@@ -102,6 +103,16 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     finally:
         if store is not None:
             store.close()
+
+
+def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
+    try:
+        return Objects(folder / "objects" if folder else None, buckets)
+    except RefusedError as error:
+        raise StartError(
+            f"the sandbox cannot have the buckets {', '.join(buckets)}: {error}",
+            advice="give other names with --bucket",
+        ) from error
 
 
 def _app(

@@ -24,6 +24,7 @@ TABLE = [
     (error(Code.RESOURCE_EXHAUSTED, quota="serverless.concurrentFolderOperations"), Verdict.REFUSED),
     (error(Code.RESOURCE_EXHAUSTED, quota="serverless.functions.count"), Verdict.QUOTA),
     (error(Code.RESOURCE_EXHAUSTED, message="The limit on number of functions has exceeded."), Verdict.QUOTA),
+    (error(Code.INVALID_ARGUMENT, sent=False), Verdict.PERMANENT),
     (error(Code.UNKNOWN), Verdict.UNSURE),
     (error(Code.DEADLINE_EXCEEDED), Verdict.UNSURE),
     (error(Code.ABORTED), Verdict.UNSURE),
