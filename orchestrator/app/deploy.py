@@ -146,7 +146,10 @@ def _announce(bus: Bus, plan: Plan, at: float, sources: Sources) -> None:
 
 
 def _say_the_end(session: Session, state: RunState, result: Result) -> None:
-    output.show_result(state, as_json=session.request.options.output == "json")
+    try:
+        output.show_result(state, as_json=session.request.options.output == "json")
+    except OrchestratorError as error:  # the exit code speaks of the run, whatever becomes of its table
+        output.warn(f"{error.message}; {error.advice}")
     if result.interruption is not None:
         output.say(f"stopped: {result.interruption.message}")
         if result.interruption.advice:

@@ -15,7 +15,8 @@ from orchestrator import __version__
 from orchestrator.app.options import DeployOptions, address_of, sandbox_environ, state_dir_of, storage_of
 from orchestrator.app.sandbox_process import sandbox
 from orchestrator.cloud.connect import Connection, connect
-from orchestrator.cloud.storage import S3ObjectStore, static_keys
+from orchestrator.cloud.s3.static_keys import static_keys
+from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, StartError
 from orchestrator.journal.lock import lock
 from orchestrator.manifest.load import load

@@ -17,6 +17,7 @@ from yarl import URL
 
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.cloud.s3.call import Call
+from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.errors import CloudError, Code, OrchestratorError, StartError
 from orchestrator.model import Package, StoredObject
 from orchestrator.ports import Progress
@@ -27,37 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REPORT_S = 0.25  # between two reports of progress
-
-_PAIRS = (
-    ("YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY", ""),
-    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-)
-
-_CREDENTIALS = "set YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or credentials that give an IAM token"
-
-
-@dataclass(frozen=True, slots=True)
-class StaticKeys:
-    """A static access key of a service account, or a temporary one with its `session_token`."""
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-
-
-def static_keys(environ: Mapping[str, str]) -> StaticKeys | None:
-    """Read the static keys; None where there are none. Raises `StartError` for half a pair. No files, no metadata."""
-    for access_name, secret_name, session_name in _PAIRS:
-        access, secret = environ.get(access_name, "").strip(), environ.get(secret_name, "").strip()
-        if access and secret:
-            return StaticKeys(access, secret, environ.get(session_name, "").strip() or None)
-        if access or secret:
-            there, missing = (access_name, secret_name) if access else (secret_name, access_name)
-            raise StartError(
-                f"{there} is set, but {missing} is not",
-                advice=f"set {missing} too, or unset {there} to use the IAM token",
-            )
-    return None
 
 
 @dataclass(slots=True)

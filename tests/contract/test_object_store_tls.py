@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from orchestrator.cloud.s3 import client as s3_client
-from orchestrator.cloud.storage import S3ObjectStore, StaticKeys
+from orchestrator.cloud.s3.static_keys import StaticKeys
+from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError
 from orchestrator.model import StoredObject
 from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, scripted

@@ -93,9 +93,7 @@ def test_without_a_terminal_a_change_needs_yes(cloud: Cloud, project: Project) -
     project.write(2)
     end = run(project.root, "deploy", environ=cloud.environ())
     assert end.code == 2
-    assert end.err.endswith(
-        "error: this changes functions, and there is no terminal to ask on\n       add --yes\n"
-    )
+    assert end.err.endswith("error: this changes functions, and there is no terminal to ask on\n       add --yes\n")
     assert cloud.functions(project.folder_id) == []
 
 

@@ -25,7 +25,7 @@ from orchestrator.model import Package, StoredObject
 from orchestrator.ports import Progress
 
 if TYPE_CHECKING:
-    from orchestrator.cloud.storage import StaticKeys
+    from orchestrator.cloud.s3.static_keys import StaticKeys
 
 REGION = "ru-central1"
 CONNECT_TIMEOUT_S = 10.0  # to connect, and for any one piece of a body to get away
