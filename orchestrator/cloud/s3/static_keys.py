@@ -12,8 +12,6 @@ _PAIRS = (
     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
 
-_CREDENTIALS = "set YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or credentials that give an IAM token"
-
 
 @dataclass(frozen=True, slots=True)
 class StaticKeys:
