@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import zip_longest
 
+from orchestrator.differences import differences
 from orchestrator.entrypoint import missing_entry
 from orchestrator.have import Have
 from orchestrator.model import (
     Action,
     Failure,
+    Fingerprint,
     Function,
     FunctionSpec,
     Plan,
-    Settings,
     SourceCode,
     Step,
     Tree,
@@ -22,7 +23,7 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
-from orchestrator.stamp import fingerprint, read_stamp
+from orchestrator.stamp import code_digest, fingerprint, read_stamp
 
 Prepared = Tree | tuple[Step, Failure] | None  # the tree of a source, what went wrong with it, None: has no source
 
@@ -65,14 +66,16 @@ def _unit(spec: FunctionSpec, have: Have, prepared: Prepared, unresolved: Failur
     spec = _resolve_copy(spec, have, found) or spec
     if isinstance(spec.code, VersionCopy) and spec.code.version_id not in have.versions:
         return _blocked(spec, _no_such_version(spec, spec.code))
-    digest = fingerprint(spec.settings, spec.code, prepared)
+    copied = have.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
+    digest = fingerprint(spec.settings, code_digest(spec.code, prepared, copied))
     unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
     if found is None:
         return unit
     latest = have.latest(found.id)
     unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
     action, reason = _compare(spec, latest, digest, force=force)
-    return replace(unit, action=action, reason=reason)
+    tags = _missing_tags(spec, latest) if action is Action.RETAG and latest is not None else ()
+    return replace(unit, action=action, reason=reason, tags=tags)
 
 
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
@@ -111,7 +114,7 @@ def _no_such_version(spec: FunctionSpec, code: VersionCopy) -> Failure:
     )
 
 
-def _compare(spec: FunctionSpec, latest: Version | None, digest: str, *, force: bool) -> tuple[Action, str]:
+def _compare(spec: FunctionSpec, latest: Version | None, digest: Fingerprint, *, force: bool) -> tuple[Action, str]:
     change = Action.COPY if isinstance(spec.code, VersionCopy) else Action.VERSION
     if latest is None:
         return change, "the function has no version yet"
@@ -121,31 +124,21 @@ def _compare(spec: FunctionSpec, latest: Version | None, digest: str, *, force: 
     if live is None:
         return change, "the live version was not made by this tool"
     if live != digest:
-        return change, _difference(spec.settings, latest)
+        return change, _reason(spec, latest, live, digest)
     if latest.status != "ACTIVE":
         return change, f"the live version is {latest.status}"
-    missing = sorted(set(spec.settings.tags) - set(latest.tags))
+    missing = _missing_tags(spec, latest)
     if missing:
-        return change, f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+        return Action.RETAG, f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
     return Action.UNCHANGED, "what is live is what is wanted"
 
 
-def _difference(settings: Settings, latest: Version) -> str:
-    """Name what differs as far as the live version tells; values of the environment are never shown."""
-    live, found = latest.raw, []
-    if live.get("runtime") != settings.runtime:
-        found.append(f"runtime {live.get('runtime')} → {settings.runtime}")
-    if live.get("entrypoint") != settings.entrypoint:
-        found.append(f"entrypoint {live.get('entrypoint')} → {settings.entrypoint}")
-    memory = str(live.get("resources", {}).get("memory", ""))
-    if memory != str(settings.memory_bytes):
-        found.append(f"memory {memory} → {settings.memory_bytes}")
-    have, want = dict(live.get("environment", {})), settings.environment
-    signs = [
-        *(f"+{name}" for name in sorted(want.keys() - have.keys())),
-        *(f"~{name}" for name in sorted(want.keys() & have.keys()) if want[name] != have[name]),
-        *(f"-{name}" for name in sorted(have.keys() - want.keys())),
-    ]
-    if signs:
-        found.append(f"environment: {' '.join(signs)}")
-    return "; ".join(found) or "code or settings changed"
+def _missing_tags(spec: FunctionSpec, latest: Version) -> tuple[str, ...]:
+    return tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
+
+
+def _reason(spec: FunctionSpec, latest: Version, live: Fingerprint, digest: Fingerprint) -> str:
+    found = [f"package {live.code[:4]}… → {digest.code[:4]}…"] if live.code != digest.code else []
+    if live.settings != digest.settings:
+        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
+    return "; ".join(found)

@@ -9,55 +9,62 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from orchestrator.model import BucketPackage, Code, Settings, Tree, VersionCopy
+from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree, Version, VersionCopy
 from orchestrator.request import settings_fields
 
-FINGERPRINT_VERSION = 1  # part of the hash: raised when the canonical form changes, which redeploys everything
+FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
-_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{32})\]\s*$")
+_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})\]\s*$")
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
 
-def fingerprint(settings: Settings, code: Code, tree: Tree | None) -> str:
-    """Hash the canonical settings and the code: 32 hex digits.
-
-    The code counts by its tree (path, executable bit, content), an object by its place and sha256, a copy by the
-    version's id. Secrets count by id and version, with both resolved.
-    """
+def fingerprint(settings: Settings, code: str) -> Fingerprint:
+    """Hash the canonical settings; `code` is what `code_digest` gave. Secrets count by id and version, resolved."""
     fields = settings_fields(settings, settings.description)
-    # Order of tags, secrets and mounts means nothing to the cloud, so it means nothing here.
-    fields["tag"] = sorted(fields.get("tag", []))
+    fields.pop("tag", None)
+    # The order of secrets and mounts means nothing to the cloud, so it means nothing here.
     for name, order in (("secrets", "environmentVariable"), ("mounts", "name"), ("storageMounts", "mountPointName")):
-        fields[name] = sorted(fields.get(name, []), key=lambda item, order=order: str(item.get(order)))  # type: ignore[misc]
-    canonical = {"version": FINGERPRINT_VERSION, "settings": fields, "code": _code(code, tree)}
-    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+        if name in fields:
+            fields[name] = sorted(fields[name], key=itemgetter(order))
+    return Fingerprint(_digest(fields), code)
 
 
-def _code(code: Code, tree: Tree | None) -> dict[str, Any]:
+def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) -> str:
+    """Hash the code: a source by its tree (path, executable bit, content), an object by its place and sha256.
+
+    A copy has the digest of the version `copied`, so that code is known again however often it was copied.
+    """
     if isinstance(code, BucketPackage):
-        return {"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""}
+        return _digest({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
     if isinstance(code, VersionCopy):
-        return {"version": code.version_id}
+        known = read_stamp(copied.description) if copied is not None else None
+        return known.code if known is not None else _digest({"version": code.version_id})
     if tree is None:
-        msg = "the tree of a source is read before its fingerprint is taken"
+        msg = "the tree of a source is read before its digest is taken"
         raise ValueError(msg)
-    return {"tree": tree.hash}
+    return _digest({"tree": tree.hash})
 
 
-def stamped(description: str, digest: str) -> str:
+def _digest(value: Mapping[str, Any]) -> str:
+    canonical = {"version": FINGERPRINT_VERSION, "value": value}
+    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def stamped(description: str, digest: Fingerprint) -> str:
     """Put the stamp behind the user's own text."""
     stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}]"
     return f"{description} {stamp}" if description else stamp
 
 
-def read_stamp(description: str) -> str | None:
+def read_stamp(description: str) -> Fingerprint | None:
     """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
     found = _STAMP.search(description)
-    return found[2] if found and int(found[1]) == FINGERPRINT_VERSION else None
+    return Fingerprint(found[2], found[3]) if found and int(found[1]) == FINGERPRINT_VERSION else None
 
 
 def without_stamp(description: str) -> str:
@@ -71,6 +78,11 @@ def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: i
     """
     exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt), nonce)
+
+
+def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
+    """Make the Idempotency-Key of moving a tag from the Version that holds it (or "") to another."""
+    return _key("setTag", version_id, tag, holder_id, str(attempt))
 
 
 def function_key(folder_id: str, name: str, attempt: int) -> str:

@@ -19,13 +19,16 @@ SIBLINGS_MAX = 20
 # A module imports only rings below its own; within a ring, only what `SAME_RING` allows.
 RINGS = [
     {"errors", "model"},
-    {"manifest", "plan", "policy", "events", "state", "request", "stamp", "entrypoint", "decode", "have", "selection"},
+    {
+        "manifest", "plan", "policy", "events", "state", "request", "stamp", "differences", "entrypoint", "decode",
+        "have", "selection",
+    },
     {"ports"},
     {"pipeline"},
     {"cloud", "sandbox", "package", "journal", "report"},
     {"app"},
     {"cli", "__main__"},
-]
+]  # fmt: skip
 SAME_RING = {0, 1, 6}
 # Third-party libraries, and the rooms that may know them.
 LIBRARIES = {

@@ -138,7 +138,7 @@ def _announce(bus: Bus, plan: Plan, at: float, sources: Sources) -> None:
         bus(
             UnitPlanned(
                 at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
-                unit.base_version_id or "", unit.fingerprint,
+                unit.base_version_id or "", str(unit.fingerprint or ""),
             )
         )  # fmt: skip
         for step, took_s in sources.seconds.get(unit.key, {}).items():

@@ -81,6 +81,13 @@ class HttpFunctions:
         )
         return operation_of("createVersion", answer)
 
+    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:setTag"
+        answer = await self._client.call(
+            FUNCTIONS, "POST", path, name="setTag", body={"tag": tag}, idempotency_key=idempotency_key
+        )
+        return operation_of("setTag", answer)
+
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._client.list_all(
             FUNCTIONS,

@@ -15,6 +15,7 @@ class Action(StrEnum):
     CREATE = "create"  # the Function, and its first Version
     VERSION = "new version"
     COPY = "copy"  # a new Version with the code of another
+    RETAG = "retag"  # the live Version gets tags that it lacks
     UNCHANGED = "unchanged"
     BLOCKED = "blocked"
 
@@ -28,8 +29,22 @@ class Step(StrEnum):
     QUEUE = "queue"  # waiting for an operation slot
     FUNCTION = "function"  # creating the Function
     CREATE = "create"  # createVersion, until it is accepted
+    TAG = "tag"  # setTag, until it is accepted
     TRACK = "track"  # the Operation, until it is done
     OBSERVE = "observe"  # reading back what is live
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Two hashes of 16 hex digits, so that a plan can say which of the two has changed. Tags are no part of it: they
+    move between versions.
+    """
+
+    settings: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.settings}.{self.code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +70,11 @@ class Unit:
     spec: FunctionSpec
     action: Action
     reason: str
-    fingerprint: str = ""
+    fingerprint: Fingerprint | None = None  # None: nothing is made
     tree: Tree | None = None
     function_id: str | None = None
     base_version_id: str | None = None
+    tags: tuple[str, ...] = ()  # that RETAG moves to the base
     failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
     failed_step: Step | None = None
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from orchestrator.differences import differences
 from orchestrator.errors import CloudError
 from orchestrator.have import Have
-from orchestrator.model import Deployed, Failed, Failure, Outcome, Plan, Settings, Step, Unit, Unknown, Version
+from orchestrator.model import Action, Deployed, Failed, Failure, Outcome, Plan, Step, Unit, Unknown, Version
 from orchestrator.pipeline.inventory import read_folders
 from orchestrator.pipeline.world import World
-from orchestrator.request import settings_fields
 from orchestrator.stamp import read_stamp
 
 # Fields that the API is documented to give back as they were sent (cloud-api §2); others may be filled with defaults.
@@ -45,6 +44,9 @@ def _judge(unit: Unit, outcome: Outcome, have: Have) -> Outcome:
     latest = _latest(unit, have)
     if isinstance(outcome, Unknown):
         # Its answer or its end was not seen, but perhaps what it made is.
+        if unit.action is Action.RETAG and latest is not None and latest.id == unit.base_version_id:
+            seen = _compare(unit, Deployed(latest.id), latest, latest)
+            return seen if isinstance(seen, Deployed) else outcome
         if (
             latest is not None
             and latest.id != unit.base_version_id
@@ -73,26 +75,10 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
     elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
-    elif different := differing(unit.spec.settings, version.raw):
-        problem = f"version {version.id} differs from what was sent in {', '.join(different)}"
+    elif different := [text for name, text in differences(unit.spec.settings, version.raw).items() if name in _ECHOED]:
+        problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
     if problem:
         return Failed(
             Step.OBSERVE, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
         )
     return replace(outcome, observed=True)
-
-
-def differing(settings: Settings, live: Mapping[str, Any]) -> list[str]:
-    """Name the fields in which a live version is not what was sent. Values are not shown."""
-    wanted = settings_fields(settings, "")
-    return [name for name in _ECHOED if _canonical(name, wanted.get(name)) != _canonical(name, live.get(name))]
-
-
-def _canonical(name: str, value: Any) -> Any:
-    if name == "executionTimeout" and value is not None:
-        return float(str(value).removesuffix("s"))  # "1.500s" and "1.5s" are one
-    if name in ("concurrency", "tmpfsSize"):
-        return int(value or 0)
-    if name == "resources":
-        return int((value or {}).get("memory", 0))
-    return value or None

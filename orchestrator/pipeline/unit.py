@@ -13,6 +13,7 @@ from orchestrator.errors import CloudError, Code, InterruptedRunError, PackageEr
 from orchestrator.events import BytesSent, PackageStored
 from orchestrator.have import Have
 from orchestrator.model import (
+    Action,
     BucketPackage,
     Deployed,
     Failure,
@@ -47,6 +48,8 @@ class Deployer:
 
         Raises what `Operator.run` raises.
         """
+        if unit.action is Action.RETAG:
+            return await self._retag(unit, attempt)
         with self.operator.stop.interruptible():
             code = await self._code(unit)
         function_id = unit.function_id or await self._create_function(unit, attempt)
@@ -159,6 +162,8 @@ class Deployer:
 
     async def _create_version(self, unit: Unit, function_id: str, code: dict[str, Any], attempt: Attempt) -> Deployed:
         world = self.operator.world
+        if unit.fingerprint is None:
+            raise AssertionError(unit)  # a plan gives one to every unit that makes a version
         description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         body = request.body(function_id, unit.spec.settings, code, description)
         domain = self._domain(unit, function_id)
@@ -174,6 +179,25 @@ class Deployer:
                 raise StepFailedError(Step.TRACK, operation_failure(operation))
             return Deployed(version_id)  # whether it is live is observed at the end
         raise UnsettledError(f"{_MAX_REPLAYS} earlier attempts, all failed, were answered instead of this one")
+
+    async def _retag(self, unit: Unit, attempt: Attempt) -> Deployed:
+        """Move the tags that the live Version lacks to it, one Operation each."""
+        function_id, version_id = unit.function_id or "", unit.base_version_id or ""
+        for tag in unit.tags:
+            holder = self.have.tagged.get((function_id, tag))
+            for number in range(1, _MAX_REPLAYS + 1):
+                key = stamp.tag_key(version_id, tag, holder.id if holder else "", number)
+                send = partial(_send_tag, self.operator.world.functions, version_id, tag)
+                call = Call("setTag", Step.TAG, function_id, self._domain(unit, function_id), key, number, send)
+                operation = await self.operator.run(call, attempt)
+                if self._ended_before(operation):
+                    continue  # the tag was moved, and has been moved away since
+                if operation.error is not None:
+                    raise StepFailedError(Step.TAG, operation_failure(operation))
+                break
+            else:
+                raise UnsettledError(f"{_MAX_REPLAYS} earlier moves of the tag {tag} were answered instead of this one")
+        return Deployed(version_id)
 
     def _domain(self, unit: Unit, function: str) -> Domain:
         folder_id = unit.spec.folder_id
@@ -192,6 +216,10 @@ async def _send_function(functions: Functions, unit: Unit, idempotency_key: str)
 
 async def _send_version(functions: Functions, body: dict[str, Any], idempotency_key: str) -> Operation:
     return await functions.create_version(body, idempotency_key=idempotency_key)
+
+
+async def _send_tag(functions: Functions, version_id: str, tag: str, idempotency_key: str) -> Operation:
+    return await functions.set_tag(version_id, tag, idempotency_key=idempotency_key)
 
 
 def _version_id(operation: Operation) -> str:

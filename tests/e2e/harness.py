@@ -87,11 +87,12 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out or "", err or "")
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Look again and again until something is so."""
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """Look again and again until something is so, while the program that should bring it about runs."""
     deadline_at = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < deadline_at, f"in vain: {what}"
+        assert process.poll() is None, "the program has ended before it was so"
+        assert time.monotonic() < deadline_at
         time.sleep(0.01)
 
 

@@ -18,7 +18,7 @@ from tests.pure.test_manifest_mistakes import OF_A_FUNCTION, OF_A_SOURCE, WHOLE
 from tests.pure.test_manifest_tables import FUNCTION, HEAD, SOURCE
 
 BAD = {
-    "an unknown key": (FUNCTION + 'memry = "1GB"\n', 'deploy.toml:10: functions.fun.memry: unknown key'),
+    "an unknown key": (FUNCTION + 'memry = "1GB"\n', "deploy.toml:10: functions.fun.memry: unknown key"),
     "a wrong value": (FUNCTION + 'memory = "100MB"\n', "deploy.toml:10: functions.fun.memory: "),
     "two at once": (FUNCTION + 'timeout = "soon"\ntags = "stable"\n', "deploy.toml:11: functions.fun.tags: "),
     "a missing source": (HEAD + '[functions.fun]\nsource = "nowhere"\n', "deploy.toml:9: functions.fun.source: "),

@@ -306,3 +306,29 @@ def test_a_name_that_does_not_exist_stops_its_function_only(tmp_path: Path) -> N
     outcomes = bench.deploy(manifest)
     assert kinds(outcomes) == {"Deployed": 1, "Blocked": 1}
     assert 'no service account named "nobody"' in str(outcomes["f001"])
+
+
+def test_a_tag_that_is_missing_is_moved_without_a_new_version(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 2)
+    bench.deploy(manifest)
+    tagged = manifest + 'tags = ["stable", "blue"]\n'
+    outcomes = bench.deploy(tagged)
+    assert kinds(outcomes) == {"Unchanged": 1, "Deployed": 1}
+    assert len(bench.versions()) == 2
+    assert {frozenset(version["tags"]) for version in bench.versions()} == {
+        frozenset({"$latest"}),
+        frozenset({"$latest", "stable", "blue"}),
+    }
+    assert kinds(bench.deploy(tagged)) == {"Unchanged": 2}
+
+
+def test_a_copy_with_other_settings_is_made_once_and_knows_its_code_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 1)
+    bench.deploy(manifest)
+    copied = manifest.replace('source = "src/f0"', 'version_id = "$latest"\nenvironment = { LEVEL = "debug" }')
+    assert kinds(bench.deploy(copied)) == {"Deployed": 1}
+    assert kinds(bench.deploy(copied)) == {"Unchanged": 1}
+    from_source = manifest + 'environment = { LEVEL = "debug" }\n'
+    assert kinds(bench.deploy(from_source)) == {"Unchanged": 1}

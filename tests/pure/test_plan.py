@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 from orchestrator.have import Have, have
-from orchestrator.model import Action, Failure, FunctionSpec, Step, Unit, VersionCopy
+from orchestrator.model import Action, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
 from orchestrator.plan import Prepared, build
-from orchestrator.stamp import fingerprint, stamped
+from orchestrator.stamp import code_digest, fingerprint, stamped
 from tests.builders import function, settings, source, spec, tree, version
 
 EMPTY = have([], [])
@@ -11,11 +13,12 @@ EMPTY = have([], [])
 
 def live(wanted: FunctionSpec, *, prepared: Prepared = None, description: str | None = None, **changes: object) -> Have:
     """A folder in which the wanted function is deployed just so."""
-    digest = fingerprint(wanted.settings, wanted.code, prepared if not isinstance(prepared, tuple) else None)
+    digest = fingerprint(wanted.settings, code_digest(wanted.code, prepared if isinstance(prepared, Tree) else None))
     raw: dict[str, object] = {
         "description": description if description is not None else stamped(wanted.settings.description, digest),
         "runtime": wanted.settings.runtime, "entrypoint": wanted.settings.entrypoint,
-        "resources": {"memory": str(wanted.settings.memory_bytes)}, "environment": dict(wanted.settings.environment),
+        "resources": {"memory": str(wanted.settings.memory_bytes)}, "executionTimeout": "10s",
+        "environment": dict(wanted.settings.environment),
     }  # fmt: skip
     tags = ("$latest", *wanted.settings.tags)
     there = function(wanted.name)
@@ -64,14 +67,15 @@ def test_reasons_name_what_differs_and_never_show_values() -> None:
     unit = plan_one(after, live(before))
     assert unit.action is Action.VERSION
     assert unit.reason == (
-        "runtime python312 → python313; memory 134217728 → 268435456; environment: +D ~B -A"
+        "runtime python312 → python313; memory 128MB → 256MB; environment: +D ~B -A"
     )  # fmt: skip
 
 
 def test_changed_code_is_a_new_version() -> None:
     wanted = spec(code=source())
     unit = plan_one(wanted, live(wanted, prepared=tree()), tree("b" * 64))
-    assert (unit.action, unit.reason) == (Action.VERSION, "code or settings changed")
+    assert unit.action is Action.VERSION
+    assert re.fullmatch("package [0-9a-f]{4}… → [0-9a-f]{4}…", unit.reason)
 
 
 def test_a_version_made_by_hand_is_replaced() -> None:
@@ -79,9 +83,10 @@ def test_a_version_made_by_hand_is_replaced() -> None:
     assert (unit.action, unit.reason) == (Action.VERSION, "the live version was not made by this tool")
 
 
-def test_an_equal_version_that_lacks_a_tag_or_is_not_active_is_made_anew() -> None:
+def test_an_equal_version_that_lacks_a_tag_gets_it_and_one_that_is_not_active_is_made_anew() -> None:
     wanted = spec(settings=settings(tags=("blue", "stable")))
     unit = plan_one(wanted, live(wanted, tags=("$latest", "blue")))
+    assert (unit.action, unit.tags) == (Action.RETAG, ("stable",))
     assert unit.reason == "the live version lacks the tag stable"
     assert plan_one(spec(), live(spec(), status="OBSOLETE")).reason == "the live version is OBSOLETE"
 
@@ -89,7 +94,7 @@ def test_an_equal_version_that_lacks_a_tag_or_is_not_active_is_made_anew() -> No
 def test_a_copy_resolves_latest_and_tags_to_the_version_they_stand_for() -> None:
     there = live(spec(settings=settings(tags=("stable",))))
     for name in ("$latest", "stable", "v1"):
-        unit = plan_one(spec(code=VersionCopy(name)), there)
+        unit = plan_one(spec(code=VersionCopy(name), settings=settings(concurrency=2)), there)
         assert (unit.action, unit.spec.code) == (Action.COPY, VersionCopy("v1"))
 
 
@@ -127,3 +132,7 @@ def test_folders_take_turns() -> None:
     }
     plan = build(wants, EMPTY, {}, {})
     assert [unit.key for unit in plan.units] == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+def test_a_copy_of_the_live_version_with_its_settings_is_unchanged() -> None:
+    assert plan_one(spec(code=VersionCopy("$latest")), live(spec())).action is Action.UNCHANGED

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from orchestrator.events import OperationAccepted, OperationDone, UnitEnded
-from orchestrator.model import Deployed, Failed, Limits, Unchanged, Unknown
+from orchestrator.model import Deployed, Failed, Fingerprint, Limits, Unchanged, Unknown
 from orchestrator.pipeline.stop import Stop
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.stamp import read_stamp
@@ -41,7 +41,7 @@ def storm(rng: random.Random) -> Rates:
     )
 
 
-def stamps(versions: list[Mapping[str, Any]]) -> Counter[tuple[str, str | None]]:
+def stamps(versions: list[Mapping[str, Any]]) -> Counter[tuple[str, Fingerprint | None]]:
     return Counter((version["functionId"], read_stamp(version["description"])) for version in versions)
 
 

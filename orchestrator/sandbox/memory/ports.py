@@ -141,6 +141,11 @@ class MemoryFunctions:
     async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
         return await self._wire.operation("createVersion", lambda: self._cloud.versions.create(body, idempotency_key))
 
+    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._wire.operation(
+            "setTag", lambda: self._cloud.versions.set_tag(version_id, {"tag": tag}, idempotency_key)
+        )
+
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._wire.pages(
             "listOperations",

@@ -1,0 +1,150 @@
+"""Runs that are cut off: what was asked for is found again, and no version is made twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import (
+    Cloud,
+    Ended,
+    Project,
+    count_events,
+    ended,
+    interrupt,
+    run,
+    running,
+    sandbox,
+    terminal,
+    wait_for,
+)
+
+COUNT = 24  # more than the 15 Operations that a folder may have at once
+GO_ON = "deploy again to go on"
+
+
+def outcomes(end: Ended) -> dict[str, int]:
+    found: dict[str, int] = json.loads(end.out)["outcomes"]
+    return found
+
+
+def deployed_versions(end: Ended) -> set[str]:
+    return {one["version_id"] for one in json.loads(end.out)["functions"] if one["outcome"] == "deployed"}
+
+
+def finish(project: Project, cloud: Cloud) -> None:
+    """Deploy again, and hold the cloud to one version of each function."""
+    end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
+    assert end.code == 0, end.err
+    assert set(outcomes(end)) <= {"deployed", "unchanged"}
+    versions = cloud.versions(project.folder_id)
+    assert len(versions) == COUNT
+    assert len({version["functionId"] for version in versions}) == COUNT
+    assert {version["status"] for version in versions} == {"ACTIVE"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_operations_settle(cloud: Cloud, project: Project, number: signal.Signals) -> None:
+    project.write(COUNT)
+    log = project.root / "events.ndjson"
+    with running(
+        project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
+    ) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 20, process)
+        interrupt(process, number)
+        end = ended(process)
+    assert end.code == 3, end.err
+    assert GO_ON in end.err
+    assert "unknown" not in outcomes(end)
+    assert outcomes(end)["cancelled"] > 0
+    assert deployed_versions(end) == {version["id"] for version in cloud.versions(project.folder_id)}
+    finish(project, cloud)
+
+
+def test_two_interrupts_leave_at_once(tmp_path: Path, project: Project) -> None:
+    project.write(COUNT)
+    log = project.root / "events.ndjson"
+    with sandbox(tmp_path, "--durations", "fixed:4") as cloud:
+        with running(
+            project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
+        ) as process:
+            assert process.stderr is not None
+            wait_for(lambda: count_events(log, "operation_accepted") > 17, process)
+            interrupt(process)
+            while "interrupted: nothing new starts" not in process.stderr.readline():
+                pass
+            interrupt(process)
+            end = ended(process)
+        assert end.code == 3, end.err
+        assert "interrupted twice: leaving; the journal is intact" in end.err
+        assert outcomes(end)["unknown"] > 0
+        assert "deployed" not in outcomes(end)
+        finish(project, cloud)
+
+
+def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    log = project.root / "events.ndjson"
+    with sandbox(tmp_path, "--durations", "fixed:60") as cloud:
+        (tmp_path / "made").mkdir()
+        with running(
+            project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
+        ) as process:
+            wait_for(lambda: count_events(log, "operation_accepted") == 2, process)
+            interrupt(process, signal.SIGTERM)
+            end = ended(process)
+    assert end.code == 3, end.err
+    assert outcomes(end) == {"unknown": 2}
+    assert run(project.root, "show").out.count("  unknown  ") == 2
+
+
+def test_ctrl_c_on_a_terminal_does_not_reach_the_sandbox(project: Project) -> None:
+    project.write(COUNT)
+    log = project.root / "events.ndjson"
+    with terminal(project.root, "deploy", "--sandbox", "--events", str(log)) as screen:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 17, screen.process)
+        screen.send("\x03")
+        end = screen.end()
+    assert end.code == 3, end.out
+    assert "interrupted: nothing new starts" in end.out
+    assert GO_ON in end.out
+    told = json.loads(run(project.root, "show", "-o", "json").out)
+    assert "unknown" not in told["outcomes"]
+    assert told["exit_code"] == 3
+    assert run(project.root, "deploy", "--sandbox").code == 0
+    with sandbox(project.root) as cloud:
+        assert len(cloud.versions(project.folder_id)) == COUNT
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["state kept", "state lost"])
+def test_a_killed_run_is_taken_up(cloud: Cloud, project: Project, kept: bool) -> None:
+    project.write(COUNT)
+    log = project.root / "events.ndjson"
+    with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 20, process)
+        interrupt(process, signal.SIGKILL)
+        ended(process)
+    assert process.returncode == -signal.SIGKILL
+    if kept:
+        assert "not ended" in run(project.root, "runs").out
+        assert run(project.root, "show").code == 0
+    else:
+        shutil.rmtree(project.state_dir)
+    finish(project, cloud)
+
+
+def test_a_killed_sandbox_run_is_taken_up(project: Project) -> None:
+    project.write(4)
+    log = project.root / "events.ndjson"
+    with running(project.root, "deploy", "--sandbox", "--events", str(log)) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 6, process)
+        interrupt(process, signal.SIGKILL)
+        ended(process)
+    end = run(project.root, "deploy", "--sandbox")
+    assert end.code == 0, end.err
+    with sandbox(project.root) as cloud:
+        assert len(cloud.versions(project.folder_id)) == 4
