@@ -20,6 +20,7 @@ class Have:
     versions: Mapping[str, Version] = field(default_factory=dict)
     tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (function id, tag)
     clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
+    runtimes: tuple[str, ...] = ()  # that versions can be made with; empty: not asked
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
 
     def latest(self, function_id: str) -> Version | None:
@@ -32,6 +33,7 @@ def have(
     versions: Iterable[Version],
     *,
     clouds: Mapping[str, str] | None = None,
+    runtimes: tuple[str, ...] = (),
     read_at: datetime | None = None,
 ) -> Have:
     """Index what the listings gave."""
@@ -42,5 +44,6 @@ def have(
         versions={version.id: version for version in versions},
         tagged={(version.function_id, tag): version for version in versions for tag in version.tags},
         clouds=clouds or {},
+        runtimes=runtimes,
         read_at=read_at,
     )

@@ -21,7 +21,7 @@ RINGS = [
     {"errors", "model"},
     {
         "manifest", "plan", "policy", "events", "state", "request", "stamp", "differences", "entrypoint", "decode",
-        "have", "selection",
+        "have", "selection", "job", "copying", "schedule",
     },
     {"ports"},
     {"pipeline"},
