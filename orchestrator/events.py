@@ -62,6 +62,16 @@ class UnitPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WaveStarted(Event):
+    """A wave of the rollout begins; the one before it has ended whole."""
+
+    kind: ClassVar[str] = "wave_started"
+    number: int  # from 1
+    waves: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted(Event):
     """A unit enters a step."""
 
@@ -176,6 +186,7 @@ EVENTS: Mapping[str, type[Event]] = {
     for event in (
         RunStarted,
         UnitPlanned,
+        WaveStarted,
         StepStarted,
         StepFinished,
         StepRetried,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from math import ceil
 
 from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import Deployed, Outcome, Unchanged, Unknown
@@ -84,3 +85,43 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
     if Unknown in found or interrupted:
         return Exit.INTERRUPTED
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
+
+
+def wave_ends(units: int, waves: Sequence[int | str]) -> tuple[int, ...]:
+    """Say after how many units each wave ends; the last one ends with the last unit, whatever was declared.
+
+    | units | waves              | ends        |
+    | ---   | ---                | ---         |
+    | 100   | 1, "10%", "100%"   | 1, 10, 100  |
+    | 5     | 1, "10%", "100%"   | 1, 5        |  a share is rounded up; a wave without units is none
+    | 10    | 3                  | 3, 10       |
+    | 0     | any                |             |
+    """
+    ends: list[int] = []
+    for wave in (*waves, "100%"):
+        end = min(units, _count(wave, units))
+        if end > (ends[-1] if ends else 0):
+            ends.append(end)
+    return tuple(ends)
+
+
+def breach(failed: int, units: int, max_failures: int | str | None) -> str:
+    """Say why a run of `units` must stop after `failed` failures, "" where it need not: only *more* than allowed stops.
+
+    | failed | units | max_failures | stops |
+    | ---    | ---   | ---          | ---   |
+    | any    | any   | none         | no    |
+    | 0      | any   | any          | no    |
+    | 1      | 100   | 0            | yes   |
+    | 2      | 100   | "2%"         | no    |
+    | 3      | 100   | "2%"         | yes   |
+    | 1      | 10    | "2%"         | yes   |  2 % of 10 is less than one
+    """
+    if max_failures is None or not failed:
+        return ""
+    allowed = max_failures if isinstance(max_failures, int) else units * float(max_failures.rstrip("%")) / 100
+    return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
+
+
+def _count(share: int | str, units: int) -> int:
+    return share if isinstance(share, int) else ceil(units * float(share.rstrip("%")) / 100)

@@ -18,7 +18,7 @@ from orchestrator.errors import JournalError
 from orchestrator.events import Event
 from orchestrator.have import Have
 from orchestrator.manifest.load import load
-from orchestrator.model import Limits, Outcome, Package, Plan, SourceCode, Storage, Tree
+from orchestrator.model import Limits, Outcome, Package, Plan, Rollout, SourceCode, Storage, Tree
 from orchestrator.package import archive
 from orchestrator.pipeline.inventory import read_folders, read_sources, resolve_names
 from orchestrator.pipeline.run import Result, execute
@@ -141,6 +141,7 @@ class Bench:
         force: bool = False,
         nonce: str = "",
         meanwhile: Callable[[Stop], Any] | None = None,
+        rollout: Rollout | None = None,
     ) -> dict[str, Outcome]:
         """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere."""
         path = self.root / "deploy.toml"
@@ -159,7 +160,7 @@ class Bench:
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(self.plan, have, world, self.emit, self.stop)
+                result = await execute(self.plan, have, world, self.emit, self.stop, rollout=rollout or Rollout())
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result

@@ -123,8 +123,8 @@ async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources)
             bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
             bus(started)
             _announce(bus, plan, clock(), sources)
-            result = await execute(plan, have, world, bus, session.stop)
-            code = exit_code(result.outcomes.values(), interrupted=bool(session.stop.reason))
+            result = await execute(plan, have, world, bus, session.stop, rollout=session.request.manifest.rollout)
+            code = exit_code(result.outcomes.values(), interrupted=session.stop.reason not in ("", result.breach))
             try:
                 bus(RunEnded(clock(), int(code), session.stop.reason))
             except JournalError as error:

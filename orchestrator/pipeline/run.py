@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import anyio
 import structlog
 
+from orchestrator import policy
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.events import UnitEnded
+from orchestrator.events import UnitEnded, WaveStarted
 from orchestrator.have import Have
-from orchestrator.model import Action, Blocked, Cancelled, Failed, Failure, Outcome, Plan, Unchanged, Unit, Unknown
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Cancelled,
+    Failed,
+    Failure,
+    Outcome,
+    Plan,
+    Rollout,
+    Unchanged,
+    Unit,
+    Unknown,
+)
 from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.observe import observe
@@ -22,6 +37,7 @@ from orchestrator.pipeline.track import Tracker
 from orchestrator.pipeline.unit import Deployer
 from orchestrator.pipeline.world import World
 
+_AT_ONCE = Rollout()
 ADMITTED_MAX = 256  # units with a coroutine: packaging and uploads run this far ahead of the slots
 
 
@@ -31,6 +47,7 @@ class Result:
 
     outcomes: dict[str, Outcome]
     interruption: InterruptedRunError | None = None
+    breach: str = ""  # why `max_failures` stopped the run
 
 
 @dataclass(slots=True)
@@ -40,6 +57,10 @@ class _Run:
     stop: Stop
     deployer: Deployer
     admission: anyio.Semaphore
+    rollout: Rollout
+    units: int  # that something is done for
+    failed: int = 0
+    breach: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     interruption: InterruptedRunError | None = None
@@ -49,6 +70,11 @@ class _Run:
         self.outcomes[unit.key] = outcome
         self.attempts.pop(unit.key, None)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
+        if isinstance(outcome, Failed) and not self.breach:
+            self.failed += 1
+            self.breach = policy.breach(self.failed, self.units, self.rollout.max_failures)
+            if self.breach:
+                self.stop.request(self.breach)
 
     def break_off(self, error: InterruptedRunError) -> None:
         """End the whole run: nothing can be asked of the cloud any more."""
@@ -74,17 +100,20 @@ class _Run:
         self.end(unit, outcome)
 
 
-async def execute(plan: Plan, have: Have, world: World, emit: Emit, stop: Stop) -> Result:
-    """Carry out a plan. A unit's failure is its outcome; nothing but a bug raises."""
+async def execute(
+    plan: Plan, have: Have, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _AT_ONCE
+) -> Result:
+    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
     limits = world.limits
     tracker = Tracker(
         world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng
     )
     operator = Operator(world, emit, stop, Slots(limits), Pace(limits.requests_per_second), tracker)
-    run = _Run(world, emit, stop, Deployer(operator, have), anyio.Semaphore(ADMITTED_MAX))
+    changes = tuple(unit for unit in plan.units if unit.action is not Action.UNCHANGED)
+    run = _Run(world, emit, stop, Deployer(operator, have), anyio.Semaphore(ADMITTED_MAX), rollout, len(changes))
     try:
         with ungrouped(JournalError), stop.whole_run:
-            await _all_units(plan, run)
+            await _all_waves(plan, run)
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
                     run.outcomes[key] = outcome
@@ -99,16 +128,31 @@ async def execute(plan: Plan, have: Have, world: World, emit: Emit, stop: Stop) 
         for unit in plan.units:
             attempt = run.attempts.get(unit.key, Attempt(unit.key))
             run.outcomes.setdefault(unit.key, _cut_off(attempt, broken.message))
-    return Result(run.outcomes, run.interruption)
+    return Result(run.outcomes, run.interruption, run.breach)
 
 
-async def _all_units(plan: Plan, run: _Run) -> None:
+async def _all_waves(plan: Plan, run: _Run) -> None:
+    """Settle what needs nothing done, then start the others, with a barrier between waves."""
+    todo = []
+    for unit in plan.units:
+        settled = _settled(unit)
+        if settled is not None:
+            run.end(unit, settled)
+        else:
+            todo.append(unit)
+    ends = policy.wave_ends(len(todo), run.rollout.waves)
+    for number, (start, end) in enumerate(pairwise((0, *ends)), start=1):
+        if number > 1 and run.rollout.pause_s and not run.stop.reason:
+            with suppress(StoppedError), run.stop.interruptible():
+                await anyio.sleep(run.rollout.pause_s)
+        if len(ends) > 1 and not run.stop.reason:
+            run.emit(WaveStarted(run.world.clock(), number, len(ends), end - start))
+        await _wave(todo[start:end], run)
+
+
+async def _wave(units: list[Unit], run: _Run) -> None:
     async with anyio.create_task_group() as group:
-        for unit in plan.units:
-            settled = _settled(unit)
-            if settled is not None:
-                run.end(unit, settled)
-                continue
+        for unit in units:
             await run.admission.acquire()
             if run.stop.reason:
                 run.admission.release()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, worth_retrying
+from orchestrator.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, breach, judge, wave_ends, worth_retrying
 
 
 def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str = "") -> CloudError:
@@ -66,3 +66,38 @@ def test_backoff_is_jittered_bounded_and_never_below_the_servers_wish(attempt: i
     plain = backoff_s(attempt, random.Random(seed))
     assert 0.25 <= plain <= 30.0
     assert backoff_s(attempt, random.Random(seed), wish) == max(plain, wish)
+
+
+@pytest.mark.parametrize(
+    ("units", "waves", "ends"),
+    [
+        (100, (1, "10%", "100%"), (1, 10, 100)),
+        (5, (1, "10%", "100%"), (1, 5)),
+        (10, (3,), (3, 10)),
+        (10, ("100%",), (10,)),
+        (3, (5, "50%"), (3,)),
+        (0, (1, "100%"), ()),
+        (11, ("10%", "5%", "100%"), (2, 11)),
+    ],
+)
+def test_waves(units: int, waves: tuple[int | str, ...], ends: tuple[int, ...]) -> None:
+    assert wave_ends(units, waves) == ends
+
+
+@pytest.mark.parametrize(
+    ("failed", "units", "max_failures", "stops"),
+    [
+        (5, 5, None, False),
+        (0, 100, 0, False),
+        (1, 100, 0, True),
+        (2, 100, "2%", False),
+        (3, 100, "2%", True),
+        (1, 10, "2%", True),
+        (5, 100, 5, False),
+        (6, 100, 5, True),
+    ],
+)
+def test_only_more_failures_than_allowed_stop_a_run(
+    failed: int, units: int, max_failures: int | str | None, stops: bool
+) -> None:
+    assert bool(breach(failed, units, max_failures)) is stops

@@ -1,0 +1,65 @@
+"""Waves and the stop rule, in virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from orchestrator.events import Event, OperationAccepted, UnitEnded, WaveStarted
+from orchestrator.model import Cancelled, Deployed, Rollout
+from orchestrator.sandbox.memory.faults import Faults
+from tests.engine import Bench, sources
+
+
+def started_before(events: list[Event], wave: int) -> int:
+    """Count the units that ended before a wave began."""
+    ended = 0
+    for event in events:
+        if isinstance(event, WaveStarted) and event.number == wave:
+            return ended
+        ended += isinstance(event, UnitEnded)
+    raise AssertionError(wave)
+
+
+def test_a_wave_begins_when_the_one_before_it_has_ended_whole(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    outcomes = bench.deploy(sources(tmp_path, 30), rollout=Rollout(waves=(1, "10%", "100%")))
+    assert all(isinstance(outcome, Deployed) for outcome in outcomes.values())
+    waves = [event for event in bench.events if isinstance(event, WaveStarted)]
+    assert [(wave.number, wave.waves, wave.units) for wave in waves] == [(1, 3, 1), (2, 3, 2), (3, 3, 27)]
+    assert [started_before(bench.events, number) for number in (1, 2, 3)] == [0, 1, 3]
+
+
+def test_one_wave_is_not_announced(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.deploy(sources(tmp_path, 3))
+    assert not any(isinstance(event, WaveStarted) for event in bench.events)
+
+
+def test_the_pause_between_waves_is_kept(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    bench.deploy(sources(tmp_path, 4), rollout=Rollout(waves=(2, "100%"), pause_s=600.0))
+    first, second = (event.at for event in bench.events if isinstance(event, WaveStarted))
+    assert second - first >= 600
+
+
+def test_more_failures_than_allowed_start_nothing_new_and_let_the_rest_settle(tmp_path: Path) -> None:
+    failing = {f"f{number:03}" for number in range(10, 20)}
+    bench = Bench(tmp_path, faults=Faults(failing_functions=failing))
+    outcomes = bench.deploy(sources(tmp_path, 200), rollout=Rollout(max_failures="2%"))
+    found = Counter(type(outcome).__name__ for outcome in outcomes.values())
+    assert bench.result.breach == "5 of 200 failed, more than max_failures = 2%"
+    assert found["Cancelled"] > 100
+    assert found["Failed"] >= 5
+    assert "Unknown" not in found
+    asked = {
+        event.key for event in bench.events if isinstance(event, OperationAccepted) and event.call == "createVersion"
+    }
+    assert all(key not in asked for key, outcome in outcomes.items() if isinstance(outcome, Cancelled))
+
+
+def test_a_canary_that_fails_stops_the_run_before_the_next_wave(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f000"}))
+    outcomes = bench.deploy(sources(tmp_path, 20), rollout=Rollout(waves=(1, "100%"), max_failures=0))
+    assert Counter(type(o).__name__ for o in outcomes.values()) == {"Failed": 1, "Cancelled": 19}
+    assert len(bench.versions()) == 0
