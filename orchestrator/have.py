@@ -9,6 +9,7 @@ from datetime import datetime
 from orchestrator.model import Function, Version
 
 LATEST = "$latest"
+UNKNOWN_CLOUD = ""  # nobody told which cloud a folder is in: all such folders count as being in one
 
 
 @dataclass(frozen=True, slots=True)

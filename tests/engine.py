@@ -20,7 +20,8 @@ from orchestrator.have import Have
 from orchestrator.manifest.load import load
 from orchestrator.model import Limits, Outcome, Package, Plan, Rollout, SourceCode, Storage, Tree
 from orchestrator.package import archive
-from orchestrator.pipeline.inventory import read_folders, read_sources, resolve_names
+from orchestrator.pipeline.inventory import read_sources, resolve_names
+from orchestrator.pipeline.live import read_live
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
@@ -152,7 +153,7 @@ class Bench:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
             world, self.stop, self.events = self.world(nonce), Stop(), []
-            have = await read_folders(world, {spec.folder_id for spec in specs.values()})
+            have = await read_live(world, specs.values())
             resolved = await resolve_names(world, specs)
             sources = await read_sources(world, resolved.specs)
             self.have: Have = have

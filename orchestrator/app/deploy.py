@@ -29,7 +29,8 @@ from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Plan
 from orchestrator.pipeline.bus import Bus
 from orchestrator.pipeline.groups import ungrouped
-from orchestrator.pipeline.inventory import Sources, read_folders, read_sources, resolve_names
+from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
+from orchestrator.pipeline.live import read_live
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop, StoppedError
 from orchestrator.plan import build
@@ -87,7 +88,7 @@ async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
     world, specs = session.world, session.request.specs
     output.say(f"reading {len(specs)} functions' sources, and what is live")
     try:
-        have = await read_folders(world, {spec.folder_id for spec in specs.values()})
+        have = await read_live(world, specs.values())
     except CloudError as error:
         raise StartError(
             f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"

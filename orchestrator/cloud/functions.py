@@ -21,13 +21,16 @@ class HttpFunctions:
         self._client = client
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
+        return await self._list_functions({"folderId": folder_id})
+
+    async def find_function(self, folder_id: str, name: str) -> Function | None:
+        found = await self._list_functions({"folderId": folder_id, "filter": f'name="{name}"'})
+        return next((function for function in found if function.name == name), None)
+
+    async def _list_functions(self, query: Mapping[str, str]) -> tuple[Function, ...]:
+        path = f"{_ROOT}/functions"
         return await self._client.list_all(
-            FUNCTIONS,
-            f"{_ROOT}/functions",
-            name="list functions",
-            query={"folderId": folder_id},
-            field="functions",
-            decode=decode.function,
+            FUNCTIONS, path, name="list functions", query=query, field="functions", decode=decode.function
         )
 
     async def get_function(self, function_id: str) -> Function:

@@ -1,12 +1,31 @@
-"""The single errors inside the group that a task group raises."""
+"""Task groups: the same work on many things, and the single errors inside the group that is raised."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import anyio
+
+from orchestrator.errors import CloudError
+
+T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
+
+
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Do the same with each item, a few at once, with as many tasks as work is done at once."""
+    queue = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await work(item)
+
+    with ungrouped(CloudError):
+        async with anyio.create_task_group() as group:
+            for _ in range(at_once):
+                group.start_soon(worker)
 
 
 @contextmanager

@@ -1,51 +1,20 @@
-"""Reading what is needed before a plan: what is live, what the sources hold, what named things stand for."""
+"""Reading what a plan needs besides what is live: what the sources hold, what named things stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 import anyio
 
 from orchestrator.errors import CloudError, PackageError
-from orchestrator.have import Have, have
-from orchestrator.model import Failure, Function, FunctionSpec, Secret, SourceCode, Step, Version
+from orchestrator.model import Failure, FunctionSpec, Secret, SourceCode, Step
 from orchestrator.pipeline import failure
-from orchestrator.pipeline.groups import ungrouped
+from orchestrator.pipeline.groups import each
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
 from orchestrator.plan import Prepared
-
-T = TypeVar("T")
-
-
-async def read_folders(world: World, folder_ids: Iterable[str]) -> Have:
-    """Read all functions and versions of some folders, in bulk, and which clouds they are in.
-
-    Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
-    """
-    functions: list[Function] = []
-    versions: list[Version] = []
-    clouds: dict[str, str] = {}
-
-    async def read(folder_id: str) -> None:
-        functions.extend(await retried(partial(world.functions.list_functions, folder_id), rng=world.rng))
-        versions.extend(await retried(partial(world.functions.list_versions, folder_id), rng=world.rng))
-        clouds[folder_id] = world.cloud_id or await _cloud_of(world, folder_id)
-
-    read_at = world.server_time()  # before the first listing: whatever ended earlier is in it
-    await _each(sorted(set(folder_ids)), read, at_once=8)
-    return have(functions, versions, clouds=clouds, read_at=read_at)
-
-
-async def _cloud_of(world: World, folder_id: str) -> str:
-    """Ask which cloud a folder is in; a folder that nobody tells of counts as being in a cloud of its own."""
-    try:
-        return await retried(partial(world.directory.cloud_of, folder_id), rng=world.rng) or folder_id
-    except CloudError:
-        return folder_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +40,7 @@ async def read_sources(world: World, specs: Mapping[str, FunctionSpec]) -> Sourc
             sources.prepared[key] = prepared
             sources.seconds[key] = seconds
 
-    await _each(codes, read, at_once=16)
+    await each(codes, read, at_once=16)
     return sources
 
 
@@ -111,7 +80,7 @@ async def resolve_names(world: World, specs: Mapping[str, FunctionSpec]) -> Reso
             resolved.specs[key] = specs[key]
             resolved.failures[key] = error.failure
 
-    await _each(specs, resolve, at_once=8)
+    await each(specs, resolve, at_once=8)
     return Resolved({key: resolved.specs[key] for key in specs}, resolved.failures)
 
 
@@ -174,17 +143,3 @@ class _Resolver:
                 except CloudError as error:
                     raise _UnresolvedError(failure.of_call(error)) from error
             return self._known[key]
-
-
-async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Do the same with each item, a few at once, with as many tasks as work is done at once."""
-    queue = iter(items)
-
-    async def worker() -> None:
-        for item in queue:
-            await work(item)
-
-    with ungrouped(CloudError):
-        async with anyio.create_task_group() as group:
-            for _ in range(at_once):
-                group.start_soon(worker)

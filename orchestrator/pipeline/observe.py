@@ -7,9 +7,22 @@ from dataclasses import replace
 
 from orchestrator.differences import differences
 from orchestrator.errors import CloudError
-from orchestrator.have import Have
-from orchestrator.model import Action, Deployed, Failed, Failure, Outcome, Plan, Step, Unit, Unknown, Version
-from orchestrator.pipeline.inventory import read_folders
+from orchestrator.have import LATEST, Have
+from orchestrator.model import (
+    Action,
+    Deployed,
+    Failed,
+    Failure,
+    FunctionSpec,
+    Outcome,
+    Plan,
+    Step,
+    Unit,
+    Unknown,
+    Version,
+    VersionCopy,
+)
+from orchestrator.pipeline.live import read_live
 from orchestrator.pipeline.world import World
 from orchestrator.stamp import read_stamp
 
@@ -29,7 +42,7 @@ async def observe(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> 
     if not units:
         return {}
     try:
-        have = await read_folders(world, {unit.spec.folder_id for unit in units.values()})
+        have = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()])
     except CloudError as error:
         reason = f"what is live could not be read back: {error.message}"
         return {
@@ -38,6 +51,12 @@ async def observe(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> 
             if isinstance(outcome := outcomes[key], Deployed)
         }
     return {key: _judge(unit, outcomes[key], have) for key, unit in units.items()}
+
+
+def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
+    """Ask for the version that was made; the one that was copied from is of no interest any more."""
+    made = outcome.version_id if isinstance(outcome, Deployed | Unknown) else ""
+    return replace(unit.spec, code=VersionCopy(made or LATEST))
 
 
 def _judge(unit: Unit, outcome: Outcome, have: Have) -> Outcome:

@@ -11,7 +11,7 @@ import anyio
 from orchestrator import request, stamp
 from orchestrator.errors import CloudError, Code, InterruptedRunError, PackageError
 from orchestrator.events import BytesSent, PackageStored
-from orchestrator.have import Have
+from orchestrator.have import UNKNOWN_CLOUD, Have
 from orchestrator.model import (
     Action,
     BucketPackage,
@@ -149,10 +149,10 @@ class Deployer:
         world, spec = self.operator.world, unit.spec
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                functions = await retried(partial(world.functions.list_functions, spec.folder_id), rng=world.rng)
+                find = partial(world.functions.find_function, spec.folder_id, spec.name)
+                found = await retried(find, rng=world.rng)
             except CloudError:
                 break
-            found = next((function for function in functions if function.name == spec.name), None)
             if found is None:
                 break
             if found.status != "CREATING":
@@ -201,7 +201,7 @@ class Deployer:
 
     def _domain(self, unit: Unit, function: str) -> Domain:
         folder_id = unit.spec.folder_id
-        return Domain(function, folder_id, self.have.clouds.get(folder_id, folder_id))
+        return Domain(function, folder_id, self.have.clouds.get(folder_id, UNKNOWN_CLOUD))
 
     def _ended_before(self, operation: Operation) -> bool:
         """Say whether this Operation, replayed by its key, was over before we read what is live."""

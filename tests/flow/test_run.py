@@ -41,8 +41,17 @@ def test_a_second_deploy_changes_nothing_and_makes_no_call_that_could(tmp_path: 
     outcomes = bench.deploy(manifest)
     assert kinds(outcomes) == {"Unchanged": 5}
     made = Counter(bench.wire.calls) - Counter(before)
-    assert set(made) == {"list functions", "listVersions", "get folder"}
+    assert made == {"list functions": 5, "getVersionByTag": 5, "get folder": 1}
     assert isinstance(outcomes["f000"], Unchanged)
+
+
+def test_many_functions_are_read_in_bulk(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 40)
+    bench.deploy(manifest)
+    before = dict(bench.wire.calls)
+    assert kinds(bench.deploy(manifest)) == {"Unchanged": 40}
+    assert Counter(bench.wire.calls) - Counter(before) == {"list functions": 1, "listVersions": 1, "get folder": 1}
 
 
 def test_force_makes_new_versions_once_per_nonce(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ class MemoryFunctions:
         query, act = {"folderId": folder_id}, self._cloud.functions.list
         return await self._wire.pages("list functions", query, "functions", act, decode.function)
 
+    async def find_function(self, folder_id: str, name: str) -> Function | None:
+        query, act = {"folderId": folder_id, "filter": f'name="{name}"'}, self._cloud.functions.list
+        found = await self._wire.pages("list functions", query, "functions", act, decode.function)
+        return found[0] if found else None
+
     async def get_function(self, function_id: str) -> Function:
         answer, _ = await self._wire.call("get function", lambda: self._cloud.functions.get(function_id))
         return decode.function(answer)
