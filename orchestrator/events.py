@@ -6,7 +6,7 @@ No event carries an environment value, a secret, a token or a body. `at` is seco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from orchestrator.model import (
@@ -59,6 +59,7 @@ class UnitPlanned(Event):
     reason: str
     base_version_id: str
     fingerprint: str
+    before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `have.remembered`
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +220,9 @@ def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
 def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
     """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
     cls = _OUTCOMES[data["outcome"]]
-    known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    known = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
     if cls is Failed:
-        names = {field.name for field in fields(Failure)}
+        names = {slot.name for slot in fields(Failure)}
         failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
         return Failed(Step(known["step"]), failure)
     return cls(**known)
@@ -230,16 +231,16 @@ def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
 def to_dict(event: Event) -> dict[str, Any]:
     """Turn an event into JSON values, with its kind under "kind"."""
     data: dict[str, Any] = {"kind": event.kind}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        data[field.name] = outcome_to_dict(value) if field.name == "outcome" else value
+    for slot in fields(event):
+        value = getattr(event, slot.name)
+        data[slot.name] = outcome_to_dict(value) if slot.name == "outcome" else value
     return data
 
 
 def from_dict(data: Mapping[str, Any]) -> Event:
     """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know."""
     cls = EVENTS[data["kind"]]
-    values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    values = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
     if "step" in values:
         values["step"] = Step(values["step"])
     if "outcome" in values:

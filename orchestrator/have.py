@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from orchestrator.model import Function, Version
 
@@ -27,6 +28,11 @@ class Have:
     def latest(self, function_id: str) -> Version | None:
         """Find the Version that `$latest` stands for."""
         return self.tagged.get((function_id, LATEST))
+
+
+def remembered(version: Version) -> dict[str, Any]:
+    """Give a Version's settings for the journal: of the environment the names only, its values may stand nowhere."""
+    return {**version.raw, "environment": sorted(version.raw.get("environment", {}))}
 
 
 def have(

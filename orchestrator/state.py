@@ -42,6 +42,7 @@ class UnitState:
     reason: str = ""
     base_version_id: str = ""
     fingerprint: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)  # the settings that were live, without values
     step: Step | None = None  # the one it is in; None between steps, before the first and after the end
     step_since: float = 0.0
     started_at: float | None = None  # its first step or request
@@ -141,7 +142,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit = state.unit(event.key)
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
-    unit.base_version_id, unit.fingerprint = event.base_version_id, event.fingerprint
+    unit.base_version_id, unit.fingerprint, unit.before = event.base_version_id, event.fingerprint, event.before
 
 
 def _step_started(state: RunState, event: StepStarted) -> None:

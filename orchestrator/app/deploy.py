@@ -24,7 +24,7 @@ from orchestrator.errors import (
     UsageError,
 )
 from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitPlanned
-from orchestrator.have import Have
+from orchestrator.have import Have, remembered
 from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Plan
 from orchestrator.pipeline.bus import Bus
@@ -123,7 +123,7 @@ async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources)
         async with output.displays(session.run_id, len(plan.units), state, options) as listeners:
             bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
             bus(started)
-            _announce(bus, plan, clock(), sources)
+            _announce(bus, plan, have, clock(), sources)
             result = await execute(plan, have, world, bus, session.stop, rollout=session.request.manifest.rollout)
             code = exit_code(result.outcomes.values(), interrupted=session.stop.reason not in ("", result.breach))
             try:
@@ -134,12 +134,14 @@ async def _carry_out(session: Session, have: Have, plan: Plan, sources: Sources)
     return code
 
 
-def _announce(bus: Bus, plan: Plan, at: float, sources: Sources) -> None:
+def _announce(bus: Bus, plan: Plan, have: Have, at: float, sources: Sources) -> None:
     for unit in plan.units:
+        base = have.versions.get(unit.base_version_id or "")
+        before = remembered(base) if base is not None and unit.action is not Action.UNCHANGED else {}
         bus(
             UnitPlanned(
                 at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
-                unit.base_version_id or "", str(unit.fingerprint or ""),
+                unit.base_version_id or "", str(unit.fingerprint or ""), before,
             )
         )  # fmt: skip
         for step, took_s in sources.seconds.get(unit.key, {}).items():

@@ -23,6 +23,7 @@ from orchestrator.events import (
     StepStarted,
     UnitEnded,
     UnitPlanned,
+    WaveStarted,
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
 from orchestrator.report.redact import Redactor
@@ -111,6 +112,10 @@ def _run_started(event: RunStarted) -> _Line:
     return "info", "run started", facts
 
 
+def _wave(event: WaveStarted) -> _Line:
+    return "info", "wave started", {"wave": f"{event.number}/{event.waves}", "functions": event.units}
+
+
 def _run_ended(event: RunEnded) -> _Line:
     facts: dict[str, Any] = {"exit_code": event.exit_code}
     if event.reason:
@@ -167,6 +172,7 @@ def _fields(text: str, *names: str) -> Callable[[Any], _Line]:
 _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     RunStarted: _run_started,
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
+    WaveStarted: _wave,
     StepStarted: _fields("step started", "step"),
     StepFinished: _finished,
     StepRetried: _retried,

@@ -29,6 +29,7 @@ def record(unit: UnitState) -> dict[str, Any]:
         "reason": redact(unit.reason),
         "base_version_id": unit.base_version_id,
         "fingerprint": unit.fingerprint,
+        "before": dict(unit.before),
         "version_id": unit.version_id,
         "outcome": name_of(unit),
         **_details(unit.outcome),

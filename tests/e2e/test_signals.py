@@ -68,7 +68,7 @@ def test_a_signal_lets_operations_settle(cloud: Cloud, project: Project, number:
 def test_two_interrupts_leave_at_once(tmp_path: Path, project: Project) -> None:
     project.write(COUNT)
     log = project.root / "events.ndjson"
-    with sandbox(tmp_path, "--durations", "fixed:4") as cloud:
+    with sandbox(tmp_path, "--durations", "fixed:2") as cloud:
         with running(
             project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
         ) as process:
@@ -90,7 +90,6 @@ def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> 
     project.write(2)
     log = project.root / "events.ndjson"
     with sandbox(tmp_path, "--durations", "fixed:60") as cloud:
-        (tmp_path / "made").mkdir()
         with running(
             project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
         ) as process:
@@ -116,7 +115,7 @@ def test_ctrl_c_on_a_terminal_does_not_reach_the_sandbox(project: Project) -> No
     assert "unknown" not in told["outcomes"]
     assert told["exit_code"] == 3
     assert run(project.root, "deploy", "--sandbox").code == 0
-    with sandbox(project.root) as cloud:
+    with sandbox(project.state_dir) as cloud:
         assert len(cloud.versions(project.folder_id)) == COUNT
 
 
@@ -146,5 +145,5 @@ def test_a_killed_sandbox_run_is_taken_up(project: Project) -> None:
         ended(process)
     end = run(project.root, "deploy", "--sandbox")
     assert end.code == 0, end.err
-    with sandbox(project.root) as cloud:
+    with sandbox(project.state_dir) as cloud:
         assert len(cloud.versions(project.folder_id)) == 4

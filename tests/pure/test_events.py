@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.events import EVENTS, Event, UnitEnded, from_dict, outcome_from_dict, outcome_to_dict, to_dict
+from orchestrator.events import (
+    EVENTS,
+    Event,
+    UnitEnded,
+    WaveStarted,
+    from_dict,
+    outcome_from_dict,
+    outcome_to_dict,
+    to_dict,
+)
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from tests.runs import RUN_ID, deployment, ended, failed, started, whole_run
 
@@ -20,7 +29,7 @@ OUTCOMES = [
     Cancelled(),
     Unknown("the answer was lost", "operation-1", "version-1"),
 ]
-A_RUN = [started(units=1), *deployment("f"), ended(1, reason="stopped")]
+A_RUN = [started(units=1), WaveStarted(1.0, 1, 3, 10), *deployment("f"), ended(1, reason="stopped")]
 
 
 def through_json(event: Event) -> Event:
