@@ -14,6 +14,7 @@ from orchestrator.app import output
 from orchestrator.app.options import DeployOptions, LogOptions, seconds
 from orchestrator.app.session import Session, check_bucket, open_session, read_request
 from orchestrator.app.signals import watching
+from orchestrator.app.stdout import counted
 from orchestrator.errors import (
     CloudError,
     Exit,
@@ -62,8 +63,14 @@ def deploy_command(given: Mapping[str, Any]) -> int:
     if options.sandbox and options.endpoint:
         raise UsageError("--sandbox and --endpoint exclude each other", advice="leave one of them out")
     output.configure_logs(options.log)
-    with ungrouped(OrchestratorError):
-        return anyio.run(_deploy, options)
+    try:
+        with ungrouped(OrchestratorError):
+            return anyio.run(_deploy, options)
+    except OrchestratorError as error:
+        if log.format != "json":
+            raise
+        output.log_error(error)
+        return error.exit
 
 
 async def _deploy(options: DeployOptions) -> int:
@@ -86,7 +93,7 @@ async def _deploy(options: DeployOptions) -> int:
 async def _plan(session: Session) -> tuple[Have, Plan, Sources]:
     """Read what is live and what the sources hold, and plan."""
     world, specs = session.world, session.request.specs
-    output.say(f"reading {len(specs)} functions' sources, and what is live")
+    output.say(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
     try:
         have = await read_live(world, specs.values())
     except CloudError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from orchestrator.app.stdout import counted
 from orchestrator.errors import Exit, ManifestError
 from orchestrator.manifest.load import json_schema, load
 
@@ -29,7 +30,7 @@ def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> 
     warnings = list(manifest.warnings)
     homeless = sum(spec.folder_id == _ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
-        warnings.append(f"{homeless} functions have no folder yet: set YC_FOLDER_ID before you deploy")
+        warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
     if output == "json":
         data = {
             "valid": True,
@@ -43,8 +44,8 @@ def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> 
         echo(f"warning: {warning}")
     disabled = sum(not spec.enabled for spec in manifest.functions.values())
     extra = f" ({disabled} disabled)" if disabled else ""
-    jobs = f", {len(manifest.jobs)} jobs" if manifest.jobs else ""
-    echo(f"{config} is valid: {len(manifest.functions)} functions{extra}{jobs}")
+    jobs = f", {counted(len(manifest.jobs), 'job')}" if manifest.jobs else ""
+    echo(f"{config} is valid: {counted(len(manifest.functions), 'function')}{extra}{jobs}")
     return Exit.DONE
 
 

@@ -7,26 +7,35 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 
 import anyio
 import orjson
+import structlog
 
 from orchestrator.app.options import DeployOptions, LogOptions
 from orchestrator.app.stdout import data
-from orchestrator.errors import CloudError, InterruptedRunError, UsageError
+from orchestrator.errors import CloudError, InterruptedRunError, ManifestError, OrchestratorError, UsageError
 from orchestrator.model import Action, Plan
 from orchestrator.pipeline.bus import Listener
 from orchestrator.report import summary
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener, configure
 from orchestrator.report.ndjson import EventFile
+from orchestrator.report.stream import is_terminal
 from orchestrator.state import RunState
 
 _SHOWN_MAX = 20  # planned changes listed before a run; `--dry-run` lists all
+_PROGRESS_S = 10.0
+_logs_only: ContextVar[bool] = ContextVar("logs_only", default=False)  # --log-format json: programs read stderr
+_log = structlog.get_logger()
 
 
 def say(text: str) -> None:
     """Tell the person something, on stderr."""
+    if _logs_only.get():
+        _log.info(text)
+        return
     with suppress(OSError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
@@ -34,13 +43,29 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Warn the person."""
+    if _logs_only.get():
+        _log.warning(text)
+        return
     say(f"warning: {text}")
 
 
 def configure_logs(log: LogOptions) -> None:
-    """Set the logs up. Under a live display they start at warning, so that they do not bury it."""
-    level = ("warning" if sys.stderr.isatty() else "info") if log.level == "auto" else log.level
+    """Set the logs up. Under a live display they start at warning, so that they do not bury it.
+
+    As JSON they are all that stands on stderr, so that each of its lines can be read.
+    """
+    _logs_only.set(log.format == "json")
+    live = is_terminal(sys.stderr) and not _logs_only.get()
+    level = ("warning" if live else "info") if log.level == "auto" else log.level
     configure(level, log.format, sys.stderr)
+
+
+def log_error(error: OrchestratorError) -> None:
+    """Log what ends the command, with everything that `cli` would write of it as text."""
+    facts = {"advice": error.advice} if error.advice else {}
+    for mistake in error.mistakes if isinstance(error, ManifestError) else ():
+        _log.error(mistake.rule, file=mistake.file, line=mistake.line, key=mistake.key)
+    _log.error(error.message, exit_code=int(error.exit), **facts)
 
 
 def with_facts(error: CloudError) -> str:
@@ -65,6 +90,10 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
         ]
         data(orjson.dumps({"units": rows}, option=orjson.OPT_INDENT_2).decode())
         return
+    counts = Counter(unit.action for unit in plan.units)
+    if _logs_only.get() and not whole:
+        _log.info("plan", **{action.replace(" ", "_"): counts[action] for action in Action if counts[action]})
+        return
     changes = [unit for unit in plan.units if whole or unit.action is not Action.UNCHANGED]
     shown = changes if whole else changes[:_SHOWN_MAX]
     width = max((len(unit.key) for unit in shown), default=0)
@@ -73,7 +102,6 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
         tell(f"  {unit.key:<{width}}  {unit.action:<11}  {unit.reason}")
     if len(changes) > len(shown):
         tell(f"  … and {len(changes) - len(shown)} more")
-    counts = Counter(unit.action for unit in plan.units)
     tell("plan: " + ", ".join(f"{counts[action]} {action}" for action in Action if counts[action]))
 
 
@@ -98,11 +126,20 @@ async def displays(run_id: str, units: int, state: RunState, options: DeployOpti
     if options.events is not None:
         listeners.append(EventFile(options.events, run_id))
     async with anyio.create_task_group() as group:
-        group.start_soon(display.run)
+        if _logs_only.get():
+            group.start_soon(_log_progress, state, units)
+        else:
+            group.start_soon(display.run)
         try:
             yield listeners
         finally:
             group.cancel_scope.cancel()
+
+
+async def _log_progress(state: RunState, units: int) -> None:
+    while True:
+        await anyio.sleep(_PROGRESS_S)
+        _log.info("progress", ended=state.ended, functions=units, outcomes=dict(state.outcomes))
 
 
 def show_result(state: RunState, *, as_json: bool) -> None:

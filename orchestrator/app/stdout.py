@@ -25,6 +25,11 @@ def open_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def counted(number: int, noun: str) -> str:
+    """Write "1 function", "12 functions"."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
 def data(text: str) -> None:
     """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop.
 

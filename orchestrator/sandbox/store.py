@@ -24,14 +24,18 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises `StartError` where another process has it, or it cannot be used."""
+        advice = "stop the other sandbox, or give this one another state folder"
         try:
             self._file = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
+        except sqlite3.Error as error:
+            raise StartError(f"the sandbox's state {path} cannot be used: {error}", advice=advice) from error
+        try:
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = OFF")
             self._file.execute(_SCHEMA)
         except sqlite3.Error as error:
-            advice = "stop the other sandbox, or give this one another state folder"
+            self._file.close()
             raise StartError(f"the sandbox's state {path} cannot be used: {error}", advice=advice) from error
 
     def load(self) -> list[Change]:

@@ -1,0 +1,99 @@
+"""Nothing secret is written anywhere: not what is sent, not what a build prints, not the credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jwt
+import pytest
+
+from orchestrator.sandbox.memory.durations import Durations
+from tests.e2e.harness import Cloud, Ended, Project, embedded, run
+
+PASSWORD = "Tr0ub4dor&3-correct-horse"
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+SIGNED = jwt.encode({"sub": "robot"}, "x" * 64, algorithm="HS512")
+VALUES = {"DB_PASSWORD": PASSWORD, "PRIVATE_KEY": PEM, "SESSION": SIGNED}
+# What a careless build prints, and fails.
+BUILD = 'echo "password is $DB_PASSWORD"; echo "$SESSION"; echo "$YC_IAM_TOKEN" >&2; exit 1'
+
+
+def deploy(project: Project, environ: dict[str, str]) -> Ended:
+    """Deploy functions that hold the values; one build of them prints all it knows, one fails in the cloud."""
+    more = (
+        f"[functions.loud]\nsource = \"src/f000\"\nbuild = {{ command = '''{BUILD}''', folder = \".\" }}\n"
+        f'[functions.gone]\npackage = {{ bucket = "deploy-packages", object = "{project.folder_id}.zip" }}\n'
+    )
+    lines = ", ".join(f'{name} = "${{{name}}}"' for name in VALUES)
+    project.write(2, defaults=f"environment = {{ {lines} }}\n", more=more)
+    arguments = ("deploy", "--yes", "--events", "events.ndjson", "--log-level", "debug")
+    return run(project.root, *arguments, environ=environ | VALUES)
+
+
+def written(project: Project, end: Ended) -> dict[str, bytes]:
+    """Give everything that the program wrote, but for the sandbox's own state."""
+    files = [project.root / "events.ndjson", *project.state_dir.rglob("*")]
+    return {"stdout": end.out.encode(), "stderr": end.err.encode()} | {
+        str(path): path.read_bytes() for path in files if path.is_file() and "sandbox" not in path.parts
+    }
+
+
+def lines_of(key_file: Path) -> list[str]:
+    return [line for line in key_file.read_text().split("\\n") if len(line) == 64]
+
+
+@pytest.mark.parametrize("fixed_token", [True, False], ids=["IAM token", "key file"])
+def test_no_secret_is_written(cloud: Cloud, project: Project, fixed_token: bool) -> None:
+    keys = {
+        "YC_STORAGE_ACCESS_KEY": cloud.static_key["access_key"],
+        "YC_STORAGE_SECRET_KEY": cloud.static_key["secret_key"],
+    }
+    token = cloud.token()
+    credentials = {"YC_IAM_TOKEN": token} if fixed_token else {"YC_SERVICE_ACCOUNT_KEY_FILE": str(cloud.key_file)}
+    end = deploy(project, {"ORCHESTRATOR_ENDPOINT": cloud.url} | credentials | keys)
+    assert end.code == 1, end.err
+    assert "4 functions: 2 deployed, 2 failed in " in end.out
+    assert "password is ***" in end.out
+    private = lines_of(cloud.key_file)
+    assert len(private) > 10
+    secret = [PASSWORD, PEM.split("\n")[1], SIGNED, token, token.split(".")[2], keys["YC_STORAGE_SECRET_KEY"], *private]
+    for place, content in written(project, end).items():
+        found = [value for value in secret if value.encode() in content]
+        assert found == [], place
+    assert run(project.root, "show").out == end.out
+
+
+def test_a_sandbox_run_neither_needs_nor_sends_what_is_in_the_environment(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    token = "t1.9euelZqMkJ2Qm5iXzJiVnMmUlJmQku3rnpWaxpuanp2.c2lnbmF0dXJl"
+    environ = {"YC_IAM_TOKEN": token, "AWS_SECRET_ACCESS_KEY": "YCwwwwwwwwwwwwwwwwww", "AWS_ACCESS_KEY_ID": "YCAJE"}
+    end = run(project.root, "deploy", "--sandbox", environ=environ)
+    assert end.code == 0, end.err
+    assert not [path for path in project.root.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+
+
+def test_a_fixed_token_that_ends_in_mid_run_can_be_followed_by_another(tmp_path: Path, project: Project) -> None:
+    project.write(24)
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.2")) as (cloud, served):
+        token, _ = served.tokens.issue("ajesomebody")
+        environ = {"ORCHESTRATOR_ENDPOINT": cloud.url}
+        served.tokens.lifetime_s = 60.0
+        calls = 0
+        accepted = served.cloud.versions.create
+
+        def create(body: object, key: str | None = None) -> dict[str, object]:
+            nonlocal calls
+            calls += 1
+            if calls == 5:
+                served.tokens.revoked.add(token)
+            return accepted(body, key)
+
+        served.cloud.versions.create = create  # type: ignore[method-assign]  # the fifth call is the token's last
+        end = run(project.root, "deploy", "--yes", environ=environ | {"YC_IAM_TOKEN": token})
+        assert end.code == 3, end.err
+        assert "the token of YC_IAM_TOKEN is refused, it has expired" in end.err
+        assert "deploy again to go on" in end.err
+        again = run(project.root, "deploy", "--yes", environ=environ | {"YC_IAM_TOKEN": cloud.token()})
+        assert again.code == 0, again.err
+        versions = cloud.versions(project.folder_id)
+    assert len(versions) == len({version["functionId"] for version in versions}) == 24
