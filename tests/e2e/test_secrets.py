@@ -53,7 +53,7 @@ def test_no_secret_is_written(cloud: Cloud, project: Project, fixed_token: bool)
     end = deploy(project, {"ORCHESTRATOR_ENDPOINT": cloud.url} | credentials | keys)
     assert end.code == 1, end.err
     assert "4 functions: 2 deployed, 2 failed in " in end.out
-    assert "password is ***" in end.out
+    assert "password is [redacted]" in end.out
     private = lines_of(cloud.key_file)
     assert len(private) > 10
     secret = [PASSWORD, PEM.split("\n")[1], SIGNED, token, token.split(".")[2], keys["YC_STORAGE_SECRET_KEY"], *private]

@@ -1,0 +1,209 @@
+"""Move every function of some folders off old runtimes: the code is copied, every other setting is kept.
+
+Looks at what is live, in the manifest or not. Running it again goes on where it stopped; when all is done it wants
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from orchestrator.have import LATEST, Have
+from orchestrator.job import JobError, Parameter, Skip, Standing, Wants
+from orchestrator.model import FunctionSpec, Manifest
+from orchestrator.redeploy.given import rows, text, texts
+from orchestrator.redeploy.inventory import (
+    Live,
+    copy_of,
+    folders_of,
+    inventory,
+    listed,
+    runtime_of,
+)
+from orchestrator.redeploy.traps import forbidden, language, traps
+
+PARAMETERS = {
+    "from": Parameter("runtimes to leave", required=True),
+    "to": Parameter("runtime to move to", required=True),
+    "folders": Parameter("folders to look at; default: every folder of the manifest", default=()),
+    "skip": Parameter("functions to leave out: function (a name or a glob), reason, owner, until (a date)", default=()),
+}
+_SKIP_KEYS = ("function", "reason", "owner", "until")
+
+
+def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the folders to look at."""
+    return folders_of(manifest, given)
+
+
+def wants(manifest: Manifest, have: Have, given: Mapping[str, Any]) -> Wants:
+    """Want a copy on the new runtime of every function whose `$latest` has an old one."""
+    old, to = texts(given, "from"), text(given, "to")
+    _check_runtimes(old, to, have)
+    skips = _skips(given)
+    live = inventory(manifest, have, folders_of(manifest, given))
+    served = _still_served(old, have)
+    board: list[Standing] = []
+    waiting: list[Live] = []
+    for one in live:
+        if one.runtime == to:
+            board.append(_standing(one, "done", served.get(one.function.id, "")))
+        elif one.runtime in old:
+            reason = _skipped(one, skips)
+            if reason:
+                board.append(_standing(one, "skipped", reason))
+            else:
+                waiting.append(one)
+    specs: dict[str, FunctionSpec] = {}
+    failures: dict[str, str] = {}
+    for one in waiting:
+        specs[one.key] = _copy(one, to, manifest, failures)
+        board.append(_standing(one, "waiting", failures.get(one.key, "")))
+    warnings = [
+        *_unknown_runtimes(old, have),
+        *_unknown_skips(skips, live, manifest),
+        *_trap_warnings(specs, waiting, to),
+        *_manifest_warnings(live, board, to),
+        *_elsewhere(live, old, to, served),
+    ]
+    board.sort(key=lambda standing: standing.key)
+    return Wants(specs, given["rollout"], warnings=tuple(warnings), board=tuple(board), failures=failures)
+
+
+def _check_runtimes(old: tuple[str, ...], to: str, have: Have) -> None:
+    if not old:
+        raise JobError("`from` names no runtime", advice='write from = ["python37", "python38"]')
+    if to in old:
+        raise JobError(f"{to} stands in `from` and in `to`", advice="take it out of one of the two")
+    if to not in have.runtimes:
+        close = get_close_matches(to, have.runtimes, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise JobError(
+            f"the cloud offers no runtime {to}{hint}", advice=f"it offers {listed(have.runtimes) or 'none at all'}"
+        )
+    for runtime in old:
+        if language(runtime) != language(to):
+            raise JobError(f"{runtime} and {to} are two languages", advice="a job moves functions within one language")
+
+
+def _copy(one: Live, to: str, manifest: Manifest, failures: dict[str, str]) -> FunctionSpec:
+    made = copy_of(one, manifest, failures, runtime=to)
+    problem = forbidden(to, made.settings)
+    if problem:
+        failures.setdefault(one.key, problem)
+    return made
+
+
+def _standing(one: Live, status: str, note: str = "") -> Standing:
+    return Standing(one.key, one.function.folder_id, one.runtime, status, note)
+
+
+# --- skip -----------------------------------------------------------------------------------------------------------
+
+
+def _skips(given: Mapping[str, Any]) -> list[Skip]:
+    """Read `skip`; every row tells why, who and until when, and none has expired. Raises `JobError`."""
+    today, skips, expired = given["today"], [], []
+    for row in rows(given, "skip", _SKIP_KEYS):
+        skip = _skip(row)
+        skips.append(skip)
+        if skip.until < today:
+            expired.append(f"{skip.function} (owner {skip.owner}) expired on {skip.until}")
+    if expired:
+        raise JobError(
+            f"exceptions of `skip` have expired: {'; '.join(expired)}",
+            advice="ask the owner: take the row out, or agree on a new `until`",
+        )
+    return skips
+
+
+def _skip(row: Mapping[str, Any]) -> Skip:
+    name = row.get("function") or "?"
+    for key in ("function", "reason", "owner"):
+        if not isinstance(row.get(key), str) or not row[key]:
+            raise JobError(f"the exception of {name} in `skip` has no {key}", advice=f'add {key} = "…" to it')
+    until = row.get("until")
+    if not isinstance(until, date) or isinstance(until, datetime):
+        raise JobError(f"the exception of {name} in `skip` has no date `until`", advice="add until = 2027-03-01 to it")
+    return Skip(row["function"], row["reason"], row["owner"], until)
+
+
+def _fits(skip: Skip, *names: str) -> bool:
+    return any(name == skip.function or fnmatchcase(name, skip.function) for name in names)
+
+
+def _skipped(one: Live, skips: Iterable[Skip]) -> str:
+    """Say why a function is left out, "" where it is not."""
+    for skip in skips:
+        if _fits(skip, one.key, one.function.name):
+            return f"{skip.reason} (owner {skip.owner}, until {skip.until})"
+    if one.disabled and one.spec is not None:
+        return f"disabled at {one.spec.place.file}:{one.spec.place.line}"
+    return ""
+
+
+# --- warnings -------------------------------------------------------------------------------------------------------
+
+
+def _unknown_skips(skips: Iterable[Skip], live: tuple[Live, ...], manifest: Manifest) -> list[str]:
+    names = {name for one in live for name in (one.key, one.function.name)}
+    names |= {name for key, spec in manifest.functions.items() for name in (key, spec.name)}
+    return [
+        f'`skip` names "{skip.function}", which is no function of these folders or of the manifest'
+        for skip in skips
+        if not _fits(skip, *names)
+    ]
+
+
+def _unknown_runtimes(old: Iterable[str], have: Have) -> list[str]:
+    """A runtime that is not offered any more is right where functions still have it, or had it."""
+    seen = {runtime_of(version) for version in have.versions.values()}
+    found = []
+    for runtime in old:
+        if runtime not in seen and runtime not in have.runtimes:
+            close = get_close_matches(runtime, sorted(seen | {*have.runtimes}), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            found.append(f"`from` names {runtime}, which the cloud does not offer and no version here has{hint}")
+    return found
+
+
+def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[Live], to: str) -> list[str]:
+    """Each trap once, with every function that it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for one in waiting:
+        for trap in traps(one.runtime, to, specs[one.key].settings):
+            concerned.setdefault(trap, []).append(one.key)
+    return [f"{trap} (concerns {listed(names)})" for trap, names in concerned.items()]
+
+
+def _manifest_warnings(live: Iterable[Live], board: Iterable[Standing], to: str) -> list[str]:
+    """A manifest with another runtime moves a function back with its next deploy."""
+    moved = {standing.key for standing in board if standing.status != "skipped"}
+    return [
+        f"{one.spec.place.file}:{one.spec.place.line} says {one.spec.settings.runtime} for {one.key}:"
+        f" change it to {to}, or the next deploy moves it back"
+        for one in live
+        if one.key in moved and one.spec is not None and one.spec.enabled and one.spec.settings.runtime != to
+    ]
+
+
+def _elsewhere(live: Iterable[Live], old: tuple[str, ...], to: str, served: Mapping[str, str]) -> list[str]:
+    """Functions that are not this job's, but whose tags serve an old runtime all the same."""
+    return [
+        f"{one.key} is on {one.runtime}, but {served[one.function.id]}"
+        for one in live
+        if one.runtime != to and one.runtime not in old and one.function.id in served
+    ]
+
+
+def _still_served(old: tuple[str, ...], have: Have) -> dict[str, str]:
+    """Say by function id which tags still serve an old runtime."""
+    tags: dict[str, list[str]] = {}
+    for (function_id, tag), version in have.tagged.items():
+        if tag != LATEST and runtime_of(version) in old:
+            tags.setdefault(function_id, []).append(f"{tag} ({runtime_of(version)}, {version.id})")
+    return {function_id: f"tags still serve an old runtime: {listed(found)}" for function_id, found in tags.items()}

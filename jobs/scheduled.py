@@ -1,0 +1,13 @@
+"""The same as mass_redeploy, made for `[jobs.NAME] schedule = "…"`: each time it is due, everything gets a new version.
+
+`force = false` leaves the unchanged alone.
+"""
+
+from dataclasses import replace
+
+from orchestrator.redeploy import mass
+from orchestrator.redeploy.mass import folders, wants
+
+PARAMETERS = {**mass.PARAMETERS, "force": replace(mass.PARAMETERS["force"], default=True)}
+
+__all__ = ["PARAMETERS", "folders", "wants"]

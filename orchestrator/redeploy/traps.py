@@ -1,0 +1,51 @@
+"""What is known to break when a function's runtime changes (cloud-api §7)."""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.model import Settings
+
+# The runtimes of the time before Ubuntu 22.04; "bash" is 18.04 by its row in the docs, the others by their age.
+_UBUNTU_18 = {
+    "python37", "python38", "python39", "nodejs10", "nodejs12", "nodejs14", "php74", "php8", "golang116", "golang117",
+    "golang118", "golang119", "java11", "dotnetcore31", "dotnet31", "bash",
+}  # fmt: skip
+_WITH_SDK = {
+    "python37": "yandexcloud: requirements.txt", "python38": "yandexcloud: requirements.txt",
+    "nodejs10": "yandex-cloud: package.json", "nodejs12": "yandex-cloud: package.json",
+    "nodejs14": "yandex-cloud: package.json",
+}  # fmt: skip
+_PRELOADED = {"nodejs16", "nodejs18", "nodejs22", "python311", "python312"}
+_NOT_PRELOADED_WITH = {"X_YCF_NO_RUNTIME_POOL", "LD_PRELOAD", "LD_LIBRARY_PATH"}  # in the environment
+_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
+
+
+def language(runtime: str) -> str:
+    """Give a runtime's language: python312 → python, bash-2204 → bash."""
+    found = re.match("[a-z]*", runtime)
+    name = found[0] if found else ""
+    return "dotnet" if name == "dotnetcore" else name
+
+
+def traps(old: str, to: str, settings: Settings) -> list[str]:
+    """Say what may break when a function with these settings moves from one runtime to another, a sentence each."""
+    found = []
+    if old in _WITH_SDK and to not in _WITH_SDK:
+        library, file = _WITH_SDK[old].split(": ")
+        found.append(f"{to} does not bring the Yandex SDK any more: code that uses {library} must name it in {file}")
+    if old in _UBUNTU_18 and to not in _UBUNTU_18:
+        found.append(f"{to} runs on Ubuntu 22.04, not 18.04: shared libraries in the package were built for libc 2.27")
+    opted_out = settings.tmpfs_size_bytes or _NOT_PRELOADED_WITH & settings.environment.keys()
+    if to in _PRELOADED and old not in _PRELOADED and not opted_out:
+        found.append(
+            f"{to} is preloaded, so its minor version changes by itself: the variable X_YCF_NO_RUNTIME_POOL=1 opts out"
+        )
+    return found
+
+
+def forbidden(to: str, settings: Settings) -> str:
+    """Say which setting the new runtime does not allow, "" where it allows all: nothing is dropped in silence."""
+    if (settings.concurrency or 0) > 1 and not to.startswith(_CONCURRENT):
+        return f"it has concurrency = {settings.concurrency}, which {to} does not allow: set it to 1, or skip it"
+    return ""
