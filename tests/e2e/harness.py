@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import urllib.request
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "orchestrator")
 BUCKET = "deploy-packages"
 TIMEOUT_S = 60.0
+RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # what every sandbox is asked
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_")
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
@@ -40,7 +42,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
     }
-    return kept | {"TERM": "xterm", "TZ": "UTC"} | dict(extra or {})
+    return kept | {"TERM": "xterm", "TZ": "UTC", "ORCHESTRATOR_RECORD": str(RECORD)} | dict(extra or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
 @contextmanager
 def embedded(folder: Path, **options: Any) -> Iterator[tuple[Cloud, Sandbox]]:
     """Serve a sandbox from a thread of this process, so that a test can reach into it."""
-    opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), **options))
+    opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), record=RECORD, **options))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened) as served:
         yield Cloud(served.url, folder), served
 
