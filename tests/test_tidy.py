@@ -21,7 +21,7 @@ RINGS = [
     {"errors", "model"},
     {
         "manifest", "plan", "policy", "events", "state", "request", "stamp", "differences", "entrypoint", "decode",
-        "have", "selection", "job", "copying", "schedule",
+        "have", "selection", "job", "copying", "adoption", "schedule", "redeploy",
     },
     {"ports"},
     {"pipeline"},

@@ -29,6 +29,7 @@ _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
 _KNOWN_SHOWN = 10
+_IMMUTABLE = "mode=ro&immutable=1"
 _SUMMARY = [field.name for field in fields(RunSummary)]  # named as the columns are
 
 _OUTCOMES = """
@@ -227,13 +228,13 @@ def _exists(path: Path) -> bool:
 
 def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Connect, to the current schema. A reader of an older file migrates it first, as a writer would."""
-    connection = _connect(path, "ro" if read_only else "rwc")
+    if read_only:
+        connection, version = _open_reader(path)
+        if version == len(MIGRATIONS):
+            return connection
+        connection.close()
+    connection = _connect(path, "mode=rwc")
     try:
-        if read_only:
-            if version_of(connection, f"the journal {path}") == len(MIGRATIONS):
-                return connection
-            connection.close()
-            connection = _connect(path, "rw")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection, f"the journal {path}")
@@ -243,8 +244,25 @@ def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _open_reader(path: Path, parameters: str = "mode=ro") -> tuple[sqlite3.Connection, int]:
+    connection = _connect(path, parameters)
+    try:
+        return connection, version_of(connection, f"the journal {path}")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # In a folder that cannot be written, SQLite cannot make the file (-shm) through which it reads a WAL. But a
+        # journal that was closed has no WAL: the file is all of it, and nobody can be writing there.
+        closed = not Path(f"{path}-wal").exists()
+        if closed and error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN and parameters != _IMMUTABLE:
+            return _open_reader(path, _IMMUTABLE)
+        raise
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
     # A path as a URI: the only way to say "do not create", and "read only".
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
+        f"{path.absolute().as_uri()}?{parameters}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
     )

@@ -121,7 +121,7 @@ class Terminal:
 
         self.process = subprocess.Popen(
             [*PROGRAM, *arguments], cwd=root, env=environment(environ), stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=take_terminal,
+            start_new_session=True, preexec_fn=take_terminal,  # noqa: PLW1509 - tests have no threads at that moment
         )  # fmt: skip
         os.close(slave)
         self.text = ""
@@ -205,8 +205,8 @@ class Cloud:
 
     def operations(self, folder_id: str) -> list[dict[str, Any]]:
         """List the Operations of every function of a folder."""
-        functions = [function["id"] for function in self.functions(folder_id)]
-        return [one for id in functions for one in self._all("operations", f"functions/{id}/operations?")]
+        paths = [f"functions/{function['id']}/operations?" for function in self.functions(folder_id)]
+        return [one for path in paths for one in self._all("operations", path)]
 
     def _all(self, what: str, path: str) -> list[dict[str, Any]]:
         headers, found, page = {"Authorization": f"Bearer {self.token()}"}, [], ""
@@ -266,8 +266,10 @@ class Project:
         """Write `count` functions f000 …, dealt out to `folder_ids`; `size_bytes` of a package do not compress."""
         tables = [
             f'[cloud]\nfolder_id = "{self.folder_id}"\n[storage]\nbucket = "{BUCKET}"\n',
-            '[defaults]\nruntime = "python312"\nmemory = "128MB"\ntimeout = "3s"\nentrypoint = "index.handler"\n'
-            f"create = true\n{defaults}",
+            (
+                '[defaults]\nruntime = "python312"\nmemory = "128MB"\ntimeout = "3s"\nentrypoint = "index.handler"\n'
+                f"create = true\n{defaults}"
+            ),
         ]
         for number in range(count):
             name = f"f{number:03}"

@@ -13,9 +13,15 @@ from orchestrator.cli import cli
 from tests.e2e.harness import Cloud, Project, environment, run
 
 HEAVY = ("aiohttp", "anyio", "boto3", "botocore", "jwt", "orjson", "pathspec", "pydantic", "rich", "structlog")
-MODULES = "import sys; sys.argv = ['orchestrator', *sys.argv[1:]]\nfrom orchestrator.cli import main\n" + (
-    "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
-)
+MODULES = """
+import sys
+sys.argv = ["orchestrator", *sys.argv[1:]]
+from orchestrator.cli import main
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize("verb", ["", *cli.commands])

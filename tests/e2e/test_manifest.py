@@ -113,10 +113,10 @@ def test_every_known_mistake_exits_with_2(
     (tmp_path / "deploy.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["orchestrator", "validate"])
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as ended:
         cli.main()
     out, err = capsys.readouterr()
     assert out == ""
-    assert exit.value.code == 2
+    assert ended.value.code == 2
     assert re.search(r"^deploy\.toml(:\d+)?: ", err)
     assert "in the manifest\n" in err

@@ -63,7 +63,7 @@ def test_no_secret_is_written(cloud: Cloud, project: Project, fixed_token: bool)
     assert run(project.root, "show").out == end.out
 
 
-def test_a_sandbox_run_neither_needs_nor_sends_what_is_in_the_environment(tmp_path: Path, project: Project) -> None:
+def test_a_sandbox_run_neither_needs_nor_sends_what_is_in_the_environment(project: Project) -> None:
     project.write(1)
     token = "t1.9euelZqMkJ2Qm5iXzJiVnMmUlJmQku3rnpWaxpuanp2.c2lnbmF0dXJl"
     environ = {"YC_IAM_TOKEN": token, "AWS_SECRET_ACCESS_KEY": "YCwwwwwwwwwwwwwwwwww", "AWS_ACCESS_KEY_ID": "YCAJE"}

@@ -89,13 +89,15 @@ def test_two_interrupts_leave_at_once(tmp_path: Path, project: Project) -> None:
 def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> None:
     project.write(2)
     log = project.root / "events.ndjson"
-    with sandbox(tmp_path, "--durations", "fixed:60") as cloud:
-        with running(
+    with (
+        sandbox(tmp_path, "--durations", "fixed:60") as cloud,
+        running(
             project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
-        ) as process:
-            wait_for(lambda: count_events(log, "operation_accepted") == 2, process)
-            interrupt(process, signal.SIGTERM)
-            end = ended(process)
+        ) as process,
+    ):
+        wait_for(lambda: count_events(log, "operation_accepted") == 2, process)
+        interrupt(process, signal.SIGTERM)
+        end = ended(process)
     assert end.code == 3, end.err
     assert outcomes(end) == {"unknown": 2}
     assert run(project.root, "show").out.count("  unknown  ") == 2

@@ -111,7 +111,7 @@ class _Html(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - named as the base class looks it up
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""

@@ -24,7 +24,9 @@ def last_run(key: str, outcome: Outcome) -> RunState:
 
 
 def test_the_board_counts_per_runtime_and_folder_and_lists_what_is_left() -> None:
-    assert board_text(BOARD) == """\
+    assert (
+        board_text(BOARD)
+        == """\
 5 functions: 2 done, 2 waiting, 1 skipped
 
 runtime    folder  done  waiting  failed  skipped
@@ -42,6 +44,7 @@ edge     python38  b1h     vendor code (owner ann, until 2027-03-01)
 
 done, but  runtime    folder  why
 bill       python312  b1g     tags still serve an old runtime: stable (python37, d4e1)"""
+    )
 
 
 def test_an_empty_board_says_so() -> None:

@@ -136,12 +136,18 @@ def test_a_file_that_is_no_job_is_an_error_with_its_line(text: str, message: str
 
 HEAD = "from orchestrator.job import Wants, JobError\nfrom orchestrator.model import Rollout\nPARAMETERS = {}\n"
 CALLING = [
-    ("def folders(m, g):\n    return []\ndef wants(m, h, g):\n    return {}['x']\n", "broke at {path}:7: KeyError: 'x'"),
+    (
+        "def folders(m, g):\n    return []\ndef wants(m, h, g):\n    return {}['x']\n",
+        "broke at {path}:7: KeyError: 'x'",
+    ),
     ("def folders(m, g):\n    return 'b1g'\ndef wants(m, h, g): ...\n", "folders() gave str, not a list of folder ids"),
     ("def folders(m, g):\n    return ()\ndef wants(m, h, g): ...\n", "wants() gave NoneType, not Wants"),
     ("def folders(m, g):\n    raise JobError('no')\ndef wants(m, h, g): ...\n", "no"),
     (
-        "def folders(m, g):\n    return ()\ndef wants(m, h, g):\n    return Wants({}, Rollout(), failures={'f': 'no'})\n",
+        (
+            "def folders(m, g):\n    return ()\n"
+            "def wants(m, h, g):\n    return Wants({}, Rollout(), failures={'f': 'no'})\n"
+        ),
         "gives no spec for f",
     ),
 ]

@@ -249,3 +249,20 @@ def test_an_older_schema_is_migrated_with_its_rows(state_dir: Path, monkeypatch:
 def test_a_journal_that_was_copied_while_written_can_be_read(state_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(state_dir, tmp_path / "copy")
     read_all(tmp_path / "copy")
+
+
+def test_a_closed_journal_can_be_read_where_nothing_can_be_written(state_dir: Path) -> None:
+    (state_dir / f"{FILE}-shm").mkdir()  # as on a read-only file system, SQLite cannot make its helper file
+    read_all(state_dir)
+
+
+def test_what_a_killed_run_left_in_the_wal_is_read_there_too(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    left.mkdir()
+    with open_store(tmp_path) as opened:
+        opened.start_run(started()).append(ended())
+        for name in (FILE, f"{FILE}-wal"):  # as they are while nothing has been merged yet
+            shutil.copy(tmp_path / name, left / name)
+    (left / f"{FILE}-shm").mkdir()
+    with open_store(left, read_only=True) as opened:
+        assert list(opened.events(RUN_ID)) == [started(), ended()]
