@@ -183,11 +183,14 @@ def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[Live], t
 def _manifest_warnings(live: Iterable[Live], board: Iterable[Standing], to: str) -> list[str]:
     """A manifest with another runtime moves a function back with its next deploy."""
     moved = {standing.key for standing in board if standing.status != "skipped"}
+    behind: dict[tuple[str, str], list[str]] = {}
+    for one in live:
+        if one.key in moved and one.spec is not None and one.spec.enabled and one.spec.settings.runtime != to:
+            said = one.spec.place.file, one.spec.settings.runtime
+            behind.setdefault(said, []).append(f"{one.key} (line {one.spec.place.line})")
     return [
-        f"{one.spec.place.file}:{one.spec.place.line} says {one.spec.settings.runtime} for {one.key}:"
-        f" change it to {to}, or the next deploy moves it back"
-        for one in live
-        if one.key in moved and one.spec is not None and one.spec.enabled and one.spec.settings.runtime != to
+        f"{file} says {runtime} for {listed(names)}: change it to {to}, or the next deploy moves them back"
+        for (file, runtime), names in behind.items()
     ]
 
 

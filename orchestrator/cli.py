@@ -61,32 +61,90 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
 
 
+_selection = _options(
+    click.argument("functions", nargs=-1),
+    _option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label."),
+    _option("--failed", is_flag=True, help="Only what the last run did not bring to a good end."),
+)
+_cloud = _options(
+    _config,
+    _state,
+    _option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
+    _option("--endpoint", metavar="URL", help="Another installation of the cloud."),
+    _option("--bucket", help="The bucket for packages, instead of the manifest's."),
+    _option("--adopt", is_flag=True, help="Let new versions take away what versions made by hand have."),
+    _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
+    _output,
+    _logging,
+)
+_force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
+_changing = _options(
+    _option("--yes", "-y", is_flag=True, help="Do not ask."),
+    _option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
+    _option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
+    _option("--events", metavar="FILE", help="Write every event to a file as NDJSON."),
+)
+
+
 @cli.command()
-@click.argument("functions", nargs=-1)
-@_config
-@_state
-@_option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label.")
-@_option("--sandbox", is_flag=True, help="Deploy into the embedded sandbox: no account, no network.")
-@_option("--endpoint", metavar="URL", help="Another installation of the cloud.")
-@_option("--bucket", help="The bucket for packages, instead of the manifest's.")
-@_option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@_option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
-@_option("--run-key", metavar="TEXT", help="With --force: the same key never makes a second version.")
-@_output
-@_option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
-@_option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end.")
-@_logging
+@_selection
+@_changing
+@_force
+@_cloud
 def deploy(**given: Any) -> int:
-    """Deploy FUNCTIONS (names or globs; default: all of the manifest).
+    """Deploy FUNCTIONS (names, globs, @FILE; default: all of the manifest).
 
     \b
     orchestrator deploy --sandbox            all of deploy.toml, into the sandbox
     orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
+    orchestrator deploy --failed             what the last run left undone
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
     return deploy_command(given)
+
+
+@cli.command()
+@_selection
+@_force
+@_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
+@_cloud
+def plan(**given: Any) -> int:
+    """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""
+    from orchestrator.app.deploy import plan_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return plan_command(given)
+
+
+@cli.command()
+@click.argument("job")
+@_selection
+@click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
+@_option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
+@_option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
+@_changing
+@_cloud
+def run(**given: Any) -> int:
+    """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
+
+    \b
+    orchestrator run to-python312 --dry-run  what it would do, and why
+    orchestrator run to-python312 --status   the board: done, waiting, failed, skipped
+    orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.jobs import run_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return run_command(given)
+
+
+@cli.command()
+@_config
+@_output
+def jobs(config: Path, output: str) -> int:
+    """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
+    from orchestrator.app.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return jobs_command(config, output, data)
 
 
 @cli.command()

@@ -53,7 +53,7 @@ def _builtin_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "jobs"
 
 
-def find_job(name: str, project: Path) -> Job:
+def find_job(name: str, project: Path) -> FileJob:
     """Load a job. `project`: the folder of deploy.toml. Raises `UsageError`."""
     jobs = known_jobs(project)
     path = jobs.get(name)
@@ -89,6 +89,11 @@ class FileJob:
                 f"{path}: the job has no PARAMETERS, a table of name → Parameter",
                 advice="write PARAMETERS = {} where it takes none",
             )
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of the file's docstring, in one line."""
+        return " ".join((self._module.__doc__ or "").strip().partition("\n\n")[0].split())
 
     def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]:
         """Ask the job for its folders."""

@@ -12,13 +12,13 @@ from orchestrator.app.stdout import counted
 from orchestrator.errors import Exit, ManifestError
 from orchestrator.manifest.load import json_schema, load
 
-_ANY_FOLDER = "unknown-folder"
+ANY_FOLDER = "unknown-folder"
 
 
 def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
     """Say whether the manifest is good. Raises `ManifestError` (text), or prints its mistakes as JSON."""
     # Where the functions live may well be known only where they are deployed from.
-    environ = {"YC_FOLDER_ID": _ANY_FOLDER, **os.environ}
+    environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
     try:
         manifest = load(config, environ)
     except ManifestError as error:
@@ -28,7 +28,7 @@ def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> 
         echo(orjson.dumps({"valid": False, "mistakes": rows}, option=orjson.OPT_INDENT_2).decode())
         return Exit.USAGE
     warnings = list(manifest.warnings)
-    homeless = sum(spec.folder_id == _ANY_FOLDER for spec in manifest.functions.values())
+    homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
         warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
     if output == "json":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
@@ -13,31 +14,83 @@ from orchestrator.model import CloudAddress, Manifest, Storage
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """`level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json | auto."""
+    """`level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json."""
 
     level: str = "auto"
     format: str = "console"
 
 
 @dataclass(frozen=True, slots=True)
-class DeployOptions:
-    """Everything that `deploy` takes. None: not given, so the file or the default decides."""
+class RunOptions:
+    """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
+    `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
+    """
+
+    verb: str
     config: Path
     state_dir: Path | None = None
     patterns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    failed: bool = False
     sandbox: bool = False
     endpoint: str | None = None
     bucket: str | None = None
     yes: bool = False
     dry_run: bool = False
+    detailed_exitcode: bool = False
     force: bool = False
+    adopt: bool = False
     run_key: str | None = None
     output: str = "text"
     events: str | None = None
     lock_timeout_s: float = 0.0
+    job: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    status: bool = False
+    due: bool = False
     log: LogOptions = LogOptions()
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether nothing is changed, neither in the cloud nor in the journal."""
+        return self.dry_run or self.status
+
+
+def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
+    """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""
+    given = dict(given)
+    log = LogOptions(given.pop("log_level"), given.pop("log_format"))
+    job = given.pop("job", "")
+    timeout_s = seconds("--lock-timeout", given.pop("lock_timeout"))
+    parameters = dict(_parameter(text) for text in given.pop("param", ()))
+    options = RunOptions(
+        verb=f"{verb} {job}".strip(),
+        job=job,
+        state_dir=given.pop("state"),
+        patterns=given.pop("functions"),
+        dry_run=verb == "plan" or given.pop("dry_run"),
+        lock_timeout_s=timeout_s,
+        parameters=parameters,
+        log=log,
+        **given,
+    )
+    for one, other, both in (
+        ("--sandbox", "--endpoint", options.sandbox and options.endpoint),
+        ("--status", "--due", options.status and options.due),
+        ("--due", "--dry-run", options.due and options.dry_run),
+        ("--status", "--dry-run", options.status and options.dry_run),
+    ):
+        if both:
+            raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")
+    return options
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise UsageError(f'"{text}" is no parameter', advice="write --param NAME=VALUE")
+    return name.strip(), value
 
 
 def seconds(option: str, text: str) -> float:

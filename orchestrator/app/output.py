@@ -13,7 +13,7 @@ import anyio
 import orjson
 import structlog
 
-from orchestrator.app.options import DeployOptions, LogOptions
+from orchestrator.app.options import LogOptions, RunOptions
 from orchestrator.app.stdout import data
 from orchestrator.errors import CloudError, InterruptedRunError, ManifestError, OrchestratorError, UsageError
 from orchestrator.model import Action, Plan
@@ -22,10 +22,12 @@ from orchestrator.report import summary
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener, configure
 from orchestrator.report.ndjson import EventFile
+from orchestrator.report.redact import Redactor
 from orchestrator.report.stream import is_terminal
 from orchestrator.state import RunState
 
-_SHOWN_MAX = 20  # planned changes listed before a run; `--dry-run` lists all
+_SHOWN_MAX = 20  # planned changes listed before a run; `plan` lists all
+_UNCHANGED_MAX = 60  # functions up to which a plan names the unchanged ones too
 _PROGRESS_S = 10.0
 _logs_only: ContextVar[bool] = ContextVar("logs_only", default=False)  # --log-format json: programs read stderr
 _log = structlog.get_logger()
@@ -49,7 +51,7 @@ def warn(text: str) -> None:
     say(f"warning: {text}")
 
 
-def configure_logs(log: LogOptions) -> None:
+def configure_logs(log: LogOptions, redactor: Redactor) -> None:
     """Set the logs up. Under a live display they start at warning, so that they do not bury it.
 
     As JSON they are all that stands on stderr, so that each of its lines can be read.
@@ -57,7 +59,7 @@ def configure_logs(log: LogOptions) -> None:
     _logs_only.set(log.format == "json")
     live = is_terminal(sys.stderr) and not _logs_only.get()
     level = ("warning" if live else "info") if log.level == "auto" else log.level
-    configure(level, log.format, sys.stderr)
+    configure(level, log.format, sys.stderr, redactor)
 
 
 def log_error(error: OrchestratorError) -> None:
@@ -85,24 +87,41 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
     """Show what will be done and why: all of it as data for a dry run, else the beginning on stderr."""
     if whole and as_json:
         rows = [
-            {"function": unit.key, "action": unit.action, "reason": unit.reason, "folder_id": unit.spec.folder_id}
+            {
+                "function": unit.key,
+                "action": unit.action,
+                "reason": unit.reason,
+                "folder_id": unit.spec.folder_id,
+                "function_id": unit.function_id,
+                "base_version_id": unit.base_version_id,
+                "advice": unit.failure.advice if unit.failure is not None else "",
+            }
             for unit in plan.units
         ]
-        data(orjson.dumps({"units": rows}, option=orjson.OPT_INDENT_2).decode())
+        data(orjson.dumps({"units": rows, "counts": _counts(plan)}, option=orjson.OPT_INDENT_2).decode())
         return
-    counts = Counter(unit.action for unit in plan.units)
+    counts = _counts(plan)
     if _logs_only.get() and not whole:
-        _log.info("plan", **{action.replace(" ", "_"): counts[action] for action in Action if counts[action]})
+        _log.info("plan", **{action.replace(" ", "_"): count for action, count in counts.items()})
         return
-    changes = [unit for unit in plan.units if whole or unit.action is not Action.UNCHANGED]
+    changes = [unit for unit in plan.units if unit.action is not Action.UNCHANGED]
+    if whole and len(plan.units) <= _UNCHANGED_MAX:
+        changes = list(plan.units)
     shown = changes if whole else changes[:_SHOWN_MAX]
     width = max((len(unit.key) for unit in shown), default=0)
     tell = data if whole else say
     for unit in shown:
-        tell(f"  {unit.key:<{width}}  {unit.action:<11}  {unit.reason}")
+        advice = f"; {unit.failure.advice}" if unit.failure is not None and unit.failure.advice else ""
+        tell(f"  {unit.key:<{width}}  {unit.action:<11}  {unit.reason}{advice}")
     if len(changes) > len(shown):
         tell(f"  … and {len(changes) - len(shown)} more")
-    tell("plan: " + ", ".join(f"{counts[action]} {action}" for action in Action if counts[action]))
+    told = ", ".join(f"{count} {action}" for action, count in counts.items())
+    tell(f"plan: {told or 'nothing to do'}")
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    counts = Counter(unit.action for unit in plan.units)
+    return {str(action): counts[action] for action in Action if counts[action]}
 
 
 async def confirm(*, yes: bool) -> None:
@@ -119,12 +138,14 @@ async def confirm(*, yes: bool) -> None:
 
 
 @asynccontextmanager
-async def displays(run_id: str, units: int, state: RunState, options: DeployOptions) -> AsyncIterator[list[Listener]]:
+async def displays(
+    run_id: str, units: int, state: RunState, options: RunOptions, redactor: Redactor
+) -> AsyncIterator[list[Listener]]:
     """Show progress, write logs and the event file for the length of a run."""
     display = progress(sys.stderr, total=units, state=state)
     listeners: list[Listener] = [LogListener(run_id), display]
     if options.events is not None:
-        listeners.append(EventFile(options.events, run_id))
+        listeners.append(EventFile(options.events, run_id, redactor))
     async with anyio.create_task_group() as group:
         if _logs_only.get():
             group.start_soon(_log_progress, state, units)

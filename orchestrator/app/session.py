@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.app.options import DeployOptions, address_of, sandbox_environ, state_dir_of, storage_of
+from orchestrator.app import output
+from orchestrator.app.options import RunOptions, address_of, sandbox_environ, state_dir_of, storage_of
 from orchestrator.app.sandbox_process import sandbox
+from orchestrator.app.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.s3.static_keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
@@ -25,18 +27,16 @@ from orchestrator.package.packager import ZipPackager
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
 from orchestrator.report.redact import Redactor
-from orchestrator.selection import select
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: the options, the manifest, and the functions of it that are concerned."""
+    """What is asked for: the options and the manifest."""
 
-    options: DeployOptions
+    options: RunOptions
     environ: Mapping[str, str]
     state_dir: Path
     manifest: Manifest
-    specs: Mapping[str, FunctionSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +51,39 @@ class Session:
     redactor: Redactor
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
 
+    def hide(self, specs: Iterable[FunctionSpec]) -> None:
+        """Let the values of these functions' environments show up nowhere, even where the cloud repeats them."""
+        for spec in specs:
+            for value in spec.settings.environment.values():
+                self.redactor.add(value)
 
-def read_request(options: DeployOptions, environ: Mapping[str, str]) -> Request:
-    """Read the manifest and select. Raises `ManifestError` and `UsageError`: nothing has been opened yet."""
+
+def read_request(options: RunOptions, environ: Mapping[str, str]) -> Request:
+    """Read the manifest and say its warnings. Raises `ManifestError`: nothing has been opened yet."""
     state_dir = state_dir_of(options.config, options.state_dir)
     if options.sandbox:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     manifest = load(options.config, environ)
-    return Request(options, environ, state_dir, manifest, select(manifest, options.patterns, options.labels))
+    for warning in manifest.warnings:
+        output.warn(warning)
+    return Request(options, environ, state_dir, manifest)
 
 
-async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> Session:
-    """Take the lock and connect. Raises `StartError`, `LockHeldError`, `JournalError`."""
+async def hold_lock(stack: AsyncExitStack, request: Request) -> None:
+    """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
+    await stack.enter_async_context(lock(request.state_dir, timeout_s=request.options.lock_timeout_s))
+
+
+async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, redactor: Redactor) -> Session:
+    """Connect, and say what the connection warns of. With --sandbox the lock is held. Raises `StartError`."""
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-    await stack.enter_async_context(lock(state_dir, timeout_s=options.lock_timeout_s))
     if options.sandbox:
         served = await stack.enter_async_context(sandbox(state_dir, [storage.bucket] if storage.bucket else []))
         address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
     connection = await stack.enter_async_context(connect(address, request.environ, version=__version__))
+    for warning in connection.warnings:
+        output.warn(warning)
     packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
     store = None
     if storage.bucket is not None:
@@ -87,10 +100,10 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop) -> S
         storage=storage,
         limits=manifest.limits,
         cloud_id=address.cloud_id,
-        nonce=(options.run_key or run_id) if options.force else "",
     )
-    endpoint = "sandbox" if options.sandbox else connection.endpoint
-    return Session(request, connection, world, stop, run_id, _redactor(request), endpoint)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    endpoint = SANDBOX if options.sandbox else connection.endpoint
+    return Session(request, connection, world, stop, run_id, redactor, endpoint)
 
 
 def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
@@ -102,15 +115,6 @@ def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
         renew=None if keys else connection.renew,
         environ=environ,
     )
-
-
-def _redactor(request: Request) -> Redactor:
-    """Know the values that must show up nowhere, even where a message of the cloud repeats them."""
-    redactor = Redactor()
-    for spec in request.specs.values():
-        for value in spec.settings.environment.values():
-            redactor.add(value)
-    return redactor
 
 
 async def check_bucket(world: World) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO
 
 import orjson
@@ -22,10 +21,9 @@ class EventFile:
     and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
     """
 
-    def __init__(self, target: str, run_id: str) -> None:
+    def __init__(self, target: str, run_id: str, redactor: Redactor) -> None:
         self._run_id = run_id
-        self._redactor = Redactor()
-        self._lock = Lock()  # bytes_sent comes from the threads of uploads
+        self._redactor = redactor
         self._outcomes: dict[str, str] = {}
         self._started: RunStarted | None = None
         self._own = target != "-"
@@ -37,15 +35,14 @@ class EventFile:
             ) from error
 
     def __call__(self, event: Event) -> None:
-        with self._lock:
-            if isinstance(event, RunStarted):
-                self._started = event
-            elif isinstance(event, UnitEnded):
-                self._outcomes[event.key] = outcome_name(event.outcome)
-            self._write(to_dict(self._redactor.event(event)))
-            if isinstance(event, RunEnded):
-                self._write(self._summary(event))
-                self.close()
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, UnitEnded):
+            self._outcomes[event.key] = outcome_name(event.outcome)
+        self._write(to_dict(self._redactor.event(event)))
+        if isinstance(event, RunEnded):
+            self._write(self._summary(event))
+            self.close()
 
     def close(self) -> None:
         """Close the file; stdout is left open. Closing twice is harmless."""

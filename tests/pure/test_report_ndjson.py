@@ -12,12 +12,13 @@ from orchestrator.events import SCHEMA, Event, UnitEnded, from_dict
 from orchestrator.model import Deployed
 from orchestrator.report.ndjson import EventFile
 from orchestrator.report.patterns import MARK
+from orchestrator.report.redact import Redactor
 from tests.pure.test_redact import IAM
 from tests.runs import RUN_ID, STARTED_AT, ended, failed, started, whole_run
 
 
 def write(path: Path, events: list[Event]) -> list[dict[str, Any]]:
-    file = EventFile(str(path), RUN_ID)
+    file = EventFile(str(path), RUN_ID, Redactor())
     for event in events:
         file(event)
     file.close()
@@ -47,7 +48,7 @@ def test_the_last_line_sums_the_run_up(tmp_path: Path) -> None:
 
 
 def test_lines_are_there_as_soon_as_they_happened(tmp_path: Path) -> None:
-    file = EventFile(str(tmp_path / "e"), RUN_ID)
+    file = EventFile(str(tmp_path / "e"), RUN_ID, Redactor())
     file(started())
     assert len((tmp_path / "e").read_bytes().splitlines()) == 1
     file.close()
@@ -61,7 +62,7 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
 def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     stdout = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr("sys.stdout", stdout)
-    file = EventFile("-", RUN_ID)
+    file = EventFile("-", RUN_ID, Redactor())
     for event in whole_run("auth"):
         file(event)
     assert not stdout.closed
@@ -70,12 +71,12 @@ def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_file_that_cannot_be_made_is_told_before_the_run_starts(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="cannot be written") as caught:
-        EventFile(str(tmp_path / "none" / "e"), RUN_ID)
+        EventFile(str(tmp_path / "none" / "e"), RUN_ID, Redactor())
     assert (caught.value.exit, "--events" in caught.value.advice) == (Exit.NOT_STARTED, True)
 
 
 def test_a_line_that_cannot_be_written_raises_for_the_fence_to_see() -> None:
-    file = EventFile("/dev/full", RUN_ID)
+    file = EventFile("/dev/full", RUN_ID, Redactor())
     with pytest.raises(OSError, match="No space"):
         file(started())
     with pytest.raises(OSError, match="No space"):

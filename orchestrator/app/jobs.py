@@ -1,0 +1,102 @@
+"""`run NAME` and `jobs`: the jobs of a manifest, run, shown on a board, listed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator.app.binding import Binding, bind, timezone_of
+from orchestrator.app.command import run
+from orchestrator.app.deploy import carry_out
+from orchestrator.app.job_files import FileJob, find_job, known_jobs
+from orchestrator.app.manifests import ANY_FOLDER
+from orchestrator.app.options import RunOptions, read_options
+from orchestrator.app.planning import job_wants, plan_job
+from orchestrator.app.selecting import last_run
+from orchestrator.app.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.stdout import data
+from orchestrator.errors import Exit
+from orchestrator.manifest.load import load
+from orchestrator.pipeline.stop import Stop
+from orchestrator.report.board import board_json, board_text
+from orchestrator.report.columns import aligned
+from orchestrator.report.redact import Redactor
+
+
+def run_command(given: Mapping[str, Any]) -> int:
+    """Run `run NAME` as typed. Raises `OrchestratorError` where it cannot start."""
+    return run(read_options("run", given), _run)
+
+
+async def _run(options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor: Redactor) -> int:
+    with stop.interruptible():
+        request = read_request(options, os.environ)
+        binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
+        if options.sandbox or not options.status:  # a board can be looked at while the job runs
+            await hold_lock(stack, request)
+        session = await open_session(stack, request, stop, redactor)
+        if options.status:
+            return await _show_board(session, binding)
+        planned = await plan_job(session, binding)
+    return await carry_out(session, planned)
+
+
+async def _show_board(session: Session, binding: Binding) -> int:
+    options = session.request.options
+    _, wants = await job_wants(session, binding)
+    last = last_run(session.request.state_dir, session.endpoint, verb=options.verb)
+    if options.output == "json":
+        data(orjson.dumps(board_json(wants.board, last), option=orjson.OPT_INDENT_2).decode())
+    else:
+        data(board_text(wants.board, last, width=_width()))
+    return Exit.DONE
+
+
+def jobs_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
+    """List the jobs of the manifest with their next due time, then those that it can bind. Raises `UsageError`."""
+    manifest = load(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
+    project = manifest.path.absolute().parent
+    known = {name: find_job(name, project) for name in known_jobs(project)}
+    bound = [
+        {
+            "job": spec.name,
+            "run": spec.run,
+            "schedule": spec.parameters.get("schedule"),
+            "timezone": timezone_of(spec),
+            "next_due": None,
+            "place": f"{spec.place.file}:{spec.place.line}",
+        }
+        for spec in manifest.jobs.values()
+    ]
+    if output == "json":
+        described = {name: {"about": job.about, "parameters": _parameters(job)} for name, job in known.items()}
+        echo(orjson.dumps({"jobs": bound, "known": described}, option=orjson.OPT_INDENT_2).decode())
+        return Exit.DONE
+    if bound:
+        rows = [[str(row[key] or "-") for key in ("job", "run", "schedule", "next_due", "place")] for row in bound]
+        echo(aligned(("job", "runs", "schedule", "next due", "at"), rows, width=_width()))
+    else:
+        echo(f"{config} binds no job yet: add a table [jobs.NAME] with `run` and the parameters of one of these")
+    for name, job in known.items():
+        echo(f"\n{name}: {job.about}")
+        for key, one in _parameters(job).items():
+            echo(f"  {key}{' (required)' if one['required'] else ''}: {one['description']}")
+    return Exit.DONE
+
+
+def _parameters(job: FileJob) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"description": one.description, "required": one.required, "default": one.default}
+        for name, one in job.PARAMETERS.items()
+    }
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((160, 24)).columns

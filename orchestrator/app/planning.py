@@ -1,0 +1,114 @@
+"""From what is asked for to a plan: reading what is live, what a job wants, and what the sources hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from orchestrator.app import output
+from orchestrator.app.binding import Binding
+from orchestrator.app.selecting import expanded, last_run, undone
+from orchestrator.app.session import Request, Session, check_bucket
+from orchestrator.app.stdout import counted
+from orchestrator.errors import CloudError, StartError, UsageError
+from orchestrator.have import UNKNOWN_CLOUD, Have
+from orchestrator.job import Wants
+from orchestrator.model import Failure, FunctionSpec, Plan, Rollout, SourceCode
+from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
+from orchestrator.pipeline.live import read_live
+from orchestrator.plan import build
+from orchestrator.selection import choose, select
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made of. `nonce`: what sets forced versions apart, "" where nothing is forced."""
+
+    plan: Plan
+    have: Have
+    sources: Sources
+    rollout: Rollout
+    nonce: str = ""
+
+
+def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
+    """Choose the functions of the manifest that the options name. Raises `UsageError`, `JournalError`."""
+    options, manifest = request.options, request.manifest
+    specs = select(manifest, expanded(options.patterns), options.labels)
+    if not options.failed:
+        return specs
+    return _only(specs, undone(last_run(request.state_dir, endpoint)), "what is selected")
+
+
+def _only(specs: Mapping[str, FunctionSpec], keys: Iterable[str], of: str) -> dict[str, FunctionSpec]:
+    wanted = frozenset(keys)
+    lost = sorted(wanted - specs.keys())
+    found = {key: spec for key, spec in specs.items() if key in wanted}
+    if not found:
+        raise UsageError("no function is selected", advice=f"what failed is not in {of}: {', '.join(lost[:5])}")
+    return found
+
+
+async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
+    """Plan what the manifest declares."""
+    output.say(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
+    session.hide(specs.values())
+    have = await _live(session, specs.values())
+    return await _planned(session, Wants(specs, session.request.manifest.rollout), have, session.run_id)
+
+
+async def job_wants(session: Session, binding: Binding) -> tuple[Have, Wants]:
+    """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
+    manifest = session.request.manifest
+    folders = binding.job.folders(manifest, binding.given)
+    output.say(f"reading what is live in {counted(len(folders), 'folder')}")
+    session.hide(manifest.functions.values())
+    have = await _live(session, (), whole=folders, runtimes=True)
+    wants = binding.job.wants(manifest, have, binding.given)
+    for warning in wants.warnings:
+        output.warn(warning)
+    session.hide(wants.specs.values())
+    return have, wants
+
+
+async def plan_job(session: Session, binding: Binding, *, due_at: str = "") -> Planned:
+    """Plan what a job wants, or that part of it which the options select."""
+    options = session.request.options
+    have, wants = await job_wants(session, binding)
+    specs, of = wants.specs, f'what job "{binding.name}" has to do'
+    if options.patterns or options.labels:
+        specs = choose(specs, expanded(options.patterns), options.labels, of=of)
+    if options.failed:
+        specs = _only(specs, undone(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
+    return await _planned(session, replace(wants, specs=specs), have, due_at or session.run_id)
+
+
+async def _live(
+    session: Session, specs: Iterable[FunctionSpec], *, whole: Iterable[str] = (), runtimes: bool = False
+) -> Have:
+    try:
+        have = await read_live(session.world, specs, whole=whole, runtimes=runtimes)
+    except CloudError as error:
+        raise StartError(
+            f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"
+        ) from error
+    homeless = sorted(folder_id for folder_id, cloud_id in have.clouds.items() if cloud_id == UNKNOWN_CLOUD)
+    if len(homeless) > 1:
+        output.warn(
+            f"nobody tells which cloud the folders {', '.join(homeless)} are in: they share the operation slots of one;"
+            " set YC_CLOUD_ID where that is so, or give the account resource-manager.viewer"
+        )
+    return have
+
+
+async def _planned(session: Session, wants: Wants, have: Have, nonce: str) -> Planned:
+    options, world = session.request.options, session.world
+    force = options.force or wants.force
+    if any(isinstance(spec.code, SourceCode) for spec in wants.specs.values()):
+        await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
+    resolved = await resolve_names(world, wants.specs)
+    sources = await read_sources(world, resolved.specs)
+    failures = {key: Failure(reason, kind="job") for key, reason in wants.failures.items()} | resolved.failures
+    nonce = (options.run_key or nonce) if force else ""
+    plan = build(resolved.specs, have, sources.prepared, failures, force=force)
+    return Planned(plan, have, sources, wants.rollout, nonce)
