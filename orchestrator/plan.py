@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from orchestrator.adoption import refused, taken_away
 from orchestrator.differences import differences
 from orchestrator.entrypoint import missing_entry
 from orchestrator.have import Have
@@ -23,7 +24,11 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
+from orchestrator.request import settings_fields
 from orchestrator.stamp import code_digest, fingerprint, read_stamp
+
+# Fields of a Version that the cloud adds nothing to by itself.
+_EXACT = {"environment", "secrets", "namedServiceAccounts", "mounts", "serviceAccountId", "description"}
 
 Prepared = Tree | tuple[Step, Failure] | None  # the tree of a source, what went wrong with it, None: has no source
 
@@ -34,10 +39,17 @@ def build(
     prepared: Mapping[str, Prepared],
     unresolved: Mapping[str, Failure],
     *,
-    force: bool = False,
+    forced: str = "",
+    adopt: bool = False,
 ) -> Plan:
-    """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found."""
-    units = [_unit(spec, have, prepared.get(key), unresolved.get(key), force=force) for key, spec in wants.items()]
+    """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
+
+    `forced` (see `stamp.forced_digest`): what was not made by this forced run gets a new version, changed or not.
+    `adopt`: new versions may take away what versions that were not made by this tool have.
+    """
+    ours = {version.function_id for version in have.versions.values() if read_stamp(version.description) is not None}
+    planner = _Planner(have, ours, forced, adopt)
+    units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in wants.items()]
     return Plan(_interleaved(units))
 
 
@@ -49,33 +61,70 @@ def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:
     return tuple(unit for turn in zip_longest(*folders.values()) for unit in turn if unit is not None)
 
 
-def _unit(spec: FunctionSpec, have: Have, prepared: Prepared, unresolved: Failure | None, *, force: bool) -> Unit:
-    if isinstance(prepared, tuple):
-        step, failure = prepared
-        return Unit(spec.key, spec, Action.BLOCKED, failure.message, failure=failure, failed_step=step)
-    if unresolved is not None:
-        return _blocked(spec, unresolved)
-    if isinstance(spec.code, SourceCode) and prepared is not None:
-        finding = missing_entry(spec.settings.runtime, spec.settings.entrypoint, prepared.paths)
-        if finding is not None and finding[0] == "error":
-            failure = Failure(finding[1], kind="entry point")
-            return Unit(spec.key, spec, Action.BLOCKED, finding[1], failure=failure, failed_step=Step.PACKAGE)
-    found = _find(spec, have)
-    if isinstance(found, Failure):
-        return _blocked(spec, found)
-    spec = _resolve_copy(spec, have, found) or spec
-    if isinstance(spec.code, VersionCopy) and spec.code.version_id not in have.versions:
-        return _blocked(spec, _no_such_version(spec, spec.code))
-    copied = have.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
-    digest = fingerprint(spec.settings, code_digest(spec.code, prepared, copied))
-    unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
-    if found is None:
-        return unit
-    latest = have.latest(found.id)
-    unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
-    action, reason = _compare(spec, latest, digest, force=force)
-    tags = _missing_tags(spec, latest) if action is Action.RETAG and latest is not None else ()
-    return replace(unit, action=action, reason=reason, tags=tags)
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What all functions of a plan are held against. `ours`: ids of functions with a version made by this tool."""
+
+    have: Have
+    ours: set[str]
+    forced: str
+    adopt: bool
+
+    def unit(self, spec: FunctionSpec, prepared: Prepared, unresolved: Failure | None) -> Unit:
+        if isinstance(prepared, tuple):
+            step, failure = prepared
+            return replace(_blocked(spec, failure), failed_step=step)
+        if unresolved is not None:
+            return _blocked(spec, unresolved)
+        if isinstance(spec.code, SourceCode) and prepared is not None:
+            finding = missing_entry(spec.settings.runtime, spec.settings.entrypoint, prepared.paths)
+            if finding is not None and finding[0] == "error":
+                return replace(_blocked(spec, Failure(finding[1], kind="entry point")), failed_step=Step.PACKAGE)
+        found = _find(spec, self.have)
+        if isinstance(found, Failure):
+            return _blocked(spec, found)
+        spec = _resolve_copy(spec, self.have, found) or spec
+        if isinstance(spec.code, VersionCopy) and spec.code.version_id not in self.have.versions:
+            return _blocked(spec, _no_such_version(spec, spec.code))
+        copied = self.have.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
+        digest = replace(fingerprint(spec.settings, code_digest(spec.code, prepared, copied)), forced=self.forced)
+        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
+        if found is None:
+            return unit
+        latest = self.have.latest(found.id)
+        unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
+        return self._compared(unit, latest, digest)
+
+    def _compared(self, unit: Unit, latest: Version | None, digest: Fingerprint) -> Unit:
+        spec = unit.spec
+        change = replace(unit, action=Action.COPY if isinstance(spec.code, VersionCopy) else Action.VERSION)
+        if latest is None:
+            return replace(change, reason="the function has no version yet")
+        live = read_stamp(latest.description)
+        if live is None:
+            return self._not_ours(change, latest)
+        reason = _reason(spec, latest, live, digest)
+        if self.forced and live.forced != self.forced:
+            reason = f"forced; {reason}" if reason else "forced"
+        if not reason and latest.status != "ACTIVE":
+            reason = f"the live version is {latest.status}"
+        if reason:
+            return replace(change, reason=reason)
+        missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
+        if missing:
+            reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+            return replace(unit, action=Action.RETAG, reason=reason, tags=missing)
+        return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
+
+    def _not_ours(self, change: Unit, latest: Version) -> Unit:
+        """Replace a version that somebody else made, unless that takes something away which nobody agreed to."""
+        since = latest.function_id in self.ours
+        label = f"drift: {latest.id} was made by hand" if since else "the live version was not made by this tool"
+        taken = () if self.adopt else taken_away(change.spec.settings, latest)
+        if taken:
+            return replace(_blocked(change.spec, refused(taken, label)), function_id=change.function_id)
+        changes = "; ".join(differences(change.spec.settings, latest.raw).values())
+        return replace(change, reason=f"{label}: {changes}" if changes else label)
 
 
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
@@ -114,31 +163,16 @@ def _no_such_version(spec: FunctionSpec, code: VersionCopy) -> Failure:
     )
 
 
-def _compare(spec: FunctionSpec, latest: Version | None, digest: Fingerprint, *, force: bool) -> tuple[Action, str]:
-    change = Action.COPY if isinstance(spec.code, VersionCopy) else Action.VERSION
-    if latest is None:
-        return change, "the function has no version yet"
-    if force:
-        return change, "forced"
-    live = read_stamp(latest.description)
-    if live is None:
-        return change, "the live version was not made by this tool"
-    if live != digest:
-        return change, _reason(spec, latest, live, digest)
-    if latest.status != "ACTIVE":
-        return change, f"the live version is {latest.status}"
-    missing = _missing_tags(spec, latest)
-    if missing:
-        return Action.RETAG, f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-    return Action.UNCHANGED, "what is live is what is wanted"
-
-
-def _missing_tags(spec: FunctionSpec, latest: Version) -> tuple[str, ...]:
-    return tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
-
-
 def _reason(spec: FunctionSpec, latest: Version, live: Fingerprint, digest: Fingerprint) -> str:
+    """Say in what a version of ours differs from what is wanted, "" where it does not."""
+    changed = differences(spec.settings, latest.raw)
+    if live == digest:
+        # The console copies the description, stamp and all, into a version that is edited by hand. Only what is
+        # declared counts here: what is not may have been filled in by the cloud.
+        declared = settings_fields(spec.settings, spec.settings.description).keys() | _EXACT
+        drifted = [text for name, text in changed.items() if name in declared]
+        return f"drift: {latest.id} was made by hand: {'; '.join(drifted)}" if drifted else ""
     found = [f"package {live.code[:4]}… → {digest.code[:4]}…"] if live.code != digest.code else []
     if live.settings != digest.settings:
-        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
+        found += changed.values() or ["settings changed"]
     return "; ".join(found)

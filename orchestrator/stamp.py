@@ -19,7 +19,7 @@ from orchestrator.request import settings_fields
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
-_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})\]\s*$")
+_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?\]\s*$")
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
 
@@ -50,6 +50,11 @@ def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) ->
     return _digest({"tree": tree.hash})
 
 
+def forced_digest(run_key: str) -> str:
+    """Hash what sets a forced run apart: with the same key, what it has made already is not made again."""
+    return hashlib.sha256(run_key.encode()).hexdigest()[:8]
+
+
 def _digest(value: Mapping[str, Any]) -> str:
     canonical = {"version": FINGERPRINT_VERSION, "value": value}
     return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
@@ -64,7 +69,9 @@ def stamped(description: str, digest: Fingerprint) -> str:
 def read_stamp(description: str) -> Fingerprint | None:
     """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
     found = _STAMP.search(description)
-    return Fingerprint(found[2], found[3]) if found and int(found[1]) == FINGERPRINT_VERSION else None
+    if found is None or int(found[1]) != FINGERPRINT_VERSION:
+        return None
+    return Fingerprint(found[2], found[3], found[4] or "")
 
 
 def without_stamp(description: str) -> str:
@@ -72,12 +79,12 @@ def without_stamp(description: str) -> str:
     return _STAMP.sub("", description).rstrip()
 
 
-def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int, nonce: str = "") -> str:
+def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:
     """Make the Idempotency-Key of a createVersion: a UUIDv5 of the exact body, the `$latest` that the plan was based
-    on, the attempt and, for a forced redeploy of something unchanged, a nonce. The body holds the function's id.
+    on, and the attempt. The body holds the function's id, and the stamp with what forced the version.
     """
     exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt), nonce)
+    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
 
 
 def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:

@@ -39,6 +39,7 @@ from orchestrator.sandbox.memory.ports import (
 )
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.virtual_time import run
+from orchestrator.stamp import forced_digest
 from tests.protobuf import parse_create_version
 
 EPOCH_S = 1_790_000_000.0  # virtual time starts here
@@ -115,7 +116,7 @@ class Bench:
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
         self._past_s = 0.0
 
-    def world(self, nonce: str = "") -> World:
+    def world(self) -> World:
         return World(
             functions=self.functions,
             operations=MemoryOperations(self.wire),
@@ -127,7 +128,6 @@ class Bench:
             rng=random.Random(self.seed),
             storage=self.storage,
             limits=self.limits,
-            nonce=nonce,
         )
 
     def emit(self, event: Event) -> None:
@@ -139,8 +139,8 @@ class Bench:
         self,
         manifest: str,
         *,
-        force: bool = False,
-        nonce: str = "",
+        force: str = "",
+        adopt: bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
         rollout: Rollout | None = None,
     ) -> dict[str, Outcome]:
@@ -152,12 +152,15 @@ class Bench:
         async def main() -> Result:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
-            world, self.stop, self.events = self.world(nonce), Stop(), []
+            world, self.stop, self.events = self.world(), Stop(), []
             have = await read_live(world, specs.values())
             resolved = await resolve_names(world, specs)
             sources = await read_sources(world, resolved.specs)
             self.have: Have = have
-            self.plan: Plan = build(resolved.specs, have, sources.prepared, resolved.failures, force=force)
+            forced = forced_digest(force) if force else ""
+            self.plan: Plan = build(
+                resolved.specs, have, sources.prepared, resolved.failures, forced=forced, adopt=adopt
+            )
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
@@ -171,6 +174,10 @@ class Bench:
         ended = EPOCH_S + self._past_s
         self.now = lambda: ended
         return self.result.outcomes
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by between two runs: what was begun meanwhile ends."""
+        self._past_s += seconds
 
     def versions(self, folder_id: str = "folder") -> list[Mapping[str, Any]]:
         """Every Version of a folder as the cloud has it now."""

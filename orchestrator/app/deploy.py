@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 from orchestrator import __version__
@@ -70,7 +69,7 @@ async def carry_out(session: Session, planned: Planned) -> int:
             f"on_breach = {planned.rollout.on_breach!r} is not there yet: a breach of max_failures stops the run"
         )
     with open_store(session.request.state_dir) as store:
-        world, clock = replace(session.world, nonce=planned.nonce), session.world.clock
+        world, clock = session.world, session.world.clock
         started = RunStarted(
             at=clock(),
             run_id=session.run_id,

@@ -18,17 +18,17 @@ from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
 from orchestrator.pipeline.live import read_live
 from orchestrator.plan import build
 from orchestrator.selection import choose, select
+from orchestrator.stamp import forced_digest
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made of. `nonce`: what sets forced versions apart, "" where nothing is forced."""
+    """A plan with what it was made of."""
 
     plan: Plan
     have: Have
     sources: Sources
     rollout: Rollout
-    nonce: str = ""
 
 
 def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
@@ -101,14 +101,14 @@ async def _live(
     return have
 
 
-async def _planned(session: Session, wants: Wants, have: Have, nonce: str) -> Planned:
+async def _planned(session: Session, wants: Wants, have: Have, run_key: str) -> Planned:
+    """`run_key`: sets forced versions apart where `--run-key` does not."""
     options, world = session.request.options, session.world
-    force = options.force or wants.force
+    forced = forced_digest(options.run_key or run_key) if options.force or wants.force else ""
     if any(isinstance(spec.code, SourceCode) for spec in wants.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
     resolved = await resolve_names(world, wants.specs)
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in wants.failures.items()} | resolved.failures
-    nonce = (options.run_key or nonce) if force else ""
-    plan = build(resolved.specs, have, sources.prepared, failures, force=force)
-    return Planned(plan, have, sources, wants.rollout, nonce)
+    plan = build(resolved.specs, have, sources.prepared, failures, forced=forced, adopt=options.adopt)
+    return Planned(plan, have, sources, wants.rollout)

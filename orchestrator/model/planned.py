@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.model.live import Tree
@@ -37,14 +37,15 @@ class Step(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Two hashes of 16 hex digits, so that a plan can say which of the two has changed. Tags are no part of it: they
-    move between versions.
+    move between versions. `forced`: 8 more of a forced run's key, which set its versions apart from equal ones.
     """
 
     settings: str
     code: str
+    forced: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.settings}.{self.code}"
+        return f"{self.settings}.{self.code}" + (f".{self.forced}" if self.forced else "")
 
 
 @dataclass(frozen=True, slots=True)

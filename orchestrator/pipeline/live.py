@@ -12,6 +12,7 @@ from orchestrator.model import Function, FunctionSpec, Version, VersionCopy
 from orchestrator.pipeline.groups import each
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
+from orchestrator.stamp import read_stamp
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ async def read_live(
     read_at = world.server_time()  # before the first call: whatever ended earlier is in the answers
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
     await each([spec for some in few.values() if len(some) <= FEW for spec in some], reader.one, at_once=_AT_ONCE)
+    # Whether a version made by hand came after one of ours shows in the older ones alone.
+    await each(sorted(reader.foreign - set(many)), reader.folder, at_once=_AT_ONCE)
     await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
     known = await retried(world.functions.list_runtimes, rng=world.rng) if runtimes else ()
     versions = reader.versions.values()
@@ -49,6 +52,7 @@ class _Reader:
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
         self.clouds: dict[str, str] = {}
+        self.foreign: set[str] = set()  # folders of functions whose `$latest` was not made by this tool
 
     async def folder(self, folder_id: str) -> None:
         functions = self._world.functions
@@ -63,6 +67,8 @@ class _Reader:
             return
         self.functions[function.id] = function
         latest = await self._version(partial(self._world.functions.version_by_tag, function.id, LATEST))
+        if latest is not None and read_stamp(latest.description) is None:
+            self.foreign.add(spec.folder_id)
         missing = set(spec.settings.tags) - set(latest.tags if latest is not None else ())
         if isinstance(spec.code, VersionCopy) and spec.code.version_id not in (LATEST, latest.id if latest else ""):
             copied = await self._version(partial(self._world.functions.get_version, spec.code.version_id))

@@ -168,7 +168,7 @@ class Deployer:
         body = request.body(function_id, unit.spec.settings, code, description)
         domain = self._domain(unit, function_id)
         for number in range(1, _MAX_REPLAYS + 1):
-            key = stamp.version_key(body, unit.base_version_id, number, world.nonce)
+            key = stamp.version_key(body, unit.base_version_id, number)
             send = partial(_send_version, world.functions, body)
             call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send)
             operation = await self.operator.run(call, attempt)

@@ -13,7 +13,7 @@ from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operati
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports, and what comes from outside besides: time, chance, limits. `nonce`: see `stamp.version_key`."""
+    """The ports, and what comes from outside besides: time, chance, limits."""
 
     functions: Functions
     operations: Operations
@@ -26,4 +26,3 @@ class World:
     storage: Storage
     limits: Limits
     cloud_id: str | None = None  # of all folders; None: asked for each
-    nonce: str = ""

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
-from orchestrator.model import Cancelled, Deployed, Failed, Limits, Step, Storage, Unchanged, Unknown
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Limits, Step, Storage, Unchanged, Unknown
 from orchestrator.pipeline.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
 from orchestrator.stamp import read_stamp
@@ -45,6 +45,22 @@ def test_a_second_deploy_changes_nothing_and_makes_no_call_that_could(tmp_path: 
     assert isinstance(outcomes["f000"], Unchanged)
 
 
+def test_drift_is_seen_in_a_small_selection_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    manifest = sources(tmp_path, 2)
+    bench.deploy(manifest)
+    body = dict(bench.functions.sent[0][1]) | {"description": "by hand", "environment": {"HOT": "fix"}}
+    bench.cloud.versions.create(body, "another-key")
+    bench.pass_time(60.0)
+    outcomes = bench.deploy(manifest)
+    assert kinds(outcomes) == {"Blocked": 1, "Unchanged": 1}
+    (blocked,) = [outcome for outcome in outcomes.values() if isinstance(outcome, Blocked)]
+    assert blocked.reason.startswith("drift: ")
+    assert "environment HOT" in blocked.reason
+    assert kinds(bench.deploy(manifest, adopt=True)) == {"Deployed": 1, "Unchanged": 1}
+    assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
+
+
 def test_many_functions_are_read_in_bulk(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     manifest = sources(tmp_path, 40)
@@ -54,12 +70,33 @@ def test_many_functions_are_read_in_bulk(tmp_path: Path) -> None:
     assert Counter(bench.wire.calls) - Counter(before) == {"list functions": 1, "listVersions": 1, "get folder": 1}
 
 
-def test_force_makes_new_versions_once_per_nonce(tmp_path: Path) -> None:
+def test_force_makes_new_versions_once_per_key(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     manifest = sources(tmp_path, 3)
     bench.deploy(manifest)
-    assert kinds(bench.deploy(manifest, force=True, nonce="monday")) == {"Deployed": 3}
+    assert kinds(bench.deploy(manifest, force="monday")) == {"Deployed": 3}
     assert len(bench.versions()) == 6
+    assert kinds(bench.deploy(manifest, force="monday")) == {"Unchanged": 3}
+    assert kinds(bench.deploy(manifest)) == {"Unchanged": 3}
+    assert kinds(bench.deploy(manifest, force="tuesday")) == {"Deployed": 3}
+
+
+def test_a_forced_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:2")
+    manifest = sources(tmp_path, 40)
+    bench.deploy(manifest)
+
+    async def interrupt(stop: Stop) -> None:
+        await anyio.sleep(3.0)
+        stop.request("interrupted")
+
+    cut = kinds(bench.deploy(manifest, force="monday", meanwhile=interrupt))
+    assert cut["Deployed"]
+    assert cut["Cancelled"]
+    assert kinds(bench.deploy(manifest, force="monday")) == {
+        "Unchanged": cut["Deployed"], "Deployed": cut["Cancelled"],
+    }  # fmt: skip
+    assert len(bench.versions()) == 80
 
 
 def test_operation_slots_are_never_passed_and_every_one_is_used(tmp_path: Path) -> None:
@@ -264,7 +301,7 @@ def test_a_version_that_somebody_else_replaced_is_not_called_deployed(tmp_path: 
         bench.cloud.versions.create(body, "another-key")
 
     bench.faults.settle_next("createVersion", Fate(duration_s=2.0), Fate(duration_s=10.0), Fate(duration_s=2.0))
-    outcomes = bench.deploy(manifest, force=True, nonce="n", meanwhile=colleague)
+    outcomes = bench.deploy(manifest, force="n", meanwhile=colleague)
     assert kinds(outcomes) == {"Deployed": 1, "Failed": 1}
     (failed,) = [o for o in outcomes.values() if isinstance(o, Failed)]
     assert "somebody else deploys too" in failed.failure.message

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from orchestrator.have import Have, have
 from orchestrator.model import Action, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
@@ -26,8 +27,10 @@ def live(wanted: FunctionSpec, *, prepared: Prepared = None, description: str | 
     return have([there], [version("v1", there.id, **(raw | given))])  # type: ignore[arg-type]  # a test's loose table
 
 
-def plan_one(wanted: FunctionSpec, there: Have, prepared: Prepared = None, *, force: bool = False) -> Unit:
-    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, force=force).units
+def plan_one(
+    wanted: FunctionSpec, there: Have, prepared: Prepared = None, *, forced: str = "", adopt: bool = False
+) -> Unit:
+    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=adopt).units
     return unit
 
 
@@ -55,8 +58,36 @@ def test_what_is_live_as_wanted_is_unchanged() -> None:
 
 
 def test_force_makes_a_new_version_all_the_same() -> None:
-    unit = plan_one(spec(), live(spec()), force=True)
+    unit = plan_one(spec(), live(spec()), forced="0" * 8)
     assert (unit.action, unit.reason) == (Action.VERSION, "forced")
+
+
+def test_force_says_what_changes_besides() -> None:
+    unit = plan_one(spec(settings=settings(runtime="python313")), live(spec()), forced="0" * 8)
+    assert unit.reason == "forced; runtime python312 → python313"
+
+
+def test_what_the_same_forced_run_has_made_already_is_unchanged() -> None:
+    digest = replace(fingerprint(settings(), code_digest(spec().code, None)), forced="0" * 8)
+    there = live(spec(), description=stamped("", digest))
+    assert plan_one(spec(), there, forced="0" * 8).action is Action.UNCHANGED
+    assert plan_one(spec(), there, forced="1" * 8).reason == "forced"
+    assert plan_one(spec(), there).action is Action.UNCHANGED
+
+
+def test_a_version_edited_by_hand_with_our_stamp_in_its_description_is_drift() -> None:
+    wanted = spec(settings=settings(environment={"A": "1"}))
+    there = live(wanted, environment={"A": "2", "B": "3"}, runtime="python313")
+    unit = plan_one(wanted, there)
+    assert unit.action is Action.VERSION
+    assert unit.reason == "drift: v1 was made by hand: runtime python313 → python312; environment: ~A -B"
+
+
+def test_what_the_cloud_fills_in_by_itself_is_no_drift() -> None:
+    there = live(
+        spec(), logOptions={"logGroupId": "e23"}, concurrency="1", metadataOptions={"gceHttpEndpoint": "ENABLED"}
+    )
+    assert plan_one(spec(), there).action is Action.UNCHANGED
 
 
 def test_reasons_name_what_differs_and_never_show_values() -> None:
@@ -78,9 +109,34 @@ def test_changed_code_is_a_new_version() -> None:
     assert re.fullmatch("package [0-9a-f]{4}… → [0-9a-f]{4}…", unit.reason)
 
 
-def test_a_version_made_by_hand_is_replaced() -> None:
-    unit = plan_one(spec(), live(spec(), description="by hand"))
-    assert (unit.action, unit.reason) == (Action.VERSION, "the live version was not made by this tool")
+def test_a_version_made_by_hand_is_replaced_where_nothing_is_taken_away() -> None:
+    unit = plan_one(spec(settings=settings(environment={"A": "1"})), live(spec(), description=""))
+    assert (unit.action, unit.reason) == (
+        Action.VERSION, "the live version was not made by this tool: environment: +A",
+    )  # fmt: skip
+
+
+def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
+    there = live(spec(), description="by hand")
+    ours = version("v0", "id-f", tags=(), description=stamped("", fingerprint(settings(), "0" * 16)))
+    unit = plan_one(spec(), have([function()], [*there.versions.values(), ours]))
+    assert unit.reason == "drift: v1 was made by hand: description changed"
+
+
+def test_nothing_is_taken_from_a_version_made_by_hand_until_it_is_adopted() -> None:
+    there = live(spec(), description="", environment={"LEVEL": "x"}, secrets=[{"environmentVariable": "TOKEN"}])
+    unit = plan_one(spec(), there)
+    assert (unit.action, unit.function_id) == (Action.BLOCKED, "id-f")
+    assert unit.reason == (
+        "the live version was not made by this tool, and the new version would take away"
+        " environment LEVEL; secrets TOKEN"
+    )
+    assert unit.failure is not None
+    assert "--adopt" in unit.failure.advice
+    adopted = plan_one(spec(), there, adopt=True)
+    assert (adopted.action, adopted.reason) == (
+        Action.VERSION, "the live version was not made by this tool: environment: -LEVEL; secrets: -TOKEN",
+    )  # fmt: skip
 
 
 def test_an_equal_version_that_lacks_a_tag_gets_it_and_one_that_is_not_active_is_made_anew() -> None:
