@@ -77,6 +77,22 @@ class ObjectStore(Protocol):
         ...
 
 
+class Records(Protocol):
+    """Small objects that change by compare-and-set. `etag` stands for one state of an object."""
+
+    async def read(self, key: str) -> tuple[bytes, str] | None:
+        """Read an object and its etag; None where there is none."""
+        ...
+
+    async def create(self, key: str, body: bytes) -> str | None:
+        """Write an object that is not there yet. Gives its etag; None: it is there."""
+        ...
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str | None:
+        """Write over the object that has this etag. Gives the new one; None: it has changed, or is gone."""
+        ...
+
+
 class Packager(Protocol):
     """Makes packages of source code, in threads. Raises `PackageError`."""
 

@@ -43,6 +43,7 @@ LIBRARIES = {
     "rich": {"report"},
     "jwt": {"cloud", "sandbox"},
     "pathspec": {"package"},
+    "cronsim": {"schedule"},
     "requests": set[str](),
     "httpx": set[str](),
 }

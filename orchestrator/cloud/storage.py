@@ -82,7 +82,7 @@ class S3ObjectStore:
 
     async def check(self, bucket: str) -> None:
         """Raise `CloudError` with advice where the bucket is missing or may not be used."""
-        error = await self._with_token(lambda client, call: client.check(bucket, call))
+        error = await self.with_token(lambda client, call: client.check(bucket, call))
         if error is not None:
             raise error
 
@@ -100,7 +100,7 @@ class S3ObjectStore:
         flight = self._flights[place] = _Flight()
         report = _on_the_loop(progress)
         try:
-            flight.outcome = await self._with_token(lambda client, call: client.put(bucket, key, package, report, call))
+            flight.outcome = await self.with_token(lambda client, call: client.put(bucket, key, package, report, call))
             if progress is not None and isinstance(flight.outcome, StoredObject) and not flight.outcome.existed:
                 progress(package.size_bytes)
         except OrchestratorError as error:  # no token: told to all who wait, as any other failure
@@ -111,8 +111,8 @@ class S3ObjectStore:
             flight.landed.set()
         return _landed(flight.outcome)
 
-    async def _with_token(self, work: Callable[[Client, Call], T]) -> T:
-        """Do a call with a good token; once more, where the token was refused and there is another."""
+    async def with_token(self, work: Callable[[Client, Call], T]) -> T:
+        """Do a call in a thread with a good token; once more, where the token was refused and there is another."""
         client = await self._opened()
         if self._credentials is not None or self._token is None:
             return await self._in_thread(client, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,8 +14,6 @@ from orchestrator.manifest.suggest import closest, did_you_mean
 from orchestrator.manifest.values import frozen
 from orchestrator.model import JobSpec, Place
 
-# one field of a cron line: numbers, names, ranges, steps, lists; `L` and `#` as cronsim takes them
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*][0-9A-Za-z*,/#-]*")
 _CRON_FIELDS = 5
 
 
@@ -40,9 +37,15 @@ def jobs(file: SourceFile, raw: Mapping[str, Any], check: Check, findings: Findi
 
 def _breaches(table: JobTable) -> Iterator[tuple[str, str]]:
     if table.schedule is not None:
-        fields = table.schedule.split()
-        if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
-            yield "schedule", 'must be five cron fields: minute, hour, day, month, day of the week, as in "0 3 * * 1-5"'
+        rule = 'must be five cron fields: minute, hour, day, month, day of the week, as in "0 3 * * 1-5"'
+        if len(table.schedule.split()) != _CRON_FIELDS:
+            yield "schedule", rule
+        else:
+            from orchestrator.schedule import mistake  # noqa: PLC0415 - most manifests have no schedule
+
+            wrong = mistake(table.schedule)
+            if wrong:
+                yield "schedule", f"{rule} ({wrong})"
     if table.timezone is not None and not _is_timezone(table.timezone):
         hint = did_you_mean(table.timezone, zoneinfo.available_timezones())
         yield "timezone", f'"{table.timezone}" is no time zone, such as Europe/Moscow{hint}'

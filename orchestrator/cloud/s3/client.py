@@ -1,4 +1,4 @@
-"""The boto3 side of Object Storage: one client that listens to nobody but us, and the two calls that we make.
+"""The boto3 side of Object Storage: one client that listens to nobody but us, and the few calls that we make.
 
 Imports boto3, which takes a good part of a second: import this module in a worker thread only.
 """
@@ -35,7 +35,7 @@ _PACK_AGAIN = "start again: the package is made anew"
 
 
 class Client:
-    """The two calls, each made in a worker thread. What goes wrong is returned: a failed upload is a value."""
+    """The calls, each made in a worker thread. What goes wrong is returned: a failed upload is a value."""
 
     def __init__(
         self,
@@ -105,6 +105,41 @@ class Client:
         if "html" in meta["HTTPHeaders"].get("content-type", ""):
             return not_storage("check bucket", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return None
+
+    def read(self, bucket: str, key: str, call: Call) -> tuple[bytes, str] | CloudError | None:
+        """Read a small object and its ETag; None where there is none."""
+        try:
+            with call:
+                answer = self._s3.get_object(Bucket=bucket, Key=key)
+                body: bytes = answer["Body"].read()
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                return None
+            return translate(error, call="get object", bucket=bucket, host=self._host)
+        if not answer.get("ETag"):
+            meta = answer["ResponseMetadata"]
+            return not_storage("get object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+        return body, answer["ETag"]
+
+    def write(self, bucket: str, key: str, body: bytes, etag: str | None, call: Call) -> str | CloudError | None:
+        """Write a small object over the one with that ETag, or (None) where there is none. Gives the new ETag; None
+        where the condition does not hold.
+        """
+        condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
+        try:
+            with call:
+                answer = self._s3.put_object(
+                    Bucket=bucket, Key=key, Body=body, ContentType="application/json", **condition
+                )
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            gone = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey"
+            if _status(error) == 412 or gone:
+                return None
+            return translate(error, call="put object", bucket=bucket, host=self._host)
+        if not answer.get("ETag"):
+            meta = answer["ResponseMetadata"]
+            return not_storage("put object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+        return str(answer["ETag"])
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> None:
         # The last moment before the wire: after signing, and after botocore has logged the headers.

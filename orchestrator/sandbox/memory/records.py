@@ -1,0 +1,46 @@
+"""Small objects with compare-and-set, in memory: the `Records` port for tests in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+
+
+class MemoryRecords:
+    """`meet` is awaited before and after each call: it may delay it, or raise, so that an answer is lost."""
+
+    def __init__(self, meet: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self._meet = meet
+        self._count = 0
+        self.objects: dict[str, tuple[bytes, str]] = {}
+
+    async def read(self, key: str) -> tuple[bytes, str] | None:
+        await self._trouble("before read")
+        found = self.objects.get(key)
+        await self._trouble("after read")
+        return found
+
+    async def create(self, key: str, body: bytes) -> str | None:
+        await self._trouble("before create")
+        etag = self._put(key, body) if key not in self.objects else None
+        await self._trouble("after create")
+        return etag
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str | None:
+        await self._trouble("before replace")
+        found = self.objects.get(key)
+        written = self._put(key, body) if found is not None and found[1] == etag else None
+        await self._trouble("after replace")
+        return written
+
+    def _put(self, key: str, body: bytes) -> str:
+        self._count += 1
+        self.objects[key] = (body, str(self._count))
+        return str(self._count)
+
+    async def _trouble(self, when: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self._meet is not None:
+            await self._meet(when)
