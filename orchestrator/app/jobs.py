@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from orchestrator.app.binding import Binding, bind, timezone_of
 from orchestrator.app.command import run
 from orchestrator.app.deploy import carry_out
+from orchestrator.app.due import run_if_due, schedule_of
 from orchestrator.app.job_files import FileJob, find_job, known_jobs
 from orchestrator.app.manifests import ANY_FOLDER
 from orchestrator.app.options import RunOptions, read_options
@@ -24,10 +26,12 @@ from orchestrator.app.session import Session, hold_lock, open_session, read_requ
 from orchestrator.app.stdout import data
 from orchestrator.errors import Exit
 from orchestrator.manifest.load import load
+from orchestrator.model import JobSpec
 from orchestrator.pipeline.stop import Stop
 from orchestrator.report.board import board_json, board_text
 from orchestrator.report.columns import aligned
 from orchestrator.report.redact import Redactor
+from orchestrator.schedule import next_due
 
 
 def run_command(given: Mapping[str, Any]) -> int:
@@ -39,13 +43,21 @@ async def _run(options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor:
     with stop.interruptible():
         request = read_request(options, os.environ)
         binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
-        if options.sandbox or not options.status:  # a board can be looked at while the job runs
+        # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
+        if options.sandbox or not (options.status or options.due):
             await hold_lock(stack, request)
         session = await open_session(stack, request, stop, redactor)
         if options.status:
             return await _show_board(session, binding)
-        planned = await plan_job(session, binding)
-    return await carry_out(session, planned)
+
+    async def work(run_key: str = "") -> int:
+        with stop.interruptible():
+            if options.due and not options.sandbox:
+                await hold_lock(stack, request)
+            planned = await plan_job(session, binding, run_key=run_key)
+        return await carry_out(session, planned)
+
+    return await (run_if_due(session, binding, work) if options.due else work())
 
 
 async def _show_board(session: Session, binding: Binding) -> int:
@@ -63,6 +75,7 @@ def jobs_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
     """List the jobs of the manifest with their next due time, then those that it can bind. Raises `UsageError`."""
     manifest = load(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
     project = manifest.path.absolute().parent
+    now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}
     bound = [
         {
@@ -70,7 +83,7 @@ def jobs_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
             "run": spec.run,
             "schedule": spec.parameters.get("schedule"),
             "timezone": timezone_of(spec),
-            "next_due": None,
+            "next_due": _next_due(spec, now),
             "place": f"{spec.place.file}:{spec.place.line}",
         }
         for spec in manifest.jobs.values()
@@ -89,6 +102,13 @@ def jobs_command(config: Path, output: str, echo: Callable[[str], None]) -> int:
         for key, one in _parameters(job).items():
             echo(f"  {key}{' (required)' if one['required'] else ''}: {one['description']}")
     return Exit.DONE
+
+
+def _next_due(spec: JobSpec, now: datetime) -> str | None:
+    """Give the next due time in the job's own time zone."""
+    schedule = schedule_of(spec)
+    at = next_due(schedule, now) if schedule is not None else None
+    return at.astimezone(ZoneInfo(timezone_of(spec))).isoformat(timespec="minutes") if at is not None else None
 
 
 def _parameters(job: FileJob) -> dict[str, dict[str, Any]]:

@@ -71,7 +71,7 @@ async def job_wants(session: Session, binding: Binding) -> tuple[Have, Wants]:
     return have, wants
 
 
-async def plan_job(session: Session, binding: Binding, *, due_at: str = "") -> Planned:
+async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> Planned:
     """Plan what a job wants, or that part of it which the options select."""
     options = session.request.options
     have, wants = await job_wants(session, binding)
@@ -80,7 +80,7 @@ async def plan_job(session: Session, binding: Binding, *, due_at: str = "") -> P
         specs = choose(specs, expanded(options.patterns), options.labels, of=of)
     if options.failed:
         specs = _only(specs, undone(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
-    return await _planned(session, replace(wants, specs=specs), have, due_at or session.run_id)
+    return await _planned(session, replace(wants, specs=specs), have, run_key or session.run_id)
 
 
 async def _live(

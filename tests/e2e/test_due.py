@@ -1,0 +1,101 @@
+"""Scheduled jobs as cron calls them: `run NAME --due` of the installed program."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator.sandbox.memory.durations import Durations
+from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
+
+JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'
+
+
+def due(project: Project, cloud: Cloud, *more: str) -> Ended:
+    return run(project.root, "run", "nightly", "--due", "--yes", *more, environ=cloud.environ())
+
+
+def rewind(path: Path, days: int) -> None:
+    """Let days go by since the job was last done, by what its record says."""
+    record = json.loads(path.read_bytes())
+    at = datetime.now(UTC) - timedelta(days=days)
+    path.write_text(json.dumps(record | {"done_until": at.isoformat()}))
+
+
+def test_a_due_job_is_run_once_on_one_machine_without_a_bucket(cloud: Cloud, project: Project) -> None:
+    project.write(2, more=JOB)
+    text = project.manifest.read_text().replace(f'[storage]\nbucket = "{BUCKET}"\n', "")
+    project.manifest.write_text(text)
+    first = due(project, cloud)
+    assert (first.code, first.out) == (0, ""), first.err
+    assert "for this machine alone" in first.err
+    assert 'first call for job "nightly": its due times count from now on; next: 20' in first.err
+    assert cloud.versions(project.folder_id) == []
+    (path,) = (project.state_dir / "claims").iterdir()
+    rewind(path, 3)
+    late = due(project, cloud)
+    assert late.code == 0, late.err
+    assert "2 functions: 2 deployed" in late.out
+    assert "missed: run once, now" in late.err
+    again = due(project, cloud)
+    assert (again.code, again.out) == (0, "")
+    assert 'nothing is due for job "nightly"; next: ' in again.err
+    assert len(cloud.versions(project.folder_id)) == 2
+
+
+def test_many_machines_that_share_a_bucket_run_it_once(tmp_path: Path, project: Project) -> None:
+    project.write(3, more=JOB)
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1")) as (cloud, served):
+        assert due(project, cloud).code == 0
+        (stored,) = [one for one in served.objects.list(BUCKET).objects if "/nightly.json" in one.key]
+        assert stored.key == f"claims/{project.folder_id}/nightly.json"
+        body = {"schema": 1, "done_until": "2026-01-01T00:00:00Z", "running": None}
+        served.objects.put(BUCKET, stored.key, json.dumps(body).encode())
+        machines = [str(tmp_path / f"machine-{number}") for number in range(4)]
+        with ThreadPoolExecutor(len(machines)) as pool:
+            ends = list(pool.map(lambda state: due(project, cloud, "--state", state), machines))
+        assert [end.code for end in ends] == [0, 0, 0, 0], [end.err for end in ends]
+        assert sum("3 functions: 3 deployed" in end.out for end in ends) == 1
+        assert len(cloud.versions(project.folder_id)) == 3
+        others = [end.err for end in ends if not end.out]
+        assert all("nothing is due" in told or "is being run by" in told for told in others)
+
+
+def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: Path, project: Project) -> None:
+    project.write(3, more=JOB)
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1")) as (cloud, served):
+        assert due(project, cloud).code == 0
+        key = f"claims/{project.folder_id}/nightly.json"
+        body = json.dumps({"schema": 1, "done_until": "2026-01-01T00:00:00Z", "running": None}).encode()
+        served.objects.put(BUCKET, key, body)
+        assert "3 deployed" in due(project, cloud).out
+        served.objects.put(BUCKET, key, body)  # as if it had been cut off before it could say that it is done
+        end = due(project, cloud)
+        assert "3 functions: 3 unchanged" in end.out, end.err
+        assert len(cloud.versions(project.folder_id)) == 3
+
+
+def test_a_job_without_a_schedule_is_never_due(cloud: Cloud, project: Project) -> None:
+    project.write(1, more='[jobs.nightly]\nrun = "scheduled"\n')
+    end = due(project, cloud)
+    assert end.code == 2
+    assert 'job "nightly" has no schedule\n' in end.err
+    assert "add schedule = " in end.err
+
+
+def test_jobs_are_listed_with_their_next_due_time(project: Project) -> None:
+    project.write(1, more=JOB)
+    end = run(project.root, "jobs", "-o", "json")
+    (row,) = json.loads(end.out)["jobs"]
+    assert (row["job"], row["run"], row["schedule"], row["place"]) == (
+        "nightly",
+        "scheduled",
+        "0 3 * * *",
+        row["place"],
+    )
+    at = datetime.fromisoformat(row["next_due"])
+    assert timedelta() < at - datetime.now(UTC) <= timedelta(days=1)
+    assert (at.hour, at.utcoffset()) == (3, timedelta(hours=3))
+    assert "nightly" in run(project.root, "jobs").out

@@ -1,0 +1,253 @@
+"""Claims in virtual time: each due time is run once, whoever dies when."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+
+from orchestrator.errors import CloudError, StartError
+from orchestrator.pipeline.claim import BEAT_S, DEAD_AFTER_S, Claim, Job, NotDue, claim
+from orchestrator.sandbox.memory.records import MemoryRecords
+from orchestrator.sandbox.virtual_time import run
+from orchestrator.schedule import Schedule
+
+START = datetime(2027, 1, 1, 12, tzinfo=UTC)
+HOURLY = Schedule("0 * * * *")
+
+
+def now() -> datetime:
+    return START + timedelta(seconds=anyio.current_time())
+
+
+def job(run_id: str, schedule: Schedule = HOURLY) -> Job:
+    return Job("nightly", schedule, "claims/folder/nightly.json", run_id, f"host of {run_id}")
+
+
+async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:
+    return await claim(records, job(run_id), now, random.Random(1), (said if said is not None else []).append)
+
+
+async def first(records: MemoryRecords) -> None:
+    assert isinstance(await ask(records, "first"), NotDue)
+
+
+async def held(records: MemoryRecords, run_id: str) -> Claim:
+    found = await ask(records, run_id)
+    assert isinstance(found, Claim), found
+    return found
+
+
+def reason(found: Claim | NotDue) -> str:
+    assert isinstance(found, NotDue)
+    return found.reason
+
+
+def test_the_first_call_starts_counting_and_runs_nothing() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        await anyio.sleep(1800)
+        assert reason(await ask(records, "a")) == (
+            'first call for job "nightly": its due times count from now on; next: 2027-01-01T13:00:00Z'
+        )
+        assert reason(await ask(records, "b")) == 'nothing is due for job "nightly"; next: 2027-01-01T13:00:00Z'
+
+    run(main)
+
+
+def test_a_due_time_is_claimed_and_done_once() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        await first(records)
+        await anyio.sleep(3630)
+        found = await held(records, "a")
+        assert (found.key, found.said) == ("nightly 2027-01-01T13:00:00Z", "")
+        await found.end(done=True)
+        assert reason(await ask(records, "b")).startswith("nothing is due")
+
+    run(main)
+
+
+def test_missed_due_times_are_run_once_late_and_said() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        await first(records)
+        await anyio.sleep(3 * 3600 + 600)
+        found = await held(records, "a")
+        assert found.due_at == START + timedelta(hours=3)
+        assert found.said == "2 due times before 2027-01-01T15:00:00Z missed: run once, now; 10 min late"
+        await found.end(done=True)
+        assert isinstance(await ask(records, "b"), NotDue)
+
+    run(main)
+
+
+def test_what_was_not_brought_to_its_end_is_taken_up_by_the_next_call() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        await first(records)
+        await anyio.sleep(3600)
+        before = await held(records, "a")
+        await before.end(done=False)
+        after = await held(records, "b")
+        assert after.key == before.key
+
+    run(main)
+
+
+def test_a_claimant_that_lives_is_left_alone() -> None:
+    async def main() -> None:
+        records, said = MemoryRecords(), list[str]()
+        await first(records)
+        await anyio.sleep(3600)
+        found = await held(records, "a")
+        async with anyio.create_task_group() as group:
+            group.start_soon(found.keep, said.append)
+            await anyio.sleep(1000)
+            began_at = anyio.current_time()
+            told = reason(await ask(records, "b", said))
+            assert anyio.current_time() - began_at <= BEAT_S + 2
+            group.cancel_scope.cancel()
+        assert told == 'job "nightly": 2027-01-01T13:00:00Z is being run by a on host of a'
+        assert len(said) == 1  # that it looks; nothing was lost
+
+    run(main)
+
+
+def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told() -> None:
+    async def main() -> None:
+        records, lost = MemoryRecords(), list[str]()
+        await first(records)
+        await anyio.sleep(3600)
+        ghost = await held(records, "a")
+        began_at = anyio.current_time()
+        after = await held(records, "b")
+        assert DEAD_AFTER_S <= anyio.current_time() - began_at <= DEAD_AFTER_S + 5
+        assert after.key == ghost.key
+        assert after.said == "a on host of a has died: taken over"
+        await ghost.keep(lost.append)  # a machine that slept, say
+        assert lost == ["another run has taken over 2027-01-01T13:00:00Z"]
+        await ghost.end(done=True)  # changes nothing
+        await after.end(done=True)
+        assert isinstance(await ask(records, "c"), NotDue)
+
+    run(main)
+
+
+def test_a_claim_that_cannot_be_renewed_is_lost_before_anybody_may_take_it_over() -> None:
+    async def main() -> None:
+        broken = False
+
+        async def meet(_when: str) -> None:
+            if broken:
+                raise CloudError("Object Storage is unavailable", call="put object")
+
+        records, lost = MemoryRecords(meet), list[str]()
+        await first(records)
+        await anyio.sleep(3600)
+        found = await held(records, "a")
+        broken, began_at = True, anyio.current_time()
+        await found.keep(lost.append)
+        assert anyio.current_time() - began_at < DEAD_AFTER_S
+        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40 s"]
+
+    run(main)
+
+
+@pytest.mark.parametrize("when", ["after create", "after replace", "before replace", "after read"])
+def test_a_lost_answer_loses_no_claim(when: str) -> None:
+    async def main() -> None:
+        troubles = Counter({when: 1})
+
+        async def meet(now_: str) -> None:
+            if troubles[now_] > 0:
+                troubles[now_] -= 1
+                raise CloudError("the connection broke", call="put object")
+
+        records, lost = MemoryRecords(meet), list[str]()
+        await ask(records, "a")
+        await anyio.sleep(3600)
+        troubles[when] = 1
+        found = await held(records, "b")
+        for _ in range(3):
+            troubles[when] = 1
+            with anyio.move_on_after(BEAT_S * 2.5):
+                await found.keep(lost.append)
+        troubles[when] = 1
+        await found.end(done=True)
+        assert lost == []
+        assert reason(await ask(records, "c")).startswith("nothing is due")
+
+    run(main)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"schema": 2, "done_until": "", "running": null}', b"[]"])
+def test_a_record_that_cannot_be_read_is_said_with_its_place(body: bytes) -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        records.objects[job("a").key] = (body, "1")
+        with pytest.raises(StartError, match=job("a").key):
+            await ask(records, "a")
+
+    run(main)
+
+
+class Machines:
+    """Cron calls every minute on each machine; runs take a while, some die, answers are late or lost."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.records = MemoryRecords(self.meet)
+        self.started, self.finished = Counter[str](), Counter[str]()
+
+    async def meet(self, when: str) -> None:
+        await anyio.sleep(self.rng.uniform(0, 0.3))
+        if self.rng.random() < 0.02:
+            raise CloudError(f"trouble {when}", call="put object")
+
+    async def machine(self, name: str, hours: int) -> None:
+        await anyio.sleep(self.rng.uniform(0, 60))
+        for call in range(hours * 60):
+            with suppress(CloudError):  # this call could not start; cron calls again
+                found = await claim(self.records, job(f"{name}-{call}"), now, self.rng, lambda _: None)
+                if isinstance(found, Claim):
+                    await self.work(found)
+            await anyio.sleep(60)
+
+    async def work(self, found: Claim) -> None:
+        lost: list[str] = []
+        self.started[found.key] += 1
+        async with anyio.create_task_group() as group:
+
+            def stop(why: str) -> None:
+                lost.append(why)
+                group.cancel_scope.cancel()
+
+            group.start_soon(found.keep, stop)
+            await anyio.sleep(self.rng.uniform(1, 900))
+            group.cancel_scope.cancel()
+        if lost or self.rng.random() < 0.2:  # the second: killed
+            return
+        self.finished[found.key] += 1
+        for _ in range(20):
+            with suppress(CloudError):
+                await found.end(done=True)
+                return
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_twenty_machines_run_each_due_time_once(seed: int) -> None:
+    hours, machines = 16, Machines(seed)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(20 if seed < 2 else 2):
+                group.start_soon(machines.machine, f"m{number}", hours)
+
+    run(main)
+    assert set(machines.finished.values()) == {1}, f"seed {seed}: {machines.started}"
+    assert len(machines.finished) >= hours - 3, f"seed {seed}"
