@@ -1,0 +1,87 @@
+"""The three recipes of README.md, carried out as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.e2e.harness import PROGRAM, ROOT, TIMEOUT_S, Cloud, Ended, Project, environment, run
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def recipe(title: str) -> dict[str, str]:
+    """Give the blocks of a recipe by their language."""
+    section = README.split("## Three recipes")[1].split("### What it promises")[0]
+    text = section.split(f"**{title}**")[1].split("\n\n**")[0]
+    return dict(re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL))
+
+
+def shell(line: str, root: Path, cloud: Cloud) -> Ended:
+    """Run a line of a recipe as a shell does, with `orchestrator` on its path."""
+    folder = root / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "orchestrator").write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
+    (folder / "orchestrator").chmod(0o755)
+    environ = environment(cloud.environ())
+    environ["PATH"] = f"{folder}:{environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def live_functions(project: Project, cloud: Cloud, runtime: str, *names: str) -> None:
+    """Make functions from somewhere else: their sources are not at hand afterwards."""
+    elsewhere = Project(project.root.parent / "elsewhere", project.folder_id)
+    elsewhere.root.mkdir()
+    elsewhere.write(1)
+    tables = "".join(f'[functions.{name}]\nsource = "src/f000"\nruntime = "{runtime}"\n' for name in names)
+    elsewhere.manifest.write_text(elsewhere.manifest.read_text().split("[functions.")[0] + tables)
+    end = run(elsewhere.root, "deploy", "--yes", environ=cloud.environ())
+    assert end.code == 0, end.err
+
+
+def test_mass_redeploy(cloud: Cloud, project: Project) -> None:
+    live_functions(project, cloud, "python312", "legacy-a", "legacy-b")
+    blocks = recipe("Mass redeploy")
+    project.write(1, more=blocks["toml"])
+    project.manifest.write_text(project.manifest.read_text().replace("[functions.f000]", "[functions.auth-login]"))
+    ends = [shell(line, project.root, cloud) for line in blocks["sh"].splitlines()]
+    assert [end.code for end in ends] == [0] * 5, [end.err for end in ends]
+    plan, deployed, forced, dry, done = ends
+    assert "auth-login  create" in plan.out
+    assert "1 function: 1 deployed" in deployed.out
+    assert "auth-login  new version  forced" in forced.err
+    assert "legacy-a  copy         environment: +LEVEL" in dry.out
+    assert "2 functions: 2 deployed" in done.out
+    latest = [version for version in cloud.versions(project.folder_id) if "$latest" in version.get("tags", [])]
+    assert sorted(version.get("environment", {}).get("LEVEL", "") for version in latest) == ["", "debug", "debug"]
+
+
+def test_scheduled_runs(cloud: Cloud, project: Project) -> None:
+    blocks = recipe("Scheduled runs")
+    project.write(1, more=blocks["toml"])
+    times, command = re.fullmatch(r"((?:\S+\s+){5})(.*)\n", blocks["crontab"]).groups()  # type: ignore[union-attr]  # it must
+    assert times.split()[1:] == ["*"] * 4
+    end = shell(command.replace("/srv/functions", str(project.root)), project.root, cloud)
+    assert (end.code, end.out) == (0, ""), end.err
+    assert 'first call for job "nightly"' in end.err
+    assert end.err.count("\n") == 1
+
+
+def test_runtime_upgrade(cloud: Cloud, project: Project) -> None:
+    live_functions(project, cloud, "python39", "reports", "legacy-report")
+    blocks = recipe("Runtime upgrade")
+    project.write(0, more=blocks["toml"])
+    ends = [shell(line, project.root, cloud) for line in blocks["sh"].splitlines()]
+    assert [end.code for end in ends] == [0] * 3, [end.err for end in ends]
+    board, dry, done = ends
+    assert board.out.startswith("2 functions: 1 waiting, 1 skipped\n")
+    assert "reports  copy         runtime python39 → python312" in dry.out
+    assert "1 function: 1 deployed" in done.out
+    again = shell(blocks["sh"].splitlines()[-1], project.root, cloud)
+    assert again.code == 0
+    assert "0 functions: nothing to do" in again.out
