@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.copying import as_mount
 from orchestrator.model import Json, Settings
 from orchestrator.request import settings_fields
 from orchestrator.stamp import without_stamp
@@ -61,8 +62,10 @@ def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
         plain["executionTimeout"] = f"{float(str(plain['executionTimeout']).removesuffix('s')):g}s"  # 1.500s is 1.5s
     plain["description"] = without_stamp(plain.get("description", ""))
     plain["secrets"] = {secret.get("environmentVariable", ""): secret for secret in plain.get("secrets", [])}
-    older = [_as_mount(mount) for mount in plain.get("storageMounts", [])]
+    older = [as_mount(mount) for mount in plain.get("storageMounts", [])]
     plain["mounts"] = {mount.get("name", ""): _with_mode(mount) for mount in [*plain.get("mounts", []), *older]}
+    if fields.get("asyncInvocationConfig") is not None:  # allows them, even with nothing in it
+        plain["asyncInvocationConfig"] = {"allowed": True, **plain.get("asyncInvocationConfig", {})}
     for name in ("environment", "namedServiceAccounts"):
         plain.setdefault(name, {})
     return plain
@@ -78,16 +81,6 @@ def _without_defaults(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
-
-
-def _as_mount(mount: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a deprecated storage mount as the mount that it is."""
-    target = {"bucketId": mount.get("bucketId"), "prefix": mount.get("prefix")}
-    return {
-        "name": mount.get("mountPointName", ""),
-        "mode": "READ_ONLY" if mount.get("readOnly") else "READ_WRITE",
-        "objectStorage": {name: value for name, value in target.items() if value},
-    }
 
 
 def _with_mode(mount: Mapping[str, Any]) -> dict[str, Any]:
