@@ -6,7 +6,7 @@ Nothing of it is pretended but time, chance and the network: sources are real fi
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,25 @@ from typing import Any
 
 import anyio
 
+from orchestrator.app.binding import bind
 from orchestrator.errors import JournalError
 from orchestrator.events import Event
 from orchestrator.have import Have
+from orchestrator.job import Wants
 from orchestrator.manifest.load import load
-from orchestrator.model import Limits, Outcome, Package, Plan, Rollout, SourceCode, Storage, Tree
+from orchestrator.model import (
+    Failure,
+    FunctionSpec,
+    Limits,
+    Manifest,
+    Outcome,
+    Package,
+    Plan,
+    Rollout,
+    SourceCode,
+    Storage,
+    Tree,
+)
 from orchestrator.package import archive
 from orchestrator.pipeline.inventory import read_sources, resolve_names
 from orchestrator.pipeline.live import read_live
@@ -145,39 +159,69 @@ class Bench:
         rollout: Rollout | None = None,
     ) -> dict[str, Outcome]:
         """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere."""
+        specs = self.load(manifest).functions
+        forced = forced_digest(force) if force else ""
+        return self.carry_out(
+            lambda _have: Wants(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile
+        )
+
+    def run_job(self, manifest: str, name: str, *, adopt: bool = False, **given: str) -> dict[str, Outcome]:
+        """Run a job of a manifest, of which all folders are read, and return every function's outcome."""
+        loaded = self.load(manifest)
+        bound = bind(loaded, name, given, datetime.fromtimestamp(EPOCH_S, UTC))
+        folders = bound.job.folders(loaded, bound.given)
+
+        def ask(have: Have) -> Wants:
+            self.wants = bound.job.wants(loaded, have, bound.given)
+            return self.wants
+
+        return self.carry_out(ask, {}, whole=folders, adopt=adopt)
+
+    def load(self, manifest: str) -> Manifest:
+        """Read a manifest that lies in this bench's folder."""
         path = self.root / "deploy.toml"
         path.write_text(manifest, "utf-8")
-        specs = dict(load(path, ENVIRON).functions)
+        return load(path, ENVIRON)
+
+    def carry_out(
+        self,
+        ask: Callable[[Have], Wants],
+        specs: Mapping[str, FunctionSpec],
+        *,
+        whole: Iterable[str] = (),
+        forced: str = "",
+        adopt: bool = False,
+        meanwhile: Callable[[Stop], Any] | None = None,
+    ) -> dict[str, Outcome]:
+        """Read what is live of `specs` and the folders in `whole`, ask what is wanted, plan it and do it."""
 
         async def main() -> Result:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
             world, self.stop, self.events = self.world(), Stop(), []
-            have = await read_live(world, specs.values())
-            resolved = await resolve_names(world, specs)
-            sources = await read_sources(world, resolved.specs)
-            self.have: Have = have
-            forced = forced_digest(force) if force else ""
-            self.plan: Plan = build(
-                resolved.specs, have, sources.prepared, resolved.failures, forced=forced, adopt=adopt
-            )
+            self.have: Have = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+            wants = ask(self.have)
+            resolved = await resolve_names(world, wants.specs)
+            read = await read_sources(world, resolved.specs)
+            failures = {key: Failure(why) for key, why in wants.failures.items()} | resolved.failures
+            self.plan: Plan = build(resolved.specs, self.have, read.prepared, failures, forced=forced, adopt=adopt)
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(self.plan, have, world, self.emit, self.stop, rollout=rollout or Rollout())
+                result = await execute(self.plan, self.have, world, self.emit, self.stop, rollout=wants.rollout)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result
 
         self.result = run(main)
-        self._past_s += self.seconds + 1.0
-        ended = EPOCH_S + self._past_s
-        self.now = lambda: ended
+        self.pass_time(self.seconds + 1.0)
         return self.result.outcomes
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by between two runs: what was begun meanwhile ends."""
         self._past_s += seconds
+        at = EPOCH_S + self._past_s
+        self.now = lambda: at
 
     def versions(self, folder_id: str = "folder") -> list[Mapping[str, Any]]:
         """Every Version of a folder as the cloud has it now."""

@@ -1,0 +1,166 @@
+"""The built-in jobs over the memory cloud: wanted, planned, done, and planned again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from orchestrator.copying import settings_of
+from orchestrator.decode import version as decoded
+from orchestrator.job import JobError, Wants
+from orchestrator.model import Action, BucketPackage, Rollout, Settings
+from orchestrator.stamp import read_stamp
+from tests.builders import spec
+from tests.clouds import inline, zipped
+from tests.engine import BUCKET, Bench, sources
+from tests.flow.test_run import kinds
+from tests.settings import any_settings
+
+UPGRADE = (
+    '[jobs.up]\nrun = "runtime_upgrade"\nfrom = ["python38", "python39"]\nto = "python312"\nfolders = ["folder"]\n'
+)
+COPIES = '[jobs.copies]\nrun = "mass_redeploy"\nfunctions = ["*"]\nfolders = ["folder"]\n'
+
+
+def by_hand(bench: Bench, name: str, *, runtime: str = "python39", **fields: Any) -> str:
+    """Make a function and a version of it as somebody else does."""
+    function = bench.cloud.functions.create({"folderId": "folder", "name": name})["metadata"]["functionId"]
+    bench.pass_time(60.0)
+    version(bench, function, runtime=runtime, **fields)
+    return str(function)
+
+
+def version(bench: Bench, function_id: str, **fields: Any) -> None:
+    body = {
+        "functionId": function_id, "runtime": "python39", "entrypoint": "index.handler",
+        "resources": {"memory": "134217728"}, "executionTimeout": "3s", **inline("index.py"),
+    }  # fmt: skip
+    bench.cloud.versions.create(body | fields)
+    bench.pass_time(60.0)
+
+
+def latest(bench: Bench, function_id: str) -> Settings:
+    return settings_of(decoded(bench.cloud.versions.by_tag({"functionId": function_id, "tag": "$latest"})))
+
+
+def test_an_upgrade_moves_what_is_old_and_nothing_else(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    old = [by_hand(bench, f"old-{number}", environment={"N": str(number)}, tag=["stable"]) for number in range(3)]
+    by_hand(bench, "new", runtime="python312")
+    by_hand(bench, "other", runtime="nodejs22", entrypoint="index.py")
+    before = [latest(bench, one) for one in old]
+    assert kinds(bench.run_job(UPGRADE, "up")) == {"Deployed": 3}
+    assert not bench.wire.calls.get("put object")
+    for function_id, was in zip(old, before, strict=True):
+        now = latest(bench, function_id)
+        assert now.runtime == "python312"
+        assert (now.environment, now.tags) == (was.environment, ("stable",))
+    assert kinds(bench.run_job(UPGRADE, "up")) == {}
+    assert [standing.status for standing in bench.wants.board] == ["done"] * 4
+
+
+def test_an_upgrade_goes_on_with_what_failed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    for number in range(4):
+        by_hand(bench, f"old-{number}")
+    bench.faults.failing_functions = {"old-2"}
+    assert kinds(bench.run_job(UPGRADE, "up")) == {"Deployed": 3, "Failed": 1}
+    bench.faults.failing_functions = set()
+    assert kinds(bench.run_job(UPGRADE, "up")) == {"Deployed": 1}
+
+
+def test_too_many_failures_stop_an_upgrade_between_waves(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    for number in range(6):
+        by_hand(bench, f"old-{number}")
+    bench.faults.failing_functions = {"old-0"}
+    outcomes = bench.run_job(UPGRADE + "rollout = { waves = [1, 100], max_failures = 0 }\n", "up")
+    assert kinds(outcomes) == {"Failed": 1, "Cancelled": 5}
+
+
+def test_a_declared_function_that_is_upgraded_stays_as_it_is_declared(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 2).replace('"python312"', '"python39"')
+    bench.deploy(manifest)
+    assert kinds(bench.run_job(f"{manifest}\n{UPGRADE}", "up")) == {"Deployed": 2}
+    assert [warning for warning in bench.wants.warnings if "or the next deploy moves them back" in warning]
+    # The code is known again: with the runtime changed in the file too, there is nothing left to do.
+    assert kinds(bench.deploy(manifest.replace('"python39"', '"python312"'))) == {"Unchanged": 2}
+
+
+def test_a_runtime_that_is_not_offered_is_refused(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with pytest.raises(JobError, match=r"the cloud offers no runtime python399; did you mean python39"):
+        bench.run_job(UPGRADE, "up", to="python399")
+
+
+def test_a_live_setting_that_is_not_known_stops_that_copy_only(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    by_hand(bench, "plain")
+    strange = by_hand(bench, "strange")
+    found = bench.cloud.versions.by_tag({"functionId": strange, "tag": "$latest"})
+    bench.cloud.state.versions.put(found["id"], {**found, "gpu": {"count": "1"}})
+    outcomes = bench.run_job(UPGRADE, "up")
+    assert kinds(outcomes) == {"Deployed": 1, "Blocked": 1}
+    assert "settings that this program does not know: gpu" in str(outcomes["strange"])
+
+
+def test_one_new_value_in_many_functions_without_their_sources(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    made = [by_hand(bench, f"f-{number}", environment={"KEEP": "1"}) for number in range(3)]
+    job = f'{COPIES}environment = {{ LEVEL = "debug" }}\n'
+    assert kinds(bench.run_job(job, "copies")) == {"Deployed": 3}
+    assert all(latest(bench, one).environment == {"KEEP": "1", "LEVEL": "debug"} for one in made)
+    assert kinds(bench.run_job(job, "copies")) == {"Unchanged": 3}
+
+
+def test_a_new_secret_version_reaches_every_variable_that_has_the_secret(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    secret = {"id": "e6q1", "versionId": "e6v1", "key": "token", "environmentVariable": "TOKEN"}
+    made = by_hand(bench, "one", secrets=[secret])
+    job = f'{COPIES}secrets = [{{ id = "e6q1", version_id = "e6v2" }}]\n'
+    assert kinds(bench.run_job(job, "copies")) == {"Deployed": 1}
+    assert [one.version_id for one in latest(bench, made).secrets] == ["e6v2"]
+    assert bench.plan.units[0].reason.endswith("secrets: ~TOKEN")
+
+
+def test_a_variable_is_taken_from_versions_made_by_hand_only_when_they_are_adopted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    made = by_hand(bench, "one", environment={"OLD": "1"})
+    job = f'{COPIES}remove_environment = ["OLD"]\n'
+    assert kinds(bench.run_job(job, "copies")) == {"Blocked": 1}
+    assert kinds(bench.run_job(job, "copies", adopt=True)) == {"Deployed": 1}
+    assert latest(bench, made).environment == {}
+
+
+def test_what_is_copied_with_nothing_changed_is_made_ours_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    made = by_hand(bench, "one")
+    assert kinds(bench.run_job(COPIES, "copies")) == {"Deployed": 1}
+    found = bench.cloud.versions.by_tag({"functionId": made, "tag": "$latest"})
+    assert read_stamp(found["description"]) is not None
+    assert kinds(bench.run_job(COPIES, "copies")) == {"Unchanged": 1}
+
+
+@given(st.lists(any_settings(), min_size=1, max_size=4))
+@limits(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_plan_that_was_carried_out_is_empty_when_it_is_made_again(
+    tmp_path: Path, given_settings: list[Settings]
+) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    bench.objects.put(BUCKET, "f.zip", zipped("index.py"))
+    specs = {
+        f"f-{number}": spec(f"f-{number}", settings=one, code=BucketPackage(BUCKET, "f.zip"), create=True)
+        for number, one in enumerate(given_settings)
+    }
+    wants = Wants(specs, Rollout())
+    assert kinds(bench.carry_out(lambda _have: wants, specs)) == {"Deployed": len(specs)}
+    sent = len(bench.functions.sent)
+    assert kinds(bench.carry_out(lambda _have: wants, specs)) == {"Unchanged": len(specs)}
+    assert {unit.action for unit in bench.plan.units} == {Action.UNCHANGED}
+    assert len(bench.functions.sent) == sent
