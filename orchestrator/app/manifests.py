@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import orjson
 
+from orchestrator.app.binding import bind
 from orchestrator.app.stdout import counted
-from orchestrator.errors import Exit, ManifestError
+from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.manifest.load import json_schema, load
+from orchestrator.model import Manifest
 
 ANY_FOLDER = "unknown-folder"
 
@@ -21,13 +24,14 @@ def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> 
     environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
     try:
         manifest = load(config, environ)
+        job_warnings = _check_jobs(manifest, datetime.now(UTC))
     except ManifestError as error:
         if output == "text":
             raise
         rows = [{"file": m.file, "line": m.line, "key": m.key, "rule": m.rule} for m in error.mistakes]
         echo(orjson.dumps({"valid": False, "mistakes": rows}, option=orjson.OPT_INDENT_2).decode())
         return Exit.USAGE
-    warnings = list(manifest.warnings)
+    warnings = [*manifest.warnings, *job_warnings]
     homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
         warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
@@ -47,6 +51,28 @@ def validate_command(config: Path, output: str, echo: Callable[[str], None]) -> 
     jobs = f", {counted(len(manifest.jobs), 'job')}" if manifest.jobs else ""
     echo(f"{config} is valid: {counted(len(manifest.functions), 'function')}{extra}{jobs}")
     return Exit.DONE
+
+
+def _check_jobs(manifest: Manifest, now: datetime) -> list[str]:
+    """Load each job and give it its parameters. Gives warnings; raises `ManifestError` for what cannot be bound."""
+    mistakes, warnings = [], []
+    for spec in manifest.jobs.values():
+        try:
+            bound = bind(manifest, spec.name, {}, now)
+        except OrchestratorError as error:
+            rule = f"{error.message}; {error.advice}" if error.advice else error.message
+            mistakes.append(Mistake(spec.place.file, spec.place.line, f"jobs.{spec.name}", rule))
+            continue
+        for row in bound.given.get("skip") or ():
+            until = row.get("until") if isinstance(row, Mapping) else None
+            if isinstance(until, date) and not isinstance(until, datetime) and until < bound.given["today"]:
+                warnings.append(
+                    f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}: the exception of {row.get('function')}"
+                    f" (owner {row.get('owner')}) expired on {until}: the job will not run"
+                )
+    if mistakes:
+        raise ManifestError(tuple(sorted(mistakes)))
+    return warnings
 
 
 def schema_command(echo: Callable[[str], None]) -> int:

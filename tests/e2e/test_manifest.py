@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import cli
-from tests.e2e.harness import run
+from tests.e2e.harness import Project, run
 from tests.pure.test_manifest_mistakes import OF_A_FUNCTION, OF_A_SOURCE, WHOLE
 from tests.pure.test_manifest_tables import FUNCTION, HEAD, SOURCE
 
@@ -120,3 +120,23 @@ def test_every_known_mistake_exits_with_2(
     assert ended.value.code == 2
     assert re.search(r"^deploy\.toml(:\d+)?: ", err)
     assert "in the manifest\n" in err
+
+
+def test_validate_looks_into_jobs(project: Project) -> None:
+    project.write(1, more='[jobs.up]\nrun = "runtime_upgrad"\n[jobs.mass]\nrun = "mass_redeploy"\nselct = ["a"]\n')
+    end = run(project.root, "validate")
+    assert end.code == 2
+    assert re.search(
+        r'deploy\.toml:\d+: jobs\.up: there is no job "runtime_upgrad"; did you mean "runtime_upgrade"\?', end.err
+    )
+    assert 'jobs.mass: job "mass" (mass_redeploy) takes no parameter "selct"' in end.err
+
+
+def test_validate_warns_of_exceptions_that_have_expired(project: Project) -> None:
+    skip = '{ function = "old", reason = "vendor", owner = "ann", until = 2020-01-01 }'
+    project.write(
+        1, more=f'[jobs.up]\nrun = "runtime_upgrade"\nfrom = ["python38"]\nto = "python312"\nskip = [{skip}]\n'
+    )
+    end = run(project.root, "validate")
+    assert end.code == 0, end.err
+    assert "jobs.up: the exception of old (owner ann) expired on 2020-01-01: the job will not run" in end.out
