@@ -50,7 +50,29 @@ def build(
     ours = {version.function_id for version in have.versions.values() if read_stamp(version.description) is not None}
     planner = _Planner(have, ours, forced, adopt)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in wants.items()]
-    return Plan(_interleaved(units))
+    return Plan(_interleaved(_each_once(units)))
+
+
+def _each_once(units: list[Unit]) -> list[Unit]:
+    """Leave alone what several units are about: one by its id, another by its name, say."""
+    keys: dict[str, list[str]] = {}
+    for unit in units:
+        if unit.function_id is not None:
+            keys.setdefault(unit.function_id, []).append(unit.key)
+    return [
+        _blocked(unit.spec, _meant_twice(unit.function_id, keys[unit.function_id]))
+        if unit.function_id is not None and len(keys[unit.function_id]) > 1
+        else unit
+        for unit in units
+    ]
+
+
+def _meant_twice(function_id: str, keys: list[str]) -> Failure:
+    return Failure(
+        f"{', '.join(sorted(keys))} are one live function, {function_id}",
+        kind="same function",
+        advice="take all but one of them out, or correct `id`, `name` or `folder_id`",
+    )
 
 
 def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:

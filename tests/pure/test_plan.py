@@ -181,6 +181,13 @@ def test_a_missing_entry_file_is_an_error_before_anything_is_sent() -> None:
     assert "index.py" in unit.reason
 
 
+def test_two_names_for_one_live_function_are_both_blocked() -> None:
+    there = live(spec("f"))
+    plan = build({"f": spec("f"), "g": spec("g", id="id-f")}, there, {}, {})
+    assert {unit.action for unit in plan.units} == {Action.BLOCKED}
+    assert {unit.reason for unit in plan.units} == {"f, g are one live function, id-f"}
+
+
 def test_folders_take_turns() -> None:
     wants = {
         key: spec(key, folder_id=folder, create=True)
