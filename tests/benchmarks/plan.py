@@ -66,6 +66,7 @@ def main(functions: int) -> None:
     sys.stdout.write(f"{functions} functions, {2 * functions} versions\n")
     sys.stdout.write(f"validate {validate_s:.2f} CPU s, plan {plan_s:.2f} CPU s, × {plan_s / validate_s:.1f}\n")
     sys.stdout.write(f"calls: {dict(calls)}\n")
+    sys.stdout.write(f"peak memory: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10} MiB\n")
 
 
 if __name__ == "__main__":

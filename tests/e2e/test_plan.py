@@ -1,0 +1,159 @@
+"""`plan`, adoption, and the ways to select."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from orchestrator.errors import Code
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Fault, Faults, Trouble
+from orchestrator.sandbox.memory.seeds import Seeds
+from tests.clouds import body
+from tests.e2e.harness import Cloud, Ended, Project, embedded, run
+
+
+def plan(project: Project, cloud: Cloud, *more: str) -> Ended:
+    return run(project.root, "plan", *more, environ=cloud.environ())
+
+
+def deploy(project: Project, cloud: Cloud, *more: str) -> Ended:
+    return run(project.root, "deploy", "--yes", *more, environ=cloud.environ())
+
+
+def change(project: Project, old: str, new: str) -> None:
+    project.manifest.write_text(project.manifest.read_text().replace(old, new))
+
+
+def test_detailed_exit_codes(cloud: Cloud, project: Project) -> None:
+    project.write(2)
+    changes = plan(project, cloud, "--detailed-exitcode")
+    assert (changes.code, changes.out.count("create")) == (2, 3)  # two functions, and the count
+    assert plan(project, cloud).code == 0
+    assert cloud.functions(project.folder_id) == []
+    assert deploy(project, cloud).code == 0
+    none = plan(project, cloud, "--detailed-exitcode")
+    assert (none.code, none.out.splitlines()[-1]) == (0, "plan: 2 unchanged")
+    change(project, 'source = "src/f001"', 'source = "src/nowhere"')
+    assert plan(project, cloud, "--detailed-exitcode", "f001").code == 1
+    change(project, "[functions", "[function")
+    assert plan(project, cloud, "--detailed-exitcode").code == 1
+    assert plan(project, cloud).code == 2
+
+
+def test_a_plan_leaves_no_run_and_asks_nothing(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    assert plan(project, cloud).code == 0
+    assert run(project.root, "runs").out == "no runs yet\n"
+
+
+def test_a_plan_as_data_has_every_function_with_its_reason(cloud: Cloud, project: Project) -> None:
+    project.write(2)
+    deploy(project, cloud)
+    change(project, 'timeout = "3s"', 'timeout = "4s"\nenvironment = { LEVEL = "hidden" }')
+    end = plan(project, cloud, "-o", "json")
+    found = json.loads(end.out)
+    assert found["counts"] == {"new version": 2}
+    assert {unit["reason"] for unit in found["units"]} == {"timeout 3s → 4s; environment: +LEVEL"}
+    assert "hidden" not in end.out + end.err
+
+
+def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, served):
+        made = served.cloud.functions.create({"folderId": project.folder_id, "name": "f000"})
+        sent = body(made["metadata"]["functionId"], environment={"DB_URL": "hidden"}, serviceAccountId="aje1")
+        served.cloud.versions.create(sent)
+        blocked = deploy(project, cloud)
+        assert blocked.code == 1
+        assert "would take away environment DB_URL; service account aje1" in blocked.out
+        assert "--adopt" in blocked.out
+        assert len(cloud.versions(project.folder_id)) == 1
+        assert plan(project, cloud, "--detailed-exitcode").code == 1
+        adopted = deploy(project, cloud, "--adopt")
+        assert adopted.code == 0, adopted.err
+        assert "environment: -DB_URL" in adopted.err
+        served.cloud.versions.create(sent | {"environment": {"HOT": "fix"}})
+        drift = plan(project, cloud)
+        assert "drift: " in drift.out
+        assert "would take away environment HOT" in drift.out
+        shown = run(project.root, "show", "-o", "json")
+    assert "hidden" not in blocked.out + blocked.err + adopted.err + drift.out + shown.out
+    (function,) = json.loads(shown.out)["functions"]
+    assert function["before"]["environment"] == ["DB_URL"]  # what was live before, without values
+    assert function["before"]["serviceAccountId"] == "aje1"
+    assert function["base_version_id"]
+
+
+def test_a_new_secret_version_is_a_change(tmp_path: Path, project: Project) -> None:
+    secret = 'secrets = [{ environment_variable = "TOKEN", name = "db", key = "password" }]\n'
+    project.write(1, defaults=secret)
+    seeds = Seeds()
+    seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v1", keys=["password"])
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0"), seeds=seeds) as (cloud, _):
+        assert deploy(project, cloud).code == 0
+        assert plan(project, cloud, "--detailed-exitcode").code == 0
+        seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v2", keys=["password"])
+        assert "f000  new version  secrets: ~TOKEN" in plan(project, cloud).out
+
+
+def test_what_cannot_be_resolved_stops_that_function_alone(cloud: Cloud, project: Project) -> None:
+    project.write(2)
+    change(project, "[functions.f001]\n", '[functions.f001]\nservice_account = "nobody"\n')
+    end = plan(project, cloud)
+    assert end.code == 0, end.err
+    assert "f001  blocked      folder" in end.out
+    assert 'has no service account named "nobody"; correct `service_account`, or give its id' in end.out
+    assert "f000  create" in end.out
+
+
+def test_a_listing_that_breaks_off_is_an_error_and_no_empty_cloud(tmp_path: Path, project: Project) -> None:
+    project.write(12)
+    faults = Faults()
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0"), faults=faults) as (cloud, served):
+        assert deploy(project, cloud).code == 0
+        faults.fail_next("listVersions", Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied")))
+        end = deploy(project, cloud)
+        assert end.code == 6, end.err
+        assert "what is live cannot be read" in end.err
+        assert len(served.cloud.versions.list({"folderId": project.folder_id})["versions"]) == 12
+
+
+def test_failed_selects_what_the_last_run_left_undone(tmp_path: Path, project: Project) -> None:
+    project.write(4)
+    faults = Faults(failing_functions=["f001", "f002"])
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+        none = deploy(project, cloud, "--failed")
+        assert (none.code, none.err.splitlines()[0]) == (
+            2,
+            "error: there is no run yet whose failures could be selected",
+        )
+        assert deploy(project, cloud).code == 1
+        faults.failing_functions.clear()
+        again = deploy(project, cloud, "--failed")
+        assert again.code == 0, again.err
+        assert "2 functions: 2 deployed" in again.out
+        assert deploy(project, cloud, "--failed").code == 2
+        assert "nothing failed in the last run" in deploy(project, cloud, "--failed").err
+
+
+def test_names_may_come_from_a_file(cloud: Cloud, project: Project) -> None:
+    project.write(4)
+    names = project.root / "names.txt"
+    names.write_text("# the first two\nf000\n\nf001  # that one\n")
+    assert plan(project, cloud, "@names.txt").out.splitlines()[-1] == "plan: 2 create"
+    names.write_text("f00x\n")
+    wrong = plan(project, cloud, "@names.txt")
+    assert (wrong.code, wrong.err.splitlines()[0]) == (2, 'error: no function matches "f00x"')
+    names.write_text("\n")
+    assert "the list of functions names.txt is empty" in plan(project, cloud, "@names.txt").err
+    assert "cannot be read: No such file" in plan(project, cloud, "@nowhere.txt").err
+
+
+def test_a_job_may_be_narrowed(cloud: Cloud, project: Project) -> None:
+    project.write(3, more='[jobs.all]\nrun = "mass_redeploy"\n')
+    end = run(project.root, "run", "all", "f00[12]", "--dry-run", environ=cloud.environ())
+    assert end.out.splitlines()[-1] == "plan: 2 create"
+    wrong = run(project.root, "run", "all", "f009", "--dry-run", environ=cloud.environ())
+    assert wrong.code == 2
+    assert 'no function matches "f009"' in wrong.err
