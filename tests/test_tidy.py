@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -196,6 +197,12 @@ def test_every_public_name_says_what_it_promises() -> None:
         and not ast.get_docstring(node)
     ]
     assert silent == []
+
+
+def test_every_room_is_shipped() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    rooms = {".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES}
+    assert set(declared) == rooms | {"orchestrator.jobs"}
 
 
 def test_every_command_and_option_is_documented() -> None:
