@@ -74,9 +74,14 @@ _cloud = _options(
     _option("--bucket", help="The bucket for packages, instead of the manifest's."),
     _option("--adopt", is_flag=True, help="Let new versions take away what versions made by hand have."),
     _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
+    _option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
+    _option(
+        "--max-outage", default="30m", metavar="DURATION",
+        help="Pause this long where the cloud does not answer any more, before giving up.",
+    ),
     _output,
     _logging,
-)
+)  # fmt: skip
 _force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
 _changing = _options(
     _option("--yes", "-y", is_flag=True, help="Do not ask."),

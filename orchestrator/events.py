@@ -73,6 +73,22 @@ class WaveStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OutageBegan(Event):
+    """The cloud does not answer any more: the run pauses."""
+
+    kind: ClassVar[str] = "outage_began"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutageEnded(Event):
+    """The cloud answers again: the run goes on."""
+
+    kind: ClassVar[str] = "outage_ended"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted(Event):
     """A unit enters a step."""
 
@@ -188,6 +204,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunStarted,
         UnitPlanned,
         WaveStarted,
+        OutageBegan,
+        OutageEnded,
         StepStarted,
         StepFinished,
         StepRetried,

@@ -53,6 +53,22 @@ def judge(error: CloudError) -> Verdict:
     return Verdict.PERMANENT
 
 
+def is_silence(error: CloudError) -> bool:
+    """Say whether an error is no answer of the service: nothing usable came back, or what stands before it said 503.
+
+    | error                           | silence |
+    | ---                             | ---     |
+    | no code, nothing was sent       | yes     |
+    | no code, no HTTP status         | yes     |
+    | no code, HTTP 502, 503, 504     | yes     |
+    | UNAVAILABLE, DEADLINE_EXCEEDED  | yes     |
+    | anything else                   | no      |
+    """
+    if error.code is None:
+        return error.http_status is None or error.http_status in (502, 503, 504)
+    return error.code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+
+
 def _is_static(error: CloudError) -> bool:
     if error.quota:
         return error.quota.rsplit(".", 1)[-1] in _STATIC_QUOTAS
@@ -121,6 +137,27 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
         return ""
     allowed = max_failures if isinstance(max_failures, int) else units * float(max_failures.rstrip("%")) / 100
     return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
+
+
+BREAKER = 5  # functions in a row that are refused alike
+
+
+def refused_alike(failures: Sequence[tuple[str, str]]) -> str:
+    """Say why a run must stop that nothing but refusals of one kind came out of lately, "" where it need not.
+
+    `failures`: (kind, message) of the last ends, oldest first; of an end that was no refusal ("", "").
+
+    | the last five ends                             | stops |
+    | ---                                            | ---   |
+    | PERMISSION_DENIED of the same words, each      | yes   |
+    | the same, but one was deployed or failed later | no    |
+    | refusals of different kinds or words           | no    |
+    | fewer than five                                | no    |
+    """
+    last = failures[-BREAKER:]
+    if len(last) < BREAKER or len(set(last)) > 1 or not last[0][0]:
+        return ""
+    return f"{BREAKER} functions in a row were refused alike: {last[0][0]}: {last[0][1]}"
 
 
 def _count(share: int | str, units: int) -> int:

@@ -36,6 +36,7 @@ from orchestrator.model import (
 from orchestrator.package import archive
 from orchestrator.pipeline.inventory import read_sources, resolve_names
 from orchestrator.pipeline.live import read_live
+from orchestrator.pipeline.outage import MAX_S, Outage
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
@@ -109,6 +110,7 @@ class Bench:
     storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
     limits: Limits = field(default_factory=Limits)
     seed: int = 1
+    outage_s: float = MAX_S
 
     def __post_init__(self) -> None:
         self.objects = Objects(None, [BUCKET])
@@ -142,6 +144,7 @@ class Bench:
             rng=random.Random(self.seed),
             storage=self.storage,
             limits=self.limits,
+            outage=Outage(self.outage_s),
         )
 
     def emit(self, event: Event) -> None:

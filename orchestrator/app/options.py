@@ -45,6 +45,8 @@ class RunOptions:
     output: str = "text"
     events: str | None = None
     lock_timeout_s: float = 0.0
+    start_timeout_s: float = 10.0
+    max_outage_s: float = 1800.0
     job: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     status: bool = False
@@ -62,7 +64,10 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     given = dict(given)
     log = LogOptions(given.pop("log_level"), given.pop("log_format"))
     job = given.pop("job", "")
-    timeout_s = seconds("--lock-timeout", given.pop("lock_timeout"))
+    times: dict[str, Any] = {
+        f"{name}_s": seconds(f"--{name.replace('_', '-')}", given.pop(name))
+        for name in ("lock_timeout", "start_timeout", "max_outage")
+    }
     parameters = dict(_parameter(text) for text in given.pop("param", ()))
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
@@ -70,7 +75,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         state_dir=given.pop("state"),
         patterns=given.pop("functions"),
         dry_run=verb == "plan" or given.pop("dry_run"),
-        lock_timeout_s=timeout_s,
+        **times,
         parameters=parameters,
         log=log,
         **given,

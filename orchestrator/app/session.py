@@ -24,6 +24,7 @@ from orchestrator.journal.lock import lock
 from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
+from orchestrator.pipeline.outage import Outage
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
 from orchestrator.report.redact import Redactor
@@ -81,7 +82,9 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, reda
     if options.sandbox:
         served = await stack.enter_async_context(sandbox(state_dir, [storage.bucket] if storage.bucket else []))
         address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
-    connection = await stack.enter_async_context(connect(address, request.environ, version=__version__))
+    connection = await stack.enter_async_context(
+        connect(address, request.environ, version=__version__, patience_s=options.start_timeout_s)
+    )
     for warning in connection.warnings:
         output.warn(warning)
     packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
@@ -100,6 +103,7 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, reda
         storage=storage,
         limits=manifest.limits,
         cloud_id=address.cloud_id,
+        outage=Outage(options.max_outage_s),
     )
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     endpoint = SANDBOX if options.sandbox else connection.endpoint

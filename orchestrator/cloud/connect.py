@@ -18,6 +18,7 @@ from orchestrator.cloud.proxies import is_loopback
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, StartError
 from orchestrator.model import CloudAddress
+from orchestrator.pipeline.retry import patiently
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,18 @@ async def connect(
     *,
     version: str,
     overrides: Mapping[str, str] | None = None,
+    patience_s: float = 0.0,
 ) -> AsyncIterator[Connection]:
     """Discover the services and get a first token, so that what is wrong shows before anything is sent.
 
-    `overrides`: service id → base URL, instead of the discovered one. Raises `StartError` (exit 6) on entering.
+    `overrides`: service id → base URL, instead of the discovered one. `patience_s`: how long an answer that may come is
+    waited for. Raises `StartError` (exit 6) on entering.
     """
     async with open_transport(environ, version=version) as transport:
-        endpoints = await discover(transport, address.endpoint, overrides)
+        endpoints = await discover(transport, address.endpoint, overrides, patience_s=patience_s)
         tokens = token_source(environ, transport, endpoints)
         try:
-            await tokens.token()
+            await patiently(tokens.token, for_s=patience_s)
         except CloudError as error:
             raise StartError(
                 f"no IAM token from {tokens.origin}: {error.message}{facts(error)}", advice=tokens.advice

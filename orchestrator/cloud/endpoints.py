@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from orchestrator.cloud.failures import facts
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError, StartError
+from orchestrator.pipeline.retry import patiently
 
 FUNCTIONS = "serverless-functions"
 OPERATION = "operation"
@@ -69,14 +70,19 @@ def clean_endpoint(endpoint: str) -> str:
     return clean
 
 
-async def discover(transport: Transport, endpoint: str, overrides: Mapping[str, str] | None = None) -> Endpoints:
-    """Ask `GET {endpoint}/endpoints`. `overrides`: service id → base URL, instead of what is answered.
+async def discover(
+    transport: Transport, endpoint: str, overrides: Mapping[str, str] | None = None, *, patience_s: float = 0.0
+) -> Endpoints:
+    """Ask `GET {endpoint}/endpoints`, again and again for `patience_s`. `overrides`: service id → base URL, instead of
+    what is answered.
 
     Raises `StartError` where the endpoint cannot be reached, answers nonsense, or lacks what every run needs.
     """
     endpoint = clean_endpoint(endpoint)
     try:
-        answer = await transport.request("GET", f"{endpoint}/endpoints", name="list endpoints")
+        answer = await patiently(
+            lambda: transport.request("GET", f"{endpoint}/endpoints", name="list endpoints"), for_s=patience_s
+        )
     except CloudError as error:
         raise StartError(
             f"the endpoint {endpoint} gives no list of services: {error.message}{facts(error)}",

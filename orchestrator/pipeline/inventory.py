@@ -139,7 +139,7 @@ class _Resolver:
         async with self._asking.setdefault(key, anyio.Lock()):
             if key not in self._known:
                 try:
-                    self._known[key] = await retried(ask, rng=self._world.rng)
+                    self._known[key] = await retried(ask, rng=self._world.rng, outage=self._world.outage)
                 except CloudError as error:
                     raise _UnresolvedError(failure.of_call(error)) from error
             return self._known[key]

@@ -39,7 +39,7 @@ async def read_live(
     # Whether a version made by hand came after one of ours shows in the older ones alone.
     await each(sorted(reader.foreign - set(many)), reader.folder, at_once=_AT_ONCE)
     await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
-    known = await retried(world.functions.list_runtimes, rng=world.rng) if runtimes else ()
+    known = await retried(world.functions.list_runtimes, rng=world.rng, outage=world.outage) if runtimes else ()
     versions = reader.versions.values()
     return have(reader.functions.values(), versions, clouds=reader.clouds, runtimes=known, read_at=read_at)
 
@@ -111,4 +111,4 @@ class _Reader:
             raise
 
     async def _read(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await retried(call, rng=self._world.rng)
+        return await retried(call, rng=self._world.rng, outage=self._world.outage)

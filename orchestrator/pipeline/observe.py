@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.differences import differences
-from orchestrator.errors import CloudError
+from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.have import LATEST, Have
 from orchestrator.model import (
     Action,
@@ -43,7 +43,7 @@ async def observe(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> 
         return {}
     try:
         have = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()])
-    except CloudError as error:
+    except (CloudError, InterruptedRunError) as error:
         reason = f"what is live could not be read back: {error.message}"
         return {
             key: Unknown(reason, version_id=outcome.version_id)

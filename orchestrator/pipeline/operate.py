@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 
 import anyio
 import structlog
@@ -135,24 +134,26 @@ class Operator:
 
     async def _accepted(self, call: Call, attempt: Attempt) -> tuple[Slot, Operation]:
         """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
-        for tries in count(1):
+        tries = 1
+        while True:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
                 slot = await self.slots.acquire(call.domain)
-                await self._paced(slot)
+                await self._on_its_way(slot)
             try:
                 with self.step(attempt.key, call.step):
                     return slot, await self._send(call, attempt)
             except CloudError as error:
                 slot.release()
                 await self._again(call, attempt, error, tries)
+                tries += not self.world.outage.on
             except BaseException:
                 slot.release()
                 raise
-        raise AssertionError  # count() never ends
 
-    async def _paced(self, slot: Slot) -> None:
+    async def _on_its_way(self, slot: Slot) -> None:
         try:
             await self.pace.turn()
+            await self.world.outage.gate()
         except BaseException:
             slot.release()
             raise
@@ -165,21 +166,25 @@ class Operator:
         )  # fmt: skip
         before, attempt.unsure = attempt.unsure, True
         try:
-            return await call.send(call.idempotency_key)
+            operation = await call.send(call.idempotency_key)
         except CloudError as error:
+            self.world.outage.failed(error)
             # A refusal says nothing of an earlier try whose answer was lost.
             attempt.unsure = before or policy.judge(error) is policy.Verdict.UNSURE
             raise
+        self.world.outage.answered()
+        return operation
 
     async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: int) -> None:
         """Wait before the next try, or raise what this error means for the unit."""
         if policy.judge(error) is policy.Verdict.TOKEN:
             raise InterruptedRunError(error.message, advice=error.advice) from error
-        if not policy.worth_retrying(error, tries):
+        lost = self.world.outage.on  # then it counts as no try
+        if not lost and not policy.worth_retrying(error, tries):
             if attempt.unsure:
                 raise UnsettledError(f"no usable answer to {call.name}: {error.message}") from error
             raise StepFailedError(call.step, failure.of_call(error)) from error
-        wait_s = policy.backoff_s(tries, self.world.rng, error.retry_after_s)
+        wait_s = 0.0 if lost else policy.backoff_s(tries, self.world.rng, error.retry_after_s)
         self.retrying(attempt.key, call.step)(tries, wait_s, error)
         with self.stop.interruptible():
             await anyio.sleep(wait_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,7 +12,7 @@ import structlog
 
 from orchestrator import policy
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.events import UnitEnded, WaveStarted
+from orchestrator.events import OutageBegan, OutageEnded, UnitEnded, WaveStarted
 from orchestrator.have import Have
 from orchestrator.model import (
     Action,
@@ -22,6 +23,7 @@ from orchestrator.model import (
     Outcome,
     Plan,
     Rollout,
+    Step,
     Unchanged,
     Unit,
     Unknown,
@@ -38,6 +40,8 @@ from orchestrator.pipeline.unit import Deployer
 from orchestrator.pipeline.world import World
 
 _AT_ONCE = Rollout()
+# Steps in which a call is refused at once; what fails later says something of that function alone.
+_CALLS = {Step.UPLOAD, Step.FUNCTION, Step.CREATE, Step.TAG}
 ADMITTED_MAX = 256  # units with a coroutine: packaging and uploads run this far ahead of the slots
 
 
@@ -47,7 +51,7 @@ class Result:
 
     outcomes: dict[str, Outcome]
     interruption: InterruptedRunError | None = None
-    breach: str = ""  # why `max_failures` stopped the run
+    breach: str = ""  # why too many failures stopped the run
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class _Run:
     units: int  # that something is done for
     failed: int = 0
     breach: str = ""
+    ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=policy.BREAKER))
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     interruption: InterruptedRunError | None = None
@@ -70,9 +75,12 @@ class _Run:
         self.outcomes[unit.key] = outcome
         self.attempts.pop(unit.key, None)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
+        self.ends.append(_refusal(outcome, unit))
         if isinstance(outcome, Failed) and not self.breach:
             self.failed += 1
-            self.breach = policy.breach(self.failed, self.units, self.rollout.max_failures)
+            self.breach = policy.breach(self.failed, self.units, self.rollout.max_failures) or policy.refused_alike(
+                tuple(self.ends)
+            )
             if self.breach:
                 self.stop.request(self.breach)
 
@@ -106,7 +114,11 @@ async def execute(
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
     limits = world.limits
     tracker = Tracker(
-        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng
+        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng,
+        outage=world.outage,
+    )  # fmt: skip
+    world.outage.changed = lambda why, seconds: emit(
+        OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )
     operator = Operator(world, emit, stop, Slots(limits), Pace(limits.requests_per_second), tracker)
     changes = tuple(unit for unit in plan.units if unit.action is not Action.UNCHANGED)
@@ -159,6 +171,16 @@ async def _wave(units: list[Unit], run: _Run) -> None:
                 run.end(unit, Cancelled(run.stop.reason))
                 continue
             group.start_soon(run.one, unit)
+
+
+def _refusal(outcome: Outcome, unit: Unit) -> tuple[str, str]:
+    """Give the kind and the words of a refused call, but for the function's own names: those of two can be compared."""
+    if not isinstance(outcome, Failed) or outcome.step not in _CALLS:
+        return "", ""
+    words = outcome.failure.message
+    for own in (unit.function_id, unit.spec.name, unit.base_version_id):
+        words = words.replace(own, "…") if own else words
+    return outcome.failure.kind, words
 
 
 def _settled(unit: Unit) -> Outcome | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
 from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.model import Operation
+from orchestrator.pipeline.outage import Outage
 from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.retry import heard
 from orchestrator.ports import Operations
 
 _FIRST_POLL_S = 0.5
@@ -30,7 +33,10 @@ class Tracked:
 class Tracker:
     """Polls each Operation on its own, more and more rarely, within one common rate."""
 
-    def __init__(self, operations: Operations, *, pace: Pace, deadline_s: float, rng: random.Random) -> None:
+    def __init__(
+        self, operations: Operations, *, pace: Pace, deadline_s: float, rng: random.Random, outage: Outage
+    ) -> None:
+        self._outage = outage
         self._operations = operations
         self._pace = pace
         self._deadline_s = deadline_s
@@ -40,20 +46,21 @@ class Tracker:
         """Wait until the Operation is `done`, or its deadline has passed.
 
         `error` before `done` means that the cloud is still undoing, so it waits. A poll that fails is never the
-        Operation's failure. Raises `InterruptedRunError` where the token is not accepted any more.
+        Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` where the token is
+        not accepted any more, or an outage lasts too long.
         """
-        deadline_at = anyio.current_time() + self._deadline_s
+        deadline_at = anyio.current_time() + self._deadline_s - self._outage.lost_s()
         interval_s, failures = _FIRST_POLL_S, 0
         while not operation.done:
             wait_s = max(operation.poll_after_s or 0.0, interval_s * self._rng.uniform(0.9, 1.1))
-            left_s = deadline_at - anyio.current_time()
+            left_s = deadline_at + self._outage.lost_s() - anyio.current_time()
             if left_s <= 0:
                 return Tracked(operation, f"not done after {self._deadline_s:.0f} s")
             await anyio.sleep(min(wait_s, left_s))
             interval_s = min(_LONGEST_POLL_S, interval_s * _GROWTH)
             await self._pace.turn()
             try:
-                operation = await self._operations.get(operation.id)
+                operation = await heard(partial(self._operations.get, operation.id), self._outage)
                 failures = 0
             except CloudError as error:
                 if policy.judge(error) is policy.Verdict.TOKEN:

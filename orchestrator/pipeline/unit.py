@@ -107,6 +107,7 @@ class Deployer:
                 stored = await retried(
                     partial(store.put_once, bucket, key, package, progress),
                     rng=world.rng,
+                    outage=world.outage,
                     on_retry=self.operator.retrying(unit.key, Step.UPLOAD),
                 )
             except PackageError as error:
@@ -150,7 +151,7 @@ class Deployer:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 find = partial(world.functions.find_function, spec.folder_id, spec.name)
-                found = await retried(find, rng=world.rng)
+                found = await retried(find, rng=world.rng, outage=world.outage)
             except CloudError:
                 break
             if found is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.model import Limits, Storage
+from orchestrator.pipeline.outage import Outage
 from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
 
 
@@ -26,3 +27,4 @@ class World:
     storage: Storage
     limits: Limits
     cloud_id: str | None = None  # of all folders; None: asked for each
+    outage: Outage = field(default_factory=Outage)

@@ -14,6 +14,8 @@ from orchestrator.events import (
     Event,
     OperationAccepted,
     OperationDone,
+    OutageBegan,
+    OutageEnded,
     PackageStored,
     Requested,
     RunEnded,
@@ -116,6 +118,14 @@ def _wave(event: WaveStarted) -> _Line:
     return "info", "wave started", {"wave": f"{event.number}/{event.waves}", "functions": event.units}
 
 
+def _outage_began(event: OutageBegan) -> _Line:
+    return "warning", "the cloud does not answer: the run pauses", {"reason": event.reason}
+
+
+def _outage_ended(event: OutageEnded) -> _Line:
+    return "warning", "the cloud answers again: the run goes on", {"seconds": round(event.seconds, 1)}
+
+
 def _run_ended(event: RunEnded) -> _Line:
     facts: dict[str, Any] = {"exit_code": event.exit_code}
     if event.reason:
@@ -173,6 +183,8 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     RunStarted: _run_started,
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
     WaveStarted: _wave,
+    OutageBegan: _outage_began,
+    OutageEnded: _outage_ended,
     StepStarted: _fields("step started", "step"),
     StepFinished: _finished,
     StepRetried: _retried,

@@ -42,6 +42,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
     }
+    # Nobody in these tests waits for a network to come.
+    kept["ORCHESTRATOR_START_TIMEOUT"] = "0s"
     return kept | {"TERM": "xterm", "TZ": "UTC", "ORCHESTRATOR_RECORD": str(RECORD)} | dict(extra or {})
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.events import (
     EVENTS,
     Event,
+    OutageBegan,
+    OutageEnded,
     UnitEnded,
     WaveStarted,
     from_dict,
@@ -29,7 +31,14 @@ OUTCOMES = [
     Cancelled(),
     Unknown("the answer was lost", "operation-1", "version-1"),
 ]
-A_RUN = [started(units=1), WaveStarted(1.0, 1, 3, 10), *deployment("f"), ended(1, reason="stopped")]
+A_RUN = [
+    started(units=1),
+    WaveStarted(1.0, 1, 3, 10),
+    OutageBegan(1.0, "no answer"),
+    OutageEnded(9.0, 8.0),
+    *deployment("f"),
+    ended(1, reason="stopped"),
+]
 
 
 def through_json(event: Event) -> Event:
