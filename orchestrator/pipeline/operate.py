@@ -82,6 +82,7 @@ class Operator:
     pace: Pace
     tracker: Tracker
     kept: list[Slot] = field(default_factory=list)  # of Operations whose end was not seen: theirs until the run ends
+    used_up: dict[tuple[str, str], Failure] = field(default_factory=dict)  # (call, cloud): a static quota is, for good
 
     @contextmanager
     def step(self, key: str, step: Step) -> Iterator[None]:
@@ -139,6 +140,10 @@ class Operator:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
                 slot = await self.slots.acquire(call.domain)
                 await self._on_its_way(slot)
+            used_up = self.used_up.get((call.name, call.domain.cloud))
+            if used_up is not None and not attempt.unsure:
+                slot.release()
+                raise StepFailedError(call.step, used_up)
             try:
                 with self.step(attempt.key, call.step):
                     return slot, await self._send(call, attempt)
@@ -183,7 +188,12 @@ class Operator:
         if not lost and not policy.worth_retrying(error, tries):
             if attempt.unsure:
                 raise UnsettledError(f"no usable answer to {call.name}: {error.message}") from error
-            raise StepFailedError(call.step, failure.of_call(error)) from error
+            failed = failure.of_call(error)
+            if (
+                policy.judge(error) is policy.Verdict.QUOTA and not call.function_id
+            ):  # of the cloud, not of one function
+                self.used_up[call.name, call.domain.cloud] = failed
+            raise StepFailedError(call.step, failed) from error
         wait_s = 0.0 if lost else policy.backoff_s(tries, self.world.rng, error.retry_after_s)
         self.retrying(attempt.key, call.step)(tries, wait_s, error)
         with self.stop.interruptible():

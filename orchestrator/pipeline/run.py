@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from orchestrator import policy
-from orchestrator.errors import InterruptedRunError, JournalError
+from orchestrator.errors import Code, InterruptedRunError, JournalError
 from orchestrator.events import OutageBegan, OutageEnded, UnitEnded, WaveStarted
 from orchestrator.have import Have
 from orchestrator.model import (
@@ -176,6 +176,8 @@ async def _wave(units: list[Unit], run: _Run) -> None:
 def _refusal(outcome: Outcome, unit: Unit) -> tuple[str, str]:
     """Give the kind and the words of a refused call, but for the function's own names: those of two can be compared."""
     if not isinstance(outcome, Failed) or outcome.step not in _CALLS:
+        return "", ""
+    if outcome.failure.kind == Code.RESOURCE_EXHAUSTED.name:  # a quota of new functions, say: the others may go on
         return "", ""
     words = outcome.failure.message
     for own in (unit.function_id, unit.spec.name, unit.base_version_id):

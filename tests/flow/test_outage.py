@@ -16,6 +16,7 @@ from orchestrator.pipeline.outage import Outage
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.stop import Stop
 from orchestrator.sandbox.memory.faults import Fault, Faults, Rates, Trouble
+from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.virtual_time import run
 from tests.engine import Bench, sources
 from tests.flow.test_run import kinds
@@ -149,3 +150,14 @@ def test_builds_that_fail_alike_stop_nothing(tmp_path: Path) -> None:
     assert kinds(outcomes) == {"Failed": 20, "Deployed": 10}
     assert not [o for o in outcomes.values() if isinstance(o, Failed) and o.step.value != "track"]
     assert [event for event in bench.events if isinstance(event, OperationAccepted)]
+
+
+def test_a_quota_of_functions_that_is_used_up_stops_new_functions_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1", quotas=Quotas(functions_per_cloud=10))
+    bench.deploy(sources(tmp_path, 10))
+    asked = bench.wire.calls["create function"]
+    changed = sources(tmp_path, 60).replace('memory = "128MB"', 'memory = "256MB"')
+    outcomes = bench.deploy(changed)
+    assert kinds(outcomes) == {"Deployed": 10, "Failed": 50}
+    assert bench.wire.calls["create function"] - asked <= 20  # those that were on their way
+    assert bench.result.breach == ""
