@@ -66,13 +66,11 @@ _selection = _options(
     _option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label."),
     _option("--failed", is_flag=True, help="Only what the last run did not bring to a good end."),
 )
-_cloud = _options(
+_reach = _options(
     _config,
     _state,
-    _option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
     _option("--endpoint", metavar="URL", help="Another installation of the cloud."),
     _option("--bucket", help="The bucket for packages, instead of the manifest's."),
-    _option("--adopt", is_flag=True, help="Let new versions take away what versions made by hand have."),
     _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
     _option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
     _option(
@@ -82,12 +80,19 @@ _cloud = _options(
     _output,
     _logging,
 )  # fmt: skip
+_cloud = _options(
+    _option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
+    _option("--adopt", is_flag=True, help="Let new versions take away what versions made by hand have."),
+    _reach,
+)
+_param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
+_events = _option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
 _force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
 _changing = _options(
     _option("--yes", "-y", is_flag=True, help="Do not ask."),
     _option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
     _option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
-    _option("--events", metavar="FILE", help="Write every event to a file as NDJSON."),
+    _events,
 )
 
 
@@ -124,7 +129,7 @@ def plan(**given: Any) -> int:
 @cli.command()
 @click.argument("job")
 @_selection
-@click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
+@_param
 @_option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
 @_option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
 @_changing
@@ -140,6 +145,22 @@ def run(**given: Any) -> int:
     from orchestrator.app.jobs import run_command  # noqa: PLC0415 - heavy imports only when needed
 
     return run_command(given)
+
+
+@cli.command()
+@click.argument("run", default="last")
+@_param
+@_events
+@_reach
+def resume(**given: Any) -> int:
+    """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
+
+    Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
+    done where it is still what the run was about.
+    """
+    from orchestrator.app.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return resume_command(given)
 
 
 @cli.command()

@@ -44,6 +44,7 @@ class RunStarted(Event):
     units: int
     program: str  # our version
     schema: int = SCHEMA
+    resumes: str = ""  # the id of the run that this one takes up
 
 
 @dataclass(frozen=True, slots=True)

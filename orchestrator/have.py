@@ -24,6 +24,7 @@ class Have:
     clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
     runtimes: tuple[str, ...] = ()  # that versions can be made with; empty: not asked
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
+    whole: frozenset[str] = frozenset()  # ids of the folders of which every Function and Version was read
 
     def latest(self, function_id: str) -> Version | None:
         """Find the Version that `$latest` stands for."""
@@ -42,6 +43,7 @@ def have(
     clouds: Mapping[str, str] | None = None,
     runtimes: tuple[str, ...] = (),
     read_at: datetime | None = None,
+    whole: Iterable[str] = (),
 ) -> Have:
     """Index what the listings gave."""
     functions, versions = tuple(functions), tuple(versions)
@@ -53,4 +55,5 @@ def have(
         clouds=clouds or {},
         runtimes=runtimes,
         read_at=read_at,
+        whole=frozenset(whole),
     )

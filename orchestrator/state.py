@@ -95,6 +95,7 @@ class RunState:
     endpoint: str = ""
     manifest: str = ""
     program: str = ""
+    resumes: str = ""  # the run that this one takes up
     total: int = 0  # units of the plan
     started_at: float | None = None
     ended_at: float | None = None
@@ -131,6 +132,7 @@ def fold(events: Iterable[Event]) -> RunState:
 def _run_started(state: RunState, event: RunStarted) -> None:
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
     state.manifest, state.program, state.total = event.manifest, event.program, event.units
+    state.resumes = event.resumes
     state.started_at = event.at
 
 

@@ -23,6 +23,7 @@ RINGS = [
     {
         "manifest", "plan", "policy", "events", "state", "request", "stamp", "differences", "entrypoint", "decode",
         "have", "selection", "job", "copying", "adoption", "schedule", "redeploy",
+        "resume",
     },
     {"ports"},
     {"pipeline"},

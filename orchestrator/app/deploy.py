@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator import __version__
@@ -15,12 +16,12 @@ from orchestrator.app.planning import Planned, plan_functions, selected
 from orchestrator.app.selecting import endpoint_of
 from orchestrator.app.session import Session, hold_lock, open_session, read_request
 from orchestrator.errors import Exit, JournalError, OrchestratorError
-from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitPlanned
+from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitEnded, UnitPlanned
 from orchestrator.have import remembered
 from orchestrator.journal.store import open_store
-from orchestrator.model import Action
+from orchestrator.model import Action, Outcome
 from orchestrator.pipeline.bus import Bus
-from orchestrator.pipeline.run import Result, execute
+from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.stop import Stop
 from orchestrator.policy import exit_code
 from orchestrator.report.redact import Redactor
@@ -64,33 +65,57 @@ async def carry_out(session: Session, planned: Planned) -> int:
     if any(unit.action not in (Action.UNCHANGED, Action.BLOCKED) for unit in plan.units):
         with session.stop.interruptible():
             await output.confirm(yes=options.yes or options.sandbox)
-    if planned.rollout.on_breach != "stop" and planned.rollout.max_failures is not None:
-        output.warn(
-            f"on_breach = {planned.rollout.on_breach!r} is not there yet: a breach of max_failures stops the run"
-        )
+    async with journaled(session, options.verb, len(plan.units)) as (bus, state):
+        code = await execute_planned(session, planned, bus)
+    tell_the_end(session, state)
+    return code
+
+
+@asynccontextmanager
+async def journaled(
+    session: Session, verb: str, units: int, *, resumes: str = ""
+) -> AsyncIterator[tuple[Bus, RunState]]:
+    """Begin a run: its journal, its displays. What happens in it is told to the bus, and folds into the state."""
+    options = session.request.options
+    started = RunStarted(
+        at=session.world.clock(),
+        run_id=session.run_id,
+        verb=verb,
+        endpoint=session.endpoint,
+        manifest=str(options.config),
+        units=units,
+        program=__version__,
+        resumes=resumes,
+    )
+    state = RunState()
     with open_store(session.request.state_dir) as store:
-        world, clock = session.world, session.world.clock
-        started = RunStarted(
-            at=clock(),
-            run_id=session.run_id,
-            verb=options.verb,
-            endpoint=session.endpoint,
-            manifest=str(options.config),
-            units=len(plan.units),
-            program=__version__,
-        )
-        state = RunState()
-        async with output.displays(session.run_id, len(plan.units), state, options, session.redactor) as listeners:
+        async with output.displays(session.run_id, units, state, options, session.redactor) as listeners:
             bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
             bus(started)
-            _announce(bus, planned, clock())
-            result = await execute(plan, planned.have, world, bus, session.stop, rollout=planned.rollout)
-            code = exit_code(result.outcomes.values(), interrupted=session.stop.reason not in ("", result.breach))
-            try:
-                bus(RunEnded(clock(), int(code), session.stop.reason))
-            except JournalError as error:
-                output.warn(error.message)
-    _say_the_end(session, state, result)
+            yield bus, state
+
+
+async def execute_planned(
+    session: Session, planned: Planned, bus: Bus, *, settled: Mapping[str, Outcome] = MappingProxyType({})
+) -> int:
+    """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code."""
+    world, rollout = session.world, planned.rollout
+    if rollout.on_breach != "stop" and rollout.max_failures is not None:
+        output.warn(f'on_breach = "{rollout.on_breach}" is not there yet: too many failures stop the run')
+    announce(bus, planned, world.clock())
+    for key, outcome in settled.items():
+        bus(UnitEnded(world.clock(), key, outcome))
+    result = await execute(planned.plan, planned.have, world, bus, session.stop, rollout=rollout)
+    outcomes = {**result.outcomes, **settled}
+    code = exit_code(outcomes.values(), interrupted=session.stop.reason not in ("", result.breach))
+    try:
+        bus(RunEnded(world.clock(), int(code), session.stop.reason))
+    except JournalError as error:
+        output.warn(error.message)
+    if result.interruption is not None:
+        output.say(f"stopped: {result.interruption.message}")
+        if result.interruption.advice:
+            output.say(result.interruption.advice)
     return code
 
 
@@ -103,7 +128,8 @@ def _plan_code(planned: Planned, options: RunOptions) -> int:
     return CHANGED if actions - {Action.UNCHANGED} else Exit.DONE
 
 
-def _announce(bus: Bus, planned: Planned, at: float) -> None:
+def announce(bus: Bus, planned: Planned, at: float) -> None:
+    """Write down what the plan says of each function, and what was live before it is touched."""
     for unit in planned.plan.units:
         base = planned.have.versions.get(unit.base_version_id or "")
         before = remembered(base) if base is not None and unit.action is not Action.UNCHANGED else {}
@@ -117,15 +143,11 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
 
 
-def _say_the_end(session: Session, state: RunState, result: Result) -> None:
+def tell_the_end(session: Session, state: RunState) -> None:
+    """Show what became of every function, and how to go on where there is something to go on with."""
     try:
         output.show_result(state, as_json=session.request.options.output == "json")
     except OrchestratorError as error:  # the exit code speaks of the run, whatever becomes of its table
         output.warn(f"{error.message}; {error.advice}")
-    if result.interruption is not None:
-        output.say(f"stopped: {result.interruption.message}")
-        if result.interruption.advice:
-            output.say(result.interruption.advice)
-    if session.stop.reason or result.interruption is not None:
-        again = session.request.options.verb
-        output.say(f"{again} again to go on: what was asked for already is found by its Idempotency-Key, not repeated")
+    if state.exit_code == Exit.INTERRUPTED or session.stop.reason:
+        output.say("`orchestrator resume` goes on: what was asked for already is found, not asked for again")

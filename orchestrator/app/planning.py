@@ -51,10 +51,17 @@ def _only(specs: Mapping[str, FunctionSpec], keys: Iterable[str], of: str) -> di
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
     """Plan what the manifest declares."""
+    options = session.request.options
+    have, wants = await read_specs(session, specs)
+    forced = forced_digest(options.run_key or session.run_id) if options.force else ""
+    return await plan_wants(session, wants, have, forced=forced, adopt=options.adopt)
+
+
+async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[Have, Wants]:
+    """Read what is live of functions of the manifest."""
     output.say(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
     session.hide(specs.values())
-    have = await _live(session, specs.values())
-    return await _planned(session, Wants(specs, session.request.manifest.rollout), have, session.run_id)
+    return await _live(session, specs.values()), Wants(specs, session.request.manifest.rollout)
 
 
 async def job_wants(session: Session, binding: Binding) -> tuple[Have, Wants]:
@@ -80,7 +87,8 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
         specs = choose(specs, expanded(options.patterns), options.labels, of=of)
     if options.failed:
         specs = _only(specs, undone(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
-    return await _planned(session, replace(wants, specs=specs), have, run_key or session.run_id)
+    forced = forced_digest(options.run_key or run_key or session.run_id) if wants.force else ""
+    return await plan_wants(session, replace(wants, specs=specs), have, forced=forced, adopt=options.adopt)
 
 
 async def _live(
@@ -101,14 +109,13 @@ async def _live(
     return have
 
 
-async def _planned(session: Session, wants: Wants, have: Have, run_key: str) -> Planned:
-    """`run_key`: sets forced versions apart where `--run-key` does not."""
-    options, world = session.request.options, session.world
-    forced = forced_digest(options.run_key or run_key) if options.force or wants.force else ""
+async def plan_wants(session: Session, wants: Wants, have: Have, *, forced: str, adopt: bool) -> Planned:
+    """Plan what is wanted. `forced`, `adopt`: see `plan.build`."""
+    world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in wants.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
     resolved = await resolve_names(world, wants.specs)
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in wants.failures.items()} | resolved.failures
-    plan = build(resolved.specs, have, sources.prepared, failures, forced=forced, adopt=options.adopt)
+    plan = build(resolved.specs, have, sources.prepared, failures, forced=forced, adopt=adopt)
     return Planned(plan, have, sources, wants.rollout)

@@ -37,11 +37,15 @@ async def read_live(
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
     await each([spec for some in few.values() if len(some) <= FEW for spec in some], reader.one, at_once=_AT_ONCE)
     # Whether a version made by hand came after one of ours shows in the older ones alone.
-    await each(sorted(reader.foreign - set(many)), reader.folder, at_once=_AT_ONCE)
+    whole_too = sorted(reader.foreign - set(many))
+    await each(whole_too, reader.folder, at_once=_AT_ONCE)
     await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
     known = await retried(world.functions.list_runtimes, rng=world.rng, outage=world.outage) if runtimes else ()
     versions = reader.versions.values()
-    return have(reader.functions.values(), versions, clouds=reader.clouds, runtimes=known, read_at=read_at)
+    return have(
+        reader.functions.values(), versions, clouds=reader.clouds, runtimes=known, read_at=read_at,
+        whole=(*many, *whole_too),
+    )  # fmt: skip
 
 
 class _Reader:

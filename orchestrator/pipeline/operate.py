@@ -105,13 +105,17 @@ class Operator:
 
         return report
 
-    async def run(self, call: Call, attempt: Attempt) -> Operation:
-        """Return the `done` Operation, with its response or its error.
+    async def run(self, call: Call, attempt: Attempt, under_way: Operation | None = None) -> Operation:
+        """Return the `done` Operation, with its response or its error. `under_way`: it is there, nothing is sent.
 
         Raises `StepFailedError` where the cloud refuses, `UnsettledError` where the outcome is unknown,
         `StoppedError` where the run stops before anything was asked for, `InterruptedRunError` with a dead token.
         """
-        slot, operation = await self._accepted(call, attempt)
+        if under_way is not None:
+            with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
+                slot, operation = await self.slots.acquire(call.domain), under_way
+        else:
+            slot, operation = await self._accepted(call, attempt)
         attempt.operation_id = operation.id
         metadata = operation.metadata
         attempt.version_id = str(metadata.get("functionVersionId", ""))
@@ -200,11 +204,15 @@ class Operator:
             await anyio.sleep(wait_s)
 
     def _done(self, attempt: Attempt, operation: Operation) -> OperationDone:
-        seconds = -1.0
-        if operation.created_at is not None and operation.modified_at is not None:
-            seconds = (operation.modified_at - operation.created_at).total_seconds()
         error = operation.error.message if operation.error is not None else ""
-        return OperationDone(self.world.clock(), attempt.key, operation.id, seconds, error)
+        return OperationDone(self.world.clock(), attempt.key, operation.id, operation_seconds(operation), error)
+
+
+def operation_seconds(operation: Operation) -> float:
+    """Say how long an Operation took by the cloud's own times, -1.0 where they are not told."""
+    if operation.created_at is None or operation.modified_at is None:
+        return -1.0
+    return (operation.modified_at - operation.created_at).total_seconds()
 
 
 def operation_failure(operation: Operation) -> Failure:

@@ -29,6 +29,7 @@ from orchestrator.pipeline import failure
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError, UnsettledError, operation_failure
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.slots import Domain
+from orchestrator.pipeline.under_way import under_way
 from orchestrator.policy import MAX_ATTEMPTS, Verdict, backoff_s, judge
 from orchestrator.ports import Functions, ObjectStore
 
@@ -168,11 +169,14 @@ class Deployer:
         description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         body = request.body(function_id, unit.spec.settings, code, description)
         domain = self._domain(unit, function_id)
+        with self.operator.stop.interruptible():
+            found = await under_way(world, self.have, unit, function_id) if unit.function_id is not None else None
         for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.version_key(body, unit.base_version_id, number)
             send = partial(_send_version, world.functions, body)
             call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send)
-            operation = await self.operator.run(call, attempt)
+            operation = await self.operator.run(call, attempt, found)
+            found = None
             version_id = _version_id(operation)
             if self._ended_before(operation) and (operation.error or version_id not in self.have.versions):
                 continue  # it had failed, or its version was deleted since

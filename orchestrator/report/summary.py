@@ -91,6 +91,7 @@ def to_json(state: RunState) -> dict[str, Any]:
         "endpoint": state.endpoint,
         "manifest": state.manifest,
         "program": state.program,
+        "resumes": state.resumes,
         "started_at": iso(state.started_at),
         "ended_at": iso(state.ended_at),
         "exit_code": state.exit_code,

@@ -24,7 +24,7 @@ from tests.e2e.harness import (
 )
 
 COUNT = 24  # more than the 15 Operations that a folder may have at once
-GO_ON = "deploy again to go on"
+GO_ON = "`orchestrator resume` goes on"
 
 
 def outcomes(end: Ended) -> dict[str, int]:

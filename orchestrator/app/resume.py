@@ -1,0 +1,127 @@
+"""`resume [RUN]`: a run that was cut off is taken up: what was accepted is followed, what was not is planned anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from orchestrator.app import output
+from orchestrator.app.binding import bind
+from orchestrator.app.command import run
+from orchestrator.app.deploy import execute_planned, journaled, tell_the_end
+from orchestrator.app.options import RunOptions, read_options, state_dir_of
+from orchestrator.app.planning import Planned, job_wants, plan_wants, read_specs
+from orchestrator.app.selecting import SANDBOX, endpoint_of
+from orchestrator.app.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.stdout import counted
+from orchestrator.errors import CloudError, Exit, UsageError
+from orchestrator.events import UnitPlanned
+from orchestrator.journal.store import open_store
+from orchestrator.model import Blocked, Deployed, Outcome
+from orchestrator.pipeline.bus import Emit
+from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.settle import settle
+from orchestrator.pipeline.stop import Stop
+from orchestrator.report.redact import Redactor
+from orchestrator.resume import accepted, forced_of, still_meant, undone
+from orchestrator.stamp import read_stamp
+from orchestrator.state import RunState, UnitState, fold
+
+
+def resume_command(given: Mapping[str, Any]) -> int:
+    """Run `resume` as typed. Raises `OrchestratorError` where it cannot start."""
+    given = dict(given)
+    run_id = given.pop("run")
+    options = read_options("resume", given)
+    with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
+        before = fold(store.events(store.find(run_id)))
+    return run(_as_then(options, before), lambda *opened: _resume(before, *opened))
+
+
+def _as_then(options: RunOptions, before: RunState) -> RunOptions:
+    """Lead where the run led: a sandbox run is never resumed against the cloud, nor the other way round."""
+    sandbox = before.endpoint == SANDBOX
+    if sandbox and options.endpoint:
+        raise UsageError(f"run {before.run_id} went to the sandbox", advice="leave --endpoint out")
+    job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
+    options = replace(options, verb=before.verb, job=job, sandbox=sandbox)
+    return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
+
+
+async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor: Redactor) -> int:
+    left = undone(before)
+    lost = before.total - len(before.units)
+    if lost > 0:
+        output.warn(
+            f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
+            f" nothing was asked for them; `{before.verb}` takes them up"
+        )
+    if not left:
+        output.say(f"nothing to resume: run {before.run_id} has brought every function that it began to an end")
+        return Exit.DONE
+    with stop.interruptible():
+        request = read_request(options, os.environ)
+        if endpoint_of(options, request.manifest) != before.endpoint:
+            raise UsageError(
+                f"run {before.run_id} went to {before.endpoint}", advice="leave --endpoint out, or deploy there anew"
+            )
+        await hold_lock(stack, request)
+        session = await open_session(stack, request, stop, redactor)
+    output.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
+    async with journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state):
+        _remember(bus, left, session.world.clock())
+        settled = await settle(session.world, bus, stop, accepted(left))
+        with stop.interruptible():
+            planned = await _plan(session, {key: unit for key, unit in left.items() if key not in settled}, settled)
+        code = await execute_planned(session, planned, bus, settled=settled)
+    tell_the_end(session, state)
+    return code
+
+
+def _remember(emit: Emit, left: Mapping[str, UnitState], at: float) -> None:
+    """Write down what the new run takes over, so that it can be resumed as well."""
+    for unit in left.values():
+        emit(
+            UnitPlanned(
+                at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
+                unit.base_version_id, unit.fingerprint, unit.before,
+            )
+        )  # fmt: skip
+    for operations in accepted(left).values():
+        for known in operations:
+            emit(replace(known, at=at))
+
+
+async def _plan(session: Session, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:
+    """Plan what is left. What is live already, or is not wanted any more, goes into `settled`."""
+    options, manifest = session.request.options, session.request.manifest
+    if options.job:
+        have, wants = await job_wants(session, bind(manifest, options.job, options.parameters, datetime.now(UTC)))
+        wants = replace(wants, specs={key: spec for key, spec in wants.specs.items() if key in left})
+    else:
+        specs = {key: spec for key, spec in manifest.functions.items() if key in left}
+        have, wants = await read_specs(session, specs)
+    # What the run was to take away was shown and agreed to when it began.
+    planned = await plan_wants(session, wants, have, forced=forced_of(left), adopt=True)
+    plan, done = still_meant(planned.plan, left)
+    settled |= done
+    for key in left.keys() - wants.specs.keys():
+        settled[key] = await _not_wanted(session, left[key])
+    return replace(planned, plan=plan)
+
+
+async def _not_wanted(session: Session, then: UnitState) -> Outcome:
+    """Say what became of a unit that nobody wants any more: perhaps because it is done."""
+    world = session.world
+    with suppress(CloudError):
+        get = partial(world.functions.get_version, then.version_id)
+        made = await retried(get, rng=world.rng, outage=world.outage) if then.version_id else None
+        if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
+            return Deployed(made.id, observed=True)
+    job = session.request.options.job
+    return Blocked(f"{f'job {job}' if job else session.request.manifest.path.name} does not want it any more")

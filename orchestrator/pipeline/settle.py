@@ -1,0 +1,69 @@
+"""Operations of a run that was cut off, followed to their end: what was accepted is never asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import anyio
+
+from orchestrator.errors import CloudError, Code, InterruptedRunError
+from orchestrator.events import OperationAccepted, OperationDone
+from orchestrator.model import Failed, Operation, Outcome, Step, Unknown
+from orchestrator.pipeline.bus import Emit
+from orchestrator.pipeline.groups import ungrouped
+from orchestrator.pipeline.operate import operation_failure, operation_seconds
+from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.stop import Stop, StoppedError
+from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.world import World
+
+
+async def settle(
+    world: World, emit: Emit, stop: Stop, accepted: Mapping[str, tuple[OperationAccepted, ...]]
+) -> dict[str, Outcome]:
+    """Follow the Operations of each unit (by its key). Gives the outcomes that are plain by then: an Operation that
+    failed, or whose end is still not seen. Of the others what is live will tell.
+
+    Raises `InterruptedRunError` where the token or the network is gone, `StoppedError` where the run is stopped.
+    """
+    limits = world.limits
+    tracker = Tracker(
+        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng,
+        outage=world.outage,
+    )  # fmt: skip
+    outcomes: dict[str, Outcome] = {}
+
+    async def follow(key: str, known: OperationAccepted) -> None:
+        outcome = await _outcome(world, emit, tracker, key, known)
+        if outcome is not None:
+            outcomes[key] = outcome
+
+    with ungrouped(InterruptedRunError), ungrouped(StoppedError), stop.whole_run:
+        async with anyio.create_task_group() as group:
+            for key, operations in accepted.items():
+                for known in operations:
+                    group.start_soon(follow, key, known)
+    if stop.reason:
+        raise StoppedError(stop.reason)
+    return outcomes
+
+
+async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: OperationAccepted) -> Outcome | None:
+    operation = Operation(known.operation_id, done=False)
+    try:
+        operation = await retried(partial(world.operations.get, known.operation_id), rng=world.rng, outage=world.outage)
+    except CloudError as error:
+        if error.code is not Code.NOT_FOUND:
+            return Unknown(f"its Operation cannot be read: {error.message}", known.operation_id, known.version_id)
+        return None  # too old to be known: what is live will tell
+    tracked = await tracker.finished(operation)
+    if not tracked.operation.done:
+        return Unknown(tracked.reason, known.operation_id, known.version_id)
+    error_message = tracked.operation.error.message if tracked.operation.error is not None else ""
+    emit(OperationDone(world.clock(), key, known.operation_id, operation_seconds(tracked.operation), error_message))
+    if tracked.operation.error is None:
+        return None
+    step = Step.FUNCTION if known.call == "create" else Step.TRACK
+    return Failed(step, operation_failure(tracked.operation))

@@ -1,0 +1,65 @@
+"""A look before a version is asked for: an Operation of a run that was killed may be making it, its key forgotten."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.have import Have
+from orchestrator.model import Operation, Unit
+from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.world import World
+from orchestrator.stamp import read_stamp
+
+
+async def under_way(world: World, have: Have, unit: Unit, function_id: str) -> Operation | None:
+    """Find the Operation that makes just this version. None where there is none, or none can be told to.
+
+    A folder that was read whole shows the versions that are being made (where the cloud lists them: unverified), so
+    nothing is asked there unless one of them is ours. Of few functions each is asked for its Operations.
+    """
+    pending = {
+        version.id
+        for version in have.versions.values()
+        if version.function_id == function_id and version.status == "CREATING" and _same(version.description, unit)
+    }
+    if not pending and unit.spec.folder_id in have.whole:
+        return None
+    try:
+        operations = await retried(
+            partial(world.functions.list_operations, function_id), rng=world.rng, outage=world.outage
+        )
+        for operation in operations:
+            version_id = str(operation.metadata.get("functionVersionId", ""))
+            if version_id in pending or (
+                version_id
+                and _is_news(operation, have)
+                and version_id not in have.versions
+                and await _is_ours(world, version_id, unit)
+            ):
+                return operation
+    except CloudError:
+        return None  # the Idempotency-Key is what protects; this look is for where it was forgotten
+    return None
+
+
+def _is_news(operation: Operation, have: Have) -> bool:
+    """Say whether what is live, as it was read, may not show what became of it."""
+    if not operation.done or operation.modified_at is None or have.read_at is None:
+        return not operation.done
+    return operation.modified_at >= have.read_at
+
+
+async def _is_ours(world: World, version_id: str, unit: Unit) -> bool:
+    try:
+        version = await retried(partial(world.functions.get_version, version_id), rng=world.rng, outage=world.outage)
+    except CloudError as error:
+        if error.code is Code.NOT_FOUND:  # it is not shown while it is made
+            return False
+        raise
+    return _same(version.description, unit)
+
+
+def _same(description: str, unit: Unit) -> bool:
+    found = read_stamp(description)
+    return found is not None and found == unit.fingerprint and found.forced == unit.fingerprint.forced

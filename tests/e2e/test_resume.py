@@ -1,0 +1,167 @@
+"""`resume` of the installed program: after a kill, a Ctrl-C, an outage; and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from orchestrator.sandbox.memory.durations import Durations
+from tests.e2e.harness import Cloud, Ended, Project, count_events, embedded, ended, interrupt, run, running, wait_for
+
+COUNT = 30
+
+
+def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> None:
+    """Start a run and end it with a signal once some Operations were accepted."""
+    log = project.root / "events.ndjson"
+    log.unlink(missing_ok=True)
+    arguments = (*(arguments or ("deploy", "--yes")), "--events", str(log))
+    with running(project.root, *arguments, environ=cloud.environ()) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
+        interrupt(process, number)
+        ended(process)
+
+
+def resume(project: Project, cloud: Cloud, *more: str) -> Ended:
+    return run(project.root, "resume", "-o", "json", *more, environ=cloud.environ())
+
+
+def outcomes(end: Ended) -> dict[str, int]:
+    found: dict[str, int] = json.loads(end.out)["outcomes"]
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, number: signal.Signals) -> None:
+    project.write(COUNT)
+    cut_off(project, cloud, 20, number)
+    end = resume(project, cloud)
+    assert end.code == 0, end.err
+    assert set(outcomes(end)) == {"deployed"}
+    versions = cloud.versions(project.folder_id)
+    assert len(versions) == COUNT
+    assert len({version["functionId"] for version in versions}) == COUNT
+    again = resume(project, cloud)
+    assert (again.code, again.out) == (0, "")
+    assert "nothing to resume" in again.err
+    assert len(cloud.versions(project.folder_id)) == COUNT
+
+
+def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project) -> None:
+    project.write(COUNT)
+    cut_off(project, cloud, 10, signal.SIGKILL)
+    cut_off(project, cloud, 8, signal.SIGKILL, "resume")
+    end = resume(project, cloud)
+    assert end.code == 0, end.err
+    assert len(cloud.versions(project.folder_id)) == COUNT
+    first, second, third = json.loads(run(project.root, "runs", "-o", "json").out)[::-1]
+    shown = json.loads(run(project.root, "show", third["run_id"], "-o", "json").out)
+    assert shown["resumes"] == second["run_id"] != first["run_id"]
+    assert shown["verb"] == "deploy"
+
+
+def test_what_has_changed_since_is_left_to_deploy(cloud: Cloud, project: Project) -> None:
+    project.write(COUNT)
+    cut_off(project, cloud, 20, signal.SIGKILL)
+    project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
+    end = resume(project, cloud)
+    assert end.code == 1, end.err
+    found = json.loads(end.out)
+    reasons = {one["outcome_reason"] for one in found["functions"] if one["outcome"] == "blocked"}
+    assert reasons == {
+        "its settings or its source have changed since the run began;"
+        " `plan` shows what it would be now, `deploy` does it"
+    }
+    made = len(cloud.versions(project.folder_id))
+    assert made + found["outcomes"]["blocked"] >= COUNT
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+
+
+def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Path, project: Project) -> None:
+    project.write(4)
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:2")) as (cloud, served):
+        served.cloud.faults.failing_functions.add("f001")
+        more = "[limits]\noperations_per_folder = 2\n"
+        project.manifest.write_text(project.manifest.read_text() + more)
+        cut_off(project, cloud, 2, signal.SIGKILL)
+        for one in cloud.functions(project.folder_id):
+            if one["name"] == "f003":
+                (before,) = [
+                    version for version in cloud.versions(project.folder_id) if version["functionId"] == one["id"]
+                ]
+                body = {name: before[name] for name in ("functionId", "runtime", "entrypoint", "resources")}
+                served.cloud.versions.create(body | {"versionId": before["id"], "executionTimeout": "9s"})
+        end = resume(project, cloud)
+    assert end.code == 1, end.err
+    by_name = {one["function"]: one for one in json.loads(end.out)["functions"]}
+    assert by_name["f003"]["outcome"] == "blocked"
+    assert "has taken $latest since the run began" in by_name["f003"]["outcome_reason"]
+    assert by_name["f001"]["outcome"] == "failed"  # what was accepted is followed to its end, whatever that is
+    assert by_name["f000"]["outcome"] == "deployed"
+
+
+def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cloud, project: Project) -> None:
+    project.write(COUNT)
+    cut_off(project, cloud, COUNT // 2, signal.SIGKILL)
+    project.write(1)
+    end = resume(project, cloud)
+    assert end.code == 1, end.err
+    found = json.loads(end.out)["functions"]
+    told = {one["function"]: one for one in found}
+    assert {one.get("outcome_reason", "") for one in found if one["outcome"] == "blocked"} == {
+        "deploy.toml does not want it any more"
+    }
+    for one in found:
+        if one["outcome"] == "deployed":
+            assert one["version_id"]
+    assert told
+
+
+def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
+    project.write(COUNT, more='[jobs.all]\nrun = "scheduled"\n')
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.3")) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        cut_off(project, cloud, 12, signal.SIGKILL, "run", "all", "--yes")
+        end = resume(project, cloud)
+        assert end.code == 0, end.err
+        assert set(outcomes(end)) == {"deployed"}
+        assert len(cloud.versions(project.folder_id)) == 2 * COUNT  # forced: one more of each, and not two
+
+
+def test_a_sandbox_run_is_resumed_in_the_sandbox(project: Project) -> None:
+    project.write(4)
+    log = project.root / "events.ndjson"
+    with running(project.root, "deploy", "--sandbox", "--events", str(log)) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 6, process)
+        interrupt(process, signal.SIGKILL)
+        ended(process)
+    wrong = run(project.root, "resume", "--endpoint", "http://127.0.0.1:1")
+    assert wrong.code == 2
+    assert "went to the sandbox" in wrong.err
+    end = run(project.root, "resume")
+    assert end.code == 0, end.err
+
+
+def test_a_run_at_another_endpoint_is_not_resumed_here(cloud: Cloud, project: Project) -> None:
+    project.write(COUNT)
+    cut_off(project, cloud, 5, signal.SIGKILL)
+    environ = cloud.environ() | {"ORCHESTRATOR_ENDPOINT": "http://127.0.0.1:9"}
+    end = run(project.root, "resume", environ=environ)
+    assert end.code == 2
+    assert f"went to {cloud.url}" in end.err
+
+
+@pytest.mark.parametrize(("given", "message"), [("nope", "there is no run 'nope'"), ("last", "no runs yet")])
+def test_runs_that_are_not_there(project: Project, cloud: Cloud, given: str, message: str) -> None:
+    project.write(1)
+    if given == "nope":
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    end = run(project.root, "resume", given, environ=cloud.environ())
+    assert end.code == 2
+    assert message in end.err
