@@ -40,7 +40,7 @@ from orchestrator.pipeline.outage import MAX_S, Outage
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
-from orchestrator.plan import build
+from orchestrator.plan.build import build
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.faults import Faults

@@ -21,9 +21,8 @@ SIBLINGS_MAX = 20
 RINGS = [
     {"errors", "model"},
     {
-        "manifest", "plan", "policy", "events", "state", "request", "stamp", "differences", "entrypoint", "decode",
-        "have", "selection", "job", "copying", "adoption", "schedule", "redeploy",
-        "resume",
+        "manifest", "plan", "policy", "events", "state", "request", "stamp", "decode",
+        "have", "selection", "job", "copying", "schedule", "redeploy",
     },
     {"ports"},
     {"pipeline"},

@@ -16,7 +16,7 @@ from orchestrator.job import Wants
 from orchestrator.model import Failure, FunctionSpec, Plan, Rollout, SourceCode
 from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
 from orchestrator.pipeline.live import read_live
-from orchestrator.plan import build
+from orchestrator.plan.build import build
 from orchestrator.selection import choose, select
 from orchestrator.stamp import forced_digest
 

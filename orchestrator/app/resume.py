@@ -27,8 +27,8 @@ from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
+from orchestrator.plan.resume import accepted, forced_of, still_meant, undone
 from orchestrator.report.redact import Redactor
-from orchestrator.resume import accepted, forced_of, still_meant, undone
 from orchestrator.stamp import read_stamp
 from orchestrator.state import RunState, UnitState, fold
 

@@ -14,7 +14,7 @@ from orchestrator.pipeline import failure
 from orchestrator.pipeline.groups import each
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
-from orchestrator.plan import Prepared
+from orchestrator.plan.build import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from orchestrator.differences import differences
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.have import LATEST, Have
 from orchestrator.model import (
@@ -24,6 +23,7 @@ from orchestrator.model import (
 )
 from orchestrator.pipeline.live import read_live
 from orchestrator.pipeline.world import World
+from orchestrator.plan.differences import differences
 from orchestrator.stamp import read_stamp
 
 # Fields that the API is documented to give back as they were sent (cloud-api §2); others may be filled with defaults.

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adoption import taken_away
 from orchestrator.model import Connectivity, Mount, Secret, Settings
+from orchestrator.plan.adoption import taken_away
 from tests.builders import settings, version
 
 SECRET = {"id": "e6q", "versionId": "e6r", "key": "k", "environmentVariable": "TOKEN"}

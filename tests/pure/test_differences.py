@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 
-from orchestrator.differences import differences
 from orchestrator.model import (
     AsyncInvocation,
     Connectivity,
@@ -20,6 +19,7 @@ from orchestrator.model import (
     Settings,
     StorageMount,
 )
+from orchestrator.plan.differences import differences
 from orchestrator.request import settings_fields
 from tests.builders import settings
 from tests.pure.test_copying import live

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.entrypoint import missing_entry
+from orchestrator.plan.entrypoint import missing_entry
 
 FOUND = [
     ("python312", "index.handler", ("index.py",)),

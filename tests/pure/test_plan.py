@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from orchestrator.have import Have, have
 from orchestrator.model import Action, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
-from orchestrator.plan import Prepared, build
+from orchestrator.plan.build import Prepared, build
 from orchestrator.stamp import code_digest, fingerprint, stamped
 from tests.builders import function, settings, source, spec, tree, version
 

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from orchestrator.adoption import refused, taken_away
-from orchestrator.differences import differences
-from orchestrator.entrypoint import missing_entry
 from orchestrator.have import Have
 from orchestrator.model import (
     Action,
@@ -24,6 +21,9 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
+from orchestrator.plan.adoption import refused, taken_away
+from orchestrator.plan.differences import differences
+from orchestrator.plan.entrypoint import missing_entry
 from orchestrator.request import settings_fields
 from orchestrator.stamp import code_digest, fingerprint, read_stamp
 
