@@ -101,7 +101,7 @@ def _unknown(value: Any, known: _Known, path: str) -> Iterator[str]:
     if value is None or known is None:  # null is unset
         return
     if isinstance(known, frozenset):
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             yield path
     elif isinstance(value, list | tuple):
         for item in value:

@@ -16,7 +16,7 @@ import anyio
 
 from orchestrator.app.binding import bind
 from orchestrator.errors import JournalError
-from orchestrator.events import Event
+from orchestrator.events import Event, UnitPlanned
 from orchestrator.have import Have
 from orchestrator.job import Wants
 from orchestrator.manifest.load import load
@@ -123,14 +123,18 @@ class Bench:
             quotas=self.quotas,
             faults=self.faults,
         )
-        self.wire = Wire(self.cloud)
-        self.functions = RecordingFunctions(self.wire)
+        self.use(Wire(self.cloud))
         (self.root / "zips").mkdir(exist_ok=True)
         self.packager = InlinePackager(self.root / "zips")
         self.events: list[Event] = []
         self.seconds = 0.0
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
         self._past_s = 0.0
+
+    def use(self, wire: Wire) -> None:
+        """Reach the cloud through this."""
+        self.wire = wire
+        self.functions = RecordingFunctions(wire)
 
     def world(self) -> World:
         return World(
@@ -202,16 +206,12 @@ class Bench:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
             world, self.stop, self.events = self.world(), Stop(), []
-            self.have: Have = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
-            wants = ask(self.have)
-            resolved = await resolve_names(world, wants.specs)
-            read = await read_sources(world, resolved.specs)
-            failures = {key: Failure(why) for key, why in wants.failures.items()} | resolved.failures
-            self.plan: Plan = build(resolved.specs, self.have, read.prepared, failures, forced=forced, adopt=adopt)
+            plan, rollout = await self.planned(world, ask, specs, whole=whole, forced=forced, adopt=adopt)
+            self.announce(plan)
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(self.plan, self.have, world, self.emit, self.stop, rollout=wants.rollout)
+                result = await execute(plan, self.have, world, self.emit, self.stop, rollout=rollout)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result
@@ -219,6 +219,35 @@ class Bench:
         self.result = run(main)
         self.pass_time(self.seconds + 1.0)
         return self.result.outcomes
+
+    async def planned(
+        self,
+        world: World,
+        ask: Callable[[Have], Wants],
+        specs: Mapping[str, FunctionSpec],
+        *,
+        whole: Iterable[str] = (),
+        forced: str = "",
+        adopt: bool = False,
+    ) -> tuple[Plan, Rollout]:
+        """Plan what is wanted of what is live, as the program does."""
+        self.have: Have = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+        wants = ask(self.have)
+        resolved = await resolve_names(world, wants.specs)
+        read = await read_sources(world, resolved.specs)
+        failures = {key: Failure(why) for key, why in wants.failures.items()} | resolved.failures
+        self.plan: Plan = build(resolved.specs, self.have, read.prepared, failures, forced=forced, adopt=adopt)
+        return self.plan, wants.rollout
+
+    def announce(self, plan: Plan) -> None:
+        """Write down what is planned."""
+        for unit in plan.units:
+            self.emit(
+                UnitPlanned(
+                    self.now(), unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action,
+                    unit.reason, unit.base_version_id or "", str(unit.fingerprint or ""),
+                )
+            )  # fmt: skip
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by between two runs: what was begun meanwhile ends."""

@@ -20,14 +20,12 @@ from orchestrator.app.selecting import SANDBOX, endpoint_of
 from orchestrator.app.session import Session, hold_lock, open_session, read_request
 from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, Exit, UsageError
-from orchestrator.events import UnitPlanned
 from orchestrator.journal.store import open_store
 from orchestrator.model import Blocked, Deployed, Outcome
-from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
-from orchestrator.plan.resume import accepted, forced_of, still_meant, undone
+from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
 from orchestrator.report.redact import Redactor
 from orchestrator.stamp import read_stamp
 from orchestrator.state import RunState, UnitState, fold
@@ -74,27 +72,14 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
         session = await open_session(stack, request, stop, redactor)
     output.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     async with journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state):
-        _remember(bus, left, session.world.clock())
+        for event in taken_over(left, session.world.clock()):
+            bus(event)
         settled = await settle(session.world, bus, stop, accepted(left))
         with stop.interruptible():
             planned = await _plan(session, {key: unit for key, unit in left.items() if key not in settled}, settled)
         code = await execute_planned(session, planned, bus, settled=settled)
     tell_the_end(session, state)
     return code
-
-
-def _remember(emit: Emit, left: Mapping[str, UnitState], at: float) -> None:
-    """Write down what the new run takes over, so that it can be resumed as well."""
-    for unit in left.values():
-        emit(
-            UnitPlanned(
-                at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
-                unit.base_version_id, unit.fingerprint, unit.before,
-            )
-        )  # fmt: skip
-    for operations in accepted(left).values():
-        for known in operations:
-            emit(replace(known, at=at))
 
 
 async def _plan(session: Session, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:

@@ -86,6 +86,11 @@ def _latest(unit: Unit, have: Have) -> Version | None:
     return have.latest(function.id) if function is not None else None
 
 
+def _different(unit: Unit, version: Version) -> list[str]:
+    found = differences(unit.spec.settings, version.raw, filled_in=True)
+    return [text for name, text in found.items() if name in _ECHOED]
+
+
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
     problem = ""
     if version.status != "ACTIVE":
@@ -94,7 +99,7 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
     elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
-    elif different := [text for name, text in differences(unit.spec.settings, version.raw).items() if name in _ECHOED]:
+    elif different := _different(unit, version):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
     if problem:
         return Failed(

@@ -69,6 +69,7 @@ class Call:
     idempotency_key: str
     attempt: int
     send: Callable[[str], Awaitable[Operation]]
+    look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,9 @@ class Operator:
                 raise StepFailedError(call.step, used_up)
             try:
                 with self.step(attempt.key, call.step):
-                    return slot, await self._send(call, attempt)
+                    # The cloud may have forgotten the key of a try that was long ago, but not what came of it.
+                    found = await call.look() if attempt.unsure and call.look is not None else None
+                    return slot, found or await self._send(call, attempt)
             except CloudError as error:
                 slot.release()
                 await self._again(call, attempt, error, tries)

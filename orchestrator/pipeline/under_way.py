@@ -12,8 +12,12 @@ from orchestrator.pipeline.world import World
 from orchestrator.stamp import read_stamp
 
 
-async def under_way(world: World, have: Have, unit: Unit, function_id: str) -> Operation | None:
+async def under_way(
+    world: World, have: Have, unit: Unit, function_id: str, *, asked_for: bool = False
+) -> Operation | None:
     """Find the Operation that makes just this version. None where there is none, or none can be told to.
+
+    `asked_for`: we have asked for it ourselves since `have` was read, and do not know what became of that.
 
     A folder that was read whole shows the versions that are being made (where the cloud lists them: unverified), so
     nothing is asked there unless one of them is ours. Of few functions each is asked for its Operations.
@@ -23,7 +27,7 @@ async def under_way(world: World, have: Have, unit: Unit, function_id: str) -> O
         for version in have.versions.values()
         if version.function_id == function_id and version.status == "CREATING" and _same(version.description, unit)
     }
-    if not pending and unit.spec.folder_id in have.whole:
+    if not asked_for and not pending and unit.spec.folder_id in have.whole:
         return None
     try:
         operations = await retried(

@@ -174,7 +174,8 @@ class Deployer:
         for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.version_key(body, unit.base_version_id, number)
             send = partial(_send_version, world.functions, body)
-            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send)
+            look = partial(under_way, world, self.have, unit, function_id, asked_for=True)
+            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send, look)
             operation = await self.operator.run(call, attempt, found)
             found = None
             version_id = _version_id(operation)

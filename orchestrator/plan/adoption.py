@@ -24,9 +24,12 @@ def taken_away(settings: Settings, latest: Version) -> tuple[str, ...]:
     accounts = (live.get("namedServiceAccounts") or {}).keys() - want.get("namedServiceAccounts", {}).keys()
     found += _listed("named accounts", accounts)
     found += _listed("mounts", _mounts(live) - _mounts(want))
-    network = (live.get("connectivity") or {}).get("networkId")
-    if network and not want.get("connectivity"):
-        found.append(f"network {network}")
+    if not want.get("connectivity"):
+        network = live.get("connectivity") or {}
+        if network.get("networkId"):
+            found.append(f"network {network['networkId']}")
+        else:
+            found += _listed("subnets", network.get("subnetId") or ())
     found += _listed("settings that this program does not know:", unknown_fields(live))
     return tuple(found)
 

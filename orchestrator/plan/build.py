@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from orchestrator.copying import unknown_fields
 from orchestrator.have import Have
 from orchestrator.model import (
     Action,
@@ -24,11 +25,7 @@ from orchestrator.model import (
 from orchestrator.plan.adoption import refused, taken_away
 from orchestrator.plan.differences import differences
 from orchestrator.plan.entrypoint import missing_entry
-from orchestrator.request import settings_fields
 from orchestrator.stamp import code_digest, fingerprint, read_stamp
-
-# Fields of a Version that the cloud adds nothing to by itself.
-_EXACT = {"environment", "secrets", "namedServiceAccounts", "mounts", "serviceAccountId", "description"}
 
 Prepared = Tree | tuple[Step, Failure] | None  # the tree of a source, what went wrong with it, None: has no source
 
@@ -124,7 +121,14 @@ class _Planner:
             return replace(change, reason="the function has no version yet")
         live = read_stamp(latest.description)
         if live is None:
-            return self._not_ours(change, latest)
+            since = latest.function_id in self.ours
+            label = _by_hand(latest) if since else "the live version was not made by this tool"
+            return self._replaced(change, latest, label, differences(spec.settings, latest.raw).values())
+        if live == digest:
+            # The console copies the description, stamp and all, into a version that is edited by hand.
+            edited = differences(spec.settings, latest.raw, filled_in=True).values()
+            if edited:
+                return self._replaced(change, latest, _by_hand(latest), edited)
         reason = _reason(spec, latest, live, digest)
         if self.forced and live.forced != self.forced:
             reason = f"forced; {reason}" if reason else "forced"
@@ -138,15 +142,17 @@ class _Planner:
             return replace(unit, action=Action.RETAG, reason=reason, tags=missing)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
 
-    def _not_ours(self, change: Unit, latest: Version) -> Unit:
+    def _replaced(self, change: Unit, latest: Version, label: str, changes: Iterable[str]) -> Unit:
         """Replace a version that somebody else made, unless that takes something away which nobody agreed to."""
-        since = latest.function_id in self.ours
-        label = f"drift: {latest.id} was made by hand" if since else "the live version was not made by this tool"
         taken = () if self.adopt else taken_away(change.spec.settings, latest)
         if taken:
             return replace(_blocked(change.spec, refused(taken, label)), function_id=change.function_id)
-        changes = "; ".join(differences(change.spec.settings, latest.raw).values())
-        return replace(change, reason=f"{label}: {changes}" if changes else label)
+        found = "; ".join(changes)
+        return replace(change, reason=f"{label}: {found}" if found else label)
+
+
+def _by_hand(latest: Version) -> str:
+    return f"drift: {latest.id} was made by hand"
 
 
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
@@ -187,14 +193,10 @@ def _no_such_version(spec: FunctionSpec, code: VersionCopy) -> Failure:
 
 def _reason(spec: FunctionSpec, latest: Version, live: Fingerprint, digest: Fingerprint) -> str:
     """Say in what a version of ours differs from what is wanted, "" where it does not."""
-    changed = differences(spec.settings, latest.raw)
-    if live == digest:
-        # The console copies the description, stamp and all, into a version that is edited by hand. Only what is
-        # declared counts here: what is not may have been filled in by the cloud.
-        declared = settings_fields(spec.settings, spec.settings.description).keys() | _EXACT
-        drifted = [text for name, text in changed.items() if name in declared]
-        return f"drift: {latest.id} was made by hand: {'; '.join(drifted)}" if drifted else ""
     found = [f"package {live.code[:4]}… → {digest.code[:4]}…"] if live.code != digest.code else []
     if live.settings != digest.settings:
-        found += changed.values() or ["settings changed"]
+        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
+    unknown = unknown_fields(latest.raw) if found else ()
+    if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
+        found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")
     return "; ".join(found)

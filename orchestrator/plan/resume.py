@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from orchestrator.events import OperationAccepted
+from orchestrator.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Outcome, Plan, Unchanged, Unit
 from orchestrator.state import RunState, UnitState
 
@@ -24,6 +24,18 @@ def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepte
         key: tuple(known for operation_id, known in unit.operations.items() if operation_id not in unit.done)
         for key, unit in units.items()
     }
+
+
+def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
+    """Say again what the new run takes over, so that it can be resumed as well."""
+    for unit in units.values():
+        yield UnitPlanned(
+            at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
+            unit.base_version_id, unit.fingerprint, unit.before,
+        )  # fmt: skip
+    for operations in accepted(units).values():
+        for known in operations:
+            yield replace(known, at=at)
 
 
 def forced_of(units: Mapping[str, UnitState]) -> str:

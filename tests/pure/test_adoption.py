@@ -30,6 +30,7 @@ TABLE: list[tuple[dict[str, Any], Settings, tuple[str, ...]]] = [
     ({"storageMounts": [OLD_MOUNT]}, settings(mounts=(Mount("data", bucket="b"),)), ()),
     ({"connectivity": {"networkId": "enp1"}}, settings(), ("network enp1",)),
     ({"connectivity": {"networkId": "enp1"}}, settings(connectivity=Connectivity("enp2")), ()),
+    ({"connectivity": {"subnetId": ["e9b2", "e9b1"]}}, settings(), ("subnets e9b1, e9b2",)),
     ({"gpu": {"count": "1"}}, settings(), ("settings that this program does not know: gpu",)),
     ({"environment": {"A": "x"}, "serviceAccountId": "aje1"}, settings(), ("environment A", "service account aje1")),
 ]  # fmt: skip

@@ -109,6 +109,7 @@ def test_invocations_that_are_allowed_without_targets_stay_allowed() -> None:
         ({"resources": {"memory": "1", "cores": "2"}}, ("resources.cores",)),
         ({"mounts": [{"name": "x", "nfs": {"host": "h"}}]}, ("mounts.nfs",)),
         ({"mounts": [{"name": "x", "mode": "APPEND"}]}, ("mounts.mode",)),
+        ({"mounts": [{"name": "x", "mode": {"shared": True}}]}, ("mounts.mode",)),
         (
             {"asyncInvocationConfig": {"successTarget": {"httpTarget": {}}}},
             ("asyncInvocationConfig.successTarget.httpTarget",),

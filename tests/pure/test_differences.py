@@ -51,7 +51,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("mounts", (replace(DATA, prefix="p/"), Mount("tmp", disk_size_bytes=1 << 30)), "mounts: +tmp ~data"),
     ("storage_mounts", (StorageMount("old", "bbb"),), "mounts: +old"),
     ("async_invocation", AsyncInvocation(), "async_invocation changed"),
-    ("tmpfs_size_bytes", 1 << 30, "tmpfs_size 536870912 → 1073741824"),
+    ("tmpfs_size_bytes", 1 << 30, "tmpfs_size 512MB → 1024MB"),
     ("concurrency", 4, "concurrency 2 → 4"),
     ("metadata", MetadataOptions(gce_http_endpoint=True), "metadata changed"),
 ]  # fmt: skip

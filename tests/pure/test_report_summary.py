@@ -199,7 +199,8 @@ def test_the_json_of_a_run_says_everything() -> None:
     (function,) = told.pop("functions")
     assert told == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
-        "program": "0.1.0", "started_at": "2026-11-18T11:06:40.000+00:00", "ended_at": "2026-11-18T11:06:48.400+00:00",
+        "program": "0.1.0",
+        "resumes": "", "started_at": "2026-11-18T11:06:40.000+00:00", "ended_at": "2026-11-18T11:06:48.400+00:00",
         "exit_code": 0, "reason": "", "total": 1, "outcomes": {"deployed": 1},
     }  # fmt: skip
     assert function["seconds"] == {"package": 0.1, "upload": 0.5, "queue": 1.5, "create": 0.5, "track": 2.0}
