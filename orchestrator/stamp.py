@@ -92,9 +92,9 @@ def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
     return _key("setTag", version_id, tag, holder_id, str(attempt))
 
 
-def function_key(folder_id: str, name: str, attempt: int) -> str:
-    """Make the Idempotency-Key of creating a Function."""
-    return _key("create", folder_id, name, str(attempt))
+def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:
+    """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
+    return _key("create", folder_id, name, _digest({"labels": dict(labels)}), str(attempt))
 
 
 def _key(*parts: str) -> str:

@@ -107,7 +107,8 @@ async def execute_planned(
         bus(UnitEnded(world.clock(), key, outcome))
     result = await execute(planned.plan, planned.have, world, bus, session.stop, rollout=rollout)
     outcomes = {**result.outcomes, **settled}
-    code = exit_code(outcomes.values(), interrupted=session.stop.reason not in ("", result.breach))
+    interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
+    code = exit_code(outcomes.values(), interrupted=interrupted)
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason))
     except JournalError as error:

@@ -114,7 +114,10 @@ async def plan_wants(session: Session, wants: Wants, have: Have, *, forced: str,
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in wants.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
-    resolved = await resolve_names(world, wants.specs)
+    try:
+        resolved = await resolve_names(world, wants.specs)
+    except CloudError as error:
+        raise StartError(f"names cannot be resolved: {output.with_facts(error)}", advice=error.advice) from error
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in wants.failures.items()} | resolved.failures
     plan = build(resolved.specs, have, sources.prepared, failures, forced=forced, adopt=adopt)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app import output
-from orchestrator.app.binding import bind
+from orchestrator.app.binding import Binding, bind
 from orchestrator.app.command import run
 from orchestrator.app.deploy import execute_planned, journaled, tell_the_end
 from orchestrator.app.options import RunOptions, read_options, state_dir_of
@@ -68,6 +68,9 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
             raise UsageError(
                 f"run {before.run_id} went to {before.endpoint}", advice="leave --endpoint out, or deploy there anew"
             )
+        binding = None
+        if options.job:
+            binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
         await hold_lock(stack, request)
         session = await open_session(stack, request, stop, redactor)
     output.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
@@ -76,20 +79,22 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
             bus(event)
         settled = await settle(session.world, bus, stop, accepted(left))
         with stop.interruptible():
-            planned = await _plan(session, {key: unit for key, unit in left.items() if key not in settled}, settled)
+            rest = {key: unit for key, unit in left.items() if key not in settled}
+            planned = await _plan(session, binding, rest, settled)
         code = await execute_planned(session, planned, bus, settled=settled)
     tell_the_end(session, state)
     return code
 
 
-async def _plan(session: Session, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:
+async def _plan(
+    session: Session, binding: Binding | None, left: Mapping[str, UnitState], settled: dict[str, Outcome]
+) -> Planned:
     """Plan what is left. What is live already, or is not wanted any more, goes into `settled`."""
-    options, manifest = session.request.options, session.request.manifest
-    if options.job:
-        have, wants = await job_wants(session, bind(manifest, options.job, options.parameters, datetime.now(UTC)))
+    if binding is not None:
+        have, wants = await job_wants(session, binding)
         wants = replace(wants, specs={key: spec for key, spec in wants.specs.items() if key in left})
     else:
-        specs = {key: spec for key, spec in manifest.functions.items() if key in left}
+        specs = {key: spec for key, spec in session.request.manifest.functions.items() if key in left}
         have, wants = await read_specs(session, specs)
     # What the run was to take away was shown and agreed to when it began.
     planned = await plan_wants(session, wants, have, forced=forced_of(left), adopt=True)

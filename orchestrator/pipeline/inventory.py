@@ -8,6 +8,7 @@ from functools import partial
 
 import anyio
 
+from orchestrator import policy
 from orchestrator.errors import CloudError, PackageError
 from orchestrator.model import Failure, FunctionSpec, Secret, SourceCode, Step
 from orchestrator.pipeline import failure
@@ -68,7 +69,7 @@ class Resolved:
 
 async def resolve_names(world: World, specs: Mapping[str, FunctionSpec]) -> Resolved:
     """Resolve service accounts and secrets that are given by name, and secrets' latest versions. Payloads are never
-    read. What cannot be resolved stops that function only.
+    read. What cannot be resolved stops that function only. Raises `CloudError` where the token is not accepted.
     """
     resolver = _Resolver(world)
     resolved = Resolved()
@@ -95,7 +96,7 @@ class _Resolver:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._known: dict[tuple[str, ...], str | None] = {}
+        self._known: dict[tuple[str, ...], str | _UnresolvedError | None] = {}
         self._asking: dict[tuple[str, ...], anyio.Lock] = {}
 
     async def spec(self, spec: FunctionSpec) -> FunctionSpec:
@@ -141,5 +142,10 @@ class _Resolver:
                 try:
                     self._known[key] = await retried(ask, rng=self._world.rng, outage=self._world.outage)
                 except CloudError as error:
-                    raise _UnresolvedError(failure.of_call(error)) from error
-            return self._known[key]
+                    if policy.judge(error) is policy.Verdict.TOKEN:
+                        raise
+                    self._known[key] = _UnresolvedError(failure.of_call(error))
+            found = self._known[key]
+            if isinstance(found, _UnresolvedError):
+                raise _UnresolvedError(found.failure)
+            return found

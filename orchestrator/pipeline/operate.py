@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 
 from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
@@ -82,8 +84,8 @@ class Operator:
     slots: Slots
     pace: Pace
     tracker: Tracker
-    kept: list[Slot] = field(default_factory=list)  # of Operations whose end was not seen: theirs until the run ends
-    used_up: dict[tuple[str, str], Failure] = field(default_factory=dict)  # (call, cloud): a static quota is, for good
+    background: TaskGroup  # of the run: ends with its last unit
+    used_up: dict[tuple[str, str], Failure] = field(default_factory=dict)  # (call, cloud or folder): a static quota
 
     @contextmanager
     def step(self, key: str, step: Step) -> Iterator[None]:
@@ -131,21 +133,30 @@ class Operator:
         with self.step(attempt.key, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
             tracked = await self.tracker.finished(operation)
             if not tracked.operation.done:
-                self.kept.append(slot)
+                self.background.start_soon(self._keep, slot, tracked.operation)
                 raise UnsettledError(tracked.reason)
         slot.release()
         attempt.operation_id = ""  # settled: nothing is unknown about it any more
         self.emit(self._done(attempt, tracked.operation))
         return tracked.operation
 
+    async def _keep(self, slot: Slot, operation: Operation) -> None:
+        """Keep the slot of an Operation whose end was not seen until it is: it counts in the cloud all the while."""
+        with suppress(InterruptedRunError):  # which the run hears of by other calls
+            tracked = await self.tracker.finished(operation)
+            if tracked.operation.done:
+                slot.release()
+            elif self.slots.statistics().waiting:
+                self.stop.request(f"Operation {operation.id} still is {tracked.reason}, and others wait for its slot")
+
     async def _accepted(self, call: Call, attempt: Attempt) -> tuple[Slot, Operation]:
         """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
-        tries = 1
+        tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
         while True:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
                 slot = await self.slots.acquire(call.domain)
                 await self._on_its_way(slot)
-            used_up = self.used_up.get((call.name, call.domain.cloud))
+            used_up = self.used_up.get((call.name, call.domain.cloud or call.domain.folder))
             if used_up is not None and not attempt.unsure:
                 slot.release()
                 raise StepFailedError(call.step, used_up)
@@ -157,7 +168,6 @@ class Operator:
             except CloudError as error:
                 slot.release()
                 await self._again(call, attempt, error, tries)
-                tries += not self.world.outage.on
             except BaseException:
                 slot.release()
                 raise
@@ -187,22 +197,22 @@ class Operator:
         self.world.outage.answered()
         return operation
 
-    async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: int) -> None:
+    async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: Counter[policy.Verdict]) -> None:
         """Wait before the next try, or raise what this error means for the unit."""
-        if policy.judge(error) is policy.Verdict.TOKEN:
+        verdict = policy.judge(error)
+        if verdict is policy.Verdict.TOKEN:
             raise InterruptedRunError(error.message, advice=error.advice) from error
         lost = self.world.outage.on  # then it counts as no try
-        if not lost and not policy.worth_retrying(error, tries):
-            if attempt.unsure:
+        tries[verdict] += not lost
+        if not lost and not policy.worth_retrying(error, tries[verdict]):
+            if attempt.unsure and error.code is not Code.ALREADY_EXISTS:  # that tells what became of it
                 raise UnsettledError(f"no usable answer to {call.name}: {error.message}") from error
             failed = failure.of_call(error)
-            if (
-                policy.judge(error) is policy.Verdict.QUOTA and not call.function_id
-            ):  # of the cloud, not of one function
-                self.used_up[call.name, call.domain.cloud] = failed
+            if verdict is policy.Verdict.QUOTA and not call.function_id:  # of the cloud, not of one function
+                self.used_up[call.name, call.domain.cloud or call.domain.folder] = failed
             raise StepFailedError(call.step, failed) from error
-        wait_s = 0.0 if lost else policy.backoff_s(tries, self.world.rng, error.retry_after_s)
-        self.retrying(attempt.key, call.step)(tries, wait_s, error)
+        wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)
+        self.retrying(attempt.key, call.step)(tries.total(), wait_s, error)
         with self.stop.interruptible():
             await anyio.sleep(wait_s)
 

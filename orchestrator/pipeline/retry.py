@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -27,18 +28,19 @@ async def retried(
 
     Raises `InterruptedRunError` where an outage lasts too long.
     """
-    attempt = 1
+    tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
     while True:
         try:
             return await heard(call, outage)
         except CloudError as error:
             lost = outage is not None and outage.on
-            if not lost and not policy.worth_retrying(error, attempt):
+            verdict = policy.judge(error)
+            tries[verdict] += not lost
+            if not lost and not policy.worth_retrying(error, tries[verdict]):
                 raise
-            wait_s = 0.0 if lost else policy.backoff_s(attempt, rng, error.retry_after_s)
+            wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], rng, error.retry_after_s)
             if on_retry is not None:
-                on_retry(attempt, wait_s, error)
-            attempt += not lost
+                on_retry(tries.total(), wait_s, error)
             await anyio.sleep(wait_s)
 
 

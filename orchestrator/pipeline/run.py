@@ -59,10 +59,10 @@ class _Run:
     world: World
     emit: Emit
     stop: Stop
-    deployer: Deployer
     admission: anyio.Semaphore
     rollout: Rollout
     units: int  # that something is done for
+    deployer: Deployer = field(init=False)
     failed: int = 0
     breach: str = ""
     ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=policy.BREAKER))
@@ -120,12 +120,15 @@ async def execute(
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )
-    operator = Operator(world, emit, stop, Slots(limits), Pace(limits.requests_per_second), tracker)
     changes = tuple(unit for unit in plan.units if unit.action is not Action.UNCHANGED)
-    run = _Run(world, emit, stop, Deployer(operator, have), anyio.Semaphore(ADMITTED_MAX), rollout, len(changes))
+    run = _Run(world, emit, stop, anyio.Semaphore(ADMITTED_MAX), rollout, len(changes))
     try:
         with ungrouped(JournalError), stop.whole_run:
-            await _all_waves(plan, run)
+            async with anyio.create_task_group() as background:
+                slots, pace = Slots(limits), Pace(limits.requests_per_second)
+                run.deployer = Deployer(Operator(world, emit, stop, slots, pace, tracker, background), have)
+                await _all_waves(plan, run)
+                background.cancel_scope.cancel()
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
                     run.outcomes[key] = outcome
@@ -159,7 +162,12 @@ async def _all_waves(plan: Plan, run: _Run) -> None:
                 await anyio.sleep(run.rollout.pause_s)
         if len(ends) > 1 and not run.stop.reason:
             run.emit(WaveStarted(run.world.clock(), number, len(ends), end - start))
-        await _wave(todo[start:end], run)
+        wave = todo[start:end]
+        await _wave(wave, run)
+        unknown = [unit.key for unit in wave if isinstance(run.outcomes.get(unit.key), Unknown)]
+        if unknown and end < len(todo):
+            names = ", ".join(unknown[:5])
+            run.stop.request(f"what became of {names} of wave {number} is not known: no other wave starts")
 
 
 async def _wave(units: list[Unit], run: _Run) -> None:

@@ -50,7 +50,7 @@ class Tracker:
         not accepted any more, or an outage lasts too long.
         """
         deadline_at = anyio.current_time() + self._deadline_s - self._outage.lost_s()
-        interval_s, failures = _FIRST_POLL_S, 0
+        interval_s, failures, unknown = _FIRST_POLL_S, 0, 0
         while not operation.done:
             wait_s = max(operation.poll_after_s or 0.0, interval_s * self._rng.uniform(0.9, 1.1))
             left_s = deadline_at + self._outage.lost_s() - anyio.current_time()
@@ -61,11 +61,15 @@ class Tracker:
             await self._pace.turn()
             try:
                 operation = await heard(partial(self._operations.get, operation.id), self._outage)
-                failures = 0
+                failures = unknown = 0
             except CloudError as error:
                 if policy.judge(error) is policy.Verdict.TOKEN:
                     raise InterruptedRunError(error.message, advice=error.advice) from error
-                early = error.code is Code.NOT_FOUND and failures < _EARLY_NOT_FOUND
+                if error.code is Code.PERMISSION_DENIED:  # of all of them: the run would see nothing end
+                    message = f"Operations may not be read: {error.message}"
+                    raise InterruptedRunError(message, advice=error.advice) from error
+                unknown += error.code is Code.NOT_FOUND
+                early = error.code is Code.NOT_FOUND and unknown <= _EARLY_NOT_FOUND
                 if policy.judge(error) is policy.Verdict.PERMANENT and not early:
                     return Tracked(operation, f"cannot be polled: {error.message}")
                 failures += 1

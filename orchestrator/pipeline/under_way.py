@@ -34,6 +34,8 @@ async def under_way(
             partial(world.functions.list_operations, function_id), rng=world.rng, outage=world.outage
         )
         for operation in operations:
+            if not str(operation.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata"):
+                continue  # tags and deletions have a version, too
             version_id = str(operation.metadata.get("functionVersionId", ""))
             if version_id in pending or (
                 version_id

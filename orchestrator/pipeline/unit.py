@@ -34,7 +34,7 @@ from orchestrator.policy import MAX_ATTEMPTS, Verdict, backoff_s, judge
 from orchestrator.ports import Functions, ObjectStore
 
 _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
-_MAX_REPLAYS = 5  # replays of Operations that had failed before this run began; each attempt is a key of its own
+_MAX_REPLAYS = 1000  # of Operations that had failed before this run began: each attempt is a key of its own, and cheap
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,10 @@ class Deployer:
                     advice="name a bucket in [storage] of deploy.toml",
                 ),
             )
-        return request.inline(self.operator.world.packager.read(package))
+        try:
+            return request.inline(self.operator.world.packager.read(package))
+        except PackageError as error:
+            raise StepFailedError(Step.PACKAGE, failure.of_package(error, "package")) from error
 
     async def _package(self, unit: Unit, code: SourceCode) -> Package:
         with self.operator.step(unit.key, Step.PACKAGE):
@@ -130,7 +133,7 @@ class Deployer:
         spec, functions = unit.spec, self.operator.world.functions
         domain = self._domain(unit, f"{spec.folder_id}/{spec.name}")
         for number in range(1, _MAX_REPLAYS + 1):
-            key = stamp.function_key(spec.folder_id, spec.name, number)
+            key = stamp.function_key(spec.folder_id, spec.name, spec.labels, number)
             send = partial(_send_function, functions, unit)
             call = Call("create", Step.FUNCTION, "", domain, key, number, send)
             try:
@@ -153,7 +156,9 @@ class Deployer:
             try:
                 find = partial(world.functions.find_function, spec.folder_id, spec.name)
                 found = await retried(find, rng=world.rng, outage=world.outage)
-            except CloudError:
+            except CloudError as error:
+                if judge(error) is Verdict.TOKEN:
+                    raise InterruptedRunError(error.message, advice=error.advice) from error
                 break
             if found is None:
                 break
@@ -179,7 +184,8 @@ class Deployer:
             operation = await self.operator.run(call, attempt, found)
             found = None
             version_id = _version_id(operation)
-            if self._ended_before(operation) and (operation.error or version_id not in self.have.versions):
+            if self._ended_before(operation) and (operation.error or not await self._exists(version_id)):
+                attempt.version_id = ""
                 continue  # it had failed, or its version was deleted since
             if operation.error is not None:
                 raise StepFailedError(Step.TRACK, operation_failure(operation))
@@ -204,6 +210,19 @@ class Deployer:
             else:
                 raise UnsettledError(f"{_MAX_REPLAYS} earlier moves of the tag {tag} were answered instead of this one")
         return Deployed(version_id)
+
+    async def _exists(self, version_id: str) -> bool:
+        """Say whether a version that was made before is still there. What cannot be read counts as there."""
+        world = self.operator.world
+        if version_id in self.have.versions:
+            return True
+        try:
+            await retried(partial(world.functions.get_version, version_id), rng=world.rng, outage=world.outage)
+        except CloudError as error:
+            if judge(error) is Verdict.TOKEN:
+                raise InterruptedRunError(error.message, advice=error.advice) from error
+            return error.code is not Code.NOT_FOUND
+        return True
 
     def _domain(self, unit: Unit, function: str) -> Domain:
         folder_id = unit.spec.folder_id

@@ -162,6 +162,7 @@ def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
 def _find(spec: FunctionSpec, have: Have) -> Function | Failure | None:
     if spec.id is not None:
         pinned = have.by_id.get(spec.id)
+        pinned = pinned if pinned is not None and pinned.folder_id == spec.folder_id else None
         return pinned or Failure(
             f"there is no function with the id {spec.id} in folder {spec.folder_id}", kind="no such function"
         )

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Limits, Step, Storage, Unchanged, Unknown
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Limits, Rollout, Step, Storage, Unchanged, Unknown
 from orchestrator.pipeline.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
 from orchestrator.stamp import read_stamp
@@ -378,3 +378,64 @@ def test_a_copy_with_other_settings_is_made_once_and_knows_its_code_again(tmp_pa
     assert kinds(bench.deploy(copied)) == {"Unchanged": 1}
     from_source = manifest + 'environment = { LEVEL = "debug" }\n'
     assert kinds(bench.deploy(from_source)) == {"Unchanged": 1}
+
+
+def test_the_slot_of_an_operation_that_is_late_is_free_once_it_has_ended(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1", limits=Limits(operations_per_folder=1, operation_deadline_s=30.0))
+    bench.faults.settle_next("createVersion", Fate(duration_s=60.0))
+    outcomes = bench.deploy(sources(tmp_path, 3))
+    assert kinds(outcomes) == {"Deployed": 3}  # the late one too: it is seen when all is read back
+    assert bench.seconds < 120
+
+
+def test_an_operation_that_never_ends_does_not_hold_the_run_for_ever(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1", limits=Limits(operations_per_folder=1, operation_deadline_s=30.0))
+    bench.faults.settle_next("createVersion", Fate(duration_s=1e6))
+    outcomes = bench.deploy(sources(tmp_path, 3))
+    assert kinds(outcomes) == {"Unknown": 1, "Cancelled": 2}
+    assert "others wait for its slot" in bench.stop.reason
+
+
+def test_operations_that_may_not_be_read_end_the_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    refusal = Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied"))
+    bench.faults.fail_next("get operation", *[refusal] * 1000)
+    outcomes = bench.deploy(sources(tmp_path, 60))
+    assert bench.result.interruption is not None
+    assert "Operations may not be read" in bench.result.interruption.message
+    assert kinds(outcomes)["Cancelled"] > 30
+
+
+def test_many_refusals_leave_a_lost_answer_its_tries(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    refused = Trouble(refusal=Fault(Code.RESOURCE_EXHAUSTED, "The limit on maximum number of active operations"))
+    bench.faults.fail_next("createVersion", *[refused] * 12, Trouble(lost=True))
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}
+    assert len(bench.versions()) == 1
+
+
+def test_a_build_that_failed_many_times_is_asked_for_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1", faults=Faults(failing_functions={"f000"}))
+    manifest = sources(tmp_path, 1)
+    for _ in range(8):
+        assert kinds(bench.deploy(manifest)) == {"Failed": 1}
+    bench.faults.failing_functions.clear()
+    assert kinds(bench.deploy(manifest)) == {"Deployed": 1}
+
+
+def test_what_is_not_known_of_one_wave_stops_the_next(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1", limits=Limits(operation_deadline_s=30.0))
+    bench.faults.settle_next("createVersion", Fate(duration_s=600.0))
+    outcomes = bench.deploy(sources(tmp_path, 10), rollout=Rollout(waves=(1, "100%")))
+    assert kinds(outcomes) == {"Unknown": 1, "Cancelled": 9}
+    assert "is not known: no other wave starts" in bench.stop.reason
+
+
+def test_other_labels_are_another_key(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 1)
+    bench.deploy(manifest)
+    (function,) = bench.cloud.functions.list({"folderId": "folder"})["functions"]
+    bench.cloud.functions.delete(function["id"])
+    bench.pass_time(60.0)
+    assert kinds(bench.deploy(f'{manifest}labels = {{ team = "x" }}\n')) == {"Deployed": 1}

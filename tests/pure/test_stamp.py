@@ -100,9 +100,10 @@ def test_keys_differ_by_body_base_and_attempt() -> None:
         version_key({"functionId": "a"}, "v0", 1), version_key({"functionId": "b"}, "v0", 1),
         version_key({"functionId": "a"}, "v1", 1), version_key({"functionId": "a"}, None, 1),
         version_key({"functionId": "a"}, "v0", 2),
-        function_key("a", "f", 1), function_key("b", "f", 1), function_key("a", "g", 1), function_key("a", "f", 2),
+        function_key("a", "f", {}, 1), function_key("b", "f", {}, 1), function_key("a", "g", {}, 1),
+        function_key("a", "f", {}, 2), function_key("a", "f", {"team": "x"}, 1),
     }  # fmt: skip
-    assert len(keys) == 9
+    assert len(keys) == 10
 
 
 def test_code_is_known_again_however_often_it_was_copied() -> None:
