@@ -42,6 +42,7 @@ from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
 from orchestrator.plan.build import build
 from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.faults import Faults
 from orchestrator.sandbox.memory.objects import Objects
@@ -109,6 +110,7 @@ class Bench:
     quotas: Quotas = field(default_factory=Quotas)
     storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
     limits: Limits = field(default_factory=Limits)
+    settings: Settings = field(default_factory=Settings)
     seed: int = 1
     outage_s: float = MAX_S
 
@@ -122,6 +124,7 @@ class Bench:
             durations=Durations.parse(self.durations),
             quotas=self.quotas,
             faults=self.faults,
+            settings=self.settings,
         )
         self.use(Wire(self.cloud))
         (self.root / "zips").mkdir(exist_ok=True)

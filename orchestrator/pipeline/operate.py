@@ -133,19 +133,20 @@ class Operator:
         with self.step(attempt.key, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
             tracked = await self.tracker.finished(operation)
             if not tracked.operation.done:
-                self.background.start_soon(self._keep, slot, tracked.operation)
+                self.background.start_soon(self._keep, slot, attempt.key, tracked.operation)
                 raise UnsettledError(tracked.reason)
         slot.release()
         attempt.operation_id = ""  # settled: nothing is unknown about it any more
-        self.emit(self._done(attempt, tracked.operation))
+        self.emit(self._done(attempt.key, tracked.operation))
         return tracked.operation
 
-    async def _keep(self, slot: Slot, operation: Operation) -> None:
+    async def _keep(self, slot: Slot, key: str, operation: Operation) -> None:
         """Keep the slot of an Operation whose end was not seen until it is: it counts in the cloud all the while."""
         with suppress(InterruptedRunError):  # which the run hears of by other calls
             tracked = await self.tracker.finished(operation)
             if tracked.operation.done:
                 slot.release()
+                self.emit(self._done(key, tracked.operation))
             elif self.slots.statistics().waiting:
                 self.stop.request(f"Operation {operation.id} still is {tracked.reason}, and others wait for its slot")
 
@@ -216,9 +217,9 @@ class Operator:
         with self.stop.interruptible():
             await anyio.sleep(wait_s)
 
-    def _done(self, attempt: Attempt, operation: Operation) -> OperationDone:
+    def _done(self, key: str, operation: Operation) -> OperationDone:
         error = operation.error.message if operation.error is not None else ""
-        return OperationDone(self.world.clock(), attempt.key, operation.id, operation_seconds(operation), error)
+        return OperationDone(self.world.clock(), key, operation.id, operation_seconds(operation), error)
 
 
 def operation_seconds(operation: Operation) -> float:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import anyio
 
-from orchestrator.errors import CloudError, Code, InterruptedRunError
+from orchestrator.errors import InterruptedRunError
 from orchestrator.events import OperationAccepted, OperationDone
 from orchestrator.model import Failed, Operation, Outcome, Step, Unknown
 from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.operate import operation_failure, operation_seconds
 from orchestrator.pipeline.pace import Pace
-from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.stop import Stop, StoppedError
 from orchestrator.pipeline.track import Tracker
 from orchestrator.pipeline.world import World
@@ -51,15 +49,10 @@ async def settle(
 
 
 async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: OperationAccepted) -> Outcome | None:
-    operation = Operation(known.operation_id, done=False)
-    try:
-        operation = await retried(partial(world.operations.get, known.operation_id), rng=world.rng, outage=world.outage)
-    except CloudError as error:
-        if error.code is not Code.NOT_FOUND:
-            return Unknown(f"its Operation cannot be read: {error.message}", known.operation_id, known.version_id)
-        return None  # too old to be known: what is live will tell
-    tracked = await tracker.finished(operation)
+    tracked = await tracker.finished(Operation(known.operation_id, done=False))
     if not tracked.operation.done:
+        if tracked.refused:  # too old to be known, say: what is live will tell
+            return None
         return Unknown(tracked.reason, known.operation_id, known.version_id)
     error_message = tracked.operation.error.message if tracked.operation.error is not None else ""
     emit(OperationDone(world.clock(), key, known.operation_id, operation_seconds(tracked.operation), error_message))

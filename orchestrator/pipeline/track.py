@@ -24,10 +24,13 @@ _EARLY_NOT_FOUND = 5  # replicas may not know a new Operation yet; the Go SDK fo
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The Operation as last seen; where it is not `done`, `reason` says why we stopped asking."""
+    """The Operation as last seen; where it is not `done`, `reason` says why we stopped asking. `refused`: because we
+    cannot.
+    """
 
     operation: Operation
     reason: str = ""
+    refused: bool = False
 
 
 class Tracker:
@@ -71,7 +74,7 @@ class Tracker:
                 unknown += error.code is Code.NOT_FOUND
                 early = error.code is Code.NOT_FOUND and unknown <= _EARLY_NOT_FOUND
                 if policy.judge(error) is policy.Verdict.PERMANENT and not early:
-                    return Tracked(operation, f"cannot be polled: {error.message}")
+                    return Tracked(operation, f"cannot be polled: {error.message}", refused=True)
                 failures += 1
                 interval_s = max(interval_s, policy.backoff_s(failures, self._rng, error.retry_after_s))
         return Tracked(operation)

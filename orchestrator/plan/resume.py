@@ -13,9 +13,14 @@ _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
 
 def undone(run: RunState) -> dict[str, UnitState]:
-    """Give the units that a run did not bring to an end: cut off, cancelled, or unknown."""
-    ended = Deployed | Unchanged | Failed | Blocked
-    return {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, ended)}
+    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back."""
+    return {key: unit for key, unit in run.units.items() if not _has_ended(unit.outcome)}
+
+
+def _has_ended(outcome: Outcome | None) -> bool:
+    if isinstance(outcome, Deployed):
+        return outcome.observed
+    return isinstance(outcome, Unchanged | Failed | Blocked)
 
 
 def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepted, ...]]:

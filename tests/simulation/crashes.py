@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
 
-from orchestrator.events import Event, UnitEnded
+from orchestrator.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded
 from orchestrator.job import Wants
-from orchestrator.model import Outcome, Rollout
+from orchestrator.model import Operation, Outcome, Rollout
 from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.world import World
 from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
-from orchestrator.sandbox.memory.ports import Wire
+from orchestrator.sandbox.memory.ports import MemoryOperations, Wire
 from orchestrator.sandbox.virtual_time import run
 from orchestrator.state import RunState, fold
-from tests.engine import EPOCH_S, Bench
+from tests.engine import EPOCH_S, Bench, RecordingFunctions
 
 
 class Crash(BaseException):
@@ -43,6 +44,33 @@ class MortalWire(Wire):
         return found
 
 
+class WatchedFunctions(RecordingFunctions):
+    """Sees that nothing is asked for that was not written down before."""
+
+    def __init__(self, wire: Wire, bench: MortalBench) -> None:
+        super().__init__(wire)
+        self._bench = bench
+
+    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
+        written = {event.idempotency_key for event in self._bench.events if isinstance(event, Requested)}
+        assert idempotency_key in written, "asked for before it was written down"
+        found: Operation = await super().create_version(body, idempotency_key=idempotency_key)
+        return found
+
+
+class WatchedOperations(MemoryOperations):
+    """Sees that no Operation is asked for that was not written down before."""
+
+    def __init__(self, wire: Wire, bench: MortalBench) -> None:
+        super().__init__(wire)
+        self._bench = bench
+
+    async def get(self, operation_id: str) -> Operation:
+        written = {event.operation_id for event in self._bench.events if isinstance(event, OperationAccepted)}
+        assert operation_id in written, "polled before it was written down"
+        return await super().get(operation_id)
+
+
 @dataclass
 class MortalBench(Bench):
     """`die_after`: events and calls that a run has left to live; None: it lives."""
@@ -50,6 +78,7 @@ class MortalBench(Bench):
     die_after: int | None = None
     journal: list[Event] = field(default_factory=list)  # what is left of the last run's
     dead: bool = False
+    last_s: float = EPOCH_S  # when the run was last seen to live
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +88,7 @@ class MortalBench(Bench):
 
     def tick(self) -> None:
         """Come nearer to death."""
+        self.last_s = self.now()
         if self.dead:
             raise Crash
         if self.die_after is not None:
@@ -69,8 +99,17 @@ class MortalBench(Bench):
 
     def emit(self, event: Event) -> None:
         self.tick()
+        if isinstance(event, OperationDone):
+            assert self.cloud.operations.get(event.operation_id).get("done"), "said to be done, and is not"
         super().emit(event)
         self.tick()
+
+    def use(self, wire: Wire) -> None:
+        super().use(wire)
+        self.functions = WatchedFunctions(wire, self)
+
+    def world(self) -> World:
+        return replace(super().world(), operations=WatchedOperations(self.wire, self))
 
     def deploy_until_death(self, manifest: str) -> dict[str, Outcome] | None:
         """Deploy afresh, with no journal of before; None where it died. Its journal is kept."""
@@ -91,7 +130,7 @@ class MortalBench(Bench):
             if not self.dead:
                 raise
             del error
-            self.pass_time(1.0)
+            self.pass_time(self.last_s - EPOCH_S - self._past_s + 1.0)
             return None
         finally:
             self.die_after, self.dead = None, False

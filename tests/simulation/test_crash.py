@@ -1,0 +1,95 @@
+"""Runs that die at any event or call, taken up by `resume` or by a deploy that remembers nothing.
+
+A failing seed is in the test's name: `pytest tests/simulation/test_crash.py -k "[17]"` replays it. More of them:
+`python -m tests.simulation.test_crash FIRST` goes on until stopped.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.model import Deployed, Failed, Limits, Outcome, Step, Unchanged
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.faults import Faults, Rates
+from tests.engine import sources
+from tests.simulation.crashes import MortalBench
+from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
+
+SEEDS = range(500)
+
+
+def live_through(seed: int, root: Path) -> None:
+    """Let runs die and be taken up again until all is done; hold what is live against what was wanted."""
+    rng = random.Random(seed)
+    limits = Limits(operations_per_folder=rng.choice([4, 15]), operation_deadline_s=rng.choice([15.0, 900.0]))
+    functions = rng.choice([3, 8, 14])  # few are read one by one, many in bulk
+    weather = storm(rng) if rng.random() < 0.5 else Rates()
+    bench = MortalBench(
+        root, faults=Faults(weather, seed=seed), seed=seed, limits=limits,
+        durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
+        # Keys may be forgotten at once, as long as versions show while they are made.
+        settings=Settings(key_lifetime_s=rng.choice([0.0, 24 * 3600.0])),
+    )  # fmt: skip
+    manifest = sources(root, functions)
+    outcomes = None
+    for turn in range(14):
+        bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
+        if turn == 7:
+            bench.faults.rates = Rates()  # the weather clears; what is left must come out right
+        resumes = bench.journal and rng.random() < 0.5
+        if resumes and rng.random() < 0.3:
+            del bench.journal[-rng.randrange(1, 4) :]  # a power cut
+        try:
+            outcomes = bench.resume_until_death(manifest) if resumes else bench.deploy_until_death(manifest)
+        except (CloudError, InterruptedRunError):  # what is live could not be read: nothing was done
+            outcomes = None
+        if outcomes is None:
+            continue
+        check_the_reasons(bench, outcomes)
+        if not resumes:  # which begins with what ran already
+            check_the_slots(bench, limits)
+            check_the_truth(bench, outcomes)
+        if turn >= 7 and not resumes and all(isinstance(one, Unchanged) for one in outcomes.values()):
+            break
+    assert outcomes is not None
+    assert all(isinstance(one, Unchanged | Deployed) for one in outcomes.values()), outcomes
+    assert set(stamps(bench.versions()).values()) == {1}
+    assert len(bench.versions()) == functions
+
+
+def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> None:
+    """What is said to be deployed was read back; what is said to have failed has, and was not made all the same."""
+    names = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"}).get("functions", [])}
+    made = {names.get(version["functionId"]) for version in bench.versions() if version["status"] != "ERROR"}
+    for key, outcome in outcomes.items():
+        if isinstance(outcome, Deployed):
+            assert outcome.observed, key
+        if isinstance(outcome, Failed) and outcome.step in (Step.TRACK, Step.CREATE):
+            assert key not in made, f"{key} failed, they say, and is there"
+            if outcome.step is Step.TRACK:
+                assert "error" in bench.cloud.operations.get(outcome.failure.operation_id), key
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whoever_dies_when_there_is_one_version_of_each(seed: int, tmp_path: Path) -> None:
+    live_through(seed, tmp_path)
+
+
+if __name__ == "__main__":
+    for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                live_through(number, Path(folder))
+            except BaseException:
+                sys.stderr.write(f"seed {number}\n")
+                raise
+        if number % 100 == 0:
+            sys.stderr.write(f"{number}\n")
