@@ -35,8 +35,8 @@ def live_through(seed: int, root: Path) -> None:
     bench = MortalBench(
         root, faults=Faults(weather, seed=seed), seed=seed, limits=limits,
         durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
-        # Keys may be forgotten at once, as long as versions show while they are made.
-        settings=Settings(key_lifetime_s=rng.choice([0.0, 24 * 3600.0])),
+        # Keys may be forgotten at once, or versions be hidden while they are made: one of the two protects.
+        settings=rng.choice([Settings(key_lifetime_s=0.0), Settings(creating_visible=False), Settings()]),
     )  # fmt: skip
     manifest = sources(root, functions)
     outcomes = None
