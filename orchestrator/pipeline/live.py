@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -63,7 +64,10 @@ class _Reader:
         for function in await self._read(partial(functions.list_functions, folder_id)):
             self.functions[function.id] = function
         for version in await self._read(partial(functions.list_versions, folder_id)):
-            self.versions[version.id] = version
+            # Of the many old ones only this is ever looked at; whole, they would take 5 KB each.
+            old = version.status == "ACTIVE" and not version.tags
+            kept = replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version
+            self.versions[version.id] = kept
 
     async def one(self, spec: FunctionSpec) -> None:
         function = await self._function(spec)

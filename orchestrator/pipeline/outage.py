@@ -18,6 +18,7 @@ _FAILURES = 4  # in a row, of whatever calls
 _SILENCE_S = 3.0
 _PROBE_MIN_S = 1.0
 _PROBE_MAX_S = 10.0
+_HURRY_S = 30.0
 
 
 class Outage:
@@ -31,11 +32,21 @@ class Outage:
         self._silent_since: float | None = None  # the first failure after the last answer
         self._began_at: float | None = None
         self._lost_s = 0.0
+        self._hurry_at: float | None = None
         self._probe_at = 0.0
         self._probe_s = _PROBE_MIN_S
         self._over = anyio.Event()
         self.reason = ""
         self.changed: Callable[[str, float], None] = lambda _why, _seconds: None
+
+    def hurry(self) -> None:
+        """Do not wait long any more: somebody wants the run to stop."""
+        self._hurry_at = anyio.current_time()
+
+    def _until(self) -> float:
+        began_at = self._began_at if self._began_at is not None else anyio.current_time()
+        end_at = began_at + self._max_s
+        return end_at if self._hurry_at is None else min(end_at, max(began_at, self._hurry_at) + _HURRY_S)
 
     @property
     def on(self) -> bool:
@@ -50,16 +61,16 @@ class Outage:
         """Wait until calls may be made. Raises `InterruptedRunError` where the outage has lasted too long."""
         while self._began_at is not None:
             now = anyio.current_time()
-            if now - self._began_at >= self._max_s:
+            if now >= self._until():
                 raise InterruptedRunError(
-                    f"the cloud has not answered for {self._max_s / 60:.0f} min: {self.reason}",
+                    f"the cloud has not answered for {(now - self._began_at) / 60:.0f} min: {self.reason}",
                     advice="run the same command again once it can be reached (--max-outage waits longer)",
                 )
             if now >= self._probe_at:
                 self._probe_at = now + self._probe_s  # ours is the call that finds out
                 self._probe_s = min(_PROBE_MAX_S, self._probe_s * 1.5)
                 return
-            with anyio.move_on_after(min(self._probe_at, self._began_at + self._max_s) - now):
+            with anyio.move_on_after(min(self._probe_at, self._until()) - now):
                 await self._over.wait()
 
     def failed(self, error: CloudError) -> None:

@@ -117,6 +117,7 @@ async def execute(
         world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng,
         outage=world.outage,
     )  # fmt: skip
+    stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -17,11 +17,14 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.heard: Callable[[], None] = lambda: None  # called once, when a stop is requested
         self._scopes: set[anyio.CancelScope] = set()
         self._abandon = anyio.CancelScope()
 
     def request(self, reason: str) -> None:
         """Start nothing new. Only the first reason counts."""
+        if not self.reason:
+            self.heard()
         self.reason = self.reason or reason
         for scope in self._scopes:
             scope.cancel()

@@ -88,11 +88,9 @@ def test_a_stop_in_an_outage_is_heard(tmp_path: Path) -> None:
         bench.faults.rates = GONE
         await anyio.sleep(60.0)
         stop.request("interrupted")
-        await anyio.sleep(30.0)
-        stop.abandon("interrupted twice")
 
     outcomes = bench.deploy(sources(tmp_path, 60), meanwhile=stop_in_it)
-    assert bench.seconds < 120
+    assert bench.seconds < 120  # it does not wait for the network much longer
     assert kinds(outcomes)["Cancelled"]
 
 
