@@ -42,6 +42,7 @@ from orchestrator.pipeline.world import World
 _AT_ONCE = Rollout()
 # Steps in which a call is refused at once; what fails later says something of that function alone.
 _CALLS = {Step.UPLOAD, Step.FUNCTION, Step.CREATE, Step.TAG}
+ADMITTED_INLINE_MAX = 48  # without a bucket: each then holds its package, up to 3.5 MB and as much again in base64
 ADMITTED_MAX = 256  # units with a coroutine: packaging and uploads run this far ahead of the slots
 
 
@@ -122,7 +123,8 @@ async def execute(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )
     changes = tuple(unit for unit in plan.units if unit.action is not Action.UNCHANGED)
-    run = _Run(world, emit, stop, anyio.Semaphore(ADMITTED_MAX), rollout, len(changes))
+    admitted = ADMITTED_MAX if world.store is not None else ADMITTED_INLINE_MAX
+    run = _Run(world, emit, stop, anyio.Semaphore(admitted), rollout, len(changes))
     try:
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:

@@ -19,6 +19,7 @@ from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.model import Deployed, Failed, Limits, Outcome, Step, Unchanged
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.faults import Faults, Rates
+from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import sources
 from tests.simulation.crashes import MortalBench
 from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
@@ -42,6 +43,8 @@ def live_through(seed: int, root: Path) -> None:
     outcomes = None
     for turn in range(14):
         bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
+        if rng.random() < 0.3:  # the cloud's quota is not what we were told
+            bench.cloud.active.quotas = Quotas(operations_per_folder=rng.choice([2, 15, 30]))
         if turn == 7:
             bench.faults.rates = Rates()  # the weather clears; what is left must come out right
         resumes = bench.journal and rng.random() < 0.5
