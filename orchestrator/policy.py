@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import ceil
 
 from orchestrator.errors import CloudError, Code, Exit
-from orchestrator.model import Deployed, Outcome, Unchanged, Unknown
+from orchestrator.model import Cancelled, Deployed, Outcome, Unchanged, Unknown
 
 MAX_ATTEMPTS = 8  # about a minute and a half of waiting
 MAX_REFUSALS = 45  # about twenty minutes: somebody else's Operations may fill the quota that long
@@ -91,14 +91,17 @@ def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = No
 def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
     """Say what a run ends with, by what became of its units.
 
-    | outcomes                                  | exit          |
-    | ---                                       | ---           |
-    | any Unknown, or the run was interrupted   | 3             |
-    | any Failed, Blocked or Cancelled          | 1             |
-    | only Deployed and Unchanged               | 0             |
+    | outcomes                                                                | exit |
+    | ---                                                                     | ---  |
+    | any Unknown                                                             | 3    |
+    | interrupted, and any Cancelled, or Deployed that was not read back      | 3    |
+    | any Failed, Blocked or Cancelled                                        | 1    |
+    | only Deployed and Unchanged: an interruption that came too late is none | 0    |
     """
+    outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
-    if Unknown in found or interrupted:
+    unread = any(isinstance(outcome, Deployed) and not outcome.observed for outcome in outcomes)
+    if Unknown in found or (interrupted and (Cancelled in found or unread)):
         return Exit.INTERRUPTED
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
 

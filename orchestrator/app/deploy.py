@@ -150,5 +150,5 @@ def tell_the_end(session: Session, state: RunState) -> None:
         output.show_result(state, as_json=session.request.options.output == "json")
     except OrchestratorError as error:  # the exit code speaks of the run, whatever becomes of its table
         output.warn(f"{error.message}; {error.advice}")
-    if state.exit_code == Exit.INTERRUPTED or session.stop.reason:
+    if state.exit_code == Exit.INTERRUPTED or state.outcomes.get("cancelled"):
         output.say("`orchestrator resume` goes on: what was asked for already is found, not asked for again")

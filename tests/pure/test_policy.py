@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, breach, judge, wave_ends, worth_retrying
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.policy import (
+    MAX_ATTEMPTS,
+    MAX_REFUSALS,
+    Verdict,
+    backoff_s,
+    breach,
+    exit_code,
+    judge,
+    wave_ends,
+    worth_retrying,
+)
 
 
 def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str = "") -> CloudError:
@@ -101,3 +112,26 @@ def test_only_more_failures_than_allowed_stop_a_run(
     failed: int, units: int, max_failures: int | str | None, stops: bool
 ) -> None:
     assert bool(breach(failed, units, max_failures)) is stops
+
+
+READ, UNREAD = Deployed("v", observed=True), Deployed("v")
+FAILED = Failed(Step.TRACK, Failure("no"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "interrupted", "code"),
+    [
+        ([], False, 0),
+        ([READ, Unchanged("v")], False, 0),
+        ([READ, Unchanged("v")], True, 0),
+        ([READ, UNREAD], True, 3),
+        ([READ, FAILED], False, 1),
+        ([READ, FAILED], True, 1),
+        ([READ, Blocked("no")], False, 1),
+        ([READ, Cancelled()], False, 1),
+        ([READ, Cancelled()], True, 3),
+        ([READ, FAILED, Unknown("?")], False, 3),
+    ],
+)
+def test_exit_codes(outcomes: list[Outcome], interrupted: bool, code: int) -> None:
+    assert exit_code(outcomes, interrupted=interrupted) == code
