@@ -21,6 +21,7 @@ class Have:
     by_id: Mapping[str, Function] = field(default_factory=dict)
     versions: Mapping[str, Version] = field(default_factory=dict)
     tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (function id, tag)
+    creating: Mapping[str, tuple[Version, ...]] = field(default_factory=dict)  # function id → those being made
     clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
     runtimes: tuple[str, ...] = ()  # that versions can be made with; empty: not asked
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
@@ -47,11 +48,16 @@ def have(
 ) -> Have:
     """Index what the listings gave."""
     functions, versions = tuple(functions), tuple(versions)
+    creating: dict[str, tuple[Version, ...]] = {}
+    for version in versions:
+        if version.status == "CREATING":
+            creating[version.function_id] = (*creating.get(version.function_id, ()), version)
     return Have(
         by_name={(function.folder_id, function.name): function for function in functions},
         by_id={function.id: function for function in functions},
         versions={version.id: version for version in versions},
         tagged={(version.function_id, tag): version for version in versions for tag in version.tags},
+        creating=creating,
         clouds=clouds or {},
         runtimes=runtimes,
         read_at=read_at,

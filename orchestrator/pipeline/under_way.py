@@ -22,11 +22,7 @@ async def under_way(
     A folder that was read whole shows the versions that are being made (where the cloud lists them: unverified), so
     nothing is asked there unless one of them is ours. Of few functions each is asked for its Operations.
     """
-    pending = {
-        version.id
-        for version in have.versions.values()
-        if version.function_id == function_id and version.status == "CREATING" and _same(version.description, unit)
-    }
+    pending = {version.id for version in have.creating.get(function_id, ()) if _same(version.description, unit)}
     if not asked_for and not pending and unit.spec.folder_id in have.whole:
         return None
     try:
