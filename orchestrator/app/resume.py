@@ -22,7 +22,6 @@ from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, Exit, UsageError
 from orchestrator.journal.store import open_store
 from orchestrator.model import Blocked, Deployed, Outcome
-from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
 from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
@@ -110,7 +109,7 @@ async def _not_wanted(session: Session, then: UnitState) -> Outcome:
     world = session.world
     with suppress(CloudError):
         get = partial(world.functions.get_version, then.version_id)
-        made = await retried(get, rng=world.rng, outage=world.outage) if then.version_id else None
+        made = await world.read(get) if then.version_id else None
         if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
             return Deployed(made.id, observed=True)
     job = session.request.options.job

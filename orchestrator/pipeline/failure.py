@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from orchestrator.errors import CloudError, PackageError
+from orchestrator import policy
+from orchestrator.errors import CloudError, InterruptedRunError, PackageError
 from orchestrator.model import Failure, Operation
+
+
+def unless_token(error: CloudError) -> None:
+    """Raise `InterruptedRunError` where the token is not accepted any more: that is no unit's failure."""
+    if policy.judge(error) is policy.Verdict.TOKEN:
+        raise InterruptedRunError(error.message, advice=error.advice) from error
 
 
 def of_call(error: CloudError) -> Failure:

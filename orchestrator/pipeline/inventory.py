@@ -13,7 +13,6 @@ from orchestrator.errors import CloudError, PackageError
 from orchestrator.model import Failure, FunctionSpec, Secret, SourceCode, Step
 from orchestrator.pipeline import failure
 from orchestrator.pipeline.groups import each
-from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
 from orchestrator.plan.build import Prepared
 
@@ -140,7 +139,7 @@ class _Resolver:
         async with self._asking.setdefault(key, anyio.Lock()):
             if key not in self._known:
                 try:
-                    self._known[key] = await retried(ask, rng=self._world.rng, outage=self._world.outage)
+                    self._known[key] = await self._world.read(ask)
                 except CloudError as error:
                     if policy.judge(error) is policy.Verdict.TOKEN:
                         raise

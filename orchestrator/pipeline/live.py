@@ -11,7 +11,6 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.have import LATEST, UNKNOWN_CLOUD, Have, have
 from orchestrator.model import Function, FunctionSpec, Version, VersionCopy
 from orchestrator.pipeline.groups import each
-from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
 from orchestrator.stamp import read_stamp
 
@@ -41,7 +40,7 @@ async def read_live(
     whole_too = sorted(reader.foreign - set(many))
     await each(whole_too, reader.folder, at_once=_AT_ONCE)
     await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
-    known = await retried(world.functions.list_runtimes, rng=world.rng, outage=world.outage) if runtimes else ()
+    known = await world.read(world.functions.list_runtimes) if runtimes else ()
     versions = reader.versions.values()
     return have(
         reader.functions.values(), versions, clouds=reader.clouds, runtimes=known, read_at=read_at,
@@ -61,9 +60,9 @@ class _Reader:
 
     async def folder(self, folder_id: str) -> None:
         functions = self._world.functions
-        for function in await self._read(partial(functions.list_functions, folder_id)):
+        for function in await self._world.read(partial(functions.list_functions, folder_id)):
             self.functions[function.id] = function
-        for version in await self._read(partial(functions.list_versions, folder_id)):
+        for version in await self._world.read(partial(functions.list_versions, folder_id)):
             # Of the many old ones only this is ever looked at; whole, they would take 5 KB each.
             old = version.status == "ACTIVE" and not version.tags
             kept = replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version
@@ -90,7 +89,7 @@ class _Reader:
         found = self._world.cloud_id
         if found is None:
             try:
-                found = await self._read(partial(self._world.directory.cloud_of, folder_id))
+                found = await self._world.read(partial(self._world.directory.cloud_of, folder_id))
             except CloudError as error:
                 if error.code is Code.UNAUTHENTICATED:
                     raise
@@ -101,7 +100,7 @@ class _Reader:
         if spec.id is not None:
             found = await self._there(partial(functions.get_function, spec.id))
             return found if found is not None and found.folder_id == spec.folder_id else None
-        return await self._read(partial(functions.find_function, spec.folder_id, spec.name))
+        return await self._world.read(partial(functions.find_function, spec.folder_id, spec.name))
 
     async def _version(self, call: Callable[[], Awaitable[Version]]) -> Version | None:
         version = await self._there(call)
@@ -112,11 +111,8 @@ class _Reader:
     async def _there(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """Read one thing; None where there is no such thing."""
         try:
-            return await self._read(call)
+            return await self._world.read(call)
         except CloudError as error:
             if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):  # a tag is no id, an id no tag
                 return None
             raise
-
-    async def _read(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await retried(call, rng=self._world.rng, outage=self._world.outage)

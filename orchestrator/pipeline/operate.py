@@ -137,7 +137,7 @@ class Operator:
                 raise UnsettledError(tracked.reason)
         slot.release()
         attempt.operation_id = ""  # settled: nothing is unknown about it any more
-        self.emit(self._done(attempt.key, tracked.operation))
+        self.emit(operation_done(self.world.clock(), attempt.key, tracked.operation))
         return tracked.operation
 
     async def _keep(self, slot: Slot, key: str, operation: Operation) -> None:
@@ -146,7 +146,7 @@ class Operator:
             tracked = await self.tracker.finished(operation)
             if tracked.operation.done:
                 slot.release()
-                self.emit(self._done(key, tracked.operation))
+                self.emit(operation_done(self.world.clock(), key, tracked.operation))
             elif self.slots.statistics().waiting:
                 self.stop.request(f"Operation {operation.id} still is {tracked.reason}, and others wait for its slot")
 
@@ -200,9 +200,8 @@ class Operator:
 
     async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: Counter[policy.Verdict]) -> None:
         """Wait before the next try, or raise what this error means for the unit."""
+        failure.unless_token(error)
         verdict = policy.judge(error)
-        if verdict is policy.Verdict.TOKEN:
-            raise InterruptedRunError(error.message, advice=error.advice) from error
         lost = self.world.outage.on  # then it counts as no try
         tries[verdict] += not lost
         if not lost and not policy.worth_retrying(error, tries[verdict]):
@@ -217,16 +216,14 @@ class Operator:
         with self.stop.interruptible():
             await anyio.sleep(wait_s)
 
-    def _done(self, key: str, operation: Operation) -> OperationDone:
-        error = operation.error.message if operation.error is not None else ""
-        return OperationDone(self.world.clock(), key, operation.id, operation_seconds(operation), error)
 
-
-def operation_seconds(operation: Operation) -> float:
-    """Say how long an Operation took by the cloud's own times, -1.0 where they are not told."""
-    if operation.created_at is None or operation.modified_at is None:
-        return -1.0
-    return (operation.modified_at - operation.created_at).total_seconds()
+def operation_done(at: float, key: str, operation: Operation) -> OperationDone:
+    """Tell of a unit's Operation that is `done`. Its seconds are by the cloud's own times, -1.0 where it tells none."""
+    seconds = -1.0
+    if operation.created_at is not None and operation.modified_at is not None:
+        seconds = (operation.modified_at - operation.created_at).total_seconds()
+    error = operation.error.message if operation.error is not None else ""
+    return OperationDone(at, key, operation.id, seconds, error)
 
 
 def operation_failure(operation: Operation) -> Failure:

@@ -114,10 +114,7 @@ async def execute(
 ) -> Result:
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
     limits = world.limits
-    tracker = Tracker(
-        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng,
-        outage=world.outage,
-    )  # fmt: skip
+    tracker = Tracker(world)
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)

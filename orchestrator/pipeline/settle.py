@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import anyio
 
 from orchestrator.errors import InterruptedRunError
-from orchestrator.events import OperationAccepted, OperationDone
+from orchestrator.events import OperationAccepted
 from orchestrator.model import Failed, Operation, Outcome, Step, Unknown
 from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
-from orchestrator.pipeline.operate import operation_failure, operation_seconds
-from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.operate import operation_done, operation_failure
 from orchestrator.pipeline.stop import Stop, StoppedError
 from orchestrator.pipeline.track import Tracker
 from orchestrator.pipeline.world import World
@@ -26,11 +25,7 @@ async def settle(
 
     Raises `InterruptedRunError` where the token or the network is gone, `StoppedError` where the run is stopped.
     """
-    limits = world.limits
-    tracker = Tracker(
-        world.operations, pace=Pace(limits.polls_per_second), deadline_s=limits.operation_deadline_s, rng=world.rng,
-        outage=world.outage,
-    )  # fmt: skip
+    tracker = Tracker(world)
     outcomes: dict[str, Outcome] = {}
 
     async def follow(key: str, known: OperationAccepted) -> None:
@@ -54,8 +49,7 @@ async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: 
         if tracked.refused:  # too old to be known, say: what is live will tell
             return None
         return Unknown(tracked.reason, known.operation_id, known.version_id)
-    error_message = tracked.operation.error.message if tracked.operation.error is not None else ""
-    emit(OperationDone(world.clock(), key, known.operation_id, operation_seconds(tracked.operation), error_message))
+    emit(operation_done(world.clock(), key, tracked.operation))
     if tracked.operation.error is None:
         return None
     step = Step.FUNCTION if known.call == "create" else Step.TRACK

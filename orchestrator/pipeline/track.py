@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +10,10 @@ import anyio
 from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.model import Operation
-from orchestrator.pipeline.outage import Outage
+from orchestrator.pipeline.failure import unless_token
 from orchestrator.pipeline.pace import Pace
 from orchestrator.pipeline.retry import heard
-from orchestrator.ports import Operations
+from orchestrator.pipeline.world import World
 
 _FIRST_POLL_S = 0.5
 _GROWTH = 1.25
@@ -36,14 +35,12 @@ class Tracked:
 class Tracker:
     """Polls each Operation on its own, more and more rarely, within one common rate."""
 
-    def __init__(
-        self, operations: Operations, *, pace: Pace, deadline_s: float, rng: random.Random, outage: Outage
-    ) -> None:
-        self._outage = outage
-        self._operations = operations
-        self._pace = pace
-        self._deadline_s = deadline_s
-        self._rng = rng
+    def __init__(self, world: World) -> None:
+        self._operations = world.operations
+        self._outage = world.outage
+        self._pace = Pace(world.limits.polls_per_second)
+        self._deadline_s = world.limits.operation_deadline_s
+        self._rng = world.rng
 
     async def finished(self, operation: Operation) -> Tracked:
         """Wait until the Operation is `done`, or its deadline has passed.
@@ -66,8 +63,7 @@ class Tracker:
                 operation = await heard(partial(self._operations.get, operation.id), self._outage)
                 failures = unknown = 0
             except CloudError as error:
-                if policy.judge(error) is policy.Verdict.TOKEN:
-                    raise InterruptedRunError(error.message, advice=error.advice) from error
+                unless_token(error)
                 if error.code is Code.PERMISSION_DENIED:  # of all of them: the run would see nothing end
                     message = f"Operations may not be read: {error.message}"
                     raise InterruptedRunError(message, advice=error.advice) from error

@@ -7,7 +7,6 @@ from functools import partial
 from orchestrator.errors import CloudError, Code
 from orchestrator.have import Have
 from orchestrator.model import Operation, Unit
-from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.world import World
 from orchestrator.stamp import read_stamp
 
@@ -26,9 +25,7 @@ async def under_way(
     if not asked_for and not pending and unit.spec.folder_id in have.whole:
         return None
     try:
-        operations = await retried(
-            partial(world.functions.list_operations, function_id), rng=world.rng, outage=world.outage
-        )
+        operations = await world.read(partial(world.functions.list_operations, function_id))
         for operation in operations:
             if not str(operation.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata"):
                 continue  # tags and deletions have a version, too
@@ -54,7 +51,7 @@ def _is_news(operation: Operation, have: Have) -> bool:
 
 async def _is_ours(world: World, version_id: str, unit: Unit) -> bool:
     try:
-        version = await retried(partial(world.functions.get_version, version_id), rng=world.rng, outage=world.outage)
+        version = await world.read(partial(world.functions.get_version, version_id))
     except CloudError as error:
         if error.code is Code.NOT_FOUND:  # it is not shown while it is made
             return False

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from orchestrator import request, stamp
-from orchestrator.errors import CloudError, Code, InterruptedRunError, PackageError
+from orchestrator.errors import CloudError, Code, PackageError
 from orchestrator.events import BytesSent, PackageStored
 from orchestrator.have import UNKNOWN_CLOUD, Have
 from orchestrator.model import (
@@ -30,7 +30,7 @@ from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedErr
 from orchestrator.pipeline.retry import retried
 from orchestrator.pipeline.slots import Domain
 from orchestrator.pipeline.under_way import under_way
-from orchestrator.policy import MAX_ATTEMPTS, Verdict, backoff_s, judge
+from orchestrator.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.ports import Functions, ObjectStore
 
 _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
@@ -117,8 +117,7 @@ class Deployer:
             except PackageError as error:
                 raise StepFailedError(Step.UPLOAD, failure.of_package(error, "package")) from error
             except CloudError as error:
-                if judge(error) is Verdict.TOKEN:
-                    raise InterruptedRunError(error.message, advice=error.advice) from error
+                failure.unless_token(error)
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
         emit(
             PackageStored(
@@ -155,10 +154,9 @@ class Deployer:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 find = partial(world.functions.find_function, spec.folder_id, spec.name)
-                found = await retried(find, rng=world.rng, outage=world.outage)
+                found = await world.read(find)
             except CloudError as error:
-                if judge(error) is Verdict.TOKEN:
-                    raise InterruptedRunError(error.message, advice=error.advice) from error
+                failure.unless_token(error)
                 break
             if found is None:
                 break
@@ -217,10 +215,9 @@ class Deployer:
         if version_id in self.have.versions:
             return True
         try:
-            await retried(partial(world.functions.get_version, version_id), rng=world.rng, outage=world.outage)
+            await world.read(partial(world.functions.get_version, version_id))
         except CloudError as error:
-            if judge(error) is Verdict.TOKEN:
-                raise InterruptedRunError(error.message, advice=error.advice) from error
+            failure.unless_token(error)
             return error.code is not Code.NOT_FOUND
         return True
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from orchestrator.model import Limits, Storage
 from orchestrator.pipeline.outage import Outage
+from orchestrator.pipeline.retry import retried
 from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,7 @@ class World:
     limits: Limits
     cloud_id: str | None = None  # of all folders; None: asked for each
     outage: Outage = field(default_factory=Outage)
+
+    async def read(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that changes nothing, again and again as `retried` does. Raises what that raises."""
+        return await retried(call, rng=self.rng, outage=self.outage)
