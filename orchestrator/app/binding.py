@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.app.job_files import find_job, known_jobs, parameters, rollout_of
+from orchestrator.app.job_files import find_job, known_jobs, parameters, perhaps, rollout_of
 from orchestrator.app.selecting import expanded
 from orchestrator.errors import UsageError
 from orchestrator.job import Job
@@ -56,9 +55,8 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
 
 def _unknown(manifest: Manifest, name: str) -> UsageError:
     known = [*manifest.jobs, *known_jobs(manifest.path.absolute().parent)]
-    close = get_close_matches(name, known, n=1)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
     bound = ", ".join(sorted(manifest.jobs)) or "none"
     return UsageError(
-        f'{manifest.path.name} has no job "{name}"', advice=f"{hint}[jobs.*] there: {bound}; see `orchestrator jobs`"
+        f'{manifest.path.name} has no job "{name}"',
+        advice=f"{perhaps(name, known)}[jobs.*] there: {bound}; see `orchestrator jobs`",
     )

@@ -16,7 +16,7 @@ from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.journal.claims import FileRecords
 from orchestrator.model import JobSpec
-from orchestrator.pipeline.claim import Claim, Job, NotDue, claim
+from orchestrator.pipeline.claim import Claim, DueJob, NotDue, claim
 from orchestrator.pipeline.groups import ungrouped
 from orchestrator.ports import Records
 from orchestrator.schedule import Schedule
@@ -44,7 +44,7 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     records, prefix = _records(session)
     folder_id = session.request.manifest.cloud.folder_id or "any-folder"
     key = f"{prefix}claims/{folder_id}/{binding.name}.json"
-    job = Job(binding.name, schedule, key, session.run_id, socket.gethostname())
+    job = DueJob(binding.name, schedule, key, session.run_id, socket.gethostname())
     try:
         with session.stop.interruptible():
             found = await claim(records, job, lambda: datetime.now(UTC), session.world.rng, output.say)

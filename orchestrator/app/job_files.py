@@ -58,16 +58,21 @@ def find_job(name: str, project: Path) -> FileJob:
     jobs = known_jobs(project)
     path = jobs.get(name)
     if path is None:
-        close = get_close_matches(name, jobs, n=1)
-        hint = f'did you mean "{close[0]}"? ' if close else ""
         raise UsageError(
             f'there is no job "{name}"',
-            advice=f"{hint}known: {', '.join(sorted(jobs))}; your own is a file {project / 'jobs'}/NAME.py",
+            advice=f"{perhaps(name, jobs)}known: {', '.join(sorted(jobs))};"
+            f" your own is a file {project / 'jobs'}/NAME.py",
         )
     builtin = _files(_builtin_folder()).get(name)
     if builtin is not None and not builtin.samefile(path):
         _log.info("the project's own job is used in place of the built-in one", job=name, file=str(path))
     return FileJob(name, path)
+
+
+def perhaps(name: str, known: Iterable[str]) -> str:
+    """Begin an advice with the name that was most likely meant, "" where none is like it."""
+    close = get_close_matches(name, list(known), n=1)
+    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 class FileJob:
@@ -192,10 +197,9 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
 
 def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError:
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
     return JobError(
-        f'{job} takes no parameter "{name}", given {source}', advice=f"{hint}it takes {', '.join(names) or 'none'}"
+        f'{job} takes no parameter "{name}", given {source}',
+        advice=f"{perhaps(name, names)}it takes {', '.join(names) or 'none'}",
     )
 
 

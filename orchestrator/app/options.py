@@ -53,11 +53,6 @@ class RunOptions:
     due: bool = False
     log: LogOptions = LogOptions()
 
-    @property
-    def reads_only(self) -> bool:
-        """Whether nothing is changed, neither in the cloud nor in the journal."""
-        return self.dry_run or self.status
-
 
 def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""

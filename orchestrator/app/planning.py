@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.app import output
 from orchestrator.app.binding import Binding
-from orchestrator.app.selecting import expanded, last_run, undone
+from orchestrator.app.selecting import expanded, last_run, unsuccessful
 from orchestrator.app.session import Request, Session, check_bucket
 from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, StartError, UsageError
@@ -37,7 +37,7 @@ def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
     specs = select(manifest, expanded(options.patterns), options.labels)
     if not options.failed:
         return specs
-    return _only(specs, undone(last_run(request.state_dir, endpoint)), "what is selected")
+    return _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
 
 
 def _only(specs: Mapping[str, FunctionSpec], keys: Iterable[str], of: str) -> dict[str, FunctionSpec]:
@@ -86,7 +86,7 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     if options.patterns or options.labels:
         specs = choose(specs, expanded(options.patterns), options.labels, of=of)
     if options.failed:
-        specs = _only(specs, undone(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
+        specs = _only(specs, unsuccessful(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if wants.force else ""
     return await plan_wants(session, replace(wants, specs=specs), have, forced=forced, adopt=options.adopt)
 

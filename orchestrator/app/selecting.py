@@ -50,7 +50,7 @@ def last_run(state_dir: Path, endpoint: str, *, verb: str = "") -> RunState | No
     return None
 
 
-def undone(run: RunState | None) -> tuple[str, ...]:
+def unsuccessful(run: RunState | None) -> tuple[str, ...]:
     """List what a run did not bring to a good end: failed, blocked, unknown, cancelled, or not come to.
 
     Raises `UsageError` where there is nothing of that kind.

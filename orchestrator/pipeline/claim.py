@@ -59,7 +59,7 @@ class NotDue:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DueJob:
     """Whose due times are claimed, where, and by whom."""
 
     name: str
@@ -73,7 +73,7 @@ class Claim:
     """A due time that is ours to run. `said`: what there is to say of it (late, taken over), "" for nothing."""
 
     def __init__(
-        self, records: Records, job: Job, record: Record, etag: str, *, due: Due, said: str, rng: random.Random
+        self, records: Records, job: DueJob, record: Record, etag: str, *, due: Due, said: str, rng: random.Random
     ) -> None:
         self._records, self._job, self._record, self._etag, self._rng = records, job, record, etag, rng
         self._writing = anyio.Lock()
@@ -128,7 +128,7 @@ class Claim:
 
 
 async def claim(
-    records: Records, job: Job, now: Callable[[], datetime], rng: random.Random, say: Callable[[str], None]
+    records: Records, job: DueJob, now: Callable[[], datetime], rng: random.Random, say: Callable[[str], None]
 ) -> Claim | NotDue:
     """Claim what is due.
 
@@ -167,7 +167,7 @@ async def claim(
 
 
 async def _watch(
-    records: Records, job: Job, etag: str, running: Running, rng: random.Random, say: Callable[[str], None]
+    records: Records, job: DueJob, etag: str, running: Running, rng: random.Random, say: Callable[[str], None]
 ) -> NotDue | str | None:
     """See whether a claimant lives. `NotDue` where it does, why it is taken over where not, None: it has ended."""
     who = f"{running.run_id} on {running.host}"
@@ -214,7 +214,7 @@ def _told(came: Due, said: str, now: datetime) -> str:
     return "; ".join(parts)
 
 
-def _next(job: Job, now: datetime) -> str:
+def _next(job: DueJob, now: datetime) -> str:
     at = next_due(job.schedule, now)
     return f"next: {_iso(at)}" if at is not None else "it is never due"
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, StartError
-from orchestrator.pipeline.claim import BEAT_S, DEAD_AFTER_S, Claim, Job, NotDue, claim
+from orchestrator.pipeline.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
 from orchestrator.sandbox.memory.records import MemoryRecords
 from orchestrator.sandbox.virtual_time import run
 from orchestrator.schedule import Schedule
@@ -24,8 +24,8 @@ def now() -> datetime:
     return START + timedelta(seconds=anyio.current_time())
 
 
-def job(run_id: str, schedule: Schedule = HOURLY) -> Job:
-    return Job("nightly", schedule, "claims/folder/nightly.json", run_id, f"host of {run_id}")
+def job(run_id: str, schedule: Schedule = HOURLY) -> DueJob:
+    return DueJob("nightly", schedule, "claims/folder/nightly.json", run_id, f"host of {run_id}")
 
 
 async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:
