@@ -91,6 +91,18 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out or "", err or "")
 
 
+def cut_off(
+    root: Path, number: signal.Signals, after: int, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Ended:
+    """Start a run and end it with a signal once that many Operations were accepted."""
+    log = root / "events.ndjson"
+    log.unlink(missing_ok=True)
+    with running(root, *arguments, "--events", str(log), environ=environ) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
+        interrupt(process, number)
+        return ended(process)
+
+
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
     """Look again and again until something is so, while the program that should bring it about runs."""
     deadline_at = time.monotonic() + TIMEOUT_S

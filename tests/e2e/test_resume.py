@@ -11,20 +11,15 @@ import pytest
 
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.faults import Fate
-from tests.e2e.harness import Cloud, Ended, Project, count_events, embedded, ended, interrupt, run, running, wait_for
+from tests.e2e import harness
+from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
 COUNT = 30
 
 
 def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> None:
     """Start a run and end it with a signal once some Operations were accepted."""
-    log = project.root / "events.ndjson"
-    log.unlink(missing_ok=True)
-    arguments = (*(arguments or ("deploy", "--yes")), "--events", str(log))
-    with running(project.root, *arguments, environ=cloud.environ()) as process:
-        wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
-        interrupt(process, number)
-        ended(process)
+    harness.cut_off(project.root, number, after, *(arguments or ("deploy", "--yes")), environ=cloud.environ())
 
 
 def resume(project: Project, cloud: Cloud, *more: str) -> Ended:
@@ -134,11 +129,7 @@ def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
 
 def test_a_sandbox_run_is_resumed_in_the_sandbox(project: Project) -> None:
     project.write(4)
-    log = project.root / "events.ndjson"
-    with running(project.root, "deploy", "--sandbox", "--events", str(log)) as process:
-        wait_for(lambda: count_events(log, "operation_accepted") >= 6, process)
-        interrupt(process, signal.SIGKILL)
-        ended(process)
+    harness.cut_off(project.root, signal.SIGKILL, 6, "deploy", "--sandbox")
     wrong = run(project.root, "resume", "--endpoint", "http://127.0.0.1:1")
     assert wrong.code == 2
     assert "went to the sandbox" in wrong.err

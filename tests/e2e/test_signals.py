@@ -14,6 +14,7 @@ from tests.e2e.harness import (
     Ended,
     Project,
     count_events,
+    cut_off,
     ended,
     interrupt,
     run,
@@ -124,12 +125,8 @@ def test_ctrl_c_on_a_terminal_does_not_reach_the_sandbox(project: Project) -> No
 @pytest.mark.parametrize("kept", [True, False], ids=["state kept", "state lost"])
 def test_a_killed_run_is_taken_up(cloud: Cloud, project: Project, kept: bool) -> None:
     project.write(COUNT)
-    log = project.root / "events.ndjson"
-    with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
-        wait_for(lambda: count_events(log, "operation_accepted") >= 20, process)
-        interrupt(process, signal.SIGKILL)
-        ended(process)
-    assert process.returncode == -signal.SIGKILL
+    end = cut_off(project.root, signal.SIGKILL, 20, "deploy", "--yes", environ=cloud.environ())
+    assert end.code == -signal.SIGKILL
     if kept:
         assert "not ended" in run(project.root, "runs").out
         assert run(project.root, "show").code == 0
@@ -140,11 +137,7 @@ def test_a_killed_run_is_taken_up(cloud: Cloud, project: Project, kept: bool) ->
 
 def test_a_killed_sandbox_run_is_taken_up(project: Project) -> None:
     project.write(4)
-    log = project.root / "events.ndjson"
-    with running(project.root, "deploy", "--sandbox", "--events", str(log)) as process:
-        wait_for(lambda: count_events(log, "operation_accepted") >= 6, process)
-        interrupt(process, signal.SIGKILL)
-        ended(process)
+    cut_off(project.root, signal.SIGKILL, 6, "deploy", "--sandbox")
     end = run(project.root, "deploy", "--sandbox")
     assert end.code == 0, end.err
     with sandbox(project.state_dir) as cloud:

@@ -21,13 +21,9 @@ from tests.e2e.harness import (
     RECORD,
     Cloud,
     Project,
-    count_events,
+    cut_off,
     embedded,
-    ended,
-    interrupt,
     run,
-    running,
-    wait_for,
 )
 
 OLD = ("python37", "python38", "python39", "python311")
@@ -212,10 +208,6 @@ def board_of(project: Project, cloud: Cloud) -> dict[str, Any]:
 
 
 def killed_half_way(project: Project, cloud: Cloud) -> None:
-    log = project.root / "events.ndjson"
-    arguments = ("run", "to-python312", "--yes", "--events", str(log))
-    with running(project.root, *arguments, environ=cloud.environ()) as process:
-        wait_for(lambda: count_events(log, "operation_accepted") >= DECLARED, process)
-        interrupt(process, signal.SIGKILL)
-        ended(process)
-    assert process.returncode == -signal.SIGKILL
+    arguments = ("run", "to-python312", "--yes")
+    end = cut_off(project.root, signal.SIGKILL, DECLARED, *arguments, environ=cloud.environ())
+    assert end.code == -signal.SIGKILL
