@@ -90,6 +90,23 @@ class OutageEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseTaken(Event):
+    """No other run may change these functions now. `fencing` grows with each lease that any run takes."""
+
+    kind: ClassVar[str] = "lease_taken"
+    fencing: int
+    functions: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost(Event):
+    """The lease is lost: nothing more is asked of the cloud."""
+
+    kind: ClassVar[str] = "lease_lost"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted(Event):
     """A unit enters a step."""
 
@@ -207,6 +224,8 @@ EVENTS: Mapping[str, type[Event]] = {
         WaveStarted,
         OutageBegan,
         OutageEnded,
+        LeaseTaken,
+        LeaseLost,
         StepStarted,
         StepFinished,
         StepRetried,

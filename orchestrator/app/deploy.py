@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from orchestrator import __version__
 from orchestrator.app import output
 from orchestrator.app.command import run
+from orchestrator.app.leasing import guarded, leased, leases_of, look, tell, to_change
 from orchestrator.app.options import RunOptions, read_options
 from orchestrator.app.planning import Planned, plan_functions, selected
 from orchestrator.app.selecting import endpoint_of
@@ -52,23 +54,50 @@ async def _deploy(options: RunOptions, stack: AsyncExitStack, stop: Stop, redact
         specs = selected(request, endpoint_of(options, request.manifest))
         await hold_lock(stack, request)
         session = await open_session(stack, request, stop, redactor)
-        planned = await plan_functions(session, specs)
-    return await carry_out(session, planned)
+    return await carry_out(session, partial(plan_functions, session, specs))
 
 
-async def carry_out(session: Session, planned: Planned) -> int:
-    """Show a plan, ask, do it, and tell how it ended. Gives the exit code; of a dry run that of the plan."""
-    options, plan = session.request.options, planned.plan
-    output.show_plan(plan, whole=options.dry_run, as_json=options.output == "json")
-    if options.dry_run:
-        return _plan_code(planned, options)
-    if any(unit.action not in (Action.UNCHANGED, Action.BLOCKED) for unit in plan.units):
+async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]]) -> int:
+    """Make a plan, show it, ask, do it, and tell how it ended. Gives the exit code; of a dry run that of the plan.
+
+    The plan is made anew where another run may have changed something between its making and the lease.
+    """
+    options = session.request.options
+    leases = None if options.dry_run else leases_of(session)
+    while True:
+        with session.stop.interruptible():
+            looked = await look(leases)
+            planned = await make_plan()
+        if options.dry_run:
+            _show(session, planned)
+            return _plan_code(planned, options)
+        await _show_and_ask(session, planned)
+        async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
+            if lease is not None and not lease.fresh:
+                output.say("another run may have changed something meanwhile: planning again")
+                with session.stop.interruptible():
+                    planned = await make_plan()
+                if to_change(planned.plan).keys() - functions.keys():
+                    continue  # with a lease on those, too
+                await _show_and_ask(session, planned)
+            async with journaled(session, options.verb, len(planned.plan.units)) as (bus, state):
+                tell(lease, len(functions), session, bus)
+                code = await execute_planned(guarded(session, lease), planned, bus)
+        tell_the_end(session, state)
+        return code
+
+
+def _show(session: Session, planned: Planned) -> None:
+    options = session.request.options
+    output.show_plan(planned.plan, whole=options.dry_run, as_json=options.output == "json")
+
+
+async def _show_and_ask(session: Session, planned: Planned) -> None:
+    options = session.request.options
+    _show(session, planned)
+    if to_change(planned.plan):
         with session.stop.interruptible():
             await output.confirm(yes=options.yes or options.sandbox)
-    async with journaled(session, options.verb, len(plan.units)) as (bus, state):
-        code = await execute_planned(session, planned, bus)
-    tell_the_end(session, state)
-    return code
 
 
 @asynccontextmanager

@@ -10,14 +10,13 @@ import anyio
 
 from orchestrator.app import output
 from orchestrator.app.binding import Binding, timezone_of
+from orchestrator.app.leasing import bucket_records
 from orchestrator.app.session import Session
-from orchestrator.cloud.records import S3Records
-from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.journal.claims import FileRecords
 from orchestrator.model import JobSpec
-from orchestrator.pipeline.claim import Claim, DueJob, NotDue, claim
 from orchestrator.pipeline.groups import ungrouped
+from orchestrator.pipeline.locks.claim import Claim, DueJob, NotDue, claim
 from orchestrator.ports import Records
 from orchestrator.schedule import Schedule
 
@@ -78,8 +77,8 @@ async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[i
 
 
 def _records(session: Session) -> tuple[Records, str]:
-    world = session.world
-    if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
-        return S3Records(world.store, world.storage.bucket), world.storage.prefix
+    records = bucket_records(session)
+    if records is not None:
+        return records, session.world.storage.prefix
     output.say("without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)")
     return FileRecords(session.request.state_dir), ""

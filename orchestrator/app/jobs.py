@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,8 +55,7 @@ async def _run(options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor:
         with stop.interruptible():
             if options.due and not options.sandbox:
                 await hold_lock(stack, request)
-            planned = await plan_job(session, binding, run_key=run_key)
-        return await carry_out(session, planned)
+        return await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
 
     return await (run_if_due(session, binding, work) if options.due else work())
 

@@ -14,6 +14,7 @@ from orchestrator.app import output
 from orchestrator.app.binding import Binding, bind
 from orchestrator.app.command import run
 from orchestrator.app.deploy import execute_planned, journaled, tell_the_end
+from orchestrator.app.leasing import guarded, leased, leases_of, tell
 from orchestrator.app.options import RunOptions, read_options, state_dir_of
 from orchestrator.app.planning import Planned, job_wants, plan_wants, read_specs
 from orchestrator.app.selecting import SANDBOX, endpoint_of
@@ -22,6 +23,7 @@ from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, Exit, UsageError
 from orchestrator.journal.store import open_store
 from orchestrator.model import Blocked, Deployed, Outcome
+from orchestrator.pipeline.locks.registry import NOT_LOOKED
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
 from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
@@ -73,14 +75,20 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
         await hold_lock(stack, request)
         session = await open_session(stack, request, stop, redactor)
     output.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
-    async with journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state):
+    functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
+    leases = leases_of(session)
+    async with (
+        leased(session, leases, functions, NOT_LOOKED) as lease,
+        journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state),
+    ):
+        tell(lease, len(functions), session, bus)
         for event in taken_over(left, session.world.clock()):
             bus(event)
         settled = await settle(session.world, bus, stop, accepted(left))
         with stop.interruptible():
             rest = {key: unit for key, unit in left.items() if key not in settled}
             planned = await _plan(session, binding, rest, settled)
-        code = await execute_planned(session, planned, bus, settled=settled)
+        code = await execute_planned(guarded(session, lease), planned, bus, settled=settled)
     tell_the_end(session, state)
     return code
 

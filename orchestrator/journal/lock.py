@@ -48,6 +48,12 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
         os.close(descriptor)  # gives the lock up
 
 
+def owner_of(state_dir: Path) -> str:
+    """Name a state folder, and no copy of it: whoever holds its lock knows that its earlier runs are dead."""
+    found = (state_dir / FILE).stat()
+    return f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}"
+
+
 async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
     deadline_at = anyio.current_time() + timeout_s
     while True:

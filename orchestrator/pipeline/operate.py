@@ -24,10 +24,10 @@ from orchestrator.events import (
 from orchestrator.model import Failure, Operation, Step
 from orchestrator.pipeline import failure
 from orchestrator.pipeline.bus import Emit
-from orchestrator.pipeline.pace import Pace
-from orchestrator.pipeline.slots import Domain, Slot, Slots
+from orchestrator.pipeline.quotas.pace import Pace
+from orchestrator.pipeline.quotas.slots import Domain, Slot, Slots
 from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.tracking.track import Tracker
 from orchestrator.pipeline.world import World
 
 _CODE_NAMES = {int(code): code.name for code in Code}
@@ -177,6 +177,7 @@ class Operator:
         try:
             await self.pace.turn()
             await self.world.outage.gate()
+            await self.world.guard()
         except BaseException:
             slot.release()
             raise

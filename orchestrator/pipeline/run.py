@@ -32,10 +32,10 @@ from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.observe import observe
 from orchestrator.pipeline.operate import Attempt, Operator, StepFailedError, UnsettledError
-from orchestrator.pipeline.pace import Pace
-from orchestrator.pipeline.slots import Slots
+from orchestrator.pipeline.quotas.pace import Pace
+from orchestrator.pipeline.quotas.slots import Slots
 from orchestrator.pipeline.stop import Stop, StoppedError
-from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.tracking.track import Tracker
 from orchestrator.pipeline.unit import Deployer
 from orchestrator.pipeline.world import World
 

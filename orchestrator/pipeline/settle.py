@@ -13,7 +13,7 @@ from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
 from orchestrator.pipeline.operate import operation_done, operation_failure
 from orchestrator.pipeline.stop import Stop, StoppedError
-from orchestrator.pipeline.track import Tracker
+from orchestrator.pipeline.tracking.track import Tracker
 from orchestrator.pipeline.world import World
 
 

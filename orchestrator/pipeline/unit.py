@@ -27,8 +27,8 @@ from orchestrator.model import (
 )
 from orchestrator.pipeline import failure
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError, UnsettledError, operation_failure
+from orchestrator.pipeline.quotas.slots import Domain
 from orchestrator.pipeline.retry import retried
-from orchestrator.pipeline.slots import Domain
 from orchestrator.pipeline.under_way import under_way
 from orchestrator.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.ports import Functions, ObjectStore

@@ -16,6 +16,10 @@ from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operati
 T = TypeVar("T")
 
 
+async def _nobody_else() -> None:
+    """Nothing has to be looked at: no lease is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The ports, and what comes from outside besides: time, chance, limits."""
@@ -32,6 +36,7 @@ class World:
     limits: Limits
     cloud_id: str | None = None  # of all folders; None: asked for each
     outage: Outage = field(default_factory=Outage)
+    guard: Callable[[], Awaitable[None]] = _nobody_else  # awaited before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call that changes nothing, again and again as `retried` does. Raises what that raises."""

@@ -12,6 +12,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from orchestrator.errors import Exit
 from orchestrator.events import (
     Event,
+    LeaseLost,
+    LeaseTaken,
     OperationAccepted,
     OperationDone,
     OutageBegan,
@@ -126,6 +128,14 @@ def _outage_ended(event: OutageEnded) -> _Line:
     return "warning", "the cloud answers again: the run goes on", {"seconds": round(event.seconds, 1)}
 
 
+def _lease_taken(event: LeaseTaken) -> _Line:
+    return "info", "lease taken", {"fencing": event.fencing, "functions": event.functions}
+
+
+def _lease_lost(event: LeaseLost) -> _Line:
+    return "error", "lease lost: nothing new starts", {"reason": event.reason}
+
+
 def _run_ended(event: RunEnded) -> _Line:
     facts: dict[str, Any] = {"exit_code": event.exit_code}
     if event.reason:
@@ -183,6 +193,8 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     RunStarted: _run_started,
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
     WaveStarted: _wave,
+    LeaseTaken: _lease_taken,
+    LeaseLost: _lease_lost,
     OutageBegan: _outage_began,
     OutageEnded: _outage_ended,
     StepStarted: _fields("step started", "step"),

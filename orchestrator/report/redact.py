@@ -15,7 +15,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from orchestrator.events import Event, OperationDone, OutageBegan, RunEnded, StepRetried, UnitEnded, UnitPlanned
+from orchestrator.events import (
+    Event,
+    LeaseLost,
+    OperationDone,
+    OutageBegan,
+    RunEnded,
+    StepRetried,
+    UnitEnded,
+    UnitPlanned,
+)
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.patterns import MARK, hide_by_look, hide_by_name, is_secret_name
 
@@ -75,7 +84,7 @@ class Redactor:
     def event(self, event: _E) -> _E:
         """Redact the sentences of an event. Its ids and names stay: they are what a run goes on by."""
         match event:
-            case UnitPlanned() | StepRetried() | OutageBegan() | RunEnded():
+            case UnitPlanned() | StepRetried() | OutageBegan() | LeaseLost() | RunEnded():
                 return replace(event, reason=self.text(event.reason))
             case OperationDone():
                 return replace(event, error=self.text(event.error))

@@ -297,6 +297,10 @@ class Project:
         self.manifest.write_text("\n".join([*tables, more]), encoding="utf-8")
         return self
 
+    def without_bucket(self) -> None:
+        """Let packages go inline, and no lease be taken."""
+        self.manifest.write_text(self.manifest.read_text().replace(f'[storage]\nbucket = "{BUCKET}"\n', ""))
+
 
 def interrupt(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGINT) -> None:
     process.send_signal(number)

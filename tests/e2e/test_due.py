@@ -26,8 +26,7 @@ def rewind(path: Path, days: int) -> None:
 
 def test_a_due_job_is_run_once_on_one_machine_without_a_bucket(cloud: Cloud, project: Project) -> None:
     project.write(2, more=JOB)
-    text = project.manifest.read_text().replace(f'[storage]\nbucket = "{BUCKET}"\n', "")
-    project.manifest.write_text(text)
+    project.without_bucket()
     first = due(project, cloud)
     assert (first.code, first.out) == (0, ""), first.err
     assert "for this machine alone" in first.err

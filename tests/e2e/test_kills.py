@@ -22,10 +22,16 @@ FUNCTIONS = 15
 EVENTS = 2 * FUNCTIONS  # "operation_accepted", of a whole run: each function is made, then its version
 
 
-def killed_and_taken_up(cloud: Cloud, project: Project, seed: int) -> None:
-    """Kill a run up to three times, each time taking it up as the seed says; then see what there is."""
+def killed_and_taken_up(cloud: Cloud, project: Project, seed: int, *, patient: bool = False) -> None:
+    """Kill a run up to three times, each time taking it up as the seed says; then see what there is.
+
+    `patient`: a machine that is gone takes its lease with it, which its successor waits half a minute for.
+    """
     rng = random.Random(seed)
     project.write(FUNCTIONS)
+    forgetful = rng.random() < 0.6
+    if forgetful and not patient:
+        project.without_bucket()
     log = project.root / "events.ndjson"
     command = ["deploy", "--yes"]
     for _ in range(rng.randrange(1, 4)):
@@ -36,7 +42,7 @@ def killed_and_taken_up(cloud: Cloud, project: Project, seed: int) -> None:
                 time.sleep(0.01)  # it may end before, where little was left to do
             interrupt(process, signal.SIGKILL)
             ended(process)
-        if rng.random() < 0.5 and project.state_dir.exists():
+        if forgetful and rng.random() < 0.7 and project.state_dir.exists():
             shutil.rmtree(project.state_dir)  # a CI machine that is gone
             command = ["deploy", "--yes"]
         elif count_events(log, "unit_planned"):
@@ -60,5 +66,5 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder), "--durations", "fixed:0.2") as served:
             root = Path(folder) / "project"
             root.mkdir()
-            killed_and_taken_up(served, Project(root, "b1gkills0000000000000"), number)
+            killed_and_taken_up(served, Project(root, "b1gkills0000000000000"), number, patient=number % 4 == 0)
         sys.stderr.write(f"{number}\n")

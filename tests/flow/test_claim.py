@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, StartError
-from orchestrator.pipeline.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
+from orchestrator.pipeline.locks.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
 from orchestrator.sandbox.memory.records import MemoryRecords
 from orchestrator.sandbox.virtual_time import run
 from orchestrator.schedule import Schedule

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.events import (
     EVENTS,
     Event,
+    LeaseLost,
+    LeaseTaken,
     OutageBegan,
     OutageEnded,
     UnitEnded,
@@ -36,6 +38,8 @@ A_RUN = [
     WaveStarted(1.0, 1, 3, 10),
     OutageBegan(1.0, "no answer"),
     OutageEnded(9.0, 8.0),
+    LeaseTaken(9.0, 3, 10),
+    LeaseLost(9.0, "taken over"),
     *deployment("f"),
     ended(1, reason="stopped"),
 ]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model import Limits
-from orchestrator.pipeline.pace import Pace
-from orchestrator.pipeline.slots import Domain, Slots
+from orchestrator.pipeline.quotas.pace import Pace
+from orchestrator.pipeline.quotas.slots import Domain, Slots
 
 
 def limits(function: int = 10, folder: int = 15, cloud: int = 20, reserve: int = 0) -> Limits:

@@ -16,8 +16,8 @@ from orchestrator.errors import CloudError
 from orchestrator.model import Failure, Operation, OperationError, Step
 from orchestrator.pipeline import operate, run, unit
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError
-from orchestrator.pipeline.slots import Slots
-from orchestrator.pipeline.track import Tracked, Tracker
+from orchestrator.pipeline.quotas.slots import Slots
+from orchestrator.pipeline.tracking.track import Tracked, Tracker
 from orchestrator.pipeline.unit import Deployer
 from tests.simulation.test_crash import live_through
 

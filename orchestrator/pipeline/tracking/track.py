@@ -11,7 +11,7 @@ from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.model import Operation
 from orchestrator.pipeline.failure import unless_token
-from orchestrator.pipeline.pace import Pace
+from orchestrator.pipeline.quotas.pace import Pace
 from orchestrator.pipeline.retry import heard
 from orchestrator.pipeline.world import World
 

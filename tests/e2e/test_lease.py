@@ -1,0 +1,74 @@
+"""Two machines that share a bucket, and want the same functions."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from tests.e2e.harness import Cloud, Project, count_events, ended, events, interrupt, run, running, sandbox, wait_for
+
+FOLDER = "b1glease0000000000000"
+COUNT = 24  # more than the 15 Operations that a folder may have at once: some are asked for later
+
+
+def checkout(root: Path) -> Project:
+    root.mkdir()
+    return Project(root, FOLDER).write(COUNT)
+
+
+def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_path: Path) -> None:
+    one, two, three = (checkout(tmp_path / name) for name in ("one", "two", "three"))
+    log, other_log = one.root / "events.ndjson", two.root / "events.ndjson"
+    with (
+        sandbox(tmp_path, "--durations", "fixed:6") as cloud,
+        running(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
+    ):
+        wait_for(lambda: count_events(log, "operation_accepted") >= 5, process)
+        refused = run(two.root, "deploy", "--yes", environ=cloud.environ())
+        assert refused.code == 4, refused.err
+        assert "another run holds the lock: f0" in refused.err
+        assert "held by run 20" in refused.err
+        assert f"deploy --yes --events {log}`, process {process.pid} on " in refused.err
+        assert "--lock-timeout" in refused.err
+
+        interrupt(process, signal.SIGSTOP)
+        taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ())
+        assert taken.code == 0, taken.err
+        assert "has died" in taken.err
+        assert "another run may have changed something meanwhile: planning again" in taken.err
+        before = asked_for(cloud)
+        interrupt(process, signal.SIGCONT)
+        woken = ended(process)
+        assert asked_for(cloud) == before, "a run whose lease was taken over has asked for something"
+        assert woken.code == 3, woken.err
+        assert "the lease on these functions was taken over, since this run showed no life" in woken.err
+        (lost,) = (event for event in events(log) if event["kind"] == "lease_lost")
+        assert "taken over" in lost["reason"]
+        assert [event["fencing"] for event in events(other_log) if event["kind"] == "lease_taken"] == [2]
+
+        again = run(three.root, "deploy", "--yes", environ=cloud.environ())
+        assert (again.code, "unchanged" in again.out) == (0, True), again.err
+        assert "lease" not in again.err  # nothing to do: nothing to hold
+        versions = cloud.versions(FOLDER)
+        assert len(versions) == len({version["functionId"] for version in versions}) == COUNT
+
+
+def asked_for(cloud: Cloud) -> int:
+    """Count the Operations that anybody has begun."""
+    return len(cloud.operations(FOLDER))
+
+
+def test_machines_with_other_functions_go_side_by_side(tmp_path: Path) -> None:
+    one, two = (checkout(tmp_path / name) for name in ("one", "two"))
+    log = one.root / "events.ndjson"
+    with (
+        sandbox(tmp_path, "--durations", "fixed:2") as cloud,
+        running(one.root, "deploy", "--yes", "f00?", "--events", str(log), environ=cloud.environ()) as process,
+    ):
+        wait_for(lambda: count_events(log, "operation_accepted") >= 2, process)
+        other = run(two.root, "deploy", "--yes", "f01?", "-o", "json", environ=cloud.environ())
+        assert other.code == 0, other.err
+        assert json.loads(other.out)["outcomes"] == {"deployed": 10}
+        assert ended(process).code == 0
+        assert len(cloud.versions(FOLDER)) == 20
