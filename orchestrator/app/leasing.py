@@ -139,4 +139,3 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
 
     lease.lost = lost
     emit(LeaseTaken(clock(), lease.fencing, functions))
-

@@ -27,6 +27,7 @@ from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.quotas.pace import Pace
 from orchestrator.pipeline.quotas.slots import Domain, Slot, Slots
 from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.tracking.durations import Kind
 from orchestrator.pipeline.tracking.track import Tracker
 from orchestrator.pipeline.world import World
 
@@ -71,6 +72,7 @@ class Call:
     idempotency_key: str
     attempt: int
     send: Callable[[str], Awaitable[Operation]]
+    kind: Kind
     look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
 
 
@@ -131,7 +133,7 @@ class Operator:
         )  # fmt: skip
         attempt.unsure = False
         with self.step(attempt.key, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
-            tracked = await self.tracker.finished(operation)
+            tracked = await self.tracker.finished(operation, call.kind, call.domain.folder)
             if not tracked.operation.done:
                 self.background.start_soon(self._keep, slot, attempt.key, tracked.operation)
                 raise UnsettledError(tracked.reason)

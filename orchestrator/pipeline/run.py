@@ -114,7 +114,6 @@ async def execute(
 ) -> Result:
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
     limits = world.limits
-    tracker = Tracker(world)
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
@@ -126,6 +125,7 @@ async def execute(
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
                 slots, pace = Slots(limits), Pace(limits.requests_per_second)
+                tracker = Tracker(world, background=background, waiting=slots.anybody_waits)
                 run.deployer = Deployer(Operator(world, emit, stop, slots, pace, tracker, background), have)
                 await _all_waves(plan, run)
                 background.cancel_scope.cancel()

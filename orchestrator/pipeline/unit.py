@@ -29,11 +29,14 @@ from orchestrator.pipeline import failure
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError, UnsettledError, operation_failure
 from orchestrator.pipeline.quotas.slots import Domain
 from orchestrator.pipeline.retry import retried
+from orchestrator.pipeline.tracking.durations import Kind
 from orchestrator.pipeline.under_way import under_way
 from orchestrator.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.ports import Functions, ObjectStore
 
 _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
+# What makes the cloud's builder install or compile something (cloud-api §1.4).
+_INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
 _MAX_REPLAYS = 1000  # of Operations that had failed before this run began: each attempt is a key of its own, and cheap
 
 
@@ -134,7 +137,7 @@ class Deployer:
         for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.function_key(spec.folder_id, spec.name, spec.labels, number)
             send = partial(_send_function, functions, unit)
-            call = Call("create", Step.FUNCTION, "", domain, key, number, send)
+            call = Call("create", Step.FUNCTION, "", domain, key, number, send, Kind.FUNCTION)
             try:
                 operation = await self.operator.run(call, attempt)
             except StepFailedError as error:
@@ -178,7 +181,7 @@ class Deployer:
             key = stamp.version_key(body, unit.base_version_id, number)
             send = partial(_send_version, world.functions, body)
             look = partial(under_way, world, self.have, unit, function_id, asked_for=True)
-            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send, look)
+            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send, kind_of(unit), look)
             operation = await self.operator.run(call, attempt, found)
             found = None
             version_id = _version_id(operation)
@@ -198,7 +201,8 @@ class Deployer:
             for number in range(1, _MAX_REPLAYS + 1):
                 key = stamp.tag_key(version_id, tag, holder.id if holder else "", number)
                 send = partial(_send_tag, self.operator.world.functions, version_id, tag)
-                call = Call("setTag", Step.TAG, function_id, self._domain(unit, function_id), key, number, send)
+                domain = self._domain(unit, function_id)
+                call = Call("setTag", Step.TAG, function_id, domain, key, number, send, Kind.TAG)
                 operation = await self.operator.run(call, attempt)
                 if self._ended_before(operation):
                     continue  # the tag was moved, and has been moved away since
@@ -229,6 +233,13 @@ class Deployer:
         """Say whether this Operation, replayed by its key, was over before we read what is live."""
         read_at = self.have.read_at
         return operation.modified_at is not None and read_at is not None and operation.modified_at < read_at
+
+
+def kind_of(unit: Unit) -> Kind:
+    """Say what takes about as long as making this unit's version."""
+    if isinstance(unit.spec.code, VersionCopy):
+        return Kind.COPY
+    return Kind.BUILD if unit.tree is not None and not _INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
 
 
 async def _send_function(functions: Functions, unit: Unit, idempotency_key: str) -> Operation:

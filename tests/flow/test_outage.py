@@ -69,7 +69,7 @@ def test_few_calls_are_made_to_find_out(tmp_path: Path) -> None:
 def test_an_outage_that_lasts_too_long_ends_the_run_as_one_to_take_up_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:2")
     bench.outage_s = 300.0
-    manifest = sources(tmp_path, 60)
+    manifest = sources(tmp_path, 160)
     outcomes = bench.deploy(manifest, meanwhile=between(bench, 5.0, 10_000.0))
     assert bench.result.interruption is not None
     assert "the cloud has not answered for 5 min" in bench.result.interruption.message
@@ -77,7 +77,7 @@ def test_an_outage_that_lasts_too_long_ends_the_run_as_one_to_take_up_again(tmp_
     bench.faults.rates = Rates()
     bench.pass_time(3600.0)
     bench.deploy(manifest)
-    assert len(bench.versions()) == 60
+    assert len(bench.versions()) == 160
 
 
 def test_a_stop_in_an_outage_is_heard(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_stop_in_an_outage_is_heard(tmp_path: Path) -> None:
         await anyio.sleep(60.0)
         stop.request("interrupted")
 
-    outcomes = bench.deploy(sources(tmp_path, 60), meanwhile=stop_in_it)
+    outcomes = bench.deploy(sources(tmp_path, 160), meanwhile=stop_in_it)
     assert bench.seconds < 120  # it does not wait for the network much longer
     assert kinds(outcomes)["Cancelled"]
 

@@ -81,6 +81,10 @@ class Slots:
             raise
         return Slot(self, domain)
 
+    def anybody_waits(self) -> bool:
+        """Say whether a slot that becomes free is taken at once."""
+        return bool(self._waiting)
+
     def statistics(self) -> SlotStatistics:
         """Take a reading."""
         return SlotStatistics(

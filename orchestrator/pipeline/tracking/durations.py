@@ -1,0 +1,139 @@
+"""How long Operations take, learned by kind, and when one that runs should be looked at next.
+
+Lengths come from the Operation's own `createdAt` and `modifiedAt`, never from when its end was noticed: that would
+learn our own lateness.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+
+_WINDOW = 300  # lengths that are remembered of a kind: what it was like last week should not count for ever
+_ENOUGH = 8  # lengths, below which a guess is mixed in
+_REBUILD_SHARE = 0.05  # of the window that is new, before the curve is drawn anew
+# Where nothing is known: 1.5 s, give or take a factor of three ("done (1s)" in the docs: cloud-api §1.4).
+_GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
+_TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age
+_EARLY = 0.85  # of the shortest: some may end a little earlier than any before
+_GROWTH = 1.1  # beyond the longest that is known, looks lie at least so far apart
+
+
+class Kind(StrEnum):
+    """What takes about equally long."""
+
+    FUNCTION = "function"  # create
+    PLAIN = "plain"  # createVersion of code that needs no building
+    BUILD = "build"  # createVersion of code with dependencies to install
+    COPY = "copy"  # createVersion from another Version
+    TAG = "tag"  # setTag, removeTag
+
+
+class Durations:
+    """Lengths in seconds of one kind of Operation: the last `_WINDOW`, as a curve of how many still run at an age."""
+
+    def __init__(self, lengths_s: Iterable[float] = ()) -> None:
+        self._lengths = deque(lengths_s, maxlen=_WINDOW)
+        self._new = 0
+        self._ages: list[float] = []
+        self._hazards: list[float] = []
+        self._draw()
+
+    def add(self, length_s: float) -> None:
+        """Learn one more."""
+        self._lengths.append(length_s)
+        self._new += 1
+        if len(self._lengths) < 2 * _ENOUGH or self._new >= _REBUILD_SHARE * len(self._lengths):
+            self._draw()
+
+    @property
+    def lengths_s(self) -> tuple[float, ...]:
+        """What is remembered, the oldest first."""
+        return tuple(self._lengths)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean length, a guess where nothing is known."""
+        known = self._lengths or _GUESS_S
+        return sum(known) / len(known)
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that is known or guessed."""
+        return self._ages[-1]
+
+    def hazard(self, age_s: float) -> float:
+        """Give the cumulative hazard: minus the logarithm of the share that still runs at this age."""
+        ages, hazards = self._ages, self._hazards
+        if age_s >= ages[-1]:
+            return hazards[-1] + _TAIL * math.log(age_s / ages[-1])
+        if age_s <= ages[0]:
+            return 0.0
+        index = bisect_right(ages, age_s)
+        low, high = ages[index - 1], ages[index]
+        share = (age_s - low) / (high - low) if high > low else 1.0
+        return hazards[index - 1] + share * (hazards[index] - hazards[index - 1])
+
+    def _draw(self) -> None:
+        self._new = 0
+        known = list(self._lengths)
+        lengths = sorted(known if len(known) >= _ENOUGH else [*known, *_GUESS_S])
+        count = len(lengths)
+        self._ages, self._hazards = [_EARLY * max(lengths[0], 0.001)], [0.0]
+        for number, length in enumerate(lengths):
+            if length > self._ages[-1]:
+                self._ages.append(length)
+                self._hazards.append(-math.log1p(-(number + 0.5) / count))
+
+
+class Learned:
+    """What is known of all kinds."""
+
+    def __init__(self, lengths_s: Mapping[Kind, Iterable[float]] | None = None) -> None:
+        self._of = {kind: Durations((lengths_s or {}).get(kind, ())) for kind in Kind}
+        self._mean_s = 0.0
+        self._count = 0
+
+    def of(self, kind: Kind) -> Durations:
+        """Give what is known of a kind."""
+        return self._of[kind]
+
+    def add(self, kind: Kind, length_s: float) -> None:
+        """Learn from an Operation that has ended."""
+        self._of[kind].add(length_s)
+        self._count += 1
+        self._mean_s += (length_s - self._mean_s) / min(self._count, _WINDOW)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean over all that ended in this run: what a slot is held for."""
+        return self._mean_s if self._count else self._of[Kind.PLAIN].mean_s
+
+
+def next_look_s(hazard: Callable[[float], float], price_s: float, *, least_s: float, most_s: float) -> float:
+    """Say how long to wait before the next look at one Operation, or at several at once.
+
+    `hazard(wait_s)`: how many ends are expected within that wait, by now. `price_s`: what a call costs, in seconds
+    for which a slot is wasted. Looking every g seconds while ends come at a rate of r wastes r·g/2 for price/g per
+    second, which is least at g = √(2·price/r): so the wait ends when wait · ends expected in it reaches 2 · price.
+    Where nothing can end yet, nothing is asked; between the modes of a mixture neither.
+    """
+    wait_s, before_s = least_s, 0.0
+    while wait_s < most_s and wait_s * hazard(wait_s) < 2 * price_s:
+        before_s, wait_s = wait_s, wait_s * 1.5
+    low, high = before_s, min(wait_s, most_s)
+    for _ in range(4):  # to a sixteenth of the last step
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle * hazard(middle) < 2 * price_s else (low, middle)
+    return max(least_s, high)
+
+
+def next_poll_s(durations: Durations, age_s: float, price_s: float, *, least_s: float, most_s: float) -> float:
+    """Say how long to wait before the next poll of an Operation of this age."""
+    if age_s >= durations.longest_s:
+        least_s = max(least_s, (_GROWTH - 1) * age_s)
+    now = durations.hazard(age_s)
+    return next_look_s(lambda wait_s: durations.hazard(age_s + wait_s) - now, price_s, least_s=least_s, most_s=most_s)
