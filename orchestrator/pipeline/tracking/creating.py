@@ -62,9 +62,9 @@ class Creating:
         self._more = anyio.Event()
 
     @property
-    def believed(self) -> bool:
-        """Whether listings have told the truth so far."""
-        return self._believed
+    def tells(self) -> bool:
+        """Whether listings are asked for now, and have told the truth so far."""
+        return self._believed and len(self._watched) >= _ENOUGH
 
     def add(self, watched: Watched) -> None:
         """Watch one more."""
@@ -73,7 +73,10 @@ class Creating:
 
     def remove(self, watched: Watched) -> None:
         """Watch it no more."""
+        told = self.tells
         self._watched.pop(watched.version_id, None)
+        if told and not self.tells:
+            self._wake_all()
 
     def seen_running(self, watched: Watched) -> None:
         """Hear of a poll that showed the Operation not done."""
@@ -100,8 +103,10 @@ class Creating:
     def _stop_believing(self) -> None:
         self._believed = False
         self._more.set()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for watched in self._watched.values():
-            watched.gone, watched.listed_at = False, None
             watched.wake()
 
     async def keep_looking(self) -> None:

@@ -19,7 +19,9 @@ _REBUILD_SHARE = 0.05  # of the window that is new, before the curve is drawn an
 _GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
 _TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age
 _EARLY = 0.85  # of the shortest: some may end a little earlier than any before
-_GROWTH = 1.1  # beyond the longest that is known, looks lie at least so far apart
+_GAP = 1.15  # between two lengths: what lies there is not drawn as if some ended all along it
+_BEFORE = 0.97  # of the length after a gap: where its ends may begin
+_GROWTH = 1.05  # beyond the longest that is known, looks lie at least so far apart
 
 
 class Kind(StrEnum):
@@ -84,9 +86,15 @@ class Durations:
         count = len(lengths)
         self._ages, self._hazards = [_EARLY * max(lengths[0], 0.001)], [0.0]
         for number, length in enumerate(lengths):
+            if length > _GAP * self._ages[-1]:  # between two modes nothing ends
+                self._ages.append(_BEFORE * length)
+                self._hazards.append(self._hazards[-1])
+            hazard = -math.log1p(-(number + 0.5) / count)
             if length > self._ages[-1]:
                 self._ages.append(length)
-                self._hazards.append(-math.log1p(-(number + 0.5) / count))
+                self._hazards.append(hazard)
+            else:
+                self._hazards[-1] = hazard
 
 
 class Learned:

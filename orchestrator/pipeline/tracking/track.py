@@ -22,8 +22,8 @@ from orchestrator.pipeline.world import World
 
 _EARLY_NOT_FOUND = 5  # replicas may not know a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
 _PRICE = 0.0065  # of a call, as a share of how long a slot is held: about 8 polls an Operation, 4 % of it wasted
-_IDLE = 4.0  # times dearer while nobody waits for the slot
-_LISTED = 60.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
+_IDLE = 2.0  # times dearer while nobody waits for the slot
+_LISTED = 400.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
 _LEAST_S = 0.05
 _MOST_S = 30.0
 _CLOCK_S = 2.0  # by which two readings of the cloud's clock may differ, when told in whole seconds
@@ -146,8 +146,8 @@ class Tracker:
         earliest_at = one.asked_at + max(one.operation.poll_after_s or 0.0, one.back_off_s)
         if one.operation.created_at is None or (one.watched is not None and one.watched.gone):
             return earliest_at  # of one that was taken up nothing is known yet
-        price_s = self._price_s()
-        if one.watched is not None and one.watched.listed_at is not None:
+        price_s, tells = self._price_s(), one.creating is not None and one.creating.tells
+        if tells and one.watched is not None and one.watched.listed_at is not None:
             price_s *= _LISTED
         durations, age_s = self.learned.of(one.kind), one.asked_at - one.since
         wait_s = next_poll_s(durations, age_s, price_s, least_s=_LEAST_S, most_s=_MOST_S)
