@@ -19,6 +19,7 @@ _TRANSIENT = {Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.ABORTED, Code.INTERNAL,
 _STATIC_QUOTAS = ("count", "tags", "size")  # serverless.functions.count …: waiting does not free them
 _STATIC_TEXTS = ("functions.count", "number of functions", "tags per function", "number of tags")
 _RATE_TEXTS = ("active operations", "concurrent", "rate")
+_TOO_FAST = ("rate quota", "rate limit", "too many requests", "slow down", "requests per")
 
 
 class Verdict(StrEnum):
@@ -74,6 +75,21 @@ def _is_static(error: CloudError) -> bool:
         return error.quota.rsplit(".", 1)[-1] in _STATIC_QUOTAS
     text = error.message.lower()
     return any(part in text for part in _STATIC_TEXTS) and not any(part in text for part in _RATE_TEXTS)
+
+
+def is_rate(error: CloudError) -> bool:
+    """Say whether RESOURCE_EXHAUSTED means that calls come too fast, rather than that too many Operations run.
+
+    | it says                                       | rate |
+    | ---                                           | ---  |
+    | a QuotaFailure of …rate…, …requests…          | yes  |
+    | "rate quota limit exceed: allowed 10 requests" | yes |
+    | "Too many requests", "slow down"              | yes  |
+    | anything else, nothing                        | no   |
+    """
+    if error.quota:
+        return any(part in error.quota.lower() for part in ("rate", "request"))
+    return any(part in error.message.lower() for part in _TOO_FAST)
 
 
 def worth_retrying(error: CloudError, attempt: int) -> bool:

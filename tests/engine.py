@@ -63,6 +63,11 @@ BUCKET = "packages"
 ENVIRON = {"YC_FOLDER_ID": "folder"}
 
 
+def quotas_of(limits: Limits) -> Quotas:
+    """Give a cloud the quotas that are declared."""
+    return Quotas(limits.operations_per_function, limits.operations_per_folder, limits.operations_per_cloud)
+
+
 class InlinePackager:
     """The real archive, without threads: virtual time would jump while they work."""
 
@@ -107,7 +112,7 @@ class Bench:
     root: Path
     durations: str = "lognormal:1.2,0.4"
     faults: Faults = field(default_factory=Faults)
-    quotas: Quotas = field(default_factory=Quotas)
+    quotas: Quotas | None = None  # None: those that `limits` declares
     storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
     limits: Limits = field(default_factory=Limits)
     settings: Settings = field(default_factory=Settings)
@@ -122,7 +127,7 @@ class Bench:
             rng=random.Random(self.seed),
             objects=self.objects.get,
             durations=Durations.parse(self.durations),
-            quotas=self.quotas,
+            quotas=self.quotas or quotas_of(self.limits),
             faults=self.faults,
             settings=self.settings,
         )

@@ -204,13 +204,16 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Documented defaults of the cloud (quotas of unfinished operations) and our own restraint."""
+    """Documented defaults of the cloud (quotas of unfinished operations) and our own restraint.
+
+    `requests_per_second`: never passed; None: learned.
+    """
 
     operations_per_function: int = 10
     operations_per_folder: int = 15
     operations_per_cloud: int = 20
     reserve: int = 0
-    requests_per_second: float = 20.0
+    requests_per_second: float | None = None
     polls_per_second: float = 100.0
     operation_deadline_s: float = 900.0
 

@@ -72,7 +72,7 @@ class Call:
     idempotency_key: str
     attempt: int
     send: Callable[[str], Awaitable[Operation]]
-    kind: Kind
+    kinds: tuple[Kind, ...]  # of this call, and of what its unit does after it
     look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
 
 
@@ -118,9 +118,10 @@ class Operator:
         """
         if under_way is not None:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
-                slot, operation = await self.slots.acquire(call.domain), under_way
+                slot, operation = await self._slot(call), under_way
         else:
             slot, operation = await self._accepted(call, attempt)
+        slot.accepted()
         attempt.operation_id = operation.id
         metadata = operation.metadata
         attempt.version_id = str(metadata.get("functionVersionId", ""))
@@ -133,7 +134,7 @@ class Operator:
         )  # fmt: skip
         attempt.unsure = False
         with self.step(attempt.key, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
-            tracked = await self.tracker.finished(operation, call.kind, call.domain.folder)
+            tracked = await self.tracker.finished(operation, call.kinds[0], call.domain.folder)
             if not tracked.operation.done:
                 self.background.start_soon(self._keep, slot, attempt.key, tracked.operation)
                 raise UnsettledError(tracked.reason)
@@ -157,7 +158,7 @@ class Operator:
         tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
         while True:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
-                slot = await self.slots.acquire(call.domain)
+                slot = await self._slot(call)
                 await self._on_its_way(slot)
             used_up = self.used_up.get((call.name, call.domain.cloud or call.domain.folder))
             if used_up is not None and not attempt.unsure:
@@ -169,11 +170,25 @@ class Operator:
                     found = await call.look() if attempt.unsure and call.look is not None else None
                     return slot, found or await self._send(call, attempt)
             except CloudError as error:
-                slot.release()
-                await self._again(call, attempt, error, tries)
+                await self._again(call, attempt, error, tries, self._give_back(slot, error))
             except BaseException:
                 slot.release()
                 raise
+
+    async def _slot(self, call: Call) -> Slot:
+        learned = self.tracker.learned
+        return await self.slots.acquire(call.domain, sum(learned.of(kind).mean_s for kind in call.kinds))
+
+    def _give_back(self, slot: Slot, error: CloudError) -> float:
+        """Give a slot back, and let quotas and pace learn from a refusal. Says how long to wait at least."""
+        if error.code is not Code.RESOURCE_EXHAUSTED or policy.judge(error) is policy.Verdict.QUOTA:
+            slot.release()
+            return 0.0
+        if policy.is_rate(error):
+            slot.release()
+            self.pace.refused(anyio.current_time(), error.retry_after_s)
+            return 0.0
+        return slot.refused(error.quota, error.retry_after_s)
 
     async def _on_its_way(self, slot: Slot) -> None:
         try:
@@ -199,9 +214,12 @@ class Operator:
             attempt.unsure = before or policy.judge(error) is policy.Verdict.UNSURE
             raise
         self.world.outage.answered()
+        self.pace.accepted(anyio.current_time())
         return operation
 
-    async def _again(self, call: Call, attempt: Attempt, error: CloudError, tries: Counter[policy.Verdict]) -> None:
+    async def _again(
+        self, call: Call, attempt: Attempt, error: CloudError, tries: Counter[policy.Verdict], closed_s: float
+    ) -> None:
         """Wait before the next try, or raise what this error means for the unit."""
         failure.unless_token(error)
         verdict = policy.judge(error)
@@ -215,6 +233,8 @@ class Operator:
                 self.used_up[call.name, call.domain.cloud or call.domain.folder] = failed
             raise StepFailedError(call.step, failed) from error
         wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)
+        if error.code is Code.RESOURCE_EXHAUSTED:
+            wait_s = closed_s  # it goes back to the queue, which knows by now for how many there is room
         self.retrying(attempt.key, call.step)(tries.total(), wait_s, error)
         with self.stop.interruptible():
             await anyio.sleep(wait_s)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 
 from orchestrator import policy
 from orchestrator.errors import Code, InterruptedRunError, JournalError
@@ -30,20 +31,26 @@ from orchestrator.model import (
 )
 from orchestrator.pipeline.bus import Emit
 from orchestrator.pipeline.groups import ungrouped
+from orchestrator.pipeline.knowledge import find_limits
 from orchestrator.pipeline.observe import observe
 from orchestrator.pipeline.operate import Attempt, Operator, StepFailedError, UnsettledError
+from orchestrator.pipeline.quotas.limit import Limit
 from orchestrator.pipeline.quotas.pace import Pace
-from orchestrator.pipeline.quotas.slots import Slots
+from orchestrator.pipeline.quotas.slots import Scope, Slots
 from orchestrator.pipeline.stop import Stop, StoppedError
+from orchestrator.pipeline.tracking.durations import Kind
 from orchestrator.pipeline.tracking.track import Tracker
-from orchestrator.pipeline.unit import Deployer
+from orchestrator.pipeline.unit import Deployer, kind_of
 from orchestrator.pipeline.world import World
 
 _AT_ONCE = Rollout()
 # Steps in which a call is refused at once; what fails later says something of that function alone.
 _CALLS = {Step.UPLOAD, Step.FUNCTION, Step.CREATE, Step.TAG}
 ADMITTED_INLINE_MAX = 48  # without a bucket: each then holds its package, up to 3.5 MB and as much again in base64
-ADMITTED_MAX = 256  # units with a coroutine: packaging and uploads run this far ahead of the slots
+ADMITTED_MAX = 512  # units with a coroutine: packaging and uploads run this far ahead of the slots
+_ASK_S = 5.0  # for quota-manager's answer
+REQUESTS_PER_SECOND = 20.0  # to begin with; the real limit is not published (cloud-api §6)
+_FASTEST = 100.0  # requests a second, where nothing was declared and nothing refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,20 @@ class _Run:
     rollout: Rollout
     units: int  # that something is done for
     deployer: Deployer = field(init=False)
+    slots: Slots = field(init=False)
     failed: int = 0
     breach: str = ""
     ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=policy.BREAKER))
+    expected: dict[tuple[bool, Kind], float] = field(init=False)  # seconds; with a new function, and without
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     interruption: InterruptedRunError | None = None
+
+    def __post_init__(self) -> None:
+        mean_s = {kind: self.world.knowledge.durations.of(kind).mean_s for kind in Kind}
+        self.expected = {
+            (new, kind): mean_s[kind] + new * mean_s[Kind.FUNCTION] for new in (False, True) for kind in Kind
+        }
 
     def end(self, unit: Unit, outcome: Outcome) -> None:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
@@ -106,14 +121,18 @@ class _Run:
             outcome = _cut_off(attempt, error.message)
         finally:
             self.admission.release()
+            self.slots.left_s[unit.spec.folder_id] -= self.expected_s(unit)
         self.end(unit, outcome)
+
+    def expected_s(self, unit: Unit) -> float:
+        """Say how long a unit's Operations will take, by what was learned before this run."""
+        return self.expected[unit.action is Action.CREATE, kind_of(unit)]
 
 
 async def execute(
     plan: Plan, have: Have, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _AT_ONCE
 ) -> Result:
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
-    limits = world.limits
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
@@ -124,10 +143,15 @@ async def execute(
     try:
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
-                slots, pace = Slots(limits), Pace(limits.requests_per_second)
+                found = await _limits(world, have) if changes else {}
+                run.slots = slots = Slots(world.limits, found, world.rng)
+                pace = _pace(world)
                 tracker = Tracker(world, background=background, waiting=slots.anybody_waits)
                 run.deployer = Deployer(Operator(world, emit, stop, slots, pace, tracker, background), have)
-                await _all_waves(plan, run)
+                try:
+                    await _all_waves(plan, run)
+                finally:
+                    world.knowledge.learn(slots, pace)
                 background.cancel_scope.cancel()
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
@@ -144,6 +168,20 @@ async def execute(
             attempt = run.attempts.get(unit.key, Attempt(unit.key))
             run.outcomes.setdefault(unit.key, _cut_off(attempt, broken.message))
     return Result(run.outcomes, run.interruption, run.breach)
+
+
+async def _limits(world: World, have: Have) -> dict[Scope, Limit]:
+    with anyio.move_on_after(_ASK_S):
+        return await find_limits(world.directory, have.clouds, world.limits, world.knowledge)
+    return {}
+
+
+def _pace(world: World) -> Pace:
+    """Start at the rate that was learned. What is declared is never passed: nobody tells what the cloud admits."""
+    declared = world.limits.requests_per_second
+    if declared is not None:
+        return Pace(declared)
+    return Pace(world.knowledge.requests_per_second or REQUESTS_PER_SECOND, most=_FASTEST)
 
 
 async def _all_waves(plan: Plan, run: _Run) -> None:
@@ -171,14 +209,24 @@ async def _all_waves(plan: Plan, run: _Run) -> None:
 
 
 async def _wave(units: list[Unit], run: _Run) -> None:
+    """Start what takes longest first, so that the end is no long wait for one; all folders side by side."""
+    folders: dict[str, list[Unit]] = {}
+    for unit in units:
+        folders.setdefault(unit.spec.folder_id, []).append(unit)
+        run.slots.left_s[unit.spec.folder_id] += run.expected_s(unit)
     async with anyio.create_task_group() as group:
-        for unit in units:
-            await run.admission.acquire()
-            if run.stop.reason:
-                run.admission.release()
-                run.end(unit, Cancelled(run.stop.reason))
-                continue
-            group.start_soon(run.one, unit)
+        for one in folders.values():
+            group.start_soon(_folder, sorted(one, key=run.expected_s, reverse=True), run, group)
+
+
+async def _folder(units: list[Unit], run: _Run, group: TaskGroup) -> None:
+    for unit in units:
+        await run.admission.acquire()
+        if run.stop.reason:
+            run.admission.release()
+            run.end(unit, Cancelled(run.stop.reason))
+            continue
+        group.start_soon(run.one, unit)
 
 
 def _refusal(outcome: Outcome, unit: Unit) -> tuple[str, str]:

@@ -137,7 +137,7 @@ class Deployer:
         for number in range(1, _MAX_REPLAYS + 1):
             key = stamp.function_key(spec.folder_id, spec.name, spec.labels, number)
             send = partial(_send_function, functions, unit)
-            call = Call("create", Step.FUNCTION, "", domain, key, number, send, Kind.FUNCTION)
+            call = Call("create", Step.FUNCTION, "", domain, key, number, send, (Kind.FUNCTION, kind_of(unit)))
             try:
                 operation = await self.operator.run(call, attempt)
             except StepFailedError as error:
@@ -181,7 +181,7 @@ class Deployer:
             key = stamp.version_key(body, unit.base_version_id, number)
             send = partial(_send_version, world.functions, body)
             look = partial(under_way, world, self.have, unit, function_id, asked_for=True)
-            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send, kind_of(unit), look)
+            call = Call("createVersion", Step.CREATE, function_id, domain, key, number, send, (kind_of(unit),), look)
             operation = await self.operator.run(call, attempt, found)
             found = None
             version_id = _version_id(operation)
@@ -202,7 +202,7 @@ class Deployer:
                 key = stamp.tag_key(version_id, tag, holder.id if holder else "", number)
                 send = partial(_send_tag, self.operator.world.functions, version_id, tag)
                 domain = self._domain(unit, function_id)
-                call = Call("setTag", Step.TAG, function_id, domain, key, number, send, Kind.TAG)
+                call = Call("setTag", Step.TAG, function_id, domain, key, number, send, (Kind.TAG,))
                 operation = await self.operator.run(call, attempt)
                 if self._ended_before(operation):
                     continue  # the tag was moved, and has been moved away since

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from orchestrator.model import Limits, Storage
+from orchestrator.pipeline.knowledge import Knowledge
 from orchestrator.pipeline.outage import Outage
 from orchestrator.pipeline.retry import retried
 from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
@@ -36,6 +37,7 @@ class World:
     limits: Limits
     cloud_id: str | None = None  # of all folders; None: asked for each
     outage: Outage = field(default_factory=Outage)
+    knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
     guard: Callable[[], Awaitable[None]] = _nobody_else  # awaited before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:

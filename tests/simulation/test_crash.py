@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def live_through(seed: int, root: Path) -> None:
         bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
         if rng.random() < 0.3:  # the cloud's quota is not what we were told
             bench.cloud.active.quotas = Quotas(operations_per_folder=rng.choice([2, 15, 30]))
+        quota = bench.cloud.active.quotas.operations_per_folder
         if turn == 7:
             bench.faults.rates = Rates()  # the weather clears; what is left must come out right
         resumes = bench.journal and rng.random() < 0.5
@@ -58,7 +60,7 @@ def live_through(seed: int, root: Path) -> None:
             continue
         check_the_reasons(bench, outcomes)
         if not resumes:  # which begins with what ran already
-            check_the_slots(bench, limits)
+            check_the_slots(bench, replace(limits, operations_per_folder=max(quota, limits.operations_per_folder)))
             check_the_truth(bench, outcomes)
         if turn >= 7 and not resumes and all(isinstance(one, Unchanged) for one in outcomes.values()):
             break

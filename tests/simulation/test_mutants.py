@@ -124,7 +124,7 @@ def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
 
 
 def count_no_slots(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Slots, "_fits", lambda *_: True)
+    patch.setattr(Slots, "_urgency", lambda *_: 1.0)
 
 
 BREAKS: list[Break] = [

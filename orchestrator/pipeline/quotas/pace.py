@@ -1,26 +1,53 @@
-"""A request rate: a bucket of tokens that answers "how long?"; the caller sleeps."""
+"""A request rate: a bucket of tokens that answers "how long?"; the caller sleeps. Refusals slow it, calm speeds it."""
 
 from __future__ import annotations
 
 import anyio
 
+_SLOWER = 0.7
+_FASTER = 1.02  # per call that had to wait its turn and was not refused
+_CALM_S = 5.0  # without a refusal, before it gets faster
+_ONCE_S = 1.0  # one burst of refusals is one reason to slow down
+_LEAST = 0.5  # per second
+
 
 class Pace:
-    """At most `per_second` turns a second on average, `burst` at once."""
+    """At most `per_second` turns a second on average, `burst` at once. `most`: never faster than this."""
 
-    def __init__(self, per_second: float, burst: float | None = None) -> None:
-        self._interval_s = 1.0 / per_second
-        self._tolerance_s = (max(1.0, per_second / 4 if burst is None else burst) - 1.0) * self._interval_s
+    def __init__(self, per_second: float, burst: float | None = None, *, most: float | None = None) -> None:
+        self.per_second = per_second
+        self._most = per_second if most is None else most
+        self._burst = burst
         self._due_at = 0.0  # when the bucket would be full again (the GCRA's theoretical arrival time)
+        self._refused_at = -_CALM_S
+        self._waited = False
 
     def reserve(self, now: float) -> float:
         """Take the next turn and say how many seconds from `now` it comes."""
-        wait_s = max(0.0, self._due_at - self._tolerance_s - now)
-        self._due_at = max(self._due_at, now) + self._interval_s
+        wait_s = max(0.0, self._due_at - self._tolerance_s() - now)
+        self._due_at = max(self._due_at, now) + 1.0 / self.per_second
+        self._waited = wait_s > 0
         return wait_s
+
+    def _tolerance_s(self) -> float:
+        burst = max(1.0, self.per_second / 4 if self._burst is None else self._burst)
+        return (burst - 1.0) / self.per_second
 
     async def turn(self) -> None:
         """Wait for a turn."""
         wait_s = self.reserve(anyio.current_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
+
+    def accepted(self, now: float) -> None:
+        """Hear that a call was not refused."""
+        if self._waited and self.per_second < self._most and now >= self._refused_at + _CALM_S:
+            self.per_second = min(self._most, self.per_second * _FASTER)
+
+    def refused(self, now: float, retry_after_s: float | None = None) -> None:
+        """Hear that calls come too fast."""
+        if now >= self._refused_at + _ONCE_S:
+            self.per_second = max(_LEAST, self.per_second * _SLOWER)
+            self._refused_at = now
+        wait_s = max(1.0 / self.per_second, retry_after_s or 0.0)  # what had been saved up is gone
+        self._due_at = max(self._due_at, now + wait_s + self._tolerance_s())

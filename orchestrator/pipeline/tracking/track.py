@@ -17,7 +17,7 @@ from orchestrator.pipeline.failure import unless_token
 from orchestrator.pipeline.quotas.pace import Pace
 from orchestrator.pipeline.retry import heard
 from orchestrator.pipeline.tracking.creating import Creating, Watched
-from orchestrator.pipeline.tracking.durations import Kind, Learned, next_poll_s
+from orchestrator.pipeline.tracking.durations import Kind, next_poll_s
 from orchestrator.pipeline.world import World
 
 _EARLY_NOT_FOUND = 5  # replicas may not know a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
@@ -65,7 +65,6 @@ class Tracker:
     def __init__(
         self,
         world: World,
-        learned: Learned | None = None,
         *,
         background: TaskGroup | None = None,
         waiting: Callable[[], bool] = lambda: True,
@@ -78,7 +77,7 @@ class Tracker:
         self._background = background
         self._waiting = waiting
         self._creating: dict[str, Creating] = {}
-        self.learned = learned or Learned()
+        self.learned = world.knowledge.durations
 
     async def finished(self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "") -> Tracked:
         """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of the Version that it makes.
