@@ -6,19 +6,12 @@ No event carries an environment value, a secret, a token or a body. `at` is seco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from orchestrator.model import (
-    Blocked,
-    Cancelled,
-    Deployed,
-    Failed,
-    Failure,
     Outcome,
     Step,
-    Unchanged,
-    Unknown,
 )
 
 SCHEMA = 1  # raised when a stored event changes its meaning
@@ -103,6 +96,20 @@ class LeaseLost(Event):
     """The lease is lost: nothing more is asked of the cloud."""
 
     kind: ClassVar[str] = "lease_lost"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged(Event):
+    """How much may be asked of the cloud at once, and why that is so now.
+
+    `what`: "folder ID" or "cloud ID" (unfinished Operations), or "requests per second". `reason`: "quota-manager",
+    "learned before", "declared" (or documented) at the start; then "refused", "others use it", "calm".
+    """
+
+    kind: ClassVar[str] = "limit_changed"
+    what: str
+    allowed: float
     reason: str
 
 
@@ -214,73 +221,3 @@ class RunEnded(Event):
     kind: ClassVar[str] = "run_ended"
     exit_code: int
     reason: str = ""
-
-
-EVENTS: Mapping[str, type[Event]] = {
-    event.kind: event
-    for event in (
-        RunStarted,
-        UnitPlanned,
-        WaveStarted,
-        OutageBegan,
-        OutageEnded,
-        LeaseTaken,
-        LeaseLost,
-        StepStarted,
-        StepFinished,
-        StepRetried,
-        BytesSent,
-        PackageStored,
-        Requested,
-        OperationAccepted,
-        OperationDone,
-        UnitEnded,
-        RunEnded,
-    )
-}
-_OUTCOMES: Mapping[str, type[Outcome]] = {
-    "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
-    "unknown": Unknown,
-}  # fmt: skip
-_NAMES = {cls: name for name, cls in _OUTCOMES.items()}
-
-
-def outcome_name(outcome: Outcome) -> str:
-    """Name an outcome as stored and shown: "deployed", "unknown" …"""
-    return _NAMES[type(outcome)]
-
-
-def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
-    """Turn an outcome into JSON values, with its name under "outcome"."""
-    return {"outcome": outcome_name(outcome), **asdict(outcome)}
-
-
-def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
-    """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
-    cls = _OUTCOMES[data["outcome"]]
-    known = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
-    if cls is Failed:
-        names = {slot.name for slot in fields(Failure)}
-        failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
-        return Failed(Step(known["step"]), failure)
-    return cls(**known)
-
-
-def to_dict(event: Event) -> dict[str, Any]:
-    """Turn an event into JSON values, with its kind under "kind"."""
-    data: dict[str, Any] = {"kind": event.kind}
-    for slot in fields(event):
-        value = getattr(event, slot.name)
-        data[slot.name] = outcome_to_dict(value) if slot.name == "outcome" else value
-    return data
-
-
-def from_dict(data: Mapping[str, Any]) -> Event:
-    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know."""
-    cls = EVENTS[data["kind"]]
-    values = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
-    if "step" in values:
-        values["step"] = Step(values["step"])
-    if "outcome" in values:
-        values["outcome"] = outcome_from_dict(values["outcome"])
-    return cls(**values)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from orchestrator.event_json import outcome_name
 from orchestrator.events import (
     BytesSent,
     Event,
@@ -23,7 +24,6 @@ from orchestrator.events import (
     StepStarted,
     UnitEnded,
     UnitPlanned,
-    outcome_name,
 )
 from orchestrator.model import Deployed, Outcome, Step, Unchanged, Unknown
 

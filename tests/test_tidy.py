@@ -21,7 +21,7 @@ SIBLINGS_MAX = 20
 RINGS = [
     {"errors", "model"},
     {
-        "manifest", "plan", "policy", "events", "state", "request", "stamp", "decode",
+        "manifest", "plan", "policy", "events", "event_json", "state", "request", "stamp", "decode",
         "have", "selection", "job", "copying", "schedule", "redeploy",
     },
     {"ports"},

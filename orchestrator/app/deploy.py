@@ -20,7 +20,7 @@ from orchestrator.app.session import Session, hold_lock, open_session, read_requ
 from orchestrator.errors import Exit, JournalError, OrchestratorError
 from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitEnded, UnitPlanned
 from orchestrator.have import remembered
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Outcome
 from orchestrator.pipeline.bus import Bus
 from orchestrator.pipeline.run import execute
@@ -121,7 +121,17 @@ async def journaled(
         async with output.displays(session.run_id, units, state, options, session.redactor) as listeners:
             bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
             bus(started)
-            yield bus, state
+            try:
+                yield bus, state
+            finally:
+                _keep_knowledge(store, session)
+
+
+def _keep_knowledge(store: Store, session: Session) -> None:
+    try:
+        store.learn(session.endpoint, session.world.knowledge.to_json(), session.world.clock())
+    except JournalError as error:
+        output.warn(f"what was learned in this run is not kept: {error.message}")
 
 
 async def execute_planned(

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,11 +19,13 @@ from orchestrator.app.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.s3.static_keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
-from orchestrator.errors import CloudError, StartError
+from orchestrator.errors import CloudError, JournalError, StartError
 from orchestrator.journal.lock import lock
+from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
+from orchestrator.pipeline.knowledge import Knowledge, from_json
 from orchestrator.pipeline.outage import Outage
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
@@ -105,9 +107,18 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, reda
         cloud_id=address.cloud_id,
         outage=Outage(options.max_outage_s),
     )
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     endpoint = SANDBOX if options.sandbox else connection.endpoint
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(request, connection, world, stop, run_id, redactor, endpoint)
+
+
+def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            return from_json(store.knowledge(endpoint))
+    except JournalError:  # which is told where the journal is needed
+        return Knowledge()
 
 
 def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:

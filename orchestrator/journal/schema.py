@@ -1,4 +1,4 @@
-"""The tables of the journal, as numbered migrations. Rows are only ever added; a run's row is completed once."""
+"""The tables of the journal, as numbered migrations. Rows of runs are only ever added, and completed once."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             crc INTEGER NOT NULL,          -- CRC-32 of data: SQLite itself does not notice a flipped bit in a value
             PRIMARY KEY (run_id, seq)
         ) STRICT, WITHOUT ROWID
+        """,
+    ),
+    (
+        """
+        CREATE TABLE knowledge (
+            endpoint TEXT PRIMARY KEY,     -- what was learned of one installation is never used for another
+            at REAL NOT NULL,              -- seconds since the epoch
+            data TEXT NOT NULL             -- JSON
+        ) STRICT
         """,
     ),
 )

@@ -7,18 +7,19 @@ records, never the file. One writer (the holder of the lock) and any number of r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.events import EVENTS, SCHEMA, BytesSent, Event, RunEnded, RunStarted, StepStarted, from_dict, to_dict
+from orchestrator.event_json import EVENTS, from_dict, to_dict
+from orchestrator.events import SCHEMA, BytesSent, Event, RunEnded, RunStarted, StepStarted
 from orchestrator.journal.failures import damaged, translated
 from orchestrator.journal.folder import ADVICE, make_state_dir
 from orchestrator.journal.schema import MIGRATIONS, migrate, version_of
@@ -90,6 +91,21 @@ class Store:
             )
             journal.insert(started)
         return journal
+
+    def knowledge(self, endpoint: str) -> dict[str, Any]:
+        """Read what was learned of an installation; empty where nothing was. Raises `JournalError`."""
+        with translated(self._path):
+            found = self._connection.execute("SELECT data FROM knowledge WHERE endpoint = ?", (endpoint,)).fetchone()
+        return dict(orjson.loads(found[0])) if found is not None else {}
+
+    def learn(self, endpoint: str, values: Mapping[str, Any], at: float) -> None:
+        """Keep what was learned of an installation, in place of what was known. Raises `JournalError`."""
+        with translated(self._path):
+            self._connection.execute(
+                "INSERT INTO knowledge VALUES (?, ?, ?)"
+                " ON CONFLICT (endpoint) DO UPDATE SET at = excluded.at, data = excluded.data",
+                (endpoint, at, orjson.dumps(values).decode()),
+            )
 
     def runs(self) -> list[RunSummary]:
         """All runs, the newest first. Raises `JournalError`."""

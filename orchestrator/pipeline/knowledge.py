@@ -42,7 +42,7 @@ class Knowledge:
             "limits": [[*scope, *found] for scope, found in self.limits.items()],
             "requests_per_second": self.requests_per_second,
             "durations": {
-                kind: [round(length_s, _DIGITS) for length_s in self.durations.of(kind).lengths_s] for kind in Kind
+                str(kind): [round(length_s, _DIGITS) for length_s in self.durations.of(kind).lengths_s] for kind in Kind
             },
         }
 
@@ -73,9 +73,9 @@ async def find_limits(
             told, learned = _told(quotas, scope.kind), knowledge.limits.get(scope)
             assumed = declared.operations_per_folder if scope.kind == "folder" else declared.operations_per_cloud
             if told is not None:
-                found[scope] = Limit(told, known=True, reserve=declared.reserve)
+                found[scope] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")
             elif learned is not None:
-                found[scope] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1])
+                found[scope] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1], source="learned before")
             else:
                 found[scope] = Limit(assumed, reserve=declared.reserve)
     return found

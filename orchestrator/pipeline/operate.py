@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from orchestrator import policy
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.events import (
+    LimitChanged,
     OperationAccepted,
     OperationDone,
     Requested,
@@ -187,6 +188,7 @@ class Operator:
         if policy.is_rate(error):
             slot.release()
             self.pace.refused(anyio.current_time(), error.retry_after_s)
+            self.emit(LimitChanged(self.world.clock(), "requests per second", self.pace.per_second, "refused"))
             return 0.0
         return slot.refused(error.quota, error.retry_after_s)
 

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from orchestrator import policy
 from orchestrator.errors import Code, InterruptedRunError, JournalError
-from orchestrator.events import OutageBegan, OutageEnded, UnitEnded, WaveStarted
+from orchestrator.events import LimitChanged, OutageBegan, OutageEnded, UnitEnded, WaveStarted
 from orchestrator.have import Have
 from orchestrator.model import (
     Action,
@@ -143,15 +143,14 @@ async def execute(
     try:
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
-                found = await _limits(world, have) if changes else {}
-                run.slots = slots = Slots(world.limits, found, world.rng)
+                run.slots = await _slots(world, have if changes else Have(), emit)
                 pace = _pace(world)
-                tracker = Tracker(world, background=background, waiting=slots.anybody_waits)
-                run.deployer = Deployer(Operator(world, emit, stop, slots, pace, tracker, background), have)
+                tracker = Tracker(world, background=background, waiting=run.slots.anybody_waits)
+                run.deployer = Deployer(Operator(world, emit, stop, run.slots, pace, tracker, background), have)
                 try:
                     await _all_waves(plan, run)
                 finally:
-                    world.knowledge.learn(slots, pace)
+                    world.knowledge.learn(run.slots, pace)
                 background.cancel_scope.cancel()
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
@@ -170,10 +169,18 @@ async def execute(
     return Result(run.outcomes, run.interruption, run.breach)
 
 
-async def _limits(world: World, have: Have) -> dict[Scope, Limit]:
+async def _slots(world: World, have: Have, emit: Emit) -> Slots:
+    """Find how many Operations may be unfinished, and tell."""
+
+    def tell(scope: Scope, allowed: int, reason: str) -> None:
+        emit(LimitChanged(world.clock(), f"{scope.kind} {scope.id}", allowed, reason))
+
+    found: dict[Scope, Limit] = {}
     with anyio.move_on_after(_ASK_S):
-        return await find_limits(world.directory, have.clouds, world.limits, world.knowledge)
-    return {}
+        found = await find_limits(world.directory, have.clouds, world.limits, world.knowledge)
+    for scope, limit in found.items():
+        tell(scope, limit.allowed, limit.source)
+    return Slots(world.limits, found, world.rng, tell)
 
 
 def _pace(world: World) -> Pace:

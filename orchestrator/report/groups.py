@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.events import outcome_name
+from orchestrator.event_json import outcome_name
 from orchestrator.model import Blocked, Failed, Failure, Unknown
 from orchestrator.report.columns import harmless
 from orchestrator.report.redact import redact

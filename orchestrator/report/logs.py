@@ -14,6 +14,7 @@ from orchestrator.events import (
     Event,
     LeaseLost,
     LeaseTaken,
+    LimitChanged,
     OperationAccepted,
     OperationDone,
     OutageBegan,
@@ -136,6 +137,12 @@ def _lease_lost(event: LeaseLost) -> _Line:
     return "error", "lease lost: nothing new starts", {"reason": event.reason}
 
 
+def _limit_changed(event: LimitChanged) -> _Line:
+    lowered = event.reason in ("refused", "others use it")
+    facts = {"what": event.what, "allowed": round(event.allowed, 1), "reason": event.reason}
+    return "info" if lowered else "debug", "limit changed", facts
+
+
 def _run_ended(event: RunEnded) -> _Line:
     facts: dict[str, Any] = {"exit_code": event.exit_code}
     if event.reason:
@@ -195,6 +202,7 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     WaveStarted: _wave,
     LeaseTaken: _lease_taken,
     LeaseLost: _lease_lost,
+    LimitChanged: _limit_changed,
     OutageBegan: _outage_began,
     OutageEnded: _outage_ended,
     StepStarted: _fields("step started", "step"),

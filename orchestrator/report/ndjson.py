@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from orchestrator.errors import StartError
-from orchestrator.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded, outcome_name, to_dict
+from orchestrator.event_json import outcome_name, to_dict
+from orchestrator.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.report.redact import Redactor
 
 

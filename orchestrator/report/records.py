@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.events import outcome_name, outcome_to_dict
+from orchestrator.event_json import outcome_name, outcome_to_dict
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.redact import redact
 from orchestrator.state import UnitState

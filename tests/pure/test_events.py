@@ -8,19 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
 from orchestrator.events import (
-    EVENTS,
     Event,
     LeaseLost,
     LeaseTaken,
+    LimitChanged,
     OutageBegan,
     OutageEnded,
     UnitEnded,
     WaveStarted,
-    from_dict,
-    outcome_from_dict,
-    outcome_to_dict,
-    to_dict,
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from tests.runs import RUN_ID, deployment, ended, failed, started, whole_run
@@ -40,6 +37,7 @@ A_RUN = [
     OutageEnded(9.0, 8.0),
     LeaseTaken(9.0, 3, 10),
     LeaseLost(9.0, "taken over"),
+    LimitChanged(9.0, "folder b1g", 14.0, "refused"),
     *deployment("f"),
     ended(1, reason="stopped"),
 ]

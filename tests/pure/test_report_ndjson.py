@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from orchestrator.errors import Exit, StartError
-from orchestrator.events import SCHEMA, Event, UnitEnded, from_dict
+from orchestrator.event_json import from_dict
+from orchestrator.events import SCHEMA, Event, UnitEnded
 from orchestrator.model import Deployed
 from orchestrator.report.ndjson import EventFile
 from orchestrator.report.patterns import MARK

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.event_json import outcome_name
 from orchestrator.events import (
     BytesSent,
     Event,
@@ -15,7 +16,6 @@ from orchestrator.events import (
     StepFinished,
     StepStarted,
     UnitEnded,
-    outcome_name,
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
 from orchestrator.state import UnitState, fold

@@ -23,7 +23,8 @@ class Limit:
     """How many Operations may be unfinished in one folder, or one cloud.
 
     `assumed`: what quota-manager tells (`known`), or what was declared, or documented, or learned before. `reserve`: of
-    these left to others. `ceiling`: a number that was refused, None where none was. Where quota-manager tells the
+    these left to others. `ceiling`: a number that was refused, None where none was. `source`: where
+    `assumed` comes from. Where quota-manager tells the
     limit it is never passed; where not, it is tried whether there is more.
     """
 
@@ -31,6 +32,7 @@ class Limit:
     known: bool = False
     reserve: int = 0
     ceiling: int | None = None
+    source: str = "declared"
     allowed: int = field(init=False)
     closed_until: float = 0.0
     shared: bool = False  # the last refusal came below what is known to be ours

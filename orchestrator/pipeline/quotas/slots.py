@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -88,14 +88,19 @@ class _Waiter:
 
 
 class Slots:
-    """Counts of held slots against what is known of the quotas. `limit_of` gives each folder's and cloud's."""
+    """Counts of held slots against what is known of the quotas. `changed` hears of each that changes, and why."""
 
     def __init__(
-        self, limits: Limits, found: Mapping[Scope, Limit] | None = None, rng: random.Random | None = None
+        self,
+        limits: Limits,
+        found: Mapping[Scope, Limit] | None = None,
+        rng: random.Random | None = None,
+        changed: Callable[[Scope, int, str], None] = lambda _scope, _allowed, _reason: None,
     ) -> None:
         self._limits = limits
         self._per_function = limits.operations_per_function
         self._rng = rng or random.Random()
+        self._changed = changed
         self._of: dict[Scope, Limit] = dict(found or {})
         self._functions: Counter[str] = Counter()
         self._held: Counter[Scope] = Counter()
@@ -200,8 +205,11 @@ class Slots:
     def _accepted(self, domain: Domain) -> None:
         self._count(domain, 0, asked=-1)
         for scope in _scopes(domain):
-            running = self._held[scope] - self._asked[scope]
-            self.limit_of(scope).accepted(self._held[scope], running, anyio.current_time())
+            limit, running = self.limit_of(scope), self._held[scope] - self._asked[scope]
+            before = limit.allowed
+            limit.accepted(self._held[scope], running, anyio.current_time())
+            if limit.allowed != before:
+                self._changed(scope, limit.allowed, "calm")
         self._grant()
 
     def _refused(self, slot: Slot, metric: str, retry_after_s: float | None) -> float:
@@ -216,7 +224,10 @@ class Slots:
         if "function" in named and not any(scope.kind in named for scope in scopes):
             return retry_after_s or 1.0  # somebody else is busy with this very function
         limit = self.limit_of(scopes[0])
+        before = limit.allowed
         limit.refused(self._held[scopes[0]], slot.granted_at, now, self._rng, retry_after_s)
+        if limit.allowed != before:
+            self._changed(scopes[0], limit.allowed, "others use it" if limit.shared else "refused")
         self._grant()
         return max(0.0, limit.closed_until - now)
 
