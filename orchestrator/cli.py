@@ -223,8 +223,25 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
 @_option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
 @_option(
     "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
-    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH.",
+    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or a mixture of these,"
+    " W*SPEC+W*SPEC.",
 )  # fmt: skip
+@_option(
+    "--quota", "quotas", multiple=True, metavar="NAME=N",
+    help="A quota that is enforced: operations_per_function, operations_per_folder, operations_per_cloud,"
+    " requests_per_second …; may be given again.",
+)  # fmt: skip
+@_option(
+    "--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N",
+    help="The same, so long after the first Operation.",
+)  # fmt: skip
+@_option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
+@_option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
+@_option(
+    "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION",
+    help="Whether listings show versions while they are made, or only so long after they were begun.",
+)  # fmt: skip
+@_option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
 @_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")
 @_option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")

@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from orchestrator.app.options import seconds, state_dir_of
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import STORM, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.serve import run_server
+from orchestrator.sandbox.server import Options
+
+T = TypeVar("T")
 
 
 def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> int:
-    """Serve until a signal, or the end of standard input, says otherwise."""
-    state_dir = state_dir_of(given["config"], given["state"]) / "sandbox"
-    run_server(
+    """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
+    options = Options(
         port=given["port"],
-        state_dir=state_dir,
+        state_dir=state_dir_of(given["config"], given["state"]) / "sandbox",
         latency_s=seconds("--latency", given["latency"]),
-        durations=given["durations"],
-        faults_seed=given["faults"],
+        durations=_read("--durations", Durations.parse, given["durations"]),
+        faults=Faults() if given["faults"] is None else Faults(STORM, seed=given["faults"]),
+        quotas=replace(Quotas(), **_read("--quota", Quotas.parse, given["quotas"])),
+        settings=_settings(given),
         buckets=given["buckets"],
-        announce=echo,
-        until_stdin_closes=given["until_stdin_closes"],
         record=given["record"],
     )
+    run_server(options, echo, until_stdin_closes=given["until_stdin_closes"])
     return Exit.DONE
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    creating = given["creating"]
+    return Settings(
+        creating_visible=creating != "hidden",
+        creating_after_s=0.0 if creating in ("hidden", "visible") else seconds("--creating", creating),
+        quota_manager=not given["no_quota_manager"],
+        quota_details=not given["no_quota_details"],
+        quota_changes=_read("--quota-at", _changes, given["quota_changes"]),
+        poll_interval_s=given["poll_interval"],
+    )
+
+
+def _changes(texts: Iterable[str]) -> tuple[tuple[float, Mapping[str, int]], ...]:
+    found = []
+    for text in texts:
+        after, _, quota = text.partition(":")
+        found.append((seconds("--quota-at", after), Quotas.parse([quota])))
+    return tuple(found)
+
+
+def _read(option: str, parse: Callable[[Any], T], value: Any) -> T:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UsageError(str(error), advice=f"mend {option}") from error

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -87,7 +88,9 @@ class Api:
                 return self._respond(HTTP_STATUS[fault.code], _error(fault, request_id), request_id)
             if answer is None:
                 return cut(request)
-            return self._respond(200, answer, request_id)
+            interval_s = self._cloud.settings.poll_interval_s if "createdBy" in answer else None  # of an Operation
+            headers = {"x-operation-poll-interval": str(interval_s)} if interval_s is not None else {}
+            return self._respond(200, answer, request_id, headers)
 
         return handle
 
@@ -122,8 +125,10 @@ class Api:
         if self._tokens.subject(token) is None:
             raise Fault(Code.UNAUTHENTICATED, "Token is invalid or has expired.")
 
-    def _respond(self, status: int, body: Record, request_id: str) -> web.Response:
-        headers = {"x-request-id": request_id, "x-server-trace-id": self._new_id()}
+    def _respond(
+        self, status: int, body: Record, request_id: str, more: Mapping[str, str] = MappingProxyType({})
+    ) -> web.Response:
+        headers = {"x-request-id": request_id, "x-server-trace-id": self._new_id(), **more}
         return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
 
     def _new_id(self) -> str:

@@ -6,49 +6,24 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import orjson
 
-from orchestrator.errors import StartError, UsageError
-from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.faults import STORM, Faults
+from orchestrator.errors import StartError
 from orchestrator.sandbox.memory.seeds import Seeds
 from orchestrator.sandbox.server import Options, open_sandbox
 
 
-def run_server(
-    *,
-    port: int,
-    state_dir: Path | None,
-    latency_s: float,
-    durations: str,
-    faults_seed: int | None,
-    announce: Callable[[str], None],
-    buckets: tuple[str, ...] = (),
-    until_stdin_closes: bool = False,
-    record: Path | None = None,
-) -> None:
+def run_server(options: Options, announce: Callable[[str], None], *, until_stdin_closes: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, or, where asked for, until standard input ends.
 
-    `announce` gets the URL once it is listened to; `port` 0: any free one. `state_dir` is made where it is missing; a
-    `seeds.json` in it names secrets and service accounts. Raises `StartError`, `UsageError`.
+    `announce` gets the URL once it is listened to. A `seeds.json` in the state folder names secrets and service
+    accounts. Raises `StartError`.
     """
-    try:
-        parsed = Durations.parse(durations)
-    except ValueError as error:
-        raise UsageError(str(error), advice="mend --durations") from error
-    options = Options(
-        port=port,
-        state_dir=state_dir,
-        latency_s=latency_s,
-        durations=parsed,
-        faults=Faults() if faults_seed is None else Faults(STORM, seed=faults_seed),
-        seeds=read_seeds(state_dir),
-        buckets=buckets,
-        record=record,
-    )
+    options = replace(options, seeds=read_seeds(options.state_dir))
     anyio.run(_serve, options, announce, until_stdin_closes)
 
 

@@ -14,20 +14,23 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from orchestrator.errors import StartError, UsageError
+from orchestrator.errors import StartError
 from orchestrator.sandbox.serve import read_seeds, run_server
+from orchestrator.sandbox.server import Options
 from tests.clouds import FOLDER
 
 PROGRAM = """
 import sys
 from pathlib import Path
+from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.serve import run_server
+from orchestrator.sandbox.server import Options
 
 def announce(url):
     print(url, flush=True)
 
-run_server(port=0, state_dir=Path(sys.argv[1]), latency_s=0.0, durations="fixed:0.01", faults_seed=None,
-           announce=announce, until_stdin_closes=sys.argv[2] == "stdin")
+options = Options(state_dir=Path(sys.argv[1]), durations=Durations.parse("fixed:0.01"))
+run_server(options, announce, until_stdin_closes=sys.argv[2] == "stdin")
 print("ended", flush=True)
 """
 
@@ -91,14 +94,7 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
 def test_a_state_folder_belongs_to_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.sandbox.store._WAIT_S", 0.0)
     with process(tmp_path), pytest.raises(StartError, match=r"sandbox\.db cannot be used: database is locked"):
-        run_server(
-            port=0, state_dir=tmp_path, latency_s=0, durations="fixed:1", faults_seed=None, announce=lambda _url: None
-        )
-
-
-def test_odd_durations_are_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="'soon' is no duration"):
-        run_server(port=0, state_dir=None, latency_s=0, durations="soon", faults_seed=None, announce=lambda _url: None)
+        run_server(Options(state_dir=tmp_path), lambda _url: None)
 
 
 def test_seeds_are_read_from_the_state_folder(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class MemoryCloud:
             seeds=seeds or Seeds(),
         )
         self.clock = clock
+        self.settings = core.settings
         self.state = core.state
         self.faults = core.faults
         self.seeds = core.seeds

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import Objects
 from orchestrator.sandbox.memory.durations import BRIEF_FACTOR, Durations
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults
-from orchestrator.sandbox.memory.quotas import ActiveOperations
+from orchestrator.sandbox.memory.quotas import ActiveOperations, Requests
 from orchestrator.sandbox.memory.rules import invalid
 from orchestrator.sandbox.memory.seeds import Seeds
 from orchestrator.sandbox.memory.state import Record, State, new_id, rfc3339
@@ -35,6 +36,11 @@ class Settings:
     """
 
     creating_visible: bool = True  # listings show versions while they are made
+    creating_after_s: float = 0.0  # and so long after it was begun
+    quota_manager: bool = True  # it tells limits; False: it refuses to
+    quota_details: bool = True  # a refusal says which quota is used up
+    quota_changes: tuple[tuple[float, Mapping[str, int]], ...] = ()  # seconds after the first Operation → quotas
+    poll_interval_s: int | None = None  # what `x-operation-poll-interval` asks for
     key_lifetime_s: float = 24 * 3600.0
     clouds: Mapping[str, str] = field(default_factory=dict)
     default_cloud: str | None = "sandbox-cloud"
@@ -98,6 +104,9 @@ class Core:
         self.seeds = seeds
         self.methods: dict[str, Method] = {}
         self._due: list[tuple[float, int, str]] = []  # (when, order, operation id)
+        self._requests = Requests()
+        self._changes = deque(sorted(settings.quota_changes, key=lambda change: change[0]))
+        self._began_at: float | None = None
         for operation_id in state.pending:
             pending = state.pending[operation_id]
             self.active.add(*self._owners(pending))
@@ -124,6 +133,7 @@ class Core:
     def once(self, method: str, key: str | None, body: Any, act: Callable[[], Record]) -> Record:
         """Answer a call that begins an Operation; the same Idempotency-Key gives the first Operation as it is now."""
         self.settle()
+        self._requests.admit(self.active.quotas.requests_per_second, self.clock())
         if not key:
             return act()
         row = f"{method} {key}"
@@ -140,7 +150,13 @@ class Core:
 
     def admit(self, function_id: str, folder_id: str) -> None:
         """Refuse where one more unfinished Operation is too many."""
-        self.active.admit(function_id, folder_id, self.cloud_of(folder_id))
+        self._began_at = self.clock() if self._began_at is None else self._began_at
+        while self._changes and self.clock() >= self._began_at + self._changes[0][0]:
+            self.active.quotas = replace(self.active.quotas, **self._changes.popleft()[1])
+        try:
+            self.active.admit(function_id, folder_id, self.cloud_of(folder_id))
+        except Fault as fault:
+            raise (fault if self.settings.quota_details else Fault(fault.code, fault.message)) from None
 
     def begin(self, start: Start) -> Record:
         """Begin an Operation that was admitted."""

@@ -27,6 +27,8 @@ class DirectoryService:
     def quota_limits(self, query: paging.Query) -> Record:
         """quota-manager: limits and usage of a cloud; a service that has none gives an empty list."""
         self._core.settle()
+        if not self._core.settings.quota_manager:
+            raise Fault(Code.PERMISSION_DENIED, "Permission denied")
         paging.check_names(query, "resource.id", "resource.type", "service")
         cloud_id, kind = paging.required(query, "resource.id"), paging.required(query, "resource.type")
         known = {*self._core.settings.clouds.values(), self._core.settings.default_cloud}

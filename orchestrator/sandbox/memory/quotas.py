@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from orchestrator.errors import Code
@@ -27,6 +28,34 @@ class Quotas:
     operations_per_cloud: int = 20
     functions_per_cloud: int = 100_000
     tags_per_function: int = 10
+    requests_per_second: float | None = None  # of calls that begin an Operation; None: as fast as they come
+
+    @staticmethod
+    def parse(texts: Iterable[str]) -> dict[str, int]:
+        """Read "operations_per_folder=60" …. Raises `ValueError` with what is allowed."""
+        names = [field.name for field in fields(Quotas)]
+        found = {}
+        for text in texts:
+            name, _, value = text.partition("=")
+            if name not in names or not value.isdecimal():
+                raise ValueError(f"{text!r} is no quota: write NAME=NUMBER, where NAME is one of {', '.join(names)}")
+            found[name] = int(value)
+        return found
+
+
+class Requests:
+    """Counts calls that begin an Operation, and refuses those that come too fast: a bucket of a second's worth."""
+
+    def __init__(self) -> None:
+        self._full_at = 0.0
+
+    def admit(self, per_second: float | None, now: float) -> None:
+        """Raise `Fault` RESOURCE_EXHAUSTED where a call comes too early."""
+        if per_second is None:
+            return
+        if self._full_at - now > 1.0:
+            raise Fault(Code.RESOURCE_EXHAUSTED, f"rate quota limit exceed: allowed {per_second:g} requests")
+        self._full_at = max(self._full_at, now) + 1.0 / per_second
 
 
 class ActiveOperations:

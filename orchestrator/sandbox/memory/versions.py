@@ -67,9 +67,13 @@ class VersionService:
             owned = self._state.creating_in_folder if creating else self._state.versions_of_folder
             keys = owned.of(str(folder_id))
 
+        settings = self._core.settings
+        shown_until = rfc3339(self._core.clock() - settings.creating_after_s)
+
         def answer(version_id: str) -> Record | None:
             version = self._state.versions[version_id]
-            hidden = version["status"] == "CREATING" and not self._core.settings.creating_visible
+            shown = settings.creating_visible and version["createdAt"] <= shown_until
+            hidden = version["status"] == "CREATING" and not shown
             fits = all(version[field] == value for field, value in wanted.items())
             return self._answer(version) if fits and not hidden else None
 
