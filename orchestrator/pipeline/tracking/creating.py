@@ -83,14 +83,13 @@ class Creating:
         if watched.gone:  # the listing was wrong, or ahead
             watched.gone, watched.listed_at = False, None
             self._mistaken()
-        elif watched.missed_at is not None and watched.listed_at is None:
-            watched.missed_at = None
-            self._mistaken()
 
     def seen_done(self, watched: Watched, length_s: float | None) -> None:
         """Hear of the Operation's end."""
-        ended_at = watched.since + length_s if length_s is not None else None
-        if ended_at is not None and watched.listed_at is not None and watched.listed_at > ended_at + _SLACK_S:
+        ended_at = watched.since + length_s if length_s is not None else math.inf
+        if watched.listed_at is None and watched.missed_at is not None and watched.missed_at < ended_at - _SLACK_S:
+            self._mistaken()  # it never showed what was there
+        elif watched.listed_at is not None and watched.listed_at > ended_at + _SLACK_S:
             self._mistaken()  # it goes on showing what has long ended
         elif watched.gone:
             self._right += 1

@@ -1,0 +1,198 @@
+"""How fast a run is, measured: `python -m tests.benchmarks.speed [FIGURE …] [--functions N] [--runs N] [--json FILE]`.
+
+Real time; the client and the HTTP sandbox are processes of their own. Everything of a table is measured in one run of
+this command; figures are medians. Figures: polling, limits, strategies, cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.speed import cloud
+from tests.benchmarks.speed.cost import cost
+from tests.benchmarks.speed.frontier import bound_s, makespan_s, polled
+from tests.benchmarks.speed.strategies import OURS, STRATEGIES
+
+SLOTS = 20
+LOGNORMAL = "lognormal:2,0.4"
+MIXTURE = "9*fixed:1+1*fixed:30"
+FAST = {"requests_per_second": 200.0, "polls_per_second": 500.0}
+UNTOLD = ("--no-quota-manager", "--no-quota-details")
+WARM_S = 60.0
+TAIL_S = 10.0  # at the end there is too little left to fill the slots
+Row = dict[str, Any]
+
+
+class Bench:
+    """Runs strategies against fresh copies of one filled sandbox."""
+
+    def __init__(self, root: Path, functions: int, only: str = "") -> None:
+        self._only = only
+        self.root = root
+        self.functions = functions
+        self._filled = cloud.filled(root, functions)
+        self._manifest = cloud.manifest(root, functions)
+
+    def wanted(self, *names: object) -> bool:
+        """Say whether a setting is to be measured."""
+        return self._only in " ".join(map(str, names))
+
+    def run(
+        self, strategy: str, *options: str, limits: dict[str, Any] | None = None, knowledge: Row | None = None
+    ) -> Row:
+        """Run a strategy once; adds the bound and the lengths of the Operations to what it counted."""
+        with cloud.served(self.root, self._filled, *options) as served:
+            found = cloud.client(
+                {
+                    "strategy": strategy, "endpoint": served.url, "key_file": served.key_file, "root": str(self.root),
+                    "folder_id": cloud.FOLDER, "manifest": str(self._manifest), "limits": limits or FAST,
+                    "knowledge": knowledge,
+                }
+            )  # fmt: skip
+        lengths = cloud.lengths_s(served.folder, self.functions)
+        assert len(lengths) == self.functions, f"{len(lengths)} versions of {self.functions}"
+        found["lengths_s"] = lengths
+        found["looks"] = sum(found["calls"].get(name, 0) for name in ("get operation", "listVersions")) / len(lengths)
+        return found
+
+
+def quota(slots: int) -> list[str]:
+    return [f"--quota=operations_per_{owner}={slots}" for owner in ("folder", "cloud")]
+
+
+def median(rows: Iterable[Row], name: str) -> float:
+    return float(statistics.median(row[name] for row in rows))
+
+
+def polling(bench: Bench, runs: int) -> list[Row]:
+    """Makespan over the lower bound and calls per Operation, with the listing of CREATING versions and without."""
+    table = []
+    for durations in (LOGNORMAL, "lognormal:2,0.1", "lognormal:2,1.0", MIXTURE):
+        for creating in ("visible", "hidden", "1s"):
+            rows = []
+            for _ in range(runs if bench.wanted(durations, creating) else 0):
+                row = bench.run(OURS, *quota(SLOTS), "--durations", durations, "--creating", creating)
+                lengths, bound = row["lengths_s"], bound_s(row["lengths_s"], SLOTS)
+                row["ratio"] = row["makespan_s"] / bound
+                row["oracle"] = makespan_s(lengths, SLOTS) / bound
+                row["frontier"] = makespan_s(lengths, SLOTS, polled(lengths, row["looks"])) / bound
+                rows.append(row)
+            names = ("ratio", "oracle", "frontier", "looks", "cpu_s")
+            if not rows:
+                continue
+            table.append({"durations": durations, "creating": creating} | {name: median(rows, name) for name in names})
+    return table
+
+
+def limits(bench: Bench, runs: int) -> list[Row]:
+    """A limit that nobody tells: refusals after the first minute, throughput against the same limit when known."""
+    table = []
+    for name, slots, change in (("8", 8, ()), ("60", 60, ()), ("20, then 8", 20, (8,)), ("20, then 60", 20, (60,))):
+        if not bench.wanted(name):
+            continue
+        settled = change[0] if change else slots
+        changes = [f"--quota-at=30s:operations_per_{owner}={new}" for new in change for owner in ("folder", "cloud")]
+        rows, knowledge = [], None
+        for number in range(runs + 1):
+            assumed: dict[str, Any] = {
+                "operations_per_folder": 20,
+                "operations_per_cloud": 20,
+                "polls_per_second": 500.0,
+            }
+            if number < runs:
+                row = bench.run(OURS, *quota(slots), *changes, *UNTOLD, "--durations", LOGNORMAL, limits=assumed)
+                knowledge = row["learned"]
+                rows.append(row)
+            else:
+                again = bench.run(
+                    OURS, *quota(settled), *UNTOLD, "--durations", LOGNORMAL, limits=assumed, knowledge=knowledge
+                )
+        known = bench.run(OURS, *quota(settled), "--durations", LOGNORMAL, limits=FAST)
+        for row in (*rows, again, known):
+            late = [at for at in row["refused"] if at > WARM_S]
+            row["refused_share"] = len(late) / max(1, len(late) + sum(at > WARM_S for at in row["accepted"]))
+            row["refused_all"] = len(row["refused"]) / len(row["accepted"])
+            row["per_second"] = _settled_rate(row["done"], WARM_S)
+        again["per_second"], early = _settled_rate(again["done"], TAIL_S), _settled_rate(known["done"], TAIL_S)
+        table.append(
+            {
+                "limit": name,
+                "refused after 60 s": median(rows, "refused_share"),
+                "throughput ÷ known": median(rows, "per_second") / known["per_second"],
+                "second run: refused": again["refused_all"],
+                "second run: throughput ÷ known": again["per_second"] / early,
+            }
+        )
+    return table
+
+
+def _settled_rate(done: Sequence[float], start_s: float) -> float:
+    end_s = done[-1] - TAIL_S
+    return sum(start_s < at <= end_s for at in done) / (end_s - start_s) if end_s > start_s else float("nan")
+
+
+def strategies(bench: Bench, runs: int) -> list[Row]:
+    """Ours beside the ways of others, on the same sandbox."""
+    table = []
+    for durations, slots in ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), (MIXTURE, SLOTS), ("fixed:0.5", SLOTS)):
+        for strategy in (OURS, *STRATEGIES):
+            if not bench.wanted(durations, slots):
+                continue
+            rows = []
+            for _ in range(runs):
+                row = bench.run(strategy, *quota(slots), "--durations", durations)
+                row["ratio"] = row["makespan_s"] / bound_s(row["lengths_s"], slots)
+                row["refused_share"] = len(row["refused"]) / len(row["accepted"])
+                rows.append(row)
+            names = ("makespan_s", "ratio", "looks", "refused_share", "cpu_s")
+            found = {name: median(rows, name) for name in names}
+            table.append({"durations": durations, "quota": slots, "strategy": strategy} | found)
+    return table
+
+
+FIGURES = {"polling": polling, "limits": limits, "strategies": strategies, "cost": cost}
+
+
+def markdown(rows: list[Row]) -> str:
+    """Write a table."""
+    head = list(rows[0])
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    lines += [f"| {' | '.join(map(_cell, row.values()))} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("figures", nargs="*", choices=[*FIGURES, []], default=[])
+    parser.add_argument("--functions", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", default="", help="settings whose name contains this")
+    given = parser.parse_args()
+    found: dict[str, list[Row]] = {}
+    for figure in given.figures or FIGURES:
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(Path(folder), given.functions, given.only)
+            found[figure] = FIGURES[figure](bench, given.runs)
+        sys.stdout.write(
+            f"\n## {figure}, {given.functions} functions, medians of {given.runs}\n\n{markdown(found[figure])}\n"
+        )
+        sys.stdout.flush()
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""One run of one strategy, in a process of its own: `python -m tests.benchmarks.speed.client`, JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+
+from orchestrator.cloud.connect import Connection, connect
+from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.events import Event, RunStarted
+from orchestrator.journal.store import open_store
+from orchestrator.manifest.load import load
+from orchestrator.model import CloudAddress, Limits, Storage
+from orchestrator.package.packager import ZipPackager
+from orchestrator.pipeline.bus import Bus
+from orchestrator.pipeline.inventory import read_sources
+from orchestrator.pipeline.knowledge import from_json
+from orchestrator.pipeline.live import read_live
+from orchestrator.pipeline.run import execute
+from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.world import World
+from orchestrator.plan.build import build
+from orchestrator.stamp import forced_digest
+from orchestrator.state import RunState
+from tests.benchmarks.speed.strategies import OURS, STRATEGIES, Body, Counted
+
+
+async def run(task: dict[str, Any]) -> dict[str, Any]:
+    """Carry `task` out: strategy, endpoint, key_file, manifest, limits, knowledge. Gives what was counted."""
+    environ = {"YC_SERVICE_ACCOUNT_KEY_FILE": task["key_file"], "YC_FOLDER_ID": task["folder_id"]}
+    address = CloudAddress(task["endpoint"], task["endpoint"], task["folder_id"], None)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(connect(address, environ, version="0", patience_s=10.0))
+        counted = Counted(connection.functions, connection.operations)
+        before = _cpu_s()
+        if task["strategy"] == OURS:
+            learned = await _ours(task, connection, counted, stack, environ)
+        else:
+            versions = await connection.functions.list_versions(task["folder_id"])
+            bodies: list[Body] = [_body(version.function_id, version.id) for version in versions]
+            before = _cpu_s()
+            await STRATEGIES[task["strategy"]](counted, bodies)
+            learned = {}
+        cpu_s = learned.pop("cpu_s", None) or _cpu_s() - before
+        return {
+            "makespan_s": counted.last_at - counted.first_at,
+            "calls": counted.calls,
+            "accepted": [at - counted.first_at for at in counted.accepted],
+            "refused": [at - counted.first_at for at in counted.refused],
+            "done": [at - counted.first_at for at in counted.done],
+            "cpu_s": cpu_s,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "learned": learned,
+        }
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _body(function_id: str, version_id: str) -> dict[str, Any]:
+    return {
+        "functionId": function_id,
+        "runtime": "python312",
+        "entrypoint": "index.handler",
+        "resources": {"memory": "134217728"},
+        "executionTimeout": "10s",
+        "versionId": version_id,
+    }
+
+
+async def _ours(
+    task: dict[str, Any], connection: Connection, counted: Counted, stack: AsyncExitStack, environ: dict[str, str]
+) -> dict[str, Any]:
+    """Plan a forced redeploy and carry it out, journal and all. Gives what was learned, and the CPU seconds of that."""
+    root = Path(task["root"])
+    manifest = load(Path(task["manifest"]), environ)
+    packager = await stack.enter_async_context(ZipPackager(root / "packages"))
+    store = None
+    if task.get("bucket"):
+        store = await stack.enter_async_context(
+            S3ObjectStore(
+                connection.storage_endpoint,
+                credentials=None,
+                token=connection.token,
+                renew=connection.renew,
+                environ=environ,
+            )
+        )
+    world = World(
+        functions=counted,
+        operations=counted,
+        directory=connection.directory,
+        store=store,
+        packager=packager,
+        clock=time.time,
+        server_time=connection.client.server_time,
+        rng=random.Random(1),
+        storage=Storage(task.get("bucket"), ""),
+        limits=replace(Limits(), **task["limits"]),
+        knowledge=from_json(task.get("knowledge") or {}),
+    )
+    specs = manifest.functions
+    have = await read_live(world, specs.values())
+    sources = await read_sources(world, specs)
+    plan = build(specs, have, sources.prepared, {}, forced=forced_digest(str(random.Random().random())), adopt=True)
+    before = _cpu_s()
+    cpu_s = 0.0
+
+    def watch(event: Event) -> None:
+        nonlocal cpu_s
+        if event.kind == "operation_done":
+            cpu_s = _cpu_s() - before
+
+    with open_store(root / f"state{os.getpid()}") as journal:
+        started = RunStarted(time.time(), "benchmark", "deploy", task["endpoint"], "", len(specs), "0")
+        bus = Bus(journal.start_run(started), RunState(), [watch])
+        await execute(plan, have, world, bus, Stop())
+    return {**world.knowledge.to_json(), "cpu_s": cpu_s}
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    json.dump(anyio.run(run, json.load(sys.stdin)), sys.stdout)
