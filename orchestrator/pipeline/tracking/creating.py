@@ -37,7 +37,7 @@ class Watched:
     durations: Durations
     since: float  # when its Operation was created
     listed_at: float | None = None  # when the last listing was asked for that showed it
-    missed_at: float | None = None  # the same of the last that did not, though it was to be expected
+    missed_at: float | None = None  # the same of the first that did not, though it was to be expected
     gone: bool = False  # it was listed, and is not any more
     changed: anyio.Event = field(default_factory=anyio.Event)  # something is to be done: set once, then replaced
 
@@ -155,5 +155,5 @@ class Creating:
             elif watched.listed_at is not None and not watched.gone:
                 watched.gone = True
                 watched.wake()
-            elif watched.listed_at is None and asked_at > watched.since + _SLACK_S:
+            elif watched.listed_at is None and watched.missed_at is None and asked_at > watched.since + _SLACK_S:
                 watched.missed_at = asked_at
