@@ -1,4 +1,4 @@
-"""What can be set of the memory cloud: quotas that change or are not told, calls that come too fast, what listings show."""
+"""What can be set of the memory cloud: quotas that change or are not told, rates, what listings show."""
 
 from __future__ import annotations
 

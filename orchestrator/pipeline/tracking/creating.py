@@ -59,6 +59,7 @@ class Creating:
         self._right = 0
         self._mistakes = 0
         self._believed = True
+        self._shown = False  # whether listings have ever shown any
         self._more = anyio.Event()
 
     @property
@@ -87,8 +88,8 @@ class Creating:
     def seen_done(self, watched: Watched, length_s: float | None) -> None:
         """Hear of the Operation's end."""
         ended_at = watched.since + length_s if length_s is not None else math.inf
-        if watched.listed_at is None and watched.missed_at is not None and watched.missed_at < ended_at - _SLACK_S:
-            self._mistaken()  # it never showed what was there
+        if not self._shown and watched.missed_at is not None and watched.missed_at < ended_at - _SLACK_S:
+            self._mistaken()  # it does not show what is there; where it showed others, it may only be late
         elif watched.listed_at is not None and watched.listed_at > ended_at + _SLACK_S:
             self._mistaken()  # it goes on showing what has long ended
         elif watched.gone:
@@ -151,7 +152,7 @@ class Creating:
         for watched in self._watched.values():
             if watched.version_id in found:
                 watched.listed_at = asked_at
-                watched.gone = False
+                watched.gone, self._shown = False, True
             elif watched.listed_at is not None and not watched.gone:
                 watched.gone = True
                 watched.wake()
