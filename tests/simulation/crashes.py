@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,9 +17,11 @@ from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
 from orchestrator.pipeline.world import World
 from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.ports import MemoryOperations, Wire
 from orchestrator.sandbox.virtual_time import run
 from orchestrator.state import RunState, fold
+from tests.clouds import body
 from tests.engine import EPOCH_S, Bench, RecordingFunctions
 
 
@@ -73,15 +76,22 @@ class WatchedOperations(MemoryOperations):
 
 @dataclass
 class MortalBench(Bench):
-    """`die_after`: events and calls that a run has left to live; None: it lives."""
+    """`die_after`: events and calls that a run has left to live; None: it lives. `hand_after`: the same until somebody
+    makes a Version in the console. `jumps`: the wall clock of this machine is set now and then.
+    """
 
     die_after: int | None = None
+    hand_after: int | None = None
+    jumps: bool = False
+    by_hand: dict[str, list[str]] = field(default_factory=dict)  # Versions that somebody else made, by function
+    skew_s: float = 0.0
     journal: list[Event] = field(default_factory=list)  # what is left of the last run's
     dead: bool = False
     last_s: float = EPOCH_S  # when the run was last seen to live
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._chance = random.Random(self.seed)
         wire = MortalWire(self.cloud)
         wire.crash = self.tick
         self.use(wire)
@@ -91,11 +101,32 @@ class MortalBench(Bench):
         self.last_s = self.now()
         if self.dead:
             raise Crash
+        if self.jumps and self._chance.random() < 0.02:
+            self.skew_s = self._chance.uniform(-86400.0, 86400.0)
+        if self.hand_after is not None:
+            self.hand_after -= 1
+            if self.hand_after <= 0:
+                self.hand_after = None
+                self.make_by_hand()
         if self.die_after is not None:
             self.die_after -= 1
             if self.die_after <= 0:
                 self.dead = True
                 raise Crash
+
+    def make_by_hand(self) -> None:
+        """Let somebody make a Version of some function, with the description of the last one or another."""
+        functions = self.cloud.functions.list({"folderId": "folder"}).get("functions", [])
+        if not functions:
+            return
+        function_id = self._chance.choice(functions)["id"]
+        versions = [one for one in self.versions() if one["functionId"] == function_id]
+        copied = versions[-1]["description"] if versions and self._chance.random() < 0.5 else "by hand"
+        try:
+            operation = self.cloud.versions.create(body(function_id, description=copied, executionTimeout="7s"))
+        except Fault:
+            return  # the function is being made, or the quota is used up
+        self.by_hand.setdefault(function_id, []).append(operation["metadata"]["functionVersionId"])
 
     def emit(self, event: Event) -> None:
         self.tick()
@@ -109,7 +140,8 @@ class MortalBench(Bench):
         self.functions = WatchedFunctions(wire, self)
 
     def world(self) -> World:
-        return replace(super().world(), operations=WatchedOperations(self.wire, self))
+        world = super().world()
+        return replace(world, operations=WatchedOperations(self.wire, self), clock=lambda: self.now() + self.skew_s)
 
     def deploy_until_death(self, manifest: str) -> dict[str, Outcome] | None:
         """Deploy afresh, with no journal of before; None where it died. Its journal is kept."""

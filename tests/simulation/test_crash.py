@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
@@ -40,10 +41,13 @@ def live_through(seed: int, root: Path) -> None:
         # Keys may be forgotten at once, or versions be hidden while they are made: one of the two protects.
         settings=rng.choice([Settings(key_lifetime_s=0.0), Settings(creating_visible=False), Settings()]),
     )  # fmt: skip
+    bench.jumps = rng.random() < 0.3
+    meddled = rng.random() < 0.3
     manifest = sources(root, functions)
     outcomes = None
     for turn in range(14):
         bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
+        bench.hand_after = rng.randrange(1, 60 * functions) if meddled and turn < 6 else None
         if rng.random() < 0.3:  # the cloud's quota is not what we were told
             bench.cloud.active.quotas = Quotas(operations_per_folder=rng.choice([2, 15, 30]))
         quota = bench.cloud.active.quotas.operations_per_folder
@@ -61,19 +65,34 @@ def live_through(seed: int, root: Path) -> None:
         check_the_reasons(bench, outcomes)
         if not resumes:  # which begins with what ran already
             check_the_slots(bench, replace(limits, operations_per_folder=max(quota, limits.operations_per_folder)))
-            check_the_truth(bench, outcomes)
+            check_the_truth(bench, outcomes, bench.by_hand)
         if turn >= 7 and not resumes and all(isinstance(one, Unchanged) for one in outcomes.values()):
             break
     assert outcomes is not None
     assert all(isinstance(one, Unchanged | Deployed) for one in outcomes.values()), outcomes
-    assert set(stamps(bench.versions()).values()) == {1}
-    assert len(bench.versions()) == functions
+    check_the_versions(bench, functions)
+
+
+def check_the_versions(bench: MortalBench, functions: int) -> None:
+    """One Version of each function is ours, and another for each that somebody else has put before it."""
+    others = {version_id for made in bench.by_hand.values() for version_id in made}
+    ours = [version for version in bench.versions() if version["id"] not in others]
+    if not others:
+        assert set(stamps(ours).values()) == {1}
+        assert len(ours) == functions
+    made = Counter(version["functionId"] for version in ours)
+    assert len(made) == functions
+    for function_id, times in made.items():
+        assert times <= 1 + len(bench.by_hand.get(function_id, ())), function_id
+    latest = {version["id"] for version in bench.versions() if "$latest" in version.get("tags", ())}
+    assert not latest & others
 
 
 def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> None:
     """What is said to be deployed was read back; what is said to have failed has, and was not made all the same."""
     names = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"}).get("functions", [])}
-    made = {names.get(version["functionId"]) for version in bench.versions() if version["status"] != "ERROR"}
+    versions = [version for version in bench.versions() if version["functionId"] not in bench.by_hand]
+    made = {names.get(version["functionId"]) for version in versions if version["status"] != "ERROR"}
     for key, outcome in outcomes.items():
         if isinstance(outcome, Deployed):
             assert outcome.observed, key

@@ -59,7 +59,7 @@ def test_listings_that_lie_are_found_out_and_nothing_is_lost(
 def test_the_server_says_how_often_it_wants_to_be_asked(tmp_path: Path) -> None:
     settings = Settings(creating_visible=False, poll_interval_s=3)
     run = measure(tmp_path, 200, "fixed:1", settings=settings)
-    assert run.looks <= 1.05
+    assert run.looks <= 1.1  # one poll each, and listings until it is plain that they show nothing
     assert run.ratio(20) > 2.5  # which it costs
 
 
