@@ -24,6 +24,7 @@ from orchestrator.errors import CloudError, Exit, UsageError
 from orchestrator.journal.store import open_store
 from orchestrator.model import Blocked, Deployed, Outcome
 from orchestrator.pipeline.locks.registry import NOT_LOOKED
+from orchestrator.pipeline.run import listen
 from orchestrator.pipeline.settle import settle
 from orchestrator.pipeline.stop import Stop
 from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
@@ -82,6 +83,7 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
         journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state),
     ):
         tell(lease, len(functions), session, bus)
+        listen(session.world, bus, stop)
         for event in taken_over(left, session.world.clock()):
             bus(event)
         settled = await settle(session.world, bus, stop, accepted(left))

@@ -129,14 +129,19 @@ class _Run:
         return self.expected[unit.action is Action.CREATE, kind_of(unit)]
 
 
-async def execute(
-    plan: Plan, have: Have, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _AT_ONCE
-) -> Result:
-    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
+def listen(world: World, emit: Emit, stop: Stop) -> None:
+    """Let outages be told, and a stop shorten them."""
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )
+
+
+async def execute(
+    plan: Plan, have: Have, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _AT_ONCE
+) -> Result:
+    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
+    listen(world, emit, stop)
     changes = tuple(unit for unit in plan.units if unit.action is not Action.UNCHANGED)
     admitted = ADMITTED_MAX if world.store is not None else ADMITTED_INLINE_MAX
     run = _Run(world, emit, stop, anyio.Semaphore(admitted), rollout, len(changes))

@@ -157,11 +157,17 @@ class Terminal:
         assert "Traceback" not in self.text, self.text
         return Ended(code, self.text, "")
 
+    def hang_up(self) -> None:
+        """Close the terminal's window."""
+        os.close(self._master)
+        self._master = -1
+
     def close(self) -> None:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._master], [], [], TIMEOUT_S)
