@@ -11,10 +11,12 @@ import pytest
 
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.faults import Fate
+from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
 COUNT = 30
+ONE = Quotas(operations_per_folder=1)  # at a time
 
 
 def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> None:
@@ -80,15 +82,15 @@ def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Pa
     with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
     project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:3")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:3"), quotas=ONE) as (cloud, served):
         served.cloud.faults.failing_functions.add("f000")
-        project.manifest.write_text(f"{project.manifest.read_text()}\n[limits]\noperations_per_folder = 1\n")
         cut_off(project, cloud, 1, signal.SIGKILL)
         ids = {one["id"]: one["name"] for one in cloud.functions(project.folder_id)}
         versions = Counter(one["functionId"] for one in cloud.versions(project.folder_id))
         victim = max((one for one in ids if versions[one] == 1), key=ids.__getitem__)  # nothing was asked for it yet
         (before,) = [one for one in cloud.versions(project.folder_id) if one["functionId"] == victim]
         body = {name: before[name] for name in ("functionId", "runtime", "entrypoint", "resources")}
+        served.cloud.active.quotas = Quotas()
         served.cloud.faults.settle_next("createVersion", Fate(duration_s=0.0))
         served.cloud.versions.create(body | {"versionId": before["id"], "executionTimeout": "9s"})
         end = resume(project, cloud)
