@@ -114,11 +114,14 @@ def deploy(**given: Any) -> int:
     return deploy_command(given)
 
 
+_simulate = _option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
+
+
 @cli.command()
 @_selection
 @_force
 @_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
-@_option("--simulate", is_flag=True, help="Predict how long it would take, and what bounds it.")
+@_simulate
 @_cloud
 def plan(**given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""
@@ -133,6 +136,7 @@ def plan(**given: Any) -> int:
 @_param
 @_option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
 @_option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
+@_simulate
 @_changing
 @_cloud
 def run(**given: Any) -> int:

@@ -84,6 +84,10 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     ):
         if both:
             raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")
+    if options.simulate and not options.dry_run:
+        raise UsageError(
+            "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
+        )
     return options
 
 

@@ -191,10 +191,16 @@ class LimitsTable(Table):
     """How hard the cloud may be pressed."""
 
     operations_per_function: int | None = _key("Unfinished operations of one function. Default: 10.", ge=1)
-    operations_per_folder: int | None = _key("Unfinished operations of one folder, where quota-manager does not tell. Default: 15.", ge=1)
-    operations_per_cloud: int | None = _key("Unfinished operations of one cloud, where quota-manager does not tell. Default: 20.", ge=1)
+    operations_per_folder: int | None = _key(
+        "Unfinished operations of one folder, where quota-manager does not tell. Default: 15.", ge=1
+    )
+    operations_per_cloud: int | None = _key(
+        "Unfinished operations of one cloud, where quota-manager does not tell. Default: 20.", ge=1
+    )
     reserve: int | None = _key("Operations per folder and cloud that are left to colleagues. Default: 0.", ge=0)
-    requests_per_second: float | None = _key("Calls per second, never more. Default: 20, then as learned.", gt=0, allow_inf_nan=False)
+    requests_per_second: float | None = _key(
+        "Calls per second, never more. Default: 20, then as learned.", gt=0, allow_inf_nan=False
+    )
     polls_per_second: float | None = _key("Status calls per second. Default: 100.", gt=0, allow_inf_nan=False)
     operation_deadline: f.Deadline | None = _key('How long an operation is followed. Default: "15m".')
 

@@ -157,3 +157,21 @@ def test_a_job_may_be_narrowed(cloud: Cloud, project: Project) -> None:
     wrong = run(project.root, "run", "all", "f009", "--dry-run", environ=cloud.environ())
     assert wrong.code == 2
     assert 'no function matches "f009"' in wrong.err
+
+
+def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> None:
+    project.write(6)
+    guessed = plan(project, cloud, "--simulate")
+    assert guessed.code == 0, guessed.err
+    assert "simulated: " in guessed.out
+    assert "guessed: no run has shown yet" in guessed.out
+    assert deploy(project, cloud).code == 0
+    known = plan(project, cloud, "--simulate", "--force", "-o", "json")
+    found = json.loads(known.out)["simulation"]
+    assert (found["functions"], found["learned"]) == (6, True)
+    assert 0 < found["seconds"] <= found["p90_s"]
+    assert found["bound"]["seconds"] > 0
+    assert plan(project, cloud, "--simulate").out.splitlines()[-1] == "simulated: nothing to do"
+    refused = run(project.root, "run", "x", "--simulate", environ=cloud.environ())
+    assert refused.code == 2
+    assert "--simulate goes with --dry-run" in refused.err

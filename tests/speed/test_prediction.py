@@ -1,0 +1,152 @@
+"""`plan --simulate`: what it predicts is what then happens, within 15 %."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.have import Have
+from orchestrator.model import (
+    Action,
+    BucketPackage,
+    Fingerprint,
+    FunctionSpec,
+    Limits,
+    Place,
+    Plan,
+    Rollout,
+    Settings,
+    Unit,
+    VersionCopy,
+)
+from orchestrator.pipeline.knowledge import Knowledge
+from orchestrator.pipeline.quotas.slots import Scope
+from orchestrator.pipeline.tracking.durations import Kind
+from orchestrator.report.prediction import prediction_text
+from orchestrator.sandbox import prediction
+from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.prediction import predict
+from tests.speed.virtual import FAST, measure
+
+SETTINGS = Settings("python312", "index.handler", 128 << 20)
+LIMITS = Limits(requests_per_second=1000.0, polls_per_second=1000.0)
+
+
+def units(count: int, folder: str = "folder", action: Action = Action.VERSION) -> list[Unit]:
+    """Make units of a plan. Copies copy what is live."""
+    code = VersionCopy("v") if action is Action.COPY else BucketPackage("b", "o")
+    found = []
+    for number in range(count):
+        key = f"{folder}-{number}"
+        spec = FunctionSpec(key, f"f{number}", folder, SETTINGS, code, Place("", 0))
+        digest = Fingerprint("s" * 16, f"{number:016}")
+        found.append(Unit(key, spec, action, "", digest, function_id=f"d4e{number}", base_version_id="v"))
+    return found
+
+
+def known(lengths: list[float], kind: Kind = Kind.PLAIN) -> Knowledge:
+    knowledge = Knowledge(call_s=0.004)
+    for length_s in lengths:
+        knowledge.durations.add(kind, length_s)
+    return knowledge
+
+
+def allowed(folder: int, cloud: int, *folders: str) -> dict[Scope, int]:
+    scopes = {Scope("folder", name): folder for name in folders or ("folder",)}
+    return {**scopes, Scope("cloud", "cloud"): cloud}
+
+
+@pytest.mark.parametrize("durations", ["lognormal:2,0.4", "lognormal:2,0.6", "9*fixed:1+1*fixed:30", "fixed:0.5"])
+@pytest.mark.parametrize("slots", [5, 15])
+def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -> None:
+    limits, quotas = replace(FAST, operations_per_folder=slots), Quotas(10, slots, 20)
+    first = measure(tmp_path / "1", 150, durations, limits=limits, quotas=quotas)
+    found = predict(
+        Plan(tuple(units(300))),
+        Have(clouds={"folder": "cloud"}),
+        limits,
+        Rollout(),
+        first.knowledge,
+        allowed(slots, 20),
+    )
+    then = measure(tmp_path / "2", 300, durations, limits=limits, quotas=quotas, knowledge=first.knowledge)
+    assert found.learned
+    assert 0.85 <= found.seconds / then.makespan_s <= 1.15
+    assert found.seconds <= found.p90_s
+    assert found.busy <= slots
+
+
+def test_what_bounds_it_and_what_more_would_give() -> None:
+    knowledge = known([2.0] * 50)
+    found = predict(
+        Plan(tuple(units(300))), Have(clouds={"folder": "cloud"}), LIMITS, Rollout(), knowledge, allowed(15, 20)
+    )
+    assert found.bound is not None
+    assert (found.bound.what, found.bound.limit, round(found.bound.seconds)) == ("folder folder", 15, 40)
+    assert found.raised is not None
+    assert found.raised[0] == 20
+    assert found.raised[1] == pytest.approx(found.seconds * 15 / 20, rel=0.1)
+    assert prediction_text(found) == (
+        f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 40 s bound by the 15 operations of"
+        f" folder folder; 20 would give {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
+    )
+
+
+def test_two_folders_are_bound_by_their_cloud() -> None:
+    both = [*units(100, "one"), *units(100, "two")]
+    have = Have(clouds={"one": "cloud", "two": "cloud"})
+    found = predict(Plan(tuple(both)), have, LIMITS, Rollout(), known([2.0] * 50), allowed(15, 20, "one", "two"))
+    assert found.bound is not None
+    assert (found.bound.what, round(found.bound.seconds)) == ("cloud cloud", 20)
+    assert found.raised is not None
+    assert found.raised[0] == 30
+
+
+def test_a_slow_rate_and_one_long_operation_are_named() -> None:
+    slow = replace(LIMITS, requests_per_second=2.0)
+    have = Have(clouds={"folder": "cloud"})
+    found = predict(Plan(tuple(units(100))), have, slow, Rollout(), known([0.5] * 9), allowed(15, 20))
+    assert found.bound is not None
+    assert found.bound.what == "requests per second"
+    assert "bound by 2 requests per second" in prediction_text(found)
+    one = predict(Plan(tuple(units(3))), have, LIMITS, Rollout(), known([9.0] * 9), allowed(15, 20))
+    assert "bound by its longest Operation" in prediction_text(one)
+    assert one.raised is None
+
+
+def test_kinds_take_what_they_took() -> None:
+    have, knowledge = Have(clouds={"folder": "cloud"}), known([0.2] * 20, Kind.COPY)
+    for _ in range(20):
+        knowledge.durations.add(Kind.PLAIN, 20.0)
+    copies = Plan(tuple(units(15, action=Action.COPY)))
+    assert predict(copies, have, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds < 2
+    assert predict(Plan(tuple(units(15))), have, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds > 19
+
+
+def test_new_functions_waves_and_pauses_count() -> None:
+    have, knowledge = Have(clouds={"folder": "cloud"}), known([1.0] * 20)
+    new = [replace(unit, function_id=None, base_version_id=None) for unit in units(10, action=Action.CREATE)]
+    waves = Rollout(waves=(5, "100%"), pause_s=60.0)
+    assert predict(Plan(tuple(new)), have, LIMITS, waves, knowledge, allowed(15, 20)).seconds > 62
+
+
+def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    have, knowledge = Have(clouds={"folder": "cloud"}), known([2.0] * 50)
+    plan = Plan(tuple(units(400)))
+    whole = predict(plan, have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 200)
+    sampled = predict(plan, have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    assert sampled.functions == 400
+    assert sampled.seconds == pytest.approx(whole.seconds, rel=0.1)
+    unchanged = [replace(unit, action=Action.UNCHANGED) for unit in units(3)]
+    nothing = predict(Plan(tuple(unchanged)), have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    assert prediction_text(nothing) == "simulated: nothing to do"
+
+
+def test_a_guess_is_called_one() -> None:
+    found = predict(
+        Plan(tuple(units(30))), Have(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
+    )
+    assert "guessed: no run has shown yet" in prediction_text(found)
