@@ -118,6 +118,7 @@ def deploy(**given: Any) -> int:
 @_selection
 @_force
 @_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
+@_option("--simulate", is_flag=True, help="Predict how long it would take, and what bounds it.")
 @_cloud
 def plan(**given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""

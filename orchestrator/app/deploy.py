@@ -14,14 +14,14 @@ from orchestrator.app import output
 from orchestrator.app.command import run
 from orchestrator.app.leasing import guarded, leased, leases_of, look, tell, to_change
 from orchestrator.app.options import RunOptions, read_options
-from orchestrator.app.planning import Planned, plan_functions, selected
+from orchestrator.app.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.selecting import endpoint_of
 from orchestrator.app.session import Session, hold_lock, open_session, read_request
 from orchestrator.errors import Exit, JournalError, OrchestratorError
 from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitEnded, UnitPlanned
 from orchestrator.have import remembered
 from orchestrator.journal.store import Store, open_store
-from orchestrator.model import Action, Outcome
+from orchestrator.model import Action, Outcome, Prediction
 from orchestrator.pipeline.bus import Bus
 from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.stop import Stop
@@ -69,7 +69,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             looked = await look(leases)
             planned = await make_plan()
         if options.dry_run:
-            _show(session, planned)
+            _show(session, planned, await predicted(session, planned) if options.simulate else None)
             return _plan_code(planned, options)
         await _show_and_ask(session, planned)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
@@ -87,9 +87,9 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         return code
 
 
-def _show(session: Session, planned: Planned) -> None:
+def _show(session: Session, planned: Planned, prediction: Prediction | None = None) -> None:
     options = session.request.options
-    output.show_plan(planned.plan, whole=options.dry_run, as_json=options.output == "json")
+    output.show_plan(planned.plan, whole=options.dry_run, as_json=options.output == "json", prediction=prediction)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:

@@ -39,6 +39,7 @@ class RunOptions:
     yes: bool = False
     dry_run: bool = False
     detailed_exitcode: bool = False
+    simulate: bool = False
     force: bool = False
     adopt: bool = False
     run_key: str | None = None

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import asdict
 
 import anyio
 import orjson
@@ -16,12 +17,13 @@ import structlog
 from orchestrator.app.options import LogOptions, RunOptions
 from orchestrator.app.stdout import data
 from orchestrator.errors import CloudError, InterruptedRunError, ManifestError, OrchestratorError, UsageError
-from orchestrator.model import Action, Plan
+from orchestrator.model import Action, Plan, Prediction
 from orchestrator.pipeline.bus import Listener
 from orchestrator.report import summary
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener, configure
 from orchestrator.report.ndjson import EventFile
+from orchestrator.report.prediction import prediction_text
 from orchestrator.report.redact import Redactor
 from orchestrator.report.stream import is_terminal
 from orchestrator.state import RunState
@@ -83,7 +85,7 @@ def with_facts(error: CloudError) -> str:
     return f"{error.message} ({told})"
 
 
-def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
+def show_plan(plan: Plan, *, whole: bool, as_json: bool, prediction: Prediction | None = None) -> None:
     """Show what will be done and why: all of it as data for a dry run, else the beginning on stderr."""
     if whole and as_json:
         rows = [
@@ -98,7 +100,8 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
             }
             for unit in plan.units
         ]
-        data(orjson.dumps({"units": rows, "counts": _counts(plan)}, option=orjson.OPT_INDENT_2).decode())
+        simulated = {"simulation": asdict(prediction)} if prediction is not None else {}
+        data(orjson.dumps({"units": rows, "counts": _counts(plan), **simulated}, option=orjson.OPT_INDENT_2).decode())
         return
     counts = _counts(plan)
     if _logs_only.get() and not whole:
@@ -117,6 +120,8 @@ def show_plan(plan: Plan, *, whole: bool, as_json: bool) -> None:
         tell(f"  … and {len(changes) - len(shown)} more")
     told = ", ".join(f"{count} {action}" for action, count in counts.items())
     tell(f"plan: {told or 'nothing to do'}")
+    if prediction is not None:
+        tell(prediction_text(prediction))
 
 
 def _counts(plan: Plan) -> dict[str, int]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio import to_thread
 
 from orchestrator.app import output
 from orchestrator.app.binding import Binding
@@ -13,10 +16,12 @@ from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.have import UNKNOWN_CLOUD, Have
 from orchestrator.job import Wants
-from orchestrator.model import Failure, FunctionSpec, Plan, Rollout, SourceCode
+from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
 from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
+from orchestrator.pipeline.knowledge import find_limits
 from orchestrator.pipeline.live import read_live
 from orchestrator.plan.build import build
+from orchestrator.sandbox.prediction import predict
 from orchestrator.selection import choose, select
 from orchestrator.stamp import forced_digest
 
@@ -122,3 +127,12 @@ async def plan_wants(session: Session, wants: Wants, have: Have, *, forced: str,
     failures = {key: Failure(reason, kind="job") for key, reason in wants.failures.items()} | resolved.failures
     plan = build(resolved.specs, have, sources.prepared, failures, forced=forced, adopt=adopt)
     return Planned(plan, have, sources, wants.rollout)
+
+
+async def predicted(session: Session, planned: Planned) -> Prediction:
+    """Predict how long a plan will take. The clock of the simulation is its own, and so is its event loop's thread."""
+    world = session.world
+    limits = await find_limits(world.directory, planned.have.clouds, world.limits, world.knowledge)
+    allowed = {scope: limit.allowed for scope, limit in limits.items()}
+    simulated = partial(predict, planned.plan, planned.have, world.limits, planned.rollout, world.knowledge, allowed)
+    return await to_thread.run_sync(simulated)

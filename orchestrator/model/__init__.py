@@ -16,6 +16,7 @@ from orchestrator.model.planned import (
     Unit,
     Unknown,
 )
+from orchestrator.model.predicted import Bound, Prediction
 from orchestrator.model.wanted import (
     AsyncInvocation,
     AsyncTarget,
@@ -47,6 +48,7 @@ __all__ = [
     "AsyncInvocation",
     "AsyncTarget",
     "Blocked",
+    "Bound",
     "BucketPackage",
     "Build",
     "Cancelled",
@@ -72,6 +74,7 @@ __all__ = [
     "Package",
     "Place",
     "Plan",
+    "Prediction",
     "Quota",
     "Rollout",
     "Secret",

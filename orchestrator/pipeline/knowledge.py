@@ -17,6 +17,7 @@ from orchestrator.pipeline.tracking.durations import Kind, Learned
 from orchestrator.ports import Directory
 
 _DIGITS = 3
+_CALLS = 50  # over which the time of a call is averaged
 
 
 @dataclass(slots=True)
@@ -27,7 +28,13 @@ class Knowledge:
 
     limits: dict[Scope, tuple[int, int | None]] = field(default_factory=dict)
     requests_per_second: float | None = None
+    call_s: float | None = None  # how long createVersion takes to be answered, on average
+    told: dict[Scope, int] = field(default_factory=dict)  # what is certain; never kept
     durations: Learned = field(default_factory=Learned)
+
+    def answered(self, seconds: float) -> None:
+        """Learn from a call that was answered."""
+        self.call_s = seconds if self.call_s is None else self.call_s + (seconds - self.call_s) / _CALLS
 
     def learn(self, slots: Slots, pace: Pace) -> None:
         """Take over what a run has found out. What others took for a while says nothing of the quota."""
@@ -41,6 +48,7 @@ class Knowledge:
         return {
             "limits": [[*scope, *found] for scope, found in self.limits.items()],
             "requests_per_second": self.requests_per_second,
+            "call_s": self.call_s,
             "durations": {
                 str(kind): [round(length_s, _DIGITS) for length_s in self.durations.of(kind).lengths_s] for kind in Kind
             },
@@ -57,7 +65,8 @@ def from_json(values: Mapping[str, Any]) -> Knowledge:
         }
         rate = values["requests_per_second"]
         lengths = {Kind(kind): [float(one) for one in found] for kind, found in values["durations"].items()}
-        knowledge = Knowledge(limits, float(rate) if rate is not None else None, Learned(lengths))
+        knowledge = Knowledge(limits, float(rate) if rate is not None else None, durations=Learned(lengths))
+        knowledge.call_s = values.get("call_s")
     return knowledge
 
 
@@ -70,7 +79,8 @@ async def find_limits(
         quotas = await _read(directory, cloud_id)
         folders = [Scope("folder", folder_id) for folder_id, owner in clouds.items() if owner == cloud_id]
         for scope in (Scope("cloud", cloud_id), *folders):
-            told, learned = _told(quotas, scope.kind), knowledge.limits.get(scope)
+            told = knowledge.told.get(scope, _told(quotas, scope.kind))
+            learned = knowledge.limits.get(scope)
             assumed = declared.operations_per_folder if scope.kind == "folder" else declared.operations_per_cloud
             if told is not None:
                 found[scope] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")

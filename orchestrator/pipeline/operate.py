@@ -208,6 +208,7 @@ class Operator:
             )
         )  # fmt: skip
         before, attempt.unsure = attempt.unsure, True
+        sent_at = anyio.current_time()
         try:
             operation = await call.send(call.idempotency_key)
         except CloudError as error:
@@ -217,6 +218,7 @@ class Operator:
             raise
         self.world.outage.answered()
         self.pace.accepted(anyio.current_time())
+        self.world.knowledge.answered(anyio.current_time() - sent_at)
         return operation
 
     async def _again(

@@ -16,7 +16,7 @@ _WINDOW = 300  # lengths that are remembered of a kind: what it was like last we
 _ENOUGH = 8  # lengths, below which a guess is mixed in
 _REBUILD_SHARE = 0.05  # of the window that is new, before the curve is drawn anew
 # Where nothing is known: 1.5 s, give or take a factor of three ("done (1s)" in the docs: cloud-api §1.4).
-_GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
+GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
 _TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age
 _EARLY = 0.85  # of the shortest: some may end a little earlier than any before
 _GAP = 1.15  # between two lengths: what lies there is not drawn as if some ended all along it
@@ -59,7 +59,7 @@ class Durations:
     @property
     def mean_s(self) -> float:
         """The mean length, a guess where nothing is known."""
-        known = self._lengths or _GUESS_S
+        known = self._lengths or GUESS_S
         return sum(known) / len(known)
 
     @property
@@ -82,7 +82,7 @@ class Durations:
     def _draw(self) -> None:
         self._new = 0
         known = list(self._lengths)
-        lengths = sorted(known if len(known) >= _ENOUGH else [*known, *_GUESS_S])
+        lengths = sorted(known if len(known) >= _ENOUGH else [*known, *GUESS_S])
         count = len(lengths)
         self._ages, self._hazards = [_EARLY * max(lengths[0], 0.001)], [0.0]
         for number, length in enumerate(lengths):

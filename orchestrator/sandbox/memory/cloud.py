@@ -65,6 +65,10 @@ class MemoryCloud:
         self.directory = DirectoryService(core)
         self._core = core
 
+    def use(self, faults: Faults) -> None:
+        """Meet with other trouble from now on."""
+        self.faults = self._core.faults = faults
+
     def settle(self) -> None:
         """Let everything happen that is due by now; every method does so by itself."""
         self._core.settle()
