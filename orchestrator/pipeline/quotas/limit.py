@@ -96,7 +96,8 @@ class Limit:
                 self.shared = held < (self.most if self.known else self._best) and not probe
             yielded = max(1, held // 10) if self.shared else 0
             room = held * 3 // 4 if self._in_a_row > 1 else held - yielded
-            self.ceiling, self.allowed = held + 1, max(1, min(self.allowed, room))
+            self.allowed = max(1, min(self.allowed, room))
+            self.ceiling = self.allowed + 1 if self.shared else held + 1  # what was left to others is not taken at once
             self._refused_at = now
         self._calls, self._proven, self._since_refusal = 0, 0, 0
         wait_s = retry_after_s or 0.0

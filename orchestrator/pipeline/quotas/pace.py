@@ -7,6 +7,8 @@ import anyio
 _SLOWER = 0.7
 _FASTER = 1.02  # per call that had to wait its turn and was not refused
 _CALM_S = 5.0  # without a refusal, before it gets faster
+_NEAR = 0.95  # of the rate that was refused last: up to here it gets faster at once
+_PROBE_S = 30.0  # without a refusal, before a little more than that is tried
 _ONCE_S = 1.0  # one burst of refusals is one reason to slow down
 _LEAST = 0.5  # per second
 
@@ -19,8 +21,10 @@ class Pace:
         self._most = per_second if most is None else most
         self._burst = burst
         self._due_at = 0.0  # when the bucket would be full again (the GCRA's theoretical arrival time)
-        self._refused_at = -_CALM_S
+        self._refused_at = -_PROBE_S
+        self._ceiling: float | None = None  # the rate that was refused last
         self._waited = False
+        self._turns = anyio.Lock()
 
     def reserve(self, now: float) -> float:
         """Take the next turn and say how many seconds from `now` it comes."""
@@ -34,19 +38,26 @@ class Pace:
         return (burst - 1.0) / self.per_second
 
     async def turn(self) -> None:
-        """Wait for a turn."""
-        wait_s = self.reserve(anyio.current_time())
-        if wait_s > 0:
-            await anyio.sleep(wait_s)
+        """Wait for a turn, in the order of asking. Nobody's turn is fixed long before: the rate may change."""
+        async with self._turns:
+            wait_s = self.reserve(anyio.current_time())
+            if wait_s > 0:
+                await anyio.sleep(wait_s)
 
     def accepted(self, now: float) -> None:
         """Hear that a call was not refused."""
-        if self._waited and self.per_second < self._most and now >= self._refused_at + _CALM_S:
-            self.per_second = min(self._most, self.per_second * _FASTER)
+        if not self._waited or self.per_second >= self._most or now < self._refused_at + _CALM_S:
+            return
+        if self._ceiling is not None and self.per_second * _FASTER > _NEAR * self._ceiling:
+            if now < self._refused_at + _PROBE_S:
+                return
+            self._ceiling, self._refused_at = self._ceiling / _NEAR, now
+        self.per_second = min(self._most, self.per_second * _FASTER)
 
     def refused(self, now: float, retry_after_s: float | None = None) -> None:
         """Hear that calls come too fast."""
         if now >= self._refused_at + _ONCE_S:
+            self._ceiling = self.per_second
             self.per_second = max(_LEAST, self.per_second * _SLOWER)
             self._refused_at = now
         wait_s = max(1.0 / self.per_second, retry_after_s or 0.0)  # what had been saved up is gone

@@ -69,6 +69,10 @@ class MemoryCloud:
         """Meet with other trouble from now on."""
         self.faults = self._core.faults = faults
 
+    def last(self, durations: Durations) -> None:
+        """Let Operations take so long from now on."""
+        self._core.durations = durations
+
     def settle(self) -> None:
         """Let everything happen that is due by now; every method does so by itself."""
         self._core.settle()

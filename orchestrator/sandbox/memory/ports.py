@@ -76,7 +76,11 @@ class Wire:
     async def operation(self, name: str, act: Callable[[], Record]) -> Operation:
         """Make a call that answers an Operation."""
         answer, request_id = await self.call(name, act)
-        return replace(decode.operation(answer), request_id=request_id, server_trace_id=self.new_id())
+        return replace(
+            decode.operation(answer, poll_after_s=self.cloud.settings.poll_interval_s),
+            request_id=request_id,
+            server_trace_id=self.new_id(),
+        )
 
     async def pages(
         self,

@@ -1,0 +1,69 @@
+"""Listings that lie, servers with wishes, and a rate of polls that is kept: nothing is lost, and it is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.model import Version
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.ports import MemoryFunctions
+from tests.speed.virtual import FAST, measure
+
+Lie = Callable[[list[tuple[Version, ...]], int], tuple[Version, ...]]
+
+
+def empty(_found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...]:
+    return ()
+
+
+def stale(found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...]:
+    """Answer what was true fifty listings ago, and what is."""
+    return tuple({version.id: version for answer in found[-50:] for version in answer}.values())
+
+
+def frozen(found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...]:
+    return found[0]
+
+
+def flapping(found: list[tuple[Version, ...]], number: int) -> tuple[Version, ...]:
+    """Every other answer comes from a replica that knows half of it."""
+    return found[-1] if number % 2 else found[-1][: len(found[-1]) // 2]
+
+
+# What goes on showing what has ended costs the first Operations as long as that.
+@pytest.mark.parametrize(("lie", "above_oracle"), [(empty, 0.07), (stale, 0.15), (frozen, 0.07), (flapping, 0.07)])
+def test_listings_that_lie_are_found_out_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: Lie, above_oracle: float
+) -> None:
+    truth = MemoryFunctions.list_versions
+    found: list[tuple[Version, ...]] = []
+
+    async def lying(self: MemoryFunctions, folder_id: str, *, filter: str = "") -> Any:
+        answer = await truth(self, folder_id, filter=filter)
+        if not filter:
+            return answer
+        found.append(answer)
+        return lie(found, len(found))
+
+    monkeypatch.setattr(MemoryFunctions, "list_versions", lying)
+    run = measure(tmp_path, 400)
+    assert run.ratio(20) <= run.oracle(20) + above_oracle
+    assert len(found) < 200, "lies are listened to for ever"
+
+
+def test_the_server_says_how_often_it_wants_to_be_asked(tmp_path: Path) -> None:
+    settings = Settings(creating_visible=False, poll_interval_s=3)
+    run = measure(tmp_path, 200, "fixed:1", settings=settings)
+    assert run.looks <= 1.05
+    assert run.ratio(20) > 2.5  # which it costs
+
+
+def test_polls_keep_to_their_rate(tmp_path: Path) -> None:
+    limits = replace(FAST, polls_per_second=10.0)
+    run = measure(tmp_path, 300, settings=Settings(creating_visible=False), limits=limits)
+    assert run.looks * 300 <= 10.0 * run.makespan_s + 10

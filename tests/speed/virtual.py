@@ -1,0 +1,140 @@
+"""Whole runs in virtual time, measured: exact, so ratios may be asserted."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.events import OperationAccepted, OperationDone, Requested, StepRetried
+from orchestrator.model import Deployed, Limits
+from orchestrator.pipeline.knowledge import Knowledge
+from orchestrator.pipeline.stop import Stop
+from orchestrator.pipeline.world import World
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.ports import MemoryDirectory, Wire
+from orchestrator.sandbox.memory.quotas import Quotas
+from tests.benchmarks.speed.frontier import bound_s, makespan_s
+from tests.engine import BUCKET, Bench
+
+_HEAD = '[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n'
+_PACKAGE = f'package = {{ bucket = "{BUCKET}", object = "package.zip" }}\n'
+FAST = Limits(operations_per_folder=20, operations_per_cloud=20, requests_per_second=1000.0, polls_per_second=1000.0)
+
+
+class MuteDirectory(MemoryDirectory):
+    """A quota-manager that tells nothing."""
+
+    async def quotas(self, cloud_id: str) -> tuple[()]:
+        raise CloudError(f"Permission denied to {cloud_id}", call="list quota limits", code=Code.PERMISSION_DENIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run came to. Times in seconds from its first call."""
+
+    makespan_s: float
+    lengths_s: list[float]
+    looks: float  # polls and listings for each Operation
+    listings: int
+    accepted: list[float]
+    refused: list[float]
+    done: list[float]
+    knowledge: Knowledge
+
+    def ratio(self, slots: int) -> float:
+        return self.makespan_s / bound_s(self.lengths_s, slots)
+
+    def oracle(self, slots: int) -> float:
+        return makespan_s(self.lengths_s, slots) / bound_s(self.lengths_s, slots)
+
+    def refused_share(self, after_s: float = 0.0) -> float:
+        refused = sum(at > after_s for at in self.refused)
+        return refused / max(1, refused + sum(at > after_s for at in self.accepted))
+
+    def per_second(self, start_s: float, end_s: float) -> float:
+        return sum(start_s < at <= end_s for at in self.done) / (end_s - start_s)
+
+
+class SpeedBench(Bench):
+    """Functions that are live already, redeployed while somebody holds the watch."""
+
+    mute = False
+    knowledge: Knowledge | None = None
+
+    def world(self) -> World:
+        world = replace(super().world(), knowledge=self.knowledge or Knowledge())
+        return replace(world, directory=MuteDirectory(self.wire)) if self.mute else world
+
+
+def measure(
+    root: Path,
+    count: int,
+    durations: str = "lognormal:2,0.4",
+    *,
+    settings: Settings | None = None,
+    quotas: Quotas | None = None,
+    limits: Limits = FAST,
+    mute: bool = False,
+    knowledge: Knowledge | None = None,
+    latency_s: float = 0.004,
+    meanwhile: Callable[[SpeedBench], Any] | None = None,
+) -> Measured:
+    """Make `count` functions at once, then redeploy them as it is asked for."""
+    root.mkdir(exist_ok=True)
+    endless = 1 << 20
+    wide = replace(FAST, operations_per_folder=endless, operations_per_cloud=endless)
+    bench = SpeedBench(
+        root,
+        durations="fixed:0",
+        limits=wide,
+        quotas=Quotas(endless, endless, endless),
+        settings=settings or Settings(),
+    )
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", "")
+    bench.objects.put(BUCKET, "package.zip", package.getvalue())
+    manifest = _HEAD + _PACKAGE + "\n".join(f"[functions.f{number:05}]" for number in range(count))
+    assert all(isinstance(one, Deployed) for one in bench.deploy(manifest).values())
+    before = len(lengths_s(bench))
+    bench.limits, bench.mute, bench.knowledge = limits, mute, knowledge or Knowledge()
+    bench.cloud.active.quotas = quotas or Quotas(10, limits.operations_per_folder, limits.operations_per_cloud)
+    bench.cloud.last(Durations.parse(durations))
+    bench.use(Wire(bench.cloud, latency_s=latency_s))
+
+    changed = manifest.replace("128MB", "256MB")
+
+    async def beside(_stop: Stop) -> None:
+        if meanwhile is not None:
+            await meanwhile(bench)
+
+    assert all(isinstance(one, Deployed) for one in bench.deploy(changed, meanwhile=beside).values())
+    first = min(event.at for event in bench.events if isinstance(event, Requested))
+    times: dict[type, list[float]] = {
+        kind: [event.at - first for event in bench.events if isinstance(event, kind)]
+        for kind in (OperationAccepted, StepRetried, OperationDone)
+    }
+    calls = bench.wire.calls
+    looks = calls.get("get operation", 0) + calls.get("listVersions", 0)
+    return Measured(
+        times[OperationDone][-1], lengths_s(bench)[before:], looks / count, calls.get("listVersions", 0),
+        times[OperationAccepted], times[StepRetried], times[OperationDone], bench.knowledge,
+    )  # fmt: skip
+
+
+def lengths_s(bench: Bench) -> list[float]:
+    """Give how long each createVersion took so far, in the order in which they were begun."""
+    rows = [bench.cloud.state.operations[key]["json"] for key in bench.cloud.state.operations]
+    made = [row for row in rows if row["metadata"]["@type"].endswith("CreateFunctionVersionMetadata")]
+    return [_at(row["modifiedAt"]) - _at(row["createdAt"]) for row in made]
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
