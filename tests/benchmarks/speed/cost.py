@@ -1,9 +1,46 @@
-"""placeholder"""
+"""What our run costs beside the very same calls made bare, and how much memory a function takes."""
 
 from __future__ import annotations
 
+import statistics
+from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.speed import cloud
+from tests.benchmarks.speed.bare import WORKERS
+from tests.benchmarks.speed.strategies import OURS
 
-def cost(bench: Any, runs: int) -> list[dict[str, Any]]:
-    return []
+PACKAGE_BYTES = 20_000
+MEDIAN_S = 2.0
+FEW, MANY = 100, 5000
+Row = dict[str, Any]
+
+
+def cpu(root: Path, functions: int, runs: int) -> Row:
+    """CPU seconds of a run that packs, uploads and deploys, over those of its calls alone."""
+    filled, manifest = cloud.filled(root, functions), cloud.manifest(root, functions, package_bytes=PACKAGE_BYTES)
+    options = [f"--quota=operations_per_{owner}={WORKERS}" for owner in ("folder", "cloud")]
+    ours, bare = [], []
+    for number in range(runs):
+        task = {
+            "strategy": OURS, "root": str(root / str(number)), "folder_id": cloud.FOLDER, "manifest": str(manifest),
+            "limits": cloud.FAST, "bucket": cloud.BUCKET, "package_bytes": PACKAGE_BYTES,
+        }  # fmt: skip
+        (root / str(number)).mkdir()
+        with cloud.served(root, filled, *options, "--durations", f"lognormal:{MEDIAN_S},0.4") as served:
+            found = cloud.client(task | {"endpoint": served.url, "key_file": served.key_file})
+        lengths = cloud.lengths_s(served.folder, functions)
+        ours.append(found)
+        length_s = statistics.fmean(lengths)
+        task |= {"calls": found["calls"], "makespan_s": found["makespan_s"], "length_s": length_s}
+        with cloud.served(root, filled, *options, "--durations", f"fixed:{length_s:.3f}") as served:
+            bare.append(cloud.client(task | {"endpoint": served.url, "key_file": served.key_file}, "bare"))
+    return {
+        "functions": functions,
+        "ours, CPU s": statistics.median(row["cpu_s"] for row in ours),
+        "its calls bare, CPU s": statistics.median(row["cpu_s"] for row in bare),
+        "ours ÷ bare": statistics.median(one["cpu_s"] / other["cpu_s"] for one, other in zip(ours, bare, strict=True)),
+        "of these puts": statistics.median(row["puts_s"] for row in bare),
+        "calls": ours[-1]["calls"],
+        "bare calls": bare[-1]["calls"],
+    }
