@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ async def _ours(
     packager = await stack.enter_async_context(ZipPackager(root / "packages"))
     store = None
     if task.get("bucket"):
+        await anyio.to_thread.run_sync(import_module, "orchestrator.cloud.s3.client")  # no part of a run's cost
         store = await stack.enter_async_context(
             S3ObjectStore(
                 connection.storage_endpoint,

@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from orchestrator.pipeline.run import ADMITTED_MAX
 from tests.benchmarks.speed import cloud
 from tests.benchmarks.speed.bare import WORKERS
 from tests.benchmarks.speed.strategies import OURS
@@ -43,4 +44,33 @@ def cpu(root: Path, functions: int, runs: int) -> Row:
         "of these puts": statistics.median(row["puts_s"] for row in bare),
         "calls": ours[-1]["calls"],
         "bare calls": bare[-1]["calls"],
+    }
+
+
+def memory(root: Path, runs: int) -> Row:
+    """Resident memory that a function takes: how the peaks of a large run and a small one differ."""
+    options = [f"--quota=operations_per_{owner}=100" for owner in ("folder", "cloud")]
+    peaks: dict[int, float] = {}
+    during: dict[int, float] = {}
+    for functions in (FEW, MANY):
+        place = root / f"memory{functions}"
+        place.mkdir()
+        filled, manifest = cloud.filled(place, functions), cloud.manifest(place, functions)
+        found = []
+        for number in range(runs):
+            with cloud.served(place, filled, *options, "--durations", "fixed:0.3") as served:
+                task = {
+                    "strategy": OURS, "endpoint": served.url, "key_file": served.key_file, "folder_id": cloud.FOLDER,
+                    "root": str(place / str(number)), "manifest": str(manifest), "bucket": cloud.BUCKET,
+                    "limits": cloud.FAST | {"requests_per_second": 1000.0},
+                }  # fmt: skip
+                (place / str(number)).mkdir()
+                found.append(cloud.client(task))
+        peaks[functions] = statistics.median(row["peak_bytes"] for row in found)
+        during[functions] = statistics.median(row["peak_bytes"] - row["planned_bytes"] for row in found)
+    return {
+        "functions": f"{MANY} against {FEW}",
+        "KB a function, plan and all": (peaks[MANY] - peaks[FEW]) / (MANY - FEW) / 1000,
+        "KB a function, in the run": (during[MANY] - during[FEW]) / (MANY - FEW) / 1000,
+        "KB an admitted function, in the run": (during[MANY] - during[FEW]) / (ADMITTED_MAX - FEW) / 1000,
     }
