@@ -23,7 +23,6 @@ from tests.benchmarks.speed.strategies import OURS, STRATEGIES
 SLOTS = 20
 LOGNORMAL = "lognormal:2,0.4"
 MIXTURE = "9*fixed:1+1*fixed:30"
-FAST = {"requests_per_second": 200.0, "polls_per_second": 500.0}
 UNTOLD = ("--no-quota-manager", "--no-quota-details")
 WARM_S = 60.0
 TAIL_S = 10.0  # at the end there is too little left to fill the slots
@@ -52,7 +51,7 @@ class Bench:
             found = cloud.client(
                 {
                     "strategy": strategy, "endpoint": served.url, "key_file": served.key_file, "root": str(self.root),
-                    "folder_id": cloud.FOLDER, "manifest": str(self._manifest), "limits": limits or FAST,
+                    "folder_id": cloud.FOLDER, "manifest": str(self._manifest), "limits": limits or cloud.FAST,
                     "knowledge": knowledge,
                 }
             )  # fmt: skip
@@ -114,7 +113,7 @@ def limits(bench: Bench, runs: int) -> list[Row]:
                 again = bench.run(
                     OURS, *quota(settled), *UNTOLD, "--durations", LOGNORMAL, limits=assumed, knowledge=knowledge
                 )
-        known = bench.run(OURS, *quota(settled), "--durations", LOGNORMAL, limits=FAST)
+        known = bench.run(OURS, *quota(settled), "--durations", LOGNORMAL, limits=cloud.FAST)
         for row in (*rows, again, known):
             late = [at for at in row["refused"] if at > WARM_S]
             row["refused_share"] = len(late) / max(1, len(late) + sum(at > WARM_S for at in row["accepted"]))

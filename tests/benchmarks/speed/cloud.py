@@ -25,6 +25,7 @@ from tests.e2e.harness import environment
 
 FOLDER = "b1gbenchmark000000000"
 BUCKET = "packages"
+FAST = {"requests_per_second": 200.0, "polls_per_second": 500.0}
 _VERSION = "CreateFunctionVersionMetadata"
 
 
@@ -84,18 +85,7 @@ def served(root: Path, state: Path, *options: str) -> Iterator[Served]:
     folder = root / "served"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(state, folder)
-    command = [
-        sys.executable,
-        "-m",
-        "orchestrator",
-        "sandbox",
-        "--port",
-        "0",
-        "--state",
-        str(folder),
-        "--bucket",
-        BUCKET,
-    ]
+    command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(folder)]
     process = subprocess.Popen(
         [*command, "--bucket", BUCKET, *options, "--until-stdin-closes"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
@@ -124,9 +114,9 @@ def _at(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def client(task: dict[str, Any]) -> dict[str, Any]:
+def client(task: dict[str, Any], module: str = "client") -> dict[str, Any]:
     """Run one strategy in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.speed.client"]
+    command = [sys.executable, "-m", f"tests.benchmarks.speed.{module}"]
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)

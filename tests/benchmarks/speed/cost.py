@@ -1,9 +1,76 @@
-"""placeholder"""
+"""What our run costs beside the very same calls made bare, and how much memory a function takes."""
 
 from __future__ import annotations
 
+import statistics
+from pathlib import Path
 from typing import Any
 
+from orchestrator.pipeline.run import ADMITTED_MAX
+from tests.benchmarks.speed import cloud
+from tests.benchmarks.speed.bare import WORKERS
+from tests.benchmarks.speed.strategies import OURS
 
-def cost(bench: Any, runs: int) -> list[dict[str, Any]]:
-    return []
+PACKAGE_BYTES = 20_000
+MEDIAN_S = 2.0
+FEW, MANY = 100, 5000
+Row = dict[str, Any]
+
+
+def cpu(root: Path, functions: int, runs: int) -> Row:
+    """CPU seconds of a run that packs, uploads and deploys, over those of its calls alone."""
+    filled, manifest = cloud.filled(root, functions), cloud.manifest(root, functions, package_bytes=PACKAGE_BYTES)
+    options = [f"--quota=operations_per_{owner}={WORKERS}" for owner in ("folder", "cloud")]
+    ours, bare = [], []
+    for number in range(runs):
+        task = {
+            "strategy": OURS, "root": str(root / str(number)), "folder_id": cloud.FOLDER, "manifest": str(manifest),
+            "limits": cloud.FAST, "bucket": cloud.BUCKET, "package_bytes": PACKAGE_BYTES,
+        }  # fmt: skip
+        (root / str(number)).mkdir()
+        with cloud.served(root, filled, *options, "--durations", f"lognormal:{MEDIAN_S},0.4") as served:
+            found = cloud.client(task | {"endpoint": served.url, "key_file": served.key_file})
+        lengths = cloud.lengths_s(served.folder, functions)
+        ours.append(found)
+        length_s = statistics.fmean(lengths)
+        task |= {"calls": found["calls"], "makespan_s": found["makespan_s"], "length_s": length_s}
+        with cloud.served(root, filled, *options, "--durations", f"fixed:{length_s:.3f}") as served:
+            bare.append(cloud.client(task | {"endpoint": served.url, "key_file": served.key_file}, "bare"))
+    return {
+        "functions": functions,
+        "ours, CPU s": statistics.median(row["cpu_s"] for row in ours),
+        "its calls bare, CPU s": statistics.median(row["cpu_s"] for row in bare),
+        "ours ÷ bare": statistics.median(one["cpu_s"] / other["cpu_s"] for one, other in zip(ours, bare, strict=True)),
+        "of these puts": statistics.median(row["puts_s"] for row in bare),
+        "calls": ours[-1]["calls"],
+        "bare calls": bare[-1]["calls"],
+    }
+
+
+def memory(root: Path, runs: int) -> Row:
+    """Resident memory that a function takes: how the peaks of a large run and a small one differ."""
+    options = [f"--quota=operations_per_{owner}=100" for owner in ("folder", "cloud")]
+    peaks: dict[int, float] = {}
+    during: dict[int, float] = {}
+    for functions in (FEW, MANY):
+        place = root / f"memory{functions}"
+        place.mkdir()
+        filled, manifest = cloud.filled(place, functions), cloud.manifest(place, functions)
+        found = []
+        for number in range(runs):
+            with cloud.served(place, filled, *options, "--durations", "fixed:0.3") as served:
+                task = {
+                    "strategy": OURS, "endpoint": served.url, "key_file": served.key_file, "folder_id": cloud.FOLDER,
+                    "root": str(place / str(number)), "manifest": str(manifest), "bucket": cloud.BUCKET,
+                    "limits": cloud.FAST | {"requests_per_second": 1000.0},
+                }  # fmt: skip
+                (place / str(number)).mkdir()
+                found.append(cloud.client(task))
+        peaks[functions] = statistics.median(row["peak_bytes"] for row in found)
+        during[functions] = statistics.median(row["peak_bytes"] - row["planned_bytes"] for row in found)
+    return {
+        "functions": f"{MANY} against {FEW}",
+        "KB a function, plan and all": (peaks[MANY] - peaks[FEW]) / (MANY - FEW) / 1000,
+        "KB a function, in the run": (during[MANY] - during[FEW]) / (MANY - FEW) / 1000,
+        "KB an admitted function, in the run": (during[MANY] - during[FEW]) / (ADMITTED_MAX - FEW) / 1000,
+    }

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+
+_POINTS = 200
+_LONGEST = 30
 
 
 def bound_s(lengths_s: Sequence[float], slots: int, per_second: float | None = None) -> float:
@@ -15,30 +19,35 @@ def bound_s(lengths_s: Sequence[float], slots: int, per_second: float | None = N
 def makespan_s(
     lengths_s: Iterable[float], slots: int, seen_s: Callable[[float], float] = lambda length: length
 ) -> float:
-    """Give each slot the next Operation as soon as the end of its last is seen: `seen_s` of its length."""
-    free = [0.0] * slots
+    """Give each slot the next Operation once the end of its last is seen: `seen_s` of its length.
+
+    The last ends count as they come: where nothing waits for a slot, there are polls to spare.
+    """
+    free, end = [0.0] * slots, 0.0
     for length in lengths_s:
-        heapq.heapreplace(free, free[0] + seen_s(length))
-    return max(free)
+        begun = heapq.heapreplace(free, free[0] + seen_s(length))
+        end = max(end, begun + length)
+    return end
 
 
 def polled(lengths_s: Sequence[float], polls: float) -> Callable[[float], float]:
-    """Place polls so that Operations of these lengths are seen with the least delay for this many polls each.
+    """Place polls so that Operations of these lengths are seen with the least delay for at most so many polls each.
 
     By dynamic programming over the quantiles of the lengths themselves, which no one can know beforehand.
     """
     ordered = sorted(lengths_s)
-    points = [ordered[round(share * (len(ordered) - 1) / 200)] for share in range(201)]
-    low, high = 0.0, max(ordered)
-    times = points
-    for _ in range(40):
+    few = max(1, len(ordered) // _POINTS)  # of the longest each counts: their quantiles lie far apart
+    points = sorted({*ordered[few - 1 :: few], *ordered[-_LONGEST:]})
+    low, high = 0.0, 2 * ordered[-1]
+    times = points[-1:]
+    for _ in range(30):
         price = (low + high) / 2
-        times = _times(ordered, sorted(set(points)), price)
-        if _count(ordered, times) > polls:
+        found = _times(ordered, points, price)
+        if _count(ordered, found) > polls:
             low = price
         else:
-            high = price
-    return lambda length: next((at for at in times if at >= length - 1e-12), length)
+            high, times = price, found
+    return lambda length: times[bisect_left(times, length)]
 
 
 def _times(ordered: Sequence[float], points: Sequence[float], price: float) -> list[float]:
@@ -71,7 +80,4 @@ def _times(ordered: Sequence[float], points: Sequence[float], price: float) -> l
 
 
 def _count(ordered: Sequence[float], times: Sequence[float]) -> float:
-    total = 0
-    for length in ordered:
-        total += next(number for number, at in enumerate(times, 1) if at >= length - 1e-12)
-    return total / len(ordered)
+    return sum(bisect_left(times, length) + 1 for length in ordered) / len(ordered)

@@ -48,8 +48,7 @@ class Counted:
         return operation
 
     async def list_versions(self, folder_id: str, *, filter: str = "") -> Any:
-        if filter:
-            self.count("listVersions")
+        self.count("listVersions" if filter else "listVersions, all")
         return await self.functions.list_versions(folder_id, filter=filter)
 
     async def get(self, operation_id: str) -> Operation:
@@ -61,6 +60,7 @@ class Counted:
         return operation
 
     def __getattr__(self, name: str) -> Any:
+        self.count(name)  # nothing asks for a method but to call it
         return getattr(self.functions, name)
 
 
