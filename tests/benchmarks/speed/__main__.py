@@ -1,22 +1,23 @@
 """How fast a run is, measured: `python -m tests.benchmarks.speed [FIGURE …] [--functions N] [--runs N] [--json FILE]`.
 
 Real time; the client and the HTTP sandbox are processes of their own. Everything of a table is measured in one run of
-this command; figures are medians. Figures: polling, limits, strategies, cost.
+this command; figures are medians. Figures: polling, limits, strategies, cpu, memory. `--quick`: 100 functions, once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.speed import cloud
-from tests.benchmarks.speed.cost import cost
+from tests.benchmarks.speed.cost import cpu, memory
 from tests.benchmarks.speed.frontier import bound_s, makespan_s, polled
 from tests.benchmarks.speed.strategies import OURS, STRATEGIES
 
@@ -24,8 +25,12 @@ SLOTS = 20
 LOGNORMAL = "lognormal:2,0.4"
 MIXTURE = "9*fixed:1+1*fixed:30"
 UNTOLD = ("--no-quota-manager", "--no-quota-details")
+ASSUMED = {"operations_per_folder": 20, "operations_per_cloud": 20, "polls_per_second": 500.0}
+LONG_S = 180.0
 WARM_S = 60.0
 TAIL_S = 10.0  # at the end there is too little left to fill the slots
+LISTING = "listVersions"
+PER_OPERATION = ("looks", "polls", "listings", "refused")
 Row = dict[str, Any]
 
 
@@ -34,6 +39,7 @@ class Bench:
 
     def __init__(self, root: Path, functions: int, only: str = "") -> None:
         self._only = only
+        root.mkdir(exist_ok=True)
         self.root = root
         self.functions = functions
         self._filled = cloud.filled(root, functions)
@@ -58,7 +64,9 @@ class Bench:
         lengths = cloud.lengths_s(served.folder, self.functions)
         assert len(lengths) == self.functions, f"{len(lengths)} versions of {self.functions}"
         found["lengths_s"] = lengths
-        found["looks"] = sum(found["calls"].get(name, 0) for name in ("get operation", "listVersions")) / len(lengths)
+        calls = found["calls"]
+        found["polls"], found["listings"] = (calls.get(name, 0) / len(lengths) for name in ("get operation", LISTING))
+        found["looks"], found["refused"] = found["polls"] + found["listings"], len(found["refusals"]) / len(lengths)
         return found
 
 
@@ -71,7 +79,11 @@ def median(rows: Iterable[Row], name: str) -> float:
 
 
 def polling(bench: Bench, runs: int) -> list[Row]:
-    """Makespan over the lower bound and calls per Operation, with the listing of CREATING versions and without."""
+    """Makespan over the lower bound and calls per Operation, with the listing of CREATING versions and without.
+
+    Beside it what is attainable: by one who sees each end at once (in our order, or the longest first, which nobody can
+    know), and by one who polls each Operation as often as we did, at the times that are best for these lengths.
+    """
     table = []
     for durations in (LOGNORMAL, "lognormal:2,0.1", "lognormal:2,1.0", MIXTURE):
         for creating in ("visible", "hidden", "1s"):
@@ -81,60 +93,58 @@ def polling(bench: Bench, runs: int) -> list[Row]:
                 lengths, bound = row["lengths_s"], bound_s(row["lengths_s"], SLOTS)
                 row["ratio"] = row["makespan_s"] / bound
                 row["oracle"] = makespan_s(lengths, SLOTS) / bound
-                row["frontier"] = makespan_s(lengths, SLOTS, polled(lengths, row["looks"])) / bound
+                row["longest first"] = makespan_s(sorted(lengths, reverse=True), SLOTS) / bound
+                hidden = creating == "hidden"  # else listings are no polls
+                best = makespan_s(lengths, SLOTS, polled(lengths, row["looks"])) / bound if hidden else float("nan")
+                row["as often at best"] = best
                 rows.append(row)
-            names = ("ratio", "oracle", "frontier", "looks", "cpu_s")
-            if not rows:
-                continue
-            table.append({"durations": durations, "creating": creating} | {name: median(rows, name) for name in names})
+            names = ("ratio", "oracle", "longest first", "as often at best", *PER_OPERATION, "cpu_s")
+            if rows:
+                found = {name: median(rows, name) for name in names}
+                table.append({"durations": durations, "listing": creating} | found)
     return table
 
 
 def limits(bench: Bench, runs: int) -> list[Row]:
-    """A limit that nobody tells: refusals after the first minute, throughput against the same limit when known."""
+    """A limit that nobody tells: refusals after the first minute, throughput against the same limit when known.
+
+    Each run lasts about `LONG_S`, whatever `--functions` says: before it has settled nothing can be told.
+    """
     table = []
-    for name, slots, change in (("8", 8, ()), ("60", 60, ()), ("20, then 8", 20, (8,)), ("20, then 60", 20, (60,))):
+    for name, slots, settled in (("8", 8, 8), ("60", 60, 60), ("20, then 8", 20, 8), ("20, then 60", 20, 60)):
         if not bench.wanted(name):
             continue
-        settled = change[0] if change else slots
-        changes = [f"--quota-at=30s:operations_per_{owner}={new}" for new in change for owner in ("folder", "cloud")]
-        rows, knowledge = [], None
-        for number in range(runs + 1):
-            assumed: dict[str, Any] = {
-                "operations_per_folder": 20,
-                "operations_per_cloud": 20,
-                "polls_per_second": 500.0,
-            }
-            if number < runs:
-                row = bench.run(OURS, *quota(slots), *changes, *UNTOLD, "--durations", LOGNORMAL, limits=assumed)
-                knowledge = row["learned"]
-                rows.append(row)
-            else:
-                again = bench.run(
-                    OURS, *quota(settled), *UNTOLD, "--durations", LOGNORMAL, limits=assumed, knowledge=knowledge
-                )
-        known = bench.run(OURS, *quota(settled), "--durations", LOGNORMAL, limits=cloud.FAST)
-        for row in (*rows, again, known):
-            late = [at for at in row["refused"] if at > WARM_S]
-            row["refused_share"] = len(late) / max(1, len(late) + sum(at > WARM_S for at in row["accepted"]))
-            row["refused_all"] = len(row["refused"]) / len(row["accepted"])
-            row["per_second"] = _settled_rate(row["done"], WARM_S)
-        again["per_second"], early = _settled_rate(again["done"], TAIL_S), _settled_rate(known["done"], TAIL_S)
+        changes = [f"--quota-at=30s:operations_per_{owner}={settled}" for owner in ("folder", "cloud")]
+        here = Bench(bench.root / name, int(settled * LONG_S / 2.17))
+        untold = (*UNTOLD, "--durations", LOGNORMAL)
+        rows = [here.run(OURS, *quota(slots), *changes, *untold, limits=ASSUMED) for _ in range(runs)]
+        again = here.run(OURS, *quota(settled), *untold, limits=ASSUMED, knowledge=rows[-1]["learned"])
+        known = here.run(OURS, *quota(settled), "--durations", LOGNORMAL)
+        for row in rows:
+            late = sum(at > WARM_S for at in row["refusals"])
+            row["refused late"] = late / (late + sum(at > WARM_S for at in row["accepted"]))
+            row["refused early"] = len(row["refusals"]) - late
+            row["throughput"] = _settled_rate(row, WARM_S) / _settled_rate(known, WARM_S)
         table.append(
             {
                 "limit": name,
-                "refused after 60 s": median(rows, "refused_share"),
-                "throughput ÷ known": median(rows, "per_second") / known["per_second"],
-                "second run: refused": again["refused_all"],
-                "second run: throughput ÷ known": again["per_second"] / early,
+                "refused after 60 s": median(rows, "refused late"),
+                "throughput ÷ known": median(rows, "throughput"),
+                "refused in the first 60 s": statistics.median(
+                    sum(at <= WARM_S for at in row["refusals"]) for row in rows
+                ),
+                "second run: refused": again["refused"],
+                "second run: throughput ÷ known": _settled_rate(again, TAIL_S) / _settled_rate(known, TAIL_S),
             }
         )
     return table
 
 
-def _settled_rate(done: Sequence[float], start_s: float) -> float:
+def _settled_rate(row: Row, start_s: float) -> float:
+    """Say how many Operations ended each second, from a time on, until little was left to fill the slots."""
+    done: list[float] = row["done"]
     end_s = done[-1] - TAIL_S
-    return sum(start_s < at <= end_s for at in done) / (end_s - start_s) if end_s > start_s else float("nan")
+    return sum(start_s < at <= end_s for at in done) / (end_s - start_s)
 
 
 def strategies(bench: Bench, runs: int) -> list[Row]:
@@ -148,15 +158,20 @@ def strategies(bench: Bench, runs: int) -> list[Row]:
             for _ in range(runs):
                 row = bench.run(strategy, *quota(slots), "--durations", durations)
                 row["ratio"] = row["makespan_s"] / bound_s(row["lengths_s"], slots)
-                row["refused_share"] = len(row["refused"]) / len(row["accepted"])
                 rows.append(row)
-            names = ("makespan_s", "ratio", "looks", "refused_share", "cpu_s")
+            names = ("makespan_s", "ratio", *PER_OPERATION, "cpu_s")
             found = {name: median(rows, name) for name in names}
             table.append({"durations": durations, "quota": slots, "strategy": strategy} | found)
     return table
 
 
-FIGURES = {"polling": polling, "limits": limits, "strategies": strategies, "cost": cost}
+FIGURES: dict[str, Callable[[Bench, int], list[Row]]] = {
+    "polling": polling,
+    "limits": limits,
+    "strategies": strategies,
+    "cpu": lambda bench, runs: [cpu(bench.root / "cpu", bench.functions, runs)],
+    "memory": lambda bench, runs: [memory(bench.root / "memory", runs)],
+}
 
 
 def markdown(rows: list[Row]) -> str:
@@ -168,7 +183,9 @@ def markdown(rows: list[Row]) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3f}"
+    return str(value)
 
 
 def main() -> None:
@@ -177,9 +194,12 @@ def main() -> None:
     parser.add_argument("figures", nargs="*", choices=[*FIGURES, []], default=[])
     parser.add_argument("--functions", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", help="settings whose name contains this")
     given = parser.parse_args()
+    if given.quick:
+        given.functions, given.runs = 100, 1
     found: dict[str, list[Row]] = {}
     for figure in given.figures or FIGURES:
         with tempfile.TemporaryDirectory() as folder:

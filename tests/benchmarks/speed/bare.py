@@ -30,7 +30,7 @@ _LATE_S = 0.03  # after the end: a poll then always sees it
 
 
 async def run(task: dict[str, Any]) -> dict[str, Any]:
-    """Make as many calls as `task["calls"]` says, spread over as long a run; gives their CPU seconds and their count."""
+    """Make as many calls as `task["calls"]` says, over as long a time; gives their CPU seconds and their count."""
     environ = {"YC_SERVICE_ACCOUNT_KEY_FILE": task["key_file"]}
     async with connect(CloudAddress(task["endpoint"]), environ, version="0", patience_s=10.0) as connection:
         token = await connection.token()
@@ -97,7 +97,9 @@ class Calls:
                         workers.start_soon(work)
                 listings.cancel_scope.cancel()
             for _ in range(self._wanted.get("listVersions, all", 0)):
-                await self._ask("listVersions, all", "GET", f"{_VERSIONS}?folderId={self._task['folder_id']}&pageSize=1000")
+                await self._ask(
+                    "listVersions, all", "GET", f"{_VERSIONS}?folderId={self._task['folder_id']}&pageSize=1000"
+                )
 
     async def _one(self, number: int, function_id: str, polls: int) -> None:
         sent = {
@@ -124,9 +126,7 @@ class Calls:
         self, name: str, method: str, path: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Any:
         self.made[name] += 1
-        async with self._session.request(
-            method, self._task["endpoint"] + path, data=data, headers=headers
-        ) as answer:
+        async with self._session.request(method, self._task["endpoint"] + path, data=data, headers=headers) as answer:
             content = await answer.read()
             assert answer.status == 200, content
             return orjson.loads(content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -51,16 +50,17 @@ async def run(task: dict[str, Any]) -> dict[str, Any]:
             bodies: list[Body] = [_body(version.function_id, version.id) for version in versions]
             before = time.process_time()
             await STRATEGIES[task["strategy"]](counted, bodies)
-            learned = {"cpu_s": time.process_time() - before, "planned_bytes": 0}
-        own = {name: learned.pop(name) for name in ("cpu_s", "planned_bytes")}
+            learned = {"cpu_s": time.process_time() - before, "grown_bytes": 0}
+        peak_bytes = learned.pop("planning_bytes", 0)
+        own = {name: learned.pop(name) for name in ("cpu_s", "grown_bytes")}
         return {
             "makespan_s": counted.last_at - counted.first_at,
             "calls": counted.calls,
             "accepted": [at - counted.first_at for at in counted.accepted],
-            "refused": [at - counted.first_at for at in counted.refused],
+            "refusals": [at - counted.first_at for at in counted.refused],
             "done": [at - counted.first_at for at in counted.done],
             **own,
-            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_bytes": max(peak_bytes, _resident_bytes("VmHWM")),
             "learned": learned,
         }
 
@@ -116,15 +116,25 @@ async def _ours(
     with open_store(root / f"state{os.getpid()}") as journal:
         started = RunStarted(time.time(), "benchmark", "deploy", task["endpoint"], "", len(specs), "0")
         bus = Bus(journal.start_run(started), RunState(), [])
-        before, planned_bytes = time.process_time(), _resident_bytes()
+        planning_bytes, planned_bytes = _resident_bytes("VmHWM"), _resident_bytes("VmRSS")
+        _forget_peak()
+        before = time.process_time()
         result = await execute(plan, have, world, bus, Stop())
         cpu_s = time.process_time() - before
     assert all(isinstance(outcome, Deployed) for outcome in result.outcomes.values())
-    return {**world.knowledge.to_json(), "cpu_s": cpu_s, "planned_bytes": planned_bytes}
+    own = {"planning_bytes": planning_bytes, "grown_bytes": _resident_bytes("VmHWM") - planned_bytes}
+    return {**world.knowledge.to_json(), "cpu_s": cpu_s, **own}
 
 
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _resident_bytes(name: str) -> int:
+    """Read a figure of this process; `ru_maxrss` would be that of the process that started it, if more."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def _forget_peak() -> None:
+    """From here on `VmHWM` is the peak of the run."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 if __name__ == "__main__":
