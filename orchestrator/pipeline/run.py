@@ -60,6 +60,7 @@ class Result:
     outcomes: dict[str, Outcome]
     interruption: InterruptedRunError | None = None
     breach: str = ""  # why too many failures stopped the run
+    held: int = 0  # slots that were not given back: of Operations whose end was not seen
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class _Run:
     deployer: Deployer = field(init=False)
     slots: Slots = field(init=False)
     failed: int = 0
+    held: int = 0
     breach: str = ""
     ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=policy.BREAKER))
     expected: dict[tuple[bool, Kind], float] = field(init=False)  # seconds; with a new function, and without
@@ -156,6 +158,7 @@ async def execute(
                     await _all_waves(plan, run)
                 finally:
                     world.knowledge.learn(run.slots, pace)
+                    run.held = run.slots.statistics().held
                 background.cancel_scope.cancel()
             for key, outcome in (await observe(world, plan, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
@@ -171,7 +174,7 @@ async def execute(
         for unit in plan.units:
             attempt = run.attempts.get(unit.key, Attempt(unit.key))
             run.outcomes.setdefault(unit.key, _cut_off(attempt, broken.message))
-    return Result(run.outcomes, run.interruption, run.breach)
+    return Result(run.outcomes, run.interruption, run.breach, run.held)
 
 
 async def _slots(world: World, have: Have, emit: Emit) -> Slots:

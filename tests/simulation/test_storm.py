@@ -14,10 +14,12 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrator.errors import Exit
 from orchestrator.events import OperationAccepted, OperationDone, UnitEnded
-from orchestrator.model import Deployed, Failed, Fingerprint, Limits, Unchanged, Unknown
+from orchestrator.model import Cancelled, Deployed, Failed, Fingerprint, Limits, Unchanged, Unknown
 from orchestrator.pipeline.quotas.limit import GROWTH_CALLS
 from orchestrator.pipeline.stop import Stop
+from orchestrator.policy import exit_code
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.stamp import read_stamp
 from orchestrator.state import fold
@@ -69,6 +71,10 @@ def check_the_truth(bench: Bench, outcomes: Mapping[str, object], meddled: Conta
             assert live[outcome.version_id]["status"] == "ACTIVE", key
             if live[outcome.version_id]["functionId"] not in meddled:
                 assert "$latest" in live[outcome.version_id]["tags"], key
+    if not any(isinstance(outcome, Unknown | Cancelled) for outcome in outcomes.values()):
+        assert bench.result.held == 0, "a slot was not given back"
+        code = exit_code(bench.result.outcomes.values(), interrupted=False)
+        assert (code is Exit.DONE) == all(isinstance(outcome, Deployed | Unchanged) for outcome in outcomes.values())
     told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
     assert told == outcomes
     assert fold(bench.events).ended == len(outcomes)
