@@ -61,6 +61,7 @@ class Creating:
         self._believed = True
         self._shown = False  # whether listings have ever shown any
         self._more = anyio.Event()
+        self._due_at = math.inf  # when the next listing is due
 
     @property
     def tells(self) -> bool:
@@ -70,7 +71,8 @@ class Creating:
     def add(self, watched: Watched) -> None:
         """Watch one more."""
         self._watched[watched.version_id] = watched
-        self._more.set()
+        if anyio.current_time() + watched.durations.earliest_s < self._due_at:
+            self._more.set()  # it may end before the next listing
 
     def remove(self, watched: Watched) -> None:
         """Watch it no more."""
@@ -114,11 +116,12 @@ class Creating:
         failures, asked_at = 0, anyio.current_time()
         while self._believed:
             self._more = anyio.Event()
-            due_at = asked_at + self._wait_s(asked_at) if len(self._watched) >= _ENOUGH else math.inf
-            if due_at > anyio.current_time():
-                with anyio.move_on_at(due_at):
-                    await self._more.wait()
+            self._due_at = asked_at + self._wait_s(asked_at) if len(self._watched) >= _ENOUGH else math.inf
+            with anyio.move_on_at(self._due_at):
+                await self._more.wait()
                 continue  # with one more, it may be due earlier
+            if len(self._watched) < _ENOUGH:
+                continue
             await self._pace.turn()
             asked_at = anyio.current_time()
             listing = partial(self._world.functions.list_versions, self._folder_id, filter=FILTER)

@@ -63,6 +63,11 @@ class Durations:
         return sum(known) / len(known)
 
     @property
+    def earliest_s(self) -> float:
+        """The age before which none ends."""
+        return self._ages[0]
+
+    @property
     def longest_s(self) -> float:
         """The longest that is known or guessed."""
         return self._ages[-1]
