@@ -1,4 +1,5 @@
-"""The journal: one SQLite file, append-only. An event is committed before `append` returns, so a killed run loses none.
+"""The journal: one SQLite file, append-only. What was asked of the cloud is committed before `append` returns, so a
+killed run loses none of it.
 
 WAL with synchronous=NORMAL: what was committed survives the death of the process; a power cut may take the last few
 records, never the file. One writer (the holder of the lock) and any number of readers at a time.
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -18,27 +18,24 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.event_json import EVENTS, from_dict, to_dict
-from orchestrator.events import SCHEMA, BytesSent, Event, RunEnded, RunStarted, StepStarted
+from orchestrator.event_json import EVENTS, from_dict
+from orchestrator.events import (
+    SCHEMA,
+    Event,
+    RunEnded,
+    RunStarted,
+)
 from orchestrator.journal.failures import damaged, translated
 from orchestrator.journal.folder import ADVICE, make_state_dir
+from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
 from orchestrator.journal.schema import MIGRATIONS, migrate, version_of
 from orchestrator.state import RunSummary
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
-# For displays only. The step that a unit is in follows from its requests and operations as well.
-_NOT_STORED = (BytesSent, StepStarted)
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"
 _SUMMARY = [field.name for field in fields(RunSummary)]  # named as the columns are
-
-_OUTCOMES = """
-    SELECT outcome, count(*) FROM (
-        SELECT json_extract(data, '$.outcome.outcome') AS outcome, max(seq)  -- of each unit's last such event
-        FROM events WHERE run_id = ? AND kind = 'unit_ended' GROUP BY key
-    ) GROUP BY outcome
-"""
 
 
 def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
@@ -83,7 +80,7 @@ class Store:
             started.run_id, started.at, started.verb, started.endpoint, started.units, started.program, started.schema,
         )  # fmt: skip
         journal = RunJournal(self._path, self._connection, started.run_id)
-        with translated(self._path), _transaction(self._connection):
+        with translated(self._path), transaction(self._connection):
             self._connection.execute(
                 "INSERT INTO runs (id, started_at, verb, endpoint, units, program, schema)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -121,7 +118,7 @@ class Store:
     def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
         if stored is not None:
             return dict(orjson.loads(stored))
-        return dict(self._connection.execute(_OUTCOMES, (run_id,)).fetchall())
+        return dict(self._connection.execute(OUTCOMES, (run_id,)).fetchall())
 
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.
@@ -176,57 +173,6 @@ class Store:
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
         raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}")
-
-
-class RunJournal:
-    """The record of one run: the `Journal` port."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection, run_id: str) -> None:
-        self._path = path
-        self._connection = connection
-        self._run_id = run_id
-        self._seq = 0
-
-    def append(self, event: Event) -> None:
-        """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
-
-        `RunStarted` was written by `start_run` already; what is for displays only is not written at all.
-        """
-        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
-            return
-        with translated(self._path):
-            if not isinstance(event, RunEnded):
-                self.insert(event)
-                return
-            with _transaction(self._connection):
-                self.insert(event)
-                counts = dict(self._connection.execute(_OUTCOMES, (self._run_id,)).fetchall())
-                self._connection.execute(
-                    "UPDATE runs SET ended_at = ?, exit_code = ?, outcomes = ? WHERE id = ?",
-                    (event.at, event.exit_code, orjson.dumps(counts).decode(), self._run_id),
-                )
-
-    def insert(self, event: Event) -> None:
-        """Write the next record, inside whatever transaction there is."""
-        values = to_dict(event)
-        data = orjson.dumps(values)
-        self._connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._run_id, self._seq + 1, event.at, event.kind, values.get("key", ""), data.decode(), crc32(data)),
-        )
-        self._seq += 1
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # a full disk has rolled back already
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _exists(path: Path) -> bool:

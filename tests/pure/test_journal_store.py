@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -7,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import UsageError
-from orchestrator.events import BytesSent, StepStarted, UnitEnded
+from orchestrator.errors import JournalError, UsageError
+from orchestrator.events import BytesSent, StepFinished, StepRetried, StepStarted, UnitEnded
 from orchestrator.journal.store import FILE, open_store
-from orchestrator.model import Blocked, Deployed, Outcome, Unknown
+from orchestrator.model import Blocked, Deployed, Outcome, Step, Unknown
 from orchestrator.state import fold
-from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started, whole_run
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 
 A_RUN = whole_run("auth", "billing")
 STORED = [event for event in A_RUN if not isinstance(event, StepStarted | BytesSent)]
@@ -180,3 +181,33 @@ def test_a_reader_in_the_middle_of_a_run_does_not_hold_the_writer_up(tmp_path: P
         journal.append(ended())
         assert len(list(reading)) == 1  # as it was when the reading began
         assert len(list(reader.events(RUN_ID))) == 3
+
+
+def test_what_says_nothing_of_the_cloud_is_written_with_what_does(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store, open_store(tmp_path, read_only=True) as reader:
+        journal = store.start_run(started())
+        steps = [StepFinished(1.0, "f", Step.PACKAGE, 0.1), StepRetried(2.0, "f", Step.CREATE, 1, 0.5, "busy")]
+        for step in steps:
+            journal.append(step)
+        assert list(reader.events(RUN_ID)) == [started()]
+        journal.append(planned("f"))
+        assert list(reader.events(RUN_ID)) == [started(), *steps, planned("f")]
+        journal.append(steps[0])
+        journal.append(ended())
+        assert list(reader.events(RUN_ID))[-2:] == [steps[0], ended()]
+
+
+def test_a_commit_that_fails_leaves_no_gap(tmp_path: Path) -> None:
+    step = StepFinished(1.0, "f", Step.PACKAGE, 0.1)
+    with open_store(tmp_path) as store:
+        journal = store.start_run(started())
+        journal.append(step)
+        blocker = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+        store._connection.execute("PRAGMA busy_timeout = 0")
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            journal.append(planned("f"))
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        journal.append(planned("g"))
+        assert list(store.events(RUN_ID)) == [started(), step, planned("g")]

@@ -1,0 +1,100 @@
+"""The record of one run, as it is written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zlib import crc32
+
+import orjson
+
+from orchestrator.errors import JournalError
+from orchestrator.event_json import to_dict
+from orchestrator.events import (
+    BytesSent,
+    Event,
+    LimitChanged,
+    RunEnded,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+)
+from orchestrator.journal.failures import translated
+
+# For displays only. The step that a unit is in follows from its requests and operations as well.
+_NOT_STORED = (BytesSent, StepStarted)
+_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged)
+
+OUTCOMES = """
+    SELECT outcome, count(*) FROM (
+        SELECT json_extract(data, '$.outcome.outcome') AS outcome, max(seq)  -- of each unit's last such event
+        FROM events WHERE run_id = ? AND kind = 'unit_ended' GROUP BY key
+    ) GROUP BY outcome
+"""
+
+
+class RunJournal:
+    """The record of one run: the `Journal` port."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, run_id: str) -> None:
+        self._path = path
+        self._connection = connection
+        self._run_id = run_id
+        self._seq = 0
+        self._waiting: list[Event] = []
+
+    def append(self, event: Event) -> None:
+        """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
+
+        `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What says
+        nothing of what was asked of the cloud is written with the next event that does: a commit costs ten inserts.
+        """
+        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
+            return
+        if isinstance(event, _WITH_THE_NEXT):
+            self._waiting.append(event)
+            return
+        before = self._seq
+        try:
+            with translated(self._path), transaction(self._connection):
+                for one in (*self._waiting, event):
+                    self.insert(one)
+                if isinstance(event, RunEnded):
+                    self._sum_up(event)
+        except JournalError:
+            self._seq = before
+            raise
+        self._waiting.clear()
+
+    def _sum_up(self, event: RunEnded) -> None:
+        counts = dict(self._connection.execute(OUTCOMES, (self._run_id,)).fetchall())
+        self._connection.execute(
+            "UPDATE runs SET ended_at = ?, exit_code = ?, outcomes = ? WHERE id = ?",
+            (event.at, event.exit_code, orjson.dumps(counts).decode(), self._run_id),
+        )
+
+    def insert(self, event: Event) -> None:
+        """Write the next record, inside whatever transaction there is."""
+        values = to_dict(event)
+        data = orjson.dumps(values)
+        self._connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._run_id, self._seq + 1, event.at, event.kind, values.get("key", ""), data.decode(), crc32(data)),
+        )
+        self._seq += 1
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done in the block, all or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
