@@ -16,6 +16,8 @@ from orchestrator.events import (
     BytesSent,
     Event,
     LimitChanged,
+    OperationDone,
+    PackageStored,
     RunEnded,
     RunStarted,
     StepFinished,
@@ -26,7 +28,8 @@ from orchestrator.journal.failures import translated
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
-_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged)
+# A run that is taken up without these asks for them again: that an Operation is done, that a package lies there.
+_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, PackageStored, OperationDone)
 
 OUTCOMES = """
     SELECT outcome, count(*) FROM (
@@ -49,8 +52,8 @@ class RunJournal:
     def append(self, event: Event) -> None:
         """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
 
-        `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What says
-        nothing of what was asked of the cloud is written with the next event that does: a commit costs ten inserts.
+        `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What a
+        run can do without is written with the next event: a commit costs as much as ten inserts.
         """
         if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
             return
