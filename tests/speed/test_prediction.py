@@ -58,8 +58,10 @@ def allowed(folder: int, cloud: int, *folders: str) -> dict[Scope, int]:
     return {**scopes, Scope("cloud", "cloud"): cloud}
 
 
-@pytest.mark.parametrize("durations", ["lognormal:2,0.4", "lognormal:2,0.6", "9*fixed:1+1*fixed:30", "fixed:0.5"])
-@pytest.mark.parametrize("slots", [5, 15])
+@pytest.mark.parametrize(
+    ("durations", "slots"),
+    [("lognormal:2,0.4", 15), ("lognormal:2,0.6", 5), ("9*fixed:1+1*fixed:30", 15), ("fixed:0.5", 5)],
+)
 def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -> None:
     limits, quotas = replace(FAST, operations_per_folder=slots), Quotas(10, slots, 20)
     first = measure(tmp_path / "1", 150, durations, limits=limits, quotas=quotas)

@@ -27,13 +27,13 @@ UNTOLD = Settings(quota_details=False)
         ("lognormal:2,1.0", Settings(), 0.04, 4.0),
         ("lognormal:2,1.0", Settings(creating_visible=False), 0.10, 11.0),
         ("9*fixed:1+1*fixed:30", Settings(), 0.03, 4.0),
-        ("9*fixed:1+1*fixed:30", Settings(creating_visible=False), 0.04, 5.0),
+        ("9*fixed:1+1*fixed:30", Settings(creating_visible=False), 0.04, 6.0),
     ],
 )
 def test_a_run_is_hardly_longer_than_one_who_sees_each_end_at_once_would_make_it(
     tmp_path: Path, durations: str, settings: Settings, above_oracle: float, looks: float
 ) -> None:
-    found = measure(tmp_path, 600, durations, settings=settings)
+    found = measure(tmp_path, 400, durations, settings=settings)
     assert found.ratio(20) <= found.oracle(20) + above_oracle
     assert found.looks <= looks
     assert not found.refused
@@ -53,7 +53,7 @@ def quota(slots: int) -> Quotas:
     return Quotas(10, slots, slots)
 
 
-@pytest.mark.parametrize("slots", [8, 40])
+@pytest.mark.parametrize("slots", [8, 30])
 def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_path: Path, slots: int) -> None:
     count = 150 * slots // 4
     first = measure(tmp_path / "1", count, quotas=quota(slots), settings=UNTOLD, limits=ASSUMED, mute=True)
@@ -74,7 +74,7 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
     assert again.per_second(5.0, 60.0) >= 0.95 * known.per_second(5.0, 60.0)
 
 
-@pytest.mark.parametrize(("before", "after"), [(20, 8), (20, 40)])
+@pytest.mark.parametrize(("before", "after"), [(20, 8), (20, 30)])
 def test_a_limit_that_changes_in_mid_run_is_found(tmp_path: Path, before: int, after: int) -> None:
     async def change(bench: SpeedBench) -> None:
         await anyio.sleep(40.0)
