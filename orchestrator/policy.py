@@ -98,6 +98,24 @@ def worth_retrying(error: CloudError, attempt: int) -> bool:
     return judge(error) in (Verdict.REFUSED, Verdict.UNSURE) and attempt < most
 
 
+def spent(verdict: Verdict, retries: int, calls: int) -> str:
+    """Say why a run must stop that has repeated calls `retries` times, of `calls` that were sent for the first time, ""
+    where it need not: a service that is not well is not made well by a storm of repetitions.
+
+    | verdict | retries      | stops |
+    | ---     | ---          | ---   |
+    | UNSURE  | 50 + calls   | no    |
+    | UNSURE  | more         | yes   |
+    | REFUSED | 200 + 2calls | no    |  somebody else's Operations may fill the quota
+    | REFUSED | more         | yes   |
+    """
+    most = 50 + calls if verdict is Verdict.UNSURE else 200 + 2 * calls
+    if retries <= most:
+        return ""
+    what = "had no usable answer" if verdict is Verdict.UNSURE else "were refused"
+    return f"{retries} repetitions of {calls} calls {what}: the cloud is not well"
+
+
 def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = None) -> float:
     """Wait before the try after the `attempt`-th: full jitter over a doubling span, never less than the server asks."""
     span = min(_CAP_S, _BASE_S * 2 ** (attempt - 1))

@@ -89,6 +89,8 @@ class Operator:
     tracker: Tracker
     background: TaskGroup  # of the run: ends with its last unit
     used_up: dict[tuple[str, str], Failure] = field(default_factory=dict)  # (call, cloud or folder): a static quota
+    retries: Counter[policy.Verdict] = field(default_factory=Counter)  # of the whole run, by class
+    calls: Counter[str] = field(default_factory=Counter)  # sent for the first time, by name
 
     @contextmanager
     def step(self, key: str, step: Step) -> Iterator[None]:
@@ -157,6 +159,7 @@ class Operator:
     async def _accepted(self, call: Call, attempt: Attempt) -> tuple[Slot, Operation]:
         """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
         tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
+        self.calls[call.name] += 1
         while True:
             with self.step(attempt.key, Step.QUEUE), self.stop.interruptible():
                 slot = await self._slot(call)
@@ -240,6 +243,10 @@ class Operator:
         if error.code is Code.RESOURCE_EXHAUSTED:
             wait_s = closed_s  # it goes back to the queue, which knows by now for how many there is room
         self.retrying(attempt.key, call.step)(tries.total(), wait_s, error)
+        self.retries[verdict] += not lost
+        spent = policy.spent(verdict, self.retries[verdict], self.calls.total())
+        if spent:
+            self.stop.request(f"{spent}: {error.message}")
         with self.stop.interruptible():
             await anyio.sleep(wait_s)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.errors import CloudError, Code, InterruptedRunError
+from orchestrator import policy
+from orchestrator.errors import CloudError, Code, Exit, InterruptedRunError
 from orchestrator.events import OperationAccepted, OutageBegan, OutageEnded, StepRetried
 from orchestrator.model import Cancelled, Failed, Limits, Unknown
 from orchestrator.pipeline.outage import Outage
@@ -159,3 +160,22 @@ def test_a_quota_of_functions_that_is_used_up_stops_new_functions_alone(tmp_path
     assert kinds(outcomes) == {"Deployed": 10, "Failed": 50}
     assert bench.wire.calls["create function"] - asked <= 20  # those that were on their way
     assert bench.result.breach == ""
+
+
+def test_a_cloud_that_hardly_answers_is_not_stormed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:0.5", faults=Faults(seed=3))
+    manifest = sources(tmp_path, 300)
+
+    async def not_well(_stop: Stop) -> None:
+        await anyio.sleep(3.0)
+        bench.faults.rates = Rates(unavailable=0.75)
+
+    outcomes = bench.deploy(manifest, meanwhile=not_well)
+    assert "the cloud is not well: The service is currently unavailable" in bench.stop.reason
+    assert kinds(outcomes)["Cancelled"]
+    assert policy.exit_code(outcomes.values(), interrupted=True) is Exit.INTERRUPTED
+    sent = bench.wire.calls["create function"] + bench.wire.calls["createVersion"]
+    assert sent < 2 * 600 + 50 + 20
+    bench.faults.rates = Rates()
+    assert set(kinds(bench.deploy(manifest))) <= {"Deployed", "Unchanged"}
+    assert len(bench.versions()) == 300

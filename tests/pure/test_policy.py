@@ -16,6 +16,7 @@ from orchestrator.policy import (
     breach,
     exit_code,
     judge,
+    spent,
     wave_ends,
     worth_retrying,
 )
@@ -135,3 +136,17 @@ FAILED = Failed(Step.TRACK, Failure("no"))
 )
 def test_exit_codes(outcomes: list[Outcome], interrupted: bool, code: int) -> None:
     assert exit_code(outcomes, interrupted=interrupted) == code
+
+
+@pytest.mark.parametrize(
+    ("verdict", "retries", "calls", "stops"),
+    [
+        (Verdict.UNSURE, 150, 100, False),
+        (Verdict.UNSURE, 151, 100, True),
+        (Verdict.UNSURE, 50, 0, False),
+        (Verdict.REFUSED, 400, 100, False),
+        (Verdict.REFUSED, 401, 100, True),
+    ],
+)
+def test_a_run_has_a_budget_of_repetitions(verdict: Verdict, retries: int, calls: int, stops: bool) -> None:
+    assert bool(spent(verdict, retries, calls)) is stops
