@@ -140,6 +140,7 @@ class Scripted:
     answers: list[bytes]
     read_bytes: int | None = None
     continues: bool = True  # says 100 Continue where it is asked to
+    cut: bool = False  # hangs up in the headers of that
     hang: threading.Event | None = None
     swallow: bool = False  # takes the body whole before it hangs, else nothing of it
     url: str = ""
@@ -161,6 +162,9 @@ class Scripted:
                 return False
             head += line
         self.heads.append(head.decode().removesuffix("\r\n\r\n"))
+        if self.headers().get("expect") and self.cut:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\nServer: scri")
+            return False
         if self.headers().get("expect") and self.continues:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = int(self.headers().get("content-length", "0"))

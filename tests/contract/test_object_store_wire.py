@@ -12,6 +12,7 @@ import pytest
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
+from orchestrator import policy
 from orchestrator.cloud.s3 import client as s3_client
 from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
@@ -153,6 +154,14 @@ def test_a_server_that_hangs_up_midway_is_an_error_after_sending(tmp_path: Path)
         put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 20_000_000))
     assert (caught.value.code, caught.value.http_status, caught.value.sent) == (None, None, True)
     assert "the connection to 127.0.0.1:" in caught.value.message
+
+
+def test_a_server_that_hangs_up_in_the_middle_of_a_continue_does_not_spin_for_ever(tmp_path: Path) -> None:
+    with scripted(STORED, cut=True) as server, pytest.raises(CloudError) as caught:
+        put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 2_000_000))
+    assert (caught.value.code, caught.value.http_status) == (None, None)
+    assert policy.worth_retrying(caught.value, 1)
+    assert server.bodies == []
 
 
 def test_no_server_is_an_error_before_sending(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ def test_faults_drawn_from_a_seed(tmp_path: Path, project: Project, seed: int) -
     with sandbox(tmp_path, "--faults", str(seed), "--durations", "fixed:0.1") as cloud:
         for _ in range(TRIES):
             end = deploy(project, cloud)
+            if end.code == 6:  # the weather outlasted the patience of the start: nothing has begun
+                continue
             assert end.code in (0, 1, 3), end.err
             functions = json.loads(end.out)["functions"]
             live = {one["version_id"] for one in functions if one["outcome"] in ("deployed", "unchanged")}

@@ -5,6 +5,7 @@ Imports botocore, which is slow to load: import this module in a worker thread o
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -58,16 +59,29 @@ def _attach(connection: Any) -> None:
         call.attach(connection)
 
 
+def _read_headers(fp: BinaryIO) -> None:
+    """Read the headers of an answer "100 Continue". Where they are cut off, botocore's own reading never ends."""
+    while (line := fp.readline()) != b"\r\n":
+        if not line:
+            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
+
+
 class _Connection(AWSHTTPConnection):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         _attach(self)
         return super().request(method, url, *args, **kwargs)
+
+    def _consume_headers(self, fp: BinaryIO) -> None:
+        _read_headers(fp)
 
 
 class _TlsConnection(AWSHTTPSConnection):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         _attach(self)
         return super().request(method, url, *args, **kwargs)
+
+    def _consume_headers(self, fp: BinaryIO) -> None:
+        _read_headers(fp)
 
 
 class Pool(AWSHTTPConnectionPool):
