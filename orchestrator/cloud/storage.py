@@ -98,7 +98,7 @@ class S3ObjectStore:
             if flight.outcome is not None:
                 return replace(_landed(flight.outcome), existed=True)
         flight = self._flights[place] = _Flight()
-        report = _on_the_loop(progress)
+        report = _on_the_loop(progress, package.size_bytes)
         try:
             flight.outcome = await self.with_token(lambda client, call: client.put(bucket, key, package, report, call))
             if progress is not None and isinstance(flight.outcome, StoredObject) and not flight.outcome.existed:
@@ -162,15 +162,17 @@ class S3ObjectStore:
             ) from error
 
 
-def _on_the_loop(progress: Progress | None) -> Progress | None:
-    """Let a thread report to the loop now and then, so that nobody who hears of it has to think of threads."""
+def _on_the_loop(progress: Progress | None, size_bytes: int) -> Progress | None:
+    """Let a thread report to the loop now and then, so that nobody who hears of it has to think of threads. The end
+    is for the loop to report: a thread that does so waits for it, which for small packages is a good part of the work.
+    """
     if progress is None:
         return None
     told_at = 0.0
 
     def report(sent_bytes: int) -> None:
         nonlocal told_at
-        if time.monotonic() >= told_at + _REPORT_S:
+        if sent_bytes < size_bytes and time.monotonic() >= told_at + _REPORT_S:
             told_at = time.monotonic()
             from_thread.run_sync(progress, sent_bytes)
 

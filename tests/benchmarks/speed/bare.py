@@ -37,9 +37,9 @@ async def run(task: dict[str, Any]) -> dict[str, Any]:
         versions = await connection.functions.list_versions(task["folder_id"])
         storage = connection.storage_endpoint
     packages = [_package(number, task["package_bytes"]) for number in range(len(versions))]
-    s3 = _storage(storage, token)
     calls = Calls(task, token)
     began = time.process_time()
+    s3 = _storage(storage, token)  # as a run does, which makes its client with the first package
     for number, package in enumerate(packages):
         s3.put_object(Bucket=task["bucket"], Key=f"bare/{number}", Body=package, IfNoneMatch="*")
     puts_s = time.process_time() - began
