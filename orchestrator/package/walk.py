@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, open_binary, shown
@@ -25,9 +25,7 @@ class Project:
 
     @classmethod
     def around(cls, root: Path) -> Project:
-        real = Path(os.path.realpath(root))
-        nearest = next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), real)
-        return cls(root, str(nearest))
+        return cls(root, _border(root))
 
     def holds(self, path: str, *also: str) -> bool:
         """Tell whether a real path lies in the project, or in one of the folders that the manifest itself names."""
@@ -46,6 +44,12 @@ class Project:
         real = os.path.realpath(path)
         inside = self.holds(_absolute(path), _absolute(self.root))
         return "" if inside and not self.holds(real) else real
+
+
+@lru_cache(maxsize=16)  # asked for with each of many packages, and the same for as long as a process lives
+def _border(root: Path) -> str:
+    real = Path(os.path.realpath(root))
+    return str(next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), real))
 
 
 @dataclass(frozen=True, slots=True)

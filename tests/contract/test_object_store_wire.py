@@ -99,6 +99,14 @@ def test_files_and_variables_of_other_tools_change_nothing(tmp_path: Path, monke
     assert "content-encoding" not in server.headers()
 
 
+@pytest.mark.parametrize(("size_bytes", "expects"), [(20_000, False), (2_000_000, True)])
+def test_only_a_large_package_waits_for_leave_to_be_sent(tmp_path: Path, size_bytes: int, *, expects: bool) -> None:
+    with scripted(STORED) as server:
+        put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, size_bytes))
+    assert ("expect" in server.headers()) is expects
+    assert len(server.bodies[0]) == size_bytes
+
+
 def test_what_is_there_is_not_sent_where_the_server_says_so_first(tmp_path: Path) -> None:
     seen: list[int] = []
     there = answer("412 Precondition Failed", "", "Connection: close")
@@ -144,7 +152,7 @@ def test_a_check_of_a_server_that_hangs_can_be_cancelled(monkeypatch: pytest.Mon
 def test_a_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "READ_TIMEOUT_S", 0.1)
     with scripted(hang=threading.Event()) as server, pytest.raises(CloudError) as caught:
-        put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path))
+        put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 2_000_000))
     assert (caught.value.code, caught.value.http_status, caught.value.sent) == (None, None, True)
     assert "did not answer within the time limit" in caught.value.message
 

@@ -27,6 +27,10 @@ class Upload:
         self._reported_bytes = 0
         self._sending = False
 
+    @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
+
     def sending(self) -> None:
         """From here on reading is sending; before, the body is read to sign its SHA-256."""
         self._sending = True
