@@ -73,7 +73,7 @@ def predict(
     if len(todo) > FUNCTIONS_MAX:
         sample, scale = random.Random(0).sample(todo, FUNCTIONS_MAX), len(todo) / FUNCTIONS_MAX
     learned = all(knowledge.durations.of(kind).lengths_s for kind in {kind_of(unit) for unit in sample})
-    simulation = _Simulation(sample, have, limits, rollout, knowledge)
+    simulation = Simulation(sample, have, limits, rollout, knowledge)
     runs = [simulation.run(seed, allowed) for seed in range(_RUNS)]
     seconds = sorted(one.seconds for one in runs)
     found = runs[_RUNS // 2]
@@ -168,7 +168,7 @@ class _Nothing:
         raise NotImplementedError
 
 
-class _Simulation:
+class Simulation:
     """The changes of a plan, to be carried out over clouds in memory."""
 
     def __init__(

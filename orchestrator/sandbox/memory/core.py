@@ -127,8 +127,8 @@ class Core:
     def count_functions(self, cloud_id: str) -> int:
         if not self.settings.clouds:
             return len(self.state.functions)
-        functions = (self.state.functions[key] for key in self.state.functions)
-        return sum(self.cloud_of(function["folderId"]) == cloud_id for function in functions)
+        counts = self.state.functions_of_folder.counts()
+        return sum(count for folder_id, count in counts.items() if self.cloud_of(folder_id) == cloud_id)
 
     def once(self, method: str, key: str | None, body: Any, act: Callable[[], Record]) -> Record:
         """Answer a call that begins an Operation; the same Idempotency-Key gives the first Operation as it is now."""

@@ -71,6 +71,10 @@ class Owned:
     def of(self, owner: str) -> list[str]:
         return list(self._keys.get(owner, ()))
 
+    def counts(self) -> dict[str, int]:
+        """Say how many each owner has."""
+        return {owner: len(keys) for owner, keys in self._keys.items()}
+
     def add(self, owner: str, key: str) -> None:
         self._keys[owner][key] = None
 

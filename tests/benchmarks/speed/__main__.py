@@ -1,7 +1,7 @@
 """How fast a run is, measured: `python -m tests.benchmarks.speed [FIGURE …] [--functions N] [--runs N] [--json FILE]`.
 
 Real time; the client and the HTTP sandbox are processes of their own. Everything of a table is measured in one run of
-this command; figures are medians. Figures: polling, limits, strategies, cpu, memory. `--quick`: 100 functions, once.
+this command; figures are medians. `--quick`: 100 functions, once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.speed import cloud
-from tests.benchmarks.speed.cost import cpu, memory
+from tests.benchmarks.speed.cost import cpu, many, memory
 from tests.benchmarks.speed.frontier import bound_s, makespan_s, polled
+from tests.benchmarks.speed.predicted import predicted
 from tests.benchmarks.speed.strategies import OURS, STRATEGIES
 
 SLOTS = 20
@@ -165,12 +166,28 @@ def strategies(bench: Bench, runs: int) -> list[Row]:
     return table
 
 
+def prediction(bench: Bench, runs: int) -> list[Row]:
+    """What `plan --simulate` says, over what the run then takes."""
+    table = []
+    for number, (durations, slots) in enumerate(
+        ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), ("lognormal:2,1.0", SLOTS), (MIXTURE, SLOTS))
+    ):
+        if bench.wanted(durations, slots):
+            root = bench.root / str(number)
+            root.mkdir()
+            rows = predicted(root, bench.functions, runs, durations, slots)
+            table.append({"durations": durations, "quota": slots} | {name: median(rows, name) for name in rows[0]})
+    return table
+
+
 FIGURES: dict[str, Callable[[Bench, int], list[Row]]] = {
     "polling": polling,
     "limits": limits,
     "strategies": strategies,
+    "prediction": prediction,
     "cpu": lambda bench, runs: [cpu(bench.root / "cpu", bench.functions, runs)],
     "memory": lambda bench, runs: [memory(bench.root / "memory", runs)],
+    "many": lambda _bench, _runs: many(),
 }
 
 

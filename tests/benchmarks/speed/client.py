@@ -60,7 +60,7 @@ async def run(task: dict[str, Any]) -> dict[str, Any]:
             "refusals": [at - counted.first_at for at in counted.refused],
             "done": [at - counted.first_at for at in counted.done],
             **own,
-            "peak_bytes": max(peak_bytes, _resident_bytes("VmHWM")),
+            "peak_bytes": max(peak_bytes, resident_bytes("VmHWM")),
             "learned": learned,
         }
 
@@ -116,17 +116,17 @@ async def _ours(
     with open_store(root / f"state{os.getpid()}") as journal:
         started = RunStarted(time.time(), "benchmark", "deploy", task["endpoint"], "", len(specs), "0")
         bus = Bus(journal.start_run(started), RunState(), [])
-        planning_bytes, planned_bytes = _resident_bytes("VmHWM"), _resident_bytes("VmRSS")
+        planning_bytes, planned_bytes = resident_bytes("VmHWM"), resident_bytes("VmRSS")
         _forget_peak()
         before = time.process_time()
         result = await execute(plan, have, world, bus, Stop())
         cpu_s = time.process_time() - before
     assert all(isinstance(outcome, Deployed) for outcome in result.outcomes.values())
-    own = {"planning_bytes": planning_bytes, "grown_bytes": _resident_bytes("VmHWM") - planned_bytes}
+    own = {"planning_bytes": planning_bytes, "grown_bytes": resident_bytes("VmHWM") - planned_bytes}
     return {**world.knowledge.to_json(), "cpu_s": cpu_s, **own}
 
 
-def _resident_bytes(name: str) -> int:
+def resident_bytes(name: str) -> int:
     """Read a figure of this process; `ru_maxrss` would be that of the process that started it, if more."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024

@@ -12,6 +12,7 @@ from tests.benchmarks.speed.strategies import OURS
 
 PACKAGE_BYTES = 20_000
 MEDIAN_S = 2.0
+VIRTUAL = (10_000, 100_000)
 FEW, ADMITTED, MANY = 100, 500, 5000  # all of the first two are admitted at once
 Row = dict[str, Any]
 
@@ -75,3 +76,20 @@ def memory(root: Path, runs: int) -> Row:
         "KB for each, in a long run": (during[MANY] - during[ADMITTED]) / (MANY - ADMITTED) / 1000,
         "KB for each, plan and all": (peaks[MANY] - peaks[ADMITTED]) / (MANY - ADMITTED) / 1000,
     }
+
+
+def many() -> list[Row]:
+    """Very many functions in virtual time: whether time and memory grow with their number alone."""
+    table = []
+    for functions in VIRTUAL:
+        run, alone = (cloud.client({"functions": functions, "engine": engine}, "many") for engine in (True, False))
+        assert run["outcomes"] == functions
+        table.append(
+            {
+                "functions": functions,
+                "virtual time, s": run["virtual_s"],
+                "CPU ms for each": 1000 * (run["cpu_s"] - alone["cpu_s"]) / functions,
+                "KB for each": (run["grown_bytes"] - alone["grown_bytes"]) / functions / 1000,
+            }
+        )
+    return table
