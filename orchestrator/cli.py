@@ -243,8 +243,9 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
 @_option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
 @_option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
 @_option(
-    "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION",
-    help="Whether listings show versions while they are made, or only so long after they were begun.",
+    "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
+    help="Whether listings show versions while they are made, or only so long after they were begun, or each listing"
+    " only so many of them (80%).",
 )  # fmt: skip
 @_option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
 @_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")

@@ -37,9 +37,14 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
 
 def _settings(given: Mapping[str, Any]) -> Settings:
     creating = given["creating"]
+    share = creating.removesuffix("%") if creating.endswith("%") else ""
+    if share and not (share.isdecimal() and int(share) <= 100):
+        raise UsageError(f"{creating!r} is no share of the versions", advice="mend --creating, such as 80%")
+    delayed = creating not in ("hidden", "visible") and not share
     return Settings(
         creating_visible=creating != "hidden",
-        creating_after_s=0.0 if creating in ("hidden", "visible") else seconds("--creating", creating),
+        creating_after_s=seconds("--creating", creating) if delayed else 0.0,
+        creating_share=int(share) / 100 if share else 1.0,
         quota_manager=not given["no_quota_manager"],
         quota_details=not given["no_quota_details"],
         quota_changes=_read("--quota-at", _changes, given["quota_changes"]),

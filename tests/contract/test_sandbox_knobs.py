@@ -114,7 +114,9 @@ def test_answers_say_when_to_ask_again(tmp_path: Path) -> None:
     on_sandbox(tmp_path, program, "--poll-interval", "7")
 
 
-@pytest.mark.parametrize(("creating", "shown"), [("visible", 1), ("hidden", 0), ("0s", 1), ("10m", 0)])
+@pytest.mark.parametrize(
+    ("creating", "shown"), [("visible", 1), ("hidden", 0), ("0s", 1), ("10m", 0), ("100%", 1), ("0%", 0)]
+)
 def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: str, shown: int) -> None:
     async def fill() -> str:
         options = Options(state_dir=tmp_path / "sandbox", durations=Durations.parse("fixed:0"))
@@ -140,6 +142,8 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
         ("--quota-at", "20s:operations_per_folder", "'operations_per_folder' is no quota"),
         ("--quota-at", "soon:operations_per_folder=8", "soon"),
         ("--creating", "perhaps", "perhaps"),
+        ("--creating", "101%", "'101%' is no share"),
+        ("--creating", "%", "%"),
         ("--durations", "9*fixed:1+soon", "'9*fixed:1+soon' is no duration"),
     ],
 )

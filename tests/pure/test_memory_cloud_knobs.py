@@ -32,6 +32,13 @@ def test_a_version_may_show_only_a_while_after_it_was_begun() -> None:
     assert [version["status"] for version in desk.versions(function_id)] == ["CREATING"]
 
 
+def test_a_listing_may_leave_some_of_them_out() -> None:
+    desk = Desk(settings=Settings(creating_share=0.5))
+    function_id = desk.function()
+    desk.begin(body(function_id))
+    assert {len(desk.versions(function_id)) for _ in range(50)} == {0, 1}
+
+
 def test_quotas_change_so_long_after_the_first_operation() -> None:
     desk = Desk(settings=Settings(quota_changes=((5.0, {"operations_per_folder": 1}),)))
     function_id = desk.function()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import anyio
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model import Limits
 from orchestrator.pipeline.quotas.pace import Pace
-from orchestrator.pipeline.quotas.slots import Domain, Slots
+from orchestrator.pipeline.quotas.slots import Domain, Slot, Slots
 
 
 def limits(function: int = 10, folder: int = 15, cloud: int = 20, reserve: int = 0) -> Limits:
@@ -100,6 +101,43 @@ def test_no_limit_is_ever_passed_and_nothing_leaks_whoever_is_cancelled(
                 group.start_soon(work, Domain(str(n % 7), f"folder{n % 3}", f"cloud{n % 2}"))
         assert slots.statistics().held == 0
         assert slots.statistics().waiting == 0
+
+    anyio.run(main)
+
+
+WAITERS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([0.5, 1.0, 2.0, 30.0])), min_size=1, max_size=30)
+
+
+@given(WAITERS, st.integers(1, 4), st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest(
+    wanted: list[tuple[str, float]], folder: int, cloud: int
+) -> None:
+    async def main() -> None:
+        slots, waiting, held = Slots(limits(folder=folder, cloud=cloud)), list[tuple[str, float]](), list[Slot]()
+        for number in range(cloud):  # by others, so that all of `wanted` has to wait
+            held.append(await slots.acquire(Domain(f"first{number}", f"first{number}", "c")))
+
+        async def work(number: int, place: str, expected_s: float) -> None:
+            waiting.append((place, expected_s))
+            slots.left_s[place] += expected_s
+            slot = await slots.acquire(Domain(str(number), place, "c"), expected_s)
+            taken = Counter(one.domain.folder for one in held)
+            with_room = [one for one in waiting if taken[one[0]] < folder]
+            assert expected_s == max(length for name, length in with_room if name == place)
+            assert slots.left_s[place] == max(slots.left_s[name] for name, _ in with_room)
+            waiting.remove((place, expected_s))
+            held.append(slot)
+
+        async with anyio.create_task_group() as group:
+            for number, (place, expected_s) in enumerate(wanted):
+                group.start_soon(work, number, place, expected_s)
+            await anyio.wait_all_tasks_blocked()
+            while held:
+                done = held.pop(0)
+                done.release()
+                await anyio.wait_all_tasks_blocked()  # one slot that becomes free is granted once at most
+        assert not waiting
 
     anyio.run(main)
 

@@ -29,6 +29,20 @@ from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps
 SEEDS = range(500)
 
 
+def settings_of(rng: random.Random) -> Settings:
+    """Draw how the cloud behaves: what listings show, what is told of quotas, and what becomes of these."""
+    settings = rng.choice(
+        [Settings(key_lifetime_s=0.0), Settings(creating_visible=False), Settings(creating_share=0.6), Settings()]
+    )
+    changes = [(rng.uniform(0.0, 60.0), {"operations_per_folder": rng.choice([1, 2, 15])}) for _ in range(3)]
+    return replace(
+        settings,
+        quota_manager=rng.random() < 0.5,
+        quota_details=rng.random() < 0.5,
+        quota_changes=tuple(changes[: rng.randrange(4)]),
+    )
+
+
 def live_through(seed: int, root: Path) -> None:
     """Let runs die and be taken up again until all is done; hold what is live against what was wanted."""
     rng = random.Random(seed)
@@ -39,13 +53,13 @@ def live_through(seed: int, root: Path) -> None:
         root, faults=Faults(weather, seed=seed), seed=seed, limits=limits,
         durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
         # Keys may be forgotten at once, or versions be hidden while they are made: one of the two protects.
-        settings=rng.choice([Settings(key_lifetime_s=0.0), Settings(creating_visible=False), Settings()]),
+        settings=settings_of(rng),
     )  # fmt: skip
     bench.jumps = rng.random() < 0.3
     meddled = rng.random() < 0.3
     manifest = sources(root, functions)
     outcomes = None
-    for turn in range(14):
+    for turn in range(20):  # many of which may only see that an Operation still runs
         bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
         bench.hand_after = rng.randrange(1, 60 * functions) if meddled and turn < 6 else None
         if rng.random() < 0.3:  # the cloud's quota is not what we were told

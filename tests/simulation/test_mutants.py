@@ -16,7 +16,7 @@ from orchestrator.errors import CloudError
 from orchestrator.model import Failure, Operation, OperationError, Step
 from orchestrator.pipeline import operate, run, unit
 from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError
-from orchestrator.pipeline.quotas.slots import Slots
+from orchestrator.pipeline.quotas.slots import Slot, Slots
 from orchestrator.pipeline.tracking.track import Tracked, Tracker
 from orchestrator.pipeline.unit import Deployer
 from tests.simulation.test_crash import live_through
@@ -127,6 +127,31 @@ def count_no_slots(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Slots, "_urgency", lambda *_: 1.0)
 
 
+def keep_the_slot_of_a_refused_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Slot, "refused", lambda _self, _metric, retry_after_s: retry_after_s or 1.0)
+
+
+def take_what_has_left_the_listing_for_done(patch: pytest.MonkeyPatch) -> None:
+    whole = Tracker._follow
+
+    async def follow(self: Tracker, one: Any) -> Tracked:
+        found: list[Tracked] = []
+        async with anyio.create_task_group() as group:
+
+            async def poll() -> None:
+                found.append(await whole(self, one))
+                group.cancel_scope.cancel()
+
+            group.start_soon(poll)
+            while one.watched is not None and not one.watched.gone:
+                await one.watched.changed.wait()
+            if one.watched is not None:
+                group.cancel_scope.cancel()
+        return found[0] if found else Tracked(replace(one.operation, done=True))
+
+    patch.setattr(Tracker, "_follow", follow)
+
+
 BREAKS: list[Break] = [
     drop_the_key,
     take_a_failed_poll_for_a_failed_operation,
@@ -140,6 +165,8 @@ BREAKS: list[Break] = [
     never_look_before_asking_again,
     take_a_lost_answer_for_a_refusal,
     count_no_slots,
+    keep_the_slot_of_a_refused_call,
+    take_what_has_left_the_listing_for_done,
 ]
 
 

@@ -37,6 +37,7 @@ class Settings:
 
     creating_visible: bool = True  # listings show versions while they are made
     creating_after_s: float = 0.0  # and so long after it was begun
+    creating_share: float = 1.0  # and each listing so many of them only, as replicas that lag behind would
     quota_manager: bool = True  # it tells limits; False: it refuses to
     quota_details: bool = True  # a refusal says which quota is used up
     quota_changes: tuple[tuple[float, Mapping[str, int]], ...] = ()  # seconds after the first Operation → quotas

@@ -73,7 +73,8 @@ class VersionService:
         def answer(version_id: str) -> Record | None:
             version = self._state.versions[version_id]
             shown = settings.creating_visible and version["createdAt"] <= shown_until
-            hidden = version["status"] == "CREATING" and not shown
+            lagging = settings.creating_share < 1.0 and self._core.rng.random() >= settings.creating_share
+            hidden = version["status"] == "CREATING" and (not shown or lagging)
             fits = all(version[field] == value for field, value in wanted.items())
             return self._answer(version) if fits and not hidden else None
 
