@@ -53,7 +53,7 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
             advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
         ) from error
     if isinstance(found, NotDue):
-        output.say(found.reason)
+        output.mention(found.reason)
         return Exit.DONE
     output.say(f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}')
     return await _kept(session, found, work)
@@ -80,5 +80,7 @@ def _records(session: Session) -> tuple[Records, str]:
     records = bucket_records(session)
     if records is not None:
         return records, session.world.storage.prefix
-    output.say("without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)")
+    output.mention(
+        "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+    )
     return FileRecords(session.request.state_dir), ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
+
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def _parameter(text: str) -> tuple[str, str]:
 def seconds(option: str, text: str) -> float:
     """Read a duration that was given as an option. Raises `UsageError`."""
     try:
-        return duration(text)
+        return duration(float(text) if _NUMBER.fullmatch(text) else text)
     except ValueError as error:
         raise UsageError(f"{option} {text}: {error}") from error
 

@@ -32,6 +32,7 @@ _SHOWN_MAX = 20  # planned changes listed before a run; `plan` lists all
 _UNCHANGED_MAX = 60  # functions up to which a plan names the unchanged ones too
 _PROGRESS_S = 10.0
 _logs_only: ContextVar[bool] = ContextVar("logs_only", default=False)  # --log-format json: programs read stderr
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)  # --log-level warning or error
 _log = structlog.get_logger()
 
 
@@ -43,6 +44,12 @@ def say(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def mention(text: str) -> None:
+    """Tell what is good to know, and nothing that is worth a mail from cron: not with --log-level warning."""
+    if not _quiet.get():
+        say(text)
 
 
 def warn(text: str) -> None:
@@ -59,6 +66,7 @@ def configure_logs(log: LogOptions, redactor: Redactor) -> None:
     As JSON they are all that stands on stderr, so that each of its lines can be read.
     """
     _logs_only.set(log.format == "json")
+    _quiet.set(log.level in ("warning", "error"))
     live = is_terminal(sys.stderr) and not _logs_only.get()
     level = ("warning" if live else "info") if log.level == "auto" else log.level
     configure(level, log.format, sys.stderr, redactor)

@@ -21,9 +21,11 @@ from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
 from orchestrator.pipeline.knowledge import find_limits
 from orchestrator.pipeline.live import read_live
 from orchestrator.plan.build import build
+from orchestrator.plan.resume import forced_of
 from orchestrator.sandbox.prediction import predict
 from orchestrator.selection import choose, select
 from orchestrator.stamp import forced_digest
+from orchestrator.state import RunState, UnitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,19 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     options = session.request.options
     have, wants = await read_specs(session, specs)
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
+    if options.failed and not forced:
+        forced = forced_of(_left_by(last_run(session.request.state_dir, session.endpoint)))
     return await plan_wants(session, wants, have, forced=forced, adopt=options.adopt)
+
+
+def _left_by(run: RunState | None) -> dict[str, UnitState]:
+    """Give the units that `--failed` is about: where their run was forced, what they lack is a forced version."""
+    return {key: run.units[key] for key in unsuccessful(run)} if run is not None else {}
 
 
 async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[Have, Wants]:
     """Read what is live of functions of the manifest."""
-    output.say(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
+    output.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
     session.hide(specs.values())
     return await _live(session, specs.values()), Wants(specs, session.request.manifest.rollout)
 
@@ -73,7 +82,7 @@ async def job_wants(session: Session, binding: Binding) -> tuple[Have, Wants]:
     """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
     manifest = session.request.manifest
     folders = binding.job.folders(manifest, binding.given)
-    output.say(f"reading what is live in {counted(len(folders), 'folder')}")
+    output.mention(f"reading what is live in {counted(len(folders), 'folder')}")
     session.hide(manifest.functions.values())
     have = await _live(session, (), whole=folders, runtimes=True)
     wants = binding.job.wants(manifest, have, binding.given)
@@ -131,6 +140,7 @@ async def plan_wants(session: Session, wants: Wants, have: Have, *, forced: str,
 
 async def predicted(session: Session, planned: Planned) -> Prediction:
     """Predict how long a plan will take. The clock of the simulation is its own, and so is its event loop's thread."""
+    output.mention("simulating the plan")
     world = session.world
     limits = await find_limits(world.directory, planned.have.clouds, world.limits, world.knowledge)
     allowed = {scope: limit.allowed for scope, limit in limits.items()}

@@ -20,9 +20,10 @@ from orchestrator.app.planning import Planned, job_wants, plan_wants, read_specs
 from orchestrator.app.selecting import SANDBOX, endpoint_of
 from orchestrator.app.session import Session, hold_lock, open_session, read_request
 from orchestrator.app.stdout import counted
-from orchestrator.errors import CloudError, Exit, UsageError
-from orchestrator.journal.store import open_store
-from orchestrator.model import Blocked, Deployed, Outcome
+from orchestrator.errors import CloudError, Exit, JournalError, UsageError
+from orchestrator.events import RunStarted
+from orchestrator.journal.store import Store, open_store
+from orchestrator.model import Blocked, Deployed, Failed, Outcome
 from orchestrator.pipeline.locks.registry import NOT_LOOKED
 from orchestrator.pipeline.run import listen
 from orchestrator.pipeline.settle import settle
@@ -39,8 +40,19 @@ def resume_command(given: Mapping[str, Any]) -> int:
     run_id = given.pop("run")
     options = read_options("resume", given)
     with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
-        before = fold(store.events(store.find(run_id)))
-    return run(_as_then(options, before), lambda *opened: _resume(before, *opened))
+        asked = store.find(run_id)
+        before = fold(store.events(_last_of(store, asked)))
+    return run(_as_then(options, before), lambda *opened: _resume(asked, before, *opened))
+
+
+def _last_of(store: Store, run_id: str) -> str:
+    """Follow a run that was taken up already to the last that did so: what is left, is left of that one."""
+    for later in reversed(store.runs()):
+        with suppress(JournalError):  # of a run that may have nothing to do with this one
+            started = next(iter(store.events(later.id)), None)
+            if isinstance(started, RunStarted) and started.resumes == run_id:
+                run_id = later.id
+    return run_id
 
 
 def _as_then(options: RunOptions, before: RunState) -> RunOptions:
@@ -53,7 +65,11 @@ def _as_then(options: RunOptions, before: RunState) -> RunOptions:
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
 
 
-async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor: Redactor) -> int:
+async def _resume(
+    asked: str, before: RunState, options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor: Redactor
+) -> int:
+    if before.run_id != asked:
+        output.say(f"run {asked} was taken up by run {before.run_id}")
     left = undone(before)
     lost = before.total - len(before.units)
     if lost > 0:
@@ -62,7 +78,9 @@ async def _resume(before: RunState, options: RunOptions, stack: AsyncExitStack, 
             f" nothing was asked for them; `{before.verb}` takes them up"
         )
     if not left:
-        output.say(f"nothing to resume: run {before.run_id} has brought every function that it began to an end")
+        failed = sum(isinstance(unit.outcome, Failed | Blocked) for unit in before.units.values())
+        again = f"; {counted(failed, 'function')} failed: `{before.verb} --failed` tries again" if failed else ""
+        output.say(f"nothing to resume: run {before.run_id} has brought every function that it began to an end{again}")
         return Exit.DONE
     with stop.interruptible():
         request = read_request(options, os.environ)

@@ -5,11 +5,12 @@ that were seen before.
 from __future__ import annotations
 
 import io
+import math
 import random
 import statistics
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -53,8 +54,12 @@ from orchestrator.sandbox.memory.ports import MemoryDirectory, MemoryFunctions, 
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.virtual_time import run
 
-FUNCTIONS_MAX = 2000  # simulated; of more a sample is, and its duration scaled
-_RUNS = 5
+FUNCTIONS_MAX = 600  # simulated; of more a sample is, and its duration drawn out
+_RUNS = 5  # with lengths drawn anew; more of few functions, where chance counts for more
+_RUNS_MAX = 15
+_RUNS_RAISED = 3
+_BUDGET = 1500  # functions in all runs, where more than `_RUNS` are made: about a millisecond each
+_WORTH = 0.95  # of the time: what a higher limit has to save to be told
 _ENDLESS = 1 << 30
 _BUCKET = "packages"
 _OBJECT = "package.zip"
@@ -69,28 +74,46 @@ def predict(
     todo = [unit for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
     if not todo:
         return Prediction(0, 0.0, 0.0, 0.0, None, None, learned=True)
-    sample, scale = todo, 1.0
-    if len(todo) > FUNCTIONS_MAX:
-        sample, scale = random.Random(0).sample(todo, FUNCTIONS_MAX), len(todo) / FUNCTIONS_MAX
+    count = len(todo)
+    sample = random.Random(0).sample(todo, FUNCTIONS_MAX) if count > FUNCTIONS_MAX else todo
     learned = all(knowledge.durations.of(kind).lengths_s for kind in {kind_of(unit) for unit in sample})
-    simulation = Simulation(sample, have, limits, rollout, knowledge)
-    runs = [simulation.run(seed, allowed) for seed in range(_RUNS)]
-    seconds = sorted(one.seconds for one in runs)
-    found = runs[_RUNS // 2]
-    bound = found.bound(allowed, simulation.per_second)
-    raised = None
+    sizes = (len(sample) // 2, len(sample)) if count > len(sample) else (len(sample),)
+    simulations = [Simulation(sample[:size], have, limits, rollout, knowledge) for size in sizes]
+
+    def runs(seeds: int, allowed: Mapping[Scope, int]) -> list[tuple[float, _Run]]:
+        """Give how long all of it takes, and the largest run that shows so, the shortest first."""
+        found = []
+        for seed in range(seeds):
+            made = [simulation.run(seed, allowed) for simulation in simulations]
+            found.append((_drawn_out([one.seconds for one in made], sizes, count), made[-1]))
+        return sorted(found, key=lambda one: one[0])
+
+    found = runs(max(_RUNS, min(_RUNS_MAX, _BUDGET // len(sample))), allowed)
+    seconds, middle = found[len(found) // 2]
+    late_s = found[ceil(0.9 * len(found)) - 1][0] - seconds
+    bound, raised = middle.bound(allowed, simulations[-1].per_second, count / len(sample)), None
     if bound is not None and bound.what.startswith(("folder", "cloud")):
-        higher = _higher(bound, allowed, have)
-        raised = higher[0], scale * statistics.median(simulation.run(seed, higher[1]).seconds for seed in range(3))
+        limit, higher = _higher(bound, allowed, have)
+        faster_s = statistics.median(one for one, _ in runs(_RUNS_RAISED, higher))
+        raised = (limit, faster_s) if faster_s < _WORTH * seconds else None
     return Prediction(
-        functions=len(todo),
-        seconds=scale * statistics.median(seconds),
-        p90_s=scale * seconds[ceil(0.9 * _RUNS) - 1],
-        busy=sum(length for lengths in found.lengths.values() for length in lengths) / found.seconds,
-        bound=replace(bound, seconds=scale * bound.seconds) if bound is not None else None,
+        functions=count,
+        seconds=seconds,
+        # What chance makes of each of many parts evens out.
+        p90_s=seconds + late_s / math.sqrt(count / len(sample)),
+        busy=sum(length for lengths in middle.lengths.values() for length in lengths) / middle.seconds,
+        bound=bound,
         raised=raised,
         learned=learned,
     )
+
+
+def _drawn_out(seconds: Sequence[float], sizes: Sequence[int], count: int) -> float:
+    """Go on from what half a sample and a whole one took: beginning, tail and pauses are in both, and count once."""
+    if len(sizes) == 1:
+        return seconds[0]
+    each_s = max(0.0, seconds[1] - seconds[0]) / (sizes[1] - sizes[0])
+    return seconds[1] + (count - sizes[1]) * each_s
 
 
 def _higher(bound: Bound, allowed: Mapping[Scope, int], have: Have) -> tuple[int, dict[Scope, int]]:
@@ -110,16 +133,22 @@ class _Run:
     lengths: dict[str, list[float]]
     clouds: Mapping[str, str]
 
-    def bound(self, allowed: Mapping[Scope, int], per_second: float) -> Bound | None:
+    def bound(self, allowed: Mapping[Scope, int], per_second: float, scale: float) -> Bound | None:
+        """Say what makes it take so long. `scale`: how many times more functions there are."""
         work = defaultdict[Scope, float](float)
         for folder, lengths in self.lengths.items():
             for scope in (Scope("folder", folder), Scope("cloud", self.clouds[folder])):
                 work[scope] += sum(lengths)
         bounds = [
-            Bound(f"{s.kind} {s.id}", allowed[s], seconds / allowed[s]) for s, seconds in work.items() if s in allowed
+            Bound(f"{s.kind} {s.id}", allowed[s], scale * seconds / allowed[s])
+            for s, seconds in work.items()
+            if s in allowed
         ]
         longest = max((length for lengths in self.lengths.values() for length in lengths), default=0.0)
-        bounds += [Bound("requests per second", per_second, self.calls / per_second), Bound("the longest", 1, longest)]
+        bounds += [
+            Bound("requests per second", per_second, scale * self.calls / per_second),
+            Bound("the longest", 1, longest),
+        ]
         return max(bounds, key=lambda one: one.seconds, default=None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.faults import Fate
+from orchestrator.sandbox.memory.faults import Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
@@ -19,9 +19,9 @@ COUNT = 30
 ONE = Quotas(operations_per_folder=1)  # at a time
 
 
-def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> None:
+def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> Ended:
     """Start a run and end it with a signal once some Operations were accepted."""
-    harness.cut_off(project.root, number, after, *(arguments or ("deploy", "--yes")), environ=cloud.environ())
+    return harness.cut_off(project.root, number, after, *(arguments or ("deploy", "--yes")), environ=cloud.environ())
 
 
 def resume(project: Project, cloud: Cloud, *more: str) -> Ended:
@@ -46,7 +46,34 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     again = resume(project, cloud)
     assert (again.code, again.out) == (0, "")
     assert "nothing to resume" in again.err
+    first = json.loads(run(project.root, "runs", "-o", "json").out)[-1]["run_id"]
+    once_more = resume(project, cloud, first)
+    assert (once_more.code, once_more.out) == (0, "")
+    assert f"run {first} was taken up by run " in once_more.err
+    assert "nothing to resume" in once_more.err
     assert len(cloud.versions(project.folder_id)) == COUNT
+
+
+def test_what_a_forced_run_left_undone_is_forced_as_well(cloud: Cloud, project: Project) -> None:
+    project.write(COUNT)
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    ended = cut_off(project, cloud, 20, signal.SIGTERM, "deploy", "--force", "--yes")
+    assert ended.code == 3, ended.err
+    end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+    assert end.code == 0, end.err
+    per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
+    assert set(per_function.values()) == {2}
+    assert len(per_function) == COUNT
+
+
+def test_after_a_failed_run_resume_says_what_does_go_on(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
+        end = resume(project, cloud)
+    assert (end.code, end.out) == (0, "")
+    assert "1 function failed: `deploy --failed` tries again" in end.err
 
 
 def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project) -> None:

@@ -142,6 +142,8 @@ def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch
     sampled = predict(plan, have, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert sampled.functions == 400
     assert sampled.seconds == pytest.approx(whole.seconds, rel=0.1)
+    assert sampled.bound is not None
+    assert sampled.bound.seconds == pytest.approx(2.0 * 400 / 15)
     unchanged = [replace(unit, action=Action.UNCHANGED) for unit in units(3)]
     nothing = predict(Plan(tuple(unchanged)), have, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert prediction_text(nothing) == "simulated: nothing to do"
