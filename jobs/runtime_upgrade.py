@@ -32,6 +32,7 @@ PARAMETERS = {
     "folders": Parameter("folders to look at; default: every folder of the manifest", default=()),
     "skip": Parameter("functions to leave out: function (a name or a glob), reason, owner, until (a date)", default=()),
 }
+_NAMED_MAX = 8  # functions that a warning names
 _SKIP_KEYS = ("function", "reason", "owner", "until")
 
 
@@ -189,9 +190,14 @@ def _manifest_warnings(live: Iterable[Live], board: Iterable[Standing], to: str)
             said = one.spec.place.file, one.spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {one.spec.place.line})")
     return [
-        f"{file} says {runtime} for {listed(names)}: change it to {to}, or the next deploy moves them back"
+        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy moves them back"
         for (file, runtime), names in behind.items()
     ]
+
+
+def _first(names: list[str]) -> str:
+    more = len(names) - _NAMED_MAX
+    return listed(names[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _elsewhere(live: Iterable[Live], old: tuple[str, ...], to: str, served: Mapping[str, str]) -> list[str]:

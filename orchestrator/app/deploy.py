@@ -21,7 +21,7 @@ from orchestrator.errors import Exit, JournalError, OrchestratorError
 from orchestrator.events import RunEnded, RunStarted, StepFinished, UnitEnded, UnitPlanned
 from orchestrator.have import remembered
 from orchestrator.journal.store import Store, open_store
-from orchestrator.model import Action, Outcome, Prediction
+from orchestrator.model import Action, Outcome, Prediction, SourceCode
 from orchestrator.pipeline.bus import Bus
 from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.stop import Stop
@@ -52,7 +52,9 @@ async def _deploy(options: RunOptions, stack: AsyncExitStack, stop: Stop, redact
     with stop.interruptible():
         request = read_request(options, os.environ)
         specs = selected(request, endpoint_of(options, request.manifest))
-        await hold_lock(stack, request)
+        builds = any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values())
+        if builds or options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
+            await hold_lock(stack, request)
         session = await open_session(stack, request, stop, redactor)
     return await carry_out(session, partial(plan_functions, session, specs))
 

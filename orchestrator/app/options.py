@@ -12,6 +12,7 @@ from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
 
+SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -128,5 +129,5 @@ def sandbox_environ(environ: Mapping[str, str], *, key_file: Path) -> dict[str, 
     """Make the environment of a sandbox run: its own credentials only, so that no real token ever leaves for it."""
     foreign = ("YC_", "AWS_")
     kept = {name: value for name, value in environ.items() if not name.startswith(foreign)}
-    folder_id = environ.get("YC_FOLDER_ID") or "sandbox-folder"
+    folder_id = environ.get("YC_FOLDER_ID") or SANDBOX_FOLDER
     return kept | {"YC_FOLDER_ID": folder_id, "YC_SERVICE_ACCOUNT_KEY_FILE": str(key_file)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
-from orchestrator.app.options import seconds, state_dir_of
+from orchestrator.app.options import SANDBOX_FOLDER, seconds, state_dir_of
 from orchestrator.errors import Exit, UsageError
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
@@ -31,8 +33,27 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
         buckets=given["buckets"],
         record=given["record"],
     )
-    run_server(options, echo, until_stdin_closes=given["until_stdin_closes"])
+    by_a_person = not given["until_stdin_closes"]
+
+    def announce(url: str) -> None:
+        echo(url)
+        if by_a_person:
+            echo(_how_to_use(url, options))
+
+    run_server(options, announce, until_stdin_closes=given["until_stdin_closes"])
     return Exit.DONE
+
+
+def _how_to_use(url: str, options: Options) -> str:
+    """Write what another terminal needs, ready to be pasted."""
+    key_file = shlex.quote(str((options.state_dir or Path()).absolute() / "key.json"))
+    buckets = ", ".join(options.buckets) or "none (--bucket NAME makes one)"
+    return (
+        f"to deploy to it, elsewhere:\n"
+        f"  export YC_FOLDER_ID={SANDBOX_FOLDER} YC_SERVICE_ACCOUNT_KEY_FILE={key_file}\n"
+        f"  orchestrator deploy --endpoint {url}\n"
+        f"buckets: {buckets}; stop it with Ctrl-C"
+    )
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:

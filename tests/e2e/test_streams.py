@@ -136,10 +136,13 @@ def test_a_second_deploy_is_told_who_holds_the_lock(cloud: Cloud, project: Proje
     with running(project.root, "deploy", "--yes", environ=cloud.environ()) as first:
         wait_for((project.root / "started").exists, first)
         second = run(project.root, "deploy", "--yes", environ=cloud.environ())
-        waited = run(project.root, "deploy", "--yes", "--lock-timeout", "0.3s", environ=cloud.environ())
+        waited = run(project.root, "deploy", "--yes", "--lock-timeout", "0.3", environ=cloud.environ())
+        beside = run(project.root, "plan", "f000", environ=cloud.environ())
+        building = run(project.root, "plan", environ=cloud.environ())
         interrupt(first)
         assert ended(first).code == 3
-    assert second.code == waited.code == 4
+    assert second.code == waited.code == building.code == 4
+    assert (beside.code, beside.out.splitlines()[-1]) == (0, "plan: 1 create")
     assert f"deploy --yes`, process {first.pid} on " in second.err
     assert "after waiting for 0.3 s" in waited.err
     assert cloud.functions(project.folder_id) == []
