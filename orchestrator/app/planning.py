@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +17,8 @@ from orchestrator.app.stdout import counted
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.have import UNKNOWN_CLOUD, Have
 from orchestrator.job import Wants
-from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
+from orchestrator.manifest.suggest import did_you_mean
+from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
 from orchestrator.pipeline.inventory import Sources, read_sources, resolve_names
 from orchestrator.pipeline.knowledge import find_limits
 from orchestrator.pipeline.live import read_live
@@ -63,7 +65,29 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
     if options.failed and not forced:
         forced = forced_of(_left_by(last_run(session.request.state_dir, session.endpoint)))
-    return await plan_wants(session, wants, have, forced=forced, adopt=options.adopt)
+    planned = await plan_wants(session, wants, have, forced=forced, adopt=options.adopt)
+    await _doubt_runtimes(session, planned)
+    return planned
+
+
+async def _doubt_runtimes(session: Session, planned: Planned) -> None:
+    """Warn of runtimes that the cloud does not list. It is asked only where some are new to what is live."""
+    live = {version.raw.get("runtime") for version in planned.have.versions.values()}
+    new: dict[str, list[FunctionSpec]] = {}
+    for unit in planned.plan.units:
+        if unit.action in (Action.CREATE, Action.VERSION) and unit.spec.settings.runtime not in live:
+            new.setdefault(unit.spec.settings.runtime, []).append(unit.spec)
+    known: tuple[str, ...] = ()
+    if new:
+        with suppress(CloudError):  # the deploy itself will tell
+            known = await session.world.read(session.world.functions.list_runtimes)
+    for runtime, specs in new.items():
+        if known and runtime not in known:
+            place, more = specs[0].place, f" and {counted(len(specs) - 1, 'other')}" if len(specs) > 1 else ""
+            output.warn(
+                f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {specs[0].key}{more} would"
+                f" get{did_you_mean(runtime, known)}"
+            )
 
 
 def _left_by(run: RunState | None) -> dict[str, UnitState]:

@@ -159,6 +159,21 @@ def test_a_job_may_be_narrowed(cloud: Cloud, project: Project) -> None:
     assert 'no function matches "f009"' in wrong.err
 
 
+def test_a_runtime_that_the_cloud_does_not_list_is_doubted_before_anything_is_made(
+    cloud: Cloud, project: Project
+) -> None:
+    project.write(2)
+    manifest = project.root / "deploy.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("python312", "pyton312"), "utf-8")
+    end = plan(project, cloud)
+    assert end.code == 0, end.err
+    (warning,) = [line for line in end.err.splitlines() if line.startswith("warning: ")]
+    assert "the cloud lists no runtime pyton312, which f000 and 1 other would get" in warning
+    assert 'did you mean "python312"?' in warning
+    manifest.write_text(manifest.read_text("utf-8").replace("pyton312", "python312"), "utf-8")
+    assert "warning" not in plan(project, cloud).err
+
+
 def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> None:
     project.write(6)
     guessed = plan(project, cloud, "--simulate")
