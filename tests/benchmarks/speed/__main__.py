@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.speed import cloud
-from tests.benchmarks.speed.cost import cpu, many, memory
+from tests.benchmarks.speed.cost import PACKAGE_BYTES, cpu, many, memory
 from tests.benchmarks.speed.frontier import bound_s, makespan_s, polled
 from tests.benchmarks.speed.predicted import predicted
 from tests.benchmarks.speed.strategies import OURS, STRATEGIES
@@ -185,7 +185,9 @@ FIGURES: dict[str, Callable[[Bench, int], list[Row]]] = {
     "limits": limits,
     "strategies": strategies,
     "prediction": prediction,
-    "cpu": lambda bench, runs: [cpu(bench.root / "cpu", bench.functions, runs)],
+    "cpu": lambda bench, runs: [
+        cpu(bench.root / f"cpu{size}", bench.functions, runs, size) for size in (PACKAGE_BYTES, 0)
+    ],
     "memory": lambda bench, runs: [memory(bench.root / "memory", runs)],
     "many": lambda _bench, _runs: many(),
 }

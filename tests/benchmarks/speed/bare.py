@@ -36,14 +36,15 @@ async def run(task: dict[str, Any]) -> dict[str, Any]:
         token = await connection.token()
         versions = await connection.functions.list_versions(task["folder_id"])
         storage = connection.storage_endpoint
-    packages = [_package(number, task["package_bytes"]) for number in range(len(versions))]
+    size = task["package_bytes"]
+    packages = [_package(number, size) for number in range(len(versions))] if size else []
     calls = Calls(task, token)
     began = time.process_time()
-    s3 = _storage(storage, token)  # as a run does, which makes its client with the first package
+    s3: Any = _storage(storage, token) if size else None  # as a run does, which makes its client with the first package
     for number, package in enumerate(packages):
         s3.put_object(Bucket=task["bucket"], Key=f"bare/{number}", Body=package, IfNoneMatch="*")
     puts_s = time.process_time() - began
-    await calls.run([version.function_id for version in versions])
+    await calls.run([(version.function_id, version.id) for version in versions])
     return {"cpu_s": time.process_time() - began, "puts_s": puts_s, "calls": calls.made}
 
 
@@ -76,19 +77,20 @@ class Calls:
         self.made = Counter[str]()
         self._task = task
         self._wanted: dict[str, int] = task["calls"]
+        self._creating = f"{_VERSIONS}?folderId={task['folder_id']}&filter=status%3D%22CREATING%22&pageSize=1000"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    async def run(self, function_ids: list[str]) -> None:
+    async def run(self, functions: list[tuple[str, str]]) -> None:
         """Hold as many slots as the run did, and ask as often as it did."""
-        polls, total = self._wanted["get operation"], len(function_ids)
-        queue = iter(enumerate(function_ids))
+        polls, total = self._wanted["get operation"], len(functions)
+        queue = iter(enumerate(functions))
         async with aiohttp.ClientSession(headers=self._headers) as session:
             self._session = session
 
             async def work() -> None:
-                for number, function_id in queue:
+                for number, (function_id, version_id) in queue:
                     asked = polls * (number + 1) // total - polls * number // total
-                    await self._one(number, function_id, asked)
+                    await self._one(number, function_id, version_id, asked)
 
             async with anyio.create_task_group() as listings:
                 listings.start_soon(self._list)
@@ -96,16 +98,19 @@ class Calls:
                     for _ in range(WORKERS):
                         workers.start_soon(work)
                 listings.cancel_scope.cancel()
+            for _ in range(self._wanted.get("listVersions", 0) - self.made["listVersions"]):
+                await self._ask("listVersions", "GET", self._creating)
             for _ in range(self._wanted.get("listVersions, all", 0)):
                 await self._ask(
                     "listVersions, all", "GET", f"{_VERSIONS}?folderId={self._task['folder_id']}&pageSize=1000"
                 )
 
-    async def _one(self, number: int, function_id: str, polls: int) -> None:
+    async def _one(self, number: int, function_id: str, version_id: str, polls: int) -> None:
+        package = {"bucketName": self._task["bucket"], "objectName": f"bare/{number}"}
+        code = {"package": package} if self._task["package_bytes"] else {"versionId": version_id}
         sent = {
             "functionId": function_id, "runtime": "python312", "entrypoint": "index.handler",
-            "resources": {"memory": "134217728"}, "executionTimeout": "10s",
-            "package": {"bucketName": self._task["bucket"], "objectName": f"bare/{number}"},
+            "resources": {"memory": "134217728"}, "executionTimeout": "10s", **code,
         }  # fmt: skip
         key = {"Idempotency-Key": f"00000000-0000-4000-8000-{number:012d}"}
         operation = await self._ask("createVersion", "POST", _VERSIONS, orjson.dumps(sent), key)
@@ -116,11 +121,10 @@ class Calls:
 
     async def _list(self) -> None:
         wanted = self._wanted.get("listVersions", 0)
-        url = f"{_VERSIONS}?folderId={self._task['folder_id']}&filter=status%3D%22CREATING%22&pageSize=1000"
         began = anyio.current_time()
         for number in count(1) if wanted else ():
             await anyio.sleep(began + number * self._task["makespan_s"] / wanted - anyio.current_time())
-            await self._ask("listVersions", "GET", url)
+            await self._ask("listVersions", "GET", self._creating)
 
     async def _ask(
         self, name: str, method: str, path: str, data: bytes | None = None, headers: Mapping[str, str] | None = None

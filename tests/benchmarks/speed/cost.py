@@ -17,16 +17,16 @@ FEW, ADMITTED, MANY = 100, 500, 5000  # all of the first two are admitted at onc
 Row = dict[str, Any]
 
 
-def cpu(root: Path, functions: int, runs: int) -> Row:
-    """CPU seconds of a run that packs, uploads and deploys, over those of its calls alone."""
+def cpu(root: Path, functions: int, runs: int, package_bytes: int) -> Row:
+    """CPU seconds of a run that packs, uploads and deploys (or, with no bytes, copies), over those of its calls."""
     root.mkdir()
-    filled, manifest = cloud.filled(root, functions), cloud.manifest(root, functions, package_bytes=PACKAGE_BYTES)
+    filled, manifest = cloud.filled(root, functions), cloud.manifest(root, functions, package_bytes=package_bytes)
     options = [f"--quota=operations_per_{owner}={WORKERS}" for owner in ("folder", "cloud")]
     ours, bare = [], []
     for number in range(runs):
         task = {
             "strategy": OURS, "root": str(root / str(number)), "folder_id": cloud.FOLDER, "manifest": str(manifest),
-            "limits": cloud.FAST, "bucket": cloud.BUCKET, "package_bytes": PACKAGE_BYTES,
+            "limits": cloud.FAST, "bucket": cloud.BUCKET, "package_bytes": package_bytes,
         }  # fmt: skip
         (root / str(number)).mkdir()
         with cloud.served(root, filled, *options, "--durations", f"lognormal:{MEDIAN_S},0.4") as served:
@@ -39,6 +39,7 @@ def cpu(root: Path, functions: int, runs: int) -> Row:
             bare.append(cloud.client(task | {"endpoint": served.url, "key_file": served.key_file}, "bare"))
     return {
         "functions": functions,
+        "bytes of each": package_bytes,
         "ours, CPU s": statistics.median(row["cpu_s"] for row in ours),
         "its calls bare, CPU s": statistics.median(row["cpu_s"] for row in bare),
         "ours ÷ bare": statistics.median(one["cpu_s"] / other["cpu_s"] for one, other in zip(ours, bare, strict=True)),
