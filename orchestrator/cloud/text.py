@@ -6,6 +6,7 @@ import html
 import re
 
 EXCERPT_CHARACTERS = 120
+_LEAST = 6  # characters; a shorter "token" is somebody's try, and would be cut out of other words
 
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
@@ -20,8 +21,8 @@ _SECRETS = re.compile(
 
 
 def redacted(text: str, secret: str = "") -> str:
-    """Take out what looks like a token or a key, and `secret` itself."""
-    if secret:
+    """Take out what looks like a token or a key, and `secret` itself, unless it is too short to be one."""
+    if len(secret) >= _LEAST:
         text = text.replace(secret, "[secret]")
     return _SECRETS.sub("[secret]", text)
 
