@@ -25,7 +25,7 @@ class Project:
 
     @classmethod
     def around(cls, root: Path) -> Project:
-        return cls(root, _border(root))
+        return cls(root, _border(_absolute(root)))
 
     def holds(self, path: str, *also: str) -> bool:
         """Tell whether a real path lies in the project, or in one of the folders that the manifest itself names."""
@@ -47,7 +47,7 @@ class Project:
 
 
 @lru_cache(maxsize=16)  # asked for with each of many packages, and the same for as long as a process lives
-def _border(root: Path) -> str:
+def _border(root: str) -> str:
     real = Path(os.path.realpath(root))
     return str(next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), real))
 
