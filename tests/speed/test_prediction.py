@@ -149,6 +149,14 @@ def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch
     assert prediction_text(nothing) == "simulated: nothing to do"
 
 
+def test_pauses_between_waves_count_once_however_many_functions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 60)
+    plan, have = Plan(tuple(units(600))), Have(clouds={"folder": "cloud"})
+    waves = Rollout(waves=("50%", "100%"), pause_s=100.0)
+    found = predict(plan, have, LIMITS, waves, known([2.0] * 20), allowed(15, 20))
+    assert found.seconds == pytest.approx(100.0 + 2.0 * 600 / 15, rel=0.1)
+
+
 def test_a_guess_is_called_one() -> None:
     found = predict(
         Plan(tuple(units(30))), Have(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
