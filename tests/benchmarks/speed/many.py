@@ -12,33 +12,20 @@ from typing import Any
 from unittest.mock import patch
 
 from orchestrator.have import Have
-from orchestrator.model import (
-    Action,
-    BucketPackage,
-    Fingerprint,
-    FunctionSpec,
-    Limits,
-    Place,
-    Plan,
-    Rollout,
-    Settings,
-    Unit,
-)
+from orchestrator.model import BucketPackage, Plan, Rollout, Unit
 from orchestrator.pipeline.bus import Emit
-from orchestrator.pipeline.knowledge import Knowledge
-from orchestrator.pipeline.quotas.slots import Scope
 from orchestrator.pipeline.run import Result, execute
 from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.tracking.durations import Kind
 from orchestrator.pipeline.world import World
 from orchestrator.report.logs import configure
 from orchestrator.sandbox import prediction
 from orchestrator.sandbox.memory.ports import MemoryFunctions
 from tests.benchmarks.speed.client import resident_bytes
+from tests.speed.test_prediction import LIMITS, allowed, known, units
 
 FOLDERS, SLOTS = 10, 20
 _ROLLOUT = Rollout()
-_LENGTHS_S = (1.2, 1.6, 2.0, 2.5, 3.3)
+_LENGTHS_S = [1.2, 1.6, 2.0, 2.5, 3.3]
 
 
 def run(functions: int, *, engine: bool) -> dict[str, Any]:
@@ -61,28 +48,13 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
         found["outcomes"] = len(result.outcomes)
         return result
 
-    knowledge = Knowledge(call_s=0.004)
-    for length_s in _LENGTHS_S:
-        knowledge.durations.add(Kind.PLAIN, length_s)
     names = [f"folder{number}" for number in range(FOLDERS)]
     have = Have(clouds=dict.fromkeys(names, "cloud"))
-    allowed = {Scope("folder", name): SLOTS for name in names} | {Scope("cloud", "cloud"): SLOTS}
-    limits = Limits(requests_per_second=1000.0, polls_per_second=1000.0)
-    simulation = prediction.Simulation(_units(functions, names), have, limits, Rollout(), knowledge)
+    todo = [unit for name in names for unit in units(functions // FOLDERS, name)]
+    simulation = prediction.Simulation(todo, have, LIMITS, Rollout(), known(_LENGTHS_S))
     with patch.object(prediction, "execute", measured):
-        found["virtual_s"] = simulation.run(1, allowed).seconds
+        found["virtual_s"] = simulation.run(1, allowed(SLOTS, SLOTS, *names)).seconds
     return found
-
-
-def _units(functions: int, folders: list[str]) -> tuple[Unit, ...]:
-    settings = Settings("python312", "index.handler", 128 << 20)
-    found = []
-    for number in range(functions):
-        folder = folders[number % len(folders)]
-        spec = FunctionSpec(f"f{number}", f"f{number}", folder, settings, BucketPackage("b", "o"), Place("", 0))
-        digest = Fingerprint("s" * 16, f"{number:016}")
-        found.append(Unit(spec.key, spec, Action.VERSION, "", digest, function_id=f"d4e{number}", base_version_id="v"))
-    return tuple(found)
 
 
 def _body(unit: Unit) -> dict[str, Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.speed import cloud
-from tests.e2e.harness import environment, events
+from tests.e2e.harness import PROGRAM, environment, events
 
-_PROGRAM = (sys.executable, "-m", "orchestrator")
 _FORCED = ("--force", "--yes", "--log-level", "error")
 
 
@@ -27,7 +25,7 @@ def predicted(root: Path, functions: int, runs: int, durations: str, slots: int)
 
         def program(*arguments: str) -> str:
             done = subprocess.run(
-                [*_PROGRAM, *arguments], cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True,
+                [*PROGRAM, *arguments], cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, check=False,
             )  # fmt: skip
             if done.returncode:
