@@ -12,19 +12,29 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from orchestrator.have import LATEST, Have
-from orchestrator.job import JobError, Parameter, Skip, Standing, Wants
-from orchestrator.model import FunctionSpec, Manifest
-from orchestrator.redeploy.given import rows, text, texts
-from orchestrator.redeploy.inventory import (
-    Live,
+from orchestrator.job import (
+    LATEST,
+    Desired,
+    FunctionSpec,
+    JobError,
+    JobStatus,
+    LiveFunction,
+    LiveState,
+    Manifest,
+    Parameter,
+    Skip,
     copy_of,
     folders_of,
+    forbidden,
     inventory,
+    language,
     listed,
+    rows,
     runtime_of,
-)
-from orchestrator.redeploy.traps import forbidden, language, traps
+    text,
+    texts,
+    traps,
+)  # fmt: skip
 
 PARAMETERS = {
     "from": Parameter("runtimes to leave", required=True),
@@ -41,16 +51,16 @@ def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     return folders_of(manifest, given)
 
 
-def wants(manifest: Manifest, have: Have, given: Mapping[str, Any]) -> Wants:
+def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
     """Want a copy on the new runtime of every function whose `$latest` has an old one."""
     old, to = texts(given, "from"), text(given, "to")
-    _check_runtimes(old, to, have)
+    _check_runtimes(old, to, live)
     skips = _skips(given)
-    live = inventory(manifest, have, folders_of(manifest, given))
-    served = _still_served(old, have)
-    board: list[Standing] = []
-    waiting: list[Live] = []
-    for one in live:
+    functions = inventory(manifest, live, folders_of(manifest, given))
+    served = _still_served(old, live)
+    board: list[JobStatus] = []
+    waiting: list[LiveFunction] = []
+    for one in functions:
         if one.runtime == to:
             board.append(_standing(one, "done", served.get(one.function.id, "")))
         elif one.runtime in old:
@@ -65,33 +75,33 @@ def wants(manifest: Manifest, have: Have, given: Mapping[str, Any]) -> Wants:
         specs[one.key] = _copy(one, to, manifest, failures)
         board.append(_standing(one, "waiting", failures.get(one.key, "")))
     warnings = [
-        *_unknown_runtimes(old, have),
-        *_unknown_skips(skips, live, manifest),
+        *_unknown_runtimes(old, live),
+        *_unknown_skips(skips, functions, manifest),
         *_trap_warnings(specs, waiting, to),
-        *_manifest_warnings(live, board, to),
-        *_elsewhere(live, old, to, served),
+        *_manifest_warnings(functions, board, to),
+        *_elsewhere(functions, old, to, served),
     ]
     board.sort(key=lambda standing: standing.key)
-    return Wants(specs, given["rollout"], warnings=tuple(warnings), board=tuple(board), failures=failures)
+    return Desired(specs, given["rollout"], warnings=tuple(warnings), board=tuple(board), failures=failures)
 
 
-def _check_runtimes(old: tuple[str, ...], to: str, have: Have) -> None:
+def _check_runtimes(old: tuple[str, ...], to: str, live: LiveState) -> None:
     if not old:
         raise JobError("`from` names no runtime", advice='write from = ["python37", "python38"]')
     if to in old:
         raise JobError(f"{to} stands in `from` and in `to`", advice="take it out of one of the two")
-    if to not in have.runtimes:
-        close = get_close_matches(to, have.runtimes, n=1)
+    if to not in live.runtimes:
+        close = get_close_matches(to, live.runtimes, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise JobError(
-            f"the cloud offers no runtime {to}{hint}", advice=f"it offers {listed(have.runtimes) or 'none at all'}"
+            f"the cloud offers no runtime {to}{hint}", advice=f"it offers {listed(live.runtimes) or 'none at all'}"
         )
     for runtime in old:
         if language(runtime) != language(to):
             raise JobError(f"{runtime} and {to} are two languages", advice="a job moves functions within one language")
 
 
-def _copy(one: Live, to: str, manifest: Manifest, failures: dict[str, str]) -> FunctionSpec:
+def _copy(one: LiveFunction, to: str, manifest: Manifest, failures: dict[str, str]) -> FunctionSpec:
     made = copy_of(one, manifest, failures, runtime=to)
     problem = forbidden(to, made.settings)
     if problem:
@@ -99,8 +109,8 @@ def _copy(one: Live, to: str, manifest: Manifest, failures: dict[str, str]) -> F
     return made
 
 
-def _standing(one: Live, status: str, note: str = "") -> Standing:
-    return Standing(one.key, one.function.folder_id, one.runtime, status, note)
+def _standing(one: LiveFunction, status: str, note: str = "") -> JobStatus:
+    return JobStatus(one.key, one.function.folder_id, one.runtime, status, note)
 
 
 # --- skip -----------------------------------------------------------------------------------------------------------
@@ -137,7 +147,7 @@ def _fits(skip: Skip, *names: str) -> bool:
     return any(name == skip.function or fnmatchcase(name, skip.function) for name in names)
 
 
-def _skipped(one: Live, skips: Iterable[Skip]) -> str:
+def _skipped(one: LiveFunction, skips: Iterable[Skip]) -> str:
     """Say why a function is left out, "" where it is not."""
     for skip in skips:
         if _fits(skip, one.key, one.function.name):
@@ -150,8 +160,8 @@ def _skipped(one: Live, skips: Iterable[Skip]) -> str:
 # --- warnings -------------------------------------------------------------------------------------------------------
 
 
-def _unknown_skips(skips: Iterable[Skip], live: tuple[Live, ...], manifest: Manifest) -> list[str]:
-    names = {name for one in live for name in (one.key, one.function.name)}
+def _unknown_skips(skips: Iterable[Skip], functions: tuple[LiveFunction, ...], manifest: Manifest) -> list[str]:
+    names = {name for one in functions for name in (one.key, one.function.name)}
     names |= {name for key, spec in manifest.functions.items() for name in (key, spec.name)}
     return [
         f'`skip` names "{skip.function}", which is no function of these folders or of the manifest'
@@ -160,19 +170,19 @@ def _unknown_skips(skips: Iterable[Skip], live: tuple[Live, ...], manifest: Mani
     ]
 
 
-def _unknown_runtimes(old: Iterable[str], have: Have) -> list[str]:
+def _unknown_runtimes(old: Iterable[str], live: LiveState) -> list[str]:
     """A runtime that is not offered any more is right where functions still have it, or had it."""
-    seen = {runtime_of(version) for version in have.versions.values()}
+    seen = {runtime_of(version) for version in live.versions.values()}
     found = []
     for runtime in old:
-        if runtime not in seen and runtime not in have.runtimes:
-            close = get_close_matches(runtime, sorted(seen | {*have.runtimes}), n=1)
+        if runtime not in seen and runtime not in live.runtimes:
+            close = get_close_matches(runtime, sorted(seen | {*live.runtimes}), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             found.append(f"`from` names {runtime}, which the cloud does not offer and no version here has{hint}")
     return found
 
 
-def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[Live], to: str) -> list[str]:
+def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[LiveFunction], to: str) -> list[str]:
     """Each trap once, with every function that it concerns."""
     concerned: dict[str, list[str]] = {}
     for one in waiting:
@@ -181,11 +191,11 @@ def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[Live], t
     return [f"{trap} (concerns {listed(names)})" for trap, names in concerned.items()]
 
 
-def _manifest_warnings(live: Iterable[Live], board: Iterable[Standing], to: str) -> list[str]:
+def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobStatus], to: str) -> list[str]:
     """A manifest with another runtime moves a function back with its next deploy."""
     moved = {standing.key for standing in board if standing.status != "skipped"}
     behind: dict[tuple[str, str], list[str]] = {}
-    for one in live:
+    for one in functions:
         if one.key in moved and one.spec is not None and one.spec.enabled and one.spec.settings.runtime != to:
             said = one.spec.place.file, one.spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {one.spec.place.line})")
@@ -200,19 +210,21 @@ def _first(names: list[str]) -> str:
     return listed(names[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
-def _elsewhere(live: Iterable[Live], old: tuple[str, ...], to: str, served: Mapping[str, str]) -> list[str]:
+def _elsewhere(
+    functions: Iterable[LiveFunction], old: tuple[str, ...], to: str, served: Mapping[str, str]
+) -> list[str]:
     """Functions that are not this job's, but whose tags serve an old runtime all the same."""
     return [
         f"{one.key} is on {one.runtime}, but {served[one.function.id]}"
-        for one in live
+        for one in functions
         if one.runtime != to and one.runtime not in old and one.function.id in served
     ]
 
 
-def _still_served(old: tuple[str, ...], have: Have) -> dict[str, str]:
+def _still_served(old: tuple[str, ...], live: LiveState) -> dict[str, str]:
     """Say by function id which tags still serve an old runtime."""
     tags: dict[str, list[str]] = {}
-    for (function_id, tag), version in have.tagged.items():
+    for (function_id, tag), version in live.tagged.items():
         if tag != LATEST and runtime_of(version) in old:
             tags.setdefault(function_id, []).append(f"{tag} ({runtime_of(version)}, {version.id})")
     return {function_id: f"tags still serve an old runtime: {listed(found)}" for function_id, found in tags.items()}

@@ -5,9 +5,9 @@
 
 from dataclasses import replace
 
-from orchestrator.redeploy import mass
-from orchestrator.redeploy.mass import folders, wants
+from orchestrator.job import mass
+from orchestrator.job.mass import desired, folders
 
 PARAMETERS = {**mass.PARAMETERS, "force": replace(mass.PARAMETERS["force"], default=True)}
 
-__all__ = ["PARAMETERS", "folders", "wants"]
+__all__ = ["PARAMETERS", "desired", "folders"]

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator import __version__
-from orchestrator.app.stdout import data, open_streams
 from orchestrator.errors import Exit, ManifestError, OrchestratorError
+from orchestrator.report.stdout import data, open_streams
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
@@ -109,7 +109,7 @@ def deploy(**given: Any) -> int:
     orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
     orchestrator deploy --failed             what the last run left undone
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
-    from orchestrator.app.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
     return deploy_command(given)
 
@@ -125,7 +125,7 @@ _simulate = _option("--simulate", is_flag=True, help="With a dry run: predict ho
 @_cloud
 def plan(**given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""
-    from orchestrator.app.deploy import plan_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.deploy import plan_command  # noqa: PLC0415 - heavy imports only when needed
 
     return plan_command(given)
 
@@ -147,7 +147,7 @@ def run(**given: Any) -> int:
     orchestrator run to-python312 --status   the board: done, waiting, failed, skipped
     orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
-    from orchestrator.app.jobs import run_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.jobs import run_command  # noqa: PLC0415 - heavy imports only when needed
 
     return run_command(given)
 
@@ -163,7 +163,7 @@ def resume(**given: Any) -> int:
     Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
     done where it is still what the run was about.
     """
-    from orchestrator.app.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
 
     return resume_command(given)
 
@@ -173,7 +173,7 @@ def resume(**given: Any) -> int:
 @_output
 def jobs(config: Path, output: str) -> int:
     """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
-    from orchestrator.app.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
 
     return jobs_command(config, output, data)
 
@@ -183,7 +183,7 @@ def jobs(config: Path, output: str) -> int:
 @_output
 def validate(config: Path, output: str) -> int:
     """Check the manifest offline: every mistake at once, each with its line."""
-    from orchestrator.app.manifests import validate_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
 
     return validate_command(config, output, data)
 
@@ -191,7 +191,7 @@ def validate(config: Path, output: str) -> int:
 @cli.command()
 def schema() -> int:
     """Print the JSON Schema of deploy.toml, for editors."""
-    from orchestrator.app.manifests import schema_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.validate import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
     return schema_command(data)
 
@@ -202,7 +202,7 @@ def schema() -> int:
 @_output
 def runs(config: Path, state: Path | None, output: str) -> int:
     """List the runs that the journal knows, the newest first."""
-    from orchestrator.app.history import runs_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
 
     return runs_command(config, state, output, data)
 
@@ -215,7 +215,7 @@ def runs(config: Path, state: Path | None, output: str) -> int:
 @_option("--all", "everything", is_flag=True, help="Every function, however many.")
 def show(run: str, config: Path, state: Path | None, output: str, everything: bool) -> int:
     """Show RUN (an id, the beginning of one, or "last"): every function's outcome, and what failed in full."""
-    from orchestrator.app.history import show_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.runs import show_command  # noqa: PLC0415 - heavy imports only when needed
 
     return show_command(run, config, state, output, everything, data)
 
@@ -253,7 +253,7 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
 def sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
-    from orchestrator.app.serve import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
 
     return sandbox_command(given, data)
 

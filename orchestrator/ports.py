@@ -6,11 +6,14 @@ All of it is awaited through anyio, so the same engine runs on virtual time agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Protocol, TypeVar
 
-from orchestrator.events import Event
+from orchestrator.journal.events import Event
 from orchestrator.model import Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
+
+T = TypeVar("T")
 
 
 class Functions(Protocol):
@@ -123,3 +126,24 @@ class Clock(Protocol):
     """Wall-clock time in seconds since the epoch, for records; time spans come from anyio."""
 
     def __call__(self) -> float: ...
+
+
+class Reading(Protocol):
+    """What planning works with: the ports that answer questions. `cloud_id`: of all folders, None: asked for each.
+    `server_time`: the cloud's clock, as its last answer gave it.
+    """
+
+    @property
+    def functions(self) -> Functions: ...
+    @property
+    def directory(self) -> Directory: ...
+    @property
+    def packager(self) -> Packager: ...
+    @property
+    def cloud_id(self) -> str | None: ...
+    @property
+    def server_time(self) -> Callable[[], datetime | None]: ...
+
+    async def read(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that changes nothing, again where that is worth it."""
+        ...

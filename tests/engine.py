@@ -14,11 +14,12 @@ from typing import Any
 
 import anyio
 
-from orchestrator.app.binding import bind
+from orchestrator.engine.run import Result, execute
+from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
-from orchestrator.events import Event, UnitPlanned
-from orchestrator.have import Have
-from orchestrator.job import Wants
+from orchestrator.job.binding import bind
+from orchestrator.job.contract import Desired
+from orchestrator.journal.events import Event, UnitPlanned
 from orchestrator.manifest.load import load
 from orchestrator.model import (
     Failure,
@@ -33,29 +34,29 @@ from orchestrator.model import (
     Storage,
     Tree,
 )
+from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
-from orchestrator.pipeline.inventory import read_sources, resolve_names
-from orchestrator.pipeline.live import read_live
-from orchestrator.pipeline.outage import MAX_S, Outage
-from orchestrator.pipeline.run import Result, execute
-from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.world import World
-from orchestrator.plan.build import build
-from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.faults import Faults
-from orchestrator.sandbox.memory.objects import Objects
-from orchestrator.sandbox.memory.ports import (
+from orchestrator.planning.live import read_live
+from orchestrator.planning.names import resolve_names
+from orchestrator.planning.planner import build
+from orchestrator.planning.sources import read_sources
+from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.outage import MAX_S, Outage
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.adapters import (
     MemoryDirectory,
     MemoryFunctions,
     MemoryObjectStore,
     MemoryOperations,
     Wire,
 )
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Faults
+from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.virtual_time import run
-from orchestrator.stamp import forced_digest
+from orchestrator.version.stamp import forced_digest
 from tests.protobuf import parse_create_version
 
 EPOCH_S = 1_790_000_000.0  # virtual time starts here
@@ -177,7 +178,7 @@ class Bench:
         specs = self.load(manifest).functions
         forced = forced_digest(force) if force else ""
         return self.carry_out(
-            lambda _have: Wants(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile
+            lambda _have: Desired(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile
         )
 
     def run_job(self, manifest: str, name: str, *, adopt: bool = False, **given: str) -> dict[str, Outcome]:
@@ -186,9 +187,9 @@ class Bench:
         bound = bind(loaded, name, given, datetime.fromtimestamp(EPOCH_S, UTC))
         folders = bound.job.folders(loaded, bound.given)
 
-        def ask(have: Have) -> Wants:
-            self.wants = bound.job.wants(loaded, have, bound.given)
-            return self.wants
+        def ask(state: LiveState) -> Desired:
+            self.desired = bound.job.desired(loaded, state, bound.given)
+            return self.desired
 
         return self.carry_out(ask, {}, whole=folders, adopt=adopt)
 
@@ -200,7 +201,7 @@ class Bench:
 
     def carry_out(
         self,
-        ask: Callable[[Have], Wants],
+        ask: Callable[[LiveState], Desired],
         specs: Mapping[str, FunctionSpec],
         *,
         whole: Iterable[str] = (),
@@ -219,7 +220,7 @@ class Bench:
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(plan, self.have, world, self.emit, self.stop, rollout=rollout)
+                result = await execute(plan, self.live, world, self.emit, self.stop, rollout=rollout)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result
@@ -231,7 +232,7 @@ class Bench:
     async def planned(
         self,
         world: World,
-        ask: Callable[[Have], Wants],
+        ask: Callable[[LiveState], Desired],
         specs: Mapping[str, FunctionSpec],
         *,
         whole: Iterable[str] = (),
@@ -239,13 +240,13 @@ class Bench:
         adopt: bool = False,
     ) -> tuple[Plan, Rollout]:
         """Plan what is wanted of what is live, as the program does."""
-        self.have: Have = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
-        wants = ask(self.have)
-        resolved = await resolve_names(world, wants.specs)
+        self.live: LiveState = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+        desired = ask(self.live)
+        resolved = await resolve_names(world, desired.specs)
         read = await read_sources(world, resolved.specs)
-        failures = {key: Failure(why) for key, why in wants.failures.items()} | resolved.failures
-        self.plan: Plan = build(resolved.specs, self.have, read.prepared, failures, forced=forced, adopt=adopt)
-        return self.plan, wants.rollout
+        failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
+        self.plan: Plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=adopt)
+        return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:
         """Write down what is planned."""

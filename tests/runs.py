@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.events import (
+from orchestrator.journal.events import (
     BytesSent,
     Event,
     OperationAccepted,

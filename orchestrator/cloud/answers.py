@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import orjson
 from yarl import URL
 
-from orchestrator import decode
 from orchestrator.cloud.advice import advise
 from orchestrator.cloud.headers import poll_after_s, retry_after_s
 from orchestrator.cloud.text import excerpt, redacted
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Operation
+from orchestrator.model import Operation, decode
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from orchestrator.cloud.proxies import is_loopback
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, StartError
 from orchestrator.model import CloudAddress
-from orchestrator.pipeline.retry import patiently
+from orchestrator.resilience.retry import retry_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ async def connect(
         endpoints = await discover(transport, address.endpoint, overrides, patience_s=patience_s)
         tokens = token_source(environ, transport, endpoints)
         try:
-            await patiently(tokens.token, for_s=patience_s)
+            await retry_until(tokens.token, for_s=patience_s)
         except CloudError as error:
             raise StartError(
                 f"no IAM token from {tokens.origin}: {error.message}{facts(error)}", advice=tokens.advice

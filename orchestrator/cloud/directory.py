@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from orchestrator import decode
 from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, QUOTA_MANAGER, RESOURCE_MANAGER
 from orchestrator.cloud.http import HttpClient
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Quota
+from orchestrator.model import Quota, decode
 
 _SILENT = {Code.NOT_FOUND, Code.PERMISSION_DENIED}  # resource-manager does not tell
 

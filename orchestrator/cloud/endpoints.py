@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from orchestrator.cloud.failures import facts
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError, StartError
-from orchestrator.pipeline.retry import patiently
+from orchestrator.resilience.retry import retry_until
 
 FUNCTIONS = "serverless-functions"
 OPERATION = "operation"
@@ -80,7 +80,7 @@ async def discover(
     """
     endpoint = clean_endpoint(endpoint)
     try:
-        answer = await patiently(
+        answer = await retry_until(
             lambda: transport.request("GET", f"{endpoint}/endpoints", name="list endpoints"), for_s=patience_s
         )
     except CloudError as error:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from orchestrator import decode
 from orchestrator.cloud.answers import decoded, operation_of, unusable
 from orchestrator.cloud.endpoints import FUNCTIONS
 from orchestrator.cloud.http import HttpClient
-from orchestrator.model import Function, Operation, Version
+from orchestrator.model import Function, Operation, Version, decode
 
 _ROOT = "/functions/v1"
 

@@ -10,8 +10,8 @@ from orchestrator.cloud.endpoints import IAM, Endpoints
 from orchestrator.cloud.keys import AuthorizedKey, load_key
 from orchestrator.cloud.tokens import CachedToken, FixedToken, Issued, TokenSource
 from orchestrator.cloud.transport import Transport
-from orchestrator.decode import number, timestamp
 from orchestrator.errors import StartError
+from orchestrator.model.decode import number, timestamp
 
 METADATA_ADDRESS = "169.254.169.254"  # link-local: the same on every virtual machine and in every function
 _METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -11,8 +11,8 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError
-from orchestrator.event_json import to_dict
-from orchestrator.events import (
+from orchestrator.journal.event_json import to_dict
+from orchestrator.journal.events import (
     BytesSent,
     Event,
     LimitChanged,

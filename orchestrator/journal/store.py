@@ -18,8 +18,8 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.event_json import EVENTS, from_dict
-from orchestrator.events import (
+from orchestrator.journal.event_json import EVENTS, from_dict
+from orchestrator.journal.events import (
     SCHEMA,
     Event,
     RunEnded,
@@ -29,7 +29,7 @@ from orchestrator.journal.failures import damaged, translated
 from orchestrator.journal.folder import ADVICE, make_state_dir
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
 from orchestrator.journal.schema import MIGRATIONS, migrate, version_of
-from orchestrator.state import RunSummary
+from orchestrator.journal.state import RunSummary
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file

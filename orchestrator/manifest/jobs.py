@@ -41,7 +41,7 @@ def _breaches(table: JobTable) -> Iterator[tuple[str, str]]:
         if len(table.schedule.split()) != _CRON_FIELDS:
             yield "schedule", rule
         else:
-            from orchestrator.schedule import mistake  # noqa: PLC0415 - most manifests have no schedule
+            from orchestrator.manifest.schedule import mistake  # noqa: PLC0415 - most manifests have no schedule
 
             wrong = mistake(table.schedule)
             if wrong:

@@ -1,23 +1,6 @@
 """The frozen values that everything else speaks of, named as the API names them. No behaviour lives here."""
 
-from orchestrator.model.live import Function, Operation, OperationError, Package, Quota, StoredObject, Tree, Version
-from orchestrator.model.planned import (
-    Action,
-    Blocked,
-    Cancelled,
-    Deployed,
-    Failed,
-    Failure,
-    Fingerprint,
-    Outcome,
-    Plan,
-    Step,
-    Unchanged,
-    Unit,
-    Unknown,
-)
-from orchestrator.model.predicted import Bound, Prediction
-from orchestrator.model.wanted import (
+from orchestrator.model.declared import (
     AsyncInvocation,
     AsyncTarget,
     BucketPackage,
@@ -42,6 +25,23 @@ from orchestrator.model.wanted import (
     StorageMount,
     VersionCopy,
 )
+from orchestrator.model.live import Function, Operation, OperationError, Package, Quota, StoredObject, Tree, Version
+from orchestrator.model.planned import (
+    Action,
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Fingerprint,
+    Outcome,
+    Plan,
+    Step,
+    Unchanged,
+    Unit,
+    Unknown,
+)
+from orchestrator.model.predicted import Bound, Prediction
 
 __all__ = [
     "Action",

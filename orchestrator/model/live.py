@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.model.wanted import Json
+from orchestrator.model.declared import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from orchestrator.model.declared import FunctionSpec
 from orchestrator.model.live import Tree
-from orchestrator.model.wanted import FunctionSpec
 
 
 class Action(StrEnum):
@@ -31,7 +31,7 @@ class Step(StrEnum):
     CREATE = "create"  # createVersion, until it is accepted
     TAG = "tag"  # setTag, until it is accepted
     TRACK = "track"  # the Operation, until it is done
-    OBSERVE = "observe"  # reading back what is live
+    READ_BACK = "observe"  # reading back what is live
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.job import Standing
+from orchestrator.job.contract import JobStatus
+from orchestrator.journal.state import RunState
 from orchestrator.model import Blocked, Failed, Outcome, Unknown
 from orchestrator.report.columns import aligned
 from orchestrator.report.redact import redact
-from orchestrator.state import RunState
 
 _STATUSES = ("done", "waiting", "failed", "skipped")
 _HEAD = ("runtime", "folder", *_STATUSES)
 
 
-def standings(board: Iterable[Standing], last_run: RunState | None) -> tuple[Standing, ...]:
+def statuses(board: Iterable[JobStatus], last_run: RunState | None) -> tuple[JobStatus, ...]:
     """Lay the last run of the job over its board: what still waits because it failed there is "failed", with why."""
     units = last_run.units if last_run is not None else {}
     found = []
@@ -30,7 +30,7 @@ def standings(board: Iterable[Standing], last_run: RunState | None) -> tuple[Sta
     return tuple(found)
 
 
-def _after(standing: Standing, outcome: Outcome | None) -> Standing:
+def _after(standing: JobStatus, outcome: Outcome | None) -> JobStatus:
     if isinstance(outcome, Failed):
         return replace(standing, status="failed", note=redact(f"{outcome.step}: {outcome.failure.message}"))
     if isinstance(outcome, Blocked):
@@ -40,9 +40,9 @@ def _after(standing: Standing, outcome: Outcome | None) -> Standing:
     return standing
 
 
-def board_text(board: Iterable[Standing], last_run: RunState | None = None, *, width: int = 160) -> str:
+def board_text(board: Iterable[JobStatus], last_run: RunState | None = None, *, width: int = 160) -> str:
     """Show counts per runtime and folder, then what waits, failed, was skipped, or is done but not quite."""
-    rows = standings(board, last_run)
+    rows = statuses(board, last_run)
     if not rows:
         return "no function is or was on these runtimes"
     parts = [f"{len(rows)} function{'s' if len(rows) != 1 else ''}: {_told(rows)}", _counts(rows, width)]
@@ -56,12 +56,12 @@ def board_text(board: Iterable[Standing], last_run: RunState | None = None, *, w
     return "\n\n".join(parts)
 
 
-def _told(rows: Sequence[Standing]) -> str:
+def _told(rows: Sequence[JobStatus]) -> str:
     counts = Counter(row.status for row in rows)
     return ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
 
 
-def _counts(rows: Sequence[Standing], width: int) -> str:
+def _counts(rows: Sequence[JobStatus], width: int) -> str:
     table = [
         [runtime, folder_id, *(str(counts[status]) for status in _STATUSES)]
         for (runtime, folder_id), counts in _by_place(rows).items()
@@ -69,23 +69,23 @@ def _counts(rows: Sequence[Standing], width: int) -> str:
     return aligned(_HEAD, table, width=width, numbers=frozenset(_STATUSES))
 
 
-def _by_place(rows: Sequence[Standing]) -> Mapping[tuple[str, str], Counter[str]]:
+def _by_place(rows: Sequence[JobStatus]) -> Mapping[tuple[str, str], Counter[str]]:
     places: dict[tuple[str, str], Counter[str]] = {}
     for row in sorted(rows, key=lambda row: (row.runtime, row.folder_id)):
         places.setdefault((row.runtime, row.folder_id), Counter())[row.status] += 1
     return places
 
 
-def _section(title: str, rows: Sequence[Standing], width: int) -> str:
+def _section(title: str, rows: Sequence[JobStatus], width: int) -> str:
     noted = any(row.note for row in rows)
     head = [title, "runtime", "folder", *(["why"] if noted else [])]
     cells = [[row.key, row.runtime, row.folder_id, *([row.note] if noted else [])] for row in rows]
     return aligned(head, cells, width=width)
 
 
-def board_json(board: Iterable[Standing], last_run: RunState | None = None) -> dict[str, Any]:
+def board_json(board: Iterable[JobStatus], last_run: RunState | None = None) -> dict[str, Any]:
     """Give the board as JSON values: `run NAME --status --output json`."""
-    rows = standings(board, last_run)
+    rows = statuses(board, last_run)
     totals = Counter(row.status for row in rows)
     return {
         "totals": {status: totals[status] for status in _STATUSES},

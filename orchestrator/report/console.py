@@ -10,19 +10,19 @@ from typing import TextIO, cast
 
 import anyio
 
-from orchestrator.events import Event, RunEnded
+from orchestrator.journal.events import Event, RunEnded
+from orchestrator.journal.state import RunState, UnitState
 from orchestrator.model import Step
 from orchestrator.report.columns import one_line, pad, shorten
 from orchestrator.report.stream import Unbroken, is_terminal, may_colour
 from orchestrator.report.summary import counts, duration
-from orchestrator.state import RunState, UnitState
 
 _REFRESH_S = 0.25
 _LONGEST = 4  # running units named in the live region
 _DOING = {
     Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
     Step.FUNCTION: "creating the function", Step.CREATE: "creating the version", Step.TAG: "moving tags",
-    Step.TRACK: "operation running", Step.OBSERVE: "reading back",
+    Step.TRACK: "operation running", Step.READ_BACK: "reading back",
 }  # fmt: skip
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.event_json import outcome_name
+from orchestrator.journal.event_json import outcome_name
+from orchestrator.journal.state import UnitState
 from orchestrator.model import Blocked, Failed, Failure, Unknown
 from orchestrator.report.columns import harmless
 from orchestrator.report.redact import redact
-from orchestrator.state import UnitState
 
 NAMED_MAX = 10  # functions named in a group
 # What differs between equal errors: ids of the cloud (20 characters), UUIDs, hashes, numbers.

@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.errors import Exit
-from orchestrator.events import (
+from orchestrator.journal.events import (
     Event,
     LeaseLost,
     LeaseTaken,

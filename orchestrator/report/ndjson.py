@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from orchestrator.errors import StartError
-from orchestrator.event_json import outcome_name, to_dict
-from orchestrator.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
+from orchestrator.journal.event_json import outcome_name, to_dict
+from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.report.redact import Redactor
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.event_json import outcome_name, outcome_to_dict
+from orchestrator.journal.event_json import outcome_name, outcome_to_dict
+from orchestrator.journal.state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.redact import redact
-from orchestrator.state import UnitState
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
 

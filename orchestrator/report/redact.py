@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from orchestrator.events import (
+from orchestrator.journal.events import (
     Event,
     LeaseLost,
     OperationDone,

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.journal.state import RunState, RunSummary, UnitState
 from orchestrator.model import Step
 from orchestrator.report import groups
 from orchestrator.report.columns import aligned
 from orchestrator.report.records import NOT_ENDED, iso, name_of, record
 from orchestrator.report.redact import redact
-from orchestrator.state import RunState, RunSummary, UnitState
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
 SLOWEST = 20

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from anyio.from_thread import start_blocking_portal
 
+from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
 from tests.clouds import body
 from tests.e2e.harness import PROGRAM, Cloud, environment
 

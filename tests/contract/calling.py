@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import anyio
 
+from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
 from tests import protobuf
 from tests.clouds import FOLDER
 

@@ -13,11 +13,11 @@ import pytest
 from orchestrator.cloud.connect import connect
 from orchestrator.model import CloudAddress, Operation
 from orchestrator.ports import Directory, Functions, Operations
-from orchestrator.sandbox import virtual_time
+from orchestrator.prediction import virtual_time
+from orchestrator.sandbox.http.server import Options, open_sandbox
+from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.ports import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
-from orchestrator.sandbox.server import Options, open_sandbox
 from tests.clouds import START_S, body
 
 OPERATION_S = 0.2

@@ -26,10 +26,10 @@ from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.model import Package
 from orchestrator.ports import ObjectStore
+from orchestrator.sandbox.http.s3 import add_routes
+from orchestrator.sandbox.memory.adapters import MemoryObjectStore, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.objects import Objects
-from orchestrator.sandbox.memory.ports import MemoryObjectStore, Wire
-from orchestrator.sandbox.s3 import add_routes
 
 BUCKET = "deploy-packages"
 ACCESS_KEY = "YCAJEexampleexampleexample"

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
-from orchestrator.policy import Verdict, judge
+from orchestrator.resilience.policy import Verdict, judge
 from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, refusal, scripted
 
 CLOSE = "Connection: close"

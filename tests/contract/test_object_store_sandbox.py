@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
-from orchestrator.sandbox.sigv4 import SignatureError, SignedRequest, verify
+from orchestrator.sandbox.http.sigv4 import SignatureError, SignedRequest, verify
 from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, TOKEN, Service, package, sandbox
 
 TOKEN_HEADER = {"X-YaCloud-SubjectToken": TOKEN}

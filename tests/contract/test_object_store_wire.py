@@ -12,12 +12,12 @@ import pytest
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
-from orchestrator import policy
 from orchestrator.cloud.s3 import client as s3_client
 from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, PackageError, StartError
 from orchestrator.model import Package, StoredObject
+from orchestrator.resilience import policy
 from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, TOKEN, answer, package, scripted
 
 STORED = answer("200 OK", "", 'ETag: "0"', "x-amz-request-id: r1")

@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 from orchestrator.cloud.records import S3Records
+from orchestrator.coordination.file_records import FileRecords
 from orchestrator.errors import CloudError, JournalError
-from orchestrator.journal.claims import FileRecords
 from orchestrator.ports import Records
 from orchestrator.sandbox.memory.records import MemoryRecords
 from tests.contract.s3_servers import BUCKET, Service, sandbox

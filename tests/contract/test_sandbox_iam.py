@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from orchestrator.sandbox.server import Sandbox
+from orchestrator.sandbox.http.server import Sandbox
 from tests.clouds import FOLDER
 from tests.contract.calling import FUNCTIONS, Caller, serve
 

@@ -12,10 +12,10 @@ import pytest
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import CloudAddress
-from orchestrator.policy import is_rate
+from orchestrator.resilience.policy import is_rate
+from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.quotas import PER_FOLDER
-from orchestrator.sandbox.server import Options, open_sandbox
 from tests.clouds import FOLDER, body
 from tests.e2e.harness import run, running
 

@@ -15,16 +15,16 @@ from urllib.request import Request, urlopen
 import pytest
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.serve import read_seeds, run_server
-from orchestrator.sandbox.server import Options
+from orchestrator.sandbox.http.serve import read_seeds, run_server
+from orchestrator.sandbox.http.server import Options
 from tests.clouds import FOLDER
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.serve import run_server
-from orchestrator.sandbox.server import Options
+from orchestrator.sandbox.http.serve import run_server
+from orchestrator.sandbox.http.server import Options
 
 def announce(url):
     print(url, flush=True)
@@ -92,7 +92,7 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_belongs_to_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.sandbox.store._WAIT_S", 0.0)
+    monkeypatch.setattr("orchestrator.sandbox.http.store._WAIT_S", 0.0)
     with process(tmp_path), pytest.raises(StartError, match=r"sandbox\.db cannot be used: database is locked"):
         run_server(Options(state_dir=tmp_path), lambda _url: None)
 

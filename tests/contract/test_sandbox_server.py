@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from orchestrator.errors import StartError
+from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.faults import Trouble
-from orchestrator.sandbox.server import Options, open_sandbox
 from tests import protobuf
 from tests.clouds import body, zipped
 from tests.contract.calling import FUNCTIONS, VERSIONS, Caller, serve

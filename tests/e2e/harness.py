@@ -23,7 +23,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
+from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "orchestrator")

@@ -14,8 +14,8 @@ import pytest
 
 from orchestrator import cli
 from tests.e2e.harness import Project, run
-from tests.pure.test_manifest_mistakes import OF_A_FUNCTION, OF_A_SOURCE, WHOLE
-from tests.pure.test_manifest_tables import FUNCTION, HEAD, SOURCE
+from tests.unit.manifest.test_mistakes import OF_A_FUNCTION, OF_A_SOURCE, WHOLE
+from tests.unit.manifest.test_tables import FUNCTION, HEAD, SOURCE
 
 BAD = {
     "an unknown key": (FUNCTION + 'memry = "1GB"\n', "deploy.toml:10: functions.fun.memry: unknown key"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.job_files import find_job
+from orchestrator.job.files import find_job
 from tests.e2e.harness import ROOT, Cloud, Project, run
 
 DOCS = (ROOT / "docs" / "jobs.md").read_text("utf-8")
@@ -44,7 +44,7 @@ def test_a_job_that_breaks_is_said_with_its_line(cloud: Cloud, project: Project)
     (project.root / "jobs").mkdir()
     (project.root / "jobs" / "mine.py").write_text(
         "PARAMETERS = {}\n\n\ndef folders(manifest, given):\n    return [1 / 0]\n\n\n"
-        "def wants(manifest, have, given): ...\n"
+        "def desired(manifest, live, given): ...\n"
     )
     end = run(project.root, "run", "mine", "--yes", environ=cloud.environ())
     assert end.code == 2

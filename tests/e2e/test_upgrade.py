@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from orchestrator.copying import as_mount
+from orchestrator.sandbox.http.server import Sandbox
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.objects import Stored
-from orchestrator.sandbox.server import Sandbox
-from orchestrator.stamp import without_stamp
+from orchestrator.version.copy import as_mount
+from orchestrator.version.stamp import without_stamp
 from tests.e2e.harness import (
     BUCKET,
     RECORD,

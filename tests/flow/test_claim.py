@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
+from orchestrator.coordination.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
 from orchestrator.errors import CloudError, StartError
-from orchestrator.pipeline.locks.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
+from orchestrator.manifest.schedule import Schedule
+from orchestrator.prediction.virtual_time import run
 from orchestrator.sandbox.memory.records import MemoryRecords
-from orchestrator.sandbox.virtual_time import run
-from orchestrator.schedule import Schedule
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 HOURLY = Schedule("0 * * * *")

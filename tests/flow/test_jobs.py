@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from orchestrator.copying import settings_of
-from orchestrator.decode import version as decoded
-from orchestrator.job import JobError, Wants
+from orchestrator.job.contract import Desired, JobError
 from orchestrator.model import Action, BucketPackage, Rollout, Settings
-from orchestrator.stamp import read_stamp
+from orchestrator.model.decode import version as decoded
+from orchestrator.version.copy import settings_of
+from orchestrator.version.stamp import read_stamp
 from tests.builders import spec
 from tests.clouds import inline, zipped
 from tests.engine import BUCKET, Bench, sources
@@ -61,7 +61,7 @@ def test_an_upgrade_moves_what_is_old_and_nothing_else(tmp_path: Path) -> None:
         assert now.runtime == "python312"
         assert (now.environment, now.tags) == (was.environment, ("stable",))
     assert kinds(bench.run_job(UPGRADE, "up")) == {}
-    assert [standing.status for standing in bench.wants.board] == ["done"] * 4
+    assert [standing.status for standing in bench.desired.board] == ["done"] * 4
 
 
 def test_an_upgrade_goes_on_with_what_failed(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_declared_function_that_is_upgraded_stays_as_it_is_declared(tmp_path: 
     manifest = sources(tmp_path, 2).replace('"python312"', '"python39"')
     bench.deploy(manifest)
     assert kinds(bench.run_job(f"{manifest}\n{UPGRADE}", "up")) == {"Deployed": 2}
-    assert [warning for warning in bench.wants.warnings if "or the next deploy moves them back" in warning]
+    assert [warning for warning in bench.desired.warnings if "or the next deploy moves them back" in warning]
     # The code is known again: with the runtime changed in the file too, there is nothing left to do.
     assert kinds(bench.deploy(manifest.replace('"python39"', '"python312"'))) == {"Unchanged": 2}
 
@@ -158,9 +158,9 @@ def test_a_plan_that_was_carried_out_is_empty_when_it_is_made_again(
         f"f-{number}": spec(f"f-{number}", settings=one, code=BucketPackage(BUCKET, "f.zip"), create=True)
         for number, one in enumerate(given_settings)
     }
-    wants = Wants(specs, Rollout())
-    assert kinds(bench.carry_out(lambda _have: wants, specs)) == {"Deployed": len(specs)}
+    desired = Desired(specs, Rollout())
+    assert kinds(bench.carry_out(lambda _have: desired, specs)) == {"Deployed": len(specs)}
     sent = len(bench.functions.sent)
-    assert kinds(bench.carry_out(lambda _have: wants, specs)) == {"Unchanged": len(specs)}
+    assert kinds(bench.carry_out(lambda _have: desired, specs)) == {"Unchanged": len(specs)}
     assert {unit.action for unit in bench.plan.units} == {Action.UNCHANGED}
     assert len(bench.functions.sent) == sent

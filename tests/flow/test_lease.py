@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.coordination.lease import BEAT_S, DEAD_AFTER_S, GIVE_UP_S, Lease, Leases
+from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.errors import CloudError, LockHeldError, StartError
-from orchestrator.pipeline.locks.lease import BEAT_S, DEAD_AFTER_S, GIVE_UP_S, Lease, Leases
-from orchestrator.pipeline.locks.registry import Holder, Registry, decode, digest
-from orchestrator.pipeline.outage import Outage
-from orchestrator.pipeline.stop import StoppedError
+from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.outage import Outage
+from orchestrator.resilience.stop import StoppedError
 from orchestrator.sandbox.memory.records import MemoryRecords
-from orchestrator.sandbox.virtual_time import run
 
 KEY = "functions/leases.json"
 

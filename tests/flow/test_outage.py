@@ -9,16 +9,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator import policy
+from orchestrator.engine import verdicts
 from orchestrator.errors import CloudError, Code, Exit, InterruptedRunError
-from orchestrator.events import OperationAccepted, OutageBegan, OutageEnded, StepRetried
+from orchestrator.journal.events import OperationAccepted, OutageBegan, OutageEnded, StepRetried
 from orchestrator.model import Cancelled, Failed, Limits, Unknown
-from orchestrator.pipeline.outage import Outage
-from orchestrator.pipeline.retry import retried
-from orchestrator.pipeline.stop import Stop
+from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.outage import Outage
+from orchestrator.resilience.retry import retried
+from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fault, Faults, Rates, Trouble
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.virtual_time import run
 from tests.engine import Bench, sources
 from tests.flow.test_run import kinds
 
@@ -173,7 +173,7 @@ def test_a_cloud_that_hardly_answers_is_not_stormed(tmp_path: Path) -> None:
     outcomes = bench.deploy(manifest, meanwhile=not_well)
     assert "the cloud is not well: The service is currently unavailable" in bench.stop.reason
     assert kinds(outcomes)["Cancelled"]
-    assert policy.exit_code(outcomes.values(), interrupted=True) is Exit.INTERRUPTED
+    assert verdicts.exit_code(outcomes.values(), interrupted=True) is Exit.INTERRUPTED
     sent = bench.wire.calls["create function"] + bench.wire.calls["createVersion"]
     assert sent < 2 * 600 + 50 + 20
     bench.faults.rates = Rates()

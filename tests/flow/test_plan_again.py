@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from orchestrator.copying import settings_of
-from orchestrator.decode import version as decoded
 from orchestrator.model import Action, Settings
-from orchestrator.request import body
-from orchestrator.sandbox.memory.ports import Wire
+from orchestrator.model.decode import version as decoded
+from orchestrator.sandbox.memory.adapters import Wire
 from orchestrator.sandbox.memory.state import Record
+from orchestrator.version.body import body
+from orchestrator.version.copy import settings_of
 from tests.clouds import inline, zipped
 from tests.engine import BUCKET, Bench, InlinePackager, RecordingFunctions
 from tests.flow.test_run import kinds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from orchestrator.events import Event, OperationAccepted, UnitEnded, WaveStarted
+from orchestrator.journal.events import Event, OperationAccepted, UnitEnded, WaveStarted
 from orchestrator.model import Cancelled, Deployed, Rollout
 from orchestrator.sandbox.memory.faults import Faults
 from tests.engine import Bench, sources

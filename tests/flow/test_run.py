@@ -10,11 +10,11 @@ import anyio
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
+from orchestrator.journal.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Limits, Rollout, Step, Storage, Unchanged, Unknown
-from orchestrator.pipeline.stop import Stop
+from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
-from orchestrator.stamp import read_stamp
+from orchestrator.version.stamp import read_stamp
 from tests.engine import Bench, sources
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.model import Deployed, Storage
-from orchestrator.stamp import without_stamp
+from orchestrator.version.stamp import without_stamp
 from tests.engine import BUCKET, Bench
 from tests.protobuf import parse_version
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import anyio
 
-from orchestrator.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded
-from orchestrator.job import Wants
+from orchestrator.engine.run import execute
+from orchestrator.engine.settle import settle
+from orchestrator.engine.world import World
+from orchestrator.job.contract import Desired
+from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded
+from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Operation, Outcome, Rollout
-from orchestrator.pipeline.run import execute
-from orchestrator.pipeline.settle import settle
-from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.world import World
-from orchestrator.plan.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.adapters import MemoryOperations, Wire
 from orchestrator.sandbox.memory.faults import Fault
-from orchestrator.sandbox.memory.ports import MemoryOperations, Wire
-from orchestrator.sandbox.virtual_time import run
-from orchestrator.state import RunState, fold
 from tests.clouds import body
 from tests.engine import EPOCH_S, Bench, RecordingFunctions
 
@@ -183,14 +183,14 @@ class MortalBench(Bench):
             settled = await settle(world, self.emit, self.stop, accepted(left))
             rest = {key: spec for key, spec in specs.items() if key not in settled}
             plan, _ = await self.planned(
-                world, lambda _: Wants(rest, Rollout()), rest, forced=forced_of(left), adopt=True
+                world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=True
             )
             plan, done = still_meant(plan, left)
             self.announce(plan)
             settled |= done
             for key, outcome in settled.items():
                 self.emit(UnitEnded(0.0, key, outcome))
-            result = await execute(plan, self.have, world, self.emit, self.stop)
+            result = await execute(plan, self.live, world, self.emit, self.stop)
             outcomes.update({**result.outcomes, **settled})
             self.seconds = anyio.current_time() - started_at
 

@@ -11,14 +11,16 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator import policy, stamp
+from orchestrator.engine import calls as operate
+from orchestrator.engine import run, unit
+from orchestrator.engine.calls import Call, InFlight, Operator, StepFailedError
+from orchestrator.engine.quotas.slots import Slot, Slots
+from orchestrator.engine.tracking.tracker import Tracked, Tracker
+from orchestrator.engine.unit import Deployer
 from orchestrator.errors import CloudError
 from orchestrator.model import Failure, Operation, OperationError, Step
-from orchestrator.pipeline import operate, run, unit
-from orchestrator.pipeline.operate import Attempt, Call, Operator, StepFailedError
-from orchestrator.pipeline.quotas.slots import Slot, Slots
-from orchestrator.pipeline.tracking.track import Tracked, Tracker
-from orchestrator.pipeline.unit import Deployer
+from orchestrator.resilience import policy
+from orchestrator.version import stamp
 from tests.simulation.test_crash import live_through
 
 SEEDS_MAX = 150  # of the 500 that pass on the engine as it is
@@ -58,7 +60,7 @@ def free_the_slot_at_an_early_error(patch: pytest.MonkeyPatch) -> None:
 def write_the_intent_after_the_call(patch: pytest.MonkeyPatch) -> None:
     whole = Operator._send
 
-    async def send(self: Operator, call: Call, attempt: Attempt) -> Operation:
+    async def send(self: Operator, call: Call, attempt: InFlight) -> Operation:
         written: list[Any] = []
         found = await whole(replace(self, emit=written.append), call, attempt)
         for event in written:
@@ -71,7 +73,7 @@ def write_the_intent_after_the_call(patch: pytest.MonkeyPatch) -> None:
 def poll_before_the_operation_is_written(patch: pytest.MonkeyPatch) -> None:
     whole = Operator._accepted
 
-    async def accepted(self: Operator, call: Call, attempt: Attempt) -> Any:
+    async def accepted(self: Operator, call: Call, attempt: InFlight) -> Any:
         slot, operation = await whole(self, call, attempt)
         return slot, (await self.tracker.finished(operation)).operation
 
@@ -87,10 +89,10 @@ def say_failed_at_the_deadline(patch: pytest.MonkeyPatch) -> None:
 
 
 def read_nothing_back(patch: pytest.MonkeyPatch) -> None:
-    async def observe(*_: Any) -> dict[str, Any]:
+    async def read_back(*_: Any) -> dict[str, Any]:
         return {}
 
-    patch.setattr(run, "observe", observe)
+    patch.setattr(run, "observe", read_back)
 
 
 def repeat_an_old_failure_for_ever(patch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,15 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrator.engine.quotas.limit import GROWTH_CALLS
+from orchestrator.engine.verdicts import exit_code
 from orchestrator.errors import Exit
-from orchestrator.events import OperationAccepted, OperationDone, UnitEnded
+from orchestrator.journal.events import OperationAccepted, OperationDone, UnitEnded
+from orchestrator.journal.state import fold
 from orchestrator.model import Cancelled, Deployed, Failed, Fingerprint, Limits, Unchanged, Unknown
-from orchestrator.pipeline.quotas.limit import GROWTH_CALLS
-from orchestrator.pipeline.stop import Stop
-from orchestrator.policy import exit_code
+from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Faults, Rates
-from orchestrator.stamp import read_stamp
-from orchestrator.state import fold
+from orchestrator.version.stamp import read_stamp
 from tests.engine import Bench, sources
 
 SEEDS = range(60)

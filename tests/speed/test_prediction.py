@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.have import Have
+from orchestrator.engine.knowledge import Knowledge
+from orchestrator.engine.quotas.slots import LimitKey
+from orchestrator.engine.tracking.durations import Kind
 from orchestrator.model import (
     Action,
     BucketPackage,
@@ -21,13 +23,11 @@ from orchestrator.model import (
     Unit,
     VersionCopy,
 )
-from orchestrator.pipeline.knowledge import Knowledge
-from orchestrator.pipeline.quotas.slots import Scope
-from orchestrator.pipeline.tracking.durations import Kind
+from orchestrator.model.live_state import LiveState
+from orchestrator.prediction import predict as prediction
+from orchestrator.prediction.predict import predict
 from orchestrator.report.prediction import prediction_text
-from orchestrator.sandbox import prediction
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.prediction import predict
 from tests.speed.virtual import FAST, measure
 
 SETTINGS = Settings("python312", "index.handler", 128 << 20)
@@ -53,9 +53,9 @@ def known(lengths: list[float], kind: Kind = Kind.PLAIN) -> Knowledge:
     return knowledge
 
 
-def allowed(folder: int, cloud: int, *folders: str) -> dict[Scope, int]:
-    scopes = {Scope("folder", name): folder for name in folders or ("folder",)}
-    return {**scopes, Scope("cloud", "cloud"): cloud}
+def allowed(folder: int, cloud: int, *folders: str) -> dict[LimitKey, int]:
+    scopes = {LimitKey("folder", name): folder for name in folders or ("folder",)}
+    return {**scopes, LimitKey("cloud", "cloud"): cloud}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -
     first = measure(tmp_path / "1", 150, durations, limits=limits, quotas=quotas)
     found = predict(
         Plan(tuple(units(300))),
-        Have(clouds={"folder": "cloud"}),
+        LiveState(clouds={"folder": "cloud"}),
         limits,
         Rollout(),
         first.knowledge,
@@ -83,7 +83,7 @@ def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -
 def test_what_bounds_it_and_what_more_would_give() -> None:
     knowledge = known([2.0] * 50)
     found = predict(
-        Plan(tuple(units(300))), Have(clouds={"folder": "cloud"}), LIMITS, Rollout(), knowledge, allowed(15, 20)
+        Plan(tuple(units(300))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), knowledge, allowed(15, 20)
     )
     assert found.bound is not None
     assert (found.bound.what, found.bound.limit, round(found.bound.seconds)) == ("folder folder", 15, 40)
@@ -98,8 +98,8 @@ def test_what_bounds_it_and_what_more_would_give() -> None:
 
 def test_two_folders_are_bound_by_their_cloud() -> None:
     both = [*units(100, "one"), *units(100, "two")]
-    have = Have(clouds={"one": "cloud", "two": "cloud"})
-    found = predict(Plan(tuple(both)), have, LIMITS, Rollout(), known([2.0] * 50), allowed(15, 20, "one", "two"))
+    live = LiveState(clouds={"one": "cloud", "two": "cloud"})
+    found = predict(Plan(tuple(both)), live, LIMITS, Rollout(), known([2.0] * 50), allowed(15, 20, "one", "two"))
     assert found.bound is not None
     assert (found.bound.what, round(found.bound.seconds)) == ("cloud cloud", 20)
     assert found.raised is not None
@@ -108,57 +108,57 @@ def test_two_folders_are_bound_by_their_cloud() -> None:
 
 def test_a_slow_rate_and_one_long_operation_are_named() -> None:
     slow = replace(LIMITS, requests_per_second=2.0)
-    have = Have(clouds={"folder": "cloud"})
-    found = predict(Plan(tuple(units(100))), have, slow, Rollout(), known([0.5] * 9), allowed(15, 20))
+    live = LiveState(clouds={"folder": "cloud"})
+    found = predict(Plan(tuple(units(100))), live, slow, Rollout(), known([0.5] * 9), allowed(15, 20))
     assert found.bound is not None
     assert found.bound.what == "requests per second"
     assert "bound by 2 requests per second" in prediction_text(found)
-    one = predict(Plan(tuple(units(3))), have, LIMITS, Rollout(), known([9.0] * 9), allowed(15, 20))
+    one = predict(Plan(tuple(units(3))), live, LIMITS, Rollout(), known([9.0] * 9), allowed(15, 20))
     assert "bound by its longest Operation" in prediction_text(one)
     assert one.raised is None
 
 
 def test_kinds_take_what_they_took() -> None:
-    have, knowledge = Have(clouds={"folder": "cloud"}), known([0.2] * 20, Kind.COPY)
+    live, knowledge = LiveState(clouds={"folder": "cloud"}), known([0.2] * 20, Kind.COPY)
     for _ in range(20):
         knowledge.durations.add(Kind.PLAIN, 20.0)
     copies = Plan(tuple(units(15, action=Action.COPY)))
-    assert predict(copies, have, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds < 2
-    assert predict(Plan(tuple(units(15))), have, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds > 19
+    assert predict(copies, live, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds < 2
+    assert predict(Plan(tuple(units(15))), live, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds > 19
 
 
 def test_new_functions_waves_and_pauses_count() -> None:
-    have, knowledge = Have(clouds={"folder": "cloud"}), known([1.0] * 20)
+    live, knowledge = LiveState(clouds={"folder": "cloud"}), known([1.0] * 20)
     new = [replace(unit, function_id=None, base_version_id=None) for unit in units(10, action=Action.CREATE)]
     waves = Rollout(waves=(5, "100%"), pause_s=60.0)
-    assert predict(Plan(tuple(new)), have, LIMITS, waves, knowledge, allowed(15, 20)).seconds > 62
+    assert predict(Plan(tuple(new)), live, LIMITS, waves, knowledge, allowed(15, 20)).seconds > 62
 
 
 def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    have, knowledge = Have(clouds={"folder": "cloud"}), known([2.0] * 50)
+    live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 50)
     plan = Plan(tuple(units(400)))
-    whole = predict(plan, have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    whole = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 200)
-    sampled = predict(plan, have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    sampled = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert sampled.functions == 400
     assert sampled.seconds == pytest.approx(whole.seconds, rel=0.1)
     assert sampled.bound is not None
     assert sampled.bound.seconds == pytest.approx(2.0 * 400 / 15)
     unchanged = [replace(unit, action=Action.UNCHANGED) for unit in units(3)]
-    nothing = predict(Plan(tuple(unchanged)), have, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    nothing = predict(Plan(tuple(unchanged)), live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert prediction_text(nothing) == "simulated: nothing to do"
 
 
 def test_pauses_between_waves_count_once_however_many_functions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 60)
-    plan, have = Plan(tuple(units(600))), Have(clouds={"folder": "cloud"})
+    plan, live = Plan(tuple(units(600))), LiveState(clouds={"folder": "cloud"})
     waves = Rollout(waves=("50%", "100%"), pause_s=100.0)
-    found = predict(plan, have, LIMITS, waves, known([2.0] * 20), allowed(15, 20))
+    found = predict(plan, live, LIMITS, waves, known([2.0] * 20), allowed(15, 20))
     assert found.seconds == pytest.approx(100.0 + 2.0 * 600 / 15, rel=0.1)
 
 
 def test_a_guess_is_called_one() -> None:
     found = predict(
-        Plan(tuple(units(30))), Have(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
+        Plan(tuple(units(30))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
     )
     assert "guessed: no run has shown yet" in prediction_text(found)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.model import Version
+from orchestrator.sandbox.memory.adapters import MemoryFunctions
 from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.ports import MemoryFunctions
 from tests.speed.virtual import FAST, measure
 
 Lie = Callable[[list[tuple[Version, ...]], int], tuple[Version, ...]]

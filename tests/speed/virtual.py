@@ -10,15 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.knowledge import Knowledge
+from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
-from orchestrator.events import OperationAccepted, OperationDone, Requested, StepRetried
+from orchestrator.journal.events import OperationAccepted, OperationDone, Requested, StepRetried
 from orchestrator.model import Deployed, Limits
-from orchestrator.pipeline.knowledge import Knowledge
-from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.world import World
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.adapters import MemoryDirectory, Wire
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.ports import MemoryDirectory, Wire
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.benchmarks.speed.frontier import bound_s, makespan_s
 from tests.engine import BUCKET, Bench

@@ -17,22 +17,22 @@ import anyio
 
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.storage import S3ObjectStore
-from orchestrator.events import RunStarted
+from orchestrator.engine.bus import Bus
+from orchestrator.engine.knowledge import from_json
+from orchestrator.engine.run import execute
+from orchestrator.engine.world import World
+from orchestrator.journal.events import RunStarted
+from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, Deployed, Limits, Storage
 from orchestrator.package.packager import ZipPackager
-from orchestrator.pipeline.bus import Bus
-from orchestrator.pipeline.inventory import read_sources
-from orchestrator.pipeline.knowledge import from_json
-from orchestrator.pipeline.live import read_live
-from orchestrator.pipeline.run import execute
-from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.world import World
-from orchestrator.plan.build import build
+from orchestrator.planning.live import read_live
+from orchestrator.planning.planner import build
+from orchestrator.planning.sources import read_sources
 from orchestrator.report.logs import configure
-from orchestrator.stamp import forced_digest
-from orchestrator.state import RunState
+from orchestrator.resilience.stop import Stop
+from orchestrator.version.stamp import forced_digest
 from tests.benchmarks.speed.strategies import OURS, STRATEGIES, Body, Counted
 
 
@@ -109,9 +109,9 @@ async def _ours(
         knowledge=from_json(task.get("knowledge") or {}),
     )
     specs = manifest.functions
-    have = await read_live(world, specs.values())
+    state = await read_live(world, specs.values())
     sources = await read_sources(world, specs)
-    plan = build(specs, have, sources.prepared, {}, forced=forced_digest(str(random.Random().random())), adopt=True)
+    plan = build(specs, state, sources.prepared, {}, forced=forced_digest(str(random.Random().random())), adopt=True)
     counted.calls.clear()
     with open_store(root / f"state{os.getpid()}") as journal:
         started = RunStarted(time.time(), "benchmark", "deploy", task["endpoint"], "", len(specs), "0")
@@ -119,7 +119,7 @@ async def _ours(
         planning_bytes, planned_bytes = resident_bytes("VmHWM"), resident_bytes("VmRSS")
         _forget_peak()
         before = time.process_time()
-        result = await execute(plan, have, world, bus, Stop())
+        result = await execute(plan, state, world, bus, Stop())
         cpu_s = time.process_time() - before
     assert all(isinstance(outcome, Deployed) for outcome in result.outcomes.values())
     own = {"planning_bytes": planning_bytes, "grown_bytes": resident_bytes("VmHWM") - planned_bytes}

@@ -16,10 +16,10 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
+from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
+from orchestrator.sandbox.http.store import Store
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.server import Options, Sandbox, open_sandbox
-from orchestrator.sandbox.store import Store
 from tests.clouds import body
 from tests.e2e.harness import environment
 

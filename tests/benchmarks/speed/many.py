@@ -11,15 +11,15 @@ import time
 from typing import Any
 from unittest.mock import patch
 
-from orchestrator.have import Have
+from orchestrator.engine.bus import Emit
+from orchestrator.engine.run import Result, execute
+from orchestrator.engine.world import World
 from orchestrator.model import BucketPackage, Plan, Rollout, Unit
-from orchestrator.pipeline.bus import Emit
-from orchestrator.pipeline.run import Result, execute
-from orchestrator.pipeline.stop import Stop
-from orchestrator.pipeline.world import World
+from orchestrator.model.live_state import LiveState
+from orchestrator.prediction import predict as prediction
 from orchestrator.report.logs import configure
-from orchestrator.sandbox import prediction
-from orchestrator.sandbox.memory.ports import MemoryFunctions
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.adapters import MemoryFunctions
 from tests.benchmarks.speed.client import resident_bytes
 from tests.speed.test_prediction import LIMITS, allowed, known, units
 
@@ -33,12 +33,12 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     async def measured(
-        plan: Plan, have: Have, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _ROLLOUT
+        plan: Plan, live: LiveState, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _ROLLOUT
     ) -> Result:
         before, began = resident_bytes("VmRSS"), time.process_time()
         result = Result({})
         if engine:
-            result = await execute(plan, have, world, emit, stop, rollout=rollout)
+            result = await execute(plan, live, world, emit, stop, rollout=rollout)
         else:
             assert isinstance(world.functions, MemoryFunctions)
             for unit in plan.units:
@@ -49,9 +49,9 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
         return result
 
     names = [f"folder{number}" for number in range(FOLDERS)]
-    have = Have(clouds=dict.fromkeys(names, "cloud"))
+    live = LiveState(clouds=dict.fromkeys(names, "cloud"))
     todo = [unit for name in names for unit in units(functions // FOLDERS, name)]
-    simulation = prediction.Simulation(todo, have, LIMITS, Rollout(), known(_LENGTHS_S))
+    simulation = prediction.Simulation(todo, live, LIMITS, Rollout(), known(_LENGTHS_S))
     with patch.object(prediction, "execute", measured):
         found["virtual_s"] = simulation.run(1, allowed(SLOTS, SLOTS, *names)).seconds
     return found

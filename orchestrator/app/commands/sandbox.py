@@ -1,0 +1,88 @@
+"""`sandbox`: the embedded cloud served alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from orchestrator.app.session.options import SANDBOX_FOLDER, seconds, state_dir_of
+from orchestrator.errors import Exit, UsageError
+from orchestrator.sandbox.http.serve import run_server
+from orchestrator.sandbox.http.server import Options
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import STORM, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
+
+T = TypeVar("T")
+
+
+def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> int:
+    """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
+    options = Options(
+        port=given["port"],
+        state_dir=state_dir_of(given["config"], given["state"]) / "sandbox",
+        latency_s=seconds("--latency", given["latency"]),
+        durations=_read("--durations", Durations.parse, given["durations"]),
+        faults=Faults() if given["faults"] is None else Faults(STORM, seed=given["faults"]),
+        quotas=replace(Quotas(), **_read("--quota", Quotas.parse, given["quotas"])),
+        settings=_settings(given),
+        buckets=given["buckets"],
+        record=given["record"],
+    )
+    by_a_person = not given["until_stdin_closes"]
+
+    def announce(url: str) -> None:
+        echo(url)
+        if by_a_person:
+            echo(_how_to_use(url, options))
+
+    run_server(options, announce, until_stdin_closes=given["until_stdin_closes"])
+    return Exit.DONE
+
+
+def _how_to_use(url: str, options: Options) -> str:
+    """Write what another terminal needs, ready to be pasted."""
+    key_file = shlex.quote(str((options.state_dir or Path()).absolute() / "key.json"))
+    buckets = ", ".join(options.buckets) or "none (--bucket NAME makes one)"
+    return (
+        f"to deploy to it, elsewhere:\n"
+        f"  export YC_FOLDER_ID={SANDBOX_FOLDER} YC_SERVICE_ACCOUNT_KEY_FILE={key_file}\n"
+        f"  orchestrator deploy --endpoint {url}\n"
+        f"buckets: {buckets}; stop it with Ctrl-C"
+    )
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    creating = given["creating"]
+    share = creating.removesuffix("%") if creating.endswith("%") else ""
+    if share and not (share.isdecimal() and int(share) <= 100):
+        raise UsageError(f"{creating!r} is no share of the versions", advice="mend --creating, such as 80%")
+    delayed = creating not in ("hidden", "visible") and not share
+    return Settings(
+        creating_visible=creating != "hidden",
+        creating_after_s=seconds("--creating", creating) if delayed else 0.0,
+        creating_share=int(share) / 100 if share else 1.0,
+        quota_manager=not given["no_quota_manager"],
+        quota_details=not given["no_quota_details"],
+        quota_changes=_read("--quota-at", _changes, given["quota_changes"]),
+        poll_interval_s=given["poll_interval"],
+    )
+
+
+def _changes(texts: Iterable[str]) -> tuple[tuple[float, Mapping[str, int]], ...]:
+    found = []
+    for text in texts:
+        after, _, quota = text.partition(":")
+        found.append((seconds("--quota-at", after), Quotas.parse([quota])))
+    return tuple(found)
+
+
+def _read(option: str, parse: Callable[[Any], T], value: Any) -> T:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UsageError(str(error), advice=f"mend {option}") from error

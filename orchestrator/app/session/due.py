@@ -1,0 +1,86 @@
+"""`run NAME --due`: a due time claimed, run, and given up again as it ended."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import anyio
+
+from orchestrator.app.session import output
+from orchestrator.app.session.leasing import bucket_records
+from orchestrator.app.session.session import Session
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, claim
+from orchestrator.coordination.file_records import FileRecords
+from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
+from orchestrator.job.binding import Binding, timezone_of
+from orchestrator.manifest.schedule import Schedule
+from orchestrator.model import JobSpec
+from orchestrator.ports import Records
+from orchestrator.resilience.groups import ungrouped
+
+_DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}  # what failed is not tried again before it is due again
+
+
+def schedule_of(spec: JobSpec) -> Schedule | None:
+    """Give the schedule of [jobs.NAME], None where it has none."""
+    expression = spec.parameters.get("schedule")
+    return Schedule(str(expression), timezone_of(spec)) if expression else None
+
+
+async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[int]]) -> int:
+    """Run `work`, given what sets this due time's forced versions apart, if a due time can be claimed.
+
+    Ended in full (exit 0, 1, 5) the due time is done; otherwise the next call takes it up.
+    """
+    schedule = schedule_of(binding.spec)
+    if schedule is None:
+        raise UsageError(
+            f'job "{binding.name}" has no schedule',
+            advice=f'add schedule = "0 3 * * *" at {binding.spec.place.file}:{binding.spec.place.line}',
+        )
+    records, prefix = _records(session)
+    folder_id = session.request.manifest.cloud.folder_id or "any-folder"
+    key = f"{prefix}claims/{folder_id}/{binding.name}.json"
+    job = DueJob(binding.name, schedule, key, session.run_id, socket.gethostname())
+    try:
+        with session.stop.interruptible():
+            found = await claim(records, job, lambda: datetime.now(UTC), session.world.rng, output.say)
+    except CloudError as error:
+        raise StartError(
+            f"the record of due times {key} cannot be used: {output.with_facts(error)}",
+            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+        ) from error
+    if isinstance(found, NotDue):
+        output.mention(found.reason)
+        return Exit.DONE
+    output.say(f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}')
+    return await _kept(session, found, work)
+
+
+async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[int]]) -> int:
+    code: int = Exit.INTERRUPTED
+    try:
+        with ungrouped(OrchestratorError):
+            async with anyio.create_task_group() as group:
+                group.start_soon(held.keep, session.stop.request)
+                code = await work(held.key)
+                group.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            try:
+                await held.end(done=code in _DONE)
+            except OrchestratorError as error:
+                output.warn(f"the claim could not be given up, so another machine waits for a minute: {error.message}")
+    return code
+
+
+def _records(session: Session) -> tuple[Records, str]:
+    records = bucket_records(session)
+    if records is not None:
+        return records, session.world.storage.prefix
+    output.mention(
+        "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+    )
+    return FileRecords(session.request.state_dir), ""

@@ -1,0 +1,141 @@
+"""The lease of a run on its functions, where a bucket makes one possible, and what else lies in that bucket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from orchestrator.app.session import output
+from orchestrator.app.session.session import Session
+from orchestrator.cloud.records import S3Records
+from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.coordination.lease import Lease, Leases
+from orchestrator.coordination.local_lock import owner_of
+from orchestrator.coordination.registry import NOT_LOOKED, Registry
+from orchestrator.errors import CloudError, OrchestratorError, StartError
+from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
+from orchestrator.model import Action, Plan
+from orchestrator.resilience.groups import ungrouped
+from orchestrator.resilience.stop import StoppedError
+
+_END_S = 3.0  # for giving a lease up: a machine that is to go down kills us after ten
+
+
+def bucket_records(session: Session) -> S3Records | None:
+    """Give the records in the bucket for packages, None where there is no bucket."""
+    world = session.world
+    if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
+        return S3Records(world.store, world.storage.bucket)
+    return None
+
+
+def leases_of(session: Session) -> Leases | None:
+    """Open the registry of leases; without a bucket only the lock of the state folder keeps runs apart."""
+    records, world = bucket_records(session), session.world
+    if records is None:
+        return None
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return Leases(
+        records=records,
+        key=f"{world.storage.prefix}leases.json",
+        run_id=session.run_id,
+        owner=owner_of(session.request.state_dir),
+        who=f"`{command}`, process {os.getpid()} on {socket.gethostname()}",
+        boottime=_boottime,
+        clock=world.clock,
+        rng=world.rng,
+        outage=world.outage,
+        say=output.say,
+    )
+
+
+def _boottime() -> float:
+    # macOS has no CLOCK_BOOTTIME, but its CLOCK_MONOTONIC goes on while the machine sleeps.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+async def look(leases: Leases | None) -> Registry:
+    """See who holds what, before what is live is read."""
+    try:
+        return await leases.look() if leases is not None else Registry()
+    except CloudError:  # a refused token is best told by the API; the lease itself will tell of the rest
+        return NOT_LOOKED
+
+
+def to_change(plan: Plan) -> dict[str, str]:
+    """Give the functions for which a plan does something: `folder/name` by key."""
+    return {
+        unit.key: f"{unit.spec.folder_id}/{unit.spec.name}"
+        for unit in plan.units
+        if unit.action not in (Action.UNCHANGED, Action.BLOCKED)
+    }
+
+
+@asynccontextmanager
+async def leased(
+    session: Session, leases: Leases | None, functions: Mapping[str, str], looked: Registry
+) -> AsyncIterator[Lease | None]:
+    """Hold a lease on these functions. None: there is nothing to hold, or no bucket to hold it in.
+
+    Raises `LockHeldError`, `StartError`.
+    """
+    if leases is None or not functions:
+        yield None
+        return
+    try:
+        with session.stop.interruptible():
+            timeout_s = session.request.options.lock_timeout_s
+            lease = await leases.acquire(functions, looked=looked, timeout_s=timeout_s)
+    except CloudError as error:
+        raise StartError(
+            f"the leases in {leases.key} cannot be used: {output.with_facts(error)}",
+            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+        ) from error
+    lease.lost = session.stop.request
+    try:
+        with ungrouped(OrchestratorError), ungrouped(StoppedError):
+            async with anyio.create_task_group() as group:
+                group.start_soon(lease.keep)
+                yield lease
+                group.cancel_scope.cancel()
+    finally:
+        await _end(lease)
+
+
+async def _end(lease: Lease) -> None:
+    with anyio.move_on_after(_END_S, shield=True) as scope:
+        try:
+            await lease.end()
+        except OrchestratorError as error:
+            output.warn(f"the lease could not be given up, so other machines wait for half a minute: {error.message}")
+    if scope.cancelled_caught:
+        output.warn(f"the lease could not be given up within {_END_S:.0f} s, so other machines wait for half a minute")
+
+
+def guarded(session: Session, lease: Lease | None) -> Session:
+    """Let nothing be asked of the cloud any more once the lease is lost."""
+    return session if lease is None else replace(session, world=replace(session.world, guard=lease.check))
+
+
+def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[Event], None]) -> None:
+    """Write down that the lease is held, and once it is lost."""
+    if lease is None:
+        return
+    clock, stop = session.world.clock, session.stop
+
+    def lost(why: str) -> None:
+        if not stop.reason:
+            emit(LeaseLost(clock(), why))
+            output.warn(why)
+        stop.request(why)
+
+    lease.lost = lost
+    emit(LeaseTaken(clock(), lease.fencing, functions))

@@ -1,0 +1,173 @@
+"""From what is asked for to a plan: reading what is live, what a job wants, and what the sources hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio import to_thread
+
+from orchestrator.app.session import output
+from orchestrator.app.session.selecting import last_run, unsuccessful
+from orchestrator.app.session.session import Request, Session, check_bucket
+from orchestrator.engine.knowledge import find_limits
+from orchestrator.errors import CloudError, StartError, UsageError
+from orchestrator.job.binding import Binding
+from orchestrator.job.contract import Desired
+from orchestrator.journal.state import RunState, UnitState
+from orchestrator.manifest.suggest import did_you_mean
+from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
+from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
+from orchestrator.planning.live import read_live
+from orchestrator.planning.names import resolve_names
+from orchestrator.planning.planner import build
+from orchestrator.planning.resume import forced_of
+from orchestrator.planning.selection import choose, expanded, select
+from orchestrator.planning.sources import Sources, read_sources
+from orchestrator.prediction.predict import predict
+from orchestrator.report.stdout import counted
+from orchestrator.version.stamp import forced_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made of."""
+
+    plan: Plan
+    live: LiveState
+    sources: Sources
+    rollout: Rollout
+
+
+def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
+    """Choose the functions of the manifest that the options name. Raises `UsageError`, `JournalError`."""
+    options, manifest = request.options, request.manifest
+    specs = select(manifest, expanded(options.patterns), options.labels)
+    if not options.failed:
+        return specs
+    return _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
+
+
+def _only(specs: Mapping[str, FunctionSpec], keys: Iterable[str], of: str) -> dict[str, FunctionSpec]:
+    wanted = frozenset(keys)
+    lost = sorted(wanted - specs.keys())
+    found = {key: spec for key, spec in specs.items() if key in wanted}
+    if not found:
+        raise UsageError("no function is selected", advice=f"what failed is not in {of}: {', '.join(lost[:5])}")
+    return found
+
+
+async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
+    """Plan what the manifest declares."""
+    options = session.request.options
+    live, desired = await read_specs(session, specs)
+    forced = forced_digest(options.run_key or session.run_id) if options.force else ""
+    if options.failed and not forced:
+        forced = forced_of(_left_by(last_run(session.request.state_dir, session.endpoint)))
+    planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
+    await _doubt_runtimes(session, planned)
+    return planned
+
+
+async def _doubt_runtimes(session: Session, planned: Planned) -> None:
+    """Warn of runtimes that the cloud does not list. It is asked only where some are new to what is live."""
+    live = {version.raw.get("runtime") for version in planned.live.versions.values()}
+    new: dict[str, list[FunctionSpec]] = {}
+    for unit in planned.plan.units:
+        if unit.action in (Action.CREATE, Action.VERSION) and unit.spec.settings.runtime not in live:
+            new.setdefault(unit.spec.settings.runtime, []).append(unit.spec)
+    known: tuple[str, ...] = ()
+    if new:
+        with suppress(CloudError):  # the deploy itself will tell
+            known = await session.world.read(session.world.functions.list_runtimes)
+    for runtime, specs in new.items():
+        if known and runtime not in known:
+            place, more = specs[0].place, f" and {counted(len(specs) - 1, 'other')}" if len(specs) > 1 else ""
+            output.warn(
+                f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {specs[0].key}{more} would"
+                f" get{did_you_mean(runtime, known)}"
+            )
+
+
+def _left_by(run: RunState | None) -> dict[str, UnitState]:
+    """Give the units that `--failed` is about: where their run was forced, what they lack is a forced version."""
+    return {key: run.units[key] for key in unsuccessful(run)} if run is not None else {}
+
+
+async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[LiveState, Desired]:
+    """Read what is live of functions of the manifest."""
+    output.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
+    session.hide(specs.values())
+    return await _live(session, specs.values()), Desired(specs, session.request.manifest.rollout)
+
+
+async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, Desired]:
+    """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
+    manifest = session.request.manifest
+    folders = binding.job.folders(manifest, binding.given)
+    output.mention(f"reading what is live in {counted(len(folders), 'folder')}")
+    session.hide(manifest.functions.values())
+    live = await _live(session, (), whole=folders, runtimes=True)
+    desired = binding.job.desired(manifest, live, binding.given)
+    for warning in desired.warnings:
+        output.warn(warning)
+    session.hide(desired.specs.values())
+    return live, desired
+
+
+async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> Planned:
+    """Plan what a job wants, or that part of it which the options select."""
+    options = session.request.options
+    live, desired = await job_desires(session, binding)
+    specs, of = desired.specs, f'what job "{binding.name}" has to do'
+    if options.patterns or options.labels:
+        specs = choose(specs, expanded(options.patterns), options.labels, of=of)
+    if options.failed:
+        specs = _only(specs, unsuccessful(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
+    forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
+    return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=options.adopt)
+
+
+async def _live(
+    session: Session, specs: Iterable[FunctionSpec], *, whole: Iterable[str] = (), runtimes: bool = False
+) -> LiveState:
+    try:
+        live = await read_live(session.world, specs, whole=whole, runtimes=runtimes)
+    except CloudError as error:
+        raise StartError(
+            f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"
+        ) from error
+    homeless = sorted(folder_id for folder_id, cloud_id in live.clouds.items() if cloud_id == UNKNOWN_CLOUD)
+    if len(homeless) > 1:
+        output.warn(
+            f"nobody tells which cloud the folders {', '.join(homeless)} are in: they share the operation slots of one;"
+            " set YC_CLOUD_ID where that is so, or give the account resource-manager.viewer"
+        )
+    return live
+
+
+async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: bool) -> Planned:
+    """Plan what is wanted. `forced`, `adopt`: see `plan.build`."""
+    world = session.world
+    if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
+        await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
+    try:
+        resolved = await resolve_names(world, desired.specs)
+    except CloudError as error:
+        raise StartError(f"names cannot be resolved: {output.with_facts(error)}", advice=error.advice) from error
+    sources = await read_sources(world, resolved.specs)
+    failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
+    plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt)
+    return Planned(plan, live, sources, desired.rollout)
+
+
+async def predicted(session: Session, planned: Planned) -> Prediction:
+    """Predict how long a plan will take. The clock of the simulation is its own, and so is its event loop's thread."""
+    output.mention("simulating the plan")
+    world = session.world
+    limits = await find_limits(world.directory, planned.live.clouds, world.limits, world.knowledge)
+    allowed = {scope: limit.allowed for scope, limit in limits.items()}
+    simulated = partial(predict, planned.plan, planned.live, world.limits, planned.rollout, world.knowledge, allowed)
+    return await to_thread.run_sync(simulated)

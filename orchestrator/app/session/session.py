@@ -1,0 +1,142 @@
+"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.app.session import output
+from orchestrator.app.session.options import RunOptions, address_of, sandbox_environ, state_dir_of, storage_of
+from orchestrator.app.session.sandbox_process import sandbox
+from orchestrator.app.session.selecting import SANDBOX
+from orchestrator.cloud.connect import Connection, connect
+from orchestrator.cloud.s3.static_keys import static_keys
+from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.coordination.local_lock import lock
+from orchestrator.engine.knowledge import Knowledge, from_json
+from orchestrator.engine.world import World
+from orchestrator.errors import CloudError, JournalError, StartError
+from orchestrator.journal.store import open_store
+from orchestrator.manifest.load import load
+from orchestrator.model import CloudAddress, FunctionSpec, Manifest
+from orchestrator.package.packager import ZipPackager
+from orchestrator.report.redact import Redactor
+from orchestrator.resilience.outage import Outage
+from orchestrator.resilience.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: the options and the manifest."""
+
+    options: RunOptions
+    environ: Mapping[str, str]
+    state_dir: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one run works with."""
+
+    request: Request
+    connection: Connection
+    world: World
+    stop: Stop
+    run_id: str
+    redactor: Redactor
+    endpoint: str  # as the journal remembers it: "sandbox", or the installation's
+
+    def hide(self, specs: Iterable[FunctionSpec]) -> None:
+        """Let the values of these functions' environments show up nowhere, even where the cloud repeats them."""
+        for spec in specs:
+            for value in spec.settings.environment.values():
+                self.redactor.add(value)
+
+
+def read_request(options: RunOptions, environ: Mapping[str, str]) -> Request:
+    """Read the manifest and say its warnings. Raises `ManifestError`: nothing has been opened yet."""
+    state_dir = state_dir_of(options.config, options.state_dir)
+    if options.sandbox:
+        environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
+    manifest = load(options.config, environ)
+    for warning in manifest.warnings:
+        output.warn(warning)
+    return Request(options, environ, state_dir, manifest)
+
+
+async def hold_lock(stack: AsyncExitStack, request: Request) -> None:
+    """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
+    await stack.enter_async_context(lock(request.state_dir, timeout_s=request.options.lock_timeout_s))
+
+
+async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, redactor: Redactor) -> Session:
+    """Connect, and say what the connection warns of. With --sandbox the lock is held. Raises `StartError`."""
+    options, manifest, state_dir = request.options, request.manifest, request.state_dir
+    address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
+    if options.sandbox:
+        served = await stack.enter_async_context(sandbox(state_dir, [storage.bucket] if storage.bucket else []))
+        address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
+    connection = await stack.enter_async_context(
+        connect(address, request.environ, version=__version__, patience_s=options.start_timeout_s)
+    )
+    for warning in connection.warnings:
+        output.warn(warning)
+    packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
+    store = None
+    if storage.bucket is not None:
+        store = await stack.enter_async_context(_store(connection, request.environ))
+    world = World(
+        functions=connection.functions,
+        operations=connection.operations,
+        directory=connection.directory,
+        store=store,
+        packager=packager,
+        clock=time.time,
+        server_time=connection.client.server_time,
+        rng=random.Random(),
+        storage=storage,
+        limits=manifest.limits,
+        cloud_id=address.cloud_id,
+        outage=Outage(options.max_outage_s),
+    )
+    endpoint = SANDBOX if options.sandbox else connection.endpoint
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    world = replace(world, knowledge=_knowledge(state_dir, endpoint))
+    return Session(request, connection, world, stop, run_id, redactor, endpoint)
+
+
+def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            return from_json(store.knowledge(endpoint))
+    except JournalError:  # which is told where the journal is needed
+        return Knowledge()
+
+
+def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
+    keys = static_keys(environ)
+    return S3ObjectStore(
+        connection.storage_endpoint,
+        credentials=keys,
+        token=None if keys else connection.token,
+        renew=None if keys else connection.renew,
+        environ=environ,
+    )
+
+
+async def check_bucket(world: World) -> None:
+    """See whether the bucket for packages may be used, where there is one. Raises `StartError`."""
+    if world.store is None or world.storage.bucket is None:
+        return
+    try:
+        await world.store.check(world.storage.bucket)
+    except CloudError as error:
+        raise StartError(error.message, advice=error.advice) from error

@@ -1,0 +1,110 @@
+"""What runs learn of a cloud and keep for the next one: its quotas, its request rate, how long its Operations take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.engine.quotas.limit import Limit
+from orchestrator.engine.quotas.pace import Pace
+from orchestrator.engine.quotas.slots import LimitKey, Slots
+from orchestrator.engine.tracking.durations import Kind, Learned
+from orchestrator.errors import CloudError
+from orchestrator.model import Limits, Quota
+from orchestrator.model.live_state import UNKNOWN_CLOUD
+from orchestrator.ports import Directory
+
+_DIGITS = 3
+_CALLS = 50  # over which the time of a call is averaged
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What is known of one installation. `limits`: of a folder or cloud, how many Operations it admitted, and how many
+    it refused (None: it never did).
+    """
+
+    limits: dict[LimitKey, tuple[int, int | None]] = field(default_factory=dict)
+    requests_per_second: float | None = None
+    call_s: float | None = None  # how long createVersion takes to be answered, on average
+    told: dict[LimitKey, int] = field(default_factory=dict)  # what is certain; never kept
+    durations: Learned = field(default_factory=Learned)
+
+    def answered(self, seconds: float) -> None:
+        """Learn from a call that was answered."""
+        self.call_s = seconds if self.call_s is None else self.call_s + (seconds - self.call_s) / _CALLS
+
+    def learn(self, slots: Slots, pace: Pace) -> None:
+        """Take over what a run has found out. What others took for a while says nothing of the quota."""
+        for scope, limit in slots.limits.items():
+            if not limit.known and not limit.shared:
+                self.limits[scope] = limit.allowed + limit.reserve, limit.ceiling
+        self.requests_per_second = pace.per_second
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the journal keeps it."""
+        return {
+            "limits": [[*scope, *found] for scope, found in self.limits.items()],
+            "requests_per_second": self.requests_per_second,
+            "call_s": self.call_s,
+            "durations": {
+                str(kind): [round(length_s, _DIGITS) for length_s in self.durations.of(kind).lengths_s] for kind in Kind
+            },
+        }
+
+
+def from_json(values: Mapping[str, Any]) -> Knowledge:
+    """Read it. What cannot be understood (of a newer program, say) is not known."""
+    knowledge = Knowledge()
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        limits = {
+            LimitKey(str(kind), str(name)): (max(1, int(allowed)), int(ceiling) if ceiling is not None else None)
+            for kind, name, allowed, ceiling in values["limits"]
+        }
+        rate = values["requests_per_second"]
+        lengths = {Kind(kind): [float(one) for one in found] for kind, found in values["durations"].items()}
+        knowledge = Knowledge(limits, float(rate) if rate is not None else None, durations=Learned(lengths))
+        knowledge.call_s = values.get("call_s")
+    return knowledge
+
+
+async def find_limits(
+    directory: Directory, clouds: Mapping[str, str], declared: Limits, knowledge: Knowledge
+) -> dict[LimitKey, Limit]:
+    """Find the quotas of these folders (folder → cloud): from quota-manager, else as learned, else as declared."""
+    found: dict[LimitKey, Limit] = {}
+    for cloud_id in dict.fromkeys(clouds.values()):
+        quotas = await _read(directory, cloud_id)
+        folders = [LimitKey("folder", folder_id) for folder_id, owner in clouds.items() if owner == cloud_id]
+        for scope in (LimitKey("cloud", cloud_id), *folders):
+            told = knowledge.told.get(scope, _told(quotas, scope.kind))
+            learned = knowledge.limits.get(scope)
+            assumed = declared.operations_per_folder if scope.kind == "folder" else declared.operations_per_cloud
+            if told is not None:
+                found[scope] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")
+            elif learned is not None:
+                found[scope] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1], source="learned before")
+            else:
+                found[scope] = Limit(assumed, reserve=declared.reserve)
+    return found
+
+
+async def _read(directory: Directory, cloud_id: str) -> tuple[Quota, ...]:
+    """Ask quota-manager, once: a run can do without."""
+    if cloud_id == UNKNOWN_CLOUD:
+        return ()
+    try:
+        return await directory.quotas(cloud_id)
+    except CloudError:
+        return ()
+
+
+def _told(quotas: Iterable[Quota], kind: str) -> int | None:
+    """Find the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api §6)."""
+    for quota in quotas:
+        name = quota.id.rsplit(".", 1)[-1].lower()
+        if kind in name and "operation" in name and quota.limit >= 1:
+            return int(quota.limit)
+    return None

@@ -1,0 +1,106 @@
+"""One quota of unfinished Operations as a run knows it: lowered by a refusal, raised again by calm.
+
+Pure: it is told what happens and when, and answers how many Operations of ours there may be.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from orchestrator.resilience.policy import backoff_s
+
+GROWTH_CALLS = 8  # accepted at the limit, after each of which it grows by one where nothing was ever refused
+RETURN_CALLS = 2  # the same, on the way back to where it was refused last
+PROBE_CALLS = 60  # accepted since the last refusal, before that number is tried again: 1.7 % of calls at most
+PROBE_MIN_S = 15.0  # and so long after it; doubled with each probe that was refused
+PROBE_MAX_S = 240.0
+_PATIENCE = 4  # refusals in a row, from which on only time helps
+
+
+@dataclass(slots=True)
+class Limit:
+    """How many Operations may be unfinished in one folder, or one cloud.
+
+    `assumed`: what quota-manager tells (`known`), or what was declared, or documented, or learned before. `reserve`: of
+    these left to others. `ceiling`: a number that was refused, None where none was. `source`: where
+    `assumed` comes from. Where quota-manager tells the
+    limit it is never passed; where not, it is tried whether there is more.
+    """
+
+    assumed: int
+    known: bool = False
+    reserve: int = 0
+    ceiling: int | None = None
+    source: str = "declared"
+    allowed: int = field(init=False)
+    closed_until: float = 0.0
+    shared: bool = False  # the last refusal came below what is known to be ours
+    _in_a_row: int = 0
+    _calls: int = 0  # accepted at the limit since it last changed
+    _since_refusal: int = 0
+    _proven: int = 0  # accepted at what was refused before
+    _refused_at: float = float("-inf")
+    _probe_s: float = PROBE_MIN_S
+    _best: int = 0  # the most that ever ran at once, so as to tell a probe from somebody else's Operations
+
+    def __post_init__(self) -> None:
+        self.allowed = max(1, self.assumed - self.reserve)
+
+    @property
+    def most(self) -> float:
+        """What is never passed."""
+        return max(1, self.assumed - self.reserve) if self.known else float("inf")
+
+    def accepted(self, held: int, running: int, now: float) -> None:
+        """Hear that a call was accepted. `held`: ours that run or are asked for; `running`: those accepted, with it."""
+        self._in_a_row, self.closed_until = 0, 0.0
+        self._since_refusal += 1
+        self._best = max(self._best, running)
+        if held < self.allowed:
+            return
+        self._calls += 1
+        if self.ceiling is not None and running >= self.ceiling:
+            self._proven += 1
+            if self._proven >= GROWTH_CALLS:  # not by chance, just when one of ours had ended
+                self.ceiling, self.shared, self._probe_s = None, False, PROBE_MIN_S
+        if self.allowed < self.most and self._grows(now):
+            self.allowed, self._calls, self._proven = self.allowed + 1, 0, 0
+
+    def _grows(self, now: float) -> bool:
+        if self.ceiling is None:
+            return self._calls >= GROWTH_CALLS
+        if self.allowed + 1 < self.ceiling:
+            return self._calls >= RETURN_CALLS
+        waited = self._since_refusal >= PROBE_CALLS and now >= self._refused_at + self._probe_s
+        return waited and self.allowed < self.ceiling  # which is then proven, or refused
+
+    def refused(
+        self, held: int, granted_at: float, now: float, rng: random.Random, retry_after_s: float | None = None
+    ) -> None:
+        """Hear that a call was refused that had its slot since `granted_at`. `held`: others of ours that run or are
+        asked for.
+
+        Ours may have ended without our noticing, so `held` is at least what there is room for, and less is tried
+        with each further refusal. Where nothing of ours runs, or it goes on, only time helps.
+        """
+        if granted_at <= self._refused_at:  # on its way already when the last refusal came: of the same burst
+            self.ceiling = min(self.ceiling or held + 1, held + 1)
+            self.allowed = max(1, min(self.allowed, held))
+        else:
+            self._in_a_row += 1
+            if self._in_a_row == 1:
+                probe = self.ceiling is not None and held + 1 >= self.ceiling
+                self._probe_s = min(PROBE_MAX_S, 2 * self._probe_s) if probe else PROBE_MIN_S
+                # Below what has run at once already, or what quota-manager tells: it is others who fill the quota.
+                self.shared = held < (self.most if self.known else self._best) and not probe
+            yielded = max(1, held // 10) if self.shared else 0
+            room = held * 3 // 4 if self._in_a_row > 1 else held - yielded
+            self.allowed = max(1, min(self.allowed, room))
+            self.ceiling = self.allowed + 1 if self.shared else held + 1  # what was left to others is not taken at once
+            self._refused_at = now
+        self._calls, self._proven, self._since_refusal = 0, 0, 0
+        wait_s = retry_after_s or 0.0
+        if held == 0 or self._in_a_row >= _PATIENCE:
+            wait_s = backoff_s(max(1, self._in_a_row - _PATIENCE + 1), rng, retry_after_s)
+        self.closed_until = max(self.closed_until, now + wait_s)

@@ -1,0 +1,248 @@
+"""Operation slots: how many unfinished Operations we may have per function, folder and cloud.
+
+A slot is held from the call until its Operation is seen `done`. Granting is decided synchronously: of the folders that
+have room the one with the most work left for its slots comes first, in it whatever takes longest; a full folder never
+holds up another.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+
+from orchestrator.engine.quotas.limit import Limit
+from orchestrator.model import Limits
+
+
+class QuotaScope(NamedTuple):
+    """The three things that an Operation counts against."""
+
+    function: str  # id, or folder/name of one that is being created
+    folder: str
+    cloud: str
+
+
+class LimitKey(NamedTuple):
+    """A folder or a cloud."""
+
+    kind: str  # "folder" | "cloud"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatistics:
+    """What is held and who waits, for tests and people."""
+
+    held: int
+    waiting: int
+    per_folder: dict[str, int]
+    per_cloud: dict[str, int]
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """One held slot. Only the first of `release` and `refused` counts."""
+
+    _slots: Slots
+    domain: QuotaScope
+    granted_at: float
+    _held: bool = True
+    _asked: bool = True  # for what is not known to have been accepted
+
+    def accepted(self) -> None:
+        """Tell that the cloud took the call. Only the first counts."""
+        if self._asked:
+            self._asked = False
+            self._slots._accepted(self.domain)  # noqa: SLF001 - the other half of the same mechanism
+
+    def refused(self, metric: str, retry_after_s: float | None) -> float:
+        """Give the slot back: the cloud has no room. Says how many seconds to wait before asking for another."""
+        if not self._held:
+            return 0.0
+        self._held = False
+        return self._slots._refused(self, metric, retry_after_s)  # noqa: SLF001
+
+    def release(self) -> None:
+        """Give the slot back."""
+        if self._held:
+            self._held = False
+            self._slots._free(self.domain, asked=self._asked)  # noqa: SLF001
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    domain: QuotaScope
+    order: tuple[float, int]  # the longest first, then whoever came first
+    granted: anyio.Event = field(default_factory=anyio.Event)
+    granted_at: float = 0.0
+    gone: bool = False
+
+    def __lt__(self, other: _Waiter) -> bool:
+        return self.order < other.order
+
+
+class Slots:
+    """Counts of held slots against what is known of the quotas. `changed` hears of each that changes, and why."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        found: Mapping[LimitKey, Limit] | None = None,
+        rng: random.Random | None = None,
+        changed: Callable[[LimitKey, int, str], None] = lambda _scope, _allowed, _reason: None,
+    ) -> None:
+        self._limits = limits
+        self._per_function = limits.operations_per_function
+        self._rng = rng or random.Random()
+        self._changed = changed
+        self._of: dict[LimitKey, Limit] = dict(found or {})
+        self._functions: Counter[str] = Counter()
+        self._held: Counter[LimitKey] = Counter()
+        self._asked: Counter[LimitKey] = Counter()  # of these: not known to have been accepted yet
+        self._waiting: dict[tuple[str, str], list[_Waiter]] = {}  # (folder, cloud): a heap
+        self._count_waiting = 0
+        self._number = 0
+        self.left_s: defaultdict[str, float] = defaultdict(
+            float
+        )  # of a folder: expected seconds of what is still to be done
+
+    def limit_of(self, scope: LimitKey) -> Limit:
+        """Give what is known of a quota; documented defaults where nothing is."""
+        if scope not in self._of:
+            per_folder = scope.kind == "folder"
+            assumed = self._limits.operations_per_folder if per_folder else self._limits.operations_per_cloud
+            self._of[scope] = Limit(assumed, reserve=self._limits.reserve)
+        return self._of[scope]
+
+    @property
+    def limits(self) -> Mapping[LimitKey, Limit]:
+        """Every quota that was met."""
+        return self._of
+
+    async def acquire(self, domain: QuotaScope, expected_s: float = 0.0) -> Slot:
+        """Wait for a slot. `expected_s`: how long the work will take. Cancelling while waiting leaves nothing held."""
+        self._number += 1
+        waiter = _Waiter(domain, (-expected_s, self._number))
+        heapq.heappush(self._waiting.setdefault((domain.folder, domain.cloud), []), waiter)
+        self._count_waiting += 1
+        self._grant()
+        try:
+            await waiter.granted.wait()
+        except BaseException:
+            if waiter.granted.is_set():
+                self._free(domain, asked=True)
+            else:
+                waiter.gone = True
+                self._count_waiting -= 1
+            raise
+        return Slot(self, domain, waiter.granted_at)
+
+    def anybody_waits(self) -> bool:
+        """Say whether a slot that becomes free is taken at once."""
+        return self._count_waiting > 0
+
+    def statistics(self) -> SlotStatistics:
+        """Take a reading."""
+        held = +self._held
+        per_cloud = {scope.id: count for scope, count in held.items() if scope.kind == "cloud"}
+        return SlotStatistics(
+            held=sum(per_cloud.values()),
+            waiting=self._count_waiting,
+            per_folder={scope.id: count for scope, count in held.items() if scope.kind == "folder"},
+            per_cloud=per_cloud,
+        )
+
+    # --- granting ---------------------------------------------------------------------------------------------------
+
+    def _grant(self) -> None:
+        now = anyio.current_time()
+        while True:
+            best, most = None, -1.0
+            for (folder, cloud), heap in self._waiting.items():
+                urgency = self._urgency(folder, cloud, now)
+                if heap and urgency > most:
+                    waiter = self._first(heap)
+                    if waiter is not None:
+                        best, most = waiter, urgency
+            if best is None:
+                return
+            heap = self._waiting[best.domain.folder, best.domain.cloud]
+            if heap[0] is best:
+                heapq.heappop(heap)
+            else:
+                heap.remove(best)
+                heapq.heapify(heap)
+            self._count_waiting -= 1
+            self._count(best.domain, 1, asked=1)
+            best.granted_at = now
+            best.granted.set()
+
+    def _urgency(self, folder: str, cloud: str, now: float) -> float:
+        """Say how much work is left for each slot of a folder, -1 where there is no room."""
+        for scope in (LimitKey("folder", folder), LimitKey("cloud", cloud)):
+            limit = self.limit_of(scope)
+            if self._held[scope] >= limit.allowed or now < limit.closed_until:
+                return -1.0
+        return max(0.0, self.left_s[folder]) / self.limit_of(LimitKey("folder", folder)).allowed
+
+    def _first(self, heap: list[_Waiter]) -> _Waiter | None:
+        """Find the first that its function has room for."""
+        while heap and heap[0].gone:
+            heapq.heappop(heap)
+        if heap and self._functions[heap[0].domain.function] < self._per_function:
+            return heap[0]
+        fitting = (one for one in heap if not one.gone and self._functions[one.domain.function] < self._per_function)
+        return min(fitting, default=None)
+
+    # --- what becomes of a slot -------------------------------------------------------------------------------------
+
+    def _accepted(self, domain: QuotaScope) -> None:
+        self._count(domain, 0, asked=-1)
+        for scope in _scopes(domain):
+            limit, running = self.limit_of(scope), self._held[scope] - self._asked[scope]
+            before = limit.allowed
+            limit.accepted(self._held[scope], running, anyio.current_time())
+            if limit.allowed != before:
+                self._changed(scope, limit.allowed, "calm")
+        self._grant()
+
+    def _refused(self, slot: Slot, metric: str, retry_after_s: float | None) -> float:
+        """Lower what was too high. Where the cloud does not say which, it is what has the least room left."""
+        domain = slot.domain
+        self._count(domain, -1, asked=-1)
+        now = anyio.current_time()
+        named = metric.rsplit(".", 1)[-1].lower()
+        scopes = [scope for scope in _scopes(domain) if scope.kind in named] or sorted(
+            _scopes(domain), key=lambda scope: self.limit_of(scope).allowed - self._held[scope]
+        )
+        if "function" in named and not any(scope.kind in named for scope in scopes):
+            return retry_after_s or 1.0  # somebody else is busy with this very function
+        limit = self.limit_of(scopes[0])
+        before = limit.allowed
+        limit.refused(self._held[scopes[0]], slot.granted_at, now, self._rng, retry_after_s)
+        if limit.allowed != before:
+            self._changed(scopes[0], limit.allowed, "others use it" if limit.shared else "refused")
+        self._grant()
+        return max(0.0, limit.closed_until - now)
+
+    def _free(self, domain: QuotaScope, *, asked: bool) -> None:
+        self._count(domain, -1, asked=-int(asked))
+        self._grant()
+
+    def _count(self, domain: QuotaScope, change: int, *, asked: int) -> None:
+        self._functions[domain.function] += change
+        if not self._functions[domain.function]:
+            del self._functions[domain.function]  # 50,000 functions pass through: keep those that hold something
+        for scope in _scopes(domain):
+            self._held[scope] += change
+            self._asked[scope] += asked
+
+
+def _scopes(domain: QuotaScope) -> tuple[LimitKey, LimitKey]:
+    return LimitKey("folder", domain.folder), LimitKey("cloud", domain.cloud)

@@ -1,0 +1,108 @@
+"""The end is evidence: every version that should be there is read back from the cloud and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchestrator.engine.world import World
+from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.model import (
+    Action,
+    Deployed,
+    Failed,
+    Failure,
+    FunctionSpec,
+    Outcome,
+    Plan,
+    Step,
+    Unit,
+    Unknown,
+    Version,
+    VersionCopy,
+)
+from orchestrator.model.live_state import LATEST, LiveState
+from orchestrator.planning.live import read_live
+from orchestrator.version.compare import differences
+from orchestrator.version.stamp import read_stamp
+
+# Fields that the API is documented to give back as they were sent (cloud-api §2); others may be filled with defaults.
+_ECHOED = (
+    "runtime", "entrypoint", "resources", "executionTimeout", "serviceAccountId", "environment",
+    "namedServiceAccounts", "concurrency", "tmpfsSize",
+)  # fmt: skip
+
+
+async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcomes that reading back changes: Deployed to observed, or to what is true instead.
+
+    What cannot be read is Unknown, never Deployed.
+    """
+    units = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
+    if not units:
+        return {}
+    try:
+        live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()])
+    except (CloudError, InterruptedRunError) as error:
+        reason = f"what is live could not be read back: {error.message}"
+        return {
+            key: Unknown(reason, version_id=outcome.version_id)
+            for key in units
+            if isinstance(outcome := outcomes[key], Deployed)
+        }
+    return {key: _judge(unit, outcomes[key], live) for key, unit in units.items()}
+
+
+def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
+    """Ask for the version that was made; the one that was copied from is of no interest any more."""
+    made = outcome.version_id if isinstance(outcome, Deployed | Unknown) else ""
+    return replace(unit.spec, code=VersionCopy(made or LATEST))
+
+
+def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
+    latest = _latest(unit, live)
+    if isinstance(outcome, Unknown):
+        # Its answer or its end was not seen, but perhaps what it made is.
+        if unit.action is Action.RETAG and latest is not None and latest.id == unit.base_version_id:
+            seen = _compare(unit, Deployed(latest.id), latest, latest)
+            return seen if isinstance(seen, Deployed) else outcome
+        if (
+            latest is not None
+            and latest.id != unit.base_version_id
+            and read_stamp(latest.description) == unit.fingerprint
+        ):
+            return _compare(unit, Deployed(latest.id), latest, latest)
+        return outcome
+    if not isinstance(outcome, Deployed):
+        return outcome
+    version = live.versions.get(outcome.version_id)
+    if version is None:
+        return Unknown("the Operation succeeded, but the version is not listed", version_id=outcome.version_id)
+    return _compare(unit, outcome, version, latest)
+
+
+def _latest(unit: Unit, live: LiveState) -> Version | None:
+    function = live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
+    return live.latest(function.id) if function is not None else None
+
+
+def _different(unit: Unit, version: Version) -> list[str]:
+    found = differences(unit.spec.settings, version.raw, filled_in=True)
+    return [text for name, text in found.items() if name in _ECHOED]
+
+
+def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
+    problem = ""
+    if version.status != "ACTIVE":
+        problem = f"version {version.id} is {version.status}, not ACTIVE"
+    elif latest is not None and latest.id != version.id:
+        problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
+    elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
+        problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
+    elif different := _different(unit, version):
+        problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
+    if problem:
+        return Failed(
+            Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
+        )
+    return replace(outcome, observed=True)

@@ -1,0 +1,201 @@
+"""Following Operations to their end. A unit awaits `finished`; how the tracker learns of it is its own affair."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from orchestrator.engine.quotas.pace import Pace
+from orchestrator.engine.tracking.creating import Creating, Watched
+from orchestrator.engine.tracking.durations import Kind, next_poll_s
+from orchestrator.engine.world import World
+from orchestrator.errors import CloudError, Code, InterruptedRunError
+from orchestrator.model import Operation
+from orchestrator.resilience import policy
+from orchestrator.resilience.failure import unless_token
+from orchestrator.resilience.retry import heard
+
+_EARLY_NOT_FOUND = 5  # replicas may not know a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
+_PRICE = 0.0065  # of a call, as a share of how long a slot is held: about 8 polls an Operation, 4 % of it wasted
+_IDLE = 2.0  # times dearer while nobody waits for the slot
+_LISTED = 400.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
+_LEAST_S = 0.05
+_MOST_S = 30.0
+_CLOCK_S = 2.0  # by which two readings of the cloud's clock may differ, when told in whole seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The Operation as last seen; where it is not `done`, `reason` says why we stopped asking. `refused`: because we
+    cannot.
+    """
+
+    operation: Operation
+    reason: str = ""
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class _Followed:
+    """An Operation that is followed. Times of the event loop."""
+
+    operation: Operation
+    kind: Kind
+    asked_at: float  # when it was last asked for
+    since: float  # when it began
+    creating: Creating | None = None
+    watched: Watched | None = None
+    failures: int = 0
+    unknown: int = 0
+    back_off_s: float = 0.0
+
+
+class Tracker:
+    """Looks at Operations when they can be over, by what it learns, within one common rate of calls.
+
+    `background`: where listings of versions that are being made may run; None: each Operation is polled on its own.
+    `waiting`: whether anybody waits for a slot.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        background: TaskGroup | None = None,
+        waiting: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._world = world
+        self._operations = world.operations
+        self._outage = world.outage
+        self._pace = Pace(world.limits.polls_per_second)
+        self._deadline_s = world.limits.operation_deadline_s
+        self._background = background
+        self._waiting = waiting
+        self._creating: dict[str, Creating] = {}
+        self.learned = world.knowledge.durations
+
+    async def finished(self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "") -> Tracked:
+        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of the Version that it makes.
+
+        `error` before `done` means that the cloud is still undoing, so it waits. A poll that fails is never the
+        Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` where the token is
+        not accepted any more, or an outage lasts too long.
+        """
+        version_id = str(operation.metadata.get("functionVersionId", ""))
+        followed = _Followed(operation, kind, anyio.current_time(), self._since(operation))
+        if not version_id or not folder_id or operation.done or self._background is None:
+            return await self._follow(followed)
+        followed.creating = creating = self._listings(folder_id, self._background)
+        followed.watched = watched = Watched(version_id, self.learned.of(kind), followed.since)
+        creating.add(watched)
+        try:
+            return await self._follow(followed)
+        finally:
+            creating.remove(watched)
+
+    def _listings(self, folder_id: str, background: TaskGroup) -> Creating:
+        if folder_id not in self._creating:
+            found = self._creating[folder_id] = Creating(self._world, folder_id, self._pace, self._price_s)
+            background.start_soon(found.keep_looking)
+        return self._creating[folder_id]
+
+    def _since(self, operation: Operation) -> float:
+        """Say when it began, on the event loop's clock. The cloud's own clock tells whole seconds only."""
+        now, server_time = anyio.current_time(), self._world.server_time()
+        if operation.created_at is None or server_time is None:
+            return now
+        age_s = (server_time - operation.created_at).total_seconds()
+        return now - age_s if age_s > _CLOCK_S else now
+
+    def _price_s(self) -> float:
+        """Say for how long a slot may be wasted to save a call."""
+        return _PRICE * self.learned.mean_s * (1.0 if self._waiting() else _IDLE)
+
+    async def _follow(self, one: _Followed) -> Tracked:
+        began_at = anyio.current_time()
+        lost_before_s = self._outage.lost_s()
+        while not one.operation.done:
+            now = anyio.current_time()
+            deadline_at = began_at + self._deadline_s + self._outage.lost_s() - lost_before_s
+            if one.asked_at >= deadline_at:
+                return Tracked(one.operation, f"not done after {self._deadline_s:.0f} s")
+            due_at = min(self._due_at(one), deadline_at)  # once more then
+            if due_at > now:
+                await _sleep(due_at - now, one.watched)
+                continue  # by now listings may tell more, or other ends have taught more
+            await self._pace.turn()
+            one.asked_at = anyio.current_time()
+            try:
+                one.operation = await heard(partial(self._operations.get, one.operation.id), self._outage)
+            except CloudError as error:
+                if self._refuses(error, one):
+                    return Tracked(one.operation, f"cannot be polled: {error.message}", refused=True)
+            else:
+                self._seen(one)
+        self._learn(one)
+        return Tracked(one.operation)
+
+    def _due_at(self, one: _Followed) -> float:
+        """Say when to poll next, by the event loop's clock. What the server wishes always counts."""
+        earliest_at = one.asked_at + max(one.operation.poll_after_s or 0.0, one.back_off_s)
+        if one.operation.created_at is None or (one.watched is not None and one.watched.gone):
+            return earliest_at  # of one that was taken up nothing is known yet
+        price_s, tells = self._price_s(), one.creating is not None and one.creating.tells
+        if tells and one.watched is not None and one.watched.listed_at is not None:
+            price_s *= _LISTED
+        durations, age_s = self.learned.of(one.kind), one.asked_at - one.since
+        wait_s = next_poll_s(durations, age_s, price_s, least_s=_LEAST_S, most_s=_MOST_S)
+        return max(earliest_at, one.asked_at + wait_s)
+
+    def _seen(self, one: _Followed) -> None:
+        one.failures, one.unknown, one.back_off_s = 0, 0, 0.0
+        if one.operation.done:
+            return
+        if one.creating is None or one.watched is None:
+            one.since = min(one.since, self._since(one.operation))
+        else:
+            one.creating.seen_running(one.watched)
+
+    def _refuses(self, error: CloudError, one: _Followed) -> bool:
+        """Say whether a poll that ended so is the last. Raises `InterruptedRunError` where all would end so."""
+        unless_token(error)
+        if error.code is Code.PERMISSION_DENIED:  # of all of them: the run would see nothing end
+            message = f"Operations may not be read: {error.message}"
+            raise InterruptedRunError(message, advice=error.advice) from error
+        one.unknown += error.code is Code.NOT_FOUND
+        early = error.code is Code.NOT_FOUND and one.unknown <= _EARLY_NOT_FOUND
+        if policy.judge(error) is policy.Verdict.PERMANENT and not early:
+            return True
+        one.failures += 1
+        one.back_off_s = policy.backoff_s(one.failures, self._world.rng, error.retry_after_s)
+        return False
+
+    def _learn(self, one: _Followed) -> None:
+        length_s = length_of(one.operation, self._world.rng)
+        if one.creating is not None and one.watched is not None:
+            one.creating.seen_done(one.watched, length_s)
+        if length_s is not None and one.operation.error is None:
+            self.learned.add(one.kind, length_s)
+
+
+def length_of(operation: Operation, rng: random.Random) -> float | None:
+    """Say how many seconds an Operation that is `done` took, by the cloud's own times."""
+    if operation.created_at is None or operation.modified_at is None:
+        return None
+    length_s = (operation.modified_at - operation.created_at).total_seconds()
+    if not operation.created_at.microsecond and not operation.modified_at.microsecond:
+        length_s += rng.random() - rng.random()  # whole seconds were told: the rest may be anything
+    return max(0.01, length_s)
+
+
+async def _sleep(seconds: float, watched: Watched | None) -> None:
+    if watched is None:
+        await anyio.sleep(seconds)
+        return
+    with anyio.move_on_after(seconds):
+        await watched.changed.wait()

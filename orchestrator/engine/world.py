@@ -1,0 +1,45 @@
+"""Everything that the engine of one run works with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from orchestrator.engine.knowledge import Knowledge
+from orchestrator.model import Limits, Storage
+from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
+from orchestrator.resilience.outage import Outage
+from orchestrator.resilience.retry import retried
+
+T = TypeVar("T")
+
+
+async def _nobody_else() -> None:
+    """Nothing has to be looked at: no lease is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports, and what comes from outside besides: time, chance, limits."""
+
+    functions: Functions
+    operations: Operations
+    directory: Directory
+    store: ObjectStore | None  # None: there is no bucket, packages go inline
+    packager: Packager
+    clock: Clock
+    server_time: Callable[[], datetime | None]  # the cloud's clock, as it last told
+    rng: random.Random
+    storage: Storage
+    limits: Limits
+    cloud_id: str | None = None  # of all folders; None: asked for each
+    outage: Outage = field(default_factory=Outage)
+    knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
+    guard: Callable[[], Awaitable[None]] = _nobody_else  # awaited before each call that changes something
+
+    async def read(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that changes nothing, again and again as `retried` does. Raises what that raises."""
+        return await retried(call, rng=self.rng, outage=self.outage)

@@ -1,0 +1,85 @@
+"""The public face for jobs, built-in or your own: everything that a job's file may import.
+
+A job is a Python file in one of two homes: `jobs/` of this project (the built-in ones, shipped with the program) and
+`jobs/` beside a deploy.toml (your own, which win over built-in ones of the same name). Both are loaded by path, import
+from here alone and keep the same contract: see `orchestrator.job.contract` and docs/jobs.md.
+"""
+
+from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip
+from orchestrator.job.given import flag, rows, table, text, texts
+from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, runtime_of
+from orchestrator.manifest.units import duration, size
+from orchestrator.model import (
+    AsyncInvocation,
+    AsyncTarget,
+    BucketPackage,
+    Build,
+    Connectivity,
+    Failure,
+    Function,
+    FunctionSpec,
+    LogOptions,
+    Manifest,
+    MetadataOptions,
+    Mount,
+    Place,
+    Rollout,
+    Secret,
+    Settings,
+    SourceCode,
+    StorageMount,
+    Version,
+    VersionCopy,
+)
+from orchestrator.model.live_state import LATEST, LiveState
+from orchestrator.version.copy import copy_spec, settings_of
+from orchestrator.version.runtimes import forbidden, language, traps
+
+__all__ = [
+    "LATEST",
+    "AsyncInvocation",
+    "AsyncTarget",
+    "BucketPackage",
+    "Build",
+    "Connectivity",
+    "Desired",
+    "Failure",
+    "Function",
+    "FunctionSpec",
+    "Job",
+    "JobError",
+    "JobStatus",
+    "LiveFunction",
+    "LiveState",
+    "LogOptions",
+    "Manifest",
+    "MetadataOptions",
+    "Mount",
+    "Parameter",
+    "Place",
+    "Rollout",
+    "Secret",
+    "Settings",
+    "Skip",
+    "SourceCode",
+    "StorageMount",
+    "Version",
+    "VersionCopy",
+    "copy_of",
+    "copy_spec",
+    "duration",
+    "flag",
+    "folders_of",
+    "forbidden",
+    "inventory",
+    "language",
+    "listed",
+    "rows",
+    "runtime_of",
+    "settings_of",
+    "size",
+    "table",
+    "text",
+    "texts",
+    "traps",
+]

@@ -1,0 +1,85 @@
+"""What a job is: a pure function from (manifest, live state, parameters) to what is desired and a rollout policy.
+
+A job is a Python file, a built-in one of `jobs/` or the user's own beside deploy.toml, with these names in it:
+
+    PARAMETERS: Mapping[str, Parameter]          what it takes, from [jobs.NAME] and `--param k=v`
+    def folders(manifest, given) -> Sequence[str]                    the folders whose live state it must see
+    def desired(manifest, live, given) -> Desired                    what should be live when it is done
+
+`given` holds every parameter, with its default where it was not set. A job that cannot be done as it is bound raises
+`JobError`. It does no I/O: everything it may know is in its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.model import FunctionSpec, Manifest, Rollout
+from orchestrator.model.live_state import LiveState
+
+# Keys of [jobs.NAME] that mean the same for every job: who runs it when, and how it spreads.
+COMMON = ("run", "schedule", "timezone", "rollout")
+
+
+class JobError(OrchestratorError):
+    """A job that cannot be done as it is bound: a parameter is wrong, an exception has expired."""
+
+    exit = Exit.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a job takes. `default` None: it must be given."""
+
+    description: str
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A function that a job leaves out: why, who answers for it, and until when (that day included)."""
+
+    function: str
+    reason: str
+    owner: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How one function stands with respect to a job, for its board: done, waiting or skipped.
+
+    `note`: why it is skipped, or what is left although it is done (tags that still serve an old runtime).
+    """
+
+    key: str
+    folder_id: str
+    runtime: str
+    status: str  # done | waiting | skipped
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a job asks for. `force`: new versions of unchanged functions too. `warnings`: sentences for people."""
+
+    specs: Mapping[str, FunctionSpec]
+    rollout: Rollout
+    force: bool = False
+    warnings: tuple[str, ...] = ()
+    board: tuple[JobStatus, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)  # functions that cannot be done, and why
+
+
+class Job(Protocol):
+    """The names of a job's file."""
+
+    PARAMETERS: Mapping[str, Parameter]
+
+    def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]: ...
+    def desired(self, manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired: ...

@@ -1,0 +1,228 @@
+"""Jobs are files, loaded by path: the built-in ones, and the user's own in `jobs/` beside deploy.toml."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import tomllib
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, time
+from difflib import get_close_matches
+from hashlib import sha256
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, TypeVar
+
+import structlog
+
+import orchestrator
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter
+from orchestrator.manifest.schema import RolloutTable
+from orchestrator.manifest.values import frozen, rollout
+from orchestrator.model import JobSpec, Manifest, Rollout
+from orchestrator.model.live_state import LiveState
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+_NAME = re.compile("[a-z][_a-z0-9]*")  # as `run` of [jobs.NAME] takes it
+_FUNCTIONS = ("folders", "desired")
+
+
+def known_jobs(project: Path) -> Mapping[str, Path]:
+    """List the files of all jobs by name: the built-in ones, and those of `project`, the folder of deploy.toml.
+
+    A job of the project wins over a built-in one of its name.
+    """
+    return _files(_builtin_folder()) | _files(project / "jobs")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.py")) if _NAME.fullmatch(path.stem)}
+
+
+def _builtin_folder() -> Path:
+    """Find the built-in jobs: inside the installed package, or beside it in a checkout."""
+    package = Path(orchestrator.__file__).parent
+    inside = package / "jobs"
+    return inside if inside.is_dir() else package.parent / "jobs"
+
+
+def find_job(name: str, project: Path) -> FileJob:
+    """Load a job. `project`: the folder of deploy.toml. Raises `UsageError`."""
+    jobs = known_jobs(project)
+    path = jobs.get(name)
+    if path is None:
+        raise UsageError(
+            f'there is no job "{name}"',
+            advice=f"{perhaps(name, jobs)}known: {', '.join(sorted(jobs))};"
+            f" your own is a file {project / 'jobs'}/NAME.py",
+        )
+    builtin = _files(_builtin_folder()).get(name)
+    if builtin is not None and not builtin.samefile(path):
+        _log.info("the project's own job is used in place of the built-in one", job=name, file=str(path))
+    return FileJob(name, path)
+
+
+def perhaps(name: str, known: Iterable[str]) -> str:
+    """Begin an advice with the name that was most likely meant, "" where none is like it."""
+    close = get_close_matches(name, list(known), n=1)
+    return f'did you mean "{close[0]}"? ' if close else ""
+
+
+class FileJob:
+    """A job that is a file. Whatever goes wrong in it is said with its file and line; `Job` says what it gives."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name, self._path = name, path
+        self._module = self._guarded(lambda: _load(name, path))
+        for function in _FUNCTIONS:
+            if not callable(getattr(self._module, function, None)):
+                raise UsageError(
+                    f"{path}: the job has no function {function}()", advice="see docs/jobs.md for what a job is"
+                )
+        self.PARAMETERS: Mapping[str, Parameter] = getattr(self._module, "PARAMETERS", None)  # type: ignore[assignment]  # checked next
+        if not isinstance(self.PARAMETERS, Mapping) or not all(
+            isinstance(parameter, Parameter) for parameter in self.PARAMETERS.values()
+        ):
+            raise UsageError(
+                f"{path}: the job has no PARAMETERS, a table of name → Parameter",
+                advice="write PARAMETERS = {} where it takes none",
+            )
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of the file's docstring, in one line."""
+        return " ".join((self._module.__doc__ or "").strip().partition("\n\n")[0].split())
+
+    def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]:
+        """Ask the job for its folders."""
+        found = self._guarded(lambda: self._module.folders(manifest, given))
+        if not isinstance(found, list | tuple) or not all(isinstance(folder, str) for folder in found):
+            raise self._wrong("folders", found, "a list of folder ids")
+        return found
+
+    def desired(self, manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
+        """Ask the job what should be live."""
+        found = self._guarded(lambda: self._module.desired(manifest, live, given))
+        if not isinstance(found, Desired):
+            raise self._wrong("desired", found, "Desired")
+        if lost := found.failures.keys() - found.specs.keys():
+            raise JobError(
+                f'job "{self._name}" gives no spec for {", ".join(sorted(lost))}, which it says cannot be done',
+                advice=f"{self._path}: every function of `failures` must stand in `specs`",
+            )
+        return found
+
+    def _wrong(self, function: str, found: object, wanted: str) -> JobError:
+        return JobError(
+            f'job "{self._name}": {function}() gave {type(found).__name__}, not {wanted}', advice=f"mend {self._path}"
+        )
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except OrchestratorError:
+            raise
+        except SyntaxError as error:
+            place = f"{error.filename or self._path}:{error.lineno or 0}"
+            raise UsageError(f"{place}: {error.msg}", advice="mend the job's file") from error
+        except (Exception, SystemExit) as error:
+            where = self._place(error)
+            raise JobError(
+                f'job "{self._name}" broke at {where}: {type(error).__name__}: {error}', advice="mend the job's file"
+            ) from error
+
+    def _place(self, error: BaseException) -> str:
+        """Name the line of the job's own file that led to an error, else the file as a whole."""
+        own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(self._path)]
+        return f"{self._path}:{own[-1]}" if own else str(self._path)
+
+
+class _Loader(SourceFileLoader):
+    """Reads the source each time: no __pycache__ appears in the user's project."""
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - as importlib calls it
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """Import a file under a name that nobody else has; nothing beside it becomes importable."""
+    private = f"_orchestrator_job_{name}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(private, path, loader=_Loader(private, str(path)))
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be loaded", advice="a job is a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[private] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[private]
+        raise
+    return module
+
+
+def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, Any]:
+    """Give every parameter a value: of `--param k=v` (`given`), else of [jobs.NAME], else the job's default.
+
+    The engine adds `rollout` and `today`. Raises `JobError`.
+    """
+    place = f"{spec.place.file}:{spec.place.line}"
+    in_file = {key: value for key, value in spec.parameters.items() if key not in COMMON}
+    for source, names in ((f"at {place}", in_file), ("in --param", given)):
+        for name in names:
+            if name not in job.PARAMETERS:
+                raise _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', source)
+    values: dict[str, Any] = {}
+    for name, parameter in job.PARAMETERS.items():
+        if name in given:
+            values[name] = _parsed(given[name], parameter.default)
+        elif name in in_file:
+            values[name] = in_file[name]
+        elif parameter.required:
+            raise JobError(
+                f'job "{spec.name}" needs `{name}`: {parameter.description}',
+                advice=f"add it at {place}, or give --param {name}=…",
+            )
+        else:
+            values[name] = parameter.default
+    return values
+
+
+def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError:
+    names = sorted(known)
+    return JobError(
+        f'{job} takes no parameter "{name}", given {source}',
+        advice=f"{perhaps(name, names)}it takes {', '.join(names) or 'none'}",
+    )
+
+
+def _parsed(text: str, default: object) -> Any:
+    """Read a value as TOML would, else as the text that it is; numbers and dates only where text is not the rule."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = table["value"]
+    if table.keys() != {"value"}:  # a line end in it began something else
+        return text
+    if isinstance(default, str | tuple) and isinstance(value, bool | int | float | date | time):
+        return text
+    return frozen(value)
+
+
+def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:
+    """Lay a job's own `rollout`, key by key, over [rollout]."""
+    own = spec.parameters.get("rollout")
+    if own is None:
+        return manifest.rollout
+    table = RolloutTable.model_validate({**own, **({"waves": list(own["waves"])} if "waves" in own else {})})
+    made = rollout(table)
+    keys = {"waves": "waves", "pause": "pause_s", "max_failures": "max_failures", "on_breach": "on_breach"}
+    return replace(manifest.rollout, **{field: getattr(made, field) for key, field in keys.items() if key in own})

@@ -1,0 +1,111 @@
+"""Which functions are live in a job's folders, in the manifest or not, and copies of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.job.contract import JobError
+from orchestrator.job.given import texts
+from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
+from orchestrator.model.live_state import LiveState
+from orchestrator.version.copy import copy_spec, settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFunction:
+    """A Function of a job's folders with its `$latest`. `spec`: as the manifest declares it, None where it does not.
+
+    `key` is the manifest's; else the Function's name where no other function goes by it, else FOLDER/NAME.
+    """
+
+    key: str
+    function: Function
+    latest: Version
+    spec: FunctionSpec | None
+
+    @property
+    def runtime(self) -> str:
+        """The runtime of `$latest`."""
+        return runtime_of(self.latest)
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the manifest leaves it out of every run."""
+        return self.spec is not None and not self.spec.enabled
+
+
+def runtime_of(version: Version) -> str:
+    """Give a Version's runtime."""
+    return str(version.raw.get("runtime", ""))
+
+
+def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the folders of the parameter `folders`, or every folder of the manifest. Raises `JobError` without any."""
+    named = texts(given, "folders")
+    of_manifest = [spec.folder_id for spec in manifest.functions.values()]
+    if manifest.cloud.folder_id is not None:
+        of_manifest.append(manifest.cloud.folder_id)
+    found = tuple(dict.fromkeys(named or of_manifest))
+    if not found:
+        raise JobError(
+            "the job has no folder to look at", advice="give `folders`, or `folder_id` in [cloud], or YC_FOLDER_ID"
+        )
+    return found
+
+
+def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tuple[LiveFunction, ...]:
+    """List the Functions of these folders that have a version, in the order of their keys."""
+    inside = frozenset(folders)
+    by_id = {spec.id: spec for spec in manifest.functions.values() if spec.id is not None}
+    by_name = {(spec.folder_id, spec.name): spec for spec in manifest.functions.values() if spec.id is None}
+    names = Counter(function.name for function in live.by_id.values())
+    found = []
+    for function in live.by_id.values():
+        latest = live.latest(function.id)
+        if function.folder_id in inside and latest is not None:
+            spec = by_id.get(function.id) or by_name.get((function.folder_id, function.name))
+            alone = names[function.name] == 1 and function.name not in manifest.functions
+            key = spec.key if spec is not None else _key(function, alone=alone)
+            found.append(LiveFunction(key, function, latest, spec))
+    return tuple(sorted(found, key=lambda one: one.key))
+
+
+def _key(function: Function, *, alone: bool) -> str:
+    if not function.name:  # the API allows it
+        return function.id
+    return function.name if alone else f"{function.folder_id}/{function.name}"
+
+
+def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **changes: Any) -> FunctionSpec:
+    """Want a new Version with the code and all settings of `$latest` but for `changes` (fields of `Settings`).
+
+    Where that cannot be, why is noted in `failures` and the function is described as it is, for the plan to show.
+    """
+    place = one.spec.place if one.spec is not None else Place(manifest.path.name, 0)
+    made = copy_spec(one.function, one.latest, place, **changes)
+    if not isinstance(made, Failure):
+        return replace(made, key=one.key)
+    failures[one.key] = sentence(made)
+    return FunctionSpec(
+        key=one.key,
+        name=one.function.name,
+        folder_id=one.function.folder_id,
+        settings=settings_of(one.latest),
+        code=VersionCopy(one.latest.id),
+        place=place,
+        id=one.function.id,
+        labels=one.function.labels,
+    )
+
+
+def sentence(failure: Failure) -> str:
+    """Write a Failure as one line."""
+    return f"{failure.message}; {failure.advice}" if failure.advice else failure.message
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as people list them, each one."""
+    return ", ".join(sorted(names))

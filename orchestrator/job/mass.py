@@ -1,0 +1,126 @@
+"""Redeploying a selection: functions of the manifest as it declares them, others as copies of what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from orchestrator.job.changes import Changes, applied, read_changes, without_effect
+from orchestrator.job.contract import Desired, JobError, Parameter
+from orchestrator.job.given import flag, texts
+from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, sentence
+from orchestrator.model import Failure, FunctionSpec, Manifest
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.selection import select
+
+PARAMETERS = {
+    "select": Parameter(
+        'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none where `functions` is given',
+        default=(),
+    ),
+    "functions": Parameter(
+        'live functions of `folders`, in the manifest or not: names, globs, "label:KEY=VALUE"; their code is copied',
+        default=(),
+    ),
+    "folders": Parameter("folders of `functions`; default: every folder of the manifest", default=()),
+    "force": Parameter("make new versions of unchanged functions too", default=False),
+    "environment": Parameter("variables to add or change", default={}),
+    "remove_environment": Parameter("names of variables to take away, secrets in them too", default=()),
+    "secrets": Parameter(
+        'secrets to add or change: environment_variable, id or name, version_id (default "latest"), key', default=()
+    ),
+    "from_source": Parameter("false: copy the live code of functions of the manifest too", default=True),
+}
+_LABEL = "label:"
+
+
+def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the folders of all functions that may be concerned."""
+    of_chosen = [spec.folder_id for spec in _chosen(manifest, given).values()]
+    return tuple(dict.fromkeys([*of_chosen, *(folders_of(manifest, given) if texts(given, "functions") else ())]))
+
+
+def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
+    """Want the selection with the changes laid over; the planner finds out what of it is new."""
+    chosen, changes, from_source = _chosen(manifest, given), read_changes(given), flag(given, "from_source")
+    functions = {one.key: one for one in inventory(manifest, live, folders(manifest, given))}
+    copies = {one.key: one for one in _matching(functions.values(), manifest, given)}
+    if not from_source:
+        copies |= {key: functions[key] for key in chosen if key in functions}
+    specs: dict[str, FunctionSpec] = {}
+    failures: dict[str, str] = {}
+    for key, spec in chosen.items():
+        if from_source:
+            specs[key] = spec
+        elif key not in functions:
+            specs[key], failures[key] = spec, "it has no live version whose code could be copied"
+    for key, one in copies.items():
+        if key not in specs:
+            specs[key] = copy_of(one, manifest, failures)
+    warnings = without_effect(changes, [spec.settings for spec in specs.values()])
+    for key, spec in specs.items():
+        if key not in failures:
+            specs[key] = _changed(spec, changes, failures)
+    if not specs:
+        raise JobError("the job selects no function", advice="correct `select` or `functions`")
+    warnings += _not_in_file(manifest, specs, changes)
+    return Desired(specs, given["rollout"], flag(given, "force"), tuple(warnings), failures=failures)
+
+
+def _chosen(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, FunctionSpec]:
+    patterns = texts(given, "select")
+    if not patterns:
+        whole = {} if texts(given, "functions") else manifest.functions
+        return {key: spec for key, spec in whole.items() if spec.enabled}
+    chosen: dict[str, FunctionSpec] = {}
+    for pattern in patterns:
+        if pattern.startswith(_LABEL):
+            chosen |= select(manifest, (), (pattern.removeprefix(_LABEL),))
+        else:
+            chosen |= select(manifest, (pattern,))
+    return {key: spec for key, spec in manifest.functions.items() if key in chosen}
+
+
+def _matching(functions: Iterable[LiveFunction], manifest: Manifest, given: Mapping[str, Any]) -> list[LiveFunction]:
+    """Choose live functions by the parameter `functions`."""
+    functions, chosen = tuple(functions), dict[str, LiveFunction]()
+    for pattern in texts(given, "functions"):
+        found = [one for one in functions if _fits(one, pattern)]
+        if not found:
+            close = get_close_matches(pattern, [one.key for one in functions], n=1)
+            advice = f'did you mean "{close[0]}"?' if close else f"folders read: {listed(folders_of(manifest, given))}"
+            raise JobError(f'no live function matches "{pattern}"', advice=advice)
+        for one in found:
+            if one.disabled and one.key == pattern and one.spec is not None:
+                where = f"{one.spec.place.file}:{one.spec.place.line}"
+                raise JobError(f'function "{pattern}" is disabled', advice=f"remove `enabled = false` at {where}")
+        chosen |= {one.key: one for one in found if not one.disabled}
+    return list(chosen.values())
+
+
+def _fits(one: LiveFunction, pattern: str) -> bool:
+    if pattern.startswith(_LABEL):
+        name, _, value = pattern.removeprefix(_LABEL).partition("=")
+        return one.function.labels.get(name) == value
+    names = (one.key, one.function.name, one.function.id)
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)
+
+
+def _changed(spec: FunctionSpec, changes: Changes, failures: dict[str, str]) -> FunctionSpec:
+    if not changes:
+        return spec
+    settings = applied(changes, spec.settings)
+    if isinstance(settings, Failure):
+        failures[spec.key] = sentence(settings)
+        return spec
+    return replace(spec, settings=settings)
+
+
+def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes: Changes) -> list[str]:
+    names = listed(key for key in specs if key in manifest.functions)
+    if not changes or not names:
+        return []
+    return [f"{manifest.path.name} does not say so: its next deploy takes these changes back from {names}"]

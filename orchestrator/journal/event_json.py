@@ -1,0 +1,100 @@
+"""Events and outcomes as JSON: the rows of the journal, the lines of `--events`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from orchestrator.journal.events import (
+    BytesSent,
+    Event,
+    LeaseLost,
+    LeaseTaken,
+    LimitChanged,
+    OperationAccepted,
+    OperationDone,
+    OutageBegan,
+    OutageEnded,
+    PackageStored,
+    Requested,
+    RunEnded,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+    UnitEnded,
+    UnitPlanned,
+    WaveStarted,
+)
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+
+EVENTS: Mapping[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        RunStarted,
+        UnitPlanned,
+        WaveStarted,
+        OutageBegan,
+        OutageEnded,
+        LeaseTaken,
+        LeaseLost,
+        LimitChanged,
+        StepStarted,
+        StepFinished,
+        StepRetried,
+        BytesSent,
+        PackageStored,
+        Requested,
+        OperationAccepted,
+        OperationDone,
+        UnitEnded,
+        RunEnded,
+    )
+}
+_OUTCOMES: Mapping[str, type[Outcome]] = {
+    "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
+    "unknown": Unknown,
+}  # fmt: skip
+_NAMES = {cls: name for name, cls in _OUTCOMES.items()}
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """Name an outcome as stored and shown: "deployed", "unknown" …"""
+    return _NAMES[type(outcome)]
+
+
+def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
+    """Turn an outcome into JSON values, with its name under "outcome"."""
+    return {"outcome": outcome_name(outcome), **asdict(outcome)}
+
+
+def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
+    """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
+    cls = _OUTCOMES[data["outcome"]]
+    known = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
+    if cls is Failed:
+        names = {slot.name for slot in fields(Failure)}
+        failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
+        return Failed(Step(known["step"]), failure)
+    return cls(**known)
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Turn an event into JSON values, with its kind under "kind"."""
+    data: dict[str, Any] = {"kind": event.kind}
+    for slot in fields(event):
+        value = getattr(event, slot.name)
+        data[slot.name] = outcome_to_dict(value) if slot.name == "outcome" else value
+    return data
+
+
+def from_dict(data: Mapping[str, Any]) -> Event:
+    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know."""
+    cls = EVENTS[data["kind"]]
+    values = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
+    if "step" in values:
+        values["step"] = Step(values["step"])
+    if "outcome" in values:
+        values["outcome"] = outcome_from_dict(values["outcome"])
+    return cls(**values)

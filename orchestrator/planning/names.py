@@ -1,0 +1,107 @@
+"""What named things stand for: service accounts and secrets given by name, and secrets' latest versions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import anyio
+
+from orchestrator.errors import CloudError
+from orchestrator.model import Failure, FunctionSpec, Secret
+from orchestrator.ports import Reading
+from orchestrator.resilience import failure, policy
+from orchestrator.resilience.groups import each
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The specs with ids in place of names, and those of which some name could not be resolved."""
+
+    specs: dict[str, FunctionSpec] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+
+async def resolve_names(world: Reading, specs: Mapping[str, FunctionSpec]) -> Resolved:
+    """Resolve service accounts and secrets that are given by name, and secrets' latest versions. Payloads are never
+    read. What cannot be resolved stops that function only. Raises `CloudError` where the token is not accepted.
+    """
+    resolver = _Resolver(world)
+    resolved = Resolved()
+
+    async def resolve(key: str) -> None:
+        try:
+            resolved.specs[key] = await resolver.spec(specs[key])
+        except _UnresolvedError as error:
+            resolved.specs[key] = specs[key]
+            resolved.failures[key] = error.failure
+
+    await each(specs, resolve, at_once=8)
+    return Resolved({key: resolved.specs[key] for key in specs}, resolved.failures)
+
+
+class _UnresolvedError(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class _Resolver:
+    """Asks each thing once."""
+
+    def __init__(self, world: Reading) -> None:
+        self._world = world
+        self._known: dict[tuple[str, ...], str | _UnresolvedError | None] = {}
+        self._asking: dict[tuple[str, ...], anyio.Lock] = {}
+
+    async def spec(self, spec: FunctionSpec) -> FunctionSpec:
+        settings = spec.settings
+        if settings.service_account is not None:
+            account = await self._account(spec.folder_id, settings.service_account)
+            settings = replace(settings, service_account_id=account, service_account=None)
+        if settings.secrets:
+            secrets = tuple([await self._secret(spec.folder_id, secret) for secret in settings.secrets])
+            settings = replace(settings, secrets=secrets)
+        return spec if settings is spec.settings else replace(spec, settings=settings)
+
+    async def _account(self, folder_id: str, name: str) -> str:
+        directory = self._world.directory
+        found = await self._once(
+            ("account", folder_id, name), partial(directory.service_account_by_name, folder_id, name)
+        )
+        if found is None:
+            message = f'folder {folder_id} has no service account named "{name}"'
+            raise _UnresolvedError(Failure(message, kind="name", advice="correct `service_account`, or give its id"))
+        return found
+
+    async def _secret(self, folder_id: str, secret: Secret) -> Secret:
+        directory, secret_id = self._world.directory, secret.id
+        if secret_id is None:
+            name = secret.name or ""
+            secret_id = await self._once(
+                ("secret", folder_id, name), partial(directory.secret_by_name, folder_id, name)
+            )
+            if secret_id is None:
+                message = f'folder {folder_id} has no secret named "{name}"'
+                raise _UnresolvedError(
+                    Failure(message, kind="name", advice="correct the secret's `name`, or give its `id`")
+                )
+        version_id = secret.version_id
+        if version_id in (None, "latest"):
+            version_id = await self._once(("version", secret_id), partial(directory.latest_secret_version, secret_id))
+        return replace(secret, id=secret_id, name=None, version_id=version_id)
+
+    async def _once(self, key: tuple[str, ...], ask: Callable[[], Awaitable[str | None]]) -> str | None:
+        async with self._asking.setdefault(key, anyio.Lock()):
+            if key not in self._known:
+                try:
+                    self._known[key] = await self._world.read(ask)
+                except CloudError as error:
+                    if policy.judge(error) is policy.Verdict.TOKEN:
+                        raise
+                    self._known[key] = _UnresolvedError(failure.of_call(error))
+            found = self._known[key]
+            if isinstance(found, _UnresolvedError):
+                raise _UnresolvedError(found.failure)
+            return found

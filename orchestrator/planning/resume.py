@@ -1,0 +1,76 @@
+"""What is left of a run that was cut off, and what of a new plan still is what it was about. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
+from orchestrator.journal.state import RunState, UnitState
+from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Outcome, Plan, Unchanged, Unit
+
+_CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
+
+
+def undone(run: RunState) -> dict[str, UnitState]:
+    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back."""
+    return {key: unit for key, unit in run.units.items() if not _has_ended(unit.outcome)}
+
+
+def _has_ended(outcome: Outcome | None) -> bool:
+    if isinstance(outcome, Deployed):
+        return outcome.observed
+    return isinstance(outcome, Unchanged | Failed | Blocked)
+
+
+def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepted, ...]]:
+    """Give the Operations whose end nobody has seen, by unit."""
+    return {
+        key: tuple(known for operation_id, known in unit.operations.items() if operation_id not in unit.done)
+        for key, unit in units.items()
+    }
+
+
+def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
+    """Say again what the new run takes over, so that it can be resumed as well."""
+    for unit in units.values():
+        yield UnitPlanned(
+            at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
+            unit.base_version_id, unit.fingerprint, unit.before,
+        )  # fmt: skip
+    for operations in accepted(units).values():
+        for known in operations:
+            yield replace(known, at=at)
+
+
+def forced_of(units: Mapping[str, UnitState]) -> str:
+    """Give what set a forced run's versions apart, "" where it was not forced."""
+    return next((parts[2] for unit in units.values() if len(parts := unit.fingerprint.split(".")) == 3), "")
+
+
+def still_meant(plan: Plan, then: Mapping[str, UnitState]) -> tuple[Plan, dict[str, Outcome]]:
+    """Hold a plan against what the run was about.
+
+    Gives the plan of what is left, in which a unit is blocked that has changed since, or whose function somebody else
+    has deployed since; and the outcomes of what is live by now.
+    """
+    units, settled = [], dict[str, Outcome]()
+    for unit in plan.units:
+        if unit.action is Action.UNCHANGED:
+            settled[unit.key] = Deployed(unit.base_version_id or "", observed=True)
+        else:
+            units.append(_checked(unit, then[unit.key]))
+    return Plan(tuple(units)), settled
+
+
+def _checked(unit: Unit, then: UnitState) -> Unit:
+    if unit.action not in _CHANGES:
+        return unit
+    if str(unit.fingerprint) != then.fingerprint:
+        why = "its settings or its source have changed since the run began"
+    elif (unit.base_version_id or "") != then.base_version_id:
+        why = f"another version, {unit.base_version_id}, has taken $latest since the run began"
+    else:
+        return unit
+    failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")
+    return replace(unit, action=Action.BLOCKED, reason=why, failure=failure)

@@ -1,0 +1,98 @@
+"""The network gone, or the cloud: calls wait at a gate instead of failing one after another.
+
+An outage begins when nothing but silence and 503 has been heard for a while, and ends with the first answer. While it
+lasts, one call every few seconds is let through to find out. Failures in it are nobody's: they count as no attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.resilience import policy
+
+MAX_S = 1800.0
+_FAILURES = 4  # in a row, of whatever calls
+_SILENCE_S = 3.0
+_PROBE_MIN_S = 1.0
+_PROBE_MAX_S = 10.0
+_HURRY_S = 30.0
+
+
+class Outage:
+    """What all calls of a run know of the way to the cloud. `changed` is told of its beginning ("why", 0.0) and of its
+    end ("", how many seconds it lasted).
+    """
+
+    def __init__(self, max_s: float = MAX_S) -> None:
+        self._max_s = max_s
+        self._failures = 0
+        self._silent_since: float | None = None  # the first failure after the last answer
+        self._began_at: float | None = None
+        self._lost_s = 0.0
+        self._hurry_at: float | None = None
+        self._probe_at = 0.0
+        self._probe_s = _PROBE_MIN_S
+        self._over = anyio.Event()
+        self.reason = ""
+        self.changed: Callable[[str, float], None] = lambda _why, _seconds: None
+
+    def hurry(self) -> None:
+        """Do not wait long any more: somebody wants the run to stop."""
+        self._hurry_at = anyio.current_time()
+
+    def _until(self) -> float:
+        began_at = self._began_at if self._began_at is not None else anyio.current_time()
+        end_at = began_at + self._max_s
+        return end_at if self._hurry_at is None else min(end_at, max(began_at, self._hurry_at) + _HURRY_S)
+
+    @property
+    def on(self) -> bool:
+        """Whether there is an outage now."""
+        return self._began_at is not None
+
+    def lost_s(self) -> float:
+        """How many seconds have been lost to outages so far: nobody's deadline runs meanwhile."""
+        return self._lost_s + (anyio.current_time() - self._began_at if self._began_at is not None else 0.0)
+
+    async def gate(self) -> None:
+        """Wait until calls may be made. Raises `InterruptedRunError` where the outage has lasted too long."""
+        while self._began_at is not None:
+            now = anyio.current_time()
+            if now >= self._until():
+                raise InterruptedRunError(
+                    f"the cloud has not answered for {(now - self._began_at) / 60:.0f} min: {self.reason}",
+                    advice="run the same command again once it can be reached (--max-outage waits longer)",
+                )
+            if now >= self._probe_at:
+                self._probe_at = now + self._probe_s  # ours is the call that finds out
+                self._probe_s = min(_PROBE_MAX_S, self._probe_s * 1.5)
+                return
+            with anyio.move_on_after(min(self._probe_at, self._until()) - now):
+                await self._over.wait()
+
+    def failed(self, error: CloudError) -> None:
+        """Hear of a call that ended with this error."""
+        if not policy.is_silence(error):
+            self.answered()
+            return
+        now = anyio.current_time()
+        self._failures += 1
+        if self._silent_since is None:
+            self._silent_since = now
+        if self._began_at is None and self._failures >= _FAILURES and now - self._silent_since >= _SILENCE_S:
+            self._began_at, self._over, self.reason = self._silent_since, anyio.Event(), error.message
+            self._probe_s, self._probe_at = _PROBE_MIN_S, now + _PROBE_MIN_S
+            self.changed(self.reason, 0.0)
+
+    def answered(self) -> None:
+        """Hear of an answer, of whatever kind."""
+        self._failures, self._silent_since = 0, None
+        if self._began_at is not None:
+            seconds = anyio.current_time() - self._began_at
+            self._lost_s += seconds
+            self._began_at = None
+            self._over.set()
+            self.changed("", seconds)

@@ -1,0 +1,75 @@
+"""Calls that may be sent again as they are: reads, and puts under a content-addressed key."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from orchestrator.errors import CloudError
+from orchestrator.resilience import policy
+from orchestrator.resilience.outage import Outage
+
+T = TypeVar("T")
+OnRetry = Callable[[int, float, CloudError], None]  # attempt, wait_s, why
+
+
+async def retried(
+    call: Callable[[], Awaitable[T]],
+    *,
+    rng: random.Random,
+    outage: Outage | None = None,
+    on_retry: OnRetry | None = None,
+) -> T:
+    """Call until it succeeds; raise the `CloudError` that is not worth another try. Tries in an outage do not count.
+
+    Raises `InterruptedRunError` where an outage lasts too long.
+    """
+    tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
+    while True:
+        try:
+            return await heard(call, outage)
+        except CloudError as error:
+            lost = outage is not None and outage.on
+            verdict = policy.judge(error)
+            tries[verdict] += not lost
+            if not lost and not policy.worth_retrying(error, tries[verdict]):
+                raise
+            wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], rng, error.retry_after_s)
+            if on_retry is not None:
+                on_retry(tries.total(), wait_s, error)
+            await anyio.sleep(wait_s)
+
+
+async def heard(call: Callable[[], Awaitable[T]], outage: Outage | None) -> T:
+    """Make one call once there is a way to the cloud, and tell how it went."""
+    if outage is None:
+        return await call()
+    await outage.gate()
+    try:
+        found = await call()
+    except CloudError as error:
+        outage.failed(error)
+        raise
+    outage.answered()
+    return found
+
+
+async def retry_until(call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
+    """Call until it succeeds, for `for_s` at most: one 503 at the start is no reason to give up.
+
+    Raises the `CloudError` that is the last, or permanent.
+    """
+    until, rng, attempt = anyio.current_time() + for_s, random.Random(), 1
+    while True:
+        try:
+            return await call()
+        except CloudError as error:
+            wait_s = policy.backoff_s(attempt, rng, error.retry_after_s)
+            if not policy.worth_retrying(error, attempt) or anyio.current_time() + wait_s > until:
+                raise
+        attempt += 1
+        await anyio.sleep(wait_s)

@@ -1,0 +1,185 @@
+"""The memory cloud behind HTTP, on loopback: the API, IAM, the metadata service and Object Storage on one port."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from aiohttp import web
+
+from orchestrator.errors import StartError
+from orchestrator.sandbox.http import keys, routes, s3
+from orchestrator.sandbox.http.api import Api, cut
+from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, AuthorizedKey, Tokens
+from orchestrator.sandbox.http.store import Store
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.faults import Faults, Trouble
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
+from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.memory.seeds import Seeds
+from orchestrator.sandbox.memory.state import State
+
+HOST = "127.0.0.1"
+_BODY_MAX_BYTES = 64 << 20
+_READERS = 2  # threads that look into large packages
+_METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+
+_SLOW_DOWN = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a sandbox is set up. `state_dir` None: everything in memory. `buckets` exist from the start."""
+
+    port: int = 0
+    state_dir: Path | None = None
+    latency_s: float = 0.0
+    durations: Durations = field(default_factory=Durations)
+    faults: Faults = field(default_factory=Faults)
+    quotas: Quotas = field(default_factory=Quotas)
+    settings: Settings = field(default_factory=Settings)
+    seeds: Seeds = field(default_factory=Seeds)
+    buckets: tuple[str, ...] = ()
+    token_lifetime_s: float = TOKEN_LIFETIME_S
+    clock: Callable[[], float] = time.time
+    record: Path | None = None  # see `Api`
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox that is listening. `key`: its authorized key file; `static_key`: its key for Object Storage."""
+
+    url: str
+    cloud: MemoryCloud
+    objects: Objects
+    tokens: Tokens
+    key: Mapping[str, str]
+    static_key: Mapping[str, str]
+
+
+@asynccontextmanager
+async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
+    """Listen until the block ends. Raises `StartError` where the port or the state folder cannot be used."""
+    folder, clock = options.state_dir, options.clock
+    key, static_key = keys.of(folder, clock())
+    store = Store(folder / "sandbox.db") if folder else None
+    try:
+        rng = random.Random()
+        objects = _objects(folder, options.buckets)
+        cloud = MemoryCloud(
+            clock=clock, rng=rng, objects=objects.get, durations=options.durations, quotas=options.quotas,
+            settings=options.settings, faults=options.faults, seeds=options.seeds,
+            state=State(store.load() if store else ()),
+        )  # fmt: skip
+        tokens = Tokens(
+            secret=hashlib.sha256(key["private_key"].encode()).digest(),
+            clock=clock,
+            keys=[AuthorizedKey(key["id"], key["service_account_id"], key["public_key"])],
+            lifetime_s=options.token_lifetime_s,
+        )
+
+        def saved() -> None:
+            changes = cloud.state.changes()
+            if store is not None:
+                store.save(changes)
+
+        api = Api(cloud, tokens, latency_s=options.latency_s, saved=saved, rng=rng, record=options.record)
+        app = _app(cloud, api, tokens, objects, static_key, clock)
+        async with _listening(app, options.port) as port:
+            yield Sandbox(f"http://{HOST}:{port}", cloud, objects, tokens, key, static_key)
+        cloud.settle()
+        saved()
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
+    try:
+        return Objects(folder / "objects" if folder else None, buckets)
+    except RefusedError as error:
+        raise StartError(
+            f"the sandbox cannot have the buckets {', '.join(buckets)}: {error}",
+            advice="give other names with --bucket",
+        ) from error
+
+
+def _app(
+    cloud: MemoryCloud,
+    api: Api,
+    tokens: Tokens,
+    objects: Objects,
+    static_key: Mapping[str, str],
+    clock: Callable[[], float],
+) -> web.Application:
+    app = web.Application(client_max_size=_BODY_MAX_BYTES)
+    app.router.add_get(_METADATA_PATH, _metadata(tokens))
+    api.add(app, *routes.open_routes(tokens), *routes.functions(cloud))
+    api.add(app, *routes.versions(cloud, objects, anyio.CapacityLimiter(_READERS)))
+    api.add(app, *routes.operations(cloud), *routes.directory(cloud), *routes.unknown())
+    s3.add_routes(
+        app,
+        objects,
+        secret_of=lambda key_id: static_key["secret_key"] if key_id == static_key["access_key"] else None,
+        bearer_ok=lambda token: tokens.subject(token) is not None,
+        fault=_storage_fault(cloud),
+        clock=clock,
+    )
+    return app
+
+
+def _metadata(tokens: Tokens) -> s3.Handler:
+    async def handle(request: web.Request) -> web.Response:
+        if request.headers.get("Metadata-Flavor") != "Google":
+            raise web.HTTPForbidden(text="Missing Metadata-Flavor:Google header.")
+        return web.json_response(tokens.metadata("ajesandboxmachine000"))
+
+    return handle
+
+
+def _storage_fault(cloud: MemoryCloud) -> s3.Fault:
+    """Trouble of Object Storage, drawn as for any call ("put object", "head bucket"), before it acts."""
+
+    async def meet(request: web.Request) -> web.StreamResponse | None:
+        what = "object" if request.match_info.get("key") else "bucket"
+        trouble: Trouble = cloud.faults.trouble(f"{request.method.lower()} {what}")
+        if trouble.delay_s:
+            await anyio.sleep(trouble.delay_s)
+        if trouble.lost:
+            return cut(request)
+        if trouble.refusal is None:
+            return None
+        response = web.Response(status=503, text=_SLOW_DOWN, content_type="application/xml")
+        response.force_close()  # the body was not read
+        return response
+
+    return meet
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, port: int) -> AsyncIterator[int]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            site = web.TCPSite(runner, HOST, port)
+            await site.start()
+        except OSError as error:
+            raise StartError(
+                f"the sandbox cannot listen on {HOST}:{port}: {error.strerror}", advice="give another --port"
+            ) from error
+        yield int(runner.addresses[0][1])
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()

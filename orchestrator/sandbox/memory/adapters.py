@@ -1,0 +1,270 @@
+"""The engine's ports over one memory cloud, for flow tests and simulations in virtual time.
+
+They take time (anyio) and fail as the HTTP adapters do: the same `CloudError` for the same refusal.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import anyio
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import Function, Operation, Package, Quota, StoredObject, Version, decode
+from orchestrator.ports import Progress
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
+from orchestrator.sandbox.memory.state import Record
+
+Item = TypeVar("Item")
+
+_PAGE_SIZE = 1000
+
+
+class Wire:
+    """Calls a memory cloud as if over a network. `calls` counts them by name."""
+
+    def __init__(self, cloud: MemoryCloud, *, latency_s: float = 0.05, rng: random.Random | None = None) -> None:
+        self.cloud = cloud
+        self.calls: dict[str, int] = {}
+        self._latency_s = latency_s
+        self._rng = rng or random.Random(0)
+
+    async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
+        """Make one call; half of the latency passes before it acts. Returns the answer and its request id."""
+        self.calls[name] = self.calls.get(name, 0) + 1
+        trouble = self.cloud.faults.trouble(name)
+        request_id = self.new_id()
+        await anyio.sleep(self._latency_s / 2 + trouble.delay_s)
+        answer: Record = {}
+        refusal = trouble.refusal
+        if refusal is None:
+            try:
+                answer = act()
+            except Fault as fault:
+                refusal = fault
+        await anyio.sleep(self._latency_s / 2)
+        if trouble.lost:
+            raise CloudError(f"the connection broke before {name} was answered", call=name)
+        if refusal is not None:
+            raise self._error(name, refusal, request_id)
+        return answer, request_id
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def _error(self, name: str, fault: Fault, request_id: str) -> CloudError:
+        body = decode.error_body(fault.status())
+        return CloudError(
+            fault.message,
+            call=name,
+            code=fault.code,
+            http_status=HTTP_STATUS[fault.code],
+            request_id=request_id,
+            server_trace_id=self.new_id(),
+            client_request_id=self.new_id(),
+            quota=body.quota if body else "",
+        )
+
+    async def operation(self, name: str, act: Callable[[], Record]) -> Operation:
+        """Make a call that answers an Operation."""
+        answer, request_id = await self.call(name, act)
+        return replace(
+            decode.operation(answer, poll_after_s=self.cloud.settings.poll_interval_s),
+            request_id=request_id,
+            server_trace_id=self.new_id(),
+        )
+
+    async def pages(
+        self,
+        name: str,
+        query: Mapping[str, Any],
+        field: str,
+        act: Callable[[Mapping[str, Any]], Record],
+        decoder: Callable[[object], Item],
+    ) -> tuple[Item, ...]:
+        """Take a listing to its end."""
+        items: list[Item] = []
+        token = ""
+        while True:
+            page = {**query, "pageSize": _PAGE_SIZE, **({"pageToken": token} if token else {})}
+            answer, _ = await self.call(name, lambda page=page: act(page))  # type: ignore[misc]  # mypy: no default in a lambda
+            items += [decoder(item) for item in answer.get(field, ())]
+            token = answer.get("nextPageToken", "")
+            if not token:
+                return tuple(items)
+
+
+class MemoryFunctions:
+    """`ports.Functions`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cloud = wire.cloud
+
+    async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
+        query, act = {"folderId": folder_id}, self._cloud.functions.list
+        return await self._wire.pages("list functions", query, "functions", act, decode.function)
+
+    async def find_function(self, folder_id: str, name: str) -> Function | None:
+        query, act = {"folderId": folder_id, "filter": f'name="{name}"'}, self._cloud.functions.list
+        found = await self._wire.pages("list functions", query, "functions", act, decode.function)
+        return found[0] if found else None
+
+    async def get_function(self, function_id: str) -> Function:
+        answer, _ = await self._wire.call("get function", lambda: self._cloud.functions.get(function_id))
+        return decode.function(answer)
+
+    async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
+        query = {"folderId": folder_id, **({"filter": filter} if filter else {})}
+        return await self._wire.pages("listVersions", query, "versions", self._cloud.versions.list, decode.version)
+
+    async def get_version(self, version_id: str) -> Version:
+        answer, _ = await self._wire.call("getVersion", lambda: self._cloud.versions.get(version_id))
+        return decode.version(answer)
+
+    async def version_by_tag(self, function_id: str, tag: str) -> Version:
+        query = {"functionId": function_id, "tag": tag}
+        answer, _ = await self._wire.call("getVersionByTag", lambda: self._cloud.versions.by_tag(query))
+        return decode.version(answer)
+
+    async def list_runtimes(self) -> tuple[str, ...]:
+        answer, _ = await self._wire.call("listRuntimes", self._cloud.functions.runtimes)
+        return tuple(answer["runtimes"])
+
+    async def create_function(
+        self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
+    ) -> Operation:
+        body = {"folderId": folder_id, "name": name, **({"labels": dict(labels)} if labels else {})}
+        return await self._wire.operation(
+            "create function", lambda: self._cloud.functions.create(body, idempotency_key)
+        )
+
+    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
+        return await self._wire.operation("createVersion", lambda: self._cloud.versions.create(body, idempotency_key))
+
+    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._wire.operation(
+            "setTag", lambda: self._cloud.versions.set_tag(version_id, {"tag": tag}, idempotency_key)
+        )
+
+    async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
+        return await self._wire.pages(
+            "listOperations",
+            {},
+            "operations",
+            lambda query: self._cloud.operations.list(function_id, query),
+            decode.operation,
+        )
+
+
+class MemoryOperations:
+    """`ports.Operations`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def get(self, operation_id: str) -> Operation:
+        return await self._wire.operation("get operation", lambda: self._wire.cloud.operations.get(operation_id))
+
+
+class MemoryDirectory:
+    """`ports.Directory`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._directory = wire.cloud.directory
+
+    async def cloud_of(self, folder_id: str) -> str | None:
+        try:
+            answer, _ = await self._wire.call("get folder", lambda: self._directory.folder(folder_id))
+        except CloudError as error:
+            if error.code in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
+                return None
+            raise
+        return str(answer["cloudId"])
+
+    async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
+        query = {"resource.id": cloud_id, "resource.type": CLOUD, "service": SERVICE}
+        return await self._wire.pages(
+            "list quota limits", query, "quotaLimits", self._directory.quota_limits, decode.quota
+        )
+
+    async def secret_by_name(self, folder_id: str, name: str) -> str | None:
+        query = {"folderId": folder_id}
+        items = await self._wire.pages("list secrets", query, "secrets", self._directory.secrets, _named)
+        return dict(items).get(name)
+
+    async def latest_secret_version(self, secret_id: str) -> str:
+        answer, _ = await self._wire.call("get secret", lambda: self._directory.secret(secret_id))
+        return str(answer["currentVersion"]["id"])
+
+    async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
+        query = {"folderId": folder_id, "filter": f'name="{name}"'}
+        items = await self._wire.pages(
+            "list service accounts", query, "serviceAccounts", self._directory.service_accounts, _named
+        )
+        return dict(items).get(name)
+
+
+def _named(item: object) -> tuple[str, str]:
+    record = item if isinstance(item, Mapping) else {}
+    return str(record["name"]), str(record["id"])
+
+
+class MemoryObjectStore:
+    """`ports.ObjectStore` over `Objects` in memory. `bytes_per_s`: how fast a package travels; `read`: its bytes."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        objects: Objects,
+        *,
+        bytes_per_s: float = 100e6,
+        read: Callable[[Package], bytes] = lambda package: package.path.read_bytes(),
+    ) -> None:
+        self._wire = wire
+        self._objects = objects
+        self._bytes_per_s = bytes_per_s
+        self._read = read
+
+    async def check(self, bucket: str) -> None:
+        await self._call("head bucket", lambda: self._objects.list(bucket, limit=1))
+
+    async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
+        existed = await self._call("head object", lambda: self._objects.head(bucket, key)) is not None
+        if not existed:
+            await anyio.sleep(package.size_bytes / self._bytes_per_s)
+            existed = not await self._call("put object", lambda: self._put(bucket, key, package))
+        if progress is not None:
+            progress(package.size_bytes)
+        return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
+
+    def _put(self, bucket: str, key: str, package: Package) -> bool:
+        try:
+            self._objects.put(bucket, key, self._read(package), if_none_match=True)
+        except RefusedError as error:
+            if error.code == "PreconditionFailed":
+                return False
+            raise
+        return True
+
+    async def _call(self, name: str, act: Callable[[], Item]) -> Item:
+        found: list[Item] = []
+
+        def acting() -> Record:
+            try:
+                found.append(act())
+            except RefusedError as error:
+                code = Code.NOT_FOUND if error.code.startswith("NoSuch") else Code.INVALID_ARGUMENT
+                raise Fault(code, f"{error.code}: {error}") from None
+            return {}
+
+        await self._wire.call(name, acting)
+        return found[0]

@@ -1,0 +1,101 @@
+"""What a version is known by: its fingerprint, the stamp of it in the description, and the Idempotency-Key.
+
+The three are computed from what is sent and what was live, never from a run: any machine computes the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree, Version, VersionCopy
+from orchestrator.version.body import settings_fields
+
+FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
+STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
+_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?\]\s*$")
+_NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
+
+
+def fingerprint(settings: Settings, code: str) -> Fingerprint:
+    """Hash the canonical settings; `code` is what `code_digest` gave. Secrets count by id and version, resolved."""
+    fields = settings_fields(settings, settings.description)
+    fields.pop("tag", None)
+    # The order of secrets and mounts means nothing to the cloud, so it means nothing here.
+    for name, order in (("secrets", "environmentVariable"), ("mounts", "name"), ("storageMounts", "mountPointName")):
+        if name in fields:
+            fields[name] = sorted(fields[name], key=itemgetter(order))
+    return Fingerprint(_digest(fields), code)
+
+
+def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) -> str:
+    """Hash the code: a source by its tree (path, executable bit, content), an object by its place and sha256.
+
+    A copy has the digest of the version `copied`, so that code is known again however often it was copied.
+    """
+    if isinstance(code, BucketPackage):
+        return _digest({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
+    if isinstance(code, VersionCopy):
+        known = read_stamp(copied.description) if copied is not None else None
+        return known.code if known is not None else _digest({"version": code.version_id})
+    if tree is None:
+        msg = "the tree of a source is read before its digest is taken"
+        raise ValueError(msg)
+    return _digest({"tree": tree.hash})
+
+
+def forced_digest(run_key: str) -> str:
+    """Hash what sets a forced run apart: with the same key, what it has made already is not made again."""
+    return hashlib.sha256(run_key.encode()).hexdigest()[:8]
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    canonical = {"version": FINGERPRINT_VERSION, "value": value}
+    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def stamped(description: str, digest: Fingerprint) -> str:
+    """Put the stamp behind the user's own text."""
+    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}]"
+    return f"{description} {stamp}" if description else stamp
+
+
+def read_stamp(description: str) -> Fingerprint | None:
+    """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
+    found = _STAMP.search(description)
+    if found is None or int(found[1]) != FINGERPRINT_VERSION:
+        return None
+    return Fingerprint(found[2], found[3], found[4] or "")
+
+
+def without_stamp(description: str) -> str:
+    """Give the user's own text back."""
+    return _STAMP.sub("", description).rstrip()
+
+
+def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:
+    """Make the Idempotency-Key of a createVersion: a UUIDv5 of the exact body, the `$latest` that the plan was based
+    on, and the attempt. The body holds the function's id, and the stamp with what forced the version.
+    """
+    exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
+
+
+def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
+    """Make the Idempotency-Key of moving a tag from the Version that holds it (or "") to another."""
+    return _key("setTag", version_id, tag, holder_id, str(attempt))
+
+
+def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:
+    """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
+    return _key("create", folder_id, name, _digest({"labels": dict(labels)}), str(attempt))
+
+
+def _key(*parts: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrator.coordination.local_lock import FILE, lock
+from orchestrator.errors import Exit, JournalError, LockHeldError
+
+HOLDER = """
+import sys
+import anyio
+from pathlib import Path
+from orchestrator.coordination.local_lock import lock
+
+async def main():
+    async with lock(Path(sys.argv[1]), command="orchestrator deploy nightly"):
+        print("held", flush=True)
+        await anyio.sleep(60)
+
+anyio.run(main)
+"""
+
+
+def test_a_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path: Path) -> None:
+    async def main() -> str:
+        async with lock(tmp_path, command="orchestrator deploy nightly"):
+            with pytest.raises(LockHeldError) as caught:
+                async with lock(tmp_path):
+                    pass
+        assert caught.value.exit == Exit.LOCKED
+        assert "--lock-timeout" in caught.value.advice
+        return caught.value.message
+
+    message = anyio.run(main)
+    assert "`orchestrator deploy nightly`" in message
+    assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in message
+
+
+def test_the_lock_is_free_once_its_holder_has_left(tmp_path: Path) -> None:
+    async def main() -> None:
+        for _ in range(2):
+            async with lock(tmp_path):
+                pass
+
+    anyio.run(main)
+    assert (tmp_path / FILE).read_bytes() == b""
+
+
+def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with lock(tmp_path):
+                raise ZeroDivisionError
+        async with lock(tmp_path):
+            pass
+
+    anyio.run(main)
+
+
+def test_waiting_takes_the_lock_when_it_becomes_free(tmp_path: Path) -> None:
+    async def main() -> list[str]:
+        order: list[str] = []
+
+        async def second() -> None:
+            async with lock(tmp_path, timeout_s=60):
+                order.append("second")
+
+        async with anyio.create_task_group() as group, lock(tmp_path):
+            group.start_soon(second)
+            await anyio.wait_all_tasks_blocked()
+            order.append("first")
+        return order
+
+    assert anyio.run(main) == ["first", "second"]
+
+
+def test_waiting_ends_with_the_time_allowed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lock(tmp_path):
+            with pytest.raises(LockHeldError, match=r"after waiting for 0\.05 s"):
+                async with lock(tmp_path, timeout_s=0.05):
+                    pass
+
+    anyio.run(main)
+
+
+def test_waiting_can_be_cancelled(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lock(tmp_path):
+            with anyio.move_on_after(0.05) as scope:
+                async with lock(tmp_path, timeout_s=60):
+                    pass
+            assert scope.cancelled_caught
+
+    anyio.run(main)
+
+
+def test_the_lock_of_another_process_holds_and_a_dead_one_is_free(tmp_path: Path) -> None:
+    async def refused() -> None:
+        with pytest.raises(LockHeldError, match="deploy nightly"):
+            async with lock(tmp_path):
+                pass
+
+    async def taken() -> None:
+        async with lock(tmp_path):
+            pass
+
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            anyio.run(refused)
+        finally:
+            holder.send_signal(signal.SIGKILL)
+    assert (tmp_path / FILE).read_bytes() != b""  # it had no time to say that it left
+    anyio.run(taken)
+
+
+def test_a_holder_that_has_not_said_who_it_is_still_holds(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lock(tmp_path):
+            (tmp_path / FILE).write_bytes(b'{"pid": ')
+            with pytest.raises(LockHeldError, match="not said yet which"):
+                async with lock(tmp_path):
+                    pass
+
+    anyio.run(main)
+
+
+def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lock(tmp_path):
+            child = await anyio.open_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        async with child:
+            async with lock(tmp_path):
+                pass
+            assert child.stdin is not None
+            await child.stdin.send(b"\n")
+            assert await child.wait() == 0
+
+    anyio.run(main)
+
+
+def test_a_folder_that_cannot_be_made_is_a_journal_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+
+    async def main() -> None:
+        async with lock(tmp_path / "state"):
+            pass
+
+    with pytest.raises(JournalError, match="file is in its place"):
+        anyio.run(main)
+
+
+def test_a_folder_in_place_of_the_lock_is_a_journal_error(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+
+    async def main() -> None:
+        async with lock(tmp_path):
+            pass
+
+    with pytest.raises(JournalError, match="cannot be made"):
+        anyio.run(main)
+
+
+def test_a_file_system_without_locks_is_a_journal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object) -> None:
+        raise OSError(37, "No locks available")
+
+    async def main() -> None:
+        async with lock(tmp_path):
+            pass
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(JournalError, match="No locks available") as caught:
+        anyio.run(main)
+    assert "local disk" in caught.value.advice

@@ -1,0 +1,270 @@
+"""Every kind of bad manifest: the exact place, the key, and what the rule says. `# <-` marks the line to be named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.manifest.test_tables import FUNCTION, HEAD, JOB, SOURCE, mistakes
+
+SECRET = '{ environment_variable = "A", key = "k", id = "e" }'
+
+
+def marked_line(text: str) -> int:
+    return next((number for number, line in enumerate(text.split("\n"), 1) if "# <-" in line), 0)
+
+
+def check(folder: Path, text: str, key: str, fragment: str) -> None:
+    found = mistakes(folder, text)
+    assert [(mistake.line, mistake.key) for mistake in found] == [(marked_line(text), key)], found
+    assert fragment in found[0].rule
+    assert Path(found[0].file).name == "deploy.toml"
+
+
+# one wrong key in an otherwise good function: the line, the key, a piece of the rule
+OF_A_FUNCTION = [
+    ('memory = "100MB"', "memory", 'from "128MB" to "8GB"'),
+    ('memory = "16GB"', "memory", 'from "128MB" to "8GB"'),
+    ('memory = "200MB"', "memory", "multiple of 128MB"),
+    ('memory = "lots"', "memory", 'a size such as "128MB"'),
+    ("memory = true", "memory", 'a size such as "128MB"'),
+    ("memory = -1", "memory", "negative"),
+    ('timeout = "61m"', "timeout", "at most 1h"),
+    ('timeout = "10 s"', "timeout", 'a duration such as "10s"'),
+    ('timeout = "10"', "timeout", 'a duration such as "10s"'),
+    ('timeout = ""', "timeout", "a duration"),
+    ("timeout = -1", "timeout", "from 0 on"),
+    ("timeout = nan", "timeout", "number of seconds"),
+    (f'description = "{"x" * 541}"', "description", "at most 540 characters"),
+    ("description = 3", "description", "must be a string"),
+    ('runtime = "Python 3.12"', "runtime", "runtime id such as python312"),
+    ('runtime = ""', "runtime", "runtime id"),
+    ('entrypoint = ""', "entrypoint", "must not be empty"),
+    ('name = "Fun"', "name", "3 to 63 lower-case letters"),
+    ('name = "ab"', "name", "3 to 63"),
+    ('name = "fun-"', "name", "not end with a hyphen"),
+    ('environment = { "1A" = "x" }', "environment.1A", "must begin with a letter"),
+    ('environment = { "A-B" = "x" }', "environment.A-B", "letters, digits and underscores"),
+    ("environment = { A = 1 }", "environment.A", "must be a string"),
+    (f'environment = {{ A = "{"x" * 4097}" }}', "environment.A", "at most 4096 characters"),
+    (f'environment = {{ A = "{"x" * 4096}" }}', "environment", "4097 bytes"),
+    (f'environment = {{ A = "{"я" * 2048}" }}', "environment", "4097 bytes"),
+    ('environment = "A=1"', "environment", "must be a table"),
+    ('secrets = [{ environment_variable = "A", key = "k" }]', "secrets[0]", "exactly one of id and name"),
+    ('secrets = [{ environment_variable = "A", key = "k", id = "e", name = "n" }]', "secrets[0]", "exactly one of id"),
+    ('secrets = [{ environment_variable = "A", id = "e" }]', "secrets[0].key", "is required"),
+    ('secrets = [{ key = "k", id = "e" }]', "secrets[0].environment_variable", "is required"),
+    (
+        f"secrets = [{SECRET}, {SECRET}]",
+        "secrets[1].environment_variable",
+        "by another secret",
+    ),
+    ('tags = ["Stable"]', "tags[0]", "lower-case letter"),
+    ('tags = ["$latest"]', "tags[0]", "moves it to every new version by itself"),
+    ('promote = ["$latest"]', "promote[0]", "moves it to every new version by itself"),
+    ('tags = ["a", "a"]', "tags[1]", "twice"),
+    ('tags = "stable"', "tags", "must be a list"),
+    ('tags = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]', "tags", "may have 10 tags"),
+    ('labels = { Team = "x" }', "labels.Team", "label key"),
+    ('labels = { team = "Media" }', "labels.team", "label value"),
+    ("labels = { " + ", ".join(f"a{i} = 'x'" for i in range(65)) + " }", "labels", "at most 64 entries"),
+    ('service_account_id = "aje"\nservice_account = "sa" # <-', "service_account", "only one of"),
+    ('connectivity = { subnet_ids = ["e9b", "e9b"] }', "connectivity.subnet_ids[1]", "twice"),
+    ('connectivity = { subnet_ids = [""] }', "connectivity.subnet_ids[0]", "must not be empty"),
+    ("connectivity = {}", "connectivity", "needs network_id"),
+    ('log = { group_id = "ckg", folder_id = "b1g" }', "log.folder_id", "only one of group_id and folder_id"),
+    ('log = { group_id = "1x" }', "log.group_id", "must begin with a letter"),
+    ('log = { min_level = "info" }', "log.min_level", 'did you mean "INFO"?'),
+    ('mounts = [{ name = "d" }]', "mounts[0]", "exactly one of bucket and disk_size"),
+    ('mounts = [{ name = "d", bucket = "bbb", disk_size = "1GB" }]', "mounts[0]", "exactly one of"),
+    ('mounts = [{ name = "d/e", bucket = "bbb" }]', "mounts[0].name", "1 to 100 letters"),
+    ('mounts = [{ name = "d", bucket = "b" }]', "mounts[0].bucket", "3 to 63"),
+    ('mounts = [{ name = "d", disk_size = "1500MB" }]', "mounts[0].disk_size", "whole number of gigabytes"),
+    ('mounts = [{ name = "d", disk_size = "1GB", block_size = "5KB" }]', "mounts[0].block_size", '"128KB"'),
+    ('mounts = [{ name = "d", bucket = "bbb", block_size = "4KB" }]', "mounts[0].block_size", "with disk_size only"),
+    ('mounts = [{ name = "d", disk_size = "1GB", prefix = "p" }]', "mounts[0].prefix", "with bucket only"),
+    ('mounts = [{ name = "d", bucket = "bbb", mode = "readonly" }]', "mounts[0].mode", 'did you mean "read_only"?'),
+    (
+        'mounts = [{ name = "d", bucket = "bbb" }, { name = "d", bucket = "ccc" }]',
+        "mounts[1].name",
+        'two mounts are named "d"',
+    ),
+    ('storage_mounts = [{ name = "d" }]', "storage_mounts[0].bucket", "is required"),
+    ("async_invocation = { retries = 101 }", "async_invocation.retries", "at most 100"),
+    (
+        'async_invocation = { success = { queue_arn = "y" } }',
+        "async_invocation.success",
+        "service_account_id is missing",
+    ),
+    (
+        'async_invocation = { failure = { service_account_id = "y" } }',
+        "async_invocation.failure",
+        "queue_arn is missing",
+    ),
+    (
+        f'async_invocation = {{ failure = {{ queue_arn = "q", service_account_id = "{"x" * 51}" }} }}',
+        "async_invocation.failure.service_account_id",
+        "1 to 50 characters",
+    ),
+    ('tmpfs_size = "256MB"', "tmpfs_size", "from 512MB to three quarters of memory (768MB)"),
+    ('tmpfs_size = "1GB"', "tmpfs_size", "three quarters"),
+    ('memory = "512MB"\ntmpfs_size = "512MB" # <-', "tmpfs_size", 'at least "1GB"'),
+    ("concurrency = 17", "concurrency", "at most 16"),
+    ('concurrency = "4"', "concurrency", "whole number, without quotes"),
+    ('runtime = "python312"\nconcurrency = 4 # <-', "concurrency", "not for python312"),
+    ('metadata = { gce_http_endpoint = "yes" }', "metadata.gce_http_endpoint", "true or false"),
+    ("verify = {}", "verify", "exactly one of invoke and command"),
+    ("verify = { command = [] }", "verify.command", "must not be empty"),
+    ("verify = { invoke = { expect_status = 99 } }", "verify.invoke.expect_status", "at least 100"),
+    ("verify = { invoke = { payload = 2027-03-01 } }", "verify.invoke.payload", "JSON"),
+    ("verify = { invoke = { payload = { a = [2027-03-01] } } }", "verify.invoke.payload", "JSON"),
+    ('exclude = ["x"]', "exclude", "goes with source only, not with version_id"),
+    ('build = { command = "make" }', "build", "goes with source only"),
+    ('source = "."', "version_id", "source stands too"),
+    ('package = { bucket = "bbb", object = "o" }', "version_id", "package stands too"),
+    ('use = ["ydb"]', "use[0]", "there is no [templates.ydb]"),
+    ("enabled = 1", "enabled", "true or false"),
+    ('folder_id = "b 1"', "folder_id", "without spaces"),
+    ('memry = "1GB"', "memry", 'did you mean "memory"?'),
+    ('executionTimeout = "3s"', "executionTimeout", 'did you mean "timeout"?'),
+    ('serviceAccountId = "aje"', "serviceAccountId", 'did you mean "service_account_id"?'),
+    ('env = { A = "x" }', "env", 'did you mean "environment"?'),
+    ('tag = ["a"]', "tag", 'did you mean "tags"?'),
+    ('zzzz = "x"', "zzzz", "unknown key"),
+    ('description = "${NOPE}"', "description", "the environment variable NOPE is not set"),
+    ('description = "${1}"', "description", "followed by a variable's name"),
+    ('tags = ["a", "${NOPE}"]', "tags[1]", "NOPE is not set"),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "fragment"), OF_A_FUNCTION, ids=[f"{row[1]}-{i}" for i, row in enumerate(OF_A_FUNCTION)]
+)
+def test_a_wrong_key_of_a_function(tmp_path: Path, line: str, key: str, fragment: str) -> None:
+    text = FUNCTION + (line if "# <-" in line else f"{line} # <-") + "\n"
+    if key == "version_id":  # the second of two alternatives is the one that is named
+        text = text.replace('version_id = "$latest"', 'version_id = "$latest" # <-').replace(f"{line} # <-", line)
+    check(tmp_path, text, f"functions.fun.{key}", fragment)
+
+
+OF_A_SOURCE = [
+    ('build = { command = "make", folder = "nowhere" }', "build.folder", "does not exist"),
+    ('build = { folder = "." }', "build.command", "is required"),
+    ('build = { command = "make", folder = "deploy.toml" }', "build.folder", "is not a folder"),
+    ('files = { common = "nowhere" }', "files.common", "does not exist"),
+    ('files = { "/common" = "." }', 'files."/common"', "path in the package"),
+    ('files = { "a/../../b" = "." }', 'files."a/../../b"', "without .."),
+    ('files = { "" = "." }', 'files.""', "path in the package"),
+    ("exclude = [1]", "exclude[0]", "must be a string"),
+    ('include = [""]', "include[0]", "must not be empty"),
+]
+
+
+@pytest.mark.parametrize(("line", "key", "fragment"), OF_A_SOURCE)
+def test_a_wrong_key_of_a_source(tmp_path: Path, line: str, key: str, fragment: str) -> None:
+    check(tmp_path, f"{SOURCE}{line} # <-\n", f"functions.fun.{key}", fragment)
+
+
+WHOLE = [
+    ("", "", "no function and no job"),
+    ('[cloud]\nfolder_id = "b1g"\n', "", "no function and no job"),
+    (HEAD + "[functions.fun] # <-\n", "functions.fun", "one of source, package and version_id"),
+    (HEAD + '[functions.fun]\nsource = "nowhere" # <-\n', "functions.fun.source", "does not exist"),
+    (HEAD + '[functions.fun]\npackage = { bucket = "bbb" } # <-\n', "functions.fun.package.object", "is required"),
+    (
+        HEAD + '[functions.fun]\npackage = { bucket = "bbb", object = "o", sha256 = "abc" } # <-\n',
+        "functions.fun.package.sha256",
+        "64 characters",
+    ),
+    (
+        HEAD + '[functions.fun]\npackage = { bucket = "bbb", object = "a:b" } # <-\n',
+        "functions.fun.package.object",
+        "none of :",
+    ),
+    (HEAD + '[functions.Fun] # <-\nversion_id = "x"\n', "functions.Fun", "or give the function a `name`"),
+    (HEAD + '[functions."a b"] # <-\nversion_id = "x"\nname = "abc"\n', 'functions."a b"', "no spaces"),
+    (HEAD + "[functions]\nfun = 3 # <-\n", "functions.fun", "must be a table"),
+    (FUNCTION.replace('runtime = "nodejs22"\n', "").replace("fun]", "fun] # <-"), "functions.fun.runtime", "required"),
+    (FUNCTION.replace('memory = "1GB"\n', "").replace("fun]", "fun] # <-"), "functions.fun.memory", "required"),
+    (
+        FUNCTION.replace('entrypoint = "index.handler"\n', "").replace("fun]", "fun] # <-"),
+        "functions.fun.entrypoint",
+        "required",
+    ),
+    (
+        FUNCTION.replace('folder_id = "b1g"\n', "").replace("[cloud]", "[cloud] # <-"),
+        "cloud.folder_id",
+        "YC_FOLDER_ID",
+    ),
+    (
+        FUNCTION + 'name = "same"\n[functions.other]\nversion_id = "x"\nname = "same" # <-\n',
+        "functions.other.name",
+        "same name in the same folder as functions.fun",
+    ),
+    (
+        FUNCTION + 'id = "d4e"\n[functions.other]\nversion_id = "x"\nid = "d4e" # <-\n',
+        "functions.other.id",
+        "the same id as functions.fun",
+    ),
+    (
+        FUNCTION + 'tags = ["a"]\npromote = ["b", "a"] # <-\n',
+        "functions.fun.promote[1]",
+        "stands in tags too",
+    ),
+    (
+        FUNCTION + 'environment = { TOKEN = "x" }\nsecrets = [\n'
+        '  { environment_variable = "TOKEN", id = "e6q", key = "k" }, # <-\n]\n',
+        "functions.fun.secrets[0].environment_variable",
+        "stands in environment too",
+    ),
+    (FUNCTION + "enabled = false\nconcurrency = 99 # <-\n", "functions.fun.concurrency", "at most 16"),
+    (FUNCTION + '[template.x] # <-\nmemory = "1GB"\n', "template", 'did you mean "templates"?'),
+    ('runtime = "python312" # <-\n' + FUNCTION, "runtime", "it belongs in [defaults]"),
+    (
+        FUNCTION + '[templates.a]\nuse = ["b"] # <-\n[templates.b]\n',
+        "templates.a.use",
+        "a template cannot use templates",
+    ),
+    (FUNCTION + '[templates.ydb]\nmemory = "1MB" # <-\n', "templates.ydb.memory", "from"),
+    (FUNCTION + 'use = ["ybd"] # <-\n[templates.ydb]\n', "functions.fun.use[0]", 'did you mean "ydb"?'),
+    (FUNCTION.replace('"b1g"', '"b1g"\nendpoint = "api.cloud" # <-'), "cloud.endpoint", "https://"),
+    (FUNCTION.replace('"b1g"', '"b1g"\nendpont = "https://x" # <-'), "cloud.endpont", 'did you mean "endpoint"?'),
+    (FUNCTION + '[storage]\nbucket = "B_" # <-\n', "storage.bucket", "bucket name"),
+    (FUNCTION + '[storage]\nbucket = "bbb"\nprefix = "a*/" # <-\n', "storage.prefix", "none of :"),
+    (FUNCTION + f'[storage]\nprefix = "{"я" * 500}" # <-\n', "storage.prefix", "shorter than 956 bytes"),
+    (FUNCTION + "[limits]\noperations_per_function = 0 # <-\n", "limits.operations_per_function", "at least 1"),
+    (FUNCTION + "[limits]\nreserve = 15 # <-\n", "limits.reserve", "smaller than operations_per_folder, which is 15"),
+    (FUNCTION + "[limits]\nrequests_per_second = 0 # <-\n", "limits.requests_per_second", "more than 0"),
+    (FUNCTION + "[limits]\npolls_per_second = inf # <-\n", "limits.polls_per_second", "finite"),
+    (FUNCTION + '[limits]\noperation_deadline = "0s" # <-\n', "limits.operation_deadline", "longer than 0"),
+    (FUNCTION + "[rollout]\nwaves = [] # <-\n", "rollout.waves", "must not be empty"),
+    (FUNCTION + '[rollout]\nwaves = [\n  1,\n  "101%", # <-\n]\n', "rollout.waves[1]", "a share from"),
+    (FUNCTION + "[rollout]\nwaves = [0] # <-\n", "rollout.waves[0]", "more than nothing"),
+    (FUNCTION + '[rollout]\nmax_failures = "some" # <-\n', "rollout.max_failures", "a count such as 5"),
+    (FUNCTION + '[rollout]\non_breach = "rolback" # <-\n', "rollout.on_breach", 'did you mean "rollback"?'),
+    ("[jobs.nightly] # <-\nforce = true\n", "jobs.nightly.run", "is required"),
+    (JOB + 'timezone = "Europe/Moskow" # <-\n', "jobs.nightly.timezone", 'did you mean "Europe/Moscow"?'),
+    (JOB + 'timezone = "../etc" # <-\n', "jobs.nightly.timezone", "no time zone"),
+    (JOB + 'schedule = "0 3 * *" # <-\n', "jobs.nightly.schedule", "five cron fields"),
+    (JOB + 'select = "auth-*" # <-\n', "jobs.nightly.select", "must be a list"),
+    (JOB + 'force = "yes" # <-\n', "jobs.nightly.force", "true or false"),
+    (JOB + 'from = "python37" # <-\n', "jobs.nightly.from", "must be a list"),
+    (JOB + 'skip = [{ reason = "x" }] # <-\n', "jobs.nightly.skip[0].function", "is required"),
+    (JOB + 'skip = [{ function = "x", until = "soon" }] # <-\n', "jobs.nightly.skip[0].until", "must be a date"),
+    (JOB + 'rollout = { on_breach = "halt" } # <-\n', "jobs.nightly.rollout.on_breach", "must be one of stop"),
+    ('include = "x.toml" # <-\n' + FUNCTION, "include", "must be a list"),
+    ('include = ["x.toml"] # <-\n' + FUNCTION, "include[0]", "no such file"),
+    ("[functions.fun # <-\n", "", "is not valid TOML: "),
+    ("a = 1\n\na = 2 # <-\n", "", "has a value already"),
+    ("[functions.fun]\n[functions.fun] # <-\n", "", "[functions.fun] stands twice"),
+    ('a = """\n\n\nx # <-', "", "is not valid TOML: unterminated string"),
+    ("a = " + "[" * 5000, "", "nested too deeply"),
+    ("a = " + "9" * 5000, "", "too many digits"),
+    (FUNCTION + 'exclude = ["x\\u0000"] # <-\n', "functions.fun.exclude[0]", "NUL"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "fragment"), WHOLE, ids=[f"{row[1]}-{i}" for i, row in enumerate(WHOLE)])
+def test_a_wrong_manifest(tmp_path: Path, text: str, key: str, fragment: str) -> None:
+    check(tmp_path, text, key, fragment)

@@ -1,0 +1,204 @@
+"""The JSON Schema for editors, held against manifests by a small interpreter of the words that it uses."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.manifest.load import json_schema, load
+from tests.unit.manifest.test_tables import FUNCTION
+
+# every key that there is
+EXAMPLE = """
+include = ["teams/*/functions.toml"]
+[cloud]
+folder_id = "b1gxxx"
+cloud_id = "b1gxxx"
+endpoint = "https://api.cloud.yandex.net"
+invoke_endpoint = "https://functions.yandexcloud.net"
+[storage]
+bucket = "deploy-packages"
+prefix = "functions/"
+[limits]
+operations_per_function = 10
+operations_per_folder = 15
+operations_per_cloud = 20
+reserve = 0
+requests_per_second = 20
+polls_per_second = 100
+operation_deadline = "15m"
+[defaults]
+runtime = "nodejs22"
+memory = "1GB"
+timeout = "10s"
+[templates.ydb]
+environment = { YDB_ENDPOINT = "grpcs://xxx", YDB_DATABASE = "${YDB_DATABASE}" }
+[functions.thumbnailer]
+use = ["ydb"]
+source = "examples/thumbnailer"
+build = { command = "npm ci && npm run build", folder = "." }
+include = ["dist/**", "package.json"]
+exclude = ["tests/", "*.md"]
+files = { "common" = "libs/common" }
+entrypoint = "index.handler"
+create = true
+enabled = false
+description = "xxx"
+service_account_id = "ajexxx"
+named_service_accounts = { db = "ajexxx" }
+environment = { LEVEL = "info" }
+secrets = [{ environment_variable = "TOKEN", id = "e6qxxx", version_id = "e6qxxx", key = "token" }]
+tags = ["stable"]
+promote = ["prod"]
+labels = { team = "media" }
+connectivity = { network_id = "enpxxx", subnet_ids = ["e9bxxx"] }
+log = { disabled = false, group_id = "xxx", min_level = "INFO" }
+mounts = [
+  { name = "data", mode = "read_only", bucket = "data-bucket", prefix = "p" },
+  { name = "tmp", disk_size = "1GB" },
+]
+tmpfs_size = "512MB"
+concurrency = 4
+metadata = { gce_http_endpoint = true, aws_v1_http_endpoint = false }
+verify = { invoke = { payload = {}, expect_status = 200, expect_body = "xxx" } }
+[functions.thumbnailer.async_invocation]
+retries = 3
+service_account_id = "ajexxx"
+success = { queue_arn = "xxx", service_account_id = "xxx" }
+failure = {}
+[rollout]
+waves = [1, "10%", "100%"]
+pause = "0s"
+max_failures = "2%"
+on_breach = "stop"
+[jobs.nightly]
+run = "mass_redeploy"
+select = ["label:team=media", "auth-*"]
+force = true
+schedule = "0 3 * * 1-5"
+timezone = "Europe/Moscow"
+rollout = { waves = [1, "10%", "100%"], max_failures = "2%", on_breach = "rollback" }
+[jobs.to-python312]
+run = "runtime_upgrade"
+from = ["python37", "python38", "python39"]
+to = "python312"
+folders = ["b1gxxx", "b1hxxx"]
+skip = [{ function = "legacy-report", reason = "xxx", owner = "xxx", until = 2027-03-01 }]
+"""
+
+SCHEMA = json_schema()
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,), "array": (list,), "string": (str,),
+    "integer": (int,), "number": (int, float), "boolean": (bool,),
+}  # fmt: skip
+KNOWN = {
+    "$defs", "$ref", "$schema", "title", "description", "type", "properties", "required", "additionalProperties",
+    "patternProperties", "items", "anyOf", "enum", "pattern", "maxLength", "minItems", "maxProperties",
+    "minimum", "maximum", "exclusiveMinimum", "format",
+}  # fmt: skip
+
+
+def accepts(schema: Any, value: Any) -> bool:
+    if isinstance(schema, bool):
+        return schema
+    assert schema.keys() <= KNOWN, schema.keys() - KNOWN
+    if "$ref" in schema:
+        return accepts(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], value)
+    if "anyOf" in schema:
+        return any(accepts(branch, value) for branch in schema["anyOf"])
+    if schema.get("format") == "date":
+        return True  # a TOML date
+    if "type" in schema and not has_type(schema["type"], value):
+        return False
+    if isinstance(value, dict):
+        return accepts_table(schema, value)
+    if isinstance(value, list):
+        return len(value) >= schema.get("minItems", 0) and all(
+            accepts(schema.get("items", True), item) for item in value
+        )
+    if isinstance(value, str):
+        return accepts_text(schema, value)
+    return isinstance(value, bool) or schema.get("minimum", value) <= value <= schema.get("maximum", value)
+
+
+def has_type(name: str, value: Any) -> bool:
+    return isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
+
+
+def accepts_text(schema: dict[str, Any], value: str) -> bool:
+    right_length = len(value) <= schema.get("maxLength", len(value))
+    right_word = value in schema.get("enum", [value])
+    return right_length and right_word and re.search(schema.get("pattern", ""), value) is not None
+
+
+def accepts_table(schema: dict[str, Any], value: dict[str, Any]) -> bool:
+    complete = set(schema.get("required", ())) <= value.keys()
+    return complete and all(accepts(schema_of(schema, name), item) for name, item in value.items())
+
+
+def schema_of(table: dict[str, Any], name: str) -> Any:
+    if name in table.get("properties", {}):
+        return table["properties"][name]
+    patterns = table.get("patternProperties", {})
+    matching = [schema for pattern, schema in patterns.items() if re.search(pattern, name)]
+    return matching[0] if matching else table.get("additionalProperties", True)
+
+
+def descriptions_lacking(node: Any, path: str = "") -> list[str]:
+    if isinstance(node, list):
+        return [lack for item in node for lack in descriptions_lacking(item, path)]
+    if not isinstance(node, dict):
+        return []
+    lacking = [f"{path}.{name}" for name, field in node.get("properties", {}).items() if "description" not in field]
+    return lacking + [lack for name, item in node.items() for lack in descriptions_lacking(item, f"{path}.{name}")]
+
+
+def test_it_says_which_draft_it_is() -> None:
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_the_example_is_accepted() -> None:
+    assert accepts(SCHEMA, tomllib.loads(EXAMPLE))
+
+
+def test_the_example_loads(tmp_path: Path) -> None:
+    for folder in ("examples/thumbnailer", "libs/common"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "deploy.toml").write_text(EXAMPLE)
+    manifest = load(tmp_path / "deploy.toml", {"YDB_DATABASE": "/ru-central1/x"})
+    assert (list(manifest.functions), list(manifest.jobs)) == (["thumbnailer"], ["nightly", "to-python312"])
+
+
+def test_every_key_is_described() -> None:
+    assert descriptions_lacking(SCHEMA) == []
+
+
+def test_an_unset_value_is_never_null() -> None:
+    assert "null" not in str(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'memory = "128MB"', "memory = 134217728", 'memory = "${MEMORY}"', 'timeout = "1m30s"', "timeout = 1.5",
+        'tags = ["${TAG}"]', 'log = { min_level = "${LEVEL}" }', 'runtime = "${RUNTIME}"', 'id = "d4e"',
+    ],
+)  # fmt: skip
+def test_sizes_durations_and_variables_are_accepted(line: str) -> None:
+    assert accepts(SCHEMA, tomllib.loads(FUNCTION + line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'memory = "lots"', 'memory = ""', 'timeout = ""', 'timeout = "10"', 'tags = ["Tag"]', "concurrency = 17",
+        'memry = "128MB"', 'log = { min_level = "info" }', 'environment = { "1A" = "x" }', "enabled = 1",
+        'secrets = [{ key = "x" }]',
+    ],
+)  # fmt: skip
+def test_wrong_values_and_unknown_keys_are_refused(line: str) -> None:
+    assert not accepts(SCHEMA, tomllib.loads(FUNCTION + line))

@@ -1,0 +1,95 @@
+"""Each field changed alone gives exactly its reason in a plan, for new versions and for copies; no value ever shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+
+from orchestrator.model import Action, Code, FunctionSpec, Settings, SourceCode, Unit, VersionCopy
+from orchestrator.model.live_state import LiveState, indexed
+from orchestrator.planning.planner import build
+from orchestrator.version.body import settings_fields
+from orchestrator.version.stamp import code_digest, fingerprint, forced_digest, stamped
+from tests.builders import function, settings, source, spec, tree, version
+from tests.settings import any_settings
+from tests.unit.version.test_compare import BASE, TABLE
+
+TREE = tree(paths=("index.py", "main.py"))
+CODES: list[tuple[Code, Action]] = [(source(), Action.VERSION), (VersionCopy("$latest"), Action.COPY)]
+
+
+def deployed(made: Settings, *, by_hand: bool = False) -> LiveState:
+    """A folder in which `source()` is live with these settings."""
+    digest = fingerprint(made, code_digest(source(), TREE))
+    raw = settings_fields(made, made.description if by_hand else stamped(made.description, digest))
+    tags = ("$latest", *raw.pop("tag", ()))
+    return indexed([function()], [version("v1", "id-f", tags=tags, **raw)])
+
+
+def planned(wanted: FunctionSpec, there: LiveState, *, forced: str = "", adopt: bool = False) -> Unit:
+    prepared = TREE if isinstance(wanted.code, SourceCode) else None
+    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=adopt).units
+    return unit
+
+
+@pytest.mark.parametrize(("code", "action"), CODES)
+@pytest.mark.parametrize(("name", "value", "reason"), TABLE, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_field_alone_gives_its_reason(name: str, value: Any, reason: str, code: Code, action: Action) -> None:
+    unit = planned(spec(settings=replace(BASE, **{name: value}), code=code), deployed(BASE))
+    assert (unit.action, unit.reason) == (action, reason)
+
+
+def test_every_field_has_its_row() -> None:
+    # Names of accounts are ids before a plan is made; tags have a test of their own.
+    assert {row[0] for row in TABLE} | {"service_account", "tags"} == {field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize("code", [code for code, _ in CODES])
+def test_a_tag_alone_is_moved_without_a_new_version(code: Code) -> None:
+    unit = planned(spec(settings=replace(BASE, tags=("blue", "stable")), code=code), deployed(BASE))
+    assert (unit.action, unit.tags) == (Action.RETAG, ("blue", "stable"))
+    assert unit.reason == "the live version lacks the tags blue, stable"
+
+
+def test_several_changes_stand_side_by_side_and_the_package_first() -> None:
+    there = deployed(settings(environment={"B": "1", "C": "1"}))
+    wanted = spec(settings=settings(runtime="python313", environment={"A": "1", "B": "2"}), code=source())
+    (unit,) = build({"f": wanted}, there, {"f": tree("b" * 64)}, {}).units
+    assert re.fullmatch(
+        r"package [0-9a-f]{4}… → [0-9a-f]{4}…; runtime python312 → python313; environment: \+A ~B -C", unit.reason
+    )
+
+
+@pytest.mark.parametrize(("changes", "reason"), [({}, "forced"), ({"concurrency": 4}, "forced; concurrency 2 → 4")])
+def test_a_forced_version_says_so_and_what_changes_besides(changes: dict[str, Any], reason: str) -> None:
+    wanted = spec(settings=replace(BASE, **changes), code=source())
+    unit = planned(wanted, deployed(BASE), forced=forced_digest("monday"))
+    assert (unit.action, unit.reason) == (Action.VERSION, reason)
+
+
+def test_what_is_blocked_stays_blocked_when_it_is_forced() -> None:
+    unit = planned(spec(settings=settings(), code=source()), deployed(BASE, by_hand=True), forced="0" * 8)
+    assert unit.action is Action.BLOCKED
+    assert unit.reason.startswith("the live version was not made by this tool, and the new version would take away ")
+
+
+@given(any_settings(), any_settings())
+@limits(max_examples=100, deadline=None)
+def test_no_value_of_an_environment_or_key_of_a_secret_is_in_any_reason(wanted: Settings, there: Settings) -> None:
+    def hidden(given_settings: Settings, mark: str) -> Settings:
+        return replace(
+            given_settings,
+            environment=dict.fromkeys(given_settings.environment, f"hidden-{mark}"),
+            secrets=tuple(replace(one, key=f"hidden-{mark}") for one in given_settings.secrets),
+        )
+
+    for by_hand in (False, True):
+        for adopt in (False, True):
+            one = spec(settings=hidden(wanted, "new"), code=source())
+            unit = planned(one, deployed(hidden(there, "old"), by_hand=by_hand), adopt=adopt)
+            assert "hidden" not in f"{unit.reason} {unit.failure}"

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.model import CloudAddress, Limits, Manifest, Rollout, Storage
+from orchestrator.planning.selection import select
+from tests.builders import spec
+
+FUNCTIONS = {
+    "auth-login": spec("auth-login", labels={"team": "auth"}),
+    "auth-logout": spec("auth-logout", labels={"team": "auth", "tier": "1"}),
+    "thumbnailer": spec("thumbnailer", labels={"team": "media"}),
+    "legacy": spec("legacy", enabled=False, labels={"team": "auth"}),
+}
+MANIFEST = Manifest(Path("deploy.toml"), CloudAddress(), Storage(), Limits(), Rollout(), FUNCTIONS, {})
+
+
+@pytest.mark.parametrize(
+    ("patterns", "labels", "expected"),
+    [
+        ((), (), ["auth-login", "auth-logout", "thumbnailer"]),
+        (("thumbnailer",), (), ["thumbnailer"]),
+        (("thumbnailer", "auth-*"), (), ["auth-login", "auth-logout", "thumbnailer"]),
+        (("*",), (), ["auth-login", "auth-logout", "thumbnailer"]),
+        ((), ("team=auth",), ["auth-login", "auth-logout"]),
+        ((), ("team=auth", "tier=1"), ["auth-logout"]),
+        (("*login",), ("team=auth",), ["auth-login"]),
+    ],
+)
+def test_selection(patterns: tuple[str, ...], labels: tuple[str, ...], expected: list[str]) -> None:
+    assert list(select(MANIFEST, patterns, labels)) == expected
+
+
+@pytest.mark.parametrize(
+    ("patterns", "labels", "message", "advice"),
+    [
+        (("thumbnaler",), (), 'no function matches "thumbnaler"', 'did you mean "thumbnailer"?'),
+        (("zzz*",), (), 'no function matches "zzz*"', "deploy.toml has auth-login, auth-logout, thumbnailer"),
+        (("legacy",), (), 'function "legacy" is disabled', "remove `enabled = false` at deploy.toml:1"),
+        ((), ("team=none",), "no function is selected", "deploy.toml has auth-login, auth-logout, thumbnailer"),
+        ((), ("team",), '"team" is no label', "write --label key=value"),
+    ],
+)
+def test_bad_selections(patterns: tuple[str, ...], labels: tuple[str, ...], message: str, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        select(MANIFEST, patterns, labels)
+    assert (caught.value.message, caught.value.advice) == (message, advice)

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+import anyio
+import pytest
+import structlog
+
+from orchestrator.journal.events import BytesSent, Event, StepStarted, UnitEnded
+from orchestrator.journal.state import RunState, fold
+from orchestrator.model import Deployed, Step
+from orchestrator.prediction import virtual_time
+from orchestrator.report.columns import cells
+from orchestrator.report.console import Progress, progress
+from orchestrator.report.logs import configure
+from orchestrator.report.stream import Unbroken, is_terminal, may_colour
+from tests.runs import STARTED_AT, ended, failed, started
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Broken(Terminal):
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+PLAIN_TERMINAL = {"TERM": "xterm-256color"}
+A_RUN: list[Event] = [
+    started(units=6),
+    UnitEnded(STARTED_AT + 1, "a", Deployed("v")),
+    UnitEnded(STARTED_AT + 1, "b", failed()),
+    StepStarted(STARTED_AT + 2, "c", Step.TRACK),
+    StepStarted(STARTED_AT + 1, "d", Step.TRACK),
+    StepStarted(STARTED_AT + 3, "e", Step.UPLOAD),
+    BytesSent(STARTED_AT + 3, "e", 30_000_000, 120_000_000),
+]
+
+
+def display(
+    state: RunState, stream: io.StringIO | None = None, environ: Mapping[str, str] = PLAIN_TERMINAL, **more: float
+) -> Progress:
+    return progress(
+        stream or io.StringIO(),
+        total=state.total,
+        state=state,
+        clock=lambda: STARTED_AT + 12.3,
+        environ=environ,
+        **more,
+    )
+
+
+def test_the_line_says_how_far_the_run_is() -> None:
+    assert display(fold(A_RUN)).line() == (
+        "2/6; 1 deployed, 1 failed; 1 uploading, 2 operation running; 30 of 120 MB sent; 12.3 s"
+    )
+
+
+def test_the_line_of_a_run_that_has_hardly_begun() -> None:
+    assert display(RunState(total=6)).line() == "0/6"
+
+
+def test_the_region_names_the_longest_running_units_first() -> None:
+    lines = display(fold(A_RUN)).region(120)
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:]] == [
+        ["d", "operation running, 11.3 s"],
+        ["c", "operation running, 10.3 s"],
+        ["e", "uploading 25 % of 120 MB, 9.3 s"],
+    ]
+
+
+def test_the_region_stays_small_however_much_runs() -> None:
+    events = [StepStarted(STARTED_AT, f"f{number}", Step.TRACK) for number in range(1000)]
+    assert len(display(fold([started(units=1000), *events])).region(80)) == 5
+
+
+def test_the_region_fits_a_narrow_terminal() -> None:
+    assert all(cells(line) < 30 for line in display(fold(A_RUN)).region(30))
+
+
+def test_a_unit_that_waits_to_try_again_says_so() -> None:
+    state = fold(A_RUN)
+    state.units["d"].step = None
+    assert "waiting to try again" in display(state).region(120)[1]
+
+
+# --- where it may draw -----------------------------------------------------------------------------------------------
+
+PLACES: list[tuple[Callable[[], io.StringIO], dict[str, str], bool, bool]] = [
+    # stream, environment → cursor movements, colours
+    (Terminal, {"TERM": "xterm"}, True, True),
+    (io.StringIO, {"TERM": "xterm"}, False, False),
+    (Terminal, {"TERM": "dumb"}, False, False),
+    (Terminal, {"TERM": "xterm", "CI": "true"}, False, True),
+    (Terminal, {"TERM": "xterm", "CI": "1"}, False, True),
+    (Terminal, {"TERM": "xterm", "CI": "false"}, True, True),
+    (Terminal, {"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+    (Terminal, {"TERM": "xterm", "NO_COLOR": ""}, True, True),
+]
+
+
+@pytest.mark.parametrize(("make", "environ", "live", "colours"), PLACES)
+def test_where_a_display_may_draw(
+    make: Callable[[], io.StringIO], environ: dict[str, str], *, live: bool, colours: bool
+) -> None:
+    assert is_terminal(make(), environ) is live
+    assert may_colour(make(), environ) is colours
+
+
+def test_a_closed_stream_is_no_terminal() -> None:
+    stream = io.StringIO()
+    stream.close()
+    assert is_terminal(stream, PLAIN_TERMINAL) is False
+
+
+def test_an_unbroken_stream_swallows_what_the_one_behind_raises() -> None:
+    out = Unbroken(Broken())
+    assert out.write("said") == 4
+    out.flush()
+
+
+# --- plain lines -----------------------------------------------------------------------------------------------------
+
+
+def drawn(stream: io.StringIO, *, after_s: float, then: Event | None = None, interval_s: float = 10.0) -> float:
+    """Let the display run for a while in virtual time, then say `then` or cancel it; return when it was over."""
+
+    async def main() -> float:
+        shown = display(fold(A_RUN), stream, {}, interval_s=interval_s)
+        async with anyio.create_task_group() as group:
+            group.start_soon(shown.run)
+            await anyio.sleep(after_s)
+            if then is None:
+                group.cancel_scope.cancel()
+            else:
+                shown(then)
+        return anyio.current_time()
+
+    return float(virtual_time.run(main))
+
+
+def test_without_a_terminal_a_plain_line_comes_every_ten_seconds() -> None:
+    stream = io.StringIO()
+    drawn(stream, after_s=35)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("2/6; 1 deployed, 1 failed;") for line in lines)
+
+
+def test_a_short_run_writes_no_line() -> None:
+    stream = io.StringIO()
+    drawn(stream, after_s=9)
+    assert stream.getvalue() == ""
+
+
+def test_the_display_ends_with_the_run() -> None:
+    assert drawn(io.StringIO(), after_s=3, then=ended()) == pytest.approx(3)
+
+
+def test_a_broken_stderr_does_not_end_the_display() -> None:
+    assert drawn(Broken(), after_s=25, then=ended()) == pytest.approx(25)
+
+
+# --- the live region -------------------------------------------------------------------------------------------------
+
+
+async def live(stream: io.StringIO, during: Callable[[], None]) -> None:
+    shown = progress(stream, total=6, state=fold(A_RUN), environ=PLAIN_TERMINAL)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shown.run)
+        await anyio.wait_all_tasks_blocked()
+        during()
+        shown(ended())
+
+
+def test_on_a_terminal_the_region_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    anyio.run(live, stream, lambda: None)
+    assert "2/6; 1 deployed, 1 failed" in stream.getvalue()
+    assert "\x1b[2K" in stream.getvalue()  # the lines are erased
+    assert sys.stderr is stream
+
+
+def test_log_lines_stand_whole_above_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure("info", "console", stream)
+    long = "x" * 500
+    try:
+        anyio.run(live, stream, lambda: structlog.get_logger().warning("retrying", reason=long))
+    finally:
+        structlog.reset_defaults()
+    (line,) = [part for part in stream.getvalue().split("\n") if long in part]
+    assert "2/6" not in line
+
+
+def test_a_live_display_on_a_broken_stderr_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Broken()
+    monkeypatch.setattr("sys.stderr", stream)
+    anyio.run(live, stream, lambda: None)
+
+
+ON_A_TERMINAL = """
+import sys, anyio
+from orchestrator.report.console import progress
+from orchestrator.journal.state import fold
+from tests.unit.report.test_console import A_RUN
+from tests.runs import ended
+
+async def main():
+    shown = progress(sys.stderr, total=6, state=fold(A_RUN))
+    async with anyio.create_task_group() as group:
+        group.start_soon(shown.run)
+        await anyio.sleep(0.6)
+        print("said beside it", file=sys.stderr)
+        shown(ended())
+
+anyio.run(main)
+"""
+
+
+def test_a_real_terminal_gets_the_region_and_is_left_clean() -> None:
+    ours, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_TERMINAL], stderr=theirs, env=environ | PLAIN_TERMINAL, timeout=60, check=False
+        )
+        shown = os.read(ours, 100_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert "2/6; 1 deployed, 1 failed" in shown
+    assert "said beside it" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
+
+
+def test_rich_is_not_loaded_where_there_is_no_terminal() -> None:
+    code = "import sys, orchestrator.report.console, orchestrator.report.summary\n"
+    code += "assert 'rich' not in sys.modules, 'rich'"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from orchestrator.journal.events import Event, StepFinished, UnitEnded
+from orchestrator.journal.state import RunState, RunSummary, fold
+from orchestrator.model import Action, Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.report.columns import cells
+from orchestrator.report.patterns import MARK
+from orchestrator.report.summary import duration, failures, headline, runs_json, runs_table, table, to_json
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
+from tests.unit.report.test_redact import IAM
+
+
+def run_of(outcomes: dict[str, Outcome | None], *, run_ended: bool = True) -> RunState:
+    events: list[Event] = [started(units=len(outcomes))]
+    for key, outcome in outcomes.items():
+        events.append(planned(key))
+        if outcome is not None:
+            events.append(UnitEnded(STARTED_AT + 1, key, outcome))
+    return fold([*events, *([ended(1)] if run_ended else [])])
+
+
+MIXED = run_of({
+    "f": failed(), "u": Unknown("the answer was lost", "operation-u"), "b": Blocked("it would lose its network"),
+    "d": Deployed("version-d"), "s": Unchanged("version-s"), "c": Cancelled(), "n": None,
+})  # fmt: skip
+
+
+def test_the_headline_counts_and_says_how_long() -> None:
+    state = run_of({"a": Deployed("v"), "b": Deployed("v"), "c": failed()})
+    assert headline(state) == "3 functions: 2 deployed, 1 failed in 8.4 s"
+
+
+def test_the_headline_of_one_function_is_singular() -> None:
+    assert headline(fold(whole_run("auth"))) == "1 function: 1 deployed in 8.4 s"
+
+
+def test_the_headline_of_a_killed_run_says_what_has_not_ended() -> None:
+    assert headline(run_of({"a": Deployed("v"), "b": None}, run_ended=False)) == "2 functions: 1 deployed, 1 not ended"
+
+
+def test_the_headline_counts_functions_that_were_not_even_planned() -> None:
+    assert headline(fold([started(units=12)])) == "12 functions: 12 not ended"
+
+
+def test_the_headline_says_why_a_run_stopped() -> None:
+    assert headline(fold([started(units=0), ended(3, reason="interrupted")])) == (
+        "0 functions: nothing to do in 8.4 s (interrupted)"
+    )
+
+
+def test_the_table_shows_outcome_version_and_the_seconds_of_each_step() -> None:
+    assert table(fold(whole_run("auth"))).splitlines() == [
+        "function  outcome   version       package  upload  queue  create  track  total",
+        "auth      deployed  version-auth      0.1     0.5    1.5     0.5    2.0    4.6",
+    ]
+
+
+def test_what_everybody_must_see_stands_last() -> None:
+    first_letters = [line[0] for line in table(MIXED).splitlines()[1:]]  # each unit is named by its outcome's
+    assert first_letters == ["s", "d", "n", "c", "b", "u", "f"]
+    assert counts_in_order() == ["unchanged", "deployed", "not ended", "cancelled", "blocked", "unknown", "failed"]
+
+
+def counts_in_order() -> list[str]:
+    return list(to_json(MIXED)["outcomes"])
+
+
+def test_a_run_without_functions_has_no_table() -> None:
+    assert (table(RunState()), failures(RunState())) == ("", "")
+
+
+def test_names_of_every_script_are_aligned() -> None:
+    keys = ("auth", "оплата", "関数")
+    lines = table(run_of(dict.fromkeys(keys, Deployed("v")))).splitlines()
+    assert {cells(line.split("deployed")[0]) for line in lines[1:]} == {cells(lines[0].split("outcome")[0])}
+
+
+def test_long_names_give_way_in_a_narrow_terminal() -> None:
+    state = run_of({"a-function-with-a-very-long-name-indeed-1": Deployed("v"), "b": Deployed("v")})
+    lines = table(state, width=40).splitlines()
+    assert all(cells(line) <= 40 for line in lines)
+    assert lines[1].startswith("a-funct")
+    assert "…" in lines[1]
+
+
+def many(count: int) -> RunState:
+    keys = [f"function-{number:03}" for number in range(count)]
+    special: dict[int, Outcome] = {7: failed(), 8: Unknown("lost"), 9: Blocked("adopt")}
+    events: list[Event] = [started(units=count)]
+    for number, key in enumerate(keys):
+        outcome = special.get(number, Deployed("v"))
+        events += [StepFinished(STARTED_AT, key, Step.TRACK, float(number)), UnitEnded(STARTED_AT, key, outcome)]
+    return fold([*events, ended(1)])
+
+
+def test_up_to_sixty_functions_are_all_shown() -> None:
+    assert len(table(many(60)).splitlines()) == 61
+
+
+def test_of_more_the_slowest_and_those_that_need_a_look_are_shown() -> None:
+    lines = table(many(100)).splitlines()
+    names = [line.split()[0] for line in lines[1:-2]]
+    assert names[-3:] == ["function-009", "function-008", "function-007"]
+    assert names[:-3] == [f"function-{number:03}" for number in range(80, 100)]
+    assert lines[-1].endswith(f"all of them: orchestrator show {RUN_ID} --all")
+    assert "shown: 23 of 100 functions" in lines[-1]
+
+
+def test_everything_shows_everything() -> None:
+    assert len(table(many(100), everything=True).splitlines()) == 101
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+IDS = "request id request-9, server trace id trace-9, client request id client-9"
+
+
+def test_a_failure_is_shown_with_everything_to_act_on() -> None:
+    state = run_of({"auth": failed("the build failed", Step.BUILD, detail="npm ERR! one\nnpm ERR! two")})
+    assert failures(state).splitlines() == [
+        "1 function failed in step build, INVALID_ARGUMENT: auth",
+        "    the build failed",
+        f"    operation operation-9, HTTP 400, {IDS}",
+        "    advice: grant iam.serviceAccounts.user",
+        "    detail:",
+        "      | npm ERR! one",
+        "      | npm ERR! two",
+    ]
+
+
+EQUAL = [
+    ("service account aje12345678901234567 is missing", "service account aje76543210987654321 is missing"),
+    ("function auth: no such runtime", "function billing: no such runtime"),
+    ("version 6f1c2b1e-9a57-4f0a-8d5b-0c7d6a1e2f3b", "version 00000000-9a57-4f0a-8d5b-0c7d6a1e2f3b"),
+    ("not done after 900 s", "not done after 901 s"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_errors_that_differ_in_ids_only_are_one(one: str, other: str) -> None:
+    text = failures(run_of({"auth": failed(one), "billing": failed(other, request_id="request-8")}))
+    assert text.startswith("2 functions failed in step track, INVALID_ARGUMENT: auth, billing\n")
+    assert "    auth: operation operation-9, HTTP 400, request id request-9" in text
+    assert "    billing: operation operation-9, HTTP 400, request id request-8" in text
+
+
+@pytest.mark.parametrize(
+    "other", [failed("another message"), failed(kind="INTERNAL"), failed(step=Step.CREATE), Blocked("adopt")]
+)
+def test_errors_that_differ_otherwise_are_not(other: Outcome) -> None:
+    assert failures(run_of({"auth": failed(), "billing": other})).count("function ") == 2
+
+
+def test_of_many_functions_ten_are_named() -> None:
+    text = failures(run_of({f"f{number:02}": failed() for number in range(25)}))
+    assert text.startswith("25 functions failed in step track, INVALID_ARGUMENT: f00, f01,")
+    assert text.splitlines()[0].endswith("f09 and 15 more")
+
+
+def test_the_most_frequent_error_stands_last() -> None:
+    state = run_of({"a": failed("common"), "b": failed("rare"), "c": failed("common")})
+    assert [block.split(" function")[0] for block in failures(state).split("\n\n")] == ["1", "2"]
+
+
+def test_details_that_differ_say_whose_the_shown_one_is() -> None:
+    state = run_of({"a": failed(detail="line of a"), "b": failed(detail="line of b")})
+    assert "    detail (of a):\n      | line of a" in failures(state)
+
+
+def test_unknown_and_blocked_functions_are_explained_too() -> None:
+    text = failures(MIXED)
+    assert "1 function unknown: u\n    the answer was lost\n    operation operation-u" in text
+    assert "1 function blocked: b\n    it would lose its network" in text
+
+
+def test_an_unknown_end_names_the_operation_that_was_accepted() -> None:
+    state = fold([started(), *deployment("auth", outcome=Unknown("not done after 900 s"))])
+    assert "    operation operation-auth" in failures(state)
+
+
+def test_messages_cannot_command_the_terminal_and_show_no_secret() -> None:
+    text = failures(run_of({"auth": failed(f"\x1b[2J bad {IAM}", detail=f"TOKEN={IAM}\n\x1b]0;x\x07")}))
+    assert "\x1b" not in text
+    assert IAM not in text
+    assert text.count(MARK) == 2
+
+
+# --- for programs ----------------------------------------------------------------------------------------------------
+
+
+def test_the_json_of_a_run_says_everything() -> None:
+    told = orjson.loads(orjson.dumps(to_json(fold(whole_run("auth")))))
+    (function,) = told.pop("functions")
+    assert told == {
+        "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
+        "program": "0.1.0",
+        "resumes": "", "started_at": "2026-11-18T11:06:40.000+00:00", "ended_at": "2026-11-18T11:06:48.400+00:00",
+        "exit_code": 0, "reason": "", "total": 1, "outcomes": {"deployed": 1},
+    }  # fmt: skip
+    assert function["seconds"] == {"package": 0.1, "upload": 0.5, "queue": 1.5, "create": 0.5, "track": 2.0}
+    assert (function["function"], function["outcome"], function["version_id"]) == ("auth", "deployed", "version-auth")
+    assert function["operation_ids"] == ["operation-auth"]
+    assert function["requests"][0] == {"call": "createVersion", "idempotency_key": "key-auth", "attempt": 1}
+    assert function["package"]["object"] == "functions/auth.zip"
+    assert function["action"] == Action.VERSION
+
+
+def test_the_json_of_a_failure_is_whole_and_shows_no_secret() -> None:
+    (function,) = to_json(run_of({"auth": failed(f"bad {IAM}")}))["functions"]
+    assert (function["outcome"], function["failed_step"]) == ("failed", "track")
+    assert function["failure"]["message"] == f"bad {MARK}"
+    assert function["failure"]["server_trace_id"] == "trace-9"
+
+
+def test_the_json_tells_why_a_function_is_unknown_and_which_has_not_ended() -> None:
+    told = {function["function"]: function for function in to_json(MIXED)["functions"]}
+    assert told["u"]["outcome_reason"] == "the answer was lost"
+    assert told["n"]["outcome"] == "not ended"
+
+
+RUN = RunSummary(
+    RUN_ID, "deploy", "https://api", STARTED_AT, STARTED_AT + 95, 1, 12, "0.1.0", {"failed": 1, "deployed": 11}
+)
+
+
+def test_runs_are_listed_one_a_line() -> None:
+    killed = replace(RUN, id="20261124T0300", ended_at=None, exit_code=None, outcomes={})
+    assert runs_table([RUN, killed]).splitlines() == [
+        f"run                     started (UTC)        verb          took  functions  exit  {'outcomes':<21}  endpoint",
+        f"{RUN_ID}  2026-11-18 11:06:40  deploy  1 min 35 s         12     1  11 deployed, 1 failed  https://api",
+        f"20261124T0300           2026-11-18 11:06:40  deploy   not ended         12     -  {'-':<21}  https://api",
+    ]  # fmt: skip
+
+
+def test_the_json_of_runs_has_times_that_programs_read() -> None:
+    (run,) = runs_json([RUN])
+    assert (run["run_id"], run["started_at"]) == (RUN_ID, "2026-11-18T11:06:40.000+00:00")
+    assert (run["exit_code"], run["functions"], run["outcomes"]) == (1, 12, {"failed": 1, "deployed": 11})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0.0 s"), (8.44, "8.4 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s"),
+     (7800, "2 h 10 min")],
+)  # fmt: skip
+def test_spans_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

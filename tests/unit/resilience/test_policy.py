@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engine.verdicts import breach, exit_code, wave_ends
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.resilience.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, spent, worth_retrying
+
+
+def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str = "") -> CloudError:
+    return CloudError(message, call="createVersion", code=code, sent=sent, quota=quota)
+
+
+TABLE = [
+    (error(Code.UNAUTHENTICATED), Verdict.TOKEN),
+    (error(None, sent=False), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="The limit on maximum number of active operations has exceeded."),
+     Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="rate quota limit exceed: allowed 10 requests"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="превышена квота"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.concurrentFolderOperations"), Verdict.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.functions.count"), Verdict.QUOTA),
+    (error(Code.RESOURCE_EXHAUSTED, message="The limit on number of functions has exceeded."), Verdict.QUOTA),
+    (error(Code.INVALID_ARGUMENT, sent=False), Verdict.PERMANENT),
+    (error(Code.UNKNOWN), Verdict.UNSURE),
+    (error(Code.DEADLINE_EXCEEDED), Verdict.UNSURE),
+    (error(Code.ABORTED), Verdict.UNSURE),
+    (error(Code.INTERNAL), Verdict.UNSURE),
+    (error(Code.UNAVAILABLE), Verdict.UNSURE),
+    (error(Code.CANCELLED), Verdict.UNSURE),
+    (error(None), Verdict.UNSURE),
+    (error(Code.INVALID_ARGUMENT), Verdict.PERMANENT),
+    (error(Code.NOT_FOUND), Verdict.PERMANENT),
+    (error(Code.ALREADY_EXISTS), Verdict.PERMANENT),
+    (error(Code.PERMISSION_DENIED), Verdict.PERMANENT),
+    (error(Code.FAILED_PRECONDITION), Verdict.PERMANENT),
+    (error(Code.OUT_OF_RANGE), Verdict.PERMANENT),
+    (error(Code.UNIMPLEMENTED), Verdict.PERMANENT),
+    (error(Code.DATA_LOSS), Verdict.PERMANENT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_error", "expected"), TABLE, ids=[f"{e.code}-{e.message or e.quota}" for e, _ in TABLE])
+def test_verdicts(given_error: CloudError, expected: Verdict) -> None:
+    assert judge(given_error) is expected
+
+
+def test_every_code_but_ok_has_a_row() -> None:
+    assert {e.code for e, _ in TABLE} >= set(Code) - {Code.OK}
+
+
+def test_only_what_may_pass_is_tried_again_and_not_for_ever() -> None:
+    assert worth_retrying(error(Code.UNAVAILABLE), 1)
+    assert not worth_retrying(error(Code.UNAVAILABLE), MAX_ATTEMPTS)
+    assert worth_retrying(error(Code.RESOURCE_EXHAUSTED), MAX_REFUSALS - 1)
+    assert not worth_retrying(error(Code.RESOURCE_EXHAUSTED), MAX_REFUSALS)
+    assert not worth_retrying(error(Code.INVALID_ARGUMENT), 1)
+    assert not worth_retrying(error(Code.UNAUTHENTICATED), 1)
+
+
+@given(st.integers(1, 100), st.integers(), st.floats(0, 600))
+def test_backoff_is_jittered_bounded_and_never_below_the_servers_wish(attempt: int, seed: int, wish: float) -> None:
+    plain = backoff_s(attempt, random.Random(seed))
+    assert 0.25 <= plain <= 30.0
+    assert backoff_s(attempt, random.Random(seed), wish) == max(plain, wish)
+
+
+@pytest.mark.parametrize(
+    ("units", "waves", "ends"),
+    [
+        (100, (1, "10%", "100%"), (1, 10, 100)),
+        (5, (1, "10%", "100%"), (1, 5)),
+        (10, (3,), (3, 10)),
+        (10, ("100%",), (10,)),
+        (3, (5, "50%"), (3,)),
+        (0, (1, "100%"), ()),
+        (11, ("10%", "5%", "100%"), (2, 11)),
+    ],
+)
+def test_waves(units: int, waves: tuple[int | str, ...], ends: tuple[int, ...]) -> None:
+    assert wave_ends(units, waves) == ends
+
+
+@pytest.mark.parametrize(
+    ("failed", "units", "max_failures", "stops"),
+    [
+        (5, 5, None, False),
+        (0, 100, 0, False),
+        (1, 100, 0, True),
+        (2, 100, "2%", False),
+        (3, 100, "2%", True),
+        (1, 10, "2%", True),
+        (5, 100, 5, False),
+        (6, 100, 5, True),
+    ],
+)
+def test_only_more_failures_than_allowed_stop_a_run(
+    failed: int, units: int, max_failures: int | str | None, stops: bool
+) -> None:
+    assert bool(breach(failed, units, max_failures)) is stops
+
+
+READ, UNREAD = Deployed("v", observed=True), Deployed("v")
+FAILED = Failed(Step.TRACK, Failure("no"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "interrupted", "code"),
+    [
+        ([], False, 0),
+        ([READ, Unchanged("v")], False, 0),
+        ([READ, Unchanged("v")], True, 0),
+        ([READ, UNREAD], True, 3),
+        ([READ, FAILED], False, 1),
+        ([READ, FAILED], True, 1),
+        ([READ, Blocked("no")], False, 1),
+        ([READ, Cancelled()], False, 1),
+        ([READ, Cancelled()], True, 3),
+        ([READ, FAILED, Unknown("?")], False, 3),
+    ],
+)
+def test_exit_codes(outcomes: list[Outcome], interrupted: bool, code: int) -> None:
+    assert exit_code(outcomes, interrupted=interrupted) == code
+
+
+@pytest.mark.parametrize(
+    ("verdict", "retries", "calls", "stops"),
+    [
+        (Verdict.UNSURE, 150, 100, False),
+        (Verdict.UNSURE, 151, 100, True),
+        (Verdict.UNSURE, 50, 0, False),
+        (Verdict.REFUSED, 400, 100, False),
+        (Verdict.REFUSED, 401, 100, True),
+    ],
+)
+def test_a_run_has_a_budget_of_repetitions(verdict: Verdict, retries: int, calls: int, stops: bool) -> None:
+    assert bool(spent(verdict, retries, calls)) is stops

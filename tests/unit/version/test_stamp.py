@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.model import BucketPackage, Code, Fingerprint, Mount, Secret, Settings, Tree, VersionCopy
+from orchestrator.version import stamp
+from orchestrator.version.stamp import (
+    STAMP_MAX_CHARS,
+    code_digest,
+    function_key,
+    read_stamp,
+    stamped,
+    version_key,
+    without_stamp,
+)
+from tests.builders import settings, source, tree, version
+
+
+def fingerprint(given: Settings, code: Code, given_tree: Tree | None = None) -> Fingerprint:
+    return stamp.fingerprint(given, code_digest(code, given_tree))
+
+
+# Golden vectors: an upgrade of the program that changes one of these would redeploy everything that is live.
+GOLDEN = [
+    (settings(), source(), tree(), "6ef5010f52cf0a4d.42029840918783a1"),
+    (settings(environment={"B": "2", "A": "1"}, tags=("stable", "blue")), BucketPackage("b", "o", "c" * 64), None,
+     "92ea3aa92501093e.96755606235437f0"),
+    (settings(secrets=(Secret("TOKEN", "token", id="e6q1", version_id="e6q2"),), memory_bytes=2**30),
+     VersionCopy("d4e1"), None, "4d1207ba38fc8fb6.9e846b93746b86fc"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_settings", "code", "given_tree", "digest"), GOLDEN)
+def test_golden_fingerprints(given_settings: Settings, code: Code, given_tree: Tree | None, digest: str) -> None:
+    assert str(fingerprint(given_settings, code, given_tree)) == digest
+
+
+def test_where_the_source_lies_does_not_count_but_what_it_holds_does() -> None:
+    one, other = source("/here"), source("/there", exclude=("*.md",))
+    assert fingerprint(settings(), one, tree()) == fingerprint(settings(), other, tree())
+    assert fingerprint(settings(), one, tree()) != fingerprint(settings(), one, tree("b" * 64))
+
+
+def test_the_order_of_secrets_and_mounts_means_nothing_and_tags_are_no_part() -> None:
+    a, b = Secret("A", "k", id="1", version_id="2"), Secret("B", "k", id="1", version_id="2")
+    m, n = Mount("m", bucket="bbb"), Mount("n", bucket="bbb")
+    one = settings(tags=("x", "y"), secrets=(a, b), mounts=(m, n))
+    other = settings(tags=("z",), secrets=(b, a), mounts=(n, m))
+    assert fingerprint(one, source(), tree()) == fingerprint(other, source(), tree())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"runtime": "python311"}, {"entrypoint": "other.handler"}, {"memory_bytes": 2**28}, {"description": "text"},
+        {"execution_timeout_s": 11.0}, {"service_account_id": "aje"}, {"environment": {"A": "1"}},
+        {"secrets": (Secret("A", "k", id="1", version_id="2"),)}, {"concurrency": 2}, {"tmpfs_size_bytes": 2**29},
+    ],
+)  # fmt: skip
+def test_every_setting_counts(changes: dict[str, object]) -> None:
+    assert fingerprint(settings(**changes), source(), tree()) != fingerprint(settings(), source(), tree())
+
+
+@given(st.text(max_size=540))
+def test_a_stamp_is_read_back_and_leaves_the_text_readable_before_it(text: str) -> None:
+    digest = Fingerprint("0123456789abcdef", "fedcba9876543210")
+    description = stamped(text, digest)
+    assert read_stamp(description) == digest
+    assert description.startswith(text)
+    assert len(description) <= len(text) + STAMP_MAX_CHARS
+    assert without_stamp(description) == text.rstrip()
+
+
+def test_a_forced_version_is_equal_to_what_it_repeats_and_yet_known_by_its_key() -> None:
+    digest = Fingerprint("0" * 16, "1" * 16, stamp.forced_digest("2027-01-01T03:00:00Z"))
+    found = read_stamp(stamped("text", digest))
+    assert found == Fingerprint("0" * 16, "1" * 16)
+    assert found.forced == digest.forced != stamp.forced_digest("another")
+    assert len(stamped("", digest)) <= STAMP_MAX_CHARS
+
+
+def test_a_description_of_somebody_else_has_no_stamp() -> None:
+    assert read_stamp("made by hand") is None
+    assert read_stamp(f"[orchestrator:99:{'0' * 16}.{'0' * 16}]") is None
+
+
+def test_keys_are_uuids_that_any_machine_computes_alike() -> None:
+    body = {"functionId": "d4e", "environment": {"A": "1", "B": "2"}}
+    same = {"environment": {"B": "2", "A": "1"}, "functionId": "d4e"}
+    assert version_key(body, "v0", 1) == version_key(same, "v0", 1)
+    assert uuid.UUID(version_key(body, "v0", 1)).version == 5
+
+
+def test_keys_differ_by_body_base_and_attempt() -> None:
+    keys = {
+        version_key({"functionId": "a"}, "v0", 1), version_key({"functionId": "b"}, "v0", 1),
+        version_key({"functionId": "a"}, "v1", 1), version_key({"functionId": "a"}, None, 1),
+        version_key({"functionId": "a"}, "v0", 2),
+        function_key("a", "f", {}, 1), function_key("b", "f", {}, 1), function_key("a", "g", {}, 1),
+        function_key("a", "f", {}, 2), function_key("a", "f", {"team": "x"}, 1),
+    }  # fmt: skip
+    assert len(keys) == 10
+
+
+def test_code_is_known_again_however_often_it_was_copied() -> None:
+    digest = code_digest(source(), tree())
+    first = version("v1", "f", description=stamped("", stamp.fingerprint(settings(), digest)))
+    second_digest = code_digest(VersionCopy("v1"), None, first)
+    assert second_digest == digest
+    by_hand = version("v0", "f", description="by hand")
+    assert code_digest(VersionCopy("v0"), None, by_hand) == code_digest(VersionCopy("v0"), None)
