@@ -92,7 +92,7 @@ def read_nothing_back(patch: pytest.MonkeyPatch) -> None:
     async def read_back(*_: Any) -> dict[str, Any]:
         return {}
 
-    patch.setattr(run, "observe", read_back)
+    patch.setattr(run, "read_back", read_back)
 
 
 def repeat_an_old_failure_for_ever(patch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
     async def look(*_: Any, **__: Any) -> None:
         return None
 
-    patch.setattr(unit, "under_way", look)
+    patch.setattr(unit, "in_flight", look)
 
 
 def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
