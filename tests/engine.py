@@ -19,7 +19,7 @@ from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind
 from orchestrator.job.contract import Desired
-from orchestrator.journal.events import Event, UnitPlanned
+from orchestrator.journal.events import Event, unit_planned
 from orchestrator.manifest.load import load
 from orchestrator.model import (
     Failure,
@@ -251,12 +251,7 @@ class Bench:
     def announce(self, plan: Plan) -> None:
         """Write down what is planned."""
         for unit in plan.units:
-            self.emit(
-                UnitPlanned(
-                    self.now(), unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action,
-                    unit.reason, unit.base_version_id or "", str(unit.fingerprint or ""),
-                )
-            )  # fmt: skip
+            self.emit(unit_planned(self.now(), unit, {}))
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by between two runs: what was begun meanwhile ends."""

@@ -84,11 +84,17 @@ class HttpFunctions:
         return operation_of("createVersion", answer)
 
     async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:setTag"
+        return await self._tag("setTag", version_id, tag, idempotency_key)
+
+    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._tag("removeTag", version_id, tag, idempotency_key)
+
+    async def _tag(self, call: str, version_id: str, tag: str, idempotency_key: str) -> Operation:
+        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:{call}"
         answer = await self._client.call(
-            FUNCTIONS, "POST", path, name="setTag", body={"tag": tag}, idempotency_key=idempotency_key
+            FUNCTIONS, "POST", path, name=call, body={"tag": tag}, idempotency_key=idempotency_key
         )
-        return operation_of("setTag", answer)
+        return operation_of(call, answer)
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._client.list_all(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.model import (
+    LATEST,
     Action,
     Deployed,
     Failed,
@@ -21,7 +22,7 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
-from orchestrator.model.live_state import LATEST, LiveState
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.version.compare import differences
 from orchestrator.version.stamp import read_stamp
@@ -105,4 +106,4 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
         return Failed(
             Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
         )
-    return replace(outcome, observed=True)
+    return replace(outcome, read_back=True)

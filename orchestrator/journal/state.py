@@ -25,9 +25,31 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
-from orchestrator.model import Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
+
+
+_CALLS = {str(kind) for kind in ChangeKind}
+_ENTERED = {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}
+
+
+@dataclass(slots=True)
+class ChangeState:
+    """One change of a unit as far as its events tell."""
+
+    change: Change
+    requests: list[Requested] = field(default_factory=list)
+    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
+    done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
+
+    @property
+    def outcome(self) -> str:
+        """What became of it: "done", "failed" (its last Operation), "asked for" (no end was seen), "not begun"."""
+        last = next(reversed(self.operations), None)
+        if last is not None and last in self.done:
+            return "failed" if self.done[last].error else "done"
+        return "asked for" if self.requests or self.operations else "not begun"
 
 
 @dataclass(slots=True)
@@ -52,11 +74,40 @@ class UnitState:
     retry_reason: str = ""  # of the last retry
     sent_bytes: int = 0
     size_bytes: int = 0
-    requests: list[Requested] = field(default_factory=list)
-    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
-    done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
+    changes: list[ChangeState] = field(default_factory=list)
     package: PackageStored | None = None
     outcome: Outcome | None = None
+
+    @property
+    def requests(self) -> list[Requested]:
+        """The requests of all its changes."""
+        return [request for change in self.changes for request in change.requests]
+
+    @property
+    def operations(self) -> dict[str, OperationAccepted]:
+        """The Operations of all its changes, by id."""
+        return {one: accepted for change in self.changes for one, accepted in change.operations.items()}
+
+    @property
+    def done(self) -> dict[str, OperationDone]:
+        """The Operations that were seen done, by id."""
+        return {one: done for change in self.changes for one, done in change.done.items()}
+
+    def change(self, index: int, call: str) -> ChangeState | None:
+        """Find the change that an event is about. Events of former programs give no index, so the call decides.
+
+        None for a call that only a newer program makes.
+        """
+        if index < len(self.changes) and self.changes[index].change.kind == call:
+            return self.changes[index]
+        for found in self.changes:
+            if found.change.kind == call:
+                return found
+        if call not in _CALLS:
+            return None
+        made = ChangeState(Change(ChangeKind(call)))
+        self.changes.append(made)
+        return made
 
     @property
     def version_id(self) -> str:
@@ -145,6 +196,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
     unit.base_version_id, unit.fingerprint, unit.before = event.base_version_id, event.fingerprint, event.before
+    unit.changes = unit.changes or [ChangeState(change) for change in event.changes]
 
 
 def _step_started(state: RunState, event: StepStarted) -> None:
@@ -177,22 +229,28 @@ def _package_stored(state: RunState, event: PackageStored) -> None:
 
 def _requested(state: RunState, event: Requested) -> None:
     unit = state.unit(event.key)
-    unit.requests.append(event)
+    change = unit.change(event.change, event.call)
     unit.function_id = event.function_id or unit.function_id
-    # A journal holds no StepStarted: the request itself tells which step a unit is in.
-    _enter(state, unit, Step.FUNCTION if event.call == "create" else Step.CREATE, event.at)
+    if change is not None:
+        change.requests.append(event)
+        # A journal holds no StepStarted: the request itself tells which step a unit is in.
+        _enter(state, unit, _ENTERED[change.change.kind], event.at)
 
 
 def _accepted(state: RunState, event: OperationAccepted) -> None:
     unit = state.unit(event.key)
-    unit.operations[event.operation_id] = event
+    change = unit.change(event.change, event.call)
+    if change is not None:
+        change.operations[event.operation_id] = event
     unit.function_id = event.function_id or unit.function_id
     _enter(state, unit, Step.TRACK, event.at)
 
 
 def _done(state: RunState, event: OperationDone) -> None:
     unit = state.unit(event.key)
-    unit.done[event.operation_id] = event
+    for change in unit.changes:
+        if event.operation_id in change.operations:
+            change.done[event.operation_id] = event
     if unit.step is Step.TRACK:
         _leave(state, unit)
 

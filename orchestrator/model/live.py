@@ -35,6 +35,26 @@ class Operation:
     request_id: str = ""
     server_trace_id: str = ""
 
+    @property
+    def function_id(self) -> str:
+        """The Function that it is about, "" where it names none."""
+        return str(self.metadata.get("functionId", ""))
+
+    @property
+    def version_id(self) -> str:
+        """The Version that it makes or changes, "" where it names none."""
+        return str(self.metadata.get("functionVersionId", ""))
+
+    @property
+    def made_id(self) -> str:
+        """The id of what it has made, as its response gives it, "" where it gives none."""
+        return str((self.response or {}).get("id") or "")
+
+    @property
+    def makes_version(self) -> bool:
+        """Whether it makes a Version; tags and deletions are about one, too."""
+        return str(self.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata")
+
 
 @dataclass(frozen=True, slots=True)
 class Function:

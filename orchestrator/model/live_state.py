@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from orchestrator.model import Function, Version
+from orchestrator.model import LATEST, Function, Version
 
-LATEST = "$latest"
 UNKNOWN_CLOUD = ""  # nobody told which cloud a folder is in: all such folders count as being in one
 
 

@@ -17,11 +17,11 @@ from math import ceil
 
 import anyio
 
+from orchestrator.engine.changes import kind_of
 from orchestrator.engine.knowledge import Knowledge
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.run import REQUESTS_PER_SECOND, execute
 from orchestrator.engine.tracking.durations import GUESS_S, Kind, Learned
-from orchestrator.engine.unit import kind_of
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone

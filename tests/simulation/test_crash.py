@@ -110,7 +110,7 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
     made = {names.get(version["functionId"]) for version in versions if version["status"] != "ERROR"}
     for key, outcome in outcomes.items():
         if isinstance(outcome, Deployed):
-            assert outcome.observed, key
+            assert outcome.read_back, key
         if isinstance(outcome, Failed) and outcome.step in (Step.TRACK, Step.CREATE):
             assert key not in made, f"{key} failed, they say, and is there"
             if outcome.step is Step.TRACK:

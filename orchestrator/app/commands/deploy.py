@@ -21,7 +21,7 @@ from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import exit_code
 from orchestrator.errors import Exit, JournalError, OrchestratorError
-from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, UnitPlanned
+from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Outcome, Prediction, SourceCode
@@ -175,12 +175,7 @@ def announce(bus: Bus, planned: Planned, at: float) -> None:
     for unit in planned.plan.units:
         base = planned.live.versions.get(unit.base_version_id or "")
         before = remembered(base) if base is not None and unit.action is not Action.UNCHANGED else {}
-        bus(
-            UnitPlanned(
-                at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
-                unit.base_version_id or "", str(unit.fingerprint or ""), before,
-            )
-        )  # fmt: skip
+        bus(unit_planned(at, unit, before))
         for step, took_s in planned.sources.seconds.get(unit.key, {}).items():
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
 

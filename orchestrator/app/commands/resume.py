@@ -139,6 +139,6 @@ async def _not_wanted(session: Session, then: UnitState) -> Outcome:
         get = partial(world.functions.get_version, then.version_id)
         made = await world.read(get) if then.version_id else None
         if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
-            return Deployed(made.id, observed=True)
+            return Deployed(made.id, read_back=True)
     job = session.request.options.job
     return Blocked(f"{f'job {job}' if job else session.request.manifest.path.name} does not want it any more")

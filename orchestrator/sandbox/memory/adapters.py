@@ -154,6 +154,11 @@ class MemoryFunctions:
             "setTag", lambda: self._cloud.versions.set_tag(version_id, {"tag": tag}, idempotency_key)
         )
 
+    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._wire.operation(
+            "removeTag", lambda: self._cloud.versions.remove_tag(version_id, {"tag": tag}, idempotency_key)
+        )
+
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._wire.pages(
             "listOperations",
