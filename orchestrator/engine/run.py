@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from orchestrator.engine import verdicts
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.calls import NOTHING, Calls, StepFailedError, UnsettledError
+from orchestrator.engine.calls import NOTHING, Calls
 from orchestrator.engine.changes import Changes, kind_of
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.knowledge import find_limits
@@ -27,10 +27,10 @@ from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.events import LimitChanged, OutageBegan, OutageEnded, UnitEnded
-from orchestrator.model import Action, Cancelled, Failed, Outcome, Plan, Rollout, Unit, Unknown
+from orchestrator.model import Action, Cancelled, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.resilience.groups import ungrouped
-from orchestrator.resilience.stop import Stop, StoppedError
+from orchestrator.resilience.stop import Stop
 
 _AT_ONCE = Rollout()
 ADMITTED_INLINE_MAX = 48  # without a bucket: each then holds its package, up to 3.5 MB and as much again in base64
@@ -81,24 +81,17 @@ class _Run:
         """Say what is true of a unit that did not come to its end."""
         return verdicts.cut_off(self.calls.take(unit.key) if self.calls is not None else NOTHING, reason)
 
-    async def carry_out(self, deployer: Deployer, calls: Calls, unit: Unit) -> Outcome:
-        """Carry out one unit to its outcome. A unit's failure is a value."""
+    async def carry_out(self, deployer: Deployer, unit: Unit) -> Outcome:
+        """Carry out one unit to its outcome."""
         structlog.contextvars.bind_contextvars(function=unit.key)
         try:
-            outcome: Outcome = await deployer.deploy(unit)
-        except StepFailedError as error:
-            outcome = Failed(error.step, error.failure)
-        except UnsettledError as error:
-            left = calls.take(unit.key)
-            outcome = Unknown(error.reason, left.operation_id, left.version_id)
-        except StoppedError as error:
-            outcome = self.cut_off(unit, str(error))
+            outcome = await deployer.carry_out(unit)
         except InterruptedRunError as error:
             self.break_off(error)
             outcome = self.cut_off(unit, error.message)
         finally:
             self.admission.release()
-        calls.take(unit.key)
+        deployer.changes.calls.take(unit.key)
         self.end(unit, outcome)
         return outcome
 
@@ -165,7 +158,7 @@ async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollo
 
     async def carry_out(unit: Unit) -> Outcome:
         try:
-            return await run.carry_out(deployer, calls, unit)
+            return await run.carry_out(deployer, unit)
         finally:
             left_s[unit.spec.folder_id] -= expected_s(unit)
 

@@ -1,13 +1,16 @@
-"""The life of one unit: its changes, one after the other."""
+"""The life of one unit: its changes, one after the other, to its outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.calls import StepFailedError, UnsettledError
 from orchestrator.engine.changes import Changes, Made
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.steps import At
-from orchestrator.model import ChangeKind, Deployed, Unit
+from orchestrator.engine.verdicts import cut_off
+from orchestrator.model import ChangeKind, Deployed, Failed, Outcome, Unit, Unknown
+from orchestrator.resilience.stop import StoppedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,22 @@ class Deployer:
     changes: Changes
     code: CodeOf
 
-    async def deploy(self, unit: Unit) -> Deployed:
-        """Make the code of its Version ready where it makes one, then every change in its order.
-
-        Raises what `Calls.run` raises; what was asked for by then is in flight there.
+    async def carry_out(self, unit: Unit) -> Outcome:
+        """Make the changes of a unit; its failure is a value. Raises `InterruptedRunError` where the run cannot go on:
+        what was asked for by then is in flight in `Calls`.
         """
+        calls = self.changes.calls
+        try:
+            return await self._deploy(unit)
+        except StepFailedError as error:
+            return Failed(error.step, error.failure)
+        except UnsettledError as error:
+            left = calls.take(unit.key)
+            return Unknown(error.reason, left.operation_id, left.version_id)
+        except StoppedError as error:
+            return cut_off(calls.take(unit.key), str(error))
+
+    async def _deploy(self, unit: Unit) -> Deployed:
         made = Made(unit.function_id or "", unit.base_version_id or "", {})
         for number, change in enumerate(unit.changes):
             if change.kind is ChangeKind.VERSION:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
-from orchestrator.journal.state import RunState, UnitState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Outcome, Plan, Unchanged, Unit
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}

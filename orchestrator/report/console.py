@@ -11,7 +11,8 @@ from typing import TextIO, cast
 import anyio
 
 from orchestrator.journal.events import Event, RunEnded
-from orchestrator.journal.state import RunState, UnitState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
 from orchestrator.report.columns import one_line, pad, shorten
 from orchestrator.report.stream import Unbroken, is_terminal, may_colour

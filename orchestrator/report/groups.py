@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.state import UnitState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Failed, Failure, Unknown
 from orchestrator.report.columns import harmless
 from orchestrator.report.redact import redact

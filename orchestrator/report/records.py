@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
-from orchestrator.journal.state import UnitState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.redact import redact
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.journal.state import RunState, RunSummary, UnitState
+from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
 from orchestrator.report import groups
 from orchestrator.report.columns import aligned

@@ -24,8 +24,9 @@ from orchestrator.engine.settle import settle
 from orchestrator.errors import CloudError, Exit, JournalError, UsageError
 from orchestrator.job.binding import Binding, bind
 from orchestrator.journal.events import RunStarted
-from orchestrator.journal.state import RunState, UnitState, fold
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Deployed, Failed, Outcome
 from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
 from orchestrator.report.redact import Redactor
