@@ -46,8 +46,8 @@ def way_back(unit: Unit, version_id: str, function: Function, former: Version | 
     if not changes:
         return None
     if all(change.kind is not ChangeKind.VERSION for change in changes):
-        spec = replace(unit.spec, settings=replace(unit.spec.settings, tags=()))
-        return replace(unit, spec=spec, action=Action.RETAG, reason="the tags go back", changes=changes)
+        as_it_is = replace(unit.spec, settings=replace(unit.spec.settings, tags=()))
+        return replace(unit, spec=as_it_is, action=Action.RETAG, reason="the tags go back", changes=changes)
     if former is None:
         return Failure(
             f"version {unit.base_version_id} is gone: there is nothing to go back to", kind="no such version"

@@ -29,14 +29,15 @@ memory = "128MB"
 create = true
 """
 FORMER = MANIFEST + 'tags = ["stable"]\nenvironment = { LEVEL = "info", OLD = "1" }\ntimeout = "7s"\n'
-NEWER = MANIFEST + 'tags = ["blue", "stable"]\nenvironment = { LEVEL = "warn" }\n'
+NEWER = MANIFEST.replace("src", "newer") + 'tags = ["blue", "stable"]\nenvironment = { LEVEL = "warn" }\n'
 OWN = ("id", "createdAt", "tags", "description")  # of a Version: what no other can have
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "index.py").write_text("def handler(event, context):\n    return 1\n")
+    for number, source in enumerate(("src", "newer")):
+        (tmp_path / source).mkdir()
+        (tmp_path / source / "index.py").write_text(f"def handler(event, context):\n    return {number}\n")
     return Bench(tmp_path)
 
 
@@ -69,7 +70,6 @@ def take_back(bench: Bench, unit: Unit, version_id: str) -> tuple[Unit, Outcome]
 def test_a_version_and_the_tags_that_it_took_go_back(bench: Bench) -> None:
     bench.deploy(FORMER)
     former = holders(bench)["$latest"]
-    (bench.root / "src" / "index.py").write_text("def handler(event, context):\n    return 2\n")
     made = bench.deploy(NEWER)["fun"]
     assert isinstance(made, Deployed)
     assert {tag: version["id"] for tag, version in holders(bench).items()} == {
