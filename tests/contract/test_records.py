@@ -10,7 +10,7 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from orchestrator.cloud.records import S3Records
+from orchestrator.cloud.storage import S3Records
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.errors import CloudError, JournalError
 from orchestrator.ports import Records
