@@ -1,4 +1,4 @@
-"""The Functions port over HTTP (cloud-api §2)."""
+"""The Functions and Operations ports over HTTP (cloud-api §2, §3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from orchestrator.cloud.answers import decoded, operation_of, unusable
-from orchestrator.cloud.endpoints import FUNCTIONS
+from orchestrator.cloud.endpoints import FUNCTIONS, OPERATION
 from orchestrator.cloud.http import HttpClient
 from orchestrator.model import Function, Operation, Version, decode
 
@@ -105,3 +105,15 @@ class HttpFunctions:
             field="operations",
             decode=decode.operation,
         )
+
+
+class HttpOperations:
+    """`ports.Operations`, at another host than the one that began the Operation."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def get(self, operation_id: str) -> Operation:
+        path = f"/operations/{quote(operation_id, safe='')}"
+        answer = await self._client.call(OPERATION, "GET", path, name="get operation")
+        return operation_of("get operation", answer)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.schema import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
+from orchestrator.manifest.tables import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
 from orchestrator.model import (
     AsyncInvocation,
     AsyncTarget,
@@ -31,7 +31,7 @@ from orchestrator.model import (
 DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout required (cloud-api §1.3)
 
 
-def function(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
+def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
     """Make the value of a function without mistakes. `is_folder`: whether its source is a folder."""
     values = draft.values
     return FunctionSpec(

@@ -17,7 +17,7 @@ from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests.clouds import START_S, body
 
 OPERATION_S = 0.2
@@ -65,7 +65,7 @@ def _in_memory(program: Program, **setup: Any) -> None:
         cloud = MemoryCloud(
             clock=lambda: START_S + anyio.current_time(),
             rng=random.Random(1),
-            durations=Durations.parse(f"fixed:{OPERATION_S}"),
+            durations=Distribution.parse(f"fixed:{OPERATION_S}"),
             **setup,
         )
         wire = Wire(cloud)
@@ -76,7 +76,7 @@ def _in_memory(program: Program, **setup: Any) -> None:
 
 def _over_http(program: Program, **setup: Any) -> None:
     async def main() -> None:
-        options = Options(durations=Durations.parse(f"fixed:{OPERATION_S}"), **setup)
+        options = Options(durations=Distribution.parse(f"fixed:{OPERATION_S}"), **setup)
         async with open_sandbox(options) as sandbox:
             environ = {"YC_IAM_TOKEN": sandbox.tokens.issue("ajetest")[0]}
             async with connect(CloudAddress(endpoint=sandbox.url), environ, version="0") as connection:

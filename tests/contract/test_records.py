@@ -10,13 +10,13 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from orchestrator.cloud.records import S3Records
+from orchestrator.cloud.storage import S3Records
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.errors import CloudError, JournalError
 from orchestrator.ports import Records
-from orchestrator.sandbox.memory.records import MemoryRecords
 from tests.contract.s3_servers import BUCKET, Service, sandbox
 from tests.contract.seaweed import seaweed
+from tests.memory_records import MemoryRecords
 
 Open = Callable[[], AbstractAsyncContextManager[Records]]
 

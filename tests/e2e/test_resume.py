@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
@@ -69,7 +69,7 @@ def test_what_a_forced_run_left_undone_is_forced_as_well(cloud: Cloud, project: 
 def test_after_a_failed_run_resume_says_what_does_go_on(tmp_path: Path, project: Project) -> None:
     project.write(2)
     faults = Faults(failing_functions=["f001"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
         end = resume(project, cloud)
     assert (end.code, end.out) == (0, "")
@@ -106,10 +106,10 @@ def test_what_has_changed_since_is_left_to_deploy(cloud: Cloud, project: Project
 
 def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Path, project: Project) -> None:
     project.write(4)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
     project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:3"), quotas=ONE) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:3"), quotas=ONE) as (cloud, served):
         served.cloud.faults.failing_functions.add("f000")
         cut_off(project, cloud, 1, signal.SIGKILL)
         ids = {one["id"]: one["name"] for one in cloud.functions(project.folder_id)}
@@ -147,7 +147,7 @@ def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cl
 
 def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
     project.write(COUNT, more='[jobs.all]\nrun = "scheduled"\n')
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.3")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.3")) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         cut_off(project, cloud, 12, signal.SIGKILL, "run", "all", "--yes")
         end = resume(project, cloud)

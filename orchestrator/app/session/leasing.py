@@ -15,8 +15,7 @@ import anyio
 
 from orchestrator.app.session import output
 from orchestrator.app.session.session import Session
-from orchestrator.cloud.records import S3Records
-from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry

@@ -17,7 +17,7 @@ from orchestrator.app.session.options import RunOptions, address_of, sandbox_env
 from orchestrator.app.session.sandbox_process import sandbox
 from orchestrator.app.session.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
-from orchestrator.cloud.s3.static_keys import static_keys
+from orchestrator.cloud.keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.knowledge import Knowledge, from_json

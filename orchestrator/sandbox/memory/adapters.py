@@ -17,10 +17,10 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.model import Function, Operation, Package, Quota, StoredObject, Version, decode
 from orchestrator.ports import Progress
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.lookups import CLOUD, SERVICE
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
-from orchestrator.sandbox.memory.state import Record
 
 Item = TypeVar("Item")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cloud.text import redacted
+from orchestrator.cloud.wording import redacted
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ _RULES: dict[str, Rule] = {
 }
 
 
-def breaches(values: Values) -> Iterator[Breach]:
+def setting_breaches(values: Values) -> Iterator[Breach]:
     """All rules that the settings break; the same breach may come twice."""
     for key in values:
         rule = _RULES.get(key)

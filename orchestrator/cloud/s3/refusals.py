@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore import exceptions as boto
 
-from orchestrator.cloud.text import excerpt
+from orchestrator.cloud.wording import excerpt
 from orchestrator.errors import CloudError, Code
 
 _CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY / NO_PROXY"

@@ -1,4 +1,6 @@
-"""Reads the files of a manifest: bytes → TOML, with the mistakes that can be made before any key is looked at."""
+"""Reads the files of a manifest: bytes → TOML → tables with `${NAME}` put in, and the mistakes that can be made before
+any key is looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import glob
 import os
 import re
 import tomllib
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,11 @@ from orchestrator.manifest import locate
 from orchestrator.manifest.findings import Findings, dotted
 from orchestrator.manifest.locate import KeyPath
 
+Complain = Callable[[KeyPath, str], None]
+
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
+_DOLLAR = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")  # `$${` is a literal `${`
 
 
 class SourceFile:
@@ -58,7 +64,7 @@ def shown(path: str) -> str:
     return os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path
 
 
-def read(path: str, findings: Findings) -> SourceFile | None:
+def read_toml(path: str, findings: Findings) -> SourceFile | None:
     """Read and parse a file; None, with a mistake noted, where that cannot be done."""
     file = SourceFile(path)
     try:
@@ -128,5 +134,39 @@ def included(main: SourceFile, patterns: list[str], findings: Findings) -> list[
             findings.warning(main, ("include", index), f'"{pattern}" matches no file')
         paths.update(dict.fromkeys(matches))
     paths.pop(main.path, None)
-    files = (read(path, findings) for path in paths)
+    files = (read_toml(path, findings) for path in paths)
     return [file for file in files if file is not None]
+
+
+def interpolate(tables: dict[str, Any], environ: Mapping[str, str], complain: Complain) -> dict[str, Any]:
+    """Put the variables into all string values, at any depth; keys stay as they are.
+
+    `complain` hears of each missing variable and of each `${` that is none; such a value is left as written.
+    """
+    return {key: _value(value, (key,), environ, complain) for key, value in tables.items()}
+
+
+def _value(value: Any, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> Any:
+    if isinstance(value, str):
+        return _text(value, path, environ, complain) if "${" in value else value
+    if isinstance(value, dict):
+        return {key: _value(item, (*path, key), environ, complain) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, (*path, index), environ, complain) for index, item in enumerate(value)]
+    return value
+
+
+def _text(text: str, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> str:
+    def replacement(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        name = match[1]
+        if name is None:
+            complain(path, "`${` must be followed by a variable's name and `}`; write `$${` for a literal `${`")
+        elif name in environ:
+            return environ[name]
+        else:
+            complain(path, f"the environment variable {name} is not set; set it, or write `$${{` for a literal `${{`")
+        return match[0]
+
+    return _DOLLAR.sub(replacement, text)

@@ -1,4 +1,5 @@
-"""What the memory cloud holds: tables of JSON records, what they belong to, and what of them has changed.
+"""What the memory cloud holds: tables of JSON records, what they belong to, what of them has changed; and what is there
+from the start.
 
 A record is replaced, never changed in place, so whatever was answered stays as it was.
 """
@@ -195,3 +196,37 @@ def rfc3339(seconds: float) -> str:
     """Write a time (seconds since the epoch) as the cloud does, with 9 fractional digits."""
     whole, nanos = divmod(round(seconds * 1e9), 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+
+
+class Seeds:
+    """Secrets and service accounts that exist from the start: nothing in the sandbox makes them. One that was never
+    named is not known not to exist.
+    """
+
+    def __init__(self) -> None:
+        self.secrets = Table("secrets")
+        self.service_accounts = Table("serviceAccounts")
+        self._secret_versions: dict[str, set[str]] = {}
+
+    def add_secret(
+        self, folder_id: str, name: str, *, id: str, version_id: str, keys: Iterable[str] = ("value",)
+    ) -> None:
+        """Add a Lockbox secret, or a newer version of it. No payload exists, only the names in it."""
+        version = {
+            "id": version_id,
+            "secretId": id,
+            "createdAt": rfc3339(0.0),
+            "status": "ACTIVE",
+            "payloadEntryKeys": list(keys),
+        }
+        secret = {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name, "status": "ACTIVE"}
+        self.secrets.put(id, {**secret, "currentVersion": version})
+        self._secret_versions.setdefault(id, set()).add(version_id)
+
+    def add_service_account(self, folder_id: str, name: str, *, id: str) -> None:
+        """Add a service account."""
+        self.service_accounts.put(id, {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name})
+
+    def secret_versions(self, secret_id: str) -> set[str] | None:
+        """The ids of a secret's versions, None for a secret that was never named."""
+        return self._secret_versions.get(secret_id)

@@ -6,10 +6,10 @@ from typing import Any
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory import bodies, paging
+from orchestrator.sandbox.memory.cloud_state import Record, new_id, rfc3339
 from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, refuse_beyond
-from orchestrator.sandbox.memory.state import Record, new_id, rfc3339
 
 
 class FunctionService:

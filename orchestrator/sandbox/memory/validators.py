@@ -27,7 +27,7 @@ def invalid(path: str, why: str) -> Fault:
     return Fault(Code.INVALID_ARGUMENT, f"Request validation error: {path}: {why}", [detail])
 
 
-def text(pattern: str = "", *, low: int = 0, high: int | None = None) -> Check:
+def string(pattern: str = "", *, low: int = 0, high: int | None = None) -> Check:
     """A string of `low` to `high` characters that `pattern` matches whole."""
     form = re.compile(pattern) if pattern else None
 
@@ -62,7 +62,7 @@ def _is_int64(value: Any) -> bool:
     return isinstance(value, str) and bool(_INT64.fullmatch(value)) and -(2**63) <= int(value) < 2**63
 
 
-def duration(low_s: int, high_s: int) -> Check:
+def duration_text(low_s: int, high_s: int) -> Check:
     """A Duration ("10s", "1.5s"), answered with 0, 3, 6 or 9 fractional digits."""
 
     def check(path: str, value: Any) -> str:
@@ -84,7 +84,7 @@ def duration(low_s: int, high_s: int) -> Check:
     return check
 
 
-def flag(path: str, value: Any) -> bool | None:
+def boolean(path: str, value: Any) -> bool | None:
     """A boolean."""
     if not isinstance(value, bool):
         raise invalid(path, "must be true or false")
@@ -102,7 +102,7 @@ def one_of(*names: str) -> Check:
     return check
 
 
-def data(*, high: int) -> Check:
+def base64_bytes(*, high: int) -> Check:
     """Bytes in base64, at most `high` of them raw; answered as bytes."""
 
     def check(path: str, value: Any) -> bytes | None:
@@ -135,7 +135,7 @@ def many(item: Check, *, unique: bool = False) -> Check:
     return check
 
 
-def table(key: Check, entry: Check, *, high: int | None = None) -> Check:
+def string_map(key: Check, entry: Check, *, high: int | None = None) -> Check:
     """An object from strings to strings, with at most `high` entries."""
 
     def check(path: str, value: Any) -> dict[str, str] | None:

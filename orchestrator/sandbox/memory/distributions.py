@@ -19,7 +19,7 @@ BRIEF_FACTOR = 0.25  # everything but createVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
+class Distribution:
     """A distribution: "lognormal:MEDIAN,SIGMA", "fixed:SECONDS" or "LOW-HIGH" (uniform), all in seconds; or a mixture
     of them with their weights, "9*fixed:1+1*fixed:30".
     """
@@ -27,20 +27,20 @@ class Durations:
     kind: str = "lognormal"
     first: float = 1.2  # docs show "done (1s)" for a code-only version (cloud-api §1.4)
     second: float = 0.4
-    parts: tuple[tuple[float, Durations], ...] = ()
+    parts: tuple[tuple[float, Distribution], ...] = ()
 
     @staticmethod
-    def parse(text: str) -> Durations:
+    def parse(text: str) -> Distribution:
         """Read a distribution. Raises `ValueError` with what is allowed."""
         parted = [_PARTS.fullmatch(part.strip()) for part in text.split("+")]
-        parts = tuple((float(part[1]), Durations.parse(part[2])) for part in parted if part is not None)
+        parts = tuple((float(part[1]), Distribution.parse(part[2])) for part in parted if part is not None)
         if parts and len(parts) == len(parted):
-            return Durations("mixture", parts=parts)
+            return Distribution("mixture", parts=parts)
         for kind, form in _FORMS.items():
             found = form.fullmatch(text.strip())
             if found:
                 numbers = [float(number) for number in found.groups()]
-                return Durations(kind, numbers[0], numbers[-1])
+                return Distribution(kind, numbers[0], numbers[-1])
         raise ValueError(
             f'{text!r} is no duration: write "lognormal:1.2,0.4", "fixed:1", "0.5-2" (seconds)'
             ' or a mixture, "9*fixed:1+1*fixed:30"'

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from orchestrator.manifest import code_rules, rules
+from orchestrator.manifest import code_rules, setting_rules
 from orchestrator.manifest.check import Check
 from orchestrator.manifest.fields import PATTERNS
-from orchestrator.manifest.files import SourceFile
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.merge import Draft, Layer, layer, merge
-from orchestrator.manifest.rules import Breach
+from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.suggest import did_you_mean
-from orchestrator.manifest.values import function
+from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.values import function_spec
 from orchestrator.model import FunctionSpec
 
 _REQUIRED = ("runtime", "entrypoint", "memory")
@@ -22,7 +22,7 @@ _NAME = re.compile(_NAME_PATTERN)
 _KEY = re.compile(r"[^\s:*?\[\]!\\-][^\s:*?\[\]!\\]*")  # selections are names, globs and label:KEY=VALUE
 
 
-class Functions:
+class FunctionTables:
     """Makes the functions of a manifest, one file after the other."""
 
     def __init__(self, main: SourceFile, check: Check, folder_id: str | None, findings: Findings) -> None:
@@ -98,15 +98,15 @@ class Functions:
                 self._findings.mistake(origin.file, path, breach.rule, function=concerned)
         if sound and folder_id is not None:
             is_folder = self._disk.kind(draft.values.get("source", "")) == "folder"
-            self.made[draft.key] = function(draft, folder_id, is_folder)
+            self.made[draft.key] = function_spec(draft, folder_id, is_folder)
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)
         for key in _REQUIRED:
             if key not in draft.values and not draft.is_broken((key,)):
                 yield Breach((key,), "is required: here, in a template or in [defaults]")
-        yield from code_rules.breaches(draft, self._disk)
-        yield from rules.breaches(draft.values)
+        yield from code_rules.code_breaches(draft, self._disk)
+        yield from setting_rules.setting_breaches(draft.values)
 
     def compare(self) -> None:
         """Note functions that are the same Function of the cloud."""

@@ -1,6 +1,6 @@
 """The tables of `deploy.toml` as pydantic models: which keys there are, of which type, meaning what.
 
-What only holds across keys, or only once defaults and templates are merged, is in `rules`. Nearly every key is
+What only holds across keys, or only once defaults and templates are merged, is in `setting_rules`. Nearly every key is
 optional here, since a table of [defaults] or a template may be a part of one.
 """
 
@@ -22,20 +22,20 @@ def _required(description: str, **constraints: Any) -> Any:
     return Field(description=description, **constraints)
 
 
-class Table(BaseModel):
+class StrictTable(BaseModel):
     """A table: no unknown keys, no conversions of types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
-class BuildTable(Table):
+class BuildTable(StrictTable):
     """A command that runs before packing."""
 
     command: f.Text | None = _key("Run by the shell, once per distinct (folder, command) and run.")
     folder: f.Text | None = _key("Where it runs; relative to this file. Default: the source folder.")
 
 
-class PackageTable(Table):
+class PackageTable(StrictTable):
     """A zip that is in a bucket already."""
 
     bucket: f.BucketName | None = _key("The bucket.")
@@ -43,7 +43,7 @@ class PackageTable(Table):
     sha256: f.Sha256 | None = _key("SHA-256 of the zip, in hex.")
 
 
-class SecretTable(Table):
+class SecretTable(StrictTable):
     """A Lockbox secret in an environment variable."""
 
     environment_variable: f.Variable = _required("The variable that receives the value.")
@@ -53,14 +53,14 @@ class SecretTable(Table):
     version_id: f.Id | None = _key('The secret\'s version; "latest" or none: the newest one when planning.')
 
 
-class ConnectivityTable(Table):
+class ConnectivityTable(StrictTable):
     """The user network that the function reaches."""
 
     network_id: f.Id | None = _key("The network's id.")
     subnet_ids: list[f.Word] | None = _key("Deprecated by the API: network_id alone does.")
 
 
-class LogTable(Table):
+class LogTable(StrictTable):
     """Where the function's logs go."""
 
     disabled: bool | None = _key("true: no logs.")
@@ -69,7 +69,7 @@ class LogTable(Table):
     min_level: f.LogLevel | None = _key("The lowest level that is kept.")
 
 
-class MountTable(Table):
+class MountTable(StrictTable):
     """A bucket or an ephemeral disk at /function/storage/NAME."""
 
     name: f.MountName = _required("The name under /function/storage/.")
@@ -80,7 +80,7 @@ class MountTable(Table):
     block_size: f.BlockSize | None = _key("Block size of the disk: 4KB, 8KB … 128KB.")
 
 
-class StorageMountTable(Table):
+class StorageMountTable(StrictTable):
     """The API's older kind of mount; deprecated, use `mounts`."""
 
     name: f.MountName = _required("The mount point's name.")
@@ -89,14 +89,14 @@ class StorageMountTable(Table):
     read_only: bool | None = _key("Whether the function may only read.")
 
 
-class AsyncTargetTable(Table):
+class AsyncTargetTable(StrictTable):
     """Where a result goes: a queue of Message Queue, or nowhere."""
 
     queue_arn: f.Word | None = _key("ARN of the queue; none: the result is dropped.")
     service_account_id: f.Id | None = _key("The account that writes to the queue.")
 
 
-class AsyncInvocationTable(Table):
+class AsyncInvocationTable(StrictTable):
     """How asynchronous calls are made."""
 
     retries: int | None = _key("Retries of a failed call.", ge=0, le=100)
@@ -105,14 +105,14 @@ class AsyncInvocationTable(Table):
     failure: AsyncTargetTable | None = _key("Where results of failed calls go.")
 
 
-class MetadataTable(Table):
+class MetadataTable(StrictTable):
     """Which metadata endpoints the function may reach."""
 
     gce_http_endpoint: bool | None = _key("The GCE flavour.")
     aws_v1_http_endpoint: bool | None = _key("The AWS IMDSv1 flavour.")
 
 
-class InvokeTable(Table):
+class InvokeTable(StrictTable):
     """A call of the new version and what it must answer."""
 
     payload: JsonValue = _key("The body that is sent.")
@@ -120,14 +120,14 @@ class InvokeTable(Table):
     expect_body: str | None = _key("Text that the answer must hold.")
 
 
-class VerifyTable(Table):
+class VerifyTable(StrictTable):
     """How a new version is checked: by a call or by a command."""
 
     invoke: InvokeTable | None = _key("Call the new version; or `command`.")
     command: Annotated[list[f.Text], Field(min_length=1)] | None = _key("Run this; exit code 0 is right. Or `invoke`.")
 
 
-class FunctionTable(Table):
+class FunctionTable(StrictTable):
     """[functions.NAME], and, in part, [defaults] and [templates.NAME]."""
 
     use: list[f.Text] | None = _key("Templates, applied in this order after [defaults].")
@@ -171,7 +171,7 @@ class FunctionTable(Table):
     verify: VerifyTable | None = _key("How a new version is checked before it is promoted.")
 
 
-class CloudTable(Table):
+class CloudTable(StrictTable):
     """Which installation of the cloud, and where functions go by default."""
 
     folder_id: f.Id | None = _key("Folder of all functions that name none. Default: YC_FOLDER_ID.")
@@ -180,14 +180,14 @@ class CloudTable(Table):
     invoke_endpoint: f.Url | None = _key("Address of invocations. Default: https://functions.yandexcloud.net.")
 
 
-class StorageTable(Table):
+class StorageTable(StrictTable):
     """Where packages are put."""
 
     bucket: f.BucketName | None = _key("The bucket. None: packages go inline, up to 3.5 MB.")
     prefix: f.ObjectPrefix | None = _key("Begin of every key.")
 
 
-class LimitsTable(Table):
+class LimitsTable(StrictTable):
     """How hard the cloud may be pressed."""
 
     operations_per_function: int | None = _key("Unfinished operations of one function. Default: 10.", ge=1)
@@ -205,7 +205,7 @@ class LimitsTable(Table):
     operation_deadline: f.Deadline | None = _key('How long an operation is followed. Default: "15m".')
 
 
-class RolloutTable(Table):
+class RolloutTable(StrictTable):
     """How a run spreads."""
 
     waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _key('Counts or shares: [1, "10%", "100%"].')
@@ -214,7 +214,7 @@ class RolloutTable(Table):
     on_breach: Literal["stop", "rollback", "pause"] | None = _key('What happens then. Default: "stop".')
 
 
-class SkipTable(Table):
+class SkipTable(StrictTable):
     """A function that a job passes over."""
 
     function: f.Text = _required("Which function: a name or a glob.")
@@ -223,7 +223,7 @@ class SkipTable(Table):
     until: date | None = _key("Passed over up to this day.")
 
 
-class JobTable(Table):
+class JobTable(StrictTable):
     """[jobs.NAME]: `run` and the parameters of that job; keys that are not listed here are kept for it."""
 
     model_config = ConfigDict(extra="allow")
@@ -240,7 +240,7 @@ class JobTable(Table):
     rollout: RolloutTable | None = _key("How this job spreads; wins over [rollout].")
 
 
-class ManifestFile(Table):
+class ManifestFile(StrictTable):
     """Function deployment manifest."""
 
     include: list[f.Text] | None = _key("Files (globs) with more [functions.*]; relative to this file.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.memory.state import Change
+from orchestrator.sandbox.memory.cloud_state import Change
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS records (
 _WAIT_S = 5.0  # for a sandbox that is just ending
 
 
-class Store:
+class StateFile:
     """One file. What was saved is there after any kill of the process; a power cut may take the last of it."""
 
     def __init__(self, path: Path) -> None:
