@@ -33,7 +33,7 @@ RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # 
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_")
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
-    "ssl_cert_file",
+    "ssl_cert_file", "pythondontwritebytecode",
 }  # fmt: skip
 
 
