@@ -92,14 +92,20 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 
 
 def cut_off(
-    root: Path, number: signal.Signals, after: int, *arguments: str, environ: Mapping[str, str] | None = None
+    root: Path,
+    number: signal.Signals,
+    after: int,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    then: Callable[[], object] = lambda: None,
 ) -> Ended:
-    """Start a run and end it with a signal once that many Operations were accepted."""
+    """Start a run and end it with a signal once that many Operations were accepted; `then` is what happens next."""
     log = root / "events.ndjson"
     log.unlink(missing_ok=True)
     with running(root, *arguments, "--events", str(log), environ=environ) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
         interrupt(process, number)
+        then()
         return ended(process)
 
 
@@ -263,6 +269,19 @@ def embedded(folder: Path, **options: Any) -> Iterator[tuple[Cloud, Sandbox]]:
     opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), record=RECORD, **options))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened) as served:
         yield Cloud(served.url, folder), served
+
+
+class Clock:
+    """The wall clock of an embedded sandbox, which a test sets forward: what would take long is over at once."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead_s
+
+    def forward(self, seconds: float) -> None:
+        self._ahead_s += seconds
 
 
 @dataclass(frozen=True, slots=True)
