@@ -13,9 +13,11 @@ from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
-from tests.e2e.harness import Cloud, Ended, Project, embedded, run
+from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run
 
 COUNT = 30
+SLOTS = 15  # Operations that a folder may have at once
+HELD_S = 600.0  # how long Operations take that a test holds
 ONE = Quotas(operations_per_folder=1)  # at a time
 
 
@@ -54,14 +56,20 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     assert len(cloud.versions(project.folder_id)) == COUNT
 
 
-def test_what_a_forced_run_left_undone_is_forced_as_well(cloud: Cloud, project: Project) -> None:
+def test_what_a_forced_run_left_undone_is_forced_as_well(tmp_path: Path, project: Project) -> None:
     project.write(COUNT)
-    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
-    ended = cut_off(project, cloud, 20, signal.SIGTERM, "deploy", "--force", "--yes")
-    assert ended.code == 3, ended.err
-    end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
-    assert end.code == 0, end.err
-    per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
+    clock, force = Clock(), ("deploy", "--force", "--yes")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), clock=clock) as (cloud, served):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        served.cloud.last(Distribution.parse(f"fixed:{HELD_S}"))  # the slots stay full until the signal was sent
+        ended = harness.cut_off(
+            project.root, signal.SIGTERM, SLOTS, *force, environ=cloud.environ(), then=lambda: clock.forward(HELD_S)
+        )
+        assert ended.code == 3, ended.err
+        served.cloud.last(Distribution.parse("fixed:0"))
+        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+        per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
     assert set(per_function.values()) == {2}
     assert len(per_function) == COUNT
 
