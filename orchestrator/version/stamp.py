@@ -9,13 +9,12 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from operator import itemgetter
 from typing import Any
 
 import orjson
 
 from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree, Version, VersionCopy
-from orchestrator.version.body import settings_fields
+from orchestrator.version.body import canonical
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
@@ -25,13 +24,7 @@ _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing
 
 def fingerprint(settings: Settings, code: str) -> Fingerprint:
     """Hash the canonical settings; `code` is what `code_digest` gave. Secrets count by id and version, resolved."""
-    fields = settings_fields(settings, settings.description)
-    fields.pop("tag", None)
-    # The order of secrets and mounts means nothing to the cloud, so it means nothing here.
-    for name, order in (("secrets", "environmentVariable"), ("mounts", "name"), ("storageMounts", "mountPointName")):
-        if name in fields:
-            fields[name] = sorted(fields[name], key=itemgetter(order))
-    return Fingerprint(_digest(fields), code)
+    return Fingerprint(_digest(canonical(settings)), code)
 
 
 def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) -> str:
@@ -56,8 +49,8 @@ def forced_digest(run_key: str) -> str:
 
 
 def _digest(value: Mapping[str, Any]) -> str:
-    canonical = {"version": FINGERPRINT_VERSION, "value": value}
-    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    exact = {"version": FINGERPRINT_VERSION, "value": value}
+    return hashlib.sha256(orjson.dumps(exact, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def stamped(description: str, digest: Fingerprint) -> str:

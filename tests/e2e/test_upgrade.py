@@ -15,7 +15,7 @@ from orchestrator.sandbox.http.server import Sandbox
 from orchestrator.sandbox.memory.core import Settings
 from orchestrator.sandbox.memory.durations import Durations
 from orchestrator.sandbox.memory.objects import Stored
-from orchestrator.version.copy import as_mount
+from orchestrator.version.mounts import as_mount
 from orchestrator.version.stamp import without_stamp
 from tests.e2e.harness import (
     BUCKET,

@@ -115,7 +115,7 @@ def some_live(chance: Chance, made_of: Settings) -> dict[str, Any]:
     raw: dict[str, Any] = json.loads(json.dumps(settings_fields(made_of, made_of.description)))
     raw.pop("tag", None)
     raw |= {"id": "d4e1", "functionId": "d4e", "createdAt": "2027-01-01T00:00:00Z", "status": "ACTIVE"}
-    for name in [name for name in raw if chance.often(0.03)]:
+    for name in [name for name in sorted(raw) if chance.often(0.03)]:
         del raw[name]
     for change in CHANGES:
         if chance.often(0.12):
