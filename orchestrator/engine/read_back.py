@@ -26,6 +26,7 @@ from orchestrator.planning.live import read_live
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
+
 async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """Return the outcomes that reading back changes: Deployed to observed, or to what is true instead.
 
@@ -81,7 +82,7 @@ def _latest(unit: Unit, live: LiveState) -> Version | None:
 
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
     problem = ""
-    if version.status != "ACTIVE":
+    if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
     elif latest is not None and latest.id != version.id:
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
