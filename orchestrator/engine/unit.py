@@ -13,6 +13,7 @@ from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.quotas.slots import QuotaScope
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code, PackageError
+from orchestrator.function.fields import function_key
 from orchestrator.journal.events import BytesSent, PackageStored
 from orchestrator.model import (
     Action,
@@ -136,7 +137,7 @@ class Deployer:
         spec, functions = unit.spec, self.operator.world.functions
         domain = self._domain(unit, f"{spec.folder_id}/{spec.name}")
         for number in range(1, _MAX_REPLAYS + 1):
-            key = stamp.function_key(spec.folder_id, spec.name, spec.labels, number)
+            key = function_key(spec.folder_id, spec.name, spec.labels, number)
             send = partial(_send_function, functions, unit)
             call = Call("create", Step.FUNCTION, "", domain, key, number, send, (Kind.FUNCTION, kind_of(unit)))
             try:

@@ -24,7 +24,7 @@ _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing
 
 def fingerprint(settings: Settings, code: str) -> Fingerprint:
     """Hash the canonical settings; `code` is what `code_digest` gave. Secrets count by id and version, resolved."""
-    return Fingerprint(_digest(canonical(settings)), code)
+    return Fingerprint(digest_of(canonical(settings)), code)
 
 
 def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) -> str:
@@ -33,14 +33,14 @@ def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) ->
     A copy has the digest of the version `copied`, so that code is known again however often it was copied.
     """
     if isinstance(code, BucketPackage):
-        return _digest({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
+        return digest_of({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
     if isinstance(code, VersionCopy):
         known = read_stamp(copied.description) if copied is not None else None
-        return known.code if known is not None else _digest({"version": code.version_id})
+        return known.code if known is not None else digest_of({"version": code.version_id})
     if tree is None:
         msg = "the tree of a source is read before its digest is taken"
         raise ValueError(msg)
-    return _digest({"tree": tree.hash})
+    return digest_of({"tree": tree.hash})
 
 
 def forced_digest(run_key: str) -> str:
@@ -48,7 +48,8 @@ def forced_digest(run_key: str) -> str:
     return hashlib.sha256(run_key.encode()).hexdigest()[:8]
 
 
-def _digest(value: Mapping[str, Any]) -> str:
+def digest_of(value: Mapping[str, Any]) -> str:
+    """Hash JSON, whatever the order of its fields: 16 hex digits."""
     exact = {"version": FINGERPRINT_VERSION, "value": value}
     return hashlib.sha256(orjson.dumps(exact, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
@@ -77,18 +78,14 @@ def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: i
     on, and the attempt. The body holds the function's id, and the stamp with what forced the version.
     """
     exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
+    return key_of("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
 
 
 def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
     """Make the Idempotency-Key of moving a tag from the Version that holds it (or "") to another."""
-    return _key("setTag", version_id, tag, holder_id, str(attempt))
+    return key_of("setTag", version_id, tag, holder_id, str(attempt))
 
 
-def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:
-    """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
-    return _key("create", folder_id, name, _digest({"labels": dict(labels)}), str(attempt))
-
-
-def _key(*parts: str) -> str:
+def key_of(*parts: str) -> str:
+    """Make an Idempotency-Key of what sets a call apart from every other."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.function.fields import function_key
 from orchestrator.model import BucketPackage, Code, Fingerprint, Mount, Secret, Settings, Tree, VersionCopy
 from orchestrator.version import stamp
 from orchestrator.version.stamp import (
     STAMP_MAX_CHARS,
     code_digest,
-    function_key,
     read_stamp,
     stamped,
     version_key,
