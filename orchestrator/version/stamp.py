@@ -17,8 +17,10 @@ from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree,
 from orchestrator.version.body import canonical
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
-STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
-_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?\]\s*$")
+STAMP_MAX_CHARS = 100  # with the space before it, of the description's 600; the user's own text has the rest
+_STAMP = re.compile(
+    r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
+)
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
 
@@ -55,8 +57,14 @@ def digest_of(value: Mapping[str, Any]) -> str:
 
 
 def stamped(description: str, digest: Fingerprint) -> str:
-    """Put the stamp behind the user's own text."""
-    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}]"
+    """Put the stamp behind the user's own text. Raises `ValueError` for marks that could not be read from it again, or
+    for which the stamp has no room.
+    """
+    marks = "".join(f";{key}={value}" for key, value in digest.marks)
+    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}{marks}]"
+    again = read_stamp(stamp)
+    if len(stamp) >= STAMP_MAX_CHARS or again is None or again.marks != digest.marks:
+        raise ValueError(f"{stamp} cannot be a stamp: no room for its marks, or not to be read again")
     return f"{description} {stamp}" if description else stamp
 
 
@@ -65,7 +73,8 @@ def read_stamp(description: str) -> Fingerprint | None:
     found = _STAMP.search(description)
     if found is None or int(found[1]) != FINGERPRINT_VERSION:
         return None
-    return Fingerprint(found[2], found[3], found[4] or "")
+    marks = (mark.partition("=") for mark in found[5].split(";")[1:])
+    return Fingerprint(found[2], found[3], found[4] or "", tuple((key, value) for key, _, value in marks))
 
 
 def without_stamp(description: str) -> str:
