@@ -8,6 +8,7 @@ from urllib.parse import quote
 from orchestrator.cloud.answers import decoded, operation_of, unusable
 from orchestrator.cloud.endpoints import FUNCTIONS, OPERATION
 from orchestrator.cloud.http import HttpClient
+from orchestrator.function.fields import create_body
 from orchestrator.model import Function, Operation, Version, decode
 
 _ROOT = "/functions/v1"
@@ -69,9 +70,7 @@ class HttpFunctions:
     async def create_function(
         self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
     ) -> Operation:
-        body: dict[str, object] = {"folderId": folder_id, "name": name}
-        if labels:
-            body["labels"] = dict(labels)
+        body = create_body(folder_id, name, labels)
         answer = await self._client.call(
             FUNCTIONS, "POST", f"{_ROOT}/functions", name="create function", body=body, idempotency_key=idempotency_key
         )

@@ -15,6 +15,7 @@ from orchestrator.engine.quotas.slots import QuotaScope
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
+from orchestrator.function.fields import function_key
 from orchestrator.model import ChangeKind, Operation, Step, Unit, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.ports import Functions
@@ -57,7 +58,7 @@ class Changes:
         spec, functions = unit.spec, self.calls.world.functions
 
         def call(attempt: int) -> Call:
-            key = stamp.function_key(spec.folder_id, spec.name, spec.labels, attempt)
+            key = function_key(spec.folder_id, spec.name, spec.labels, attempt)
             scope = self._scope(unit, f"{spec.folder_id}/{spec.name}")
             kinds = (Kind.FUNCTION, kind_of(unit))
             send = partial(_send_function, functions, unit)
@@ -85,7 +86,7 @@ class Changes:
                 break
             if found is None:
                 break
-            if found.status != "CREATING":
+            if not found.is_creating:
                 return found.id
             await anyio.sleep(backoff_s(attempt, world.rng))
         raise refused

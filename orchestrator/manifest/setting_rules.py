@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.units import GB, MB
+from orchestrator.version.runtimes import allows_concurrency
 
 Values = Mapping[str, Any]
 
 ENVIRONMENT_MAX_BYTES = 4096  # names and values, names of secrets' variables too (functions-limits)
 TAGS_MAX = 10  # per function
 LONG_TIMEOUT_S = 600  # beyond it: long-lived functions, a preview by request
-_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")
 
 
 class Breach(NamedTuple):
@@ -176,7 +176,7 @@ def _tmpfs_size(values: Values) -> Iterator[Breach]:
 
 def _concurrency(values: Values) -> Iterator[Breach]:
     runtime = values.get("runtime")
-    if values["concurrency"] and runtime is not None and not runtime.startswith(_CONCURRENT):
+    if values["concurrency"] and runtime is not None and not allows_concurrency(runtime):
         yield Breach(
             ("concurrency",),
             f"is for Node.js, Go, Java, Kotlin and Bash only, not for {runtime}",

@@ -149,7 +149,7 @@ class FunctionTable(StrictTable):
     )
     create: bool | None = _key("Make the function if the folder has none of that name. Default: false.")
     enabled: bool | None = _key("false: left out of every run. Default: true.")
-    description: str | None = _key("At most 540 characters: 60 of the API's 600 are our stamp's.", max_length=540)
+    description: str | None = _key("At most 500 characters: 100 of the API's 600 are our stamp's.", max_length=500)
     service_account_id: f.Id | None = _key("The account that the function runs as; or `service_account`.")
     service_account: f.Text | None = _key("The account's name in the folder; or `service_account_id`.")
     named_service_accounts: dict[f.Word, f.Id] | None = _key("Alias = service account id.")

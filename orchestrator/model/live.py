@@ -38,21 +38,21 @@ class Operation:
     @property
     def function_id(self) -> str:
         """The Function that it is about, "" where it names none."""
-        return str(self.metadata.get("functionId", ""))
+        return str(self.metadata.get("functionId") or "")
 
     @property
     def version_id(self) -> str:
-        """The Version that it makes or changes, "" where it names none."""
-        return str(self.metadata.get("functionVersionId", ""))
+        """The Version that it makes, deletes or moves a tag to, "" where it names none."""
+        return str(self.metadata.get("functionVersionId") or "")
 
     @property
     def made_id(self) -> str:
-        """The id of what it has made, as its response gives it, "" where it gives none."""
+        """The id of what it has made, "" until it says so."""
         return str((self.response or {}).get("id") or "")
 
     @property
     def makes_version(self) -> bool:
-        """Whether it makes a Version; tags and deletions are about one, too."""
+        """Whether it is a createVersion: tags and deletions are about a Version, too."""
         return str(self.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata")
 
 
@@ -66,6 +66,11 @@ class Function:
     status: str = "ACTIVE"
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_creating(self) -> bool:
+        """Whether it is still being made."""
+        return self.status == "CREATING"
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -78,6 +83,21 @@ class Version:
     created_at: datetime | None
     tags: tuple[str, ...]
     raw: Json
+
+    @property
+    def is_creating(self) -> bool:
+        """Whether it is still being made."""
+        return self.status == "CREATING"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it was made and may serve."""
+        return self.status == "ACTIVE"
+
+    @property
+    def runtime(self) -> str:
+        """Its runtime, the one setting that is kept of a Version that does not count any more."""
+        return str(self.raw.get("runtime") or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def indexed(
     functions, versions = tuple(functions), tuple(versions)
     creating: dict[str, tuple[Version, ...]] = {}
     for version in versions:
-        if version.status == "CREATING":
+        if version.is_creating:
             creating[version.function_id] = (*creating.get(version.function_id, ()), version)
     return LiveState(
         by_name={(function.folder_id, function.name): function for function in functions},

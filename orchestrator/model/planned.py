@@ -66,11 +66,13 @@ class Step(StrEnum):
 class Fingerprint:
     """Two hashes of 16 hex digits, so that a plan can say which of the two has changed. Tags are no part of it: they
     move between versions. `forced`: 8 more of a forced run's key, which set its versions apart from equal ones.
+    `marks`: (key, value), what else the stamp says of the version; those of newer programs are kept as they are.
     """
 
     settings: str
     code: str
     forced: str = field(default="", compare=False)
+    marks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.settings}.{self.code}" + (f".{self.forced}" if self.forced else "")

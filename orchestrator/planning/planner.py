@@ -137,7 +137,7 @@ class _Planner:
         reason = _reason(spec, latest, stamp, digest)
         if self.forced and stamp.forced != self.forced:
             reason = f"forced; {reason}" if reason else "forced"
-        if not reason and latest.status != "ACTIVE":
+        if not reason and not latest.is_active:
             reason = f"the live version is {latest.status}"
         if reason:
             return replace(change, reason=reason)

@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 
 from orchestrator.sandbox.memory.distributions import Distribution
-
 from tests.e2e.harness import (
     Clock,
     Cloud,

@@ -15,7 +15,7 @@ from orchestrator.sandbox.http.server import Sandbox
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.objects import Stored
-from orchestrator.version.copy import as_mount
+from orchestrator.version.mounts import as_mount
 from orchestrator.version.stamp import without_stamp
 from tests.e2e.harness import (
     BUCKET,
