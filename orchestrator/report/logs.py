@@ -32,7 +32,7 @@ from orchestrator.journal.events import (
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
 from orchestrator.report.redact import Redactor
-from orchestrator.report.stream import Unbroken, may_colour
+from orchestrator.report.streams import Unbroken, may_colour
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 

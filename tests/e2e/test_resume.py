@@ -48,7 +48,7 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     again = resume(project, cloud)
     assert (again.code, again.out) == (0, "")
     assert "nothing to resume" in again.err
-    first = json.loads(run(project.root, "runs", "-o", "json").out)[-1]["run_id"]
+    first = json.loads(run(project.root, "runs", "-o", "json").out)["runs"][-1]["run_id"]
     once_more = resume(project, cloud, first)
     assert (once_more.code, once_more.out) == (0, "")
     assert f"run {first} was taken up by run " in once_more.err
@@ -91,7 +91,7 @@ def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project)
     end = resume(project, cloud)
     assert end.code == 0, end.err
     assert len(cloud.versions(project.folder_id)) == COUNT
-    first, second, third = json.loads(run(project.root, "runs", "-o", "json").out)[::-1]
+    first, second, third = json.loads(run(project.root, "runs", "-o", "json").out)["runs"][::-1]
     shown = json.loads(run(project.root, "show", third["run_id"], "-o", "json").out)
     assert shown["resumes"] == second["run_id"] != first["run_id"]
     assert shown["verb"] == "deploy"

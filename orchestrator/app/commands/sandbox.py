@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from orchestrator.app.session.options import SANDBOX_FOLDER, seconds, state_dir_of
 from orchestrator.errors import Exit, UsageError
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.http.serve import run_server
 from orchestrator.sandbox.http.server import Options
 from orchestrator.sandbox.memory.core import CloudSettings
@@ -20,7 +22,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 T = TypeVar("T")
 
 
-def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> int:
+def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
     options = Options(
         port=given["port"],
@@ -36,12 +38,12 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
     by_a_person = not given["until_stdin_closes"]
 
     def announce(url: str) -> None:
-        echo(url)
+        messages.announce(url)
         if by_a_person:
-            echo(_how_to_use(url, options))
+            messages.announce(_how_to_use(url, options))
 
     run_server(options, announce, until_stdin_closes=given["until_stdin_closes"])
-    return Exit.DONE
+    return CommandResult(Exit.DONE)
 
 
 def _how_to_use(url: str, options: Options) -> str:

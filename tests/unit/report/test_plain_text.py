@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.columns import aligned, cells, harmless, one_line, pad, shorten
+from orchestrator.report.plain_text import aligned, cells, harmless, one_line, pad, shorten
 
 
 @pytest.mark.parametrize(

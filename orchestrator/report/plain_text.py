@@ -1,4 +1,4 @@
-"""Aligned plain text: how wide a text is on a terminal, shortened in its middle, padded into columns."""
+"""Plain text: counts and time spans in words; texts shortened in their middle and padded into columns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,21 @@ import unicodedata
 from collections.abc import Sequence
 
 _GAP = "  "
+
+
+def counted(number: int, noun: str) -> str:
+    """Write "1 function", "12 functions"."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def time_span(seconds: float) -> str:
+    """Write a time span as people read it: 8.4 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 59.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def cells(text: str) -> int:
