@@ -233,7 +233,7 @@ def remember_the_quota_of_one_function_for_all(patch: pytest.MonkeyPatch) -> Non
 
 def keep_what_was_asked_at_release(patch: pytest.MonkeyPatch) -> None:
     whole = Slots._free
-    patch.setattr(Slots, "_free", lambda self, scope, *, asked: whole(self, scope, asked=False))
+    patch.setattr(Slots, "_free", lambda self, scope, **_: whole(self, scope, asked=False))
 
 
 def count_on_after_a_failed_append(patch: pytest.MonkeyPatch) -> None:
