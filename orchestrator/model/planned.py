@@ -24,12 +24,31 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
+class Step(StrEnum):
+    """The steps of a unit, in their order. The values are stored and published."""
+
+    BUILD = "build"
+    PACKAGE = "package"
+    UPLOAD = "upload"
+    QUEUE = "queue"  # waiting for an operation slot
+    FUNCTION = "function"  # creating the Function
+    CREATE = "create"  # createVersion, until it is accepted
+    TAG = "tag"  # setTag, until it is accepted
+    TRACK = "track"  # the Operation, until it is done
+    READ_BACK = "observe"  # reading back what is live
+
+
 class ChangeKind(StrEnum):
     """What a change does. The values are the API's names of the calls, as stored and published."""
 
     FUNCTION = "create"  # the Function comes to be
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
+
+    @property
+    def step(self) -> Step:
+        """The step in which it is asked for."""
+        return {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +65,6 @@ class Change:
     kind: ChangeKind
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Step(StrEnum):
-    """The steps of a unit, in their order. The values are stored and published."""
-
-    BUILD = "build"
-    PACKAGE = "package"
-    UPLOAD = "upload"
-    QUEUE = "queue"  # waiting for an operation slot
-    FUNCTION = "function"  # creating the Function
-    CREATE = "create"  # createVersion, until it is accepted
-    TAG = "tag"  # setTag, until it is accepted
-    TRACK = "track"  # the Operation, until it is done
-    READ_BACK = "observe"  # reading back what is live
 
 
 @dataclass(frozen=True, slots=True)
