@@ -1,8 +1,11 @@
 # Two commands do all set-up on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
 # Each makes its own virtual environment, since a system Python refuses installs. PYTHON names another interpreter.
 PYTHON ?= python3
+WORKERS ?= logical
 CONSTRAINTS = -c constraints.txt
 PIP = -m pip install --quiet --disable-pip-version-check
+# Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint clean
 
@@ -10,7 +13,7 @@ demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
 
 test: .venv-test/installed
-	.venv-test/bin/python -m pytest -q
+	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from orchestrator import __version__
-from orchestrator.errors import Exit, ManifestError, OrchestratorError
-from orchestrator.report.stdout import data, open_streams
+from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.report.formats import FORMATS
+from orchestrator.report.streams import open_streams
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
@@ -39,7 +41,7 @@ _config = _option(
 _state = _option(
     "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
 )  # fmt: skip
-_output = _option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="The form of the data.")
+_output = _option("--output", "-o", type=click.Choice(list(FORMATS)), default="text", help="The form of the data.")
 _logging = _options(
     _option(
         "--log-level", type=click.Choice(["auto", "debug", "info", "warning", "error"]), default="auto",
@@ -59,6 +61,18 @@ def cli() -> None:
     3 interrupted or an outcome is unknown, 4 another run holds the lock, 5 failed and rolled back,
     6 could not start (credentials, network, bucket, rights).
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+
+
+def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
+    """Run a command, given its `Messages`; show what it gives back, or what went wrong. Gives the exit code."""
+    from orchestrator.report.messages import Messages  # noqa: PLC0415 - heavy imports only when needed
+
+    messages = Messages()
+    try:
+        return messages.finish(command(messages), output)
+    except OrchestratorError as error:
+        messages.fail(error)
+        return error.exit
 
 
 _selection = _options(
@@ -96,12 +110,12 @@ _changing = _options(
 )
 
 
-@cli.command()
+@cli.command("deploy")
 @_selection
 @_changing
 @_force
 @_cloud
-def deploy(**given: Any) -> int:
+def _deploy(output: str, **given: Any) -> int:
     """Deploy FUNCTIONS (names, globs, @FILE; default: all of the manifest).
 
     \b
@@ -111,26 +125,26 @@ def deploy(**given: Any) -> int:
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return deploy_command(given)
+    return _answer(partial(deploy_command, given), output)
 
 
 _simulate = _option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
 
 
-@cli.command()
+@cli.command("plan")
 @_selection
 @_force
 @_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
 @_simulate
 @_cloud
-def plan(**given: Any) -> int:
+def _plan(output: str, **given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""
-    from orchestrator.app.commands.deploy import plan_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.plan import plan_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return plan_command(given)
+    return _answer(partial(plan_command, given), output)
 
 
-@cli.command()
+@cli.command("run")
 @click.argument("job")
 @_selection
 @_param
@@ -139,7 +153,7 @@ def plan(**given: Any) -> int:
 @_simulate
 @_changing
 @_cloud
-def run(**given: Any) -> int:
+def _run(output: str, **given: Any) -> int:
     """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
 
     \b
@@ -147,17 +161,17 @@ def run(**given: Any) -> int:
     orchestrator run to-python312 --status   the board: done, waiting, failed, skipped
     orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
-    from orchestrator.app.commands.jobs import run_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.run import run_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return run_command(given)
+    return _answer(partial(run_command, given), output)
 
 
-@cli.command()
+@cli.command("resume")
 @click.argument("run", default="last")
 @_param
 @_events
 @_reach
-def resume(**given: Any) -> int:
+def _resume(output: str, **given: Any) -> int:
     """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
 
     Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
@@ -165,62 +179,62 @@ def resume(**given: Any) -> int:
     """
     from orchestrator.app.commands.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return resume_command(given)
+    return _answer(partial(resume_command, given), output)
 
 
-@cli.command()
+@cli.command("jobs")
 @_config
 @_output
-def jobs(config: Path, output: str) -> int:
+def _jobs(config: Path, output: str) -> int:
     """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
     from orchestrator.app.commands.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return jobs_command(config, output, data)
+    return _answer(lambda _: jobs_command(config), output)
 
 
-@cli.command()
+@cli.command("validate")
 @_config
 @_output
-def validate(config: Path, output: str) -> int:
+def _validate(config: Path, output: str) -> int:
     """Check the manifest offline: every mistake at once, each with its line."""
     from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return validate_command(config, output, data)
+    return _answer(lambda _: validate_command(config), output)
 
 
 @cli.command()
 def schema() -> int:
     """Print the JSON Schema of deploy.toml, for editors."""
-    from orchestrator.app.commands.validate import schema_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return schema_command(data)
+    return _answer(lambda _: schema_command())
 
 
-@cli.command()
+@cli.command("runs")
 @_config
 @_state
 @_output
-def runs(config: Path, state: Path | None, output: str) -> int:
+def _runs(config: Path, state: Path | None, output: str) -> int:
     """List the runs that the journal knows, the newest first."""
     from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return runs_command(config, state, output, data)
+    return _answer(lambda _: runs_command(config, state), output)
 
 
-@cli.command()
+@cli.command("show")
 @click.argument("run", default="last")
 @_config
 @_state
 @_output
 @_option("--all", "everything", is_flag=True, help="Every function, however many.")
-def show(run: str, config: Path, state: Path | None, output: str, everything: bool) -> int:
+def _show(run: str, config: Path, state: Path | None, output: str, everything: bool) -> int:
     """Show RUN (an id, the beginning of one, or "last"): every function's outcome, and what failed in full."""
-    from orchestrator.app.commands.runs import show_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return show_command(run, config, state, output, everything, data)
+    return _answer(lambda _: show_command(run, config, state, everything), output)
 
 
-@cli.command()
+@cli.command("sandbox")
 @_option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port.")
 @_config
 @_state
@@ -251,19 +265,11 @@ def show(run: str, config: Path, state: Path | None, output: str, everything: bo
 @_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")
 @_option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
-def sandbox(**given: Any) -> int:
+def _sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
     from orchestrator.app.commands.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return sandbox_command(given, data)
-
-
-def _complain(error: OrchestratorError) -> None:
-    lines = [str(mistake) for mistake in error.mistakes] if isinstance(error, ManifestError) else []
-    lines.append(f"error: {error.message}")
-    if error.advice:
-        lines.append(f"       {error.advice}")
-    click.echo("\n".join(lines), err=True)
+    return _answer(partial(sandbox_command, given))
 
 
 def main() -> None:
@@ -271,9 +277,6 @@ def main() -> None:
     open_streams()
     try:
         code = cli.main(standalone_mode=False)
-    except OrchestratorError as error:
-        _complain(error)
-        code = error.exit
     except click.ClickException as error:
         error.show()
         code = Exit.USAGE

@@ -9,7 +9,7 @@ import zipfile
 from typing import Any
 
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests import protobuf
 
 FOLDER = "b1gfolder00000000000"
@@ -58,7 +58,7 @@ class Desk:
 
     def __init__(self, **kwargs: Any) -> None:
         self.clock = HandClock()
-        kwargs.setdefault("durations", Durations.parse("fixed:1"))
+        kwargs.setdefault("durations", Distribution.parse("fixed:1"))
         self.cloud = MemoryCloud(clock=self.clock, rng=random.Random(1), **kwargs)
 
     def function(self, name: str = "first", folder_id: str = FOLDER) -> str:

@@ -19,7 +19,7 @@ from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind
 from orchestrator.job.contract import Desired
-from orchestrator.journal.events import Event, UnitPlanned
+from orchestrator.journal.events import Event, unit_planned
 from orchestrator.manifest.load import load
 from orchestrator.model import (
     Failure,
@@ -51,8 +51,8 @@ from orchestrator.sandbox.memory.adapters import (
     Wire,
 )
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
@@ -116,7 +116,7 @@ class Bench:
     quotas: Quotas | None = None  # None: those that `limits` declares
     storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
     limits: Limits = field(default_factory=Limits)
-    settings: Settings = field(default_factory=Settings)
+    settings: CloudSettings = field(default_factory=CloudSettings)
     seed: int = 1
     outage_s: float = MAX_S
 
@@ -127,7 +127,7 @@ class Bench:
             clock=lambda: self.now(),  # noqa: PLW0108 - `now` is replaced with every run
             rng=random.Random(self.seed),
             objects=self.objects.get,
-            durations=Durations.parse(self.durations),
+            durations=Distribution.parse(self.durations),
             quotas=self.quotas or quotas_of(self.limits),
             faults=self.faults,
             settings=self.settings,
@@ -251,12 +251,7 @@ class Bench:
     def announce(self, plan: Plan) -> None:
         """Write down what is planned."""
         for unit in plan.units:
-            self.emit(
-                UnitPlanned(
-                    self.now(), unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action,
-                    unit.reason, unit.base_version_id or "", str(unit.fingerprint or ""),
-                )
-            )  # fmt: skip
+            self.emit(unit_planned(self.now(), unit, {}))
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by between two runs: what was begun meanwhile ends."""

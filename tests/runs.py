@@ -85,5 +85,5 @@ def whole_run(*keys: str, run_id: str = RUN_ID, at: float = STARTED_AT) -> list[
     events: list[Event] = [started(run_id, units=len(keys), at=at)]
     for key in keys:
         events += deployment(key, at)
-    events += [UnitEnded(at + 8, key, Deployed(f"version-{key}", observed=True)) for key in keys]
+    events += [UnitEnded(at + 8, key, Deployed(f"version-{key}", read_back=True)) for key in keys]
     return [*events, ended(at=at + 8.4)]

@@ -22,7 +22,8 @@ SIBLINGS_MAX = 20
 RINGS = [
     {"errors"},
     {"model"},
-    {"version", "function"},
+    {"version"},
+    {"function"},
     {"manifest", "journal"},
     {"ports"},
     {"resilience"},

@@ -1,18 +1,19 @@
-"""From bytes to an `Answer`, or to one `CloudError` that says what came instead."""
+"""From bytes and headers to an `Answer`, or to one `CloudError` that says what came instead."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import orjson
 from yarl import URL
 
-from orchestrator.cloud.advice import advise
-from orchestrator.cloud.headers import poll_after_s, retry_after_s
-from orchestrator.cloud.text import excerpt, redacted
+from orchestrator.cloud.wording import advise, excerpt, redacted
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Operation, decode
 
@@ -23,6 +24,7 @@ Value = TypeVar("Value")
 CLIENT_REQUEST_ID = "x-client-request-id"
 REQUEST_ID = "x-request-id"
 SERVER_TRACE_ID = "x-server-trace-id"
+POLL_INTERVAL = "x-operation-poll-interval"  # integer seconds; seen by the official Go client since 2018
 
 # Only where an answer has no gRPC code. No 404: an unknown path or another server's page is no proof that the thing
 # asked for does not exist, and nobody may act as if it were.
@@ -174,3 +176,41 @@ def operation_of(call: str, answer: Answer) -> Operation:
         request_id=answer.request_id,
         server_trace_id=answer.server_trace_id,
     )
+
+
+def http_date(value: str | None) -> datetime | None:
+    """Read an HTTP date (RFC 9110, all three forms) as UTC; None where it is none."""
+    if not value:
+        return None
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Read `Retry-After`: seconds, or a date, counted from the answer's own `Date` (else from `now`, epoch seconds)."""
+    value = headers.get("Retry-After")
+    seconds = _seconds(value)
+    if seconds is not None:
+        return seconds
+    until = http_date(value)
+    if until is None:
+        return None
+    sent_at = http_date(headers.get("Date"))
+    return max(0.0, until.timestamp() - (sent_at.timestamp() if sent_at else now))
+
+
+def poll_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Say when the server wants to be asked again: `x-operation-poll-interval`, else `Retry-After`."""
+    interval = _seconds(headers.get(POLL_INTERVAL))
+    return interval if interval is not None else retry_after_s(headers, now)

@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from orchestrator.cloud.credentials import token_source
 from orchestrator.cloud.directory import HttpDirectory
 from orchestrator.cloud.endpoints import STORAGE, Endpoints, discover
-from orchestrator.cloud.failures import facts
-from orchestrator.cloud.functions import HttpFunctions
+from orchestrator.cloud.functions import HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.iam import token_source
-from orchestrator.cloud.operations import HttpOperations
 from orchestrator.cloud.proxies import is_loopback
 from orchestrator.cloud.transport import open_transport
+from orchestrator.cloud.wording import facts
 from orchestrator.errors import CloudError, StartError
 from orchestrator.model import CloudAddress
 from orchestrator.resilience.retry import retry_until

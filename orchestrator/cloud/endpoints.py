@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.cloud.failures import facts
 from orchestrator.cloud.transport import Transport
+from orchestrator.cloud.wording import facts
 from orchestrator.errors import CloudError, StartError
 from orchestrator.resilience.retry import retry_until
 

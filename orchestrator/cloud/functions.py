@@ -1,4 +1,4 @@
-"""The Functions port over HTTP (cloud-api §2)."""
+"""The Functions and Operations ports over HTTP (cloud-api §2, §3)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from orchestrator.cloud.answers import decoded, operation_of, unusable
-from orchestrator.cloud.endpoints import FUNCTIONS
+from orchestrator.cloud.endpoints import FUNCTIONS, OPERATION
 from orchestrator.cloud.http import HttpClient
+from orchestrator.function.fields import create_body
 from orchestrator.model import Function, Operation, Version, decode
 
 _ROOT = "/functions/v1"
@@ -69,9 +70,7 @@ class HttpFunctions:
     async def create_function(
         self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
     ) -> Operation:
-        body: dict[str, object] = {"folderId": folder_id, "name": name}
-        if labels:
-            body["labels"] = dict(labels)
+        body = create_body(folder_id, name, labels)
         answer = await self._client.call(
             FUNCTIONS, "POST", f"{_ROOT}/functions", name="create function", body=body, idempotency_key=idempotency_key
         )
@@ -84,11 +83,17 @@ class HttpFunctions:
         return operation_of("createVersion", answer)
 
     async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:setTag"
+        return await self._tag("setTag", version_id, tag, idempotency_key)
+
+    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._tag("removeTag", version_id, tag, idempotency_key)
+
+    async def _tag(self, call: str, version_id: str, tag: str, idempotency_key: str) -> Operation:
+        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:{call}"
         answer = await self._client.call(
-            FUNCTIONS, "POST", path, name="setTag", body={"tag": tag}, idempotency_key=idempotency_key
+            FUNCTIONS, "POST", path, name=call, body={"tag": tag}, idempotency_key=idempotency_key
         )
-        return operation_of("setTag", answer)
+        return operation_of(call, answer)
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._client.list_all(
@@ -99,3 +104,15 @@ class HttpFunctions:
             field="operations",
             decode=decode.operation,
         )
+
+
+class HttpOperations:
+    """`ports.Operations`, at another host than the one that began the Operation."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def get(self, operation_id: str) -> Operation:
+        path = f"/operations/{quote(operation_id, safe='')}"
+        answer = await self._client.call(OPERATION, "GET", path, name="get operation")
+        return operation_of("get operation", answer)

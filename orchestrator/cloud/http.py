@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from orchestrator.cloud.answers import Answer, decoded, unusable
 from orchestrator.cloud.endpoints import Endpoints
-from orchestrator.cloud.failures import restated
 from orchestrator.cloud.tokens import TokenSource
 from orchestrator.cloud.transport import Transport
+from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError, Code
 
 PAGE_SIZE = 1000  # the most that the API declares

@@ -15,15 +15,16 @@ from anyio import from_thread, to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 from yarl import URL
 
+from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.proxies import proxy_for
-from orchestrator.cloud.s3.call import Call
-from orchestrator.cloud.s3.static_keys import StaticKeys
+from orchestrator.cloud.s3.call import ThreadCall
 from orchestrator.errors import CloudError, Code, OrchestratorError, StartError
 from orchestrator.model import Package, StoredObject
 from orchestrator.ports import Progress
 
 if TYPE_CHECKING:
     from orchestrator.cloud.s3.client import Client
+
 
 T = TypeVar("T")
 
@@ -111,7 +112,7 @@ class S3ObjectStore:
             flight.landed.set()
         return _landed(flight.outcome)
 
-    async def with_token(self, work: Callable[[Client, Call], T]) -> T:
+    async def with_token(self, work: Callable[[Client, ThreadCall], T]) -> T:
         """Do a call in a thread with a good token; once more, where the token was refused and there is another."""
         client = await self._opened()
         if self._credentials is not None or self._token is None:
@@ -124,9 +125,9 @@ class S3ObjectStore:
                 return await self._in_thread(client, work)
         return result
 
-    async def _in_thread(self, client: Client, work: Callable[[Client, Call], T]) -> T:
+    async def _in_thread(self, client: Client, work: Callable[[Client, ThreadCall], T]) -> T:
         """Do a call in one of our threads. Cancelled, it comes back once the thread has let go, which is at once."""
-        call = Call()
+        call = ThreadCall()
         async with anyio.create_task_group() as group:
             group.start_soon(_abandon_when_cancelled, call)
             result = await to_thread.run_sync(work, client, call, limiter=self._limiter)
@@ -179,7 +180,7 @@ def _on_the_loop(progress: Progress | None, size_bytes: int) -> Progress | None:
     return report
 
 
-async def _abandon_when_cancelled(call: Call) -> None:
+async def _abandon_when_cancelled(call: ThreadCall) -> None:
     # Ends with the call, too: abandoning what is over does nothing.
     try:
         await anyio.sleep_forever()
@@ -191,3 +192,31 @@ def _landed(outcome: StoredObject | OrchestratorError) -> StoredObject:
     if isinstance(outcome, OrchestratorError):
         raise outcome
     return outcome
+
+
+class S3Records:
+    """Records in a bucket, written with `If-None-Match: *` and `If-Match` (cloud-api §4.7). Raises `CloudError`."""
+
+    def __init__(self, store: S3ObjectStore, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+
+    async def read(self, key: str) -> tuple[bytes, str] | None:
+        return _raised(await self._store.with_token(lambda client, call: client.read(self._bucket, key, call)))
+
+    async def create(self, key: str, body: bytes) -> str | None:
+        return await self._write(key, body, None)
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str | None:
+        return await self._write(key, body, etag)
+
+    async def _write(self, key: str, body: bytes, etag: str | None) -> str | None:
+        return _raised(
+            await self._store.with_token(lambda client, call: client.write(self._bucket, key, body, etag, call))
+        )
+
+
+def _raised(result: T | CloudError) -> T:
+    if isinstance(result, CloudError):
+        raise result
+    return result

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import anyio
 
-from orchestrator.cloud.failures import restated
+from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError
 
 PAUSE_AFTER_FAILURE_S = 30.0  # a token that still lives is used this long before renewing is tried again

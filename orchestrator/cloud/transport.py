@@ -17,8 +17,7 @@ import structlog
 from yarl import URL
 
 from orchestrator.cloud import answers, breaks
-from orchestrator.cloud.answers import Answer
-from orchestrator.cloud.headers import http_date
+from orchestrator.cloud.answers import Answer, http_date
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.errors import CloudError, Code, StartError
 

@@ -16,7 +16,7 @@ async def in_flight(
 ) -> Operation | None:
     """Find the Operation that makes just this version. None where there is none, or none can be told to.
 
-    `asked_for`: we have asked for it ourselves since `have` was read, and do not know what became of that.
+    `asked_for`: we have asked for it ourselves since `live` was read, and do not know what became of that.
 
     A folder that was read whole shows the versions that are being made (where the cloud lists them: unverified), so
     nothing is asked there unless one of them is ours. Of few functions each is asked for its Operations.
@@ -27,12 +27,11 @@ async def in_flight(
     try:
         operations = await world.read(partial(world.functions.list_operations, function_id))
         for operation in operations:
-            if not str(operation.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata"):
-                continue  # tags and deletions have a version, too
-            version_id = str(operation.metadata.get("functionVersionId", ""))
+            version_id = operation.version_id
+            if not operation.makes_version or not version_id:
+                continue
             if version_id in pending or (
-                version_id
-                and _is_news(operation, live)
+                _is_news(operation, live)
                 and version_id not in live.versions
                 and await _is_ours(world, version_id, unit)
             ):

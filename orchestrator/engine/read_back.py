@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.model import (
+    LATEST,
     Action,
     Deployed,
     Failed,
@@ -21,16 +22,10 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
-from orchestrator.model.live_state import LATEST, LiveState
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
-from orchestrator.version.compare import differences
+from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
-
-# Fields that the API is documented to give back as they were sent (cloud-api §2); others may be filled with defaults.
-_ECHOED = (
-    "runtime", "entrypoint", "resources", "executionTimeout", "serviceAccountId", "environment",
-    "namedServiceAccounts", "concurrency", "tmpfsSize",
-)  # fmt: skip
 
 
 async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
@@ -86,23 +81,18 @@ def _latest(unit: Unit, live: LiveState) -> Version | None:
     return live.latest(function.id) if function is not None else None
 
 
-def _different(unit: Unit, version: Version) -> list[str]:
-    found = differences(unit.spec.settings, version.raw, filled_in=True)
-    return [text for name, text in found.items() if name in _ECHOED]
-
-
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
     problem = ""
-    if version.status != "ACTIVE":
+    if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
     elif latest is not None and latest.id != version.id:
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
     elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
-    elif different := _different(unit, version):
+    elif different := not_as_sent(unit.spec.settings, version.raw):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
     if problem:
         return Failed(
             Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
         )
-    return replace(outcome, observed=True)
+    return replace(outcome, read_back=True)

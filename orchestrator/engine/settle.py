@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import anyio
 
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.calls import operation_done, operation_failure
+from orchestrator.engine.calls import operation_done
+from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError
 from orchestrator.journal.events import OperationAccepted
-from orchestrator.model import Failed, Operation, Outcome, Step, Unknown
+from orchestrator.model import ChangeKind, Failed, Operation, Outcome, Step, Unknown
+from orchestrator.resilience import failure
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop, StoppedError
 
@@ -49,8 +51,8 @@ async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: 
         if tracked.refused:  # too old to be known, say: what is live will tell
             return None
         return Unknown(tracked.reason, known.operation_id, known.version_id)
-    emit(operation_done(world.clock(), key, tracked.operation))
+    emit(operation_done(world.clock(), At(key, known.change), tracked.operation))
     if tracked.operation.error is None:
         return None
-    step = Step.FUNCTION if known.call == "create" else Step.TRACK
-    return Failed(step, operation_failure(tracked.operation))
+    step = Step.FUNCTION if known.call == ChangeKind.FUNCTION else Step.TRACK
+    return Failed(step, failure.of_operation(tracked.operation))

@@ -1,12 +1,30 @@
-"""What a run's outcomes mean for the run: its exit code, its waves, when it stops. Each with its truth table."""
+"""What the outcomes of units mean for their run: its exit code, its waves, when it stops; each with its truth table."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 
-from orchestrator.errors import Exit
-from orchestrator.model import Cancelled, Deployed, Outcome, Unchanged, Unknown
+from orchestrator.engine.calls import InFlight
+from orchestrator.errors import Code, Exit
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Outcome,
+    Step,
+    Unchanged,
+    Unit,
+    Unknown,
+)
+
+# Steps in which a call is refused at once; what fails later says something of that function alone.
+_CALLS = {Step.UPLOAD, Step.FUNCTION, Step.CREATE, Step.TAG}
 
 
 def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
@@ -21,7 +39,7 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
     """
     outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
-    unread = any(isinstance(outcome, Deployed) and not outcome.observed for outcome in outcomes)
+    unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
     if Unknown in found or (interrupted and (Cancelled in found or unread)):
         return Exit.INTERRUPTED
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
@@ -86,3 +104,54 @@ def refused_alike(failures: Sequence[tuple[str, str]]) -> str:
 
 def _count(share: int | str, units: int) -> int:
     return share if isinstance(share, int) else ceil(units * float(share.rstrip("%")) / 100)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The failures of a run so far. `units`: how many something is done for."""
+
+    units: int
+    max_failures: int | str | None
+    failed: int = 0
+    breach: str = ""  # why too many failures stop the run
+    _ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=BREAKER))
+
+    def ended(self, unit: Unit, outcome: Outcome) -> str:
+        """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already."""
+        self._ends.append(_refusal(outcome, unit))
+        if not isinstance(outcome, Failed) or self.breach:
+            return ""
+        self.failed += 1
+        self.breach = breach(self.failed, self.units, self.max_failures) or refused_alike(tuple(self._ends))
+        return self.breach
+
+
+def _refusal(outcome: Outcome, unit: Unit) -> tuple[str, str]:
+    """Give the kind and the words of a refused call, but for the function's own names: those of two can be compared."""
+    if not isinstance(outcome, Failed) or outcome.step not in _CALLS:
+        return "", ""
+    if outcome.failure.kind == Code.RESOURCE_EXHAUSTED.name:  # a quota of new functions, say: the others may go on
+        return "", ""
+    words = outcome.failure.message
+    for own in (unit.function_id, unit.spec.name, unit.base_version_id):
+        words = words.replace(own, "…") if own else words
+    return outcome.failure.kind, words
+
+
+def settled(unit: Unit) -> Outcome | None:
+    """Give the outcome of a unit for which nothing is done; None where something is."""
+    if unit.action is Action.UNCHANGED:
+        return Unchanged(unit.base_version_id or "")
+    if unit.action is Action.BLOCKED:
+        if unit.failed_step is not None:
+            return Failed(unit.failed_step, unit.failure or Failure(unit.reason))
+        advice = f"; {unit.failure.advice}" if unit.failure is not None and unit.failure.advice else ""
+        return Blocked(unit.reason + advice)
+    return None
+
+
+def cut_off(in_flight: InFlight, reason: str) -> Outcome:
+    """Say what is true of a unit that had to stop where it was: unknown only where something is in flight."""
+    if in_flight:
+        return Unknown(f"not seen to end: {reason}", in_flight.operation_id, in_flight.version_id)
+    return Cancelled(reason)

@@ -10,6 +10,7 @@ from orchestrator.job.given import flag, rows, table, text, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, runtime_of
 from orchestrator.manifest.units import duration, size
 from orchestrator.model import (
+    LATEST,
     AsyncInvocation,
     AsyncTarget,
     BucketPackage,
@@ -31,7 +32,7 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
-from orchestrator.model.live_state import LATEST, LiveState
+from orchestrator.model.live_state import LiveState
 from orchestrator.version.copy import copy_spec, settings_of
 from orchestrator.version.runtimes import forbidden, language, traps
 

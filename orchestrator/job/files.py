@@ -22,7 +22,7 @@ import structlog
 import orchestrator
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter
-from orchestrator.manifest.schema import RolloutTable
+from orchestrator.manifest.tables import RolloutTable
 from orchestrator.manifest.values import frozen, rollout
 from orchestrator.model import JobSpec, Manifest, Rollout
 from orchestrator.model.live_state import LiveState

@@ -29,7 +29,7 @@ class LiveFunction:
     @property
     def runtime(self) -> str:
         """The runtime of `$latest`."""
-        return runtime_of(self.latest)
+        return self.latest.runtime
 
     @property
     def disabled(self) -> bool:
@@ -39,7 +39,7 @@ class LiveFunction:
 
 def runtime_of(version: Version) -> str:
     """Give a Version's runtime."""
-    return str(version.raw.get("runtime", ""))
+    return version.runtime
 
 
 def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:

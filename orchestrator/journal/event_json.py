@@ -1,4 +1,8 @@
-"""Events and outcomes as JSON: the rows of the journal, the lines of `--events`."""
+"""Events and outcomes as JSON: the rows of the journal, the lines of `--events`.
+
+What is stored and published is named by the tables here and by the values of `Step`, `Action` and `ChangeKind`: these
+names stay as they are, whatever the program itself calls the same thing.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,19 @@ from orchestrator.journal.events import (
     UnitPlanned,
     WaveStarted,
 )
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Change,
+    ChangeKind,
+    Deployed,
+    Failed,
+    Failure,
+    Outcome,
+    Step,
+    Unchanged,
+    Unknown,
+)
 
 EVENTS: Mapping[str, type[Event]] = {
     event.kind: event
@@ -56,6 +72,8 @@ _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
     "unknown": Unknown,
 }  # fmt: skip
+# Fields whose stored name is another than the program's own.
+_STORED: Mapping[type[Outcome], Mapping[str, str]] = {Deployed: {"read_back": "observed"}}
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 
 
@@ -66,13 +84,16 @@ def outcome_name(outcome: Outcome) -> str:
 
 def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
     """Turn an outcome into JSON values, with its name under "outcome"."""
-    return {"outcome": outcome_name(outcome), **asdict(outcome)}
+    stored = _STORED.get(type(outcome), {})
+    values = {stored.get(name, name): value for name, value in asdict(outcome).items()}
+    return {"outcome": outcome_name(outcome), **values}
 
 
 def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
     """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
     cls = _OUTCOMES[data["outcome"]]
-    known = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
+    stored = _STORED.get(cls, {})
+    known = {slot.name: data[name] for slot in fields(cls) if (name := stored.get(slot.name, slot.name)) in data}
     if cls is Failed:
         names = {slot.name for slot in fields(Failure)}
         failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
@@ -80,12 +101,29 @@ def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
     return cls(**known)
 
 
+def change_to_dict(change: Change) -> dict[str, Any]:
+    """Turn a change into JSON values."""
+    return {"kind": str(change.kind), "before": dict(change.before), "after": dict(change.after)}
+
+
+def _changes(rows: list[Mapping[str, Any]]) -> tuple[Change, ...]:
+    """Read a unit's changes. A list with a kind that only a newer program knows is not read by halves."""
+    known = {str(kind) for kind in ChangeKind}
+    if any(row["kind"] not in known for row in rows):
+        return ()
+    return tuple(Change(ChangeKind(row["kind"]), row["before"], row["after"]) for row in rows)
+
+
 def to_dict(event: Event) -> dict[str, Any]:
     """Turn an event into JSON values, with its kind under "kind"."""
     data: dict[str, Any] = {"kind": event.kind}
     for slot in fields(event):
         value = getattr(event, slot.name)
-        data[slot.name] = outcome_to_dict(value) if slot.name == "outcome" else value
+        if slot.name == "outcome":
+            value = outcome_to_dict(value)
+        elif slot.name == "changes":
+            value = [change_to_dict(change) for change in value]
+        data[slot.name] = value
     return data
 
 
@@ -97,4 +135,6 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["step"] = Step(values["step"])
     if "outcome" in values:
         values["outcome"] = outcome_from_dict(values["outcome"])
+    if "changes" in values:
+        values["changes"] = _changes(values["changes"])
     return cls(**values)

@@ -1,6 +1,7 @@
 """What happened, as frozen values with a dict form: the journal's rows, the progress display and the logs read these.
 
-No event carries an environment value, a secret, a token or a body. `at` is seconds since the epoch, `key` a unit's.
+No event carries an environment value, a secret, a token or a body. `at` is seconds since the epoch, `key` a unit's,
+`change` the index of what it is about in the unit's list of changes.
 """
 
 from __future__ import annotations
@@ -9,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from orchestrator.model import (
-    Outcome,
-    Step,
-)
+from orchestrator.model import Change, Outcome, Step, Unit
 
 SCHEMA = 1  # raised when a stored event changes its meaning
 
@@ -42,7 +40,11 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class UnitPlanned(Event):
-    """What the plan says of one function, and what was live before it was touched."""
+    """What the plan says of one function, its changes in their order, and what was live before it was touched.
+
+    With the run's endpoint, `folder_id` and `function_id` (`name` until the Function exists) are the unit's identity;
+    `key` is only what the manifest calls it.
+    """
 
     kind: ClassVar[str] = "unit_planned"
     key: str
@@ -53,7 +55,16 @@ class UnitPlanned(Event):
     reason: str
     base_version_id: str
     fingerprint: str
-    before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `have.remembered`
+    before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `live_state.remembered`
+    changes: tuple[Change, ...] = ()
+
+
+def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanned:
+    """Make the event of a unit. `before`: the live Version's settings, without values."""
+    return UnitPlanned(
+        at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
+        unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,7 @@ class StepStarted(Event):
     kind: ClassVar[str] = "step_started"
     key: str
     step: Step
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,7 @@ class StepFinished(Event):
     step: Step
     seconds: float
     ok: bool = True
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,7 @@ class StepRetried(Event):
     wait_s: float
     reason: str
     request_id: str = ""
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,7 @@ class BytesSent(Event):
     key: str
     sent_bytes: int
     size_bytes: int
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +182,12 @@ class PackageStored(Event):
     sha256: str
     size_bytes: int
     existed: bool
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Requested(Event):
-    """The intent, written before the call: `call` is "create" (Function) or "createVersion"."""
+    """The intent, written before the call. `call`: a `ChangeKind`, by its value."""
 
     kind: ClassVar[str] = "requested"
     key: str
@@ -179,6 +195,7 @@ class Requested(Event):
     function_id: str
     idempotency_key: str
     attempt: int
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +209,7 @@ class OperationAccepted(Event):
     function_id: str
     version_id: str = ""
     request_id: str = ""
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +221,12 @@ class OperationDone(Event):
     operation_id: str
     seconds: float  # by the cloud's own createdAt and modifiedAt, -1 where it gave none
     error: str = ""
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UnitEnded(Event):
-    """A unit's outcome; a later one (observing) replaces an earlier one."""
+    """A unit's outcome; a later one (of reading back) replaces an earlier one."""
 
     kind: ClassVar[str] = "unit_ended"
     key: str

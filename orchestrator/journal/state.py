@@ -25,50 +25,13 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
-from orchestrator.model import Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.journal.unit_state import ChangeState, UnitState
+from orchestrator.model import ChangeKind, Step
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
 
-@dataclass(slots=True)
-class UnitState:
-    """One unit as far as its events tell. Times in seconds since the epoch."""
-
-    key: str
-    name: str = ""
-    folder_id: str = ""
-    function_id: str = ""
-    action: str = ""
-    reason: str = ""
-    base_version_id: str = ""
-    fingerprint: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)  # the settings that were live, without values
-    step: Step | None = None  # the one it is in; None between steps, before the first and after the end
-    step_since: float = 0.0
-    started_at: float | None = None  # its first step or request
-    ended_at: float | None = None
-    seconds: dict[Step, float] = field(default_factory=dict)  # per finished step; repeats add up
-    retries: int = 0
-    retry_reason: str = ""  # of the last retry
-    sent_bytes: int = 0
-    size_bytes: int = 0
-    requests: list[Requested] = field(default_factory=list)
-    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
-    done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
-    package: PackageStored | None = None
-    outcome: Outcome | None = None
-
-    @property
-    def version_id(self) -> str:
-        """The version made (or found), "" where none is known."""
-        if isinstance(self.outcome, Deployed | Unchanged | Unknown) and self.outcome.version_id:
-            return self.outcome.version_id
-        return next((o.version_id for o in reversed(self.operations.values()) if o.version_id), "")
-
-    @property
-    def total_s(self) -> float:
-        """Seconds in all finished steps."""
-        return sum(self.seconds.values())
+_ENTERED = {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +108,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
     unit.base_version_id, unit.fingerprint, unit.before = event.base_version_id, event.fingerprint, event.before
+    unit.changes = unit.changes or [ChangeState(change) for change in event.changes]
 
 
 def _step_started(state: RunState, event: StepStarted) -> None:
@@ -177,22 +141,28 @@ def _package_stored(state: RunState, event: PackageStored) -> None:
 
 def _requested(state: RunState, event: Requested) -> None:
     unit = state.unit(event.key)
-    unit.requests.append(event)
+    change = unit.change(event.change, event.call)
     unit.function_id = event.function_id or unit.function_id
-    # A journal holds no StepStarted: the request itself tells which step a unit is in.
-    _enter(state, unit, Step.FUNCTION if event.call == "create" else Step.CREATE, event.at)
+    if change is not None:
+        change.requests.append(event)
+        # A journal holds no StepStarted: the request itself tells which step a unit is in.
+        _enter(state, unit, _ENTERED[change.change.kind], event.at)
 
 
 def _accepted(state: RunState, event: OperationAccepted) -> None:
     unit = state.unit(event.key)
-    unit.operations[event.operation_id] = event
+    change = unit.change(event.change, event.call)
+    if change is not None:
+        change.operations[event.operation_id] = event
     unit.function_id = event.function_id or unit.function_id
     _enter(state, unit, Step.TRACK, event.at)
 
 
 def _done(state: RunState, event: OperationDone) -> None:
     unit = state.unit(event.key)
-    unit.done[event.operation_id] = event
+    for change in unit.changes:
+        if event.operation_id in change.operations:
+            change.done[event.operation_id] = event
     if unit.step is Step.TRACK:
         _leave(state, unit)
 

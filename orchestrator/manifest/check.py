@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, Text
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.schema import FunctionTable, ManifestFile
 from orchestrator.manifest.suggest import did_you_mean
+from orchestrator.manifest.tables import FunctionTable, ManifestFile
 
 _SENTENCES = {
     "missing": "is required",

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.manifest.files import shown
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.rules import Breach
+from orchestrator.manifest.setting_rules import Breach
+from orchestrator.manifest.toml_files import shown
 
 _SOURCES = ("source", "package", "version_id")
 _WITH_SOURCE = ("build", "include", "exclude", "files")
@@ -38,7 +38,7 @@ class Disk:
         return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
-def breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
+def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
     """All rules about code that a function breaks."""
     values = draft.values
     given = [key for key in _SOURCES if key in values]

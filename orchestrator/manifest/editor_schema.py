@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.manifest.schema import ManifestFile
+from orchestrator.manifest.tables import ManifestFile
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ManifestError, Mistake
-from orchestrator.manifest import files, sections, values
+from orchestrator.manifest import sections, values
 from orchestrator.manifest.check import Check, check
-from orchestrator.manifest.files import SourceFile
 from orchestrator.manifest.findings import Findings
-from orchestrator.manifest.functions import Functions
-from orchestrator.manifest.interpolate import interpolate
-from orchestrator.manifest.jobs import jobs
+from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.sections import job_specs
+from orchestrator.manifest.toml_files import SourceFile, included, interpolate, read_toml, shown
 from orchestrator.model import Manifest
 
 
@@ -28,20 +27,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Manifest:
     try:
         return _load(path, environ)
     except RecursionError:
-        mistake = Mistake(files.shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
+        mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
 
 
 def _load(path: Path, environ: Mapping[str, str]) -> Manifest:
     findings = Findings()
-    main = files.read(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
+    main = read_toml(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
     if main is None:
         raise ManifestError(findings.mistakes())
     tables, checked = _checked(main, main.raw, environ, findings)
     cloud = sections.cloud(checked.tables.cloud, environ)
-    functions = Functions(main, checked, cloud.folder_id, findings)
+    functions = FunctionTables(main, checked, cloud.folder_id, findings)
     functions.add(main, checked)
-    for file in files.included(main, checked.tables.include or [], findings):
+    for file in included(main, checked.tables.include or [], findings):
         _add_included(file, environ, functions, findings)
     functions.compare()
     manifest = Manifest(
@@ -51,7 +50,7 @@ def _load(path: Path, environ: Mapping[str, str]) -> Manifest:
         limits=sections.limits(main, checked.tables.limits, findings),
         rollout=values.rollout(checked.tables.rollout),
         functions=functions.made,
-        jobs=jobs(main, tables.get("jobs", {}), checked, findings),
+        jobs=job_specs(main, tables.get("jobs", {}), checked, findings),
         warnings=findings.warnings(),
     )
     mistakes = findings.mistakes()
@@ -77,7 +76,7 @@ def _checked(
     return tables, check(file, tables, unusable, findings)
 
 
-def _add_included(file: SourceFile, environ: Mapping[str, str], functions: Functions, findings: Findings) -> None:
+def _add_included(file: SourceFile, environ: Mapping[str, str], functions: FunctionTables, findings: Findings) -> None:
     for key in file.raw:
         if key != "functions":
             rule = "only [functions.*] may stand in an included file; everything else belongs in the main file"

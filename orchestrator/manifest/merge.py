@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from orchestrator.manifest.check import Check
-from orchestrator.manifest.files import SourceFile
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.schema import FunctionTable
+from orchestrator.manifest.tables import FunctionTable
+from orchestrator.manifest.toml_files import SourceFile
 
 # Where the nearer table names one of these, the others are not inherited.
 _ALTERNATIVES = (

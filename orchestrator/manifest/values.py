@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.schema import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
+from orchestrator.manifest.tables import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
 from orchestrator.model import (
     AsyncInvocation,
     AsyncTarget,
@@ -27,11 +27,12 @@ from orchestrator.model import (
     StorageMount,
     VersionCopy,
 )
+from orchestrator.version.fields import FIELDS, TAGS
 
 DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout required (cloud-api §1.3)
 
 
-def function(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
+def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
     """Make the value of a function without mistakes. `is_folder`: whether its source is a folder."""
     values = draft.values
     return FunctionSpec(
@@ -51,30 +52,14 @@ def function(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:
-    connectivity = values.get("connectivity")
-    return Settings(
-        runtime=values["runtime"],
-        entrypoint=values["entrypoint"],
-        memory_bytes=values["memory"],
-        execution_timeout_s=values.get("timeout", DEFAULT_TIMEOUT_S),
-        description=values.get("description", ""),
-        service_account_id=values.get("service_account_id"),
-        service_account=values.get("service_account"),
-        environment=values.get("environment", {}),
-        named_service_accounts=values.get("named_service_accounts", {}),
-        secrets=tuple(map(_secret, values.get("secrets", ()))),
-        tags=tuple(values.get("tags", ())),
-        connectivity=Connectivity(connectivity.get("network_id"), tuple(connectivity.get("subnet_ids", ())))
-        if connectivity
-        else None,
-        log=LogOptions(**values["log"]) if values.get("log") else None,
-        mounts=tuple(map(_mount, values.get("mounts", ()))),
-        storage_mounts=tuple(map(_storage_mount, values.get("storage_mounts", ()))),
-        async_invocation=_async_invocation(values["async_invocation"]) if "async_invocation" in values else None,
-        tmpfs_size_bytes=values.get("tmpfs_size"),
-        concurrency=values.get("concurrency"),
-        metadata=MetadataOptions(**values["metadata"]) if values.get("metadata") else None,
-    )
+    """Pass on what stands there, by the table of fields; tables and lists become values of their own."""
+    given = {"timeout": DEFAULT_TIMEOUT_S, **values}
+    settings = {
+        row.setting: _MADE[row.key](given[row.key]) if row.key in _MADE else given[row.key]
+        for row in (*FIELDS, TAGS)
+        if row.key in given
+    }
+    return Settings(**settings, service_account=values.get("service_account"))
 
 
 def _secret(table: SecretTable) -> Secret:
@@ -100,6 +85,23 @@ def _async_invocation(values: Mapping[str, Any]) -> AsyncInvocation:
 
 def _async_target(table: AsyncTargetTable | None) -> AsyncTarget:
     return AsyncTarget(table.queue_arn, table.service_account_id) if table else AsyncTarget()
+
+
+def _connectivity(values: Mapping[str, Any]) -> Connectivity | None:
+    return Connectivity(values.get("network_id"), tuple(values.get("subnet_ids", ()))) if values else None
+
+
+# By key: what is not passed on as it stands.
+_MADE: Mapping[str, Callable[[Any], Any]] = {
+    "secrets": lambda tables: tuple(map(_secret, tables)),
+    "tags": tuple,
+    "connectivity": _connectivity,
+    "log": lambda values: LogOptions(**values) if values else None,
+    "mounts": lambda tables: tuple(map(_mount, tables)),
+    "storage_mounts": lambda tables: tuple(map(_storage_mount, tables)),
+    "async_invocation": _async_invocation,
+    "metadata": lambda values: MetadataOptions(**values) if values else None,
+}
 
 
 def _code(draft: Draft, *, is_folder: bool) -> Code:

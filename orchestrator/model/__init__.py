@@ -27,9 +27,12 @@ from orchestrator.model.declared import (
 )
 from orchestrator.model.live import Function, Operation, OperationError, Package, Quota, StoredObject, Tree, Version
 from orchestrator.model.planned import (
+    LATEST,
     Action,
     Blocked,
     Cancelled,
+    Change,
+    ChangeKind,
     Deployed,
     Failed,
     Failure,
@@ -44,6 +47,7 @@ from orchestrator.model.planned import (
 from orchestrator.model.predicted import Bound, Prediction
 
 __all__ = [
+    "LATEST",
     "Action",
     "AsyncInvocation",
     "AsyncTarget",
@@ -52,6 +56,8 @@ __all__ = [
     "BucketPackage",
     "Build",
     "Cancelled",
+    "Change",
+    "ChangeKind",
     "CloudAddress",
     "Code",
     "Connectivity",

@@ -35,6 +35,26 @@ class Operation:
     request_id: str = ""
     server_trace_id: str = ""
 
+    @property
+    def function_id(self) -> str:
+        """The Function that it is about, "" where it names none."""
+        return str(self.metadata.get("functionId") or "")
+
+    @property
+    def version_id(self) -> str:
+        """The Version that it makes, deletes or moves a tag to, "" where it names none."""
+        return str(self.metadata.get("functionVersionId") or "")
+
+    @property
+    def made_id(self) -> str:
+        """The id of what it has made, "" until it says so."""
+        return str((self.response or {}).get("id") or "")
+
+    @property
+    def makes_version(self) -> bool:
+        """Whether it is a createVersion: tags and deletions are about a Version, too."""
+        return str(self.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata")
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -45,6 +65,11 @@ class Function:
     name: str
     status: str = "ACTIVE"
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_creating(self) -> bool:
+        """Whether it is still being made."""
+        return self.status == "CREATING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +83,21 @@ class Version:
     created_at: datetime | None
     tags: tuple[str, ...]
     raw: Json
+
+    @property
+    def is_creating(self) -> bool:
+        """Whether it is still being made."""
+        return self.status == "CREATING"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it was made and may serve."""
+        return self.status == "ACTIVE"
+
+    @property
+    def runtime(self) -> str:
+        """Its runtime, the one setting that is kept of a Version that does not count any more."""
+        return str(self.raw.get("runtime") or "")
 
 
 @dataclass(frozen=True, slots=True)

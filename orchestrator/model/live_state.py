@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from orchestrator.model import Function, Version
+from orchestrator.model import LATEST, Function, Version
 
-LATEST = "$latest"
 UNKNOWN_CLOUD = ""  # nobody told which cloud a folder is in: all such folders count as being in one
 
 
@@ -50,7 +49,7 @@ def indexed(
     functions, versions = tuple(functions), tuple(versions)
     creating: dict[str, tuple[Version, ...]] = {}
     for version in versions:
-        if version.status == "CREATING":
+        if version.is_creating:
             creating[version.function_id] = (*creating.get(version.function_id, ()), version)
     return LiveState(
         by_name={(function.folder_id, function.name): function for function in functions},

@@ -1,16 +1,20 @@
-"""The plan: its units, and what becomes of each."""
+"""The plan: its units, the changes that each is to make, and what becomes of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from orchestrator.model.declared import FunctionSpec
 from orchestrator.model.live import Tree
 
+LATEST = "$latest"  # what the cloud moves to every new Version by itself
+
 
 class Action(StrEnum):
-    """What a plan does to one function."""
+    """What a plan does to one function. The values are stored and published."""
 
     CREATE = "create"  # the Function, and its first Version
     VERSION = "new version"
@@ -20,8 +24,32 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
+class ChangeKind(StrEnum):
+    """What a change does. The values are the API's names of the calls, as stored and published."""
+
+    FUNCTION = "create"  # the Function comes to be
+    VERSION = "createVersion"  # a new Version, which takes $latest and its tags
+    TAG = "setTag"  # a tag moves to another Version, or to none
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a unit. `before` and `after`: what it is about, as it was and as it is to be.
+
+    | kind     | before and after                                                                            |
+    | ---      | ---                                                                                         |
+    | FUNCTION | its name and labels; before: {}, since there is none                                        |
+    | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
+    | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
+    """
+
+    kind: ChangeKind
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Step(StrEnum):
-    """The steps of a unit, in their order."""
+    """The steps of a unit, in their order. The values are stored and published."""
 
     BUILD = "build"
     PACKAGE = "package"
@@ -38,11 +66,13 @@ class Step(StrEnum):
 class Fingerprint:
     """Two hashes of 16 hex digits, so that a plan can say which of the two has changed. Tags are no part of it: they
     move between versions. `forced`: 8 more of a forced run's key, which set its versions apart from equal ones.
+    `marks`: (key, value), what else the stamp says of the version; those of newer programs are kept as they are.
     """
 
     settings: str
     code: str
     forced: str = field(default="", compare=False)
+    marks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.settings}.{self.code}" + (f".{self.forced}" if self.forced else "")
@@ -65,7 +95,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One function of a plan. `base_version_id`: the `$latest` that the plan was based on (None: there is none)."""
+    """One function of a plan, and the changes that it is to make, in their order; none for one that is left alone.
+
+    `base_version_id`: the `$latest` that the plan was based on (None: there is none).
+    """
 
     key: str
     spec: FunctionSpec
@@ -75,7 +108,7 @@ class Unit:
     tree: Tree | None = None
     function_id: str | None = None
     base_version_id: str | None = None
-    tags: tuple[str, ...] = ()  # that RETAG moves to the base
+    changes: tuple[Change, ...] = ()
     failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
     failed_step: Step | None = None
 
@@ -89,15 +122,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The wanted version exists; `observed` once it was read back from the cloud."""
+    """The desired version exists; `read_back`: it was seen to, at the end."""
 
     version_id: str
-    observed: bool = False
+    read_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """What is live is what is wanted."""
+    """What is live is what is desired."""
 
     version_id: str
 

@@ -19,8 +19,7 @@ from typing import IO
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Package, SourceCode, Tree
-from orchestrator.package.entry import Check, Entry, open_binary
-from orchestrator.package.limits import refuse_unpacked, refuse_zipped
+from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacked, refuse_zipped
 from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened
 from orchestrator.package.unzip import unzipped
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Build
-from orchestrator.package.entry import Check, shown
+from orchestrator.package.entry import Check, printable
 
 OUTPUT_KEPT_BYTES = 64 * 1024
 LINES_SHOWN = 50
@@ -49,11 +49,11 @@ def run_build(build: Build, label: str, environment: Mapping[str, str], check: C
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the command
         reason = error.strerror if isinstance(error, OSError) else error
-        message = f"the build command `{shown(build.command)}` cannot run in {label}: {reason}"
+        message = f"the build command `{printable(build.command)}` cannot run in {label}: {reason}"
         raise PackageError(message, advice="see that build.folder is a folder that exists") from error
     status, output = _finish(process, check)
     if status != 0:
-        message = f"the build command `{shown(build.command)}` in {label} {_ending(status)}"
+        message = f"the build command `{printable(build.command)}` in {label} {_ending(status)}"
         detail = last_lines(output) or "(it printed nothing)"
         raise PackageError(message, advice="run it by hand in that folder; nothing was sent", detail=detail)
 

@@ -1,4 +1,4 @@
-"""One file on its way into a package, and the mistakes that keep files out of it."""
+"""One file on its way into a package, the mistakes that keep files out of it, and how large a package may be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import IO
 
 from orchestrator.errors import PackageError
 
+# Limits of the cloud that cannot be raised (its page "Quotas and limits").
+ZIPPED_MAX_BYTES = 134_217_728  # 128 MB, binary: a zip in a bucket
+UNPACKED_MAX_BYTES = 713_031_680  # 680 MB, binary
+_MB = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 MISTAKES_SHOWN = 10
 _ADVICE = "leave it out with `exclude` or .orchestratorignore, or lay real files in its place with `files`"
@@ -37,7 +41,7 @@ class Entry:
                     yield chunk
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            message = f"{shown(self.origin)} cannot be read: {reason}"
+            message = f"{printable(self.origin)} cannot be read: {reason}"
             raise PackageError(message, advice="see that the file is whole and not being changed") from error
 
 
@@ -74,7 +78,7 @@ def open_binary(path: str | Path) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Make a name fit for a terminal: what cannot be printed is escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
@@ -94,3 +98,20 @@ def name_mistake(name: str) -> str | None:
     if any(part in {"", ".", ".."} for part in name.split("/")):
         return 'has an empty part, "." or ".." in its path'
     return None
+
+
+def refuse_zipped(size_bytes: int, label: str) -> None:
+    """Raise `PackageError` where a zip is over the limit."""
+    if size_bytes > ZIPPED_MAX_BYTES:
+        _refuse(label, ZIPPED_MAX_BYTES, "zipped")
+
+
+def refuse_unpacked(size_bytes: int, label: str) -> None:
+    """Raise `PackageError` where files are over the limit together."""
+    if size_bytes > UNPACKED_MAX_BYTES:
+        _refuse(label, UNPACKED_MAX_BYTES, "unpacked")
+
+
+def _refuse(label: str, limit_bytes: int, state: str) -> None:
+    message = f"the package of {label} is over the cloud's limit of {limit_bytes // _MB} MB {state}"
+    raise PackageError(message, advice="leave files out with `exclude` or .orchestratorignore, or mount a bucket")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
 from anyio import from_thread, to_thread
@@ -19,10 +21,11 @@ from orchestrator.errors import PackageError, StartError
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
 from orchestrator.package.build import run_build
-from orchestrator.package.single_flight import SingleFlight
 from orchestrator.package.walk import Project
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 _PREFIX = "packages-"
 
 
@@ -134,3 +137,32 @@ def _remove_abandoned(work_dir: Path) -> None:
     for folder in work_dir.glob(f"{_PREFIX}*"):
         with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):  # held, or gone already
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class _Flight(Generic[V]):
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    result: list[V] = field(default_factory=list)  # empty until there is one
+    error: PackageError | None = None
+
+
+class SingleFlight(Generic[K, V]):
+    """Keeps the result, or the `PackageError`, of each key for good. Where the one who works is cancelled, the next
+    who waits begins again.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[K, _Flight[V]] = {}
+
+    async def do(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        """Give the result of `work`, done now or before. Raises its `PackageError`, a copy for each caller."""
+        flight = self._flights.setdefault(key, _Flight())
+        async with flight.lock:
+            if not flight.result and flight.error is None:
+                try:
+                    flight.result.append(await work())
+                except PackageError as error:
+                    flight.error = error
+        if flight.error is not None:
+            raise copy.copy(flight.error) from flight.error.__cause__
+        return flight.result[0]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestrator.errors import PackageError
 from orchestrator.model import SourceCode
-from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, shown
-from orchestrator.package.rules import Rules, parse
+from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, printable
+from orchestrator.package.ignore_rules import Rules, parse
 from orchestrator.package.unzip import unzipped
 from orchestrator.package.walk import Project, Walk, file_entry, file_mistake
 
@@ -77,7 +77,7 @@ def _overlay(name: str, local: Path, project: Project, mistakes: Mistakes, check
         target = ""
     elif (reason := name_mistake(target)) is not None:
         advice = "write a path inside the package, such as `common/util.py`"
-        raise PackageError(f"files: {shown(name)!r} {reason}", advice=advice)
+        raise PackageError(f"files: {printable(name)!r} {reason}", advice=advice)
     status, real = _named(local, project.show(str(local)), project)
     rules = parse((), ())
     if stat.S_ISDIR(status.st_mode):
@@ -120,7 +120,7 @@ def _refuse_conflicts(entries: dict[str, Entry]) -> None:
         for cut in (at for at, char in enumerate(name) if char == "/"):
             if (other := entries.get(name[:cut])) is not None:
                 message = (
-                    f"{shown(name[:cut])!r} would be a file ({other.origin}) and a folder"
+                    f"{printable(name[:cut])!r} would be a file ({other.origin}) and a folder"
                     f" (of {entry.origin}) in one package"
                 )
                 raise PackageError(message, advice="give one of them another path in `files`, or exclude it")

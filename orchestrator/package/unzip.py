@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import PackageError
-from orchestrator.package.entry import Entry, Mistakes, name_mistake, shown
-from orchestrator.package.limits import refuse_unpacked, refuse_zipped
+from orchestrator.package.entry import Entry, Mistakes, name_mistake, printable, refuse_unpacked, refuse_zipped
 
 # Others are not read everywhere, and zipfile would unpack what they hide into memory at once.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -46,7 +45,7 @@ def _entries(archive: zipfile.ZipFile, label: str, *, links: bool) -> list[Entry
         if reason is None and info.filename in entries:
             reason = "is there twice"
         if reason is not None:
-            mistakes.add(info.filename, f"{shown(info.orig_filename)} in {label} {reason}")
+            mistakes.add(info.filename, f"{printable(info.orig_filename)} in {label} {reason}")
             continue
         mode = info.external_attr >> 16  # Unix mode, where the zip was made on a system that has it
         kind = "l" if stat.S_ISLNK(mode) else "x" if mode & stat.S_IXUSR else "-"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, open_binary, shown
-from orchestrator.package.rules import IGNORE_FILE, Rules
+from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, open_binary, printable
+from orchestrator.package.ignore_rules import IGNORE_FILE, Rules
 
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -35,7 +35,7 @@ class Project:
         """Name a path as the manifest would, where it is below the manifest."""
         root = _absolute(self.root)
         name = _absolute(path)
-        return shown(os.path.relpath(name, root) if name.startswith(root.rstrip("/") + "/") else name)
+        return printable(os.path.relpath(name, root) if name.startswith(root.rstrip("/") + "/") else name)
 
     def named(self, path: Path) -> str:
         """Give the real path of what the manifest names. One outside the project is granted; "" where a link leads
@@ -172,7 +172,7 @@ def _absolute(path: str | Path) -> str:
 
 
 def _target(path: str) -> str:
-    return shown(str(Path(path).readlink()))
+    return printable(str(Path(path).readlink()))
 
 
 def _as_utf8(name: str) -> str:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Function, FunctionSpec, Version, VersionCopy
-from orchestrator.model.live_state import LATEST, UNKNOWN_CLOUD, LiveState, indexed
+from orchestrator.model import LATEST, Function, FunctionSpec, Version, VersionCopy
+from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState, indexed
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
 from orchestrator.version.stamp import read_stamp

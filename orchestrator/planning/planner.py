@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from orchestrator.model import (
+    LATEST,
     Action,
+    Change,
+    ChangeKind,
     Failure,
     Fingerprint,
     Function,
@@ -109,14 +112,16 @@ class _Planner:
         digest = replace(fingerprint(spec.settings, code_digest(spec.code, prepared, copied)), forced=self.forced)
         unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
         if found is None:
-            return unit
+            return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)
         unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
         return self._compared(unit, latest, digest)
 
     def _compared(self, unit: Unit, latest: Version | None, digest: Fingerprint) -> Unit:
         spec = unit.spec
-        change = replace(unit, action=Action.COPY if isinstance(spec.code, VersionCopy) else Action.VERSION)
+        holders = self._holders(unit)
+        action = Action.COPY if isinstance(spec.code, VersionCopy) else Action.VERSION
+        change = replace(unit, action=action, changes=(_new_version(spec, holders),))
         if latest is None:
             return replace(change, reason="the function has no version yet")
         stamp = read_stamp(latest.description)
@@ -132,15 +137,22 @@ class _Planner:
         reason = _reason(spec, latest, stamp, digest)
         if self.forced and stamp.forced != self.forced:
             reason = f"forced; {reason}" if reason else "forced"
-        if not reason and latest.status != "ACTIVE":
+        if not reason and not latest.is_active:
             reason = f"the live version is {latest.status}"
         if reason:
             return replace(change, reason=reason)
         missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
         if missing:
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-            return replace(unit, action=Action.RETAG, reason=reason, tags=missing)
+            moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
+            return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
+
+    def _holders(self, unit: Unit) -> dict[str, str]:
+        """Give the ids of the Versions that hold `$latest` and the unit's tags now."""
+        tags = (LATEST, *unit.spec.settings.tags)
+        held = {tag: self.live.tagged.get((unit.function_id or "", tag)) for tag in tags}
+        return {tag: version.id for tag, version in held.items() if version is not None}
 
     def _replaced(self, change: Unit, latest: Version, label: str, changes: Iterable[str]) -> Unit:
         """Replace a version that somebody else made, unless that takes something away which nobody agreed to."""
@@ -149,6 +161,16 @@ class _Planner:
             return replace(_blocked(change.spec, refused(taken, label)), function_id=change.function_id)
         found = "; ".join(changes)
         return replace(change, reason=f"{label}: {found}" if found else label)
+
+
+def _new_function(spec: FunctionSpec) -> Change:
+    return Change(ChangeKind.FUNCTION, {}, {"name": spec.name, "labels": dict(spec.labels)})
+
+
+def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:
+    """A new Version, which takes `$latest` and its tags from the Versions that hold them now, if any."""
+    moved = (LATEST, *sorted(spec.settings.tags))
+    return Change(ChangeKind.VERSION, {tag: holders.get(tag, "") for tag in moved}, dict.fromkeys(moved))
 
 
 def _by_hand(latest: Version) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
-from orchestrator.journal.state import RunState, UnitState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Outcome, Plan, Unchanged, Unit
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
@@ -19,7 +20,7 @@ def undone(run: RunState) -> dict[str, UnitState]:
 
 def _has_ended(outcome: Outcome | None) -> bool:
     if isinstance(outcome, Deployed):
-        return outcome.observed
+        return outcome.read_back
     return isinstance(outcome, Unchanged | Failed | Blocked)
 
 
@@ -37,6 +38,7 @@ def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
         yield UnitPlanned(
             at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
             unit.base_version_id, unit.fingerprint, unit.before,
+            tuple(change.change for change in unit.changes),
         )  # fmt: skip
     for operations in accepted(units).values():
         for known in operations:
@@ -57,7 +59,7 @@ def still_meant(plan: Plan, then: Mapping[str, UnitState]) -> tuple[Plan, dict[s
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
         if unit.action is Action.UNCHANGED:
-            settled[unit.key] = Deployed(unit.base_version_id or "", observed=True)
+            settled[unit.key] = Deployed(unit.base_version_id or "", read_back=True)
         else:
             units.append(_checked(unit, then[unit.key]))
     return Plan(tuple(units)), settled
@@ -73,4 +75,4 @@ def _checked(unit: Unit, then: UnitState) -> Unit:
     else:
         return unit
     failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")
-    return replace(unit, action=Action.BLOCKED, reason=why, failure=failure)
+    return replace(unit, action=Action.BLOCKED, reason=why, failure=failure, changes=())

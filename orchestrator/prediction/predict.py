@@ -17,11 +17,11 @@ from math import ceil
 
 import anyio
 
+from orchestrator.engine.changes import kind_of
 from orchestrator.engine.knowledge import Knowledge
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.run import REQUESTS_PER_SECOND, execute
 from orchestrator.engine.tracking.durations import GUESS_S, Kind, Learned
-from orchestrator.engine.unit import kind_of
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone
@@ -48,8 +48,8 @@ from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.core import Settings as CloudSettings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fate, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
@@ -238,7 +238,7 @@ class Simulation:
             clock=anyio.current_time,
             rng=random.Random(seed),
             objects=objects.get,
-            durations=Durations.parse("fixed:0"),
+            durations=Distribution.parse("fixed:0"),
             quotas=Quotas(_ENDLESS, _ENDLESS, _ENDLESS, _ENDLESS),
             settings=CloudSettings(clouds={folder: cloud or "cloud" for folder, cloud in self._clouds.items()}),
         )

@@ -11,11 +11,12 @@ from typing import TextIO, cast
 import anyio
 
 from orchestrator.journal.events import Event, RunEnded
-from orchestrator.journal.state import RunState, UnitState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
-from orchestrator.report.columns import one_line, pad, shorten
-from orchestrator.report.stream import Unbroken, is_terminal, may_colour
-from orchestrator.report.summary import counts, duration
+from orchestrator.report.plain_text import one_line, pad, shorten, time_span
+from orchestrator.report.streams import Unbroken, is_terminal, may_colour
+from orchestrator.report.summary import counts
 
 _REFRESH_S = 0.25
 _LONGEST = 4  # running units named in the live region
@@ -111,7 +112,7 @@ class Progress:
         if size:
             parts.append(f"{sent / 1e6:.0f} of {size / 1e6:.0f} MB sent")
         if state.started_at is not None:
-            parts.append(duration(self._clock() - state.started_at))
+            parts.append(time_span(self._clock() - state.started_at))
         return "; ".join(part for part in parts if part)
 
     def region(self, width: int) -> list[str]:
@@ -122,7 +123,7 @@ class Progress:
             if unit.step is Step.UPLOAD and unit.size_bytes:
                 doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes / 1e6:.0f} MB"
             name = pad(shorten(one_line(unit.key), 40), 40)
-            lines.append(f"  {name}  {doing}, {duration(self._clock() - (unit.started_at or self._clock()))}")
+            lines.append(f"  {name}  {doing}, {time_span(self._clock() - (unit.started_at or self._clock()))}")
         return [shorten(line, max(1, width - 1)) for line in lines]
 
     def _running(self) -> list[UnitState]:

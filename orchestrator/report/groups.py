@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.state import UnitState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Failed, Failure, Unknown
-from orchestrator.report.columns import harmless
+from orchestrator.report.plain_text import counted, harmless
 from orchestrator.report.redact import redact
 
 NAMED_MAX = 10  # functions named in a group
@@ -63,7 +63,7 @@ def _block(group: list[_Told]) -> str:
     named = ", ".join(told.unit.key for told in group[:NAMED_MAX])
     more = f" and {len(group) - NAMED_MAX} more" if len(group) > NAMED_MAX else ""
     lines = [
-        f"{len(group)} function{'s' if len(group) != 1 else ''} {first.what}: {named}{more}",
+        f"{counted(len(group), 'function')} {first.what}: {named}{more}",
         *_indented(redact(failure.message)),
     ]
     for told in group[:NAMED_MAX]:

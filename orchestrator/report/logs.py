@@ -32,7 +32,7 @@ from orchestrator.journal.events import (
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
 from orchestrator.report.redact import Redactor
-from orchestrator.report.stream import Unbroken, may_colour
+from orchestrator.report.streams import Unbroken, may_colour
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -153,8 +153,8 @@ def _run_ended(event: RunEnded) -> _Line:
 def _unit_ended(event: UnitEnded) -> _Line:
     facts: dict[str, Any] = {"function": event.key}
     match event.outcome:
-        case Deployed(version_id, observed):
-            level, text, more = ("debug", "version read back", {}) if observed else ("info", "deployed", {})
+        case Deployed(version_id, read_back):
+            level, text, more = ("debug", "version read back", {}) if read_back else ("info", "deployed", {})
             facts["version_id"] = version_id
         case Unchanged(version_id):
             level, text, more = "debug", "unchanged", {"version_id": version_id}

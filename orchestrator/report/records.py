@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.journal.event_json import outcome_name, outcome_to_dict
-from orchestrator.journal.state import UnitState
+from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
 from orchestrator.report.redact import redact
 
@@ -44,6 +44,10 @@ def record(unit: UnitState) -> dict[str, Any]:
             for request in unit.requests
         ],
         "package": _package(unit),
+        "changes": [
+            change_to_dict(one.change) | {"outcome": one.outcome, "operation_ids": list(one.operations)}
+            for one in unit.changes
+        ],
     }
 
 

@@ -1,16 +1,16 @@
-"""What became of a run, for people and for programs: pure functions of its state."""
+"""What became of a run, in words and tables: pure functions of its state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from orchestrator.journal.state import RunState, RunSummary, UnitState
+from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
 from orchestrator.report import groups
-from orchestrator.report.columns import aligned
-from orchestrator.report.records import NOT_ENDED, iso, name_of, record
+from orchestrator.report.plain_text import aligned, counted, time_span
+from orchestrator.report.records import NOT_ENDED, name_of
 from orchestrator.report.redact import redact
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
@@ -36,12 +36,12 @@ def headline(state: RunState) -> str:
     told = ", ".join(f"{count} {name}" for name, count in counts(state).items()) or "nothing to do"
     took = ""
     if state.started_at is not None and state.ended_at is not None:
-        took = f" in {duration(state.ended_at - state.started_at)}"
+        took = f" in {time_span(state.ended_at - state.started_at)}"
     reason = f" ({redact(state.reason)})" if state.reason else ""
-    return f"{total} function{'s' if total != 1 else ''}: {told}{took}{reason}"
+    return f"{counted(total, 'function')}: {told}{took}{reason}"
 
 
-def table(state: RunState, *, width: int = 110, everything: bool = False) -> str:
+def run_table(state: RunState, *, width: int = 110, everything: bool = False) -> str:
     """Show each unit's outcome, version and seconds per step, failures last; "" without units.
 
     Above 60 units: what failed, is unknown or blocked, and the 20 slowest, unless `everything`.
@@ -83,25 +83,6 @@ def failures(state: RunState) -> str:
     return "\n\n".join(groups.blocks(state.units.values()))
 
 
-def to_json(state: RunState) -> dict[str, Any]:
-    """Give the run with every unit as JSON values: `show --output json`. Times are ISO 8601 in UTC."""
-    return {
-        "run_id": state.run_id,
-        "verb": state.verb,
-        "endpoint": state.endpoint,
-        "manifest": state.manifest,
-        "program": state.program,
-        "resumes": state.resumes,
-        "started_at": iso(state.started_at),
-        "ended_at": iso(state.ended_at),
-        "exit_code": state.exit_code,
-        "reason": redact(state.reason),
-        "total": state.total,
-        "outcomes": counts(state),
-        "functions": [record(unit) for unit in state.units.values()],
-    }
-
-
 def runs_table(runs: Iterable[RunSummary], *, width: int = 160) -> str:
     """List runs, one a line."""
     head = ["run", "started (UTC)", "verb", "took", "functions", "exit", "outcomes", "endpoint"]
@@ -110,7 +91,7 @@ def runs_table(runs: Iterable[RunSummary], *, width: int = 160) -> str:
             run.id,
             f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
             run.verb,
-            duration(run.ended_at - run.started_at) if run.ended_at is not None else NOT_ENDED,
+            time_span(run.ended_at - run.started_at) if run.ended_at is not None else NOT_ENDED,
             str(run.units),
             str(run.exit_code) if run.exit_code is not None else "-",
             ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)) or "-",
@@ -119,34 +100,6 @@ def runs_table(runs: Iterable[RunSummary], *, width: int = 160) -> str:
         for run in runs
     ]
     return aligned(head, rows, width=width, numbers=frozenset({"functions", "exit", "took"}))
-
-
-def runs_json(runs: Iterable[RunSummary]) -> list[dict[str, Any]]:
-    """Give the list of runs as JSON values."""
-    return [
-        {
-            "run_id": run.id,
-            "verb": run.verb,
-            "endpoint": run.endpoint,
-            "started_at": iso(run.started_at),
-            "ended_at": iso(run.ended_at),
-            "exit_code": run.exit_code,
-            "functions": run.units,
-            "outcomes": dict(run.outcomes),
-            "program": run.program,
-        }
-        for run in runs
-    ]
-
-
-def duration(seconds: float) -> str:
-    """Write a time span as people read it: 8.4 s, 3 min 05 s, 2 h 10 min."""
-    if seconds < 59.95:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def _seconds(value: float | None) -> str:

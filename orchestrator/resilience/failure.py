@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator.errors import CloudError, InterruptedRunError, PackageError
+from orchestrator.errors import CloudError, Code, InterruptedRunError, PackageError
 from orchestrator.model import Failure, Operation
 from orchestrator.resilience import policy
+
+_NAMES = {int(code): code.name for code in Code}
 
 
 def unless_token(error: CloudError) -> None:
@@ -32,13 +34,13 @@ def of_package(error: PackageError, kind: str) -> Failure:
     return Failure(error.message, kind=kind, advice=error.advice, detail=error.detail)
 
 
-def of_operation(operation: Operation, names: dict[int, str]) -> Failure:
-    """Keep the error of an Operation that ended with one. `names`: gRPC codes by number."""
+def of_operation(operation: Operation) -> Failure:
+    """Keep the error of an Operation that is `done` and failed."""
     error = operation.error
     code, message = (error.code, error.message) if error is not None else (2, "the Operation ended without a response")
     return Failure(
         message,
-        kind=names.get(code, str(code)),
+        kind=_NAMES.get(code, str(code)),
         request_id=operation.request_id,
         server_trace_id=operation.server_trace_id,
         operation_id=operation.id,

@@ -1,34 +1,17 @@
-"""In what a live Version differs from the settings that are wanted, in words. Values of the environment never show."""
+"""In what a live Version differs from the settings that are desired, in words. Values of the environment never show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from orchestrator.model import Json, Settings
 from orchestrator.version.body import settings_fields
-from orchestrator.version.copy import as_mount
+from orchestrator.version.fields import SHOWN, Field, FilledIn, Shown
+from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import without_stamp
 
-# Shown with both values; the others, which hold structures or secrets, by their names.
-_SHOWN = {
-    "runtime": "runtime", "entrypoint": "entrypoint", "executionTimeout": "timeout",
-    "serviceAccountId": "service account", "resources": "memory", "tmpfsSize": "tmpfs_size",
-    "concurrency": "concurrency",
-}  # fmt: skip
-_NAMED = {
-    "connectivity": "connectivity", "logOptions": "log", "asyncInvocationConfig": "async_invocation",
-    "metadataOptions": "metadata",
-}  # fmt: skip
-# What a Version has of these, somebody asked for: the cloud adds none by itself.
-_NEVER_FILLED_IN = {
-    "description", "serviceAccountId", "resources", "environment", "namedServiceAccounts", "secrets", "mounts",
-    "connectivity", "asyncInvocationConfig",
-}  # fmt: skip
-_UNSET: tuple[object, ...] = (
-    None, "", "0", False, [], {}, "MODE_UNSPECIFIED", "LEVEL_UNSPECIFIED", "METADATA_OPTION_UNSPECIFIED",
-)  # fmt: skip
+_ECHOED = frozenset(row.api for row in SHOWN if row.echoed)
 
 
 def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> dict[str, str]:
@@ -37,88 +20,46 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
     `filled_in`: the Version was made of just these settings, so what they leave open and it has (a timeout, the folder
     of the logs, the block size of a disk) was filled in by the cloud and is no difference.
     """
-    want, have = _comparable(settings_fields(settings, settings.description)), _comparable(live)
-    want["description"] = settings.description.rstrip()  # a stamp in it is part of the text
-    if filled_in:
-        have = _as_asked(want, have)
-    found: dict[str, str] = {}
-    for name, label in _SHOWN.items():
-        if want.get(name) != have.get(name):
-            found[name] = f"{label} {have.get(name, 'none')} → {want.get(name, 'none')}"
-    for name, label in (("environment", "environment"), ("namedServiceAccounts", "named accounts"),
-                        ("secrets", "secrets"), ("mounts", "mounts")):  # fmt: skip
-        signs = _signs(want[name], have[name])
-        if signs:
-            found[name] = f"{label}: {signs}"
-    for name, label in _NAMED.items():
-        if want.get(name) != have.get(name):
-            found[name] = f"{label} changed"
-    if want["description"] != have["description"]:
-        found["description"] = "description changed"
+    # A stamp in the description that is desired is part of the text.
+    desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
+    live = with_mounts_alone({**live, "description": without_stamp(live.get("description") or "")})
+    found = {}
+    for row in SHOWN:
+        before, after = live.get(row.api), desired.get(row.api)
+        if before != after:  # as JSON; it may mean the same
+            change = _change(row, row.codec.comparable(before), row.codec.comparable(after), filled_in=filled_in)
+            if change:
+                found[row.api] = change
     return found
 
 
-def _signs(want: Mapping[str, Any], have: Mapping[str, Any]) -> str:
+def not_as_sent(settings: Settings, live: Json) -> list[str]:
+    """Say what the cloud made of these settings that it should have taken as they are."""
+    return [text for name, text in differences(settings, live, filled_in=True).items() if name in _ECHOED]
+
+
+def _change(row: Field, live: Any, desired: Any, *, filled_in: bool) -> str:
+    """Say in words what changes from one comparable value to another, "" where nothing does."""
+    if filled_in and row.filled_in is not FilledIn.NOTHING:
+        if desired is not None:
+            live = row.codec.only_asked(desired, live)
+        elif row.filled_in is FilledIn.ALL:
+            live = None
+    if live == desired:
+        return ""
+    if row.shown is Shown.VALUES:
+        return f"{row.label} {'none' if live is None else live} → {'none' if desired is None else desired}"
+    if row.shown is Shown.NAME:
+        return f"{row.label} changed"
+    return f"{row.label}: {_signs(desired, live)}"
+
+
+def _signs(desired: Mapping[str, Any], live: Mapping[str, Any]) -> str:
     """Write +added ~changed -removed."""
     return " ".join(
         [
-            *(f"+{name}" for name in sorted(want.keys() - have.keys())),
-            *(f"~{name}" for name in sorted(want.keys() & have.keys()) if want[name] != have[name]),
-            *(f"-{name}" for name in sorted(have.keys() - want.keys())),
+            *(f"+{name}" for name in sorted(desired.keys() - live.keys())),
+            *(f"~{name}" for name in sorted(desired.keys() & live.keys()) if desired[name] != live[name]),
+            *(f"-{name}" for name in sorted(live.keys() - desired.keys())),
         ]
     )
-
-
-def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring a request and a Version to one form: defaults left out, lists by name, older kinds as the newer ones."""
-    plain = _without_defaults(fields) or {}
-    plain["resources"] = _size((plain.get("resources") or {}).get("memory", "0"))
-    if "tmpfsSize" in plain:
-        plain["tmpfsSize"] = _size(plain["tmpfsSize"])
-    if "executionTimeout" in plain:
-        seconds = Decimal(plain["executionTimeout"].removesuffix("s"))
-        plain["executionTimeout"] = f"{seconds.normalize():f}s"  # 1.500s is 1.5s
-    plain["description"] = without_stamp(plain.get("description", ""))
-    plain["secrets"] = {secret.get("environmentVariable", ""): secret for secret in plain.get("secrets", [])}
-    older = [as_mount(mount) for mount in plain.get("storageMounts", [])]
-    plain["mounts"] = {mount.get("name", ""): mount for mount in [*plain.get("mounts", []), *older]}
-    if "subnetId" in plain.get("connectivity", {}):
-        plain["connectivity"]["subnetId"].sort()
-    if fields.get("asyncInvocationConfig") is not None:  # allows them, even with nothing in it
-        plain["asyncInvocationConfig"] = {"allowed": True, **plain.get("asyncInvocationConfig", {})}
-    for name in ("environment", "namedServiceAccounts"):
-        plain[name] = fields.get(name) or {}  # "" and "0" are values here
-    return plain
-
-
-def _without_defaults(value: Any) -> Any:
-    """Leave out what proto3 JSON may leave out; whole numbers are strings there."""
-    if isinstance(value, Mapping):
-        kept = {name: _without_defaults(item) for name, item in value.items()}
-        return {name: item for name, item in kept.items() if item not in _UNSET}
-    if isinstance(value, list | tuple):
-        return [_without_defaults(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-def _as_asked(want: Mapping[str, Any], have: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a Version what the cloud may have filled in."""
-    kept = {name: value for name, value in have.items() if name in want or name in _NEVER_FILLED_IN}
-    for name in kept.keys() & want.keys() & _NAMED.keys():
-        kept[name] = _shaped(want[name], kept[name])
-    kept["mounts"] = {name: _shaped(want["mounts"].get(name, mount), mount) for name, mount in have["mounts"].items()}
-    return kept
-
-
-def _shaped(want: Any, have: Any) -> Any:
-    """Leave out of `have` the fields that `want` has not, at any depth."""
-    if isinstance(want, Mapping) and isinstance(have, Mapping):
-        return {name: _shaped(want[name], item) for name, item in have.items() if name in want}
-    return have
-
-
-def _size(size_bytes: str) -> str:
-    megabytes, rest = divmod(int(size_bytes), 1024 * 1024)
-    return f"{size_bytes} bytes" if rest else f"{megabytes}MB"

@@ -28,6 +28,11 @@ def language(runtime: str) -> str:
     return "dotnet" if name == "dotnetcore" else name
 
 
+def allows_concurrency(runtime: str) -> bool:
+    """Say whether one instance may serve more than one call at a time."""
+    return runtime.startswith(_CONCURRENT)
+
+
 def traps(old: str, to: str, settings: Settings) -> list[str]:
     """Say what may break when a function with these settings moves from one runtime to another, a sentence each."""
     found = []
@@ -46,6 +51,6 @@ def traps(old: str, to: str, settings: Settings) -> list[str]:
 
 def forbidden(to: str, settings: Settings) -> str:
     """Say which setting the new runtime does not allow, "" where it allows all: nothing is dropped in silence."""
-    if (settings.concurrency or 0) > 1 and not to.startswith(_CONCURRENT):
+    if (settings.concurrency or 0) > 1 and not allows_concurrency(to):
         return f"it has concurrency = {settings.concurrency}, which {to} does not allow: set it to 1, or skip it"
     return ""

@@ -9,29 +9,24 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from operator import itemgetter
 from typing import Any
 
 import orjson
 
 from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree, Version, VersionCopy
-from orchestrator.version.body import settings_fields
+from orchestrator.version.body import canonical
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
-STAMP_MAX_CHARS = 60  # of the description's 600; the user's own text has the rest
-_STAMP = re.compile(r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?\]\s*$")
+STAMP_MAX_CHARS = 100  # with the space before it, of the description's 600; the user's own text has the rest
+_STAMP = re.compile(
+    r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
+)
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
 
 def fingerprint(settings: Settings, code: str) -> Fingerprint:
     """Hash the canonical settings; `code` is what `code_digest` gave. Secrets count by id and version, resolved."""
-    fields = settings_fields(settings, settings.description)
-    fields.pop("tag", None)
-    # The order of secrets and mounts means nothing to the cloud, so it means nothing here.
-    for name, order in (("secrets", "environmentVariable"), ("mounts", "name"), ("storageMounts", "mountPointName")):
-        if name in fields:
-            fields[name] = sorted(fields[name], key=itemgetter(order))
-    return Fingerprint(_digest(fields), code)
+    return Fingerprint(digest_of(canonical(settings)), code)
 
 
 def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) -> str:
@@ -40,14 +35,14 @@ def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) ->
     A copy has the digest of the version `copied`, so that code is known again however often it was copied.
     """
     if isinstance(code, BucketPackage):
-        return _digest({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
+        return digest_of({"bucket": code.bucket, "object": code.object, "sha256": code.sha256 or ""})
     if isinstance(code, VersionCopy):
         known = read_stamp(copied.description) if copied is not None else None
-        return known.code if known is not None else _digest({"version": code.version_id})
+        return known.code if known is not None else digest_of({"version": code.version_id})
     if tree is None:
         msg = "the tree of a source is read before its digest is taken"
         raise ValueError(msg)
-    return _digest({"tree": tree.hash})
+    return digest_of({"tree": tree.hash})
 
 
 def forced_digest(run_key: str) -> str:
@@ -55,14 +50,21 @@ def forced_digest(run_key: str) -> str:
     return hashlib.sha256(run_key.encode()).hexdigest()[:8]
 
 
-def _digest(value: Mapping[str, Any]) -> str:
-    canonical = {"version": FINGERPRINT_VERSION, "value": value}
-    return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+def digest_of(value: Mapping[str, Any]) -> str:
+    """Hash JSON, whatever the order of its fields: 16 hex digits."""
+    exact = {"version": FINGERPRINT_VERSION, "value": value}
+    return hashlib.sha256(orjson.dumps(exact, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def stamped(description: str, digest: Fingerprint) -> str:
-    """Put the stamp behind the user's own text."""
-    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}]"
+    """Put the stamp behind the user's own text. Raises `ValueError` for marks that could not be read from it again, or
+    for which the stamp has no room.
+    """
+    marks = "".join(f";{key}={value}" for key, value in digest.marks)
+    stamp = f"[orchestrator:{FINGERPRINT_VERSION}:{digest}{marks}]"
+    again = read_stamp(stamp)
+    if len(stamp) >= STAMP_MAX_CHARS or again is None or again.marks != digest.marks:
+        raise ValueError(f"{stamp} cannot be a stamp: no room for its marks, or not to be read again")
     return f"{description} {stamp}" if description else stamp
 
 
@@ -71,7 +73,8 @@ def read_stamp(description: str) -> Fingerprint | None:
     found = _STAMP.search(description)
     if found is None or int(found[1]) != FINGERPRINT_VERSION:
         return None
-    return Fingerprint(found[2], found[3], found[4] or "")
+    marks = (mark.partition("=") for mark in found[5].split(";")[1:])
+    return Fingerprint(found[2], found[3], found[4] or "", tuple((key, value) for key, _, value in marks))
 
 
 def without_stamp(description: str) -> str:
@@ -84,18 +87,14 @@ def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: i
     on, and the attempt. The body holds the function's id, and the stamp with what forced the version.
     """
     exact = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return _key("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
+    return key_of("createVersion", hashlib.sha256(exact).hexdigest(), base_version_id or "", str(attempt))
 
 
 def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
     """Make the Idempotency-Key of moving a tag from the Version that holds it (or "") to another."""
-    return _key("setTag", version_id, tag, holder_id, str(attempt))
+    return key_of("setTag", version_id, tag, holder_id, str(attempt))
 
 
-def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:
-    """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
-    return _key("create", folder_id, name, _digest({"labels": dict(labels)}), str(attempt))
-
-
-def _key(*parts: str) -> str:
+def key_of(*parts: str) -> str:
+    """Make an Idempotency-Key of what sets a call apart from every other."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from anyio.from_thread import start_blocking_portal
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import body
 from tests.e2e.harness import PROGRAM, Cloud, environment
@@ -54,7 +54,7 @@ def main(functions: int) -> None:
         root, record = Path(folder), Path(folder) / "calls.ndjson"
         (root / "deploy.toml").write_text(manifest(functions))
         options = Options(
-            state_dir=root / "cloud", durations=Durations.parse("fixed:0"), record=record,
+            state_dir=root / "cloud", durations=Distribution.parse("fixed:0"), record=record,
             quotas=Quotas(1 << 30, 1 << 30, 1 << 30),
         )  # fmt: skip
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_sandbox(options)) as served:

@@ -10,11 +10,11 @@ import aiohttp
 import anyio
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests import protobuf
 from tests.clouds import FOLDER
 
-QUICK = Durations.parse("fixed:0.05")
+QUICK = Distribution.parse("fixed:0.05")
 FUNCTIONS = "/functions/v1/functions"
 VERSIONS = "/functions/v1/versions"
 

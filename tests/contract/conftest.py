@@ -1,9 +1,12 @@
-"""The same cloud behind the same ports, twice: in memory on virtual time, and over HTTP through the real adapters."""
+"""The same cloud behind the same ports, twice: in memory on virtual time, and over HTTP through the real adapters.
+
+And S3 servers, each one for all tests of this process: keys are of a test's own.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,8 +20,10 @@ from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests.clouds import START_S, body
+from tests.contract import s3_servers
+from tests.contract.seaweed import seaweed
 
 OPERATION_S = 0.2
 
@@ -65,7 +70,7 @@ def _in_memory(program: Program, **setup: Any) -> None:
         cloud = MemoryCloud(
             clock=lambda: START_S + anyio.current_time(),
             rng=random.Random(1),
-            durations=Durations.parse(f"fixed:{OPERATION_S}"),
+            durations=Distribution.parse(f"fixed:{OPERATION_S}"),
             **setup,
         )
         wire = Wire(cloud)
@@ -76,7 +81,7 @@ def _in_memory(program: Program, **setup: Any) -> None:
 
 def _over_http(program: Program, **setup: Any) -> None:
     async def main() -> None:
-        options = Options(durations=Durations.parse(f"fixed:{OPERATION_S}"), **setup)
+        options = Options(durations=Distribution.parse(f"fixed:{OPERATION_S}"), **setup)
         async with open_sandbox(options) as sandbox:
             environ = {"YC_IAM_TOKEN": sandbox.tokens.issue("ajetest")[0]}
             async with connect(CloudAddress(endpoint=sandbox.url), environ, version="0") as connection:
@@ -89,3 +94,21 @@ def _over_http(program: Program, **setup: Any) -> None:
 def on_cloud(request: pytest.FixtureRequest) -> OnCloud:
     run: OnCloud = request.param
     return run
+
+
+@pytest.fixture(scope="session", name="seaweedfs")
+def _seaweedfs() -> Iterator[s3_servers.Service]:
+    with seaweed() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", name="sandbox")
+def _sandbox() -> Iterator[s3_servers.Service]:
+    with s3_servers.sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", name="sandbox_on_disk")
+def _sandbox_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_servers.Service]:
+    with s3_servers.sandbox(tmp_path_factory.mktemp("objects")) as running:
+        yield running

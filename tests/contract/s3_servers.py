@@ -22,7 +22,7 @@ from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 from botocore.config import Config
 
-from orchestrator.cloud.s3.static_keys import StaticKeys
+from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.model import Package
 from orchestrator.ports import ObjectStore

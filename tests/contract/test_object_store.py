@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import cast
@@ -16,28 +15,9 @@ from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Package, StoredObject
 from orchestrator.ports import ObjectStore
-from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Memory, Service, Stores, package, sandbox
-from tests.contract.seaweed import seaweed
+from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Memory, Service, Stores, package
 
 LARGE_BYTES = 128 * 1024 * 1024  # the largest package that the cloud takes
-
-
-@pytest.fixture(scope="module", name="seaweedfs")
-def _seaweedfs() -> Iterator[Service]:
-    with seaweed() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", name="sandbox")
-def _sandbox() -> Iterator[Service]:
-    with sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", name="sandbox_on_disk")
-def _sandbox_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with sandbox(tmp_path_factory.mktemp("objects")) as running:
-        yield running
 
 
 @pytest.fixture(name="memory")

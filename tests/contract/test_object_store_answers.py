@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.cloud.s3.static_keys import StaticKeys
+from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, Code
 from orchestrator.resilience.policy import Verdict, judge

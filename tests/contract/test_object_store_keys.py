@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cloud.s3.static_keys import StaticKeys, static_keys
+from orchestrator.cloud.keys import StaticKeys, static_keys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import StartError
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.s3 import client as s3_client
-from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError
 from orchestrator.model import StoredObject

@@ -12,8 +12,8 @@ import pytest
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
+from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.s3 import client as s3_client
-from orchestrator.cloud.s3.static_keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.errors import CloudError, PackageError, StartError
 from orchestrator.model import Package, StoredObject

@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.cloud_state import Seeds
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, Quotas
-from orchestrator.sandbox.memory.seeds import Seeds
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OPERATION_S, OnCloud, Ports
 
@@ -87,7 +87,7 @@ def test_a_folder_tells_its_cloud_or_nothing(on_cloud: OnCloud) -> None:
         assert await ports.directory.cloud_of("b1gmine") == "my-cloud"
         assert await ports.directory.cloud_of("b1gother") is None
 
-    on_cloud(main, settings=Settings(clouds={"b1gmine": "my-cloud"}, default_cloud=None))
+    on_cloud(main, settings=CloudSettings(clouds={"b1gmine": "my-cloud"}, default_cloud=None))
 
 
 def test_quotas_of_a_cloud_are_told(on_cloud: OnCloud) -> None:

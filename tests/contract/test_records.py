@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -10,27 +10,14 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from orchestrator.cloud.records import S3Records
+from orchestrator.cloud.storage import S3Records
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.errors import CloudError, JournalError
 from orchestrator.ports import Records
-from orchestrator.sandbox.memory.records import MemoryRecords
-from tests.contract.s3_servers import BUCKET, Service, sandbox
-from tests.contract.seaweed import seaweed
+from tests.contract.s3_servers import BUCKET, Service
+from tests.memory_records import MemoryRecords
 
 Open = Callable[[], AbstractAsyncContextManager[Records]]
-
-
-@pytest.fixture(scope="module", name="sandbox")
-def _sandbox() -> Iterator[Service]:
-    with sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", name="seaweedfs")
-def _seaweedfs() -> Iterator[Service]:
-    with seaweed() as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "files", "sandbox", "seaweedfs"])

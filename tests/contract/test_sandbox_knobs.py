@@ -14,7 +14,7 @@ from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import CloudAddress
 from orchestrator.resilience.policy import is_rate
 from orchestrator.sandbox.http.server import Options, open_sandbox
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.quotas import PER_FOLDER
 from tests.clouds import FOLDER, body
 from tests.e2e.harness import run, running
@@ -119,7 +119,7 @@ def test_answers_say_when_to_ask_again(tmp_path: Path) -> None:
 )
 def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: str, shown: int) -> None:
     async def fill() -> str:
-        options = Options(state_dir=tmp_path / "sandbox", durations=Durations.parse("fixed:0"))
+        options = Options(state_dir=tmp_path / "sandbox", durations=Distribution.parse("fixed:0"))
         async with open_sandbox(options) as served:
             made = served.cloud.functions.create({"folderId": FOLDER, "name": "first"})
             return str(made["metadata"]["functionId"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import pty
 import random
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # 
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_")
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
-    "ssl_cert_file",
+    "ssl_cert_file", "pythondontwritebytecode",
 }  # fmt: skip
 
 
@@ -60,12 +63,54 @@ def run(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
 ) -> Ended:
     """Run the program to its end. Whatever the case, a traceback is a failure."""
-    done = subprocess.run(
-        [*program, *arguments], cwd=root, env=environment(environ), stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=TIMEOUT_S, check=False,
+    if program == PROGRAM:
+        end = _forked(root, arguments, environment(environ))
+    else:
+        done = subprocess.run(
+            [*program, *arguments], cwd=root, env=environment(environ), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        end = Ended(done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in end.out + end.err, end.err
+    return end
+
+
+@cache
+def _warm() -> str:
+    """Start the program that all others of this process are forked from (see `tests.e2e.warm`); give its socket."""
+    path = str(RECORD.parent / "warm")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.warm", path], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )  # fmt: skip
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.stdout.close()
+    atexit.register(process.wait, TIMEOUT_S)
+    atexit.register(process.stdin.close)  # which ends it: the last that was registered comes first
+    return path
+
+
+def _forked(root: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    told = {"arguments": arguments, "folder": str(root.absolute()), "environ": environ}
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection,
+    ):
+        connection.connect(_warm())
+        socket.send_fds(connection, [json.dumps(told).encode()], [out.fileno(), err.fileno()])
+        pid = int(connection.recv(32))
+        connection.settimeout(TIMEOUT_S)
+        try:
+            code = int(connection.recv(32))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return Ended(code, out.read(), err.read())
 
 
 @contextmanager
@@ -92,14 +137,20 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 
 
 def cut_off(
-    root: Path, number: signal.Signals, after: int, *arguments: str, environ: Mapping[str, str] | None = None
+    root: Path,
+    number: signal.Signals,
+    after: int,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    then: Callable[[], object] = lambda: None,
 ) -> Ended:
-    """Start a run and end it with a signal once that many Operations were accepted."""
+    """Start a run and end it with a signal once that many Operations were accepted; `then` is what happens next."""
     log = root / "events.ndjson"
     log.unlink(missing_ok=True)
     with running(root, *arguments, "--events", str(log), environ=environ) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
         interrupt(process, number)
+        then()
         return ended(process)
 
 
@@ -263,6 +314,19 @@ def embedded(folder: Path, **options: Any) -> Iterator[tuple[Cloud, Sandbox]]:
     opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), record=RECORD, **options))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened) as served:
         yield Cloud(served.url, folder), served
+
+
+class Clock:
+    """The wall clock of an embedded sandbox, which a test sets forward: what would take long is over at once."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead_s
+
+    def forward(self, seconds: float) -> None:
+        self._ahead_s += seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
 
 JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'
@@ -46,7 +46,7 @@ def test_a_due_job_is_run_once_on_one_machine_without_a_bucket(cloud: Cloud, pro
 
 def test_many_machines_that_share_a_bucket_run_it_once(tmp_path: Path, project: Project) -> None:
     project.write(3, more=JOB)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1")) as (cloud, served):
         assert due(project, cloud).code == 0
         (stored,) = [one for one in served.objects.list(BUCKET).objects if "/nightly.json" in one.key]
         assert stored.key == f"claims/{project.folder_id}/nightly.json"
@@ -64,7 +64,7 @@ def test_many_machines_that_share_a_bucket_run_it_once(tmp_path: Path, project: 
 
 def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: Path, project: Project) -> None:
     project.write(3, more=JOB)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1")) as (cloud, served):
         assert due(project, cloud).code == 0
         key = f"claims/{project.folder_id}/nightly.json"
         body = json.dumps({"schema": 1, "done_until": "2026-01-01T00:00:00Z", "running": None}).encode()

@@ -6,9 +6,24 @@ import json
 import signal
 from pathlib import Path
 
-from tests.e2e.harness import Cloud, Project, count_events, ended, events, interrupt, run, running, sandbox, wait_for
+from orchestrator.sandbox.memory.distributions import Distribution
+from tests.e2e.harness import (
+    Clock,
+    Cloud,
+    Project,
+    count_events,
+    embedded,
+    ended,
+    events,
+    interrupt,
+    run,
+    running,
+    sandbox,
+    wait_for,
+)
 
 FOLDER = "b1glease0000000000000"
+HELD_S = 600.0  # how long Operations take until the first machine has fallen asleep
 COUNT = 24  # more than the 15 Operations that a folder may have at once: some are asked for later
 
 
@@ -20,8 +35,9 @@ def checkout(root: Path) -> Project:
 def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_path: Path) -> None:
     one, two, three = (checkout(tmp_path / name) for name in ("one", "two", "three"))
     log, other_log = one.root / "events.ndjson", two.root / "events.ndjson"
+    clock = Clock()
     with (
-        sandbox(tmp_path, "--durations", "fixed:6") as cloud,
+        embedded(tmp_path / "cloud", durations=Distribution.parse(f"fixed:{HELD_S}"), clock=clock) as (cloud, served),
         running(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 5, process)
@@ -33,6 +49,8 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
         assert "--lock-timeout" in refused.err
 
         interrupt(process, signal.SIGSTOP)
+        served.cloud.last(Distribution.parse("fixed:0.1"))
+        clock.forward(HELD_S)  # what the sleeper has begun ends, and it has the most of it still before it
         taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ())
         assert taken.code == 0, taken.err
         assert "has died" in taken.err

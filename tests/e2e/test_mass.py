@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Faults
 from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
 
@@ -14,10 +14,10 @@ from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
 def test_five_hundred_functions_with_distinct_packages(tmp_path: Path, project: Project) -> None:
     folder_ids = [project.folder_id, f"{project.folder_id}two"]
     project.write(500, size_bytes=20 * 1024, folder_ids=folder_ids, more="[limits]\nrequests_per_second = 100\n")
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (_, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (_, served):
         for number in range(500):  # half of the Operations, and of the time: the functions are there already
             served.cloud.functions.create({"folderId": folder_ids[number % 2], "name": f"f{number:03}"})
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.05")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.05")) as (cloud, _):
         end = run(project.root, "deploy", "--yes", "--log-level", "warning", environ=cloud.environ())
         assert end.code == 0, end.err
         versions = [version for folder_id in folder_ids for version in cloud.versions(folder_id)]
@@ -32,7 +32,7 @@ def test_five_hundred_functions_with_distinct_packages(tmp_path: Path, project: 
 def test_three_builds_that_fail_in_the_cloud_are_named(tmp_path: Path, project: Project) -> None:
     project.write(8)
     faults = Faults(failing_functions=["f001", "f004", "f006"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         end = run(project.root, "deploy", "--yes", environ=cloud.environ())
         failed = {operation["id"] for operation in cloud.operations(project.folder_id) if "error" in operation}
     assert end.code == 1, end.err
@@ -48,7 +48,7 @@ def test_three_builds_that_fail_in_the_cloud_are_named(tmp_path: Path, project: 
 def test_what_failed_is_tried_again_by_the_next_deploy(tmp_path: Path, project: Project) -> None:
     project.write(3)
     faults = Faults(failing_functions=["f001"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
         faults.failing_functions.clear()
         end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.cloud_state import Seeds
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fault, Faults, Trouble
-from orchestrator.sandbox.memory.seeds import Seeds
 from tests.clouds import body
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
@@ -60,7 +60,7 @@ def test_a_plan_as_data_has_every_function_with_its_reason(cloud: Cloud, project
 
 def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, project: Project) -> None:
     project.write(1)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
         made = served.cloud.functions.create({"folderId": project.folder_id, "name": "f000"})
         sent = body(made["metadata"]["functionId"], environment={"DB_URL": "hidden"}, serviceAccountId="aje1")
         served.cloud.versions.create(sent)
@@ -90,7 +90,7 @@ def test_a_new_secret_version_is_a_change(tmp_path: Path, project: Project) -> N
     project.write(1, defaults=secret)
     seeds = Seeds()
     seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v1", keys=["password"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0"), seeds=seeds) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), seeds=seeds) as (cloud, _):
         assert deploy(project, cloud).code == 0
         assert plan(project, cloud, "--detailed-exitcode").code == 0
         seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v2", keys=["password"])
@@ -110,7 +110,7 @@ def test_what_cannot_be_resolved_stops_that_function_alone(cloud: Cloud, project
 def test_a_listing_that_breaks_off_is_an_error_and_no_empty_cloud(tmp_path: Path, project: Project) -> None:
     project.write(12)
     faults = Faults()
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0"), faults=faults) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults) as (cloud, served):
         assert deploy(project, cloud).code == 0
         faults.fail_next("listVersions", Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied")))
         end = deploy(project, cloud)
@@ -122,7 +122,7 @@ def test_a_listing_that_breaks_off_is_an_error_and_no_empty_cloud(tmp_path: Path
 def test_failed_selects_what_the_last_run_left_undone(tmp_path: Path, project: Project) -> None:
     project.write(4)
     faults = Faults(failing_functions=["f001", "f002"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         none = deploy(project, cloud, "--failed")
         assert (none.code, none.err.splitlines()[0]) == (
             2,

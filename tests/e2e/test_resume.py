@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
-from tests.e2e.harness import Cloud, Ended, Project, embedded, run
+from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run
 
 COUNT = 30
+SLOTS = 15  # Operations that a folder may have at once
+HELD_S = 600.0  # how long Operations take that a test holds
 ONE = Quotas(operations_per_folder=1)  # at a time
 
 
@@ -46,7 +48,7 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     again = resume(project, cloud)
     assert (again.code, again.out) == (0, "")
     assert "nothing to resume" in again.err
-    first = json.loads(run(project.root, "runs", "-o", "json").out)[-1]["run_id"]
+    first = json.loads(run(project.root, "runs", "-o", "json").out)["runs"][-1]["run_id"]
     once_more = resume(project, cloud, first)
     assert (once_more.code, once_more.out) == (0, "")
     assert f"run {first} was taken up by run " in once_more.err
@@ -54,14 +56,20 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     assert len(cloud.versions(project.folder_id)) == COUNT
 
 
-def test_what_a_forced_run_left_undone_is_forced_as_well(cloud: Cloud, project: Project) -> None:
+def test_what_a_forced_run_left_undone_is_forced_as_well(tmp_path: Path, project: Project) -> None:
     project.write(COUNT)
-    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
-    ended = cut_off(project, cloud, 20, signal.SIGTERM, "deploy", "--force", "--yes")
-    assert ended.code == 3, ended.err
-    end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
-    assert end.code == 0, end.err
-    per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
+    clock, force = Clock(), ("deploy", "--force", "--yes")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), clock=clock) as (cloud, served):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        served.cloud.last(Distribution.parse(f"fixed:{HELD_S}"))  # the slots stay full until the signal was sent
+        ended = harness.cut_off(
+            project.root, signal.SIGTERM, SLOTS, *force, environ=cloud.environ(), then=lambda: clock.forward(HELD_S)
+        )
+        assert ended.code == 3, ended.err
+        served.cloud.last(Distribution.parse("fixed:0"))
+        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+        per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
     assert set(per_function.values()) == {2}
     assert len(per_function) == COUNT
 
@@ -69,7 +77,7 @@ def test_what_a_forced_run_left_undone_is_forced_as_well(cloud: Cloud, project: 
 def test_after_a_failed_run_resume_says_what_does_go_on(tmp_path: Path, project: Project) -> None:
     project.write(2)
     faults = Faults(failing_functions=["f001"])
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), faults=faults) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
         end = resume(project, cloud)
     assert (end.code, end.out) == (0, "")
@@ -83,7 +91,7 @@ def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project)
     end = resume(project, cloud)
     assert end.code == 0, end.err
     assert len(cloud.versions(project.folder_id)) == COUNT
-    first, second, third = json.loads(run(project.root, "runs", "-o", "json").out)[::-1]
+    first, second, third = json.loads(run(project.root, "runs", "-o", "json").out)["runs"][::-1]
     shown = json.loads(run(project.root, "show", third["run_id"], "-o", "json").out)
     assert shown["resumes"] == second["run_id"] != first["run_id"]
     assert shown["verb"] == "deploy"
@@ -106,10 +114,10 @@ def test_what_has_changed_since_is_left_to_deploy(cloud: Cloud, project: Project
 
 def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Path, project: Project) -> None:
     project.write(4)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
     project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:3"), quotas=ONE) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:3"), quotas=ONE) as (cloud, served):
         served.cloud.faults.failing_functions.add("f000")
         cut_off(project, cloud, 1, signal.SIGKILL)
         ids = {one["id"]: one["name"] for one in cloud.functions(project.folder_id)}
@@ -147,7 +155,7 @@ def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cl
 
 def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
     project.write(COUNT, more='[jobs.all]\nrun = "scheduled"\n')
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.3")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.3")) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         cut_off(project, cloud, 12, signal.SIGKILL, "run", "all", "--yes")
         end = resume(project, cloud)

@@ -7,7 +7,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.distributions import Distribution
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
 PASSWORD = "Tr0ub4dor&3-correct-horse"
@@ -74,7 +74,7 @@ def test_a_sandbox_run_neither_needs_nor_sends_what_is_in_the_environment(projec
 
 def test_a_fixed_token_that_ends_in_mid_run_can_be_followed_by_another(tmp_path: Path, project: Project) -> None:
     project.write(24)
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.2")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.2")) as (cloud, served):
         token, _ = served.tokens.issue("ajesomebody")
         environ = {"ORCHESTRATOR_ENDPOINT": cloud.url}
         served.tokens.lifetime_s = 60.0

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.sandbox.http.server import Sandbox
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.objects import Stored
-from orchestrator.version.copy import as_mount
+from orchestrator.version.mounts import as_mount
 from orchestrator.version.stamp import without_stamp
 from tests.e2e.harness import (
     BUCKET,
@@ -98,7 +98,7 @@ def set_up(tmp_path: Path, project: Project) -> list[str]:
         source = f'source = "src/f{number:03}"\n'
         text = text.replace(source, f'{source}runtime = "{OLD[number % 4]}"\nenvironment = {{ NUMBER = "{number}" }}\n')
     project.manifest.write_text(text + JOB.replace("FOLDERS", ", ".join(f'"{one}"' for one in folder_ids)))
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
         end = run(project.root, "deploy", "--yes", "--log-level", "warning", environ=cloud.environ())
         assert end.code == 0, end.err
         for number in range(BY_HAND):
@@ -153,8 +153,8 @@ def packages(served: Sandbox) -> list[Stored]:
 
 def test_a_company_moves_to_a_new_runtime(tmp_path: Path, project: Project) -> None:
     folder_ids = set_up(tmp_path, project)
-    offered = Settings(runtimes=(TO, "python311", "python39"))  # two of the old ones are offered no more
-    with embedded(tmp_path / "cloud", durations=Durations.parse("fixed:0.1"), settings=offered) as (cloud, served):
+    offered = CloudSettings(runtimes=(TO, "python311", "python39"))  # two of the old ones are offered no more
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), settings=offered) as (cloud, served):
         before, objects = live(cloud, folder_ids), packages(served)
         plan_and_board(project, cloud)
         killed_half_way(project, cloud)

@@ -14,7 +14,7 @@ from orchestrator.coordination.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob,
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
-from orchestrator.sandbox.memory.records import MemoryRecords
+from tests.memory_records import MemoryRecords
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 HOURLY = Schedule("0 * * * *")

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from orchestrator.cloud.answers import Answer, Raw, read
-from orchestrator.cloud.headers import http_date, poll_after_s, retry_after_s
-from orchestrator.cloud.text import EXCERPT_CHARACTERS, excerpt
+from orchestrator.cloud.answers import Answer, Raw, http_date, poll_after_s, read, retry_after_s
+from orchestrator.cloud.wording import EXCERPT_CHARACTERS, excerpt
 from orchestrator.errors import CloudError
 
 SECRET = "t1.9euelZqVkJ.abcdefghijklmnopqrstuvwxyz"

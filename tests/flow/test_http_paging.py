@@ -11,9 +11,8 @@ from aiohttp import web
 
 from orchestrator.cloud.directory import HttpDirectory
 from orchestrator.cloud.endpoints import Endpoints
-from orchestrator.cloud.functions import HttpFunctions
+from orchestrator.cloud.functions import HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.operations import HttpOperations
 from orchestrator.cloud.tokens import FixedToken
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code

@@ -12,8 +12,8 @@ import jwt
 import pytest
 from aiohttp import web
 
+from orchestrator.cloud.credentials import token_source
 from orchestrator.cloud.endpoints import Endpoints
-from orchestrator.cloud.iam import token_source
 from orchestrator.cloud.tokens import CachedToken, FixedToken, TokenSource
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code, StartError

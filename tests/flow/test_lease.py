@@ -18,7 +18,7 @@ from orchestrator.errors import CloudError, LockHeldError, StartError
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import StoppedError
-from orchestrator.sandbox.memory.records import MemoryRecords
+from tests.memory_records import MemoryRecords
 
 KEY = "functions/leases.json"
 

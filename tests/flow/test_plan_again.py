@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from orchestrator.model import Action, Settings
 from orchestrator.model.decode import version as decoded
 from orchestrator.sandbox.memory.adapters import Wire
-from orchestrator.sandbox.memory.state import Record
+from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.version.body import body
 from orchestrator.version.copy import settings_of
 from tests.clouds import inline, zipped

@@ -25,7 +25,7 @@ def kinds(outcomes: Mapping[str, object]) -> Counter[str]:
 def test_all_functions_get_a_version_that_is_read_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     outcomes = bench.deploy(sources(tmp_path, 30))
-    assert all(isinstance(outcome, Deployed) and outcome.observed for outcome in outcomes.values())
+    assert all(isinstance(outcome, Deployed) and outcome.read_back for outcome in outcomes.values())
     versions = bench.versions()
     assert {version["id"] for version in versions} == {
         o.version_id for o in outcomes.values() if isinstance(o, Deployed)

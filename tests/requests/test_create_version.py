@@ -121,7 +121,7 @@ def test_description_is_the_users_text_with_the_stamp_behind_it(tmp_path: Path) 
 
 
 def test_the_longest_description_still_fits_with_its_stamp(tmp_path: Path) -> None:
-    body, _ = deployed(tmp_path, SOURCE + f'description = "{"я" * 540}"\n')
+    body, _ = deployed(tmp_path, SOURCE + f'description = "{"я" * 500}"\n')
     assert len(body["description"]) <= 600
 
 

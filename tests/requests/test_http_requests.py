@@ -9,9 +9,8 @@ import anyio
 import pytest
 
 from orchestrator.cloud.directory import HttpDirectory
-from orchestrator.cloud.functions import HttpFunctions
+from orchestrator.cloud.functions import HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.operations import HttpOperations
 from tests.flow.httpserver import Seen, answer, client_of, serving
 
 KEY = "8c2f6a3e-0000-5000-8000-000000000001"

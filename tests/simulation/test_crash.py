@@ -19,7 +19,7 @@ import pytest
 
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.model import Deployed, Failed, Limits, Outcome, Step, Unchanged
-from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import sources
@@ -29,10 +29,15 @@ from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps
 SEEDS = range(500)
 
 
-def settings_of(rng: random.Random) -> Settings:
+def settings_of(rng: random.Random) -> CloudSettings:
     """Draw how the cloud behaves: what listings show, what is told of quotas, and what becomes of these."""
     settings = rng.choice(
-        [Settings(key_lifetime_s=0.0), Settings(creating_visible=False), Settings(creating_share=0.6), Settings()]
+        [
+            CloudSettings(key_lifetime_s=0.0),
+            CloudSettings(creating_visible=False),
+            CloudSettings(creating_share=0.6),
+            CloudSettings(),
+        ]
     )
     changes = [(rng.uniform(0.0, 60.0), {"operations_per_folder": rng.choice([1, 2, 15])}) for _ in range(3)]
     return replace(
@@ -110,7 +115,7 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
     made = {names.get(version["functionId"]) for version in versions if version["status"] != "ERROR"}
     for key, outcome in outcomes.items():
         if isinstance(outcome, Deployed):
-            assert outcome.observed, key
+            assert outcome.read_back, key
         if isinstance(outcome, Failed) and outcome.step in (Step.TRACK, Step.CREATE):
             assert key not in made, f"{key} failed, they say, and is there"
             if outcome.step is Step.TRACK:

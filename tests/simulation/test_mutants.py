@@ -11,12 +11,11 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.engine import calls as operate
-from orchestrator.engine import run, unit
-from orchestrator.engine.calls import Call, InFlight, Operator, StepFailedError
+from orchestrator.engine import calls, changes, run
+from orchestrator.engine.calls import Call, Calls, StepFailedError
+from orchestrator.engine.changes import Changes
 from orchestrator.engine.quotas.slots import Slot, Slots
 from orchestrator.engine.tracking.tracker import Tracked, Tracker
-from orchestrator.engine.unit import Deployer
 from orchestrator.errors import CloudError
 from orchestrator.model import Failure, Operation, OperationError, Step
 from orchestrator.resilience import policy
@@ -58,26 +57,26 @@ def free_the_slot_at_an_early_error(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_the_intent_after_the_call(patch: pytest.MonkeyPatch) -> None:
-    whole = Operator._send
+    whole = Calls._send
 
-    async def send(self: Operator, call: Call, attempt: InFlight) -> Operation:
+    async def send(self: Calls, call: Call) -> Operation:
         written: list[Any] = []
-        found = await whole(replace(self, emit=written.append), call, attempt)
+        found = await whole(replace(self, emit=written.append), call)
         for event in written:
             self.emit(event)
         return found
 
-    patch.setattr(Operator, "_send", send)
+    patch.setattr(Calls, "_send", send)
 
 
 def poll_before_the_operation_is_written(patch: pytest.MonkeyPatch) -> None:
-    whole = Operator._accepted
+    whole = Calls._accepted
 
-    async def accepted(self: Operator, call: Call, attempt: InFlight) -> Any:
-        slot, operation = await whole(self, call, attempt)
+    async def accepted(self: Calls, call: Call) -> Any:
+        slot, operation = await whole(self, call)
         return slot, (await self.tracker.finished(operation)).operation
 
-    patch.setattr(Operator, "_accepted", accepted)
+    patch.setattr(Calls, "_accepted", accepted)
 
 
 def say_failed_at_the_deadline(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +84,7 @@ def say_failed_at_the_deadline(patch: pytest.MonkeyPatch) -> None:
         def __init__(self, reason: str) -> None:
             super().__init__(Step.CREATE, Failure(reason))
 
-    patch.setattr(operate, "UnsettledError", LateError)
+    patch.setattr(calls, "UnsettledError", LateError)
 
 
 def read_nothing_back(patch: pytest.MonkeyPatch) -> None:
@@ -96,22 +95,22 @@ def read_nothing_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def repeat_an_old_failure_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Deployer, "_ended_before", lambda *_: False)
+    patch.setattr(Changes, "_ended_before", lambda *_: False)
 
 
 def take_every_replay_for_deleted(patch: pytest.MonkeyPatch) -> None:
     async def exists(*_: Any) -> bool:
         return False
 
-    patch.setattr(Deployer, "_exists", exists)
-    patch.setattr(Deployer, "_ended_before", lambda *_: True)
+    patch.setattr(Changes, "_exists", exists)
+    patch.setattr(Changes, "_ended_before", lambda *_: True)
 
 
 def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
     async def look(*_: Any, **__: Any) -> None:
         return None
 
-    patch.setattr(unit, "in_flight", look)
+    patch.setattr(changes, "in_flight", look)
 
 
 def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:

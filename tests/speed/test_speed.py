@@ -8,30 +8,30 @@ import anyio
 import pytest
 
 from orchestrator.model import Limits
-from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.speed.virtual import FAST, SpeedBench, measure
 
 ASSUMED = Limits(operations_per_folder=20, operations_per_cloud=20, polls_per_second=1000.0)  # calls/s: learned, too
-UNTOLD = Settings(quota_details=False)
+UNTOLD = CloudSettings(quota_details=False)
 
 
 @pytest.mark.parametrize(
     ("durations", "settings", "above_oracle", "looks"),
     [
-        ("lognormal:2,0.4", Settings(), 0.03, 4.0),
-        ("lognormal:2,0.4", Settings(creating_visible=False), 0.055, 8.0),
-        ("lognormal:2,0.4", Settings(creating_after_s=1.0), 0.03, 5.0),
-        ("lognormal:2,0.1", Settings(), 0.03, 4.0),
-        ("lognormal:2,0.1", Settings(creating_visible=False), 0.03, 6.0),
-        ("lognormal:2,1.0", Settings(), 0.04, 4.0),
-        ("lognormal:2,1.0", Settings(creating_visible=False), 0.10, 11.0),
-        ("9*fixed:1+1*fixed:30", Settings(), 0.03, 4.0),
-        ("9*fixed:1+1*fixed:30", Settings(creating_visible=False), 0.04, 6.0),
+        ("lognormal:2,0.4", CloudSettings(), 0.03, 4.0),
+        ("lognormal:2,0.4", CloudSettings(creating_visible=False), 0.055, 8.0),
+        ("lognormal:2,0.4", CloudSettings(creating_after_s=1.0), 0.03, 5.0),
+        ("lognormal:2,0.1", CloudSettings(), 0.03, 4.0),
+        ("lognormal:2,0.1", CloudSettings(creating_visible=False), 0.03, 6.0),
+        ("lognormal:2,1.0", CloudSettings(), 0.04, 4.0),
+        ("lognormal:2,1.0", CloudSettings(creating_visible=False), 0.10, 11.0),
+        ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.0),
+        ("9*fixed:1+1*fixed:30", CloudSettings(creating_visible=False), 0.04, 6.0),
     ],
 )
 def test_a_run_is_hardly_longer_than_one_who_sees_each_end_at_once_would_make_it(
-    tmp_path: Path, durations: str, settings: Settings, above_oracle: float, looks: float
+    tmp_path: Path, durations: str, settings: CloudSettings, above_oracle: float, looks: float
 ) -> None:
     found = measure(tmp_path, 400, durations, settings=settings)
     assert found.ratio(20) <= found.oracle(20) + above_oracle
@@ -43,7 +43,7 @@ def test_the_bar_for_a_thousand_operations(tmp_path: Path) -> None:
     visible = measure(tmp_path / "visible", 1000)
     assert visible.ratio(20) <= 1.05
     assert visible.looks <= 4.0
-    hidden = measure(tmp_path / "hidden", 1000, settings=Settings(creating_visible=False))
+    hidden = measure(tmp_path / "hidden", 1000, settings=CloudSettings(creating_visible=False))
     assert hidden.ratio(20) <= 1.08
     assert hidden.looks <= 8.0
     assert hidden.listings < 20

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.model import Version
 from orchestrator.sandbox.memory.adapters import MemoryFunctions
-from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.core import CloudSettings
 from tests.speed.virtual import FAST, measure
 
 Lie = Callable[[list[tuple[Version, ...]], int], tuple[Version, ...]]
@@ -57,7 +57,7 @@ def test_listings_that_lie_are_found_out_and_nothing_is_lost(
 
 
 def test_the_server_says_how_often_it_wants_to_be_asked(tmp_path: Path) -> None:
-    settings = Settings(creating_visible=False, poll_interval_s=3)
+    settings = CloudSettings(creating_visible=False, poll_interval_s=3)
     run = measure(tmp_path, 200, "fixed:1", settings=settings)
     assert run.looks <= 1.1  # one poll each, and listings until it is plain that they show nothing
     assert run.ratio(20) > 2.5  # which it costs
@@ -65,5 +65,5 @@ def test_the_server_says_how_often_it_wants_to_be_asked(tmp_path: Path) -> None:
 
 def test_polls_keep_to_their_rate(tmp_path: Path) -> None:
     limits = replace(FAST, polls_per_second=10.0)
-    run = measure(tmp_path, 300, settings=Settings(creating_visible=False), limits=limits)
+    run = measure(tmp_path, 300, settings=CloudSettings(creating_visible=False), limits=limits)
     assert run.looks * 300 <= 10.0 * run.makespan_s + 10

@@ -17,8 +17,8 @@ from orchestrator.journal.events import OperationAccepted, OperationDone, Reques
 from orchestrator.model import Deployed, Limits
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, Wire
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.benchmarks.speed.frontier import bound_s, makespan_s
 from tests.engine import BUCKET, Bench
@@ -78,7 +78,7 @@ def measure(
     count: int,
     durations: str = "lognormal:2,0.4",
     *,
-    settings: Settings | None = None,
+    settings: CloudSettings | None = None,
     quotas: Quotas | None = None,
     limits: Limits = FAST,
     mute: bool = False,
@@ -95,7 +95,7 @@ def measure(
         durations="fixed:0",
         limits=wide,
         quotas=Quotas(endless, endless, endless),
-        settings=settings or Settings(),
+        settings=settings or CloudSettings(),
     )
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
@@ -106,7 +106,7 @@ def measure(
     before = len(lengths_s(bench))
     bench.limits, bench.mute, bench.knowledge = limits, mute, knowledge or Knowledge()
     bench.cloud.active.quotas = quotas or Quotas(10, limits.operations_per_folder, limits.operations_per_cloud)
-    bench.cloud.last(Durations.parse(durations))
+    bench.cloud.last(Distribution.parse(durations))
     bench.use(Wire(bench.cloud, latency_s=latency_s))
 
     changed = manifest.replace("128MB", "256MB")

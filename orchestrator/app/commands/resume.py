@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from orchestrator.app.commands.deploy import execute_planned, journaled, tell_the_end
-from orchestrator.app.session import output
-from orchestrator.app.session.command import run
+from orchestrator.app.session.carry_out import execute_planned, journaled, result_of
+from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
@@ -24,17 +22,18 @@ from orchestrator.engine.settle import settle
 from orchestrator.errors import CloudError, Exit, JournalError, UsageError
 from orchestrator.job.binding import Binding, bind
 from orchestrator.journal.events import RunStarted
-from orchestrator.journal.state import RunState, UnitState, fold
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Deployed, Failed, Outcome
 from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
-from orchestrator.report.redact import Redactor
-from orchestrator.report.stdout import counted
-from orchestrator.resilience.stop import Stop
+from orchestrator.report.messages import Messages
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult
 from orchestrator.version.stamp import read_stamp
 
 
-def resume_command(given: Mapping[str, Any]) -> int:
+def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Run `resume` as typed. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     run_id = given.pop("run")
@@ -42,7 +41,7 @@ def resume_command(given: Mapping[str, Any]) -> int:
     with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
         asked = store.find(run_id)
         before = fold(store.events(_last_of(store, asked)))
-    return run(_as_then(options, before), lambda *opened: _resume(asked, before, *opened))
+    return invoke(_as_then(options, before), messages, partial(_resume, asked, before))
 
 
 def _last_of(store: Store, run_id: str) -> str:
@@ -65,25 +64,26 @@ def _as_then(options: RunOptions, before: RunState) -> RunOptions:
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
 
 
-async def _resume(
-    asked: str, before: RunState, options: RunOptions, stack: AsyncExitStack, stop: Stop, redactor: Redactor
-) -> int:
+async def _resume(asked: str, before: RunState, invocation: Invocation) -> CommandResult:
+    options, stop, messages = invocation.options, invocation.stop, invocation.messages
     if before.run_id != asked:
-        output.say(f"run {asked} was taken up by run {before.run_id}")
+        messages.say(f"run {asked} was taken up by run {before.run_id}")
     left = undone(before)
     lost = before.total - len(before.units)
     if lost > 0:
-        output.warn(
+        messages.warn(
             f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
             f" nothing was asked for them; `{before.verb}` takes them up"
         )
     if not left:
         failed = sum(isinstance(unit.outcome, Failed | Blocked) for unit in before.units.values())
         again = f"; {counted(failed, 'function')} failed: `{before.verb} --failed` tries again" if failed else ""
-        output.say(f"nothing to resume: run {before.run_id} has brought every function that it began to an end{again}")
-        return Exit.DONE
+        messages.say(
+            f"nothing to resume: run {before.run_id} has brought every function that it began to an end{again}"
+        )
+        return CommandResult(Exit.DONE)
     with stop.interruptible():
-        request = read_request(options, os.environ)
+        request = read_request(invocation)
         if endpoint_of(options, request.manifest) != before.endpoint:
             raise UsageError(
                 f"run {before.run_id} went to {before.endpoint}", advice="leave --endpoint out, or deploy there anew"
@@ -91,9 +91,9 @@ async def _resume(
         binding = None
         if options.job:
             binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
-        await hold_lock(stack, request)
-        session = await open_session(stack, request, stop, redactor)
-    output.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
+        await hold_lock(invocation, request)
+        session = await open_session(invocation, request)
+    messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
     leases = leases_of(session)
     async with (
@@ -109,8 +109,7 @@ async def _resume(
             rest = {key: unit for key, unit in left.items() if key not in settled}
             planned = await _plan(session, binding, rest, settled)
         code = await execute_planned(guarded(session, lease), planned, bus, settled=settled)
-    tell_the_end(session, state)
-    return code
+    return result_of(code, state)
 
 
 async def _plan(
@@ -139,6 +138,6 @@ async def _not_wanted(session: Session, then: UnitState) -> Outcome:
         get = partial(world.functions.get_version, then.version_id)
         made = await world.read(get) if then.version_id else None
         if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
-            return Deployed(made.id, observed=True)
+            return Deployed(made.id, read_back=True)
     job = session.request.options.job
     return Blocked(f"{f'job {job}' if job else session.request.manifest.path.name} does not want it any more")

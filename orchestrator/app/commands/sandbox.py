@@ -10,23 +10,25 @@ from typing import Any, TypeVar
 
 from orchestrator.app.session.options import SANDBOX_FOLDER, seconds, state_dir_of
 from orchestrator.errors import Exit, UsageError
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.http.serve import run_server
 from orchestrator.sandbox.http.server import Options
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import STORM, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 
 T = TypeVar("T")
 
 
-def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> int:
+def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
     options = Options(
         port=given["port"],
         state_dir=state_dir_of(given["config"], given["state"]) / "sandbox",
         latency_s=seconds("--latency", given["latency"]),
-        durations=_read("--durations", Durations.parse, given["durations"]),
+        durations=_read("--durations", Distribution.parse, given["durations"]),
         faults=Faults() if given["faults"] is None else Faults(STORM, seed=given["faults"]),
         quotas=replace(Quotas(), **_read("--quota", Quotas.parse, given["quotas"])),
         settings=_settings(given),
@@ -36,12 +38,12 @@ def sandbox_command(given: Mapping[str, Any], echo: Callable[[str], None]) -> in
     by_a_person = not given["until_stdin_closes"]
 
     def announce(url: str) -> None:
-        echo(url)
+        messages.announce(url)
         if by_a_person:
-            echo(_how_to_use(url, options))
+            messages.announce(_how_to_use(url, options))
 
     run_server(options, announce, until_stdin_closes=given["until_stdin_closes"])
-    return Exit.DONE
+    return CommandResult(Exit.DONE)
 
 
 def _how_to_use(url: str, options: Options) -> str:
@@ -56,13 +58,13 @@ def _how_to_use(url: str, options: Options) -> str:
     )
 
 
-def _settings(given: Mapping[str, Any]) -> Settings:
+def _settings(given: Mapping[str, Any]) -> CloudSettings:
     creating = given["creating"]
     share = creating.removesuffix("%") if creating.endswith("%") else ""
     if share and not (share.isdecimal() and int(share) <= 100):
         raise UsageError(f"{creating!r} is no share of the versions", advice="mend --creating, such as 80%")
     delayed = creating not in ("hidden", "visible") and not share
-    return Settings(
+    return CloudSettings(
         creating_visible=creating != "hidden",
         creating_after_s=seconds("--creating", creating) if delayed else 0.0,
         creating_share=int(share) / 100 if share else 1.0,

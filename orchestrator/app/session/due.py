@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import anyio
 
-from orchestrator.app.session import output
 from orchestrator.app.session.leasing import bucket_records
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, claim
@@ -18,6 +17,7 @@ from orchestrator.job.binding import Binding, timezone_of
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.model import JobSpec
 from orchestrator.ports import Records
+from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import ungrouped
 
 _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}  # what failed is not tried again before it is due again
@@ -46,16 +46,18 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     job = DueJob(binding.name, schedule, key, session.run_id, socket.gethostname())
     try:
         with session.stop.interruptible():
-            found = await claim(records, job, lambda: datetime.now(UTC), session.world.rng, output.say)
+            found = await claim(records, job, lambda: datetime.now(UTC), session.world.rng, session.messages.say)
     except CloudError as error:
         raise StartError(
-            f"the record of due times {key} cannot be used: {output.with_facts(error)}",
+            f"the record of due times {key} cannot be used: {with_facts(error)}",
             advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
         ) from error
     if isinstance(found, NotDue):
-        output.mention(found.reason)
+        session.messages.mention(found.reason)
         return Exit.DONE
-    output.say(f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}')
+    session.messages.say(
+        f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
+    )
     return await _kept(session, found, work)
 
 
@@ -72,7 +74,9 @@ async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[i
             try:
                 await held.end(done=code in _DONE)
             except OrchestratorError as error:
-                output.warn(f"the claim could not be given up, so another machine waits for a minute: {error.message}")
+                session.messages.warn(
+                    f"the claim could not be given up, so another machine waits for a minute: {error.message}"
+                )
     return code
 
 
@@ -80,7 +84,7 @@ def _records(session: Session) -> tuple[Records, str]:
     records = bucket_records(session)
     if records is not None:
         return records, session.world.storage.prefix
-    output.mention(
+    session.messages.mention(
         "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
     )
     return FileRecords(session.request.state_dir), ""

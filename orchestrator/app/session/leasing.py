@@ -13,16 +13,15 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator.app.session import output
 from orchestrator.app.session.session import Session
-from orchestrator.cloud.records import S3Records
-from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
 from orchestrator.errors import CloudError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
+from orchestrator.report.messages import Messages, with_facts
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import StoppedError
 
@@ -53,7 +52,7 @@ def leases_of(session: Session) -> Leases | None:
         clock=world.clock,
         rng=world.rng,
         outage=world.outage,
-        say=output.say,
+        say=session.messages.say,
     )
 
 
@@ -96,7 +95,7 @@ async def leased(
             lease = await leases.acquire(functions, looked=looked, timeout_s=timeout_s)
     except CloudError as error:
         raise StartError(
-            f"the leases in {leases.key} cannot be used: {output.with_facts(error)}",
+            f"the leases in {leases.key} cannot be used: {with_facts(error)}",
             advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
         ) from error
     lease.lost = session.stop.request
@@ -107,17 +106,19 @@ async def leased(
                 yield lease
                 group.cancel_scope.cancel()
     finally:
-        await _end(lease)
+        await _end(lease, session.messages)
 
 
-async def _end(lease: Lease) -> None:
+async def _end(lease: Lease, messages: Messages) -> None:
     with anyio.move_on_after(_END_S, shield=True) as scope:
         try:
             await lease.end()
         except OrchestratorError as error:
-            output.warn(f"the lease could not be given up, so other machines wait for half a minute: {error.message}")
+            messages.warn(f"the lease could not be given up, so other machines wait for half a minute: {error.message}")
     if scope.cancelled_caught:
-        output.warn(f"the lease could not be given up within {_END_S:.0f} s, so other machines wait for half a minute")
+        messages.warn(
+            f"the lease could not be given up within {_END_S:.0f} s, so other machines wait for half a minute"
+        )
 
 
 def guarded(session: Session, lease: Lease | None) -> Session:
@@ -134,7 +135,7 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
     def lost(why: str) -> None:
         if not stop.reason:
             emit(LeaseLost(clock(), why))
-            output.warn(why)
+            session.messages.warn(why)
         stop.request(why)
 
     lease.lost = lost

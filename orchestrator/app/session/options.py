@@ -12,16 +12,9 @@ from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
 
+ANY_FOLDER = "unknown-folder"  # where functions live may well be known only where they are deployed from
 SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class LogOptions:
-    """`level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json."""
-
-    level: str = "auto"
-    format: str = "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +22,7 @@ class RunOptions:
     """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
+    `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
     verb: str
@@ -47,7 +41,6 @@ class RunOptions:
     force: bool = False
     adopt: bool = False
     run_key: str | None = None
-    output: str = "text"
     events: str | None = None
     lock_timeout_s: float = 0.0
     start_timeout_s: float = 10.0
@@ -56,13 +49,13 @@ class RunOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     status: bool = False
     due: bool = False
-    log: LogOptions = LogOptions()
+    log_level: str = "auto"
+    log_format: str = "console"
 
 
 def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""
     given = dict(given)
-    log = LogOptions(given.pop("log_level"), given.pop("log_format"))
     job = given.pop("job", "")
     times: dict[str, Any] = {
         f"{name}_s": seconds(f"--{name.replace('_', '-')}", given.pop(name))
@@ -77,7 +70,6 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         dry_run=verb == "plan" or given.pop("dry_run", False),
         **times,
         parameters=parameters,
-        log=log,
         **given,
     )
     for one, other, both in (

@@ -9,14 +9,14 @@ from functools import partial
 
 from anyio import to_thread
 
-from orchestrator.app.session import output
 from orchestrator.app.session.selecting import last_run, unsuccessful
 from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding
 from orchestrator.job.contract import Desired
-from orchestrator.journal.state import RunState, UnitState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.suggest import did_you_mean
 from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
@@ -27,7 +27,8 @@ from orchestrator.planning.resume import forced_of
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.prediction.predict import predict
-from orchestrator.report.stdout import counted
+from orchestrator.report.messages import with_facts
+from orchestrator.report.plain_text import counted
 from orchestrator.version.stamp import forced_digest
 
 
@@ -85,7 +86,7 @@ async def _doubt_runtimes(session: Session, planned: Planned) -> None:
     for runtime, specs in new.items():
         if known and runtime not in known:
             place, more = specs[0].place, f" and {counted(len(specs) - 1, 'other')}" if len(specs) > 1 else ""
-            output.warn(
+            session.messages.warn(
                 f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {specs[0].key}{more} would"
                 f" get{did_you_mean(runtime, known)}"
             )
@@ -98,7 +99,7 @@ def _left_by(run: RunState | None) -> dict[str, UnitState]:
 
 async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[LiveState, Desired]:
     """Read what is live of functions of the manifest."""
-    output.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
+    session.messages.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
     session.hide(specs.values())
     return await _live(session, specs.values()), Desired(specs, session.request.manifest.rollout)
 
@@ -107,12 +108,12 @@ async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, De
     """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
     manifest = session.request.manifest
     folders = binding.job.folders(manifest, binding.given)
-    output.mention(f"reading what is live in {counted(len(folders), 'folder')}")
+    session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
     session.hide(manifest.functions.values())
     live = await _live(session, (), whole=folders, runtimes=True)
     desired = binding.job.desired(manifest, live, binding.given)
     for warning in desired.warnings:
-        output.warn(warning)
+        session.messages.warn(warning)
     session.hide(desired.specs.values())
     return live, desired
 
@@ -137,11 +138,11 @@ async def _live(
         live = await read_live(session.world, specs, whole=whole, runtimes=runtimes)
     except CloudError as error:
         raise StartError(
-            f"what is live cannot be read: {output.with_facts(error)}", advice=error.advice or "nothing was changed"
+            f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
         ) from error
     homeless = sorted(folder_id for folder_id, cloud_id in live.clouds.items() if cloud_id == UNKNOWN_CLOUD)
     if len(homeless) > 1:
-        output.warn(
+        session.messages.warn(
             f"nobody tells which cloud the folders {', '.join(homeless)} are in: they share the operation slots of one;"
             " set YC_CLOUD_ID where that is so, or give the account resource-manager.viewer"
         )
@@ -156,7 +157,7 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
     try:
         resolved = await resolve_names(world, desired.specs)
     except CloudError as error:
-        raise StartError(f"names cannot be resolved: {output.with_facts(error)}", advice=error.advice) from error
+        raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt)
@@ -165,7 +166,7 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
 
 async def predicted(session: Session, planned: Planned) -> Prediction:
     """Predict how long a plan will take. The clock of the simulation is its own, and so is its event loop's thread."""
-    output.mention("simulating the plan")
+    session.messages.mention("simulating the plan")
     world = session.world
     limits = await find_limits(world.directory, planned.live.clouds, world.limits, world.knowledge)
     allowed = {scope: limit.allowed for scope, limit in limits.items()}

@@ -27,7 +27,7 @@ class SandboxAddress:
 
 
 @asynccontextmanager
-async def sandbox(state_dir: Path, buckets: Iterable[str]) -> AsyncIterator[SandboxAddress]:
+async def served_sandbox(state_dir: Path, buckets: Iterable[str]) -> AsyncIterator[SandboxAddress]:
     """Run a sandbox with its state under `state_dir`. It ends when its standard input closes: with us, however."""
     command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(state_dir)]
     for bucket in buckets:

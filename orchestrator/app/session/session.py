@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.app.session import output
+from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, address_of, sandbox_environ, state_dir_of, storage_of
-from orchestrator.app.session.sandbox_process import sandbox
+from orchestrator.app.session.sandbox_process import served_sandbox
 from orchestrator.app.session.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
-from orchestrator.cloud.s3.static_keys import static_keys
+from orchestrator.cloud.keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.knowledge import Knowledge, from_json
@@ -27,6 +27,7 @@ from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
+from orchestrator.report.messages import Messages
 from orchestrator.report.redact import Redactor
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop
@@ -52,6 +53,7 @@ class Session:
     stop: Stop
     run_id: str
     redactor: Redactor
+    messages: Messages
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
@@ -61,34 +63,37 @@ class Session:
                 self.redactor.add(value)
 
 
-def read_request(options: RunOptions, environ: Mapping[str, str]) -> Request:
+def read_request(invocation: Invocation) -> Request:
     """Read the manifest and say its warnings. Raises `ManifestError`: nothing has been opened yet."""
+    options = invocation.options
+    environ: Mapping[str, str] = os.environ
     state_dir = state_dir_of(options.config, options.state_dir)
     if options.sandbox:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     manifest = load(options.config, environ)
     for warning in manifest.warnings:
-        output.warn(warning)
+        invocation.messages.warn(warning)
     return Request(options, environ, state_dir, manifest)
 
 
-async def hold_lock(stack: AsyncExitStack, request: Request) -> None:
+async def hold_lock(invocation: Invocation, request: Request) -> None:
     """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
-    await stack.enter_async_context(lock(request.state_dir, timeout_s=request.options.lock_timeout_s))
+    await invocation.stack.enter_async_context(lock(request.state_dir, timeout_s=request.options.lock_timeout_s))
 
 
-async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, redactor: Redactor) -> Session:
+async def open_session(invocation: Invocation, request: Request) -> Session:
     """Connect, and say what the connection warns of. With --sandbox the lock is held. Raises `StartError`."""
+    stack = invocation.stack
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
     if options.sandbox:
-        served = await stack.enter_async_context(sandbox(state_dir, [storage.bucket] if storage.bucket else []))
+        served = await stack.enter_async_context(served_sandbox(state_dir, [storage.bucket] if storage.bucket else []))
         address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
     connection = await stack.enter_async_context(
         connect(address, request.environ, version=__version__, patience_s=options.start_timeout_s)
     )
     for warning in connection.warnings:
-        output.warn(warning)
+        invocation.messages.warn(warning)
     packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
     store = None
     if storage.bucket is not None:
@@ -110,7 +115,9 @@ async def open_session(stack: AsyncExitStack, request: Request, stop: Stop, reda
     endpoint = SANDBOX if options.sandbox else connection.endpoint
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
-    return Session(request, connection, world, stop, run_id, redactor, endpoint)
+    return Session(
+        request, connection, world, invocation.stop, run_id, invocation.redactor, invocation.messages, endpoint
+    )
 
 
 def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:

@@ -15,7 +15,7 @@ class AbandonedError(Exception):
     """Raised in a worker thread once nobody waits for its call any more."""
 
 
-class Call:
+class ThreadCall:
     """One call made by a worker thread, which enters it as a context; `abandon` is for others."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Call:
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def current_call() -> Call | None:
+def current_call() -> ThreadCall | None:
     """The call that this thread is about."""
-    call: Call | None = getattr(_thread, "call", None)
+    call: ThreadCall | None = getattr(_thread, "call", None)
     return call

@@ -17,15 +17,15 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.cloud.s3.call import AbandonedError, Call
-from orchestrator.cloud.s3.errors import not_storage, translate
+from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
+from orchestrator.cloud.s3.refusals import not_storage, translate
 from orchestrator.cloud.s3.upload import Pool, TlsPool, Upload
 from orchestrator.errors import CloudError, OrchestratorError, PackageError
 from orchestrator.model import Package, StoredObject
 from orchestrator.ports import Progress
 
 if TYPE_CHECKING:
-    from orchestrator.cloud.s3.static_keys import StaticKeys
+    from orchestrator.cloud.keys import StaticKeys
 
 REGION = "ru-central1"
 CONNECT_TIMEOUT_S = 10.0  # to connect, and for any one piece of a body to get away
@@ -65,7 +65,7 @@ class Client:
         self._s3.close()
 
     def put(
-        self, bucket: str, key: str, package: Package, progress: Progress | None, call: Call
+        self, bucket: str, key: str, package: Package, progress: Progress | None, call: ThreadCall
     ) -> StoredObject | OrchestratorError:
         """Put a package unless it is there."""
         existed = False
@@ -93,7 +93,7 @@ class Client:
             return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
-    def check(self, bucket: str, call: Call) -> CloudError | None:
+    def check(self, bucket: str, call: ThreadCall) -> CloudError | None:
         """Ask for the bucket's head; a refused HEAD does not say why, so then for a list of at most one object."""
         try:
             with call:
@@ -109,7 +109,7 @@ class Client:
             return not_storage("check bucket", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return None
 
-    def read(self, bucket: str, key: str, call: Call) -> tuple[bytes, str] | CloudError | None:
+    def read(self, bucket: str, key: str, call: ThreadCall) -> tuple[bytes, str] | CloudError | None:
         """Read a small object and its ETag; None where there is none."""
         try:
             with call:
@@ -124,7 +124,7 @@ class Client:
             return not_storage("get object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return body, answer["ETag"]
 
-    def write(self, bucket: str, key: str, body: bytes, etag: str | None, call: Call) -> str | CloudError | None:
+    def write(self, bucket: str, key: str, body: bytes, etag: str | None, call: ThreadCall) -> str | CloudError | None:
         """Write a small object over the one with that ETag, or (None) where there is none. Gives the new ETag; None
         where the condition does not hold.
         """

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 
-from orchestrator.cloud.s3.call import Call, current_call
+from orchestrator.cloud.s3.call import ThreadCall, current_call
 
 _REPORT_STEP_BYTES = 256 * 1024
 
@@ -19,7 +19,9 @@ _REPORT_STEP_BYTES = 256 * 1024
 class Upload:
     """A file as the body of a request. `progress` gets the bytes sent so far, a rewind starts again from 0."""
 
-    def __init__(self, file: BinaryIO, size_bytes: int, call: Call, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, file: BinaryIO, size_bytes: int, call: ThreadCall, progress: Callable[[int], None] | None
+    ) -> None:
         self._file = file
         self._size_bytes = size_bytes
         self._call = call
@@ -89,7 +91,7 @@ class _TlsConnection(AWSHTTPSConnection):
 
 
 class Pool(AWSHTTPConnectionPool):
-    """Connections that tell the thread's `Call` of themselves."""
+    """Connections that tell the thread's `ThreadCall` of themselves."""
 
     ConnectionCls = _Connection
 

@@ -86,7 +86,7 @@ class Tracker:
         Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` where the token is
         not accepted any more, or an outage lasts too long.
         """
-        version_id = str(operation.metadata.get("functionVersionId", ""))
+        version_id = operation.version_id
         followed = _Followed(operation, kind, anyio.current_time(), self._since(operation))
         if not version_id or not folder_id or operation.done or self._background is None:
             return await self._follow(followed)

@@ -17,8 +17,8 @@ from aiohttp import web
 from orchestrator.errors import Code
 from orchestrator.sandbox.http.iam import Tokens
 from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
-from orchestrator.sandbox.memory.state import Record
 
 
 @dataclass(frozen=True, slots=True)

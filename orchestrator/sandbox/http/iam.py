@@ -1,12 +1,17 @@
-"""IAM of the sandbox: authorized keys, the JWT exchange, tokens that live for a while (cloud-api §4)."""
+"""IAM of the sandbox: its own keys, made once and kept in its state folder for whoever may read it, the JWT exchange,
+tokens that live for a while (cloud-api §4).
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,21 +19,23 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orchestrator.errors import Code
+from orchestrator.errors import Code, StartError
+from orchestrator.sandbox.memory.cloud_state import rfc3339
 from orchestrator.sandbox.memory.faults import Fault
-from orchestrator.sandbox.memory.rules import message, text
-from orchestrator.sandbox.memory.state import rfc3339
+from orchestrator.sandbox.memory.validators import message, string
+
+Fields = dict[str, str]
 
 JWT_LIFETIME_MAX_S = 3600
 TOKEN_LIFETIME_S = 12 * 3600.0
 _SKEW_S = 60  # how far a client's clock may be ahead (the real tolerance: unverified)
 _BODY = message(
-    {"jwt": text(high=8000), "yandexPassportOauthToken": text(high=4000)},
+    {"jwt": string(high=8000), "yandexPassportOauthToken": string(high=4000)},
     exactly_one=("jwt", "yandexPassportOauthToken"),
 )
 
 
-def new_key(id: str, service_account_id: str, at_s: float) -> dict[str, str]:
+def new_key(id: str, service_account_id: str, at_s: float) -> Fields:
     """Make an authorized key, as its JSON file."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
@@ -46,7 +53,7 @@ def new_key(id: str, service_account_id: str, at_s: float) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizedKey:
+class KnownKey:
     """What IAM knows of a key."""
 
     id: str
@@ -62,7 +69,7 @@ class Tokens:
         *,
         secret: bytes,
         clock: Callable[[], float],
-        keys: Iterable[AuthorizedKey] = (),
+        keys: Iterable[KnownKey] = (),
         oauth_tokens: Iterable[str] = (),
         lifetime_s: float = TOKEN_LIFETIME_S,
     ) -> None:
@@ -125,7 +132,7 @@ class Tokens:
         self._check_claims(claims, key, audience)
         return key.service_account_id
 
-    def _check_claims(self, claims: Mapping[str, Any], key: AuthorizedKey, audience: str) -> None:
+    def _check_claims(self, claims: Mapping[str, Any], key: KnownKey, audience: str) -> None:
         now, issued_at, expires_at = self._clock(), claims["iat"], claims["exp"]
         told = claims.get("aud")
         for wrong, why in (
@@ -141,3 +148,48 @@ class Tokens:
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def credentials_of(folder: Path | None, now: float) -> tuple[Fields, Fields]:
+    """Give the authorized key (key.json) and the static key of Object Storage (static_key.json).
+
+    `folder` None: they are kept nowhere. Raises `StartError` where the folder cannot be used.
+    """
+    if folder is None:
+        return _passing_key(), _static_key()
+    return (
+        _kept(folder, "key.json", lambda: _authorized_key(now)),
+        _kept(folder, "static_key.json", _static_key),
+    )
+
+
+def _authorized_key(now: float) -> Fields:
+    return new_key("aje" + secrets.token_hex(8), "ajesandboxdeployer00", now)
+
+
+@cache  # making RSA keys takes long, and this one ends with the process
+def _passing_key() -> Fields:
+    return _authorized_key(0.0)
+
+
+def _static_key() -> Fields:
+    return {"access_key": f"YCAJE{secrets.token_hex(10)}", "secret_key": f"YC{secrets.token_hex(19)}"}
+
+
+def _kept(folder: Path, name: str, make: Callable[[], Fields]) -> Fields:
+    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            found: Fields = orjson.loads(path.read_bytes())
+            return found
+        fields = make()
+        part = path.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_bytes(orjson.dumps(fields, option=orjson.OPT_INDENT_2))
+        part.replace(path)
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise StartError(
+            f"the sandbox's {path} cannot be used: {error}", advice="mend or remove it, or give another state folder"
+        ) from error
+    return fields

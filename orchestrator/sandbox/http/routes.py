@@ -14,9 +14,9 @@ from orchestrator.sandbox.http.api import Ask, Route
 from orchestrator.sandbox.http.iam import Tokens
 from orchestrator.sandbox.memory import builder
 from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
-from orchestrator.sandbox.memory.state import Record
 
 _FUNCTIONS = "/functions/v1/functions"
 _VERSIONS = "/functions/v1/versions"

@@ -14,7 +14,7 @@ import orjson
 
 from orchestrator.errors import StartError
 from orchestrator.sandbox.http.server import Options, open_sandbox
-from orchestrator.sandbox.memory.seeds import Seeds
+from orchestrator.sandbox.memory.cloud_state import Seeds
 
 
 def run_server(options: Options, announce: Callable[[str], None], *, until_stdin_closes: bool = False) -> None:

@@ -14,18 +14,17 @@ import anyio
 from aiohttp import web
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.http import keys, routes, s3
+from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
-from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, AuthorizedKey, Tokens
-from orchestrator.sandbox.http.store import Store
+from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
+from orchestrator.sandbox.http.state_file import StateFile
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.cloud_state import Seeds, State
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Faults, Trouble
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.sandbox.memory.seeds import Seeds
-from orchestrator.sandbox.memory.state import State
 
 HOST = "127.0.0.1"
 _BODY_MAX_BYTES = 64 << 20
@@ -45,10 +44,10 @@ class Options:
     port: int = 0
     state_dir: Path | None = None
     latency_s: float = 0.0
-    durations: Durations = field(default_factory=Durations)
+    durations: Distribution = field(default_factory=Distribution)
     faults: Faults = field(default_factory=Faults)
     quotas: Quotas = field(default_factory=Quotas)
-    settings: Settings = field(default_factory=Settings)
+    settings: CloudSettings = field(default_factory=CloudSettings)
     seeds: Seeds = field(default_factory=Seeds)
     buckets: tuple[str, ...] = ()
     token_lifetime_s: float = TOKEN_LIFETIME_S
@@ -72,8 +71,8 @@ class Sandbox:
 async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     """Listen until the block ends. Raises `StartError` where the port or the state folder cannot be used."""
     folder, clock = options.state_dir, options.clock
-    key, static_key = keys.of(folder, clock())
-    store = Store(folder / "sandbox.db") if folder else None
+    key, static_key = credentials_of(folder, clock())
+    store = StateFile(folder / "sandbox.db") if folder else None
     try:
         rng = random.Random()
         objects = _objects(folder, options.buckets)
@@ -85,7 +84,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
         tokens = Tokens(
             secret=hashlib.sha256(key["private_key"].encode()).digest(),
             clock=clock,
-            keys=[AuthorizedKey(key["id"], key["service_account_id"], key["public_key"])],
+            keys=[KnownKey(key["id"], key["service_account_id"], key["public_key"])],
             lifetime_s=options.token_lifetime_s,
         )
 

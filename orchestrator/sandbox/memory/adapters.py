@@ -17,10 +17,10 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.model import Function, Operation, Package, Quota, StoredObject, Version, decode
 from orchestrator.ports import Progress
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.lookups import CLOUD, SERVICE
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
-from orchestrator.sandbox.memory.state import Record
 
 Item = TypeVar("Item")
 
@@ -152,6 +152,11 @@ class MemoryFunctions:
     async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
         return await self._wire.operation(
             "setTag", lambda: self._cloud.versions.set_tag(version_id, {"tag": tag}, idempotency_key)
+        )
+
+    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
+        return await self._wire.operation(
+            "removeTag", lambda: self._cloud.versions.remove_tag(version_id, {"tag": tag}, idempotency_key)
         )
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.memory.rules import (
+from orchestrator.sandbox.memory.validators import (
     Check,
-    data,
-    duration,
-    flag,
+    base64_bytes,
+    boolean,
+    duration_text,
     int64,
     invalid,
     many,
     message,
     one_of,
-    table,
-    text,
+    string,
+    string_map,
 )
 
 INLINE_MAX_BYTES = 3_670_016  # of the raw zip (cloud-api §1.2)
 ENVIRONMENT_MAX_BYTES = 4096  # names and values together (cloud-api §6)
 _MIB = 1 << 20
 _GIB = 1 << 30
-_TAG = text(r"[a-z][-_0-9a-z]*")
-_BUCKET = text(r"[-.0-9a-zA-Z]*", low=3, high=63)
-_MOUNT_NAME = text(r"[-_0-9a-zA-Z]*", low=1, high=100)
-_LOG_DESTINATION = text(r"([a-zA-Z][-a-zA-Z0-9_.]{0,63})?")
+_TAG = string(r"[a-z][-_0-9a-z]*")
+_BUCKET = string(r"[-.0-9a-zA-Z]*", low=3, high=63)
+_MOUNT_NAME = string(r"[-_0-9a-zA-Z]*", low=1, high=100)
+_LOG_DESTINATION = string(r"([a-zA-Z][-a-zA-Z0-9_.]{0,63})?")
 _ENABLED = one_of("METADATA_OPTION_UNSPECIFIED", "ENABLED", "DISABLED")
 _SOURCES = ("package", "content", "versionId")
 _CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
@@ -35,7 +35,7 @@ _TARGET = message(
     {
         "emptyTarget": message({}),
         "ymqTarget": message(
-            {"queueArn": text(), "serviceAccountId": text(high=50)}, required=("queueArn", "serviceAccountId")
+            {"queueArn": string(), "serviceAccountId": string(high=50)}, required=("queueArn", "serviceAccountId")
         ),
     },
     exactly_one=("emptyTarget", "ymqTarget"),
@@ -44,39 +44,41 @@ _MOUNT = message(
     {
         "name": _MOUNT_NAME,
         "mode": one_of("MODE_UNSPECIFIED", "READ_ONLY", "READ_WRITE"),
-        "objectStorage": message({"bucketId": _BUCKET, "prefix": text()}, required=("bucketId",)),
+        "objectStorage": message({"bucketId": _BUCKET, "prefix": string()}, required=("bucketId",)),
         "ephemeralDiskSpec": message({"size": int64(1), "blockSize": int64(0)}, required=("size",)),
     },
     required=("name",),
     exactly_one=("objectStorage", "ephemeralDiskSpec"),
 )
 _STORAGE_MOUNT = message(
-    {"bucketId": _BUCKET, "prefix": text(), "mountPointName": _MOUNT_NAME, "readOnly": flag},
+    {"bucketId": _BUCKET, "prefix": string(), "mountPointName": _MOUNT_NAME, "readOnly": boolean},
     required=("bucketId", "mountPointName"),
 )
 _VERSION: Check = message(
     {
-        "functionId": text(),
-        "runtime": text(),
-        "description": text(high=600),
-        "entrypoint": text(),
+        "functionId": string(),
+        "runtime": string(),
+        "description": string(high=600),
+        "entrypoint": string(),
         "resources": message({"memory": int64(128 * _MIB, 8 * _GIB)}, required=("memory",)),
-        "executionTimeout": duration(0, 3600),
-        "serviceAccountId": text(),
+        "executionTimeout": duration_text(0, 3600),
+        "serviceAccountId": string(),
         "package": message(
-            {"bucketName": text(), "objectName": text(), "sha256": text(r"([0-9a-fA-F]{64})?")},
+            {"bucketName": string(), "objectName": string(), "sha256": string(r"([0-9a-fA-F]{64})?")},
             required=("bucketName", "objectName"),
         ),
-        "content": data(high=INLINE_MAX_BYTES),
-        "versionId": text(),
-        "environment": table(text(r"[a-zA-Z][a-zA-Z0-9_]*"), text(high=4096)),
+        "content": base64_bytes(high=INLINE_MAX_BYTES),
+        "versionId": string(),
+        "environment": string_map(string(r"[a-zA-Z][a-zA-Z0-9_]*"), string(high=4096)),
         "tag": many(_TAG),
-        "namedServiceAccounts": table(text(), text()),
-        "connectivity": message({"networkId": text(), "subnetId": many(text(low=1), unique=True)}),
-        "secrets": many(message({"id": text(), "versionId": text(), "key": text(), "environmentVariable": text()})),
+        "namedServiceAccounts": string_map(string(), string()),
+        "connectivity": message({"networkId": string(), "subnetId": many(string(low=1), unique=True)}),
+        "secrets": many(
+            message({"id": string(), "versionId": string(), "key": string(), "environmentVariable": string()})
+        ),
         "logOptions": message(
             {
-                "disabled": flag,
+                "disabled": boolean,
                 "logGroupId": _LOG_DESTINATION,
                 "folderId": _LOG_DESTINATION,
                 "minLevel": one_of("LEVEL_UNSPECIFIED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
@@ -89,7 +91,7 @@ _VERSION: Check = message(
                 "retriesCount": int64(0, 100),
                 "successTarget": _TARGET,
                 "failureTarget": _TARGET,
-                "serviceAccountId": text(),
+                "serviceAccountId": string(),
             },
             required=("successTarget", "failureTarget"),
         ),
@@ -101,14 +103,16 @@ _VERSION: Check = message(
     required=("functionId", "runtime", "entrypoint", "resources"),
     exactly_one=_SOURCES,
 )
-_NAME = text(r"|[a-z][-a-z0-9]{1,61}[a-z0-9]")
+_NAME = string(r"|[a-z][-a-z0-9]{1,61}[a-z0-9]")
 _FUNCTION_FIELDS: Mapping[str, Check] = {
     "name": _NAME,
-    "description": text(high=600),
-    "labels": table(text(r"[a-z][-_./\\@0-9a-z]*", low=1, high=63), text(r"[-_./\\@0-9a-z]*", high=63), high=64),
+    "description": string(high=600),
+    "labels": string_map(
+        string(r"[a-z][-_./\\@0-9a-z]*", low=1, high=63), string(r"[-_./\\@0-9a-z]*", high=63), high=64
+    ),
 }
-_CREATE = message({"folderId": text(), **_FUNCTION_FIELDS}, required=("folderId",))
-_UPDATE = message({"updateMask": text(), **_FUNCTION_FIELDS})
+_CREATE = message({"folderId": string(), **_FUNCTION_FIELDS}, required=("folderId",))
+_UPDATE = message({"updateMask": string(), **_FUNCTION_FIELDS})
 _TAGGING = message({"tag": _TAG}, required=("tag",))
 
 

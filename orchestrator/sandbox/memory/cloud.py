@@ -10,16 +10,14 @@ import random
 from collections.abc import Callable
 
 from orchestrator.sandbox.memory.builder import Objects
-from orchestrator.sandbox.memory.core import Core, Settings
-from orchestrator.sandbox.memory.directory import DirectoryService
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.cloud_state import Seeds, State
+from orchestrator.sandbox.memory.core import CloudSettings, Core
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Faults
-from orchestrator.sandbox.memory.functions import FunctionService
-from orchestrator.sandbox.memory.operations import OperationService
+from orchestrator.sandbox.memory.function_service import FunctionService
+from orchestrator.sandbox.memory.lookups import DirectoryService, OperationService
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas
-from orchestrator.sandbox.memory.seeds import Seeds
-from orchestrator.sandbox.memory.state import State
-from orchestrator.sandbox.memory.versions import VersionService
+from orchestrator.sandbox.memory.version_service import VersionService
 
 
 def _no_objects(_bucket: str, _key: str) -> None:
@@ -35,9 +33,9 @@ class MemoryCloud:
         clock: Callable[[], float],
         rng: random.Random | None = None,
         objects: Objects = _no_objects,
-        durations: Durations | None = None,
+        durations: Distribution | None = None,
         quotas: Quotas | None = None,
-        settings: Settings | None = None,
+        settings: CloudSettings | None = None,
         faults: Faults | None = None,
         seeds: Seeds | None = None,
         state: State | None = None,
@@ -45,11 +43,11 @@ class MemoryCloud:
         core = Core(
             state or State(),
             ActiveOperations(quotas or Quotas()),
-            settings=settings or Settings(),
+            settings=settings or CloudSettings(),
             objects=objects,
             clock=clock,
             rng=rng or random.Random(0),
-            durations=durations or Durations(),
+            durations=durations or Distribution(),
             faults=faults or Faults(),
             seeds=seeds or Seeds(),
         )
@@ -69,7 +67,7 @@ class MemoryCloud:
         """Meet with other trouble from now on."""
         self.faults = self._core.faults = faults
 
-    def last(self, durations: Durations) -> None:
+    def last(self, durations: Distribution) -> None:
         """Let Operations take so long from now on."""
         self._core.durations = durations
 

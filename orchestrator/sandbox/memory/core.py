@@ -17,12 +17,11 @@ import orjson
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import Objects
-from orchestrator.sandbox.memory.durations import BRIEF_FACTOR, Durations
+from orchestrator.sandbox.memory.cloud_state import Record, Seeds, State, new_id, rfc3339
+from orchestrator.sandbox.memory.distributions import BRIEF_FACTOR, Distribution
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Requests
-from orchestrator.sandbox.memory.rules import invalid
-from orchestrator.sandbox.memory.seeds import Seeds
-from orchestrator.sandbox.memory.state import Record, State, new_id, rfc3339
+from orchestrator.sandbox.memory.validators import invalid
 
 TYPES = "type.googleapis.com/yandex.cloud.serverless.functions.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
@@ -30,7 +29,7 @@ EARLY_ERROR_SHARE = 0.8  # of the duration: when a failing Operation may show it
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CloudSettings:
     """How this cloud behaves. `clouds`: folder id → cloud id; `default_cloud` is that of every other folder, None
     where there is no other. `key_lifetime_s`: how long an Idempotency-Key is remembered (the real one: unverified).
     """
@@ -86,11 +85,11 @@ class Core:
         state: State,
         active: ActiveOperations,
         *,
-        settings: Settings,
+        settings: CloudSettings,
         objects: Objects,
         clock: Callable[[], float],
         rng: random.Random,
-        durations: Durations,
+        durations: Distribution,
         faults: Faults,
         seeds: Seeds,
     ) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from orchestrator.sandbox.memory.rules import invalid
-from orchestrator.sandbox.memory.state import Record, Table
+from orchestrator.sandbox.memory.cloud_state import Record, Table
+from orchestrator.sandbox.memory.validators import invalid
 
 Query = Mapping[str, Any]  # of strings, as in a URL; numbers are read too
 

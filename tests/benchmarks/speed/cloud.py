@@ -17,8 +17,8 @@ from typing import Any
 from anyio.from_thread import start_blocking_portal
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
-from orchestrator.sandbox.http.store import Store
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.http.state_file import StateFile
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import body
 from tests.e2e.harness import environment
@@ -33,7 +33,7 @@ def filled(root: Path, functions: int) -> Path:
     """Make a state folder of a sandbox in which each function has one version."""
     folder = root / f"filled{functions}"
     options = Options(
-        state_dir=folder / "sandbox", durations=Durations.parse("fixed:0"), buckets=(BUCKET,),
+        state_dir=folder / "sandbox", durations=Distribution.parse("fixed:0"), buckets=(BUCKET,),
         quotas=Quotas(1 << 30, 1 << 30, 1 << 30),
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def served(root: Path, state: Path, *options: str) -> Iterator[Served]:
 
 def lengths_s(folder: Path, functions: int) -> list[float]:
     """Give how long each Operation of the run took, in the order in which they were begun."""
-    store = Store(folder / "sandbox" / "sandbox.db")
+    store = StateFile(folder / "sandbox" / "sandbox.db")
     try:
         rows = [record["json"] for name, _, _, record in store.load() if name == "operations" and record is not None]
     finally:

@@ -23,7 +23,7 @@ from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Ou
 from tests.runs import RUN_ID, deployment, ended, failed, started, whole_run
 
 OUTCOMES = [
-    Deployed("v1", observed=True),
+    Deployed("v1", read_back=True),
     Unchanged("v0"),
     failed(detail="line 1\nline 2"),
     Blocked("it would lose its network"),

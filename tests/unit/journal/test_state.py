@@ -17,7 +17,7 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
 )
-from orchestrator.journal.state import UnitState, fold
+from orchestrator.journal.state import fold
 from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 
@@ -74,7 +74,7 @@ VERSIONS: list[tuple[Outcome | None, str]] = [
 
 @pytest.mark.parametrize(("outcome", "version_id"), VERSIONS)
 def test_the_version_is_the_outcomes_else_the_operations(outcome: Outcome | None, version_id: str) -> None:
-    unit = UnitState("f", operations={"o": OperationAccepted(1.0, "f", "createVersion", "o", "d4e", "accepted")})
+    unit = fold([OperationAccepted(1.0, "f", "createVersion", "o", "d4e", "accepted")]).units["f"]
     unit.outcome = outcome
     assert unit.version_id == version_id
 

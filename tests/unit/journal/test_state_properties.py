@@ -22,8 +22,8 @@ from orchestrator.planning.resume import accepted, taken_over, undone
 from tests.runs import deployment, ended, started
 
 OUTCOMES: list[Outcome] = [
-    Deployed("v"), Deployed("v", observed=True), Unchanged("v"), Failed(Step.TRACK, Failure("no")), Blocked("it would"),
-    Cancelled(), Unknown("lost", "o", "v"),
+    Deployed("v"), Deployed("v", read_back=True), Unchanged("v"), Failed(Step.TRACK, Failure("no")),
+    Blocked("it would"), Cancelled(), Unknown("lost", "o", "v"),
 ]  # fmt: skip
 streams = st.lists(
     st.tuples(st.integers(0, 22), st.lists(st.sampled_from(OUTCOMES), max_size=3)), min_size=1, max_size=6
@@ -89,7 +89,7 @@ def test_a_torn_off_end_leaves_undone_what_has_not_ended(
     left = undone(state)
     last: Mapping[str, Outcome] = {event.key: event.outcome for event in whole[:cut] if isinstance(event, UnitEnded)}
     for key in state.units:
-        over = isinstance(last.get(key), Unchanged | Failed | Blocked) or last.get(key) == Deployed("v", observed=True)
+        over = isinstance(last.get(key), Unchanged | Failed | Blocked) or last.get(key) == Deployed("v", read_back=True)
         assert (key in left) != over
     # What is taken over says the same of what is left, so that the new run can be resumed as well.
     again = fold(taken_over(left, 0.0))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import PackageError
-from orchestrator.package import limits
+from orchestrator.package import entry
 from tests.unit.package.trees import code_of, make_tree, pack, scan
 
 FILES = {"index.py": "pass", "lib/é.py": "x" * 100, "run.sh": "#!/bin/sh"}
@@ -146,7 +146,7 @@ def test_bad_zips_are_refused(tmp_path: Path, spoil: Callable[[bytes], bytes], s
 
 
 def test_a_zip_that_says_less_than_it_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNPACKED_MAX_BYTES", 1000)
+    monkeypatch.setattr(entry, "UNPACKED_MAX_BYTES", 1000)
     source = make_zip(tmp_path / "fn.zip", {"index.py": "x" * 100_000})
     content = source.read_bytes()
     at = content.index(b"PK\1\2")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import PackageError
-from orchestrator.package import archive, limits
+from orchestrator.package import archive, entry
 from tests.unit.package.trees import code_of, make_tree, pack, scan, unhindered
 
 _NAMES = st.sampled_from(["a", "b", "é", "a.py", "Z", "\U0001f600", "a-b"])
@@ -124,14 +124,14 @@ def test_any_change_of_one_file_changes_the_hash(files: dict[str, tuple[bytes, b
 
 
 def test_the_limits_are_those_of_the_cloud() -> None:
-    assert (limits.ZIPPED_MAX_BYTES, limits.UNPACKED_MAX_BYTES) == (134_217_728, 713_031_680)
+    assert (entry.ZIPPED_MAX_BYTES, entry.UNPACKED_MAX_BYTES) == (134_217_728, 713_031_680)
 
 
 @pytest.mark.parametrize("size_bytes", [1000, 1001])
 def test_a_tree_over_the_unpacked_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
 ) -> None:
-    monkeypatch.setattr(limits, "UNPACKED_MAX_BYTES", 1000)
+    monkeypatch.setattr(entry, "UNPACKED_MAX_BYTES", 1000)
     folder = make_tree(tmp_path / "fn", {"a": b"x" * 500, "b": b"x" * (size_bytes - 500)})
     if size_bytes == 1000:
         assert scan(code_of(folder)).size_bytes == 1000
@@ -157,7 +157,7 @@ def test_a_zip_over_the_zipped_limit_is_refused_and_removed(
     make_tree(tmp_path, {"fn/noise": noise})
     with zipfile.ZipFile(tmp_path / "fn.zip", "w") as made:
         made.writestr("noise", noise)
-    monkeypatch.setattr(limits, "ZIPPED_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(entry, "ZIPPED_MAX_BYTES", 1_000_000)
     with pytest.raises(PackageError, match=f"the package of {name} is over the cloud's limit of .* zipped"):
         pack(code_of(tmp_path / name), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

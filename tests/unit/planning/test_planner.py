@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from orchestrator.model import Action, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
+from orchestrator.model import Action, Change, ChangeKind, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.planning.planner import Prepared, build
 from orchestrator.version.stamp import code_digest, fingerprint, stamped
@@ -137,7 +137,8 @@ def test_nothing_is_taken_from_a_version_made_by_hand_until_it_is_adopted() -> N
 def test_an_equal_version_that_lacks_a_tag_gets_it_and_one_that_is_not_active_is_made_anew() -> None:
     wanted = spec(settings=settings(tags=("blue", "stable")))
     unit = plan_one(wanted, live(wanted, tags=("$latest", "blue")))
-    assert (unit.action, unit.tags) == (Action.RETAG, ("stable",))
+    assert unit.action is Action.RETAG
+    assert unit.changes == (Change(ChangeKind.TAG, {"stable": ""}, {"stable": "v1"}),)
     assert unit.reason == "the live version lacks the tag stable"
     assert plan_one(spec(), live(spec(), status="OBSOLETE")).reason == "the live version is OBSOLETE"
 

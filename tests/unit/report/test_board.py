@@ -5,7 +5,8 @@ from __future__ import annotations
 from orchestrator.job.contract import JobStatus
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Blocked, Deployed, Outcome, Unknown
-from orchestrator.report.board import board_json, board_text
+from orchestrator.report.board import board_text, statuses
+from orchestrator.report.json import board_json
 from tests.runs import deployment, failed, started
 
 BOARD = (
@@ -25,7 +26,7 @@ def last_run(key: str, outcome: Outcome) -> RunState:
 
 def test_the_board_counts_per_runtime_and_folder_and_lists_what_is_left() -> None:
     assert (
-        board_text(BOARD)
+        board_text(BOARD, width=160)
         == """\
 5 functions: 2 done, 2 waiting, 1 skipped
 
@@ -48,38 +49,38 @@ bill       python312  b1g     tags still serve an old runtime: stable (python37,
 
 
 def test_an_empty_board_says_so() -> None:
-    assert board_text(()) == "no function is or was on these runtimes"
+    assert board_text((), width=160) == "no function is or was on these runtimes"
 
 
 def test_what_failed_in_the_last_run_and_still_waits_has_failed_with_the_reason() -> None:
-    text = board_text(BOARD, last_run("cart", failed("the build failed")))
+    text = board_text(statuses(BOARD, last_run("cart", failed("the build failed"))), width=160)
     assert "5 functions: 2 done, 1 waiting, 1 failed, 1 skipped" in text
     assert "cart    python37  b1g     track: the build failed" in text
 
 
 def test_what_was_blocked_has_failed() -> None:
-    data = board_json(BOARD, last_run("cart", Blocked("a field is not known")))
+    data = board_json(statuses(BOARD, last_run("cart", Blocked("a field is not known"))))
     (row,) = [row for row in data["functions"] if row["function"] == "cart"]
     assert (row["status"], row["note"]) == ("failed", "a field is not known")
 
 
 def test_an_unknown_outcome_still_waits_and_says_why() -> None:
-    data = board_json(BOARD, last_run("cart", Unknown("not seen to end")))
+    data = board_json(statuses(BOARD, last_run("cart", Unknown("not seen to end"))))
     (row,) = [row for row in data["functions"] if row["function"] == "cart"]
     assert (row["status"], row["note"]) == ("waiting", "not seen to end")
 
 
 def test_what_failed_once_and_is_done_by_now_is_done() -> None:
-    assert board_json(BOARD, last_run("auth", failed()))["totals"]["done"] == 2
+    assert board_json(statuses(BOARD, last_run("auth", failed())))["totals"]["done"] == 2
 
 
 def test_a_success_of_the_last_run_does_not_hide_that_it_waits_again() -> None:
-    assert board_json(BOARD, last_run("cart", Deployed("d4e2")))["totals"]["waiting"] == 2
+    assert board_json(statuses(BOARD, last_run("cart", Deployed("d4e2"))))["totals"]["waiting"] == 2
 
 
 def test_the_same_name_in_another_folder_is_another_function() -> None:
     state = last_run("docs", failed())
-    assert board_json(BOARD, state)["totals"]["failed"] == 0
+    assert board_json(statuses(BOARD, state))["totals"]["failed"] == 0
 
 
 def test_the_json_has_totals_counts_and_every_function() -> None:

@@ -16,10 +16,10 @@ from orchestrator.journal.events import BytesSent, Event, StepStarted, UnitEnded
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Deployed, Step
 from orchestrator.prediction import virtual_time
-from orchestrator.report.columns import cells
 from orchestrator.report.console import Progress, progress
 from orchestrator.report.logs import configure
-from orchestrator.report.stream import Unbroken, is_terminal, may_colour
+from orchestrator.report.plain_text import cells
+from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from tests.runs import STARTED_AT, ended, failed, started
 
 

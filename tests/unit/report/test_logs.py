@@ -177,7 +177,7 @@ def test_standard_error_is_looked_up_when_written(monkeypatch: pytest.MonkeyPatc
 
 ENDINGS: list[tuple[Outcome, str, str]] = [
     (Deployed("v1"), "info", "deployed"),
-    (Deployed("v1", observed=True), "debug", "version read back"),
+    (Deployed("v1", read_back=True), "debug", "version read back"),
     (Unchanged("v1"), "debug", "unchanged"),
     (failed(), "error", "failed"),
     (Blocked("it would lose its network"), "warning", "blocked"),

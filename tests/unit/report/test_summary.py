@@ -8,9 +8,10 @@ import pytest
 from orchestrator.journal.events import Event, StepFinished, UnitEnded
 from orchestrator.journal.state import RunState, RunSummary, fold
 from orchestrator.model import Action, Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
-from orchestrator.report.columns import cells
+from orchestrator.report.json import result_json, runs_json
 from orchestrator.report.patterns import MARK
-from orchestrator.report.summary import duration, failures, headline, runs_json, runs_table, table, to_json
+from orchestrator.report.plain_text import cells, time_span
+from orchestrator.report.summary import failures, headline, run_table, runs_table
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 from tests.unit.report.test_redact import IAM
 
@@ -54,35 +55,35 @@ def test_the_headline_says_why_a_run_stopped() -> None:
 
 
 def test_the_table_shows_outcome_version_and_the_seconds_of_each_step() -> None:
-    assert table(fold(whole_run("auth"))).splitlines() == [
+    assert run_table(fold(whole_run("auth"))).splitlines() == [
         "function  outcome   version       package  upload  queue  create  track  total",
         "auth      deployed  version-auth      0.1     0.5    1.5     0.5    2.0    4.6",
     ]
 
 
 def test_what_everybody_must_see_stands_last() -> None:
-    first_letters = [line[0] for line in table(MIXED).splitlines()[1:]]  # each unit is named by its outcome's
+    first_letters = [line[0] for line in run_table(MIXED).splitlines()[1:]]  # each unit is named by its outcome's
     assert first_letters == ["s", "d", "n", "c", "b", "u", "f"]
     assert counts_in_order() == ["unchanged", "deployed", "not ended", "cancelled", "blocked", "unknown", "failed"]
 
 
 def counts_in_order() -> list[str]:
-    return list(to_json(MIXED)["outcomes"])
+    return list(result_json(MIXED)["outcomes"])
 
 
 def test_a_run_without_functions_has_no_table() -> None:
-    assert (table(RunState()), failures(RunState())) == ("", "")
+    assert (run_table(RunState()), failures(RunState())) == ("", "")
 
 
 def test_names_of_every_script_are_aligned() -> None:
     keys = ("auth", "оплата", "関数")
-    lines = table(run_of(dict.fromkeys(keys, Deployed("v")))).splitlines()
+    lines = run_table(run_of(dict.fromkeys(keys, Deployed("v")))).splitlines()
     assert {cells(line.split("deployed")[0]) for line in lines[1:]} == {cells(lines[0].split("outcome")[0])}
 
 
 def test_long_names_give_way_in_a_narrow_terminal() -> None:
     state = run_of({"a-function-with-a-very-long-name-indeed-1": Deployed("v"), "b": Deployed("v")})
-    lines = table(state, width=40).splitlines()
+    lines = run_table(state, width=40).splitlines()
     assert all(cells(line) <= 40 for line in lines)
     assert lines[1].startswith("a-funct")
     assert "…" in lines[1]
@@ -99,11 +100,11 @@ def many(count: int) -> RunState:
 
 
 def test_up_to_sixty_functions_are_all_shown() -> None:
-    assert len(table(many(60)).splitlines()) == 61
+    assert len(run_table(many(60)).splitlines()) == 61
 
 
 def test_of_more_the_slowest_and_those_that_need_a_look_are_shown() -> None:
-    lines = table(many(100)).splitlines()
+    lines = run_table(many(100)).splitlines()
     names = [line.split()[0] for line in lines[1:-2]]
     assert names[-3:] == ["function-009", "function-008", "function-007"]
     assert names[:-3] == [f"function-{number:03}" for number in range(80, 100)]
@@ -112,7 +113,7 @@ def test_of_more_the_slowest_and_those_that_need_a_look_are_shown() -> None:
 
 
 def test_everything_shows_everything() -> None:
-    assert len(table(many(100), everything=True).splitlines()) == 101
+    assert len(run_table(many(100), everything=True).splitlines()) == 101
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_messages_cannot_command_the_terminal_and_show_no_secret() -> None:
 
 
 def test_the_json_of_a_run_says_everything() -> None:
-    told = orjson.loads(orjson.dumps(to_json(fold(whole_run("auth")))))
+    told = orjson.loads(orjson.dumps(result_json(fold(whole_run("auth")))))
     (function,) = told.pop("functions")
     assert told == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
@@ -212,14 +213,14 @@ def test_the_json_of_a_run_says_everything() -> None:
 
 
 def test_the_json_of_a_failure_is_whole_and_shows_no_secret() -> None:
-    (function,) = to_json(run_of({"auth": failed(f"bad {IAM}")}))["functions"]
+    (function,) = result_json(run_of({"auth": failed(f"bad {IAM}")}))["functions"]
     assert (function["outcome"], function["failed_step"]) == ("failed", "track")
     assert function["failure"]["message"] == f"bad {MARK}"
     assert function["failure"]["server_trace_id"] == "trace-9"
 
 
 def test_the_json_tells_why_a_function_is_unknown_and_which_has_not_ended() -> None:
-    told = {function["function"]: function for function in to_json(MIXED)["functions"]}
+    told = {function["function"]: function for function in result_json(MIXED)["functions"]}
     assert told["u"]["outcome_reason"] == "the answer was lost"
     assert told["n"]["outcome"] == "not ended"
 
@@ -239,7 +240,7 @@ def test_runs_are_listed_one_a_line() -> None:
 
 
 def test_the_json_of_runs_has_times_that_programs_read() -> None:
-    (run,) = runs_json([RUN])
+    (run,) = runs_json([RUN])["runs"]
     assert (run["run_id"], run["started_at"]) == (RUN_ID, "2026-11-18T11:06:40.000+00:00")
     assert (run["exit_code"], run["functions"], run["outcomes"]) == (1, 12, {"failed": 1, "deployed": 11})
 
@@ -250,4 +251,4 @@ def test_the_json_of_runs_has_times_that_programs_read() -> None:
      (7800, "2 h 10 min")],
 )  # fmt: skip
 def test_spans_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert time_span(seconds) == text

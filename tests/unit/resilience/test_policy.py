@@ -105,7 +105,7 @@ def test_only_more_failures_than_allowed_stop_a_run(
     assert bool(breach(failed, units, max_failures)) is stops
 
 
-READ, UNREAD = Deployed("v", observed=True), Deployed("v")
+READ, UNREAD = Deployed("v", read_back=True), Deployed("v")
 FAILED = Failed(Step.TRACK, Failure("no"))
 
 

@@ -23,7 +23,7 @@ errors = st.builds(
     retry_after_s=st.none() | st.floats(0, 3600), quota=texts,
 )  # fmt: skip
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
-    st.builds(Deployed, st.just("v"), observed=st.booleans()),
+    st.builds(Deployed, st.just("v"), read_back=st.booleans()),
     st.builds(Unchanged, st.just("v")),
     st.builds(Failed, st.sampled_from(Step), st.builds(Failure, texts)),
     st.builds(Blocked, texts),

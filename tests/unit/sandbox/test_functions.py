@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.directory import CLOUD, SERVICE
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Fate, Fault
+from orchestrator.sandbox.memory.lookups import CLOUD, SERVICE
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, Quotas
 from tests import protobuf
 from tests.clouds import FOLDER, Desk, body
@@ -81,7 +81,7 @@ def test_a_function_that_breaks_a_rule_is_refused(fields: dict[str, Any], field:
 
 
 def test_a_cloud_has_a_number_of_functions() -> None:
-    desk = Desk(quotas=Quotas(functions_per_cloud=1), settings=Settings(clouds={"b1gother": "other"}))
+    desk = Desk(quotas=Quotas(functions_per_cloud=1), settings=CloudSettings(clouds={"b1gother": "other"}))
     desk.function()
     with pytest.raises(Fault, match="number of functions") as refused:
         desk.cloud.functions.create({"folderId": FOLDER, "name": "second"})
@@ -232,13 +232,13 @@ def test_runtimes_are_listed() -> None:
 
 
 def test_a_folder_belongs_to_a_cloud() -> None:
-    directory = Desk(settings=Settings(clouds={"b1gother": "other"})).cloud.directory
+    directory = Desk(settings=CloudSettings(clouds={"b1gother": "other"})).cloud.directory
     assert directory.folder("b1gany")["cloudId"] == "sandbox-cloud"
     assert directory.folder("b1gother")["cloudId"] == "other"
 
 
 def test_an_unknown_folder_can_be_made_unknown() -> None:
-    cloud = Desk(settings=Settings(clouds={"b1gmine": "mine"}, default_cloud=None)).cloud
+    cloud = Desk(settings=CloudSettings(clouds={"b1gmine": "mine"}, default_cloud=None)).cloud
     with pytest.raises(Fault, match="Folder b1g not found"):
         cloud.directory.folder("b1g")
     with pytest.raises(Fault, match="Folder b1g not found"):

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import Desk, body
@@ -23,7 +23,7 @@ def refused(desk: Desk, function_id: str) -> Fault | None:
 
 
 def test_a_version_may_show_only_a_while_after_it_was_begun() -> None:
-    desk = Desk(settings=Settings(creating_after_s=0.5))
+    desk = Desk(settings=CloudSettings(creating_after_s=0.5))
     function_id = desk.function()
     desk.begin(body(function_id))
     desk.clock.now += 0.4
@@ -33,14 +33,14 @@ def test_a_version_may_show_only_a_while_after_it_was_begun() -> None:
 
 
 def test_a_listing_may_leave_some_of_them_out() -> None:
-    desk = Desk(settings=Settings(creating_share=0.5))
+    desk = Desk(settings=CloudSettings(creating_share=0.5))
     function_id = desk.function()
     desk.begin(body(function_id))
     assert {len(desk.versions(function_id)) for _ in range(50)} == {0, 1}
 
 
 def test_quotas_change_so_long_after_the_first_operation() -> None:
-    desk = Desk(settings=Settings(quota_changes=((5.0, {"operations_per_folder": 1}),)))
+    desk = Desk(settings=CloudSettings(quota_changes=((5.0, {"operations_per_folder": 1}),)))
     function_id = desk.function()
     assert refused(desk, function_id) is None
     assert refused(desk, function_id) is None
@@ -54,7 +54,7 @@ def test_quotas_change_so_long_after_the_first_operation() -> None:
 
 @pytest.mark.parametrize("details", [True, False])
 def test_a_refusal_may_not_say_which_quota_is_used_up(*, details: bool) -> None:
-    desk = Desk(settings=Settings(quota_details=details), quotas=Quotas(operations_per_folder=1))
+    desk = Desk(settings=CloudSettings(quota_details=details), quotas=Quotas(operations_per_folder=1))
     function_id = desk.function()
     assert refused(desk, function_id) is None
     found = refused(desk, function_id)
@@ -66,7 +66,7 @@ def test_a_refusal_may_not_say_which_quota_is_used_up(*, details: bool) -> None:
 def test_quota_manager_may_be_mute() -> None:
     query = {"resource.id": "sandbox-cloud", "resource.type": "resource-manager.cloud", "service": "x"}
     with pytest.raises(Fault) as found:
-        Desk(settings=Settings(quota_manager=False)).cloud.directory.quota_limits(query)
+        Desk(settings=CloudSettings(quota_manager=False)).cloud.directory.quota_limits(query)
     assert found.value.code is Code.PERMISSION_DENIED
 
 
@@ -82,7 +82,7 @@ def test_calls_may_come_too_fast() -> None:
 
 
 def test_a_mixture_is_drawn_by_its_weights() -> None:
-    mixture, rng = Durations.parse("9*fixed:1+1*fixed:30"), random.Random(1)
+    mixture, rng = Distribution.parse("9*fixed:1+1*fixed:30"), random.Random(1)
     drawn = [mixture.draw(rng) for _ in range(1000)]
     assert set(drawn) == {1.0, 30.0}
     assert 850 < drawn.count(1.0) < 950
@@ -91,7 +91,7 @@ def test_a_mixture_is_drawn_by_its_weights() -> None:
 @pytest.mark.parametrize("text", ["", "soon", "9*", "*fixed:1", "1*fixed:1+", "1*fixed:1+soon"])
 def test_what_is_no_duration_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration: write"):
-        Durations.parse(text)
+        Distribution.parse(text)
 
 
 @pytest.mark.parametrize("text", ["operations_per_folder", "operations_per_folder=x", "per_folder=3", "=3"])

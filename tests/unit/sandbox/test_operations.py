@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory.core import Settings
+from orchestrator.sandbox.memory.cloud_state import State
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault, Faults, Rates, Trouble
 from orchestrator.sandbox.memory.quotas import PER_CLOUD, PER_FOLDER, PER_FUNCTION, Quotas
-from orchestrator.sandbox.memory.state import State
 from tests import protobuf
 from tests.clouds import FOLDER, Desk, body
 
@@ -109,7 +109,7 @@ def test_operations_of_every_kind_count() -> None:
 
 
 def test_folders_of_another_cloud_have_their_own_quota() -> None:
-    settings = Settings(clouds={"b1gother": "other-cloud"})
+    settings = CloudSettings(clouds={"b1gother": "other-cloud"})
     desk = Desk(settings=settings, quotas=Quotas(operations_per_cloud=1))
     here, there = desk.function(), desk.function(folder_id="b1gother")
     desk.begin(body(here))
@@ -173,7 +173,7 @@ def test_a_refused_call_does_not_use_its_key() -> None:
 
 
 def test_a_key_is_forgotten_after_its_lifetime() -> None:
-    desk = Desk(settings=Settings(key_lifetime_s=60))
+    desk = Desk(settings=CloudSettings(key_lifetime_s=60))
     function_id = desk.function()
     first = desk.begin(body(function_id), KEY)
     desk.clock.now += 61

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from orchestrator.prediction.virtual_time import StalledError, run
-from orchestrator.sandbox.memory.durations import Durations
-from orchestrator.sandbox.memory.state import rfc3339
+from orchestrator.sandbox.memory.cloud_state import rfc3339
+from orchestrator.sandbox.memory.distributions import Distribution
 
 
 def test_time_starts_at_zero_and_jumps() -> None:
@@ -67,26 +67,26 @@ def test_an_error_of_the_program_comes_out() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("lognormal:2,0.4", Durations("lognormal", 2.0, 0.4)),
-        (" fixed:1.5 ", Durations("fixed", 1.5, 1.5)),
-        ("0.5-2", Durations("uniform", 0.5, 2.0)),
+        ("lognormal:2,0.4", Distribution("lognormal", 2.0, 0.4)),
+        (" fixed:1.5 ", Distribution("fixed", 1.5, 1.5)),
+        ("0.5-2", Distribution("uniform", 0.5, 2.0)),
     ],
 )
-def test_durations_are_read_from_text(text: str, expected: Durations) -> None:
-    assert Durations.parse(text) == expected
+def test_durations_are_read_from_text(text: str, expected: Distribution) -> None:
+    assert Distribution.parse(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "fast", "fixed:", "lognormal:2", "1-", "-1-2", "fixed:-1"])
 def test_odd_durations_are_refused_with_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match=r"lognormal:1\.2,0\.4"):
-        Durations.parse(text)
+        Distribution.parse(text)
 
 
 @pytest.mark.parametrize(
     ("text", "low", "high"), [("fixed:3", 3.0, 3.0), ("0.5-2", 0.5, 2.0), ("lognormal:2,0.4", 0.2, 20.0)]
 )
 def test_drawn_durations_are_what_was_asked(text: str, low: float, high: float) -> None:
-    durations, rng = Durations.parse(text), random.Random(1)
+    durations, rng = Distribution.parse(text), random.Random(1)
     drawn = sorted(durations.draw(rng) for _ in range(1001))
     assert low <= drawn[0] <= drawn[-1] <= high
     if text.startswith("lognormal"):
@@ -95,7 +95,7 @@ def test_drawn_durations_are_what_was_asked(text: str, low: float, high: float) 
 
 def test_the_same_seed_draws_the_same_durations() -> None:
     one, other = random.Random(5), random.Random(5)
-    assert [Durations().draw(one) for _ in range(20)] == [Durations().draw(other) for _ in range(20)]
+    assert [Distribution().draw(one) for _ in range(20)] == [Distribution().draw(other) for _ in range(20)]
 
 
 @pytest.mark.parametrize(

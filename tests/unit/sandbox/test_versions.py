@@ -11,8 +11,8 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import NOT_A_ZIP
-from orchestrator.sandbox.memory.core import Settings
-from orchestrator.sandbox.memory.durations import Durations
+from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.distributions import Distribution
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Faults
 from orchestrator.sandbox.memory.faults import Fault as Refused
 from orchestrator.sandbox.memory.objects import Objects
@@ -72,7 +72,7 @@ def test_a_version_is_creating_then_active_with_latest_and_its_tags() -> None:
 
 
 def test_versions_being_made_can_be_hidden_from_listings() -> None:
-    desk = Desk(settings=Settings(creating_visible=False))
+    desk = Desk(settings=CloudSettings(creating_visible=False))
     function_id = desk.function()
     operation = desk.begin(body(function_id))
     assert desk.versions(function_id) == []
@@ -207,7 +207,7 @@ def test_the_entry_file_of_python_and_bash_must_be_there(
 
 
 def test_a_package_to_be_installed_takes_longer() -> None:
-    desk = Desk(durations=Durations.parse("fixed:10"))
+    desk = Desk(durations=Distribution.parse("fixed:10"))
     function_id = desk.function()
     desk.end(desk.begin(body(function_id)))
     before = desk.clock.now

@@ -146,5 +146,5 @@ def test_a_version_with_unknown_settings_is_not_copied() -> None:
 
 
 def test_a_description_that_leaves_no_room_for_the_stamp_is_refused() -> None:
-    assert isinstance(copy_spec(function(), version("v1", "id-f", description="x" * 541), PLACE), Failure)
-    assert copied(version("v1", "id-f", description="x" * 540)).settings.description == "x" * 540
+    assert isinstance(copy_spec(function(), version("v1", "id-f", description="x" * 501), PLACE), Failure)
+    assert copied(version("v1", "id-f", description="x" * 500)).settings.description == "x" * 500

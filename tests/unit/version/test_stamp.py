@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.function.fields import function_key
 from orchestrator.model import BucketPackage, Code, Fingerprint, Mount, Secret, Settings, Tree, VersionCopy
 from orchestrator.version import stamp
 from orchestrator.version.stamp import (
     STAMP_MAX_CHARS,
     code_digest,
-    function_key,
     read_stamp,
     stamped,
     version_key,
@@ -65,7 +65,7 @@ def test_every_setting_counts(changes: dict[str, object]) -> None:
     assert fingerprint(settings(**changes), source(), tree()) != fingerprint(settings(), source(), tree())
 
 
-@given(st.text(max_size=540))
+@given(st.text(max_size=500))
 def test_a_stamp_is_read_back_and_leaves_the_text_readable_before_it(text: str) -> None:
     digest = Fingerprint("0123456789abcdef", "fedcba9876543210")
     description = stamped(text, digest)
@@ -81,6 +81,57 @@ def test_a_forced_version_is_equal_to_what_it_repeats_and_yet_known_by_its_key()
     assert found == Fingerprint("0" * 16, "1" * 16)
     assert found.forced == digest.forced != stamp.forced_digest("another")
     assert len(stamped("", digest)) <= STAMP_MAX_CHARS
+
+
+MARKED = f"[orchestrator:1:{'0' * 16}.{'1' * 16};j=nightly;c=0a1b2c3]"
+
+
+def test_what_is_written_without_marks_is_what_it_always_was() -> None:
+    assert stamped("text", Fingerprint("0" * 16, "1" * 16)) == f"text [orchestrator:1:{'0' * 16}.{'1' * 16}]"
+    assert stamped("", Fingerprint("0" * 16, "1" * 16, "2" * 8)) == f"[orchestrator:1:{'0' * 16}.{'1' * 16}.{'2' * 8}]"
+
+
+def test_marks_are_read_kept_and_no_part_of_what_is_compared() -> None:
+    found = read_stamp(f"text {MARKED}")
+    assert found == Fingerprint("0" * 16, "1" * 16)
+    assert found.marks == (("j", "nightly"), ("c", "0a1b2c3"))
+    assert str(found) == f"{'0' * 16}.{'1' * 16}"
+    assert stamped("text", found) == f"text {MARKED}"
+
+
+def test_marks_go_with_the_stamp() -> None:
+    assert without_stamp(f"text {MARKED} \n") == "text"
+
+
+_marks = st.tuples(
+    st.from_regex(r"[a-z]{1,2}", fullmatch=True), st.text(st.characters(exclude_characters="[];"), max_size=5)
+)
+
+
+@given(st.text(max_size=500), st.sampled_from(["", "0123abcd"]), st.lists(_marks, max_size=4))
+def test_any_marks_come_back_in_their_order(text: str, forced: str, marks: list[tuple[str, str]]) -> None:
+    digest = Fingerprint("0123456789abcdef", "fedcba9876543210", forced, tuple(marks))
+    description = stamped(text, digest)
+    found = read_stamp(description)
+    assert found is not None
+    assert (found, found.forced, found.marks) == (digest, forced, tuple(marks))
+    assert len(description) <= len(text) + STAMP_MAX_CHARS
+    assert without_stamp(description) == text.rstrip()
+
+
+@pytest.mark.parametrize(
+    "mark", [("j", "a;b"), ("j", "a;b=c"), ("j", "]"), ("", "x"), ("a b", "x"), ("a=b;", "x"), ("j", "x" * 60)]
+)
+def test_marks_that_could_not_be_read_again_are_not_written(mark: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="marks"):
+        stamped("text", Fingerprint("0" * 16, "1" * 16, "", (mark,)))
+
+
+@pytest.mark.parametrize("marks", [";", ";j", ";=x", ";j=a]b", " ;j=x", "j=x"])
+def test_what_looks_almost_like_marks_is_no_stamp(marks: str) -> None:
+    description = f"[orchestrator:1:{'0' * 16}.{'1' * 16}{marks}]"
+    assert read_stamp(description) is None
+    assert without_stamp(description) == description
 
 
 def test_a_description_of_somebody_else_has_no_stamp() -> None:

@@ -1,0 +1,59 @@
+"""`run NAME`: a job of the manifest carried out, when it is due with --due, or shown on a board with --status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.due import run_if_due
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.options import read_options
+from orchestrator.app.session.planning import job_desires, plan_job
+from orchestrator.app.session.selecting import last_run
+from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.errors import Exit
+from orchestrator.job.binding import Binding, bind
+from orchestrator.report.board import statuses
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import BoardView, CommandResult
+
+
+def run_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Run `run NAME` as typed. Raises `OrchestratorError` where it cannot start."""
+    return invoke(read_options("run", given), messages, _run)
+
+
+async def _run(invocation: Invocation) -> CommandResult:
+    options, stop = invocation.options, invocation.stop
+    with stop.interruptible():
+        request = read_request(invocation)
+        binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
+        # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
+        if options.sandbox or not (options.status or options.due):
+            await hold_lock(invocation, request)
+        session = await open_session(invocation, request)
+        if options.status:
+            return await _board(session, binding)
+    if not options.due:
+        return await carry_out(session, partial(plan_job, session, binding))
+    result = CommandResult(Exit.DONE)  # while nothing is due
+
+    async def work(run_key: str) -> int:
+        nonlocal result
+        with stop.interruptible():
+            if not options.sandbox:
+                await hold_lock(invocation, request)
+        result = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
+        return result.exit
+
+    await run_if_due(session, binding, work)
+    return result
+
+
+async def _board(session: Session, binding: Binding) -> CommandResult:
+    _, desired = await job_desires(session, binding)
+    last = last_run(session.request.state_dir, session.endpoint, verb=session.request.options.verb)
+    return CommandResult(Exit.DONE, BoardView(statuses(desired.board, last)))

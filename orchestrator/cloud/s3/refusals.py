@@ -1,0 +1,140 @@
+"""What went wrong with Object Storage, by table: S3 codes and botocore's exceptions become `CloudError`, once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore import exceptions as boto
+
+from orchestrator.cloud.wording import excerpt
+from orchestrator.errors import CloudError, Code
+
+_CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY / NO_PROXY"
+_CHECK_KEYS = "check YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY (or the AWS_ ones)"
+_CHECK_TOKEN = "get another IAM token, or use static keys (YC_STORAGE_ACCESS_KEY, YC_STORAGE_SECRET_KEY)"  # noqa: S105 - a sentence
+_CHECK_ROLE = "give the account the role storage.uploader on the bucket {bucket} or its folder"
+_CHECK_BUCKET = "create the bucket {bucket}, or mend bucket in [storage] of the manifest"
+_LATER = "try again in a while"
+
+# S3 code: gRPC code, sentence (empty: the server's own), advice. cloud-api §4.7 and the service's response codes.
+_REFUSALS: Mapping[str, tuple[Code, str, str]] = {
+    "NoSuchBucket": (Code.NOT_FOUND, "the bucket {bucket} does not exist", _CHECK_BUCKET),
+    "InvalidBucketName": (Code.INVALID_ARGUMENT, "{bucket} is no name of a bucket", _CHECK_BUCKET),
+    "PermanentRedirect": (
+        Code.FAILED_PRECONDITION, "the bucket {bucket} is at another address", "check the storage endpoint",
+    ),
+    "AccessDenied": (Code.PERMISSION_DENIED, "access to the bucket {bucket} is denied", _CHECK_ROLE),
+    "InvalidAccessKeyId": (Code.PERMISSION_DENIED, "the static access key is not known", _CHECK_KEYS),
+    "SignatureDoesNotMatch": (Code.PERMISSION_DENIED, "the secret key does not fit the access key", _CHECK_KEYS),
+    "RequestTimeTooSkewed": (
+        Code.FAILED_PRECONDITION, "this machine's clock is more than 15 minutes off", "set the clock (NTP)",
+    ),
+    "ExpiredToken": (Code.UNAUTHENTICATED, "the token has expired", _CHECK_TOKEN),
+    "InvalidToken": (Code.UNAUTHENTICATED, "the token is not valid", _CHECK_TOKEN),
+    "Unauthorized": (Code.UNAUTHENTICATED, "the token is not valid", _CHECK_TOKEN),
+    "SlowDown": (Code.UNAVAILABLE, "Object Storage asks to slow down", _LATER),
+    "ServiceUnavailable": (Code.UNAVAILABLE, "Object Storage is unavailable", _LATER),
+    "InternalError": (Code.INTERNAL, "Object Storage has an internal error", _LATER),
+    "TooManyRequests": (Code.RESOURCE_EXHAUSTED, "Object Storage gets too many requests at this rate", _LATER),
+    "RequestTimeout": (Code.DEADLINE_EXCEEDED, "Object Storage gave up waiting for the package", _LATER),
+    "OperationAborted": (Code.ABORTED, "another upload of the same object is under way", _LATER),
+    "ConditionalRequestConflict": (Code.ABORTED, "another upload of the same object is under way", _LATER),
+    "BadDigest": (Code.ABORTED, "the package arrived damaged", _LATER),
+    "XAmzContentSHA256Mismatch": (Code.ABORTED, "the package arrived damaged", _LATER),
+    "IncompleteBody": (Code.ABORTED, "the package arrived cut short", _LATER),
+    "NotImplemented": (Code.UNIMPLEMENTED, "Object Storage does not know this kind of request", ""),
+    "EntityTooLarge": (Code.OUT_OF_RANGE, "the package is too large for Object Storage", ""),
+    "CloudTotalAliveSizeQuotaExceed": (
+        Code.RESOURCE_EXHAUSTED, "the cloud's quota of storage is used up",
+        "delete what is not needed, or ask for a higher quota (storage.volume.size)",
+    ),
+    "BucketMaxSizeExceeded": (
+        Code.FAILED_PRECONDITION, "the bucket {bucket} has reached its maximum size",
+        "raise the bucket's maximum size, or delete old packages",
+    ),
+}  # fmt: skip
+_QUOTAS = {"CloudTotalAliveSizeQuotaExceed": "storage.volume.size"}  # cloud-api §4.7
+_CODE_OF_STATUS = {
+    301: "PermanentRedirect", 307: "PermanentRedirect", 401: "Unauthorized", 403: "AccessDenied",
+    404: "NoSuchBucket", 408: "RequestTimeout", 409: "OperationAborted", 413: "EntityTooLarge", 429: "TooManyRequests",
+    500: "InternalError", 501: "NotImplemented", 502: "ServiceUnavailable", 503: "ServiceUnavailable",
+    504: "RequestTimeout",
+}  # fmt: skip
+
+# The first kind that fits; a subclass stands before its base. True: the request may have been sent.
+_BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
+    (boto.ProxyConnectionError, False, "no connection to {host} through the proxy: {reason}", _CHECK_NETWORK),
+    (boto.SSLError, False, "no trusted TLS connection to {host}: {reason}",
+     "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"),
+    (boto.ConnectTimeoutError, False, "no connection to {host} within the time limit", _CHECK_NETWORK),
+    (boto.EndpointConnectionError, False, "no connection to {host}: {reason}", _CHECK_NETWORK),
+    (boto.ParamValidationError, False, "{reason}", "mend bucket and prefix in [storage] of the manifest"),
+    (boto.ReadTimeoutError, True, "{host} did not answer within the time limit", _LATER),
+    (boto.ConnectionClosedError, True, "the connection to {host} broke: {reason}", _LATER),
+    (boto.HTTPClientError, True, "the connection to {host} broke: {reason}", _LATER),
+)  # fmt: skip
+
+
+def translate(error: Exception, *, call: str, bucket: str, host: str) -> CloudError:
+    """Make the one error that leaves this package out of anything that boto3 raises."""
+    if isinstance(error, boto.ClientError):
+        return _refusal(error, call, bucket, host)
+    for kind, sent, sentence, advice in _BREAKS:
+        if isinstance(error, kind):
+            return CloudError(sentence.format(host=host, reason=_reason(error)), call=call, sent=sent, advice=advice)
+    return not_storage(call, host, None, {}, said=str(error))
+
+
+def not_storage(call: str, host: str, status: int | None, headers: Mapping[str, str], said: str = "") -> CloudError:
+    """Make the error for an answer that no S3 service gives: a page of a proxy, say."""
+    kind = "an HTML page" if "html" in headers.get("content-type", "") else "something that is not S3"
+    ending = f": {excerpt(said.encode())}" if said else ""
+    return CloudError(
+        f"{host} answered {f'HTTP {status} with ' if status else ''}{kind}{ending}",
+        call=call,
+        code=_REFUSALS[_CODE_OF_STATUS[status]][0] if status in _CODE_OF_STATUS else Code.FAILED_PRECONDITION,
+        http_status=status,
+        advice="something else than Object Storage answered: check the endpoint, HTTPS_PROXY and NO_PROXY",
+    )
+
+
+def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> CloudError:
+    body: Mapping[str, Any] = error.response.get("Error", {})
+    answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    status, headers = answer.get("HTTPStatusCode"), answer.get("HTTPHeaders", {})
+    name = str(body.get("Code", ""))
+    if status is None or (name.isdecimal() and "html" in headers.get("content-type", "")):
+        return not_storage(call, host, status, headers)
+    said = excerpt(str(body.get("Message", "")).encode())
+    row = _REFUSALS.get(name) or _REFUSALS.get(_CODE_OF_STATUS.get(status, ""))
+    if row is None:
+        code = Code.UNAVAILABLE if status >= 500 else Code.INVALID_ARGUMENT
+        row = (code, f"Object Storage refused with HTTP {status}", "")
+    code, sentence, advice = row
+    detail = "" if name.isdecimal() or not said else f" ({name}: {said})"
+    retry_after = str(headers.get("retry-after", ""))
+    return CloudError(
+        sentence.format(bucket=bucket) + detail,
+        call=call,
+        code=code,
+        http_status=status,
+        retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
+        request_id=str(headers.get("x-amz-request-id") or answer.get("RequestId") or headers.get("x-request-id", "")),
+        quota=_QUOTAS.get(name, ""),
+        advice=advice.format(bucket=bucket),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Find the system's own word at the bottom of the chain: botocore's sentences carry whole URLs and objects."""
+    if isinstance(error, boto.ParamValidationError):
+        return " ".join(str(error).split())
+    reason, cause = "", error
+    while True:
+        if isinstance(cause, OSError) and cause.strerror:
+            reason = cause.strerror
+        deeper = cause.__cause__ or cause.__context__
+        if deeper is None:
+            return reason or excerpt(str(cause).encode()) or type(cause).__name__
+        cause = deeper

@@ -1,0 +1,106 @@
+"""What an error of the cloud says to people: advice where the cloud gives none, foreign text made fit for a sentence
+(short, on one line, without tags and without secrets), and what support asks for (cloud-api §4.6, §10).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from orchestrator.errors import CloudError, Code
+
+EXCERPT_CHARACTERS = 120
+_LEAST = 6  # characters; a shorter "token" is somebody's try, and would be cut out of other words
+
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_SECRETS = re.compile(
+    r"(?i:\bbearer\s+)[^\s\"',;<>]+"
+    r"|\bt1\.[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]*)?"  # IAM token
+    r"|\by[0-3]_[A-Za-z0-9_-]{20,}"  # OAuth token
+    r"|\beyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*"  # JWT
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+
+# Parts of the server's message, all of which must be there; the first row that fits counts.
+_BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("service account", "not available"),
+        "give the deploying account the role iam.serviceAccounts.user on that service account",
+    ),
+    (("vpc network", "not found"), "check network_id, and give the deploying account the role vpc.user"),
+    (
+        ("secret", "not found"),
+        "check the secret's id, version and key, and that the deploying account has lockbox.viewer",
+    ),
+    (("active operations",), "somebody else's operations fill the quota as well; see [limits] reserve"),
+)
+_BY_CODE: dict[Code, str] = {
+    Code.UNAUTHENTICATED: "get another token, or use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE), and start again",
+    Code.PERMISSION_DENIED: "check the roles of the account on the folder: functions.editor to deploy, and rights on "
+    "what a version refers to (iam.serviceAccounts.user, vpc.user, lockbox.viewer, storage.viewer)",
+    Code.RESOURCE_EXHAUSTED: "a quota is used up: wait, delete what is not needed, or ask for a higher quota",
+    Code.INVALID_ARGUMENT: "mend what the message names",
+}
+
+
+def advise(code: Code | None, message: str) -> str:
+    """Pick the advice for a refusal; empty where the message has to do."""
+    text = message.lower()
+    for parts, advice in _BY_TEXT:
+        if all(part in text for part in parts):
+            return advice
+    return _BY_CODE.get(code, "") if code is not None else ""
+
+
+def redacted(text: str, secret: str = "") -> str:
+    """Take out what looks like a token or a key, and `secret` itself, unless it is too short to be one."""
+    if len(secret) >= _LEAST:
+        text = text.replace(secret, "[secret]")
+    return _SECRETS.sub("[secret]", text)
+
+
+def excerpt(body: bytes, secret: str = "") -> str:
+    """Show the beginning of an answer that is not what was asked for, as far as it is readable."""
+    # A secret must not be cut in two before it is recognised, so the cut comes last.
+    text = redacted(body[:20_000].decode("utf-8", "replace"), secret)
+    text = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = redacted(text, secret)
+    return text if len(text) <= EXCERPT_CHARACTERS else text[: EXCERPT_CHARACTERS - 1] + "…"
+
+
+def restated(
+    error: CloudError, *, message: str | None = None, advice: str | None = None, sent: bool | None = None
+) -> CloudError:
+    """Copy an error with all its facts, but for what is given."""
+    return CloudError(
+        error.message if message is None else message,
+        call=error.call,
+        code=error.code,
+        http_status=error.http_status,
+        sent=error.sent if sent is None else sent,
+        retry_after_s=error.retry_after_s,
+        request_id=error.request_id,
+        server_trace_id=error.server_trace_id,
+        client_request_id=error.client_request_id,
+        quota=error.quota,
+        advice=error.advice if advice is None else advice,
+    )
+
+
+def facts(error: CloudError) -> str:
+    """Give what support asks for, in brackets, to stand after a sentence; empty where nothing is known."""
+    known = [
+        f"{name} {value}"
+        for name, value in (
+            ("HTTP", error.http_status),
+            ("code", error.code.name if error.code is not None else ""),
+            ("x-request-id", error.request_id),
+            ("x-server-trace-id", error.server_trace_id),
+            ("x-client-request-id", error.client_request_id if error.sent else ""),
+        )
+        if value
+    ]
+    return f" ({', '.join(known)})" if known else ""

@@ -1,0 +1,108 @@
+"""The code of a Version, made ready: packed and uploaded, or named where it is already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from orchestrator.engine.calls import Calls, StepFailedError
+from orchestrator.engine.steps import At
+from orchestrator.errors import CloudError, PackageError
+from orchestrator.journal.events import BytesSent, PackageStored
+from orchestrator.model import (
+    BucketPackage,
+    Failure,
+    Package,
+    SourceCode,
+    Step,
+    StoredObject,
+    Unit,
+    VersionCopy,
+)
+from orchestrator.ports import ObjectStore
+from orchestrator.resilience import failure
+from orchestrator.resilience.retry import retried
+from orchestrator.version import body
+
+_LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOf:
+    """Makes the code of units ready."""
+
+    calls: Calls
+
+    async def of(self, unit: Unit, at: At) -> dict[str, Any]:
+        """Give the part of createVersion's body that says where the code is; a source is packed and uploaded first.
+
+        Raises `StepFailedError`, `InterruptedRunError`.
+        """
+        code = unit.spec.code
+        if isinstance(code, BucketPackage):
+            return body.from_object(code.bucket, code.object, code.sha256)
+        if isinstance(code, VersionCopy):
+            return body.copy_of(code)
+        package = await self._package(unit, at, code)
+        store, bucket = self.calls.world.store, self.calls.world.storage.bucket
+        if store is not None and bucket is not None:
+            return body.from_bucket(await self._upload(at, package, store, bucket))
+        if package.size_bytes > body.INLINE_MAX_BYTES:
+            raise StepFailedError(
+                Step.PACKAGE,
+                Failure(
+                    f"the package has {package.size_bytes:,} bytes; without a bucket at most"
+                    f" {body.INLINE_MAX_BYTES:,} can be sent",
+                    kind="package",
+                    advice="name a bucket in [storage] of deploy.toml",
+                ),
+            )
+        try:
+            return body.inline(self.calls.world.packager.read(package))
+        except PackageError as error:
+            raise StepFailedError(Step.PACKAGE, failure.of_package(error, "package")) from error
+
+    async def _package(self, unit: Unit, at: At, code: SourceCode) -> Package:
+        with self.calls.steps.step(at, Step.PACKAGE):
+            try:
+                package = await self.calls.world.packager.pack(code)
+            except PackageError as error:
+                raise StepFailedError(Step.PACKAGE, failure.of_package(error, "package")) from error
+        if unit.tree is not None and package.tree_hash != unit.tree.hash:
+            changed = Failure(
+                f"{code.source} changed while it was being deployed",
+                kind="package",
+                advice="deploy again once nothing writes there",
+            )
+            raise StepFailedError(Step.PACKAGE, changed)
+        return package
+
+    async def _upload(self, at: At, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
+        world, emit = self.calls.world, self.calls.emit
+        key = f"{world.storage.prefix}{package.sha256}.zip"
+
+        def progress(sent_bytes: int) -> None:
+            if package.size_bytes >= _LARGE_BYTES:
+                emit(BytesSent(world.clock(), at.unit, sent_bytes, package.size_bytes, at.change))
+
+        with self.calls.steps.step(at, Step.UPLOAD):
+            try:
+                stored = await retried(
+                    partial(store.put_once, bucket, key, package, progress),
+                    rng=world.rng,
+                    outage=world.outage,
+                    on_retry=self.calls.steps.retrying(at, Step.UPLOAD),
+                )
+            except PackageError as error:
+                raise StepFailedError(Step.UPLOAD, failure.of_package(error, "package")) from error
+            except CloudError as error:
+                failure.unless_token(error)
+                raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
+        emit(
+            PackageStored(
+                world.clock(), at.unit, stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed,
+                at.change,
+            )
+        )  # fmt: skip
+        return stored

@@ -1,0 +1,100 @@
+"""One unit and its changes, as far as their events tell: what `state` folds a run into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.journal.events import OperationAccepted, OperationDone, PackageStored, Requested
+from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown
+
+_CALLS = {str(kind) for kind in ChangeKind}
+
+
+@dataclass(slots=True)
+class ChangeState:
+    """One change of a unit as far as its events tell."""
+
+    change: Change
+    requests: list[Requested] = field(default_factory=list)
+    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
+    done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
+
+    @property
+    def outcome(self) -> str:
+        """What became of it: "done", "failed" (its last Operation), "asked for" (no end was seen), "not begun"."""
+        last = next(reversed(self.operations), None)
+        if last is not None and last in self.done:
+            return "failed" if self.done[last].error else "done"
+        return "asked for" if self.requests or self.operations else "not begun"
+
+
+@dataclass(slots=True)
+class UnitState:
+    """One unit as far as its events tell. Times in seconds since the epoch."""
+
+    key: str
+    name: str = ""
+    folder_id: str = ""
+    function_id: str = ""
+    action: str = ""
+    reason: str = ""
+    base_version_id: str = ""
+    fingerprint: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)  # the settings that were live, without values
+    step: Step | None = None  # the one it is in; None between steps, before the first and after the end
+    step_since: float = 0.0
+    started_at: float | None = None  # its first step or request
+    ended_at: float | None = None
+    seconds: dict[Step, float] = field(default_factory=dict)  # per finished step; repeats add up
+    retries: int = 0
+    retry_reason: str = ""  # of the last retry
+    sent_bytes: int = 0
+    size_bytes: int = 0
+    changes: list[ChangeState] = field(default_factory=list)
+    package: PackageStored | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def requests(self) -> list[Requested]:
+        """The requests of all its changes."""
+        return [request for change in self.changes for request in change.requests]
+
+    @property
+    def operations(self) -> dict[str, OperationAccepted]:
+        """The Operations of all its changes, by id."""
+        return {one: accepted for change in self.changes for one, accepted in change.operations.items()}
+
+    @property
+    def done(self) -> dict[str, OperationDone]:
+        """The Operations that were seen done, by id."""
+        return {one: done for change in self.changes for one, done in change.done.items()}
+
+    def change(self, index: int, call: str) -> ChangeState | None:
+        """Find the change that an event is about. Events of former programs give no index, so the call decides.
+
+        None for a call that only a newer program makes.
+        """
+        if index < len(self.changes) and self.changes[index].change.kind == call:
+            return self.changes[index]
+        for found in self.changes:
+            if found.change.kind == call:
+                return found
+        if call not in _CALLS:
+            return None
+        made = ChangeState(Change(ChangeKind(call)))
+        self.changes.append(made)
+        return made
+
+    @property
+    def version_id(self) -> str:
+        """The version made (or found), "" where none is known."""
+        if isinstance(self.outcome, Deployed | Unchanged | Unknown) and self.outcome.version_id:
+            return self.outcome.version_id
+        return next((o.version_id for o in reversed(self.operations.values()) if o.version_id), "")
+
+    @property
+    def total_s(self) -> float:
+        """Seconds in all finished steps."""
+        return sum(self.seconds.values())

@@ -1,0 +1,142 @@
+"""[functions.*] of all files: merged, held against the rules, and made into values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from orchestrator.manifest import code_rules, setting_rules
+from orchestrator.manifest.check import Check
+from orchestrator.manifest.fields import PATTERNS
+from orchestrator.manifest.findings import Findings
+from orchestrator.manifest.merge import Draft, Layer, layer, merge
+from orchestrator.manifest.setting_rules import Breach
+from orchestrator.manifest.suggest import did_you_mean
+from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.values import function_spec
+from orchestrator.model import FunctionSpec
+
+_REQUIRED = ("runtime", "entrypoint", "memory")
+_NAME_PATTERN = "^[a-z][-a-z0-9]{1,61}[a-z0-9]$"
+_NAME = re.compile(_NAME_PATTERN)
+_KEY = re.compile(r"[^\s:*?\[\]!\\-][^\s:*?\[\]!\\]*")  # selections are names, globs and label:KEY=VALUE
+
+
+class FunctionTables:
+    """Makes the functions of a manifest, one file after the other."""
+
+    def __init__(self, main: SourceFile, check: Check, folder_id: str | None, findings: Findings) -> None:
+        tables = check.tables
+        self._findings = findings
+        self._folder_id = folder_id
+        self._folder_is_broken = check.is_broken(("cloud", "folder_id"))
+        self._disk = code_rules.Disk()
+        self._defaults = [layer(main, ("defaults",), tables.defaults, check)] if tables.defaults else []
+        self._templates = {
+            name: layer(main, ("templates", name), table, check) for name, table in (tables.templates or {}).items()
+        }
+        self._broken_templates = {str(path[1]) for path in check.broken if path[0] == "templates" and len(path) == 2}
+        self._merged: dict[tuple[str, ...], tuple[tuple[Layer, ...], dict[str, object]]] = {}
+        self._main = main
+        self._cloud_line = None if "cloud" in main.raw else 0
+        self._drafts: dict[str, Draft] = {}
+        self.made: dict[str, FunctionSpec] = {}
+        for template in self._templates.values():
+            if "use" in template.values:
+                findings.mistake(main, (*template.path, "use"), "a template cannot use templates; list both in `use`")
+
+    def add(self, file: SourceFile, check: Check) -> None:
+        """Take the functions of one file."""
+        for key, table in (check.tables.functions or {}).items():
+            own = layer(file, ("functions", key), table, check)
+            if key in self._drafts:
+                first = self._drafts[key].own
+                place = f"{first.file.shown}:{first.file.table_line(first.path)}"
+                self._findings.mistake(file, own.path, f"this function stands in {place} already")
+                continue
+            draft = self._drafts[key] = self._draft(key, own)
+            self._judge(draft)
+
+    def _draft(self, key: str, own: Layer) -> Draft:
+        used = self._used(own)
+        cached = self._merged.get(used)
+        if cached is None:
+            below = (*self._defaults, *(self._templates[name] for name in used))
+            cached = self._merged[used] = (below, merge(layer.values for layer in below))
+        layers, values = cached
+        return Draft(key, (*layers, own), merge((values, own.values)))
+
+    def _used(self, own: Layer) -> tuple[str, ...]:
+        """The templates of a function that exist."""
+        naming = own if "use" in own.values else self._defaults[0] if self._defaults else own
+        used = []
+        for index, name in enumerate(naming.values.get("use", ())):
+            if name in self._templates:
+                used.append(name)
+            elif name not in self._broken_templates:
+                rule = f"there is no [templates.{name}]{did_you_mean(name, self._templates)}"
+                self._findings.mistake(naming.file, (*naming.path, "use", index), rule)
+        return tuple(used)
+
+    def _judge(self, draft: Draft) -> None:
+        """Hold a function against all rules; make its value where it keeps them."""
+        sound = not any(layer.check.broken for layer in draft.layers)
+        folder_id = draft.values.get("folder_id", self._folder_id)
+        if folder_id is None and not self._folder_is_broken and not draft.is_broken(("folder_id",)):
+            rule = "no folder: set it here, in [defaults], for each function, or as YC_FOLDER_ID in the environment"
+            self._findings.mistake(self._main, ("cloud", "folder_id"), rule, line=self._cloud_line, function=draft.key)
+        for breach in self._breaches(draft):
+            if any(map(draft.is_broken, breach.others)):
+                continue
+            origin = draft.origin(breach.path)
+            concerned = None if origin is draft.own else draft.key
+            path = (*origin.path, *breach.path)
+            if breach.warning:
+                self._findings.warning(origin.file, path, breach.rule, function=concerned)
+            else:
+                sound = False
+                self._findings.mistake(origin.file, path, breach.rule, function=concerned)
+        if sound and folder_id is not None:
+            is_folder = self._disk.kind(draft.values.get("source", "")) == "folder"
+            self.made[draft.key] = function_spec(draft, folder_id, is_folder)
+
+    def _breaches(self, draft: Draft) -> Iterable[Breach]:
+        yield from _identity(draft)
+        for key in _REQUIRED:
+            if key not in draft.values and not draft.is_broken((key,)):
+                yield Breach((key,), "is required: here, in a template or in [defaults]")
+        yield from code_rules.code_breaches(draft, self._disk)
+        yield from setting_rules.setting_breaches(draft.values)
+
+    def compare(self) -> None:
+        """Note functions that are the same Function of the cloud."""
+        self._distinct(
+            "name",
+            {key: (self._folder_of(draft), draft.values.get("name", key)) for key, draft in self._drafts.items()},
+        )
+        self._distinct("id", {key: draft.values["id"] for key, draft in self._drafts.items() if "id" in draft.values})
+
+    def _folder_of(self, draft: Draft) -> object:
+        return draft.values.get("folder_id", self._folder_id)
+
+    def _distinct(self, key: str, identities: Mapping[str, object]) -> None:
+        first: dict[object, str] = {}
+        for function_key, identity in identities.items():
+            other = first.setdefault(identity, function_key)
+            if other != function_key:
+                own = self._drafts[function_key].own
+                path = (*own.path, key) if own.has((key,)) else own.path
+                what = f"the same {key}{' in the same folder' if key == 'name' else ''}"
+                there = self._drafts[other].own
+                place = f"{there.file.shown}:{there.file.table_line(there.path)}"
+                self._findings.mistake(own.file, path, f"has {what} as functions.{other} ({place})")
+
+
+def _identity(draft: Draft) -> Iterator[Breach]:
+    if not _KEY.fullmatch(draft.key):
+        yield Breach(
+            (), "the table's name is how functions are selected: no spaces, no : * ? [ ] ! \\, no hyphen first"
+        )
+    elif "name" not in draft.values and not draft.is_broken(("name",)) and not _NAME.match(draft.key):
+        rule = f'"{draft.key}" {PATTERNS[_NAME_PATTERN]}; or give the function a `name`'
+        yield Breach((), rule)

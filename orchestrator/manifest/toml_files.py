@@ -1,0 +1,172 @@
+"""Reads the files of a manifest: bytes → TOML → tables with `${NAME}` put in, and the mistakes that can be made before
+any key is looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest import locate
+from orchestrator.manifest.findings import Findings, dotted
+from orchestrator.manifest.locate import KeyPath
+
+Complain = Callable[[KeyPath, str], None]
+
+_AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
+_DOLLAR = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")  # `$${` is a literal `${`
+
+
+class SourceFile:
+    """One file of a manifest: its text, its TOML, and where keys stand in it."""
+
+    def __init__(self, path: str, text: str = "") -> None:
+        self.path = path  # absolute
+        self.folder = os.path.dirname(path)  # noqa: PTH120 - joined 5,000 times; strings are cheaper than Paths
+        self.shown = shown(path)
+        self.text = text
+        self.raw: dict[str, Any] = {}
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key, else of the nearest table around it, else 0."""
+        return locate.nearest(self._lines, path)
+
+    def table_line(self, path: KeyPath) -> int:
+        """The line of [functions.NAME] or [jobs.NAME]."""
+        return self._table_lines.get(path) or self.line(path)
+
+    @cached_property
+    def _lines(self) -> dict[KeyPath, int]:
+        try:
+            return locate.lines(self.text)
+        except ValueError:  # newer TOML than the scanner knows: a mistake without a line beats none
+            return {}
+
+    @cached_property
+    def _table_lines(self) -> dict[KeyPath, int]:
+        return locate.table_lines(self.text)
+
+
+def shown(path: str) -> str:
+    """A path as a user would type it: relative to the current folder where it lies in there."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - strings here, see above
+    except OSError:  # the current folder is gone
+        return path
+    return os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path
+
+
+def read_toml(path: str, findings: Findings) -> SourceFile | None:
+    """Read and parse a file; None, with a mistake noted, where that cannot be done."""
+    file = SourceFile(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        findings.mistake(file, (), "is not UTF-8; save it as UTF-8", line=line)
+        return None
+    except FileNotFoundError:
+        findings.mistake(file, (), "no such file; --config names another", line=0)
+        return None
+    except IsADirectoryError:
+        findings.mistake(file, (), "is a folder; name the file in it (deploy.toml, say)", line=0)
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        findings.mistake(file, (), f"cannot be read: {reason}", line=0)
+        return None
+    file.text = text.replace("\r\n", "\n")
+    return file if _parse(file, findings) else None
+
+
+def _parse(file: SourceFile, findings: Findings) -> bool:
+    try:
+        file.raw = tomllib.loads(file.text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _syntax(error, file.text)
+        findings.mistake(file, (), f"is not valid TOML: {message}", line=line)
+        return False
+    except RecursionError:
+        findings.mistake(file, (), "lists or tables are nested too deeply", line=0)
+        return False
+    except ValueError:  # int() refuses thousands of digits
+        findings.mistake(file, (), "is not valid TOML: a number has too many digits", line=0)
+        return False
+    return True
+
+
+def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
+    """The message and line of a syntax error; Python 3.14 gives both as attributes, older ones in the text only."""
+    match = _AT_LINE.search(str(error))
+    message = str(error)[: match.start()] if match else str(error)
+    line = int(match[1]) if match and match[1] else text.rstrip().count("\n") + 1
+    twice = _TWICE.fullmatch(message)
+    if twice:
+        message = f"[{dotted(ast.literal_eval(twice[1]))}] stands twice"
+    elif message == "Cannot overwrite a value":
+        message = "this key has a value already"
+    return message[:1].lower() + message[1:], line
+
+
+def included(main: SourceFile, patterns: list[str], findings: Findings) -> list[SourceFile]:
+    """Read the files that `include` names, each once, sorted per pattern; never the manifest itself."""
+    paths: dict[str, None] = {}
+    for index, pattern in enumerate(patterns):
+        full = os.path.normpath(os.path.join(main.folder, pattern))  # noqa: PTH118 - globs are text
+        if not glob.has_magic(pattern):
+            if Path(full).exists():
+                paths[full] = None
+            else:
+                findings.mistake(main, ("include", index), f'no such file: "{pattern}"')
+            continue
+        relative = sorted(glob.glob(pattern, root_dir=main.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
+        matches = [os.path.normpath(os.path.join(main.folder, match)) for match in relative]  # noqa: PTH118
+        matches = [match for match in matches if not Path(match).is_dir()]
+        if not matches:
+            findings.warning(main, ("include", index), f'"{pattern}" matches no file')
+        paths.update(dict.fromkeys(matches))
+    paths.pop(main.path, None)
+    files = (read_toml(path, findings) for path in paths)
+    return [file for file in files if file is not None]
+
+
+def interpolate(tables: dict[str, Any], environ: Mapping[str, str], complain: Complain) -> dict[str, Any]:
+    """Put the variables into all string values, at any depth; keys stay as they are.
+
+    `complain` hears of each missing variable and of each `${` that is none; such a value is left as written.
+    """
+    return {key: _value(value, (key,), environ, complain) for key, value in tables.items()}
+
+
+def _value(value: Any, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> Any:
+    if isinstance(value, str):
+        return _text(value, path, environ, complain) if "${" in value else value
+    if isinstance(value, dict):
+        return {key: _value(item, (*path, key), environ, complain) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, (*path, index), environ, complain) for index, item in enumerate(value)]
+    return value
+
+
+def _text(text: str, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> str:
+    def replacement(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        name = match[1]
+        if name is None:
+            complain(path, "`${` must be followed by a variable's name and `}`; write `$${` for a literal `${`")
+        elif name in environ:
+            return environ[name]
+        else:
+            complain(path, f"the environment variable {name} is not set; set it, or write `$${{` for a literal `${{`")
+        return match[0]
+
+    return _DOLLAR.sub(replacement, text)

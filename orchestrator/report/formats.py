@@ -1,0 +1,27 @@
+"""The formats of `--output`. A new one is a module with a function `(view, width) -> text`, and its row here.
+
+Light: `--help` names the formats, and imports none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Renders a `View` (see `views`) for a terminal of so many columns; None: for no terminal.
+Render = Callable[[Any, int | None], str]
+
+
+def _text() -> Render:
+    from orchestrator.report.text import render_text  # noqa: PLC0415 - when it is chosen
+
+    return render_text
+
+
+def _json() -> Render:
+    from orchestrator.report.json import render_json  # noqa: PLC0415 - when it is chosen
+
+    return render_json
+
+
+FORMATS: Mapping[str, Callable[[], Render]] = {"text": _text, "json": _json}

@@ -1,0 +1,160 @@
+"""What commands give back, for programs: each kind of document says its schema.
+
+`schema` is "orchestrator/KIND/N": N is raised when a key changes its meaning or goes; keys may be added without.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, assert_never
+
+import orjson
+
+from orchestrator.job.contract import JobStatus
+from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.model import Plan, Prediction
+from orchestrator.report.board import STATUSES, by_place
+from orchestrator.report.plan_text import plan_counts
+from orchestrator.report.records import iso, record
+from orchestrator.report.redact import redact
+from orchestrator.report.summary import counts
+from orchestrator.report.views import (
+    BoardView,
+    DocumentView,
+    FindingsView,
+    JobsView,
+    PlanView,
+    ResultView,
+    RunsView,
+    View,
+)
+
+
+def render_json(view: View, _width: int | None) -> str:
+    """Write a value as an indented document of JSON."""
+    match view:
+        case PlanView(plan, prediction):
+            schema, document = "orchestrator/plan/1", plan_json(plan, prediction)
+        case ResultView(state):
+            schema, document = "orchestrator/result/1", result_json(state)
+        case RunsView(runs):
+            schema, document = "orchestrator/runs/1", runs_json(runs)
+        case BoardView(rows):
+            schema, document = "orchestrator/board/1", board_json(rows)
+        case JobsView():
+            schema, document = "orchestrator/jobs/1", jobs_json(view)
+        case FindingsView():
+            schema, document = "orchestrator/findings/1", findings_json(view)
+        case DocumentView(text):
+            return text
+        case _:
+            assert_never(view)
+    return orjson.dumps({"schema": schema} | document, option=orjson.OPT_INDENT_2).decode()
+
+
+def plan_json(plan: Plan, prediction: Prediction | None = None) -> dict[str, Any]:
+    """Give a plan as JSON values: `plan` and `--dry-run`."""
+    rows = [
+        {
+            "function": unit.key,
+            "action": unit.action,
+            "reason": unit.reason,
+            "folder_id": unit.spec.folder_id,
+            "function_id": unit.function_id,
+            "base_version_id": unit.base_version_id,
+            "advice": unit.failure.advice if unit.failure is not None else "",
+        }
+        for unit in plan.units
+    ]
+    simulated = {"simulation": asdict(prediction)} if prediction is not None else {}
+    return {"units": rows, "counts": plan_counts(plan), **simulated}
+
+
+def result_json(state: RunState) -> dict[str, Any]:
+    """Give a run with every unit as JSON values: what `deploy` and `show` print. Times are ISO 8601 in UTC."""
+    return {
+        "run_id": state.run_id,
+        "verb": state.verb,
+        "endpoint": state.endpoint,
+        "manifest": state.manifest,
+        "program": state.program,
+        "resumes": state.resumes,
+        "started_at": iso(state.started_at),
+        "ended_at": iso(state.ended_at),
+        "exit_code": state.exit_code,
+        "reason": redact(state.reason),
+        "total": state.total,
+        "outcomes": counts(state),
+        "functions": [record(unit) for unit in state.units.values()],
+    }
+
+
+def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
+    """Give the list of runs as JSON values."""
+    rows = [
+        {
+            "run_id": run.id,
+            "verb": run.verb,
+            "endpoint": run.endpoint,
+            "started_at": iso(run.started_at),
+            "ended_at": iso(run.ended_at),
+            "exit_code": run.exit_code,
+            "functions": run.units,
+            "outcomes": dict(run.outcomes),
+            "program": run.program,
+        }
+        for run in runs
+    ]
+    return {"runs": rows}
+
+
+def board_json(rows: Sequence[JobStatus]) -> dict[str, Any]:
+    """Give a board as JSON values: `run NAME --status`."""
+    totals = Counter(row.status for row in rows)
+    return {
+        "totals": {status: totals[status] for status in STATUSES},
+        "counts": [
+            {"runtime": runtime, "folder_id": folder_id, **{status: counted[status] for status in STATUSES}}
+            for (runtime, folder_id), counted in by_place(rows).items()
+        ],
+        "functions": [
+            {
+                "function": row.key,
+                "folder_id": row.folder_id,
+                "runtime": row.runtime,
+                "status": row.status,
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    }
+
+
+def jobs_json(view: JobsView) -> dict[str, Any]:
+    """Give the jobs of a manifest as JSON values."""
+    known = {
+        name: {
+            "about": job.about,
+            "parameters": {
+                key: {"description": one.description, "required": one.required, "default": one.default}
+                for key, one in job.parameters.items()
+            },
+        }
+        for name, job in view.known.items()
+    }
+    return {"jobs": [asdict(job) for job in view.bound], "known": known}
+
+
+def findings_json(view: FindingsView) -> dict[str, Any]:
+    """Give what was found in a manifest as JSON values."""
+    if view.mistakes:
+        rows = [{"file": m.file, "line": m.line, "key": m.key, "rule": m.rule} for m in view.mistakes]
+        return {"valid": False, "mistakes": rows}
+    return {
+        "valid": True,
+        "functions": list(view.functions),
+        "jobs": list(view.jobs),
+        "warnings": list(view.warnings),
+    }

@@ -1,0 +1,116 @@
+"""What a command says while it runs and shows at its end: the one way to stdout and stderr.
+
+Every command has one, so what only runs need is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+from orchestrator.errors import CloudError, ManifestError, OrchestratorError
+from orchestrator.model import Plan
+from orchestrator.report.formats import FORMATS
+from orchestrator.report.plan_text import plan_counts, plan_text
+from orchestrator.report.redact import Redactor
+from orchestrator.report.streams import is_terminal, terminal_width, write_data
+from orchestrator.report.views import CommandResult
+
+
+class Messages:
+    """Speaks to the person, or with --log-format json to the program that reads stderr."""
+
+    def __init__(self) -> None:
+        self._log: Any = None  # where stderr holds logs alone
+        self._quiet = False  # --log-level warning or error
+
+    @property
+    def log(self) -> Any:
+        """The logger that all goes through, as JSON; None where people read."""
+        return self._log
+
+    def configure(self, level: str, format: str, redactor: Redactor) -> None:
+        """Set the logs up. Under a live display they start at warning, so that they do not bury it.
+
+        `level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json. As JSON
+        they are all that stands on stderr, so that each of its lines can be read.
+        """
+        import structlog  # noqa: PLC0415 - commands that only read write no logs
+
+        from orchestrator.report.logs import configure  # noqa: PLC0415 - the same
+
+        self._log = structlog.get_logger() if format == "json" else None
+        self._quiet = level in ("warning", "error")
+        live = is_terminal(sys.stderr) and self._log is None
+        configure(("warning" if live else "info") if level == "auto" else level, format, sys.stderr, redactor)
+
+    def say(self, text: str) -> None:
+        """Tell the person something."""
+        if self._log is not None:
+            self._log.info(text)
+            return
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+
+    def mention(self, text: str) -> None:
+        """Tell what is good to know, and nothing that is worth a mail from cron: not with --log-level warning."""
+        if not self._quiet:
+            self.say(text)
+
+    def warn(self, text: str) -> None:
+        """Warn the person."""
+        if self._log is not None:
+            self._log.warning(text)
+            return
+        self.say(f"warning: {text}")
+
+    def fail(self, error: OrchestratorError) -> None:
+        """Say what ends the command: every mistake, the error, what to do next."""
+        mistakes = error.mistakes if isinstance(error, ManifestError) else ()
+        if self._log is None:
+            advice = [f"       {error.advice}"] if error.advice else []
+            self.say("\n".join([*(str(mistake) for mistake in mistakes), f"error: {error.message}", *advice]))
+            return
+        for mistake in mistakes:
+            self._log.error(mistake.rule, file=mistake.file, line=mistake.line, key=mistake.key)
+        facts = {"advice": error.advice} if error.advice else {}
+        self._log.error(error.message, exit_code=int(error.exit), **facts)
+
+    def plan(self, plan: Plan) -> None:
+        """Show the beginning of a plan before it is carried out; to a program its counts."""
+        if self._log is None:
+            self.say(plan_text(plan, whole=False))
+            return
+        self._log.info("plan", **{action.replace(" ", "_"): count for action, count in plan_counts(plan).items()})
+
+    def announce(self, text: str) -> None:
+        """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""
+        write_data(text)
+
+    def finish(self, result: CommandResult, format: str) -> int:
+        """Write what a command gives back to stdout, in a format. Gives its exit code; raises `OrchestratorError`."""
+        try:
+            if result.view is not None:
+                write_data(FORMATS[format]()(result.view, terminal_width()))
+        except OrchestratorError as error:
+            if not result.has_run:
+                raise
+            self.warn(f"{error.message}; {error.advice}")
+        if result.next_step:
+            self.say(result.next_step)
+        return int(result.exit)
+
+
+def with_facts(error: CloudError) -> str:
+    """Write an error with everything that support would ask for."""
+    facts = {
+        "call": error.call,
+        "HTTP": error.http_status,
+        "request id": error.request_id,
+        "server trace id": error.server_trace_id,
+        "client request id": error.client_request_id,
+    }
+    named = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    return f"{error.message} ({named})"

@@ -1,0 +1,93 @@
+"""Plain text: counts and time spans in words; texts shortened in their middle and padded into columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+_GAP = "  "
+
+
+def counted(number: int, noun: str) -> str:
+    """Write "1 function", "12 functions"."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def time_span(seconds: float) -> str:
+    """Write a time span as people read it: 8.4 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 59.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def cells(text: str) -> int:
+    """Count the terminal cells that a text takes: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells_of(character) for character in text)
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def one_line(text: str) -> str:
+    """Make a text safe in a line of a table: control characters, line ends too, become spaces."""
+    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+
+
+def harmless(text: str) -> str:
+    """Take the control characters that a terminal would obey out of a text of several lines."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text that is wider than `width` cells; both its ends tell functions apart."""
+    if cells(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    head, tail = _first(text, (width - 1) - (width - 1) // 2), _first(text[::-1], (width - 1) // 2)[::-1]
+    return f"{head}…{tail}"
+
+
+def _first(text: str, width: int) -> str:
+    taken = 0
+    for index, character in enumerate(text):
+        taken += _cells_of(character)
+        if taken > width:
+            return text[:index]
+    return text
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Fill a text up to `width` cells, with the text to the left, or to the `right`."""
+    space = " " * max(0, width - cells(text))
+    return space + text if right else text + space
+
+
+def aligned(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, numbers: frozenset[str] = frozenset()
+) -> str:
+    """Set rows under their heads. The first column gives way where the whole is wider than `width`, down to 12 cells.
+
+    `numbers`: the heads whose columns stand to the right. Cells are made one line each.
+    """
+    table = [list(head), *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(cells(row[column]) for row in table) for column in range(len(head))]
+    excess = sum(widths) + len(_GAP) * (len(head) - 1) - width
+    if excess > 0:
+        widths[0] = max(min(widths[0], 12), widths[0] - excess)
+    lines = []
+    for row in table:
+        parts = [
+            pad(shorten(cell, size), size, right=name in numbers)
+            for cell, size, name in zip(row, widths, head, strict=True)
+        ]
+        lines.append(_GAP.join(parts).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,74 @@
+"""What commands give back, for people."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from orchestrator.errors import ManifestError
+from orchestrator.journal.state import RunState
+from orchestrator.report.board import board_text
+from orchestrator.report.plain_text import aligned, counted
+from orchestrator.report.plan_text import plan_text, prediction_text
+from orchestrator.report.summary import failures, headline, run_table, runs_table
+from orchestrator.report.views import (
+    BoardView,
+    DocumentView,
+    FindingsView,
+    JobsView,
+    PlanView,
+    ResultView,
+    RunsView,
+    View,
+)
+
+_WIDTH = 110  # of a table where there is no terminal
+_WIDE = 160  # the same, of tables with whole sentences
+
+
+def render_text(view: View, width: int | None) -> str:
+    """Write a value for people. Raises `ManifestError` with the mistakes of a manifest, which are no data."""
+    match view:
+        case PlanView(plan, prediction):
+            predicted = [prediction_text(prediction)] if prediction is not None else []
+            return "\n".join([plan_text(plan, whole=True), *predicted])
+        case ResultView(state, everything):
+            return _result(state, everything, width or _WIDTH)
+        case RunsView(runs):
+            return runs_table(runs) if runs else "no runs yet"
+        case BoardView(rows):
+            return board_text(rows, width=width or _WIDE)
+        case JobsView():
+            return _jobs(view, width or _WIDE)
+        case FindingsView():
+            return _findings(view)
+        case DocumentView(text):
+            return text
+        case _:
+            assert_never(view)
+
+
+def _result(state: RunState, everything: bool, width: int) -> str:
+    parts = [run_table(state, width=width, everything=everything), failures(state), headline(state)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _jobs(view: JobsView, width: int) -> str:
+    lines = [f"{view.config} binds no job yet: add a table [jobs.NAME] with `run` and the parameters of one of these"]
+    if view.bound:
+        rows = [(job.job, job.run, job.schedule or "-", job.next_due or "-", job.place) for job in view.bound]
+        lines = [aligned(("job", "runs", "schedule", "next due", "at"), rows, width=width)]
+    for name, job in view.known.items():
+        lines.append(f"\n{name}: {job.about}")
+        lines += [
+            f"  {key}{' (required)' if one.required else ''}: {one.description}" for key, one in job.parameters.items()
+        ]
+    return "\n".join(lines)
+
+
+def _findings(view: FindingsView) -> str:
+    if view.mistakes:
+        raise ManifestError(view.mistakes)
+    disabled = f" ({view.disabled} disabled)" if view.disabled else ""
+    jobs = f", {counted(len(view.jobs), 'job')}" if view.jobs else ""
+    valid = f"{view.config} is valid: {counted(len(view.functions), 'function')}{disabled}{jobs}"
+    return "\n".join([*(f"warning: {warning}" for warning in view.warnings), valid])

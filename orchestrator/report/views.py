@@ -1,0 +1,106 @@
+"""What a command gives back: an exit code, and a value to show. Each format renders each kind of value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import Mistake
+from orchestrator.job.contract import JobStatus, Parameter
+from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.model import Plan, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What a run would do to each function, and why; with --simulate, how long that would take."""
+
+    plan: Plan
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """What became of a run. `everything`: every function, however many."""
+
+    state: RunState
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunsView:
+    """The runs that the journal knows, the newest first."""
+
+    runs: tuple[RunSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """How far a job has come, function by function."""
+
+    rows: tuple[JobStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundJob:
+    """A [jobs.NAME] of the manifest. `next_due`: ISO 8601 in the job's own time zone."""
+
+    job: str
+    run: str
+    schedule: str | None
+    timezone: str
+    next_due: str | None
+    place: str  # FILE:LINE
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job that a manifest can bind."""
+
+    about: str
+    parameters: Mapping[str, Parameter]
+
+
+@dataclass(frozen=True, slots=True)
+class JobsView:
+    """The jobs of a manifest, and by name those that it can bind."""
+
+    config: Path
+    bound: tuple[BoundJob, ...]
+    known: Mapping[str, KnownJob]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsView:
+    """What was found in a manifest: with mistakes it is not valid, and the rest is not known."""
+
+    config: Path
+    functions: tuple[str, ...] = ()
+    disabled: int = 0  # of these functions
+    jobs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A text that is the same in every format."""
+
+    text: str
+
+
+View = PlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | DocumentView
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended. `next_step` is said once its value has been shown.
+
+    `has_run`: the exit code speaks of a run, so it holds even where the value cannot be written.
+    """
+
+    exit: int
+    view: View | None = None
+    next_step: str = ""
+    has_run: bool = False

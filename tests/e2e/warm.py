@@ -1,0 +1,72 @@
+"""The program with its imports done: what a test runs to its end is forked from it, which saves a second or two each.
+
+Whatever is about processes (signals, terminals, streams, kills) starts the program as a user does; so does every verb
+that a test starts and watches. This one gets its arguments, folder, environment and output files through a socket.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+
+import orchestrator
+
+MESSAGE_BYTES = 1 << 17
+
+
+def serve(path: str) -> None:
+    """Fork a program for each connection until standard input closes."""
+    for module in pkgutil.walk_packages(orchestrator.__path__, "orchestrator."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    gc.freeze()  # memory that all share stays shared
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(16)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    _run(connection)
+                    return
+
+
+def _run(connection: socket.socket) -> None:
+    """Run one program: tell its process id, then its exit code."""
+    message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 2)
+    pid = os.fork()
+    if pid:
+        connection.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+        os._exit(0)
+    connection.close()
+    told = json.loads(message)
+    os.chdir(told["folder"])
+    os.environ.clear()
+    os.environ.update(told["environ"])
+    time.tzset()
+    for number, file in enumerate([os.open(os.devnull, os.O_RDONLY), *files]):
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = ["orchestrator", *told["arguments"]]
+    sys.path[0] = told["folder"]
+    runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.report.plain_text import aligned, cells, harmless, one_line, pad, shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("", 0), ("auth", 4), ("функция", 7), ("関数", 4), ("é", 1), ("e\u0301", 1), ("🚀", 2), ("a\u200bb", 2)],
+)
+def test_cells_are_what_a_terminal_uses(text: str, count: int) -> None:
+    assert cells(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("auth", 4, "auth"), ("thumbnailer", 7, "thu…ler"), ("thumbnailer", 8, "thum…ler"), ("auth", 1, "…"),
+        ("auth", 0, ""), ("関数関数関数", 7, "関…数"), ("функция", 5, "фу…ия"),
+    ],
+)  # fmt: skip
+def test_the_middle_gives_way(text: str, width: int, shown: str) -> None:
+    assert shorten(text, width) == shown
+
+
+@given(st.text(), st.integers(0, 30))
+def test_nothing_shortened_is_wider_than_allowed(text: str, width: int) -> None:
+    assert cells(shorten(text, width)) <= width
+
+
+@given(st.text(max_size=10), st.integers(0, 30))
+def test_padding_fills_up_to_the_width(text: str, width: int) -> None:
+    assert cells(pad(text, width)) == cells(pad(text, width, right=True)) == max(width, cells(text))
+
+
+def test_columns_are_aligned_across_scripts() -> None:
+    text = aligned(
+        ["function", "s"], [["auth", "1.0"], ["関数", "10.0"], ["функция", "2.0"]], width=80, numbers=frozenset({"s"})
+    )
+    assert text.splitlines() == ["function     s", "auth       1.0", "関数      10.0", "функция    2.0"]
+
+
+def test_the_first_column_gives_way_in_a_narrow_terminal() -> None:
+    lines = aligned(["function", "outcome"], [["a-very-long-function-name", "deployed"]], width=24).splitlines()
+    assert lines[1] == "a-very-…n-name  deployed"
+    assert all(cells(line) <= 24 for line in lines)
+
+
+def test_a_cell_cannot_break_its_line_or_command_the_terminal() -> None:
+    assert one_line("a\nb\x1b[31mc\td") == "a b [31mc d"
+    assert len(aligned(["f"], [["a\nb\x1b[2J"]], width=80).splitlines()) == 2
+
+
+def test_a_text_of_several_lines_keeps_them_and_nothing_that_commands_the_terminal() -> None:
+    assert harmless("a\n\tb\x1b[31mc\r\x07") == "a\n\tb[31mc"
