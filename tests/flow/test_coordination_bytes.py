@@ -5,10 +5,10 @@ from __future__ import annotations
 import anyio
 
 from orchestrator.prediction.virtual_time import run
-from orchestrator.sandbox.memory.records import MemoryRecords
 from tests.flow.test_claim import first
 from tests.flow.test_claim import held as claimed
 from tests.flow.test_lease import Machine
+from tests.memory_records import MemoryRecords
 
 
 class Remembering(MemoryRecords):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.coordination.claim import Record, Running
-from orchestrator.coordination.claim import _decode as decode_claim
+from orchestrator.coordination.claim import Record, Running, decode_claim
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 
 ONE = Holder(
