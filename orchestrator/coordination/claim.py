@@ -1,30 +1,21 @@
 """Due times that are run once, however often cron calls and on however many machines: a claim on a shared record.
 
-The record of a job says up to which due time all is done, and who is running one now. It changes by compare-and-set
-alone. Clocks of two machines are never compared: a claimant counts as dead once its record has not changed for
-`DEAD_AFTER_S` on the clock of the one who watches.
+The record of a job says up to which due time all is done, and who is running one now: a payload of one heartbeat.
 """
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
-import anyio
-
-from orchestrator.errors import OrchestratorError, StartError
+from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, Timings, Watch
+from orchestrator.coordination.shared_record import Answer, Copy, Place, Shared, Step, Wait, Write, ask
+from orchestrator.errors import StartError
 from orchestrator.manifest.schedule import COUNTED_MAX, Due, Schedule, due, next_due
-from orchestrator.ports import Records
-from orchestrator.resilience.retry import retried
 
-BEAT_S = 10.0
-GIVE_UP_S = 40.0  # without a beat that was written: before anybody else may take over
-DEAD_AFTER_S = 60.0
-_LOOK_S = 2.0
+CLAIM_TIMINGS = Timings(beat_s=10.0, give_up_s=40.0, dead_after_s=60.0, look_s=2.0)
 _SCHEMA = 1
 
 
@@ -51,6 +42,9 @@ class Record:
         return json.dumps(asdict(self), sort_keys=True).encode()
 
 
+NO_RECORD = Record("")  # before the first call for a job
+
+
 @dataclass(frozen=True, slots=True)
 class NotDue:
     """Nothing is to be run now, and why, in one sentence."""
@@ -59,26 +53,70 @@ class NotDue:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing."""
+
+    due_at: datetime
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class DueJob:
-    """Whose due times are claimed, where, and by whom."""
+    """Whose due times are claimed, and by whom."""
 
     name: str
     schedule: Schedule
-    key: str
     run_id: str
     host: str
 
+    def running(self, record: Record) -> Running | None:
+        """Give what this run has claimed, None where it has nothing any more."""
+        return record.running if record.running is not None and record.running.run_id == self.run_id else None
+
+    def in_the_way(self, record: Record) -> dict[str, int]:
+        """Give the beat of another claimant by its run, if there is one."""
+        other = record.running if self.running(record) is None else None
+        return {} if other is None else {other.run_id: other.beat}
+
+    def decide(self, record: Record, lives: dict[str, Life], now: datetime) -> Step[Record, Claimed | NotDue]:
+        """Say what is to be done.
+
+        | record         | another claimant | due | step                                         |
+        | ---            | ---              | --- | ---                                          |
+        | not there yet  |                  |     | write it: due times count from now; `NotDue` |
+        | there          | UNKNOWN          |     | wait                                         |
+        | there          | ALIVE            |     | `NotDue`                                     |
+        | there          | DEAD, none       | no  | `NotDue`                                     |
+        | there          | DEAD, none       | yes | write that we run it; `Claimed`              |
+        """
+        if record == NO_RECORD:
+            why = f'first call for job "{self.name}": its due times count from now on; {self._next(now)}'
+            return Write(Record(_iso(now)), NotDue(why))
+        other = record.running
+        if other is not None and lives.get(other.run_id) is Life.UNKNOWN:
+            look = f"looking whether it lives, for at most {CLAIM_TIMINGS.dead_after_s:.0f} s"
+            return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
+        if other is not None and lives.get(other.run_id) is Life.ALIVE:
+            return Answer(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
+        came = due(self.schedule, datetime.fromisoformat(record.done_until), now)
+        if came is None:
+            return Answer(NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}'))
+        died = f"{other.run_id} on {other.host} has died: taken over" if other is not None and lives else ""
+        ours = replace(record, running=Running(_iso(came.at), self.run_id, self.host))
+        return Write(ours, Claimed(came.at, _said(came, died, now)))
+
+    def _next(self, now: datetime) -> str:
+        at = next_due(self.schedule, now)
+        return f"next: {_iso(at)}" if at is not None else "it is never due"
+
 
 class Claim:
-    """A due time that is ours to run. `said`: what there is to say of it (late, taken over), "" for nothing."""
+    """A due time that is ours to run."""
 
-    def __init__(
-        self, records: Records, job: DueJob, record: Record, etag: str, *, due: Due, said: str, rng: random.Random
-    ) -> None:
-        self._records, self._job, self._record, self._etag, self._rng = records, job, record, etag, rng
-        self._writing = anyio.Lock()
-        self.due_at = due.at
-        self.said = said
+    def __init__(self, shared: Shared[Record], job: DueJob, claimed: Claimed, copy: Copy[Record]) -> None:
+        self._job = job
+        self.due_at, self.said = claimed.due_at, claimed.said
+        self._heartbeat = Heartbeat(shared, self._payload(), copy)
 
     @property
     def key(self) -> str:
@@ -87,109 +125,56 @@ class Claim:
 
     async def keep(self, lost: Callable[[str], None]) -> None:
         """Write beats until cancelled. Calls `lost` with why, once, where the claim is not ours any more."""
-        written_at = anyio.current_time()
-        while True:
-            await anyio.sleep(BEAT_S)
-            running = self._record.running
-            if running is None:
-                return
-            try:
-                with anyio.fail_after(GIVE_UP_S):
-                    ours = await self._write(replace(self._record, running=replace(running, beat=running.beat + 1)))
-            except (OrchestratorError, TimeoutError):
-                if anyio.current_time() < written_at + GIVE_UP_S:
-                    continue
-                lost(f"the claim on {_iso(self.due_at)} could not be renewed for {GIVE_UP_S:.0f} s")
-                return
-            if not ours:
-                lost(f"another run has taken over {_iso(self.due_at)}")
-                return
-            written_at = anyio.current_time()
+        await self._heartbeat.keep(lost)
 
     async def end(self, *, done: bool) -> None:
-        """Give the claim up: the due time is done, or the next call takes it up. Raises `CloudError`."""
-        until = _iso(self.due_at) if done else self._record.done_until
-        await retried(partial(self._write, Record(until)), rng=self._rng)
+        """Give the claim up: the due time is done, or the next call takes it up.
 
-    async def _write(self, record: Record) -> bool:
-        """Write over what we wrote last; False where somebody else has written since."""
-        async with self._writing:
-            etag = await self._records.replace(self._job.key, record.encode(), self._etag)
-            if etag is None:  # or our own last write went through without an answer
-                found = await self._records.read(self._job.key)
-                held = _decode(found[0], self._job.key) if found is not None else None
-                if found is None or held is None or held.running is None or held.running.run_id != self._job.run_id:
-                    return held == record
-                etag = await self._records.replace(self._job.key, record.encode(), found[1])
-                if etag is None:
-                    return False
-            self._etag, self._record = etag, record
-            return True
+        Raises `CloudError`, `JournalError`, `StartError`.
+        """
+
+        def ended(record: Record) -> Record | None:
+            until = _iso(self.due_at) if done else record.done_until
+            return Record(until) if self._job.running(record) is not None else None
+
+        await self._heartbeat.end(ended)
+
+    def _payload(self) -> Payload[Record]:
+        due_at, give_up_s = _iso(self.due_at), CLAIM_TIMINGS.give_up_s
+
+        def beaten(record: Record) -> Record | None:
+            running = self._job.running(record)
+            return None if running is None else replace(record, running=replace(running, beat=running.beat + 1))
+
+        return Payload(
+            timings=CLAIM_TIMINGS,
+            beaten=beaten,
+            taken=lambda _: f"another run has taken over {due_at}",
+            unsure=f"the claim on {due_at} could not be renewed for {give_up_s:.0f} s",
+        )
 
 
-async def claim(
-    records: Records, job: DueJob, now: Callable[[], datetime], rng: random.Random, say: Callable[[str], None]
-) -> Claim | NotDue:
+async def claim(place: Place, job: DueJob, now: Callable[[], datetime], say: Callable[[str], None]) -> Claim | NotDue:
     """Claim what is due.
 
     The very first call for a job writes its record and runs nothing: what was due before nobody had asked for.
-    Where another claimant is at work, this waits until it has shown that it lives, at most `DEAD_AFTER_S`; one that
-    does not is taken over. Missed due times are run once, as the newest of them. Raises `CloudError`, and
-    `StartError` for a record that cannot be read.
+    Where another claimant is at work, this waits until it has shown that it lives, at most `dead_after_s`; one that
+    does not is taken over. Missed due times are run once, as the newest of them. Raises `CloudError`, `JournalError`,
+    and `StartError` for a record that cannot be read.
     """
-    said = ""
-    while True:
-        found = await retried(partial(records.read, job.key), rng=rng)
-        if found is None:
-            first = Record(_iso(now())).encode()
-            if await retried(partial(records.create, job.key, first), rng=rng) is None:
-                continue
-            return NotDue(f'first call for job "{job.name}": its due times count from now on; {_next(job, now())}')
-        record, etag = _decode(found[0], job.key), found[1]
-        if record.running is not None and record.running.run_id != job.run_id:
-            dead = await _watch(records, job, etag, record.running, rng, say)
-            if isinstance(dead, NotDue):
-                return dead
-            if dead is None:
-                continue
-            said = dead
-        came = due(job.schedule, datetime.fromisoformat(record.done_until), now())
-        if came is None:
-            return NotDue(f'nothing is due for job "{job.name}"; {_next(job, now())}')
-        ours = replace(record, running=Running(_iso(came.at), job.run_id, job.host))
-        written = await retried(partial(records.replace, job.key, ours.encode(), etag), rng=rng)
-        if written is None:  # somebody was quicker, or this very write went through without an answer
-            again = await retried(partial(records.read, job.key), rng=rng)
-            if again is None or again[0] != ours.encode():
-                continue
-            written = again[1]
-        return Claim(records, job, ours, written, due=came, said=_told(came, said, now()), rng=rng)
+    shared, watch = Shared(place, decode_claim), Watch(CLAIM_TIMINGS, place.boottime_s)
+
+    def decide(record: Record) -> Step[Record, Claimed | NotDue]:
+        return job.decide(record, watch.look(job.in_the_way(record)), now())
+
+    answer, copy = await ask(shared, decide, look_s=CLAIM_TIMINGS.look_s, say=say)
+    return answer if isinstance(answer, NotDue) else Claim(shared, job, answer, copy)
 
 
-async def _watch(
-    records: Records, job: DueJob, etag: str, running: Running, rng: random.Random, say: Callable[[str], None]
-) -> NotDue | str | None:
-    """See whether a claimant lives. `NotDue` where it does, why it is taken over where not, None: it has ended."""
-    who = f"{running.run_id} on {running.host}"
-    say(f"{running.due_at} is claimed by {who}: looking whether it lives, for at most {DEAD_AFTER_S:.0f} s")
-    watched_from = anyio.current_time()
-    while anyio.current_time() < watched_from + DEAD_AFTER_S:
-        await anyio.sleep(_LOOK_S)
-        found = await retried(partial(records.read, job.key), rng=rng)
-        if found is None:
-            return None
-        if found[1] == etag:
-            continue
-        now_running = _decode(found[0], job.key).running
-        if now_running is None:
-            return None
-        return NotDue(
-            f'job "{job.name}": {now_running.due_at} is being run by {now_running.run_id} on {now_running.host}'
-        )
-    return f"{who} has died: taken over"
-
-
-def _decode(body: bytes, key: str) -> Record:
+def decode_claim(body: bytes | None, key: str) -> Record:
+    """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
+    if body is None:
+        return NO_RECORD
     try:
         values = json.loads(body)
         if values["schema"] > _SCHEMA:
@@ -203,8 +188,8 @@ def _decode(body: bytes, key: str) -> Record:
         ) from error
 
 
-def _told(came: Due, said: str, now: datetime) -> str:
-    parts = [said] if said else []
+def _said(came: Due, died: str, now: datetime) -> str:
+    parts = [died] if died else []
     late_s = (now - came.at).total_seconds()
     if came.missed:
         count = f"more than {COUNTED_MAX - 1}" if came.missed == COUNTED_MAX else str(came.missed)
@@ -212,11 +197,6 @@ def _told(came: Due, said: str, now: datetime) -> str:
     if late_s >= 120:  # a crontab line that calls each minute, and a slow start
         parts.append(f"{late_s / 60:.0f} min late")
     return "; ".join(parts)
-
-
-def _next(job: DueJob, now: datetime) -> str:
-    at = next_due(job.schedule, now)
-    return f"next: {_iso(at)}" if at is not None else "it is never due"
 
 
 def _iso(at: datetime) -> str:

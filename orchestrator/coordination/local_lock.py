@@ -39,7 +39,7 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
         raise JournalError(f"the lock {path} cannot be made: {error.strerror}", advice=ADVICE) from error
     try:
         await _take(descriptor, path, timeout_s)
-        _write(descriptor, _holder(command))
+        _write(descriptor, _holder(command if command is not None else command_line()))
         try:
             yield
         finally:
@@ -54,6 +54,19 @@ def owner_of(state_dir: Path) -> str:
     return f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}"
 
 
+def command_line() -> str:
+    """Give this process's own command, for people who wait for it."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def lock_held(who: str, timeout_s: float) -> LockHeldError:
+    """Make the error of one who has waited for `timeout_s` in vain. `who` holds what is wanted."""
+    waited = f", after waiting for {timeout_s:g} s" if timeout_s else ""
+    return LockHeldError(
+        f"another run holds the lock{waited}: {who}", advice="wait for it (--lock-timeout 10m, say), or end it"
+    )
+
+
 async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
     deadline_at = anyio.current_time() + timeout_s
     while True:
@@ -62,7 +75,7 @@ async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
         except BlockingIOError:
             left_s = deadline_at - anyio.current_time()
             if left_s <= 0:
-                raise _held(descriptor, timeout_s) from None
+                raise lock_held(_who(descriptor), timeout_s) from None
             await anyio.sleep(min(_RETRY_S, left_s))
         except OSError as error:
             raise JournalError(
@@ -73,9 +86,7 @@ async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
             return
 
 
-def _holder(command: str | None) -> bytes:
-    if command is None:
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+def _holder(command: str) -> bytes:
     return orjson.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": command})
 
 
@@ -88,14 +99,12 @@ def _write(descriptor: int, content: bytes) -> None:
         return
 
 
-def _held(descriptor: int, timeout_s: float) -> LockHeldError:
+def _who(descriptor: int) -> str:
     try:
         holder: dict[str, Any] = orjson.loads(os.pread(descriptor, 65536, 0))
         since = datetime.fromtimestamp(holder["since"], UTC)
-        who = f"`{holder['command']}`, process {holder['pid']} on {holder['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+        return (
+            f"`{holder['command']}`, process {holder['pid']} on {holder['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+        )
     except (ValueError, KeyError, TypeError, OSError):
-        who = "it has not said yet which"  # between taking the lock and writing its name, or on a full disk
-    waited = f", after waiting for {timeout_s:g} s" if timeout_s else ""
-    return LockHeldError(
-        f"another run holds the lock{waited}: {who}", advice="wait for it (--lock-timeout 10m, say), or end it"
-    )
+        return "it has not said yet which"  # between taking the lock and writing its name, or on a full disk

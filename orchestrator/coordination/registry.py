@@ -89,8 +89,10 @@ class Registry:
 NOT_LOOKED = Registry(fencing=-1)  # no lease is fresh after it
 
 
-def decode(body: bytes, key: str) -> Registry:
+def decode(body: bytes | None, key: str) -> Registry:
     """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
+    if body is None:
+        return Registry()
     try:
         values: dict[str, Any] = json.loads(body)
         if values["schema"] > _SCHEMA:

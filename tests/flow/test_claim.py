@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from orchestrator.coordination.claim import BEAT_S, DEAD_AFTER_S, Claim, DueJob, NotDue, claim
+from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim
+from orchestrator.coordination.shared_record import Place
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
 from tests.memory_records import MemoryRecords
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
+KEY = "claims/folder/nightly.json"
 HOURLY = Schedule("0 * * * *")
 
 
@@ -25,11 +27,15 @@ def now() -> datetime:
 
 
 def job(run_id: str, schedule: Schedule = HOURLY) -> DueJob:
-    return DueJob("nightly", schedule, "claims/folder/nightly.json", run_id, f"host of {run_id}")
+    return DueJob("nightly", schedule, run_id, f"host of {run_id}")
+
+
+def place(records: MemoryRecords, rng: random.Random) -> Place:
+    return Place(records, KEY, anyio.current_time, rng)
 
 
 async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:
-    return await claim(records, job(run_id), now, random.Random(1), (said if said is not None else []).append)
+    return await claim(place(records, random.Random(1)), job(run_id), now, (said if said is not None else []).append)
 
 
 async def first(records: MemoryRecords) -> None:
@@ -110,7 +116,7 @@ def test_a_claimant_that_lives_is_left_alone() -> None:
             await anyio.sleep(1000)
             began_at = anyio.current_time()
             told = reason(await ask(records, "b", said))
-            assert anyio.current_time() - began_at <= BEAT_S + 2
+            assert anyio.current_time() - began_at <= CLAIM_TIMINGS.beat_s + 2
             group.cancel_scope.cancel()
         assert told == 'job "nightly": 2027-01-01T13:00:00Z is being run by a on host of a'
         assert len(said) == 1  # that it looks; nothing was lost
@@ -126,7 +132,7 @@ def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told
         ghost = await held(records, "a")
         began_at = anyio.current_time()
         after = await held(records, "b")
-        assert DEAD_AFTER_S <= anyio.current_time() - began_at <= DEAD_AFTER_S + 5
+        assert CLAIM_TIMINGS.dead_after_s <= anyio.current_time() - began_at <= CLAIM_TIMINGS.dead_after_s + 5
         assert after.key == ghost.key
         assert after.said == "a on host of a has died: taken over"
         await ghost.keep(lost.append)  # a machine that slept, say
@@ -152,7 +158,7 @@ def test_a_claim_that_cannot_be_renewed_is_lost_before_anybody_may_take_it_over(
         found = await held(records, "a")
         broken, began_at = True, anyio.current_time()
         await found.keep(lost.append)
-        assert anyio.current_time() - began_at < DEAD_AFTER_S
+        assert anyio.current_time() - began_at < CLAIM_TIMINGS.dead_after_s
         assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40 s"]
 
     run(main)
@@ -175,7 +181,7 @@ def test_a_lost_answer_loses_no_claim(when: str) -> None:
         found = await held(records, "b")
         for _ in range(3):
             troubles[when] = 1
-            with anyio.move_on_after(BEAT_S * 2.5):
+            with anyio.move_on_after(CLAIM_TIMINGS.beat_s * 2.5):
                 await found.keep(lost.append)
         troubles[when] = 1
         await found.end(done=True)
@@ -189,8 +195,8 @@ def test_a_lost_answer_loses_no_claim(when: str) -> None:
 def test_a_record_that_cannot_be_read_is_said_with_its_place(body: bytes) -> None:
     async def main() -> None:
         records = MemoryRecords()
-        records.objects[job("a").key] = (body, "1")
-        with pytest.raises(StartError, match=job("a").key):
+        records.objects[KEY] = (body, "1")
+        with pytest.raises(StartError, match=KEY):
             await ask(records, "a")
 
     run(main)
@@ -213,7 +219,7 @@ class Machines:
         await anyio.sleep(self.rng.uniform(0, 60))
         for call in range(hours * 60):
             with suppress(CloudError):  # this call could not start; cron calls again
-                found = await claim(self.records, job(f"{name}-{call}"), now, self.rng, lambda _: None)
+                found = await claim(place(self.records, self.rng), job(f"{name}-{call}"), now, lambda _: None)
                 if isinstance(found, Claim):
                     await self.work(found)
             await anyio.sleep(60)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.coordination.lease import BEAT_S, DEAD_AFTER_S, GIVE_UP_S, Lease, Leases
+from orchestrator.coordination.lease import LEASE_TIMINGS, Lease, Leases
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
+from orchestrator.coordination.shared_record import Place
 from orchestrator.errors import CloudError, LockHeldError, StartError
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage
@@ -36,10 +37,10 @@ class Machine:
 
     @property
     def leases(self) -> Leases:
+        boottime_s = lambda: anyio.current_time() + self.slept_s  # noqa: E731
         return Leases(
-            self.records, KEY, self.run_id, self.owner or f"folder of {self.run_id}", f"process of {self.run_id}",
-            lambda: anyio.current_time() + self.slept_s, anyio.current_time, random.Random(self.run_id), Outage(),
-            self.said.append,
+            Place(self.records, KEY, boottime_s, random.Random(self.run_id), Outage()), self.run_id,
+            self.owner or f"folder of {self.run_id}", f"process of {self.run_id}", anyio.current_time, self.said.append,
         )  # fmt: skip
 
     async def take(self, *functions: str, timeout_s: float = 0.0, looked: Registry | None = None) -> Lease:
@@ -77,7 +78,7 @@ def test_a_living_holder_is_named_as_soon_as_it_has_shown_that_it_lives() -> Non
             two = Machine(records, "two")
             with pytest.raises(LockHeldError) as refused:
                 await two.take("e", "g", "f")
-            assert anyio.current_time() <= BEAT_S + 2
+            assert anyio.current_time() <= LEASE_TIMINGS.beat_s + 2
             assert (
                 "another run holds the lock: f, g: held by run one (process of one) since 1970-01-01 00:00:00 UTC"
                 in str(refused.value)
@@ -128,7 +129,7 @@ def test_a_dead_holder_is_taken_over_and_wakes_to_find_it() -> None:
         one = await dead.take("f")
         two = Machine(records, "two")
         lease = await two.take("f")
-        assert DEAD_AFTER_S <= anyio.current_time() <= DEAD_AFTER_S + 3
+        assert LEASE_TIMINGS.dead_after_s <= anyio.current_time() <= LEASE_TIMINGS.dead_after_s + 3
         assert two.said[-1] == "run dead has died (process of dead): its lease is taken over"
         with pytest.raises(StoppedError, match=r"was taken over by run two \(process of two\)"):
             await one.check()
@@ -143,13 +144,13 @@ def test_a_holder_that_slept_asks_for_nothing_before_it_has_seen_that_the_lease_
     async def main(records: MemoryRecords) -> None:
         machine = Machine(records, "one")
         one = await machine.take("f")
-        machine.slept_s = GIVE_UP_S
+        machine.slept_s = LEASE_TIMINGS.give_up_s
         before = records.objects[KEY][1]
         await one.check()
         assert records.objects[KEY][1] != before  # a beat
         await one.check()
 
-        machine.slept_s = 2 * GIVE_UP_S  # and while it slept, somebody waited for it
+        machine.slept_s = 2 * LEASE_TIMINGS.give_up_s  # and while it slept, somebody waited for it
         records.objects[KEY] = (Registry(fencing=9).encode(), "new")
         with pytest.raises(StoppedError, match="was taken over, since this run showed no life"):
             await one.check()
@@ -171,7 +172,7 @@ def test_a_registry_that_cannot_be_reached_stops_the_holder_once_its_beat_is_old
         async with anyio.create_task_group() as group:
             group.start_soon(one.keep)
             gone = True
-            await anyio.sleep(GIVE_UP_S - 1)
+            await anyio.sleep(LEASE_TIMINGS.give_up_s - 1)
             await one.check()
             await anyio.sleep(2)
             with pytest.raises(StoppedError, match="the lease could not be renewed: forbidden"):
@@ -186,7 +187,7 @@ def test_a_run_of_the_same_state_folder_takes_its_own_lease_back_at_once() -> No
         killed = await Machine(records, "killed", owner="host:1:2").take("f")
         await Machine(records, "next", owner="host:1:2").take("f", "g")
         assert anyio.current_time() < 1
-        await anyio.sleep(GIVE_UP_S)
+        await anyio.sleep(LEASE_TIMINGS.give_up_s)
         with pytest.raises(StoppedError):
             await killed.check()
 
@@ -240,7 +241,7 @@ class World:
                         await lease.check()
                         self.calls.append((self.rng.choice(functions), lease.fencing))
                     group.cancel_scope.cancel()
-                await anyio.sleep(self.rng.uniform(0, 1.5 * DEAD_AFTER_S))  # suspended: no beat
+                await anyio.sleep(self.rng.uniform(0, 1.5 * LEASE_TIMINGS.dead_after_s))  # suspended: no beat
                 await lease.check()
                 self.calls.append((functions[0], lease.fencing))
             if self.rng.random() < 0.7:  # else it dies

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import anyio
 
 from orchestrator.app.session.session import Session
 from orchestrator.cloud.storage import S3ObjectStore, S3Records
+from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
-from orchestrator.coordination.local_lock import owner_of
+from orchestrator.coordination.local_lock import command_line, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
+from orchestrator.coordination.shared_record import Place
 from orchestrator.errors import CloudError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
@@ -41,24 +40,14 @@ def leases_of(session: Session) -> Leases | None:
     records, world = bucket_records(session), session.world
     if records is None:
         return None
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     return Leases(
-        records=records,
-        key=f"{world.storage.prefix}leases.json",
+        place=Place(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage),
         run_id=session.run_id,
         owner=owner_of(session.request.state_dir),
-        who=f"`{command}`, process {os.getpid()} on {socket.gethostname()}",
-        boottime=_boottime,
+        who=f"`{command_line()}`, process {os.getpid()} on {socket.gethostname()}",
         clock=world.clock,
-        rng=world.rng,
-        outage=world.outage,
         say=session.messages.say,
     )
-
-
-def _boottime() -> float:
-    # macOS has no CLOCK_BOOTTIME, but its CLOCK_MONOTONIC goes on while the machine sleeps.
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 async def look(leases: Leases | None) -> Registry:
@@ -95,7 +84,7 @@ async def leased(
             lease = await leases.acquire(functions, looked=looked, timeout_s=timeout_s)
     except CloudError as error:
         raise StartError(
-            f"the leases in {leases.key} cannot be used: {with_facts(error)}",
+            f"the leases in {leases.place.key} cannot be used: {with_facts(error)}",
             advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
         ) from error
     lease.lost = session.stop.request

@@ -1,0 +1,175 @@
+"""One heartbeat: a part of a shared record is a run's own for as long as its beats in that record go on.
+
+The record changes by compare-and-set alone. Clocks of two machines are never compared: a holder counts as dead once its
+beat has not changed for `dead_after_s` on the clock of the one who watches, and it is sure of what it holds for
+`give_up_s` from when it began to write its last beat, on its own clock. Both clocks go on while the machine sleeps.
+Between a holder's look at its clock and the arrival of a call lies a gap that no client can close: a request that is on
+its way for longer than the difference of the two.
+
+What is in the record is the payload's own: leases (`lease`, `registry`), claims on due times (`claim`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic
+
+import anyio
+
+from orchestrator.coordination.shared_record import Copy, R, Shared
+from orchestrator.errors import OrchestratorError
+
+
+class TakenOverError(OrchestratorError):
+    """Nothing in the record is ours any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """The waits of one kind of heartbeat. `give_up_s` + `beat_s` stay below `dead_after_s`."""
+
+    beat_s: float  # between two beats
+    give_up_s: float  # without a beat that was written: the holder is not sure any more
+    dead_after_s: float  # without a beat that was seen: others may take over
+    look_s: float  # between two looks at another's beat
+
+
+def boottime_s() -> float:
+    """Read the clock that counts on while the machine sleeps."""
+    # macOS has no CLOCK_BOOTTIME, but its CLOCK_MONOTONIC goes on while the machine sleeps.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Life(Enum):
+    """What one who watches a holder can say of it."""
+
+    UNKNOWN = "unknown"
+    ALIVE = "alive"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A holder as its watcher has seen it: the beat, since when it is the same, whether it was seen to write."""
+
+    beat: int
+    since_s: float  # on the watcher's clock
+    wrote: bool = False
+
+    def then(self, beat: int, now_s: float) -> Seen:
+        """Add another look."""
+        return self if beat == self.beat else Seen(beat, now_s, wrote=True)
+
+    def life(self, now_s: float, dead_after_s: float) -> Life:
+        """Judge it.
+
+        | the same beat for | seen to write | life    |
+        | ---               | ---           | ---     |
+        | ≥ `dead_after_s`  |               | DEAD    |
+        | less              | yes           | ALIVE   |
+        | less              | no            | UNKNOWN |
+        """
+        if now_s >= self.since_s + dead_after_s:
+            return Life.DEAD
+        return Life.ALIVE if self.wrote else Life.UNKNOWN
+
+
+class Watch:
+    """What one who waits has seen of others' beats. `boottime_s`: its own clock."""
+
+    def __init__(self, timings: Timings, boottime_s: Callable[[], float]) -> None:
+        self._dead_after_s, self._boottime_s = timings.dead_after_s, boottime_s
+        self._seen: dict[str, Seen] = {}
+
+    @property
+    def waited(self) -> bool:
+        """Whether there was ever anybody to be waited for."""
+        return bool(self._seen)
+
+    def look(self, beats: Mapping[str, int]) -> dict[str, Life]:
+        """Judge the runs that are in the way, given their beats now. Who comes while we watch has just written."""
+        now_s, watching = self._boottime_s(), self.waited
+        for run_id, beat in beats.items():
+            before = self._seen.get(run_id, Seen(beat, now_s, wrote=watching))
+            self._seen[run_id] = before.then(beat, now_s)
+        return {run_id: self._seen[run_id].life(now_s, self._dead_after_s) for run_id in beats}
+
+
+@dataclass(frozen=True, slots=True)
+class Payload(Generic[R]):
+    """What is ours in a record.
+
+    `beaten` counts our beat up and gives None where nothing is ours any more; `taken` then says why. `unsure`: what to
+    say where the holder stops as soon as it is not sure; "" where it asks `check` before each call, and may wait.
+    """
+
+    timings: Timings
+    beaten: Callable[[R], R | None]
+    taken: Callable[[R], str]
+    unsure: str = ""
+
+
+class Heartbeat(Generic[R]):
+    """Keeps what is ours in a record. `copy`: the record with it."""
+
+    def __init__(self, shared: Shared[R], payload: Payload[R], copy: Copy[R]) -> None:
+        self._shared, self._payload, self._copy = shared, payload, copy
+        self._written_at_s = copy.written_at_s
+        self._writing = anyio.Lock()
+        self._ended = False
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody else can hold it, by the clock alone."""
+        return not self._ended and self._age_s() < self._payload.timings.give_up_s
+
+    async def keep(self, lost: Callable[[str], None]) -> None:
+        """Write beats until cancelled. Calls `lost` with why, once, where what we hold is not ours any more."""
+        timings, unsure = self._payload.timings, self._payload.unsure
+        while not self._ended:
+            await anyio.sleep(timings.beat_s)
+            # Who must stop in time does not wait for one slow write until others may take over.
+            left_s = max(timings.give_up_s - self._age_s(), timings.beat_s) if unsure else timings.give_up_s
+            try:
+                with anyio.fail_after(left_s):
+                    await self._renew()
+            except TakenOverError as error:
+                lost(error.message)
+                return
+            except (OrchestratorError, TimeoutError):
+                if unsure and self._age_s() >= timings.give_up_s:
+                    lost(unsure)
+                    return
+
+    async def check(self) -> None:
+        """See that it is still ours, by a beat where the last one is too old.
+
+        Raises `TakenOverError` where it is not, another `OrchestratorError` where that cannot be found out.
+        """
+        if not self.sure:
+            await self._renew(only_if_unsure=True)
+
+    async def end(self, without: Callable[[R], R | None]) -> None:
+        """Write the record `without` what is ours (None: nothing is). May be repeated. Raises as `Shared.read` does."""
+        async with self._writing:
+            self._ended = True
+            while (left := without(self._copy.record)) is not None:
+                self._copy = await self._shared.write(left, self._copy)
+
+    def _age_s(self) -> float:
+        return self._shared.place.boottime_s() - self._written_at_s
+
+    async def _renew(self, *, only_if_unsure: bool = False) -> None:
+        async with self._writing:
+            while not (self._ended or (only_if_unsure and self.sure)):
+                beaten = self._payload.beaten(self._copy.record)
+                if beaten is None:
+                    raise TakenOverError(self._payload.taken(self._copy.record))
+                self._copy = await self._shared.write(beaten, self._copy)
+                # Found without an answer, the same beat may be of an earlier try: others have seen it for longer.
+                if self._copy.answered:
+                    self._written_at_s = self._copy.written_at_s
+                    return
