@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -36,6 +37,19 @@ RINGS = [
     {"cli"},
     {"__main__"},
 ]
+LOOSE_MAX = 6
+SMALL_LINES = 40
+# Modules that nobody imports, and why they are there.
+UNIMPORTED = {"planning/reversal.py": "what rollback will be; tested end to end"}
+# Small modules with one importer, and why they are modules.
+SMALL = {
+    "app/commands/": "one file for each command, however small",
+    "function/": "a room of its own, with a table that grows",
+}
+# Public names in two rooms, and why.
+SAME_NAMES = {
+    "copy_of": "jobs know it for a function of theirs; the body that copies a Version is beside the other bodies",
+}
 LATER = {"prediction", "report", "app"}
 # Third-party libraries, and the rooms that may know them.
 LIBRARIES = {
@@ -204,6 +218,76 @@ def test_jobs_import_the_public_face_alone() -> None:
     assert wrong == []
 
 
+def test_every_module_is_imported() -> None:
+    used = {name for path in SOURCES + JOBS for name in imported(path)}
+    used |= {name.rpartition(".")[0] for name in used}
+    unused = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in SOURCES
+        if path.name not in ("__init__.py", "__main__.py") and module(path) not in used
+    }
+    assert unused == set(UNIMPORTED), "modules that nobody imports: delete them, or say why in UNIMPORTED"
+
+
+def test_small_modules_have_more_than_one_importer() -> None:
+    importers = {module(path): set[str]() for path in SOURCES}
+    for path in SOURCES + JOBS:
+        for name in imported(path):
+            found = name if name in importers else name.rpartition(".")[0]
+            if found in importers:
+                importers[found].add(module(path))
+    small = [
+        f"{path.relative_to(ROOT)} has {count} lines and one importer; make them one module, or say why in SMALL"
+        for path in SOURCES
+        if path.name != "__init__.py"
+        and (count := len(text_of(path).splitlines())) < SMALL_LINES
+        and len(importers[module(path)] - {module(path)}) == 1
+        and not path.relative_to(PACKAGE).as_posix().startswith(tuple(SMALL))
+    ]
+    assert small == []
+
+
+def test_few_modules_are_outside_a_room() -> None:
+    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(loose) <= LOOSE_MAX, f"{len(loose)} modules at the root of orchestrator/; put one into a room: {loose}"
+
+
+def test_public_names_belong_to_one_room() -> None:
+    rooms = dict[str, set[str]]()
+    for path in SOURCES:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
+                rooms.setdefault(node.name, set()).add(room(path))
+    twice = {name: sorted(found) for name, found in rooms.items() if len(found) > 1}
+    unmeant = {name: found for name, found in twice.items() if name not in SAME_NAMES}
+    assert unmeant == {}, "public names in two rooms: rename one, or say why in SAME_NAMES"
+    assert set(SAME_NAMES) <= set(twice), "SAME_NAMES lists names that are no longer in two rooms"
+
+
+API_SPELLING = re.compile(r"[a-z]+[A-Z]\w*|\w+Metadata|type\.googleapis\.com/.*|.*\.v1\.\w+")
+
+
+def test_the_engine_spells_nothing_as_the_api_does() -> None:
+    found = []
+    for path in SOURCES:
+        if room(path) != "engine":
+            continue
+        docstrings = {
+            id(body[0].value)
+            for body in (getattr(node, "body", None) for node in [tree_of(path), *definitions_of(path)])
+            if body and isinstance(body[0], ast.Expr)
+        }
+        found += [
+            f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r} belongs to version/, function/ or cloud/"
+            for node in nodes_of(path)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+            if API_SPELLING.fullmatch(node.value)
+        ]
+    assert found == []
+
+
 def test_libraries_stay_in_their_rooms() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -255,6 +339,78 @@ def test_banned_calls(banned: str) -> None:
 
 def room_of(path: Path) -> str:
     return room(path) if path.is_relative_to(PACKAGE) else "jobs"
+
+
+@cache
+def in_git() -> dict[str, str]:
+    """The mode of every file that git has, by its path; skips where there is no git."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-s", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git here")
+    rows = (row.partition("\t") for row in listed.stdout.split("\0") if row)
+    return {path: mode.split()[0] for mode, _, path in rows}
+
+
+def test_no_link_is_in_the_tree() -> None:
+    links = [path for path, mode in in_git().items() if mode == "120000"]
+    assert links == [], "links in the tree break on other machines: git rm them, and ignore them"
+
+
+# A path in prose, a folder in backticks, a Markdown link.
+PROSE_PATH = re.compile(r"(?<![\w/.:{}~<*-])((?:[\w.-]+/)*[\w-]+\.(?:py|md))\b(?!\()")
+PROSE_FOLDER = re.compile(r"`([a-z]\w*(?:/\w+)*)/`")
+MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMENT = re.compile(r"(?m)(?:^\s*|  )# .*$")
+# Paths in prose that are examples of a user's files, or of the API's own documents.
+EXAMPLES = {"jobs/NAME.py", "common/util.py", "createVersion.md", "packages", "other/b.py"}
+
+
+def prose_of(path: Path) -> str:
+    """The whole of a document; the docstrings and comments of a module."""
+    if path.suffix == ".md":
+        return text_of(path)
+    docs = [ast.get_docstring(node, clean=False) or "" for node in (tree_of(path), *definitions_of(path))]
+    return "\n".join([*docs, *COMMENT.findall(text_of(path))])
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_files_that_the_text_speaks_of_exist() -> None:
+    """Named by the whole path, or by its end, as in `version/fields.py`."""
+    others = [*documents(), *(ROOT / "examples").rglob("*.py"), *(ROOT / "tests").rglob("*.md")]
+    known = {f"/{path.relative_to(ROOT).as_posix()}" for path in SOURCES + JOBS + TESTS + others}
+    ends = {path[at:] for path in known for at in range(len(path)) if path[at] == "/"}
+    folders = {end[:at] for end in ends for at in range(1, len(end)) if end[at] == "/"}
+    lost = []
+    for path in [*documents(), *SOURCES, *JOBS, *TESTS]:
+        prose = prose_of(path)
+        files = set(PROSE_PATH.findall(prose)) - EXAMPLES
+        lost += [f"{path.relative_to(ROOT)} speaks of {name}" for name in sorted(files) if f"/{name}" not in ends]
+        rooms = set(PROSE_FOLDER.findall(prose)) - EXAMPLES
+        lost += [f"{path.relative_to(ROOT)} speaks of {name}/" for name in sorted(rooms) if f"/{name}" not in folders]
+    assert lost == [], "files that do not exist: change the text, or list an example in EXAMPLES"
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that a Markdown reader makes of a document's headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text_of(path))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    lost = []
+    for path in documents():
+        for link in MARKDOWN_LINK.findall(text_of(path)):
+            if "://" in link:
+                continue
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name) if name else path
+            if not target.exists() or (anchor and anchor not in anchors_of(target)):
+                lost.append(f"{path.relative_to(ROOT)} links to {link}")
+    assert lost == [], "links to files or sections that do not exist"
 
 
 def test_no_note_to_self_is_left() -> None:
