@@ -1,4 +1,4 @@
-"""The plan: its units, the changes that each is to make, and what becomes of it."""
+"""The plan: its units, the changes that each is to make, what becomes of it, and what a simulation says."""
 
 from __future__ import annotations
 
@@ -172,3 +172,29 @@ class Unknown:
 
 
 Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a run cannot be faster than. `what`: "folder ID", "cloud ID", "requests per second" or "the longest"."""
+
+    what: str
+    limit: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How long a plan takes, from its first call until its last Operation is seen done; packaging and uploads run
+    ahead of that and are not counted. `busy`: Operations that run at once, on average. `raised`: the same with a
+    higher limit, as (limit, seconds); None where no quota bounds it. `learned`: from lengths that were seen, else
+    guessed.
+    """
+
+    functions: int
+    seconds: float
+    p90_s: float
+    busy: float
+    bound: Bound | None
+    raised: tuple[int, float] | None
+    learned: bool
