@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.model import Failure, Json, Settings, Version
+from orchestrator.model import Failure, Settings, Version
 from orchestrator.version.body import settings_fields
 from orchestrator.version.copy import unknown_fields
-from orchestrator.version.fields import FIELDS, Shown
+from orchestrator.version.fields import BY_API, FIELDS, Shown
 from orchestrator.version.mounts import with_mounts_alone
 
 
@@ -22,7 +22,9 @@ def taken_away(settings: Settings, latest: Version) -> tuple[str, ...]:
         if not row.guarded or not before:
             continue
         if row.shown in (Shown.ENTRIES, Shown.ITEMS):
-            kept = row.codec.names(after) | _names(row.or_in, desired)
+            kept = row.codec.names(after)
+            if row.or_in:
+                kept |= BY_API[row.or_in].codec.names(desired.get(row.or_in))
             found += _listed(row.label, row.codec.names(before) - kept)
         elif not after:
             found.append(row.codec.told(row.label, before))
@@ -37,10 +39,6 @@ def refused(taken: Iterable[str], label: str) -> Failure:
         kind="adoption",
         advice="declare it in deploy.toml, or let it go with --adopt",
     )
-
-
-def _names(api: str, desired: Json) -> frozenset[str]:
-    return frozenset[str]().union(*(row.codec.names(desired.get(api)) for row in FIELDS if row.api == api))
 
 
 def _listed(what: str, names: Iterable[str]) -> list[str]:

@@ -43,7 +43,7 @@ class Shown(IntEnum):
     ENTRIES = 2  # of a map, by name: environment: +A ~B -C
     ITEMS = 3  # of a list, by key, in the same way
     NAME = 4  # that of the field: log changed
-    NOWHERE = 5  # no part of the Version itself
+    NOWHERE = 5  # not compared
 
 
 class FilledIn(Names):
@@ -59,21 +59,27 @@ class Field:
     """One setting of createVersion, which a Version gives back under the same name.
 
     `setting`: in `model.Settings`; `key`: in deploy.toml; `api`: in the API's JSON. `label`: what people know it by.
+    What is not given is spelled as what stands before it: `api` and `key` as `setting`, `label` as `key`.
     `echoed`: documented to be given back as it was sent (cloud-api §2), so what reads back otherwise is a mistake.
     `guarded`: what a live Version has of it and a new one would not, adoption does not let go in silence, unless the
     field `or_in` has it then (a variable becomes a secret).
     """
 
     setting: str
-    key: str
-    api: str
     codec: Codec
-    label: str
     shown: Shown
+    api: str = ""
+    key: str = ""
+    label: str = ""
     filled_in: FilledIn = FilledIn.NOTHING
     echoed: bool = False
     guarded: bool = False
     or_in: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api", self.api or self.setting)
+        object.__setattr__(self, "key", self.key or self.setting)
+        object.__setattr__(self, "label", self.label or self.key)
 
 
 _AS_IT_IS, _INT64, _TEXT, _REQUIRED = Codec(), Int64(), Text(), Text(unset="")
@@ -154,38 +160,29 @@ _ALL, _PARTS = FilledIn.ALL, FilledIn.PARTS
 
 # fmt: off
 FIELDS = (
-    # setting, key of deploy.toml, API, codec, label, how a change is shown
-    Field("runtime", "runtime", "runtime", _REQUIRED, "runtime", Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("entrypoint", "entrypoint", "entrypoint", _REQUIRED, "entrypoint", Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("execution_timeout_s", "timeout", "executionTimeout", Duration(), "timeout", Shown.VALUES,
-          filled_in=_ALL, echoed=True),
-    Field("environment", "environment", "environment", TextMap(), "environment", Shown.ENTRIES,
-          echoed=True, guarded=True, or_in="secrets"),
-    Field("secrets", "secrets", "secrets", ObjectList(_SECRET, "environmentVariable"), "secrets", Shown.ITEMS,
-          guarded=True, or_in="environment"),
-    Field("service_account_id", "service_account_id", "serviceAccountId", _TEXT, "service account", Shown.VALUES,
+    Field("runtime", _REQUIRED, Shown.VALUES, filled_in=_ALL, echoed=True),
+    Field("entrypoint", _REQUIRED, Shown.VALUES, filled_in=_ALL, echoed=True),
+    Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL, echoed=True),
+    Field("environment", TextMap(), Shown.ENTRIES, echoed=True, guarded=True, or_in="secrets"),
+    Field("secrets", ObjectList(_SECRET, "environmentVariable"), Shown.ITEMS, guarded=True, or_in="environment"),
+    Field("service_account_id", _TEXT, Shown.VALUES, "serviceAccountId", label="service account",
           echoed=True, guarded=True),
-    Field("memory_bytes", "memory", "resources", Memory(), "memory", Shown.VALUES, echoed=True),
-    Field("tmpfs_size_bytes", "tmpfs_size", "tmpfsSize", Size(), "tmpfs_size", Shown.VALUES,
-          filled_in=_ALL, echoed=True),
-    Field("concurrency", "concurrency", "concurrency", _INT64, "concurrency", Shown.VALUES,
-          filled_in=_ALL, echoed=True),
-    Field("named_service_accounts", "named_service_accounts", "namedServiceAccounts", TextMap(), "named accounts",
-          Shown.ENTRIES, echoed=True, guarded=True),
-    Field("mounts", "mounts", "mounts", MOUNTS, "mounts", Shown.ITEMS,
-          filled_in=_PARTS, guarded=True),
+    Field("memory_bytes", Memory(), Shown.VALUES, "resources", "memory", echoed=True),
+    Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL, echoed=True),
+    Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, echoed=True),
+    Field("named_service_accounts", TextMap(), Shown.ENTRIES, "namedServiceAccounts", label="named accounts",
+          echoed=True, guarded=True),
+    Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS, guarded=True),
     # Compared and kept as the mounts that they are: see `with_mounts_alone`.
-    Field("storage_mounts", "storage_mounts", "storageMounts", ObjectList(_STORAGE_MOUNT, "mountPointName"), "mounts",
-          Shown.NOWHERE),
-    Field("connectivity", "connectivity", "connectivity", _CONNECTIVITY, "connectivity", Shown.NAME,
-          filled_in=_PARTS, guarded=True),
-    Field("log", "log", "logOptions", _LOG, "log", Shown.NAME, filled_in=_ALL),
-    Field("async_invocation", "async_invocation", "asyncInvocationConfig", _ASYNC_INVOCATION, "async_invocation",
-          Shown.NAME, filled_in=_PARTS),
-    Field("metadata", "metadata", "metadataOptions", _METADATA, "metadata", Shown.NAME, filled_in=_ALL),
-    Field("description", "description", "description", _REQUIRED, "description", Shown.NAME),
+    Field("storage_mounts", ObjectList(_STORAGE_MOUNT, "mountPointName"), Shown.NOWHERE, "storageMounts"),
+    Field("connectivity", _CONNECTIVITY, Shown.NAME, filled_in=_PARTS, guarded=True),
+    Field("log", _LOG, Shown.NAME, "logOptions", filled_in=_ALL),
+    Field("async_invocation", _ASYNC_INVOCATION, Shown.NAME, "asyncInvocationConfig", filled_in=_PARTS),
+    Field("metadata", _METADATA, Shown.NAME, "metadataOptions", filled_in=_ALL),
+    Field("description", _REQUIRED, Shown.NAME),
 )
 # They move between versions, so they are asked for, but are no part of what a Version is.
-TAGS = Field("tags", "tags", "tag", TextList(), "tags", Shown.NOWHERE)
+TAGS = Field("tags", TextList(), Shown.NOWHERE, "tag")
 # fmt: on
+BY_API = {row.api: row for row in FIELDS}
 SHOWN = tuple(sorted((row for row in FIELDS if row.shown is not Shown.NOWHERE), key=lambda row: row.shown))
