@@ -164,6 +164,28 @@ def test_a_claim_that_cannot_be_renewed_is_lost_before_anybody_may_take_it_over(
     run(main)
 
 
+def test_a_claim_of_a_machine_that_slept_is_lost_with_the_first_beat_that_fails() -> None:
+    async def main() -> None:
+        broken, slept_s = False, 0.0
+
+        async def meet(_when: str) -> None:
+            if broken:
+                raise CloudError("Object Storage is unavailable", call="put object")
+
+        records, lost = MemoryRecords(meet), list[str]()
+        await first(records)
+        await anyio.sleep(3600)
+        awake = Place(records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1))
+        found = await claim(awake, job("a"), now, lost.append)
+        assert isinstance(found, Claim)
+        broken, slept_s, began_at = True, CLAIM_TIMINGS.dead_after_s, anyio.current_time()
+        await found.keep(lost.append)
+        assert anyio.current_time() - began_at <= 2 * CLAIM_TIMINGS.beat_s
+        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40 s"]
+
+    run(main)
+
+
 @pytest.mark.parametrize("when", ["after create", "after replace", "before replace", "after read"])
 def test_a_lost_answer_loses_no_claim(when: str) -> None:
     async def main() -> None:
