@@ -11,8 +11,11 @@ from orchestrator.engine.knowledge import Knowledge
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.model import (
+    LATEST,
     Action,
     BucketPackage,
+    Change,
+    ChangeKind,
     Fingerprint,
     FunctionSpec,
     Limits,
@@ -31,6 +34,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.speed.virtual import FAST, measure
 
 SETTINGS = Settings("python312", "index.handler", 128 << 20)
+NEW = Change(ChangeKind.VERSION, {LATEST: "v"}, {LATEST: None})
 LIMITS = Limits(requests_per_second=1000.0, polls_per_second=1000.0)
 
 
@@ -41,8 +45,9 @@ def units(count: int, folder: str = "folder", action: Action = Action.VERSION) -
     for number in range(count):
         key = f"{folder}-{number}"
         spec = FunctionSpec(key, f"f{number}", folder, SETTINGS, code, Place("", 0))
-        digest = Fingerprint("s" * 16, f"{number:016}")
-        found.append(Unit(key, spec, action, "", digest, function_id=f"d4e{number}", base_version_id="v"))
+        digest = Fingerprint("5" * 16, f"{number:016}")
+        unit = Unit(key, spec, action, "", digest, function_id=f"d4e{number}", base_version_id="v", changes=(NEW,))
+        found.append(unit)
     return found
 
 
@@ -129,7 +134,9 @@ def test_kinds_take_what_they_took() -> None:
 
 def test_new_functions_waves_and_pauses_count() -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([1.0] * 20)
-    new = [replace(unit, function_id=None, base_version_id=None) for unit in units(10, action=Action.CREATE)]
+    changes = (Change(ChangeKind.FUNCTION), NEW)
+    created = units(10, action=Action.CREATE)
+    new = [replace(unit, function_id=None, base_version_id=None, changes=changes) for unit in created]
     waves = Rollout(waves=(5, "100%"), pause_s=60.0)
     assert predict(Plan(tuple(new)), live, LIMITS, waves, knowledge, allowed(15, 20)).seconds > 62
 

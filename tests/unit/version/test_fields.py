@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from orchestrator.manifest.schema import FunctionTable
+from orchestrator.manifest.tables import FunctionTable
 from orchestrator.model import Settings
 from orchestrator.version.body import settings_fields
 from orchestrator.version.fields import FIELDS, SHOWN, TAGS, Field
