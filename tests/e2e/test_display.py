@@ -85,3 +85,23 @@ def test_output_json_is_one_document(cloud: Cloud, project: Project) -> None:
     for function in told["functions"] + shown["functions"]:
         del function["started_at"]  # the journal does not keep when a step starts, only how long it took
     assert told == shown
+
+
+def test_every_json_output_says_its_schema(cloud: Cloud, project: Project) -> None:
+    project.write(1, more='[jobs.all]\nrun = "mass_redeploy"\n')
+    for kind, *arguments in (
+        ("findings", "validate"),
+        ("jobs", "jobs"),
+        ("runs", "runs"),
+        ("plan", "plan"),
+        ("plan", "deploy", "--dry-run"),
+        ("plan", "run", "all", "--dry-run"),
+        ("result", "deploy", "--yes"),
+        ("result", "run", "all", "--yes"),
+        ("board", "run", "all", "--status"),
+        ("result", "show"),
+        ("runs", "runs"),
+    ):
+        end = run(project.root, *arguments, "-o", "json", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert json.loads(end.out)["schema"] == f"orchestrator/{kind}/1", arguments

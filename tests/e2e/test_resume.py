@@ -41,6 +41,7 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     cut_off(project, cloud, 20, number)
     end = resume(project, cloud)
     assert end.code == 0, end.err
+    assert json.loads(end.out)["schema"] == "orchestrator/result/1"
     assert set(outcomes(end)) == {"deployed"}
     versions = cloud.versions(project.folder_id)
     assert len(versions) == COUNT

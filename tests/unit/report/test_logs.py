@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -17,17 +16,6 @@ from orchestrator.report.patterns import MARK
 from orchestrator.report.redact import Redactor
 from tests.runs import RUN_ID, deployment, ended, failed, started
 from tests.unit.report.test_redact import BODY, IAM, JWT, LOCKBOX, OAUTH, PEM, STATIC
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def fail(error: Exception, cause: Exception | None = None) -> None:

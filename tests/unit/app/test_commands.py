@@ -1,0 +1,70 @@
+"""Verbs: one file each, which gives back a value and prints nothing."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.commands.jobs import jobs_command
+from orchestrator.app.commands.runs import runs_command
+from orchestrator.app.commands.schema import schema_command
+from orchestrator.app.commands.validate import validate_command
+from orchestrator.cli import cli
+from orchestrator.errors import Exit
+from orchestrator.report.views import CommandResult, DocumentView, FindingsView, JobsView, RunsView
+from tests.unit.manifest.test_tables import FUNCTION
+
+COMMANDS = Path(__file__).parents[3] / "orchestrator" / "app" / "commands"
+VERBS = sorted(path.stem for path in COMMANDS.glob("*.py") if path.stem != "__init__")
+
+
+def test_each_verb_has_its_file() -> None:
+    assert sorted(cli.commands) == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_writes_to_no_stream_and_knows_no_other_verb(verb: str) -> None:
+    tree = ast.parse((COMMANDS / f"{verb}.py").read_text("utf-8"))
+    imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not {name for name in imported if name.startswith("orchestrator.app.commands")}
+    assert not imported & {"sys", "click", "structlog", "orchestrator.report.streams"}
+    assert "print" not in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "deploy.toml"
+    path.write_text(FUNCTION)
+    return path
+
+
+def test_a_good_manifest_is_one_without_mistakes(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = validate_command(manifest)
+    assert isinstance(result.view, FindingsView)
+    assert (result.exit, result.view.mistakes, result.view.functions) == (Exit.DONE, (), ("fun",))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_mistakes_are_a_value_too(manifest: Path) -> None:
+    manifest.write_text(FUNCTION + 'memry = "1GB"\n')
+    result = validate_command(manifest)
+    assert isinstance(result.view, FindingsView)
+    assert (result.exit, [mistake.key for mistake in result.view.mistakes]) == (Exit.USAGE, ["functions.fun.memry"])
+
+
+def test_jobs_that_can_be_bound_are_given_with_their_parameters(manifest: Path) -> None:
+    view = jobs_command(manifest).view
+    assert isinstance(view, JobsView)
+    assert view.bound == ()
+    assert "force" in view.known["mass_redeploy"].parameters
+
+
+def test_without_a_journal_there_are_no_runs(manifest: Path) -> None:
+    assert runs_command(manifest, None) == CommandResult(Exit.DONE, RunsView(()))
+
+
+def test_the_schema_is_a_document() -> None:
+    assert isinstance(schema_command().view, DocumentView)

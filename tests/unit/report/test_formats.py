@@ -1,0 +1,166 @@
+"""Every kind of value in every format, and the way out of them: what is shown, said, and exited with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import orjson
+import pytest
+
+from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError, UsageError
+from orchestrator.job.contract import JobStatus, Parameter
+from orchestrator.journal.state import RunSummary, fold
+from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit
+from orchestrator.report.formats import FORMATS
+from orchestrator.report.messages import Messages
+from orchestrator.report.redact import Redactor
+from orchestrator.report.views import (
+    BoardView,
+    BoundJob,
+    CommandResult,
+    DocumentView,
+    FindingsView,
+    JobsView,
+    KnownJob,
+    PlanView,
+    ResultView,
+    RunsView,
+    View,
+)
+from tests.builders import spec
+from tests.runs import whole_run
+
+CONFIG = Path("deploy.toml")
+PLAN = Plan(
+    (
+        Unit("auth", spec("auth"), Action.VERSION, "the source changed"),
+        Unit("bill", spec("bill"), Action.BLOCKED, "edited by hand", failure=Failure("edited", advice="--adopt")),
+    )
+)
+PREDICTION = Prediction(2, 90.0, 100.0, 1.5, Bound("folder b1g", 80.0, 15.0), (30, 50.0), learned=False)
+RUN = RunSummary("R1", "deploy", "sandbox", 0.0, 9.0, 0, 1, "0.1", {})
+NIGHTLY = BoundJob("nightly", "mass_redeploy", "0 3 * * *", "UTC", "2026-11-28T03:00+00:00", "deploy.toml:9")
+MASS = KnownJob("redeploys all", {"force": Parameter("make new versions", default=False)})
+# What is rendered, the schema of its JSON, and what its text has to say.
+VIEWS: dict[str, tuple[View, str, str]] = {
+    "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
+    "a simulated plan": (PlanView(PLAN, PREDICTION), "orchestrator/plan/1", "simulated: 90 s"),
+    "no plan": (PlanView(Plan(())), "orchestrator/plan/1", "plan: nothing to do"),
+    "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
+    "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
+    "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),
+    "a board": (BoardView((JobStatus("auth", "b1g", "python37", "waiting"),)), "orchestrator/board/1", "1 waiting"),
+    "jobs": (JobsView(CONFIG, (NIGHTLY,), {"mass_redeploy": MASS}), "orchestrator/jobs/1", "0 3 * * *"),
+    "no jobs": (JobsView(CONFIG, (), {}), "orchestrator/jobs/1", "deploy.toml binds no job yet"),
+    "findings": (
+        FindingsView(CONFIG, ("auth", "bill"), 1, ("nightly",), ("no folder is known",)),
+        "orchestrator/findings/1",
+        "warning: no folder is known\ndeploy.toml is valid: 2 functions (1 disabled), 1 job",
+    ),
+}  # fmt: skip
+MISTAKES = FindingsView(CONFIG, mistakes=(Mistake("deploy.toml", 3, "functions.a.memry", "unknown key"),))
+
+
+def test_no_kind_of_value_is_left_out() -> None:
+    assert {type(view) for view, _, _ in VIEWS.values()} | {DocumentView} == set(get_args(View))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("width", [None, 40])
+def test_every_format_renders_every_kind(format: str, name: str, width: int | None) -> None:
+    text = FORMATS[format]()(VIEWS[name][0], width)
+    assert text.strip()
+    assert text == text.rstrip("\n")  # one line end is written after it
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_each_document_of_json_says_its_schema_first(name: str) -> None:
+    view, schema, _ = VIEWS[name]
+    found = orjson.loads(FORMATS["json"]()(view, None))
+    assert next(iter(found.items())) == ("schema", schema)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_each_text_says_what_it_is_about(name: str) -> None:
+    view, _, told = VIEWS[name]
+    assert told in FORMATS["text"]()(view, None)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_document_is_the_same_in_every_format(format: str) -> None:
+    assert FORMATS[format]()(DocumentView('{"type": "object"}'), None) == '{"type": "object"}'
+
+
+def test_mistakes_are_data_for_programs_and_an_error_for_people() -> None:
+    found = orjson.loads(FORMATS["json"]()(MISTAKES, None))
+    row = {"file": "deploy.toml", "line": 3, "key": "functions.a.memry", "rule": "unknown key"}
+    assert found == {"schema": "orchestrator/findings/1", "valid": False, "mistakes": [row]}
+    with pytest.raises(ManifestError) as error:
+        FORMATS["text"]()(MISTAKES, None)
+    assert error.value.mistakes == MISTAKES.mistakes
+
+
+def test_a_result_is_shown_then_the_next_step_said(capsys: pytest.CaptureFixture[str]) -> None:
+    result = CommandResult(Exit.INTERRUPTED, RunsView(()), next_step="`resume` goes on")
+    assert Messages().finish(result, "text") == 3
+    assert capsys.readouterr() == ("no runs yet\n", "`resume` goes on\n")
+
+
+def fail(_text: str) -> None:
+    raise OrchestratorError("standard output cannot be written", advice="`orchestrator show` tells it again")
+
+
+def test_the_exit_code_of_a_run_holds_where_its_table_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.report.messages.write_data", fail)
+    result = CommandResult(Exit.FAILED, RunsView(()), has_run=True)
+    assert Messages().finish(result, "text") == 1
+    said = "warning: standard output cannot be written; `orchestrator show` tells it again\n"
+    assert capsys.readouterr() == ("", said)
+    with pytest.raises(OrchestratorError):
+        Messages().finish(replace(result, has_run=False), "text")
+
+
+def test_an_error_is_said_with_its_mistakes_and_its_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    messages = Messages()
+    messages.fail(UsageError("no function is selected"))
+    messages.fail(ManifestError(MISTAKES.mistakes))
+    assert capsys.readouterr().err == (
+        "error: no function is selected\n"
+        "deploy.toml:3: functions.a.memry: unknown key\n"
+        "error: 1 mistake in the manifest\n"
+        "       nothing was sent; mend the lines named above\n"
+    )
+
+
+def test_as_json_every_line_of_stderr_is_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    messages = Messages()
+    messages.configure("auto", "json", Redactor())
+    messages.say("reading")
+    messages.warn("a runtime is old")
+    messages.plan(PLAN)
+    messages.fail(ManifestError(MISTAKES.mistakes))
+    out, err = capsys.readouterr()
+    lines = [orjson.loads(line) for line in err.splitlines()]
+    assert out == ""
+    assert [(line["level"], line["event"]) for line in lines] == [
+        ("info", "reading"), ("warning", "a runtime is old"), ("info", "plan"), ("error", "unknown key"),
+        ("error", "1 mistake in the manifest"),
+    ]  # fmt: skip
+    assert (lines[2]["new_version"], lines[2]["blocked"]) == (1, 1)
+    assert (lines[3]["line"], lines[4]["exit_code"]) == (3, 2)
+
+
+@pytest.mark.parametrize(("level", "said"), [("info", "reading\nworth a mail\n"), ("error", "worth a mail\n")])
+def test_what_cron_need_not_mail_is_said_from_info_on(
+    level: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = Messages()
+    messages.configure(level, "console", Redactor())
+    messages.mention("reading")
+    messages.say("worth a mail")
+    assert capsys.readouterr().err == said
