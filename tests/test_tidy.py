@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -36,6 +37,19 @@ RINGS = [
     {"cli"},
     {"__main__"},
 ]
+LOOSE_MAX = 6
+SMALL_LINES = 40
+# Modules that nobody imports, and why they are there.
+UNIMPORTED = {"planning/reversal.py": "what rollback will be; tested end to end"}
+# Small modules with one importer, and why they are modules.
+SMALL = {
+    "app/commands/": "one file for each command, however small",
+    "function/": "a room of its own, with a table that grows",
+}
+# Public names in two rooms, and why.
+SAME_NAMES = {
+    "copy_of": "jobs know it for a function of theirs; the body that copies a Version is beside the other bodies",
+}
 LATER = {"prediction", "report", "app"}
 # Third-party libraries, and the rooms that may know them.
 LIBRARIES = {
@@ -85,12 +99,52 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 @cache
+def text_of(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+@cache
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    return ast.parse(text_of(path))
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file, walked once for all checks."""
+    return tuple(ast.walk(tree_of(path)))
+
+
+@cache
+def calls_of(path: Path) -> tuple[tuple[int, str], ...]:
+    """The line and the callee, as in `time.sleep`, of every call of a plain or dotted name."""
+    calls = (node for node in nodes_of(path) if isinstance(node, ast.Call))
+    return tuple((node.lineno, name) for node in calls if (name := dotted(node.func)))
+
+
+def dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (owner := dotted(node.value)):
+        return f"{owner}.{node.attr}"
+    return ""
+
+
+@cache
+def definitions_of(path: Path) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
+    """Every function and class of a file, wherever it is; expressions, the most of a tree, are not entered."""
+    found, left = [], list[ast.AST](tree_of(path).body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.append(node)
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            if isinstance(inner := getattr(node, name, None), list):
+                left.extend(inner)
+    return tuple(found)
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -147,7 +201,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def imported(path: Path) -> Iterator[str]:
     """Give every name that a file imports, whole: the module, or the module and what is taken from it."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -164,6 +218,76 @@ def test_jobs_import_the_public_face_alone() -> None:
     assert wrong == []
 
 
+def test_every_module_is_imported() -> None:
+    used = {name for path in SOURCES + JOBS for name in imported(path)}
+    used |= {name.rpartition(".")[0] for name in used}
+    unused = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in SOURCES
+        if path.name not in ("__init__.py", "__main__.py") and module(path) not in used
+    }
+    assert unused == set(UNIMPORTED), "modules that nobody imports: delete them, or say why in UNIMPORTED"
+
+
+def test_small_modules_have_more_than_one_importer() -> None:
+    importers = {module(path): set[str]() for path in SOURCES}
+    for path in SOURCES + JOBS:
+        for name in imported(path):
+            found = name if name in importers else name.rpartition(".")[0]
+            if found in importers:
+                importers[found].add(module(path))
+    small = [
+        f"{path.relative_to(ROOT)} has {count} lines and one importer; make them one module, or say why in SMALL"
+        for path in SOURCES
+        if path.name != "__init__.py"
+        and (count := len(text_of(path).splitlines())) < SMALL_LINES
+        and len(importers[module(path)] - {module(path)}) == 1
+        and not path.relative_to(PACKAGE).as_posix().startswith(tuple(SMALL))
+    ]
+    assert small == []
+
+
+def test_few_modules_are_outside_a_room() -> None:
+    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(loose) <= LOOSE_MAX, f"{len(loose)} modules at the root of orchestrator/; put one into a room: {loose}"
+
+
+def test_public_names_belong_to_one_room() -> None:
+    rooms = dict[str, set[str]]()
+    for path in SOURCES:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
+                rooms.setdefault(node.name, set()).add(room(path))
+    twice = {name: sorted(found) for name, found in rooms.items() if len(found) > 1}
+    unmeant = {name: found for name, found in twice.items() if name not in SAME_NAMES}
+    assert unmeant == {}, "public names in two rooms: rename one, or say why in SAME_NAMES"
+    assert set(SAME_NAMES) <= set(twice), "SAME_NAMES lists names that are no longer in two rooms"
+
+
+API_SPELLING = re.compile(r"[a-z]+[A-Z]\w*|\w+Metadata|type\.googleapis\.com/.*|.*\.v1\.\w+")
+
+
+def test_the_engine_spells_nothing_as_the_api_does() -> None:
+    found = []
+    for path in SOURCES:
+        if room(path) != "engine":
+            continue
+        docstrings = {
+            id(body[0].value)
+            for body in (getattr(node, "body", None) for node in [tree_of(path), *definitions_of(path)])
+            if body and isinstance(body[0], ast.Expr)
+        }
+        found += [
+            f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r} belongs to version/, function/ or cloud/"
+            for node in nodes_of(path)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+            if API_SPELLING.fullmatch(node.value)
+        ]
+    assert found == []
+
+
 def test_libraries_stay_in_their_rooms() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -178,7 +302,7 @@ def test_modules_keep_to_their_ceiling() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {count} lines"
         for path in SOURCES + JOBS
-        if (count := len(path.read_text("utf-8").splitlines())) > MODULE_MAX_LINES
+        if (count := len(text_of(path).splitlines())) > MODULE_MAX_LINES
     ]
     assert long == []
 
@@ -187,8 +311,8 @@ def test_functions_keep_to_their_ceiling() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {length} lines"
         for path in SOURCES + JOBS + TESTS
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in definitions_of(path)
+        if not isinstance(node, ast.ClassDef)
         and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_MAX_LINES
     ]
     assert long == []
@@ -204,11 +328,11 @@ def test_no_folder_grows_past_its_siblings() -> None:
 def test_banned_calls(banned: str) -> None:
     rooms, instead = BANNED[banned]
     found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {banned}; instead: {instead}"
+        f"{path.relative_to(ROOT)}:{line}: {banned}; instead: {instead}"
         for path in SOURCES + JOBS
         if room_of(path) not in rooms
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == banned
+        for line, called in calls_of(path)
+        if called == banned
     ]
     assert found == []
 
@@ -217,9 +341,81 @@ def room_of(path: Path) -> str:
     return room(path) if path.is_relative_to(PACKAGE) else "jobs"
 
 
+@cache
+def in_git() -> dict[str, str]:
+    """The mode of every file that git has, by its path; skips where there is no git."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-s", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git here")
+    rows = (row.partition("\t") for row in listed.stdout.split("\0") if row)
+    return {path: mode.split()[0] for mode, _, path in rows}
+
+
+def test_no_link_is_in_the_tree() -> None:
+    links = [path for path, mode in in_git().items() if mode == "120000"]
+    assert links == [], "links in the tree break on other machines: git rm them, and ignore them"
+
+
+# A path in prose, a folder in backticks, a Markdown link.
+PROSE_PATH = re.compile(r"(?<![\w/.:{}~<*-])((?:[\w.-]+/)*[\w-]+\.(?:py|md))\b(?!\()")
+PROSE_FOLDER = re.compile(r"`([a-z]\w*(?:/\w+)*)/`")
+MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMENT = re.compile(r"(?m)(?:^\s*|  )# .*$")
+# Paths in prose that are examples of a user's files, or of the API's own documents.
+EXAMPLES = {"jobs/NAME.py", "common/util.py", "createVersion.md", "packages", "other/b.py"}
+
+
+def prose_of(path: Path) -> str:
+    """The whole of a document; the docstrings and comments of a module."""
+    if path.suffix == ".md":
+        return text_of(path)
+    docs = [ast.get_docstring(node, clean=False) or "" for node in (tree_of(path), *definitions_of(path))]
+    return "\n".join([*docs, *COMMENT.findall(text_of(path))])
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_files_that_the_text_speaks_of_exist() -> None:
+    """Named by the whole path, or by its end, as in `version/fields.py`."""
+    others = [*documents(), *(ROOT / "examples").rglob("*.py"), *(ROOT / "tests").rglob("*.md")]
+    known = {f"/{path.relative_to(ROOT).as_posix()}" for path in SOURCES + JOBS + TESTS + others}
+    ends = {path[at:] for path in known for at in range(len(path)) if path[at] == "/"}
+    folders = {end[:at] for end in ends for at in range(1, len(end)) if end[at] == "/"}
+    lost = []
+    for path in [*documents(), *SOURCES, *JOBS, *TESTS]:
+        prose = prose_of(path)
+        files = set(PROSE_PATH.findall(prose)) - EXAMPLES
+        lost += [f"{path.relative_to(ROOT)} speaks of {name}" for name in sorted(files) if f"/{name}" not in ends]
+        rooms = set(PROSE_FOLDER.findall(prose)) - EXAMPLES
+        lost += [f"{path.relative_to(ROOT)} speaks of {name}/" for name in sorted(rooms) if f"/{name}" not in folders]
+    assert lost == [], "files that do not exist: change the text, or list an example in EXAMPLES"
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that a Markdown reader makes of a document's headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text_of(path))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    lost = []
+    for path in documents():
+        for link in MARKDOWN_LINK.findall(text_of(path)):
+            if "://" in link:
+                continue
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name) if name else path
+            if not target.exists() or (anchor and anchor not in anchors_of(target)):
+                lost.append(f"{path.relative_to(ROOT)} links to {link}")
+    assert lost == [], "links to files or sections that do not exist"
+
+
 def test_no_note_to_self_is_left() -> None:
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-    found = [str(path) for path in SOURCES + JOBS if marks.search(path.read_text("utf-8"))]
+    found = [str(path) for path in SOURCES + JOBS if marks.search(text_of(path))]
     assert found == []
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, Timings, Watch
-from orchestrator.coordination.shared_record import Answer, Copy, Place, Shared, Step, Wait, Write, ask
+from orchestrator.coordination.shared_record import Copy, Final, RecordPlace, Shared, Step, Wait, Write, ask
 from orchestrator.errors import StartError
 from orchestrator.manifest.schedule import COUNTED_MAX, Due, Schedule, due, next_due
 
@@ -97,10 +97,10 @@ class DueJob:
             look = f"looking whether it lives, for at most {CLAIM_TIMINGS.dead_after_s:.0f} s"
             return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
         if other is not None and lives.get(other.run_id) is Life.ALIVE:
-            return Answer(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
+            return Final(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
         came = due(self.schedule, datetime.fromisoformat(record.done_until), now)
         if came is None:
-            return Answer(NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}'))
+            return Final(NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}'))
         died = f"{other.run_id} on {other.host} has died: taken over" if other is not None and lives else ""
         ours = replace(record, running=Running(_iso(came.at), self.run_id, self.host))
         return Write(ours, Claimed(came.at, _said(came, died, now)))
@@ -154,7 +154,9 @@ class Claim:
         )
 
 
-async def claim(place: Place, job: DueJob, now: Callable[[], datetime], say: Callable[[str], None]) -> Claim | NotDue:
+async def claim(
+    place: RecordPlace, job: DueJob, now: Callable[[], datetime], say: Callable[[str], None]
+) -> Claim | NotDue:
     """Claim what is due.
 
     The very first call for a job writes its record and runs nothing: what was due before nobody had asked for.

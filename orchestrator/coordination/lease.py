@@ -15,7 +15,7 @@ import anyio
 from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, TakenOverError, Timings, Watch
 from orchestrator.coordination.local_lock import lock_held
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
-from orchestrator.coordination.shared_record import Answer, Copy, Place, Shared, Step, Wait, Write, ask
+from orchestrator.coordination.shared_record import Copy, Final, RecordPlace, Shared, Step, Wait, Write, ask
 from orchestrator.errors import OrchestratorError
 from orchestrator.ports import Clock
 from orchestrator.resilience.stop import StoppedError
@@ -56,7 +56,7 @@ class Wanted:
         """
         held, others = registry.of(self.mine.run_id), registry.others(self.mine)
         if held is not None:
-            return Answer(self._granted(held.fencing, waited=waited))
+            return Final(self._granted(held.fencing, waited=waited))
         living = [one for one in others if lives[one.run_id] is not Life.DEAD]
         if not living:
             granted = self._granted(registry.fencing + 1, waited=waited, dead=others)
@@ -80,7 +80,7 @@ class Wanted:
 class Leases:
     """The registry as one run uses it."""
 
-    place: Place
+    place: RecordPlace
     run_id: str
     owner: str
     who: str

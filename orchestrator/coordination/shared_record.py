@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordPlace:
     """Where a record is, and how one run reaches it. Without `outage`, an outage counts as failed calls."""
 
     records: Records
@@ -61,7 +61,7 @@ class Copy(Generic[R]):
 class Shared(Generic[R]):
     """A record that several machines change. `decode`: what the stored bytes mean; None: there is no record yet."""
 
-    place: Place
+    place: RecordPlace
     decode: Callable[[bytes | None, str], R]
 
     async def read(self) -> Copy[R]:
@@ -104,13 +104,13 @@ class Write(Generic[R, A]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[A]):
+class Final(Generic[A]):
     """There is nothing to write."""
 
     answer: A
 
 
-Step = Wait | Write[R, A] | Answer[A]
+Step = Wait | Write[R, A] | Final[A]
 
 
 async def ask(
@@ -123,7 +123,7 @@ async def ask(
     copy, waited = await shared.read(), False
     while True:
         step = decide(copy.record)
-        if isinstance(step, Answer):
+        if isinstance(step, Final):
             return step.answer, copy
         if isinstance(step, Write):
             copy = await shared.write(step.record, copy)

@@ -66,7 +66,6 @@ class Call:
 
     at: At
     kind: ChangeKind
-    step: Step
     function_id: str
     scope: QuotaScope
     idempotency_key: str
@@ -143,9 +142,9 @@ class Calls:
             used_up = self.used_up.get((call.kind, call.scope.cloud or call.scope.folder))
             if used_up is not None and not self._unsure(call):
                 slot.release()
-                raise StepFailedError(call.step, used_up)
+                raise StepFailedError(call.kind.step, used_up)
             try:
-                with self.steps.step(call.at, call.step):
+                with self.steps.step(call.at, call.kind.step):
                     # The cloud may have forgotten the key of a try that was long ago, but not what came of it.
                     found = await call.look() if self._unsure(call) and call.look is not None else None
                     return slot, found or await self._send(call)
@@ -224,11 +223,11 @@ class Calls:
             failed = failure.of_call(error)
             if verdict is policy.Verdict.QUOTA and not call.function_id:  # of the cloud, not of one function
                 self.used_up[call.kind, call.scope.cloud or call.scope.folder] = failed
-            raise StepFailedError(call.step, failed) from error
+            raise StepFailedError(call.kind.step, failed) from error
         wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)
         if error.code is Code.RESOURCE_EXHAUSTED:
             wait_s = closed_s  # it goes back to the queue, which knows by now for how many there is room
-        self.steps.retrying(call.at, call.step)(tries.total(), wait_s, error)
+        self.steps.retrying(call.at, call.kind.step)(tries.total(), wait_s, error)
         self.retries[verdict] += not lost
         spent = policy.spent(verdict, self.retries[verdict], self.sent.total())
         if spent:

@@ -62,7 +62,7 @@ class Changes:
             scope = self._scope(unit, f"{spec.folder_id}/{spec.name}")
             kinds = (Kind.FUNCTION, kind_of(unit))
             send = partial(_send_function, functions, unit)
-            return Call(at, ChangeKind.FUNCTION, Step.FUNCTION, "", scope, key, attempt, send, kinds)
+            return Call(at, ChangeKind.FUNCTION, "", scope, key, attempt, send, kinds)
 
         async def is_replay(operation: Operation) -> bool:
             return self._ended_before(operation)  # it had failed, or what it made is gone: the plan found none
@@ -105,9 +105,7 @@ class Changes:
             send = partial(_send_version, world.functions, sent)
             look = partial(in_flight, world, self.live, unit, function_id, asked_for=True)
             scope = self._scope(unit, function_id)
-            return Call(
-                at, ChangeKind.VERSION, Step.CREATE, function_id, scope, key, attempt, send, (kind_of(unit),), look
-            )
+            return Call(at, ChangeKind.VERSION, function_id, scope, key, attempt, send, (kind_of(unit),), look)
 
         async def is_replay(operation: Operation) -> bool:
             """Say whether it had failed before, or its version was deleted since."""
@@ -132,7 +130,7 @@ class Changes:
             key = stamp.tag_key(version_id, tag, holder_id, attempt)
             send = partial(_send_tag, functions, version_id, holder_id, tag)
             scope = self._scope(unit, made.function_id)
-            return Call(at, ChangeKind.TAG, Step.TAG, made.function_id, scope, key, attempt, send, (Kind.TAG,))
+            return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, send, (Kind.TAG,))
 
         async def is_replay(operation: Operation) -> bool:
             return self._ended_before(operation)  # the tag was moved, and has been moved away since

@@ -38,15 +38,15 @@ class Knowledge:
 
     def learn(self, slots: Slots, pace: Pace) -> None:
         """Take over what a run has found out. What others took for a while says nothing of the quota."""
-        for scope, limit in slots.limits.items():
+        for key, limit in slots.limits.items():
             if not limit.known and not limit.shared:
-                self.limits[scope] = limit.allowed + limit.reserve, limit.ceiling
+                self.limits[key] = limit.allowed + limit.reserve, limit.ceiling
         self.requests_per_second = pace.per_second
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the journal keeps it."""
         return {
-            "limits": [[*scope, *found] for scope, found in self.limits.items()],
+            "limits": [[*key, *found] for key, found in self.limits.items()],
             "requests_per_second": self.requests_per_second,
             "call_s": self.call_s,
             "durations": {
@@ -78,16 +78,16 @@ async def find_limits(
     for cloud_id in dict.fromkeys(clouds.values()):
         quotas = await _read(directory, cloud_id)
         folders = [LimitKey("folder", folder_id) for folder_id, owner in clouds.items() if owner == cloud_id]
-        for scope in (LimitKey("cloud", cloud_id), *folders):
-            told = knowledge.told.get(scope, _told(quotas, scope.kind))
-            learned = knowledge.limits.get(scope)
-            assumed = declared.operations_per_folder if scope.kind == "folder" else declared.operations_per_cloud
+        for key in (LimitKey("cloud", cloud_id), *folders):
+            told = knowledge.told.get(key, _told(quotas, key.kind))
+            learned = knowledge.limits.get(key)
+            assumed = declared.operations_per_folder if key.kind == "folder" else declared.operations_per_cloud
             if told is not None:
-                found[scope] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")
+                found[key] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")
             elif learned is not None:
-                found[scope] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1], source="learned before")
+                found[key] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1], source="learned before")
             else:
-                found[scope] = Limit(assumed, reserve=declared.reserve)
+                found[key] = Limit(assumed, reserve=declared.reserve)
     return found
 
 

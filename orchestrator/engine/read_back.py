@@ -29,7 +29,7 @@ from orchestrator.version.stamp import read_stamp
 
 
 async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Return the outcomes that reading back changes: Deployed to observed, or to what is true instead.
+    """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead.
 
     What cannot be read is Unknown, never Deployed.
     """

@@ -188,14 +188,14 @@ async def _calls(world: World, live: LiveState, emit: Emit, stop: Stop, backgrou
 async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
     """Find how many Operations may be unfinished, and tell."""
 
-    def tell(scope: LimitKey, allowed: int, reason: str) -> None:
-        emit(LimitChanged(world.clock(), f"{scope.kind} {scope.id}", allowed, reason))
+    def tell(key: LimitKey, allowed: int, reason: str) -> None:
+        emit(LimitChanged(world.clock(), f"{key.kind} {key.id}", allowed, reason))
 
     found: dict[LimitKey, Limit] = {}
     with anyio.move_on_after(_ASK_S):
         found = await find_limits(world.directory, live.clouds, world.limits, world.knowledge)
-    for scope, limit in found.items():
-        tell(scope, limit.allowed, limit.source)
+    for key, limit in found.items():
+        tell(key, limit.allowed, limit.source)
     return Slots(world.limits, found, world.rng, tell)
 
 

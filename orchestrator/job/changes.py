@@ -14,7 +14,7 @@ _KEYS = ("environment_variable", "id", "name", "version_id", "key")
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class SettingChanges:
     """`environment`: values to add or change. `removed`: variables to take away, secrets in them too; done first.
 
     `secrets`: rows to add or change. A row with an `environment_variable` keeps what it leaves out as it is there; one
@@ -29,7 +29,7 @@ class Changes:
         return bool(self.environment or self.removed or self.secrets)
 
 
-def read_changes(given: Mapping[str, Any]) -> Changes:
+def read_changes(given: Mapping[str, Any]) -> SettingChanges:
     """Read the parameters `environment`, `remove_environment` and `secrets`. Raises `JobError`."""
     secrets = rows(given, "secrets", _KEYS)
     for row in secrets:
@@ -43,10 +43,10 @@ def read_changes(given: Mapping[str, Any]) -> Changes:
                 "a row of `secrets` names no environment_variable",
                 advice="add it; or give `id` and `version_id` alone, for every variable that has this secret",
             )
-    return Changes(table(given, "environment"), texts(given, "remove_environment"), secrets)
+    return SettingChanges(table(given, "environment"), texts(given, "remove_environment"), secrets)
 
 
-def applied(changes: Changes, settings: Settings) -> Settings | Failure:
+def applied(changes: SettingChanges, settings: Settings) -> Settings | Failure:
     """Lay the changes over a function's settings; a Failure where they do not fit it."""
     environment = {name: value for name, value in settings.environment.items() if name not in changes.removed}
     secrets = {
@@ -93,7 +93,7 @@ def _secret(row: Mapping[str, Any], variable: str, old: Secret | None) -> Secret
     return Secret(variable, key, row.get("id"), row.get("name"), version_id)
 
 
-def without_effect(changes: Changes, settings: list[Settings]) -> list[str]:
+def without_effect(changes: SettingChanges, settings: list[Settings]) -> list[str]:
     """Say which changes are about nothing that the functions have: most likely a slip of the keys."""
     variables = {name for one in settings for name in one.environment}
     variables |= {secret.environment_variable for one in settings for secret in one.secrets}

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from orchestrator.job.changes import Changes, applied, read_changes, without_effect
+from orchestrator.job.changes import SettingChanges, applied, read_changes, without_effect
 from orchestrator.job.contract import Desired, JobError, Parameter
 from orchestrator.job.given import flag, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, sentence
@@ -109,7 +109,7 @@ def _fits(one: LiveFunction, pattern: str) -> bool:
     return any(name == pattern or fnmatchcase(name, pattern) for name in names)
 
 
-def _changed(spec: FunctionSpec, changes: Changes, failures: dict[str, str]) -> FunctionSpec:
+def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, str]) -> FunctionSpec:
     if not changes:
         return spec
     settings = applied(changes, spec.settings)
@@ -119,7 +119,7 @@ def _changed(spec: FunctionSpec, changes: Changes, failures: dict[str, str]) -> 
     return replace(spec, settings=settings)
 
 
-def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes: Changes) -> list[str]:
+def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes: SettingChanges) -> list[str]:
     names = listed(key for key in specs if key in manifest.functions)
     if not changes or not names:
         return []

@@ -26,12 +26,9 @@ from orchestrator.journal.events import (
     UnitPlanned,
 )
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import ChangeKind, Step
+from orchestrator.model import Step
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
-
-
-_ENTERED = {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +143,7 @@ def _requested(state: RunState, event: Requested) -> None:
     if change is not None:
         change.requests.append(event)
         # A journal holds no StepStarted: the request itself tells which step a unit is in.
-        _enter(state, unit, _ENTERED[change.change.kind], event.at)
+        _enter(state, unit, change.change.kind.step, event.at)
 
 
 def _accepted(state: RunState, event: OperationAccepted) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.manifest.fields import PATTERNS
-from orchestrator.manifest.findings import Findings, Text
+from orchestrator.manifest.findings import Findings, Located
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.suggest import did_you_mean
 from orchestrator.manifest.tables import FunctionTable, ManifestFile
@@ -71,7 +71,7 @@ class Check:
         self._around.update(path[:end] for end in range(1, len(path) + 1))
 
 
-def check(file: Text, raw: dict[str, Any], unusable: list[KeyPath], findings: Findings) -> Check:
+def check(file: Located, raw: dict[str, Any], unusable: list[KeyPath], findings: Findings) -> Check:
     """Check the tables of a file. `unusable`: values that are known to be wrong; nothing more is said of them."""
     checked = Check()
     for path in unusable:

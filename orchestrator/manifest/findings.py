@@ -15,7 +15,7 @@ _BARE = re.compile("[A-Za-z0-9_-]+")
 _NAMED_FUNCTIONS = 3  # how many of the functions that share a mistake are named
 
 
-class Text(Protocol):
+class Located(Protocol):
     """A file of the manifest, as far as places in it go."""
 
     @property
@@ -28,7 +28,7 @@ class Text(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    file: Text
+    file: Located
     path: KeyPath
     rule: str
     line: int | None  # None: that of the path
@@ -53,14 +53,14 @@ class Findings:
         self._warnings: dict[_Finding, list[str]] = {}
 
     def mistake(
-        self, file: Text, path: KeyPath, rule: str, *, line: int | None = None, function: str | None = None
+        self, file: Located, path: KeyPath, rule: str, *, line: int | None = None, function: str | None = None
     ) -> None:
         """Note a mistake. `function`: whom it concerns, where that is not clear from the path."""
         functions = self._mistakes.setdefault(_Finding(file, path, rule, line), [])
         if function is not None:
             functions.append(function)
 
-    def warning(self, file: Text, path: KeyPath, rule: str, *, function: str | None = None) -> None:
+    def warning(self, file: Located, path: KeyPath, rule: str, *, function: str | None = None) -> None:
         """Note something that is allowed but should be known."""
         functions = self._warnings.setdefault(_Finding(file, path, rule, None), [])
         if function is not None:

@@ -30,6 +30,7 @@ from orchestrator.model.planned import (
     LATEST,
     Action,
     Blocked,
+    Bound,
     Cancelled,
     Change,
     ChangeKind,
@@ -39,12 +40,12 @@ from orchestrator.model.planned import (
     Fingerprint,
     Outcome,
     Plan,
+    Prediction,
     Step,
     Unchanged,
     Unit,
     Unknown,
 )
-from orchestrator.model.predicted import Bound, Prediction
 
 __all__ = [
     "LATEST",

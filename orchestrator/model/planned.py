@@ -1,4 +1,4 @@
-"""The plan: its units, the changes that each is to make, and what becomes of it."""
+"""The plan: its units, the changes that each is to make, what becomes of it, and what a simulation says."""
 
 from __future__ import annotations
 
@@ -24,12 +24,31 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
+class Step(StrEnum):
+    """The steps of a unit, in their order. The values are stored and published."""
+
+    BUILD = "build"
+    PACKAGE = "package"
+    UPLOAD = "upload"
+    QUEUE = "queue"  # waiting for an operation slot
+    FUNCTION = "function"  # creating the Function
+    CREATE = "create"  # createVersion, until it is accepted
+    TAG = "tag"  # setTag, until it is accepted
+    TRACK = "track"  # the Operation, until it is done
+    READ_BACK = "observe"  # reading back what is live
+
+
 class ChangeKind(StrEnum):
     """What a change does. The values are the API's names of the calls, as stored and published."""
 
     FUNCTION = "create"  # the Function comes to be
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
+
+    @property
+    def step(self) -> Step:
+        """The step in which it is asked for."""
+        return {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +65,6 @@ class Change:
     kind: ChangeKind
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Step(StrEnum):
-    """The steps of a unit, in their order. The values are stored and published."""
-
-    BUILD = "build"
-    PACKAGE = "package"
-    UPLOAD = "upload"
-    QUEUE = "queue"  # waiting for an operation slot
-    FUNCTION = "function"  # creating the Function
-    CREATE = "create"  # createVersion, until it is accepted
-    TAG = "tag"  # setTag, until it is accepted
-    TRACK = "track"  # the Operation, until it is done
-    READ_BACK = "observe"  # reading back what is live
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +172,29 @@ class Unknown:
 
 
 Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a run cannot be faster than. `what`: "folder ID", "cloud ID", "requests per second" or "the longest"."""
+
+    what: str
+    limit: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How long a plan takes, from its first call until its last Operation is seen done; packaging and uploads run
+    ahead of that and are not counted. `busy`: Operations that run at once, on average. `raised`: the same with a
+    higher limit, as (limit, seconds); None where no quota bounds it. `learned`: from lengths that were seen, else
+    guessed.
+    """
+
+    functions: int
+    seconds: float
+    p90_s: float
+    busy: float
+    bound: Bound | None
+    raised: tuple[int, float] | None
+    learned: bool

@@ -8,7 +8,7 @@ from dataclasses import replace
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Outcome, Plan, Unchanged, Unit
+from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, FunctionSpec, Outcome, Plan, Unchanged, Unit
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
@@ -22,6 +22,29 @@ def _has_ended(outcome: Outcome | None) -> bool:
     if isinstance(outcome, Deployed):
         return outcome.read_back
     return isinstance(outcome, Unchanged | Failed | Blocked)
+
+
+def named_now(
+    units: Mapping[str, UnitState], specs: Mapping[str, FunctionSpec]
+) -> tuple[dict[str, UnitState], dict[str, UnitState]]:
+    """Find the units of a former run again: a key is only a label, a unit is a Function of a folder.
+
+    That is the Function with the id, where both sides know it, else the one with the name. Gives the units that are
+    among `specs`, by the keys of today, and those that are not; the latter by keys that nothing else has.
+    """
+    by_id = {(spec.folder_id, spec.id): key for key, spec in specs.items() if spec.id is not None}
+    by_name = {(spec.folder_id, spec.name): key for key, spec in specs.items() if spec.id is None}
+    found, gone = dict[str, UnitState](), dict[str, UnitState]()
+    for key, unit in units.items():
+        now = by_id.get((unit.folder_id, unit.function_id)) or by_name.get((unit.folder_id, unit.name))
+        if now is not None:
+            found[now] = replace(unit, key=now)
+        elif key in specs:
+            other = f"{unit.folder_id}/{unit.name or unit.function_id}"
+            gone[other] = replace(unit, key=other)
+        else:
+            gone[key] = unit
+    return found, gone
 
 
 def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepted, ...]]:

@@ -43,11 +43,17 @@ def seaweed() -> Iterator[Service]:
         log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(_command(folder, ports), stdout=out, stderr=out, cwd=folder)
+            # An interrupted pytest kills its workers, `finally` or not: this pipe closes then, and the server is ended.
+            guard = subprocess.Popen(
+                ["sh", "-c", 'read -r _; kill -9 "$0"', str(process.pid)], stdin=subprocess.PIPE, start_new_session=True
+            )
             try:
                 url = f"http://127.0.0.1:{ports['s3.port']}"
                 _wait_until_it_takes_objects(url, process, log)
                 yield Service(url)
             finally:
+                guard.kill()
+                guard.communicate()
                 process.kill()  # on SIGTERM it takes a quarter of a minute, and what it keeps is thrown away
                 process.wait()
 

@@ -97,6 +97,28 @@ def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project)
     assert shown["verb"] == "deploy"
 
 
+def test_failed_means_the_functions_whatever_the_manifest_calls_them_now(tmp_path: Path, project: Project) -> None:
+    project.write(3)
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults) as (cloud, served):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
+        served.cloud.faults.failing_functions.clear()
+        declared = project.manifest.read_text()
+        project.manifest.write_text(declared.replace("[functions.f001]", '[functions.mailer]\nname = "f001"'))
+        end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert [(one["function"], one["name"]) for one in json.loads(end.out)["functions"]] == [("mailer", "f001")]
+        # The key now belongs to a Function that the run was not about.
+        served.cloud.faults.failing_functions.add("f001")
+        project.manifest.write_text(declared.replace('"3s"', '"4s"'))
+        assert run(project.root, "deploy", "f001", "--yes", environ=cloud.environ()).code == 1
+        project.manifest.write_text(declared.replace("[functions.f001]", '[functions.f001]\nname = "another"'))
+        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+        assert end.code == 2
+        assert "what failed is not in what is selected: " in end.err
+        assert "another" not in {one["name"] for one in cloud.functions(project.folder_id)}
+
+
 def test_what_has_changed_since_is_left_to_deploy(cloud: Cloud, project: Project) -> None:
     project.write(COUNT)
     cut_off(project, cloud, 20, signal.SIGKILL)

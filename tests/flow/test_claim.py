@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim
-from orchestrator.coordination.shared_record import Place
+from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
@@ -30,8 +30,8 @@ def job(run_id: str, schedule: Schedule = HOURLY) -> DueJob:
     return DueJob("nightly", schedule, run_id, f"host of {run_id}")
 
 
-def place(records: MemoryRecords, rng: random.Random) -> Place:
-    return Place(records, KEY, anyio.current_time, rng)
+def place(records: MemoryRecords, rng: random.Random) -> RecordPlace:
+    return RecordPlace(records, KEY, anyio.current_time, rng)
 
 
 async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.coordination.lease import LEASE_TIMINGS, Lease, Leases
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
-from orchestrator.coordination.shared_record import Place
+from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, LockHeldError, StartError
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage
@@ -39,7 +39,7 @@ class Machine:
     def leases(self) -> Leases:
         boottime_s = lambda: anyio.current_time() + self.slept_s  # noqa: E731
         return Leases(
-            Place(self.records, KEY, boottime_s, random.Random(self.run_id), Outage()), self.run_id,
+            RecordPlace(self.records, KEY, boottime_s, random.Random(self.run_id), Outage()), self.run_id,
             self.owner or f"folder of {self.run_id}", f"process of {self.run_id}", anyio.current_time, self.said.append,
         )  # fmt: skip
 

@@ -12,15 +12,24 @@ import anyio
 import pytest
 
 from orchestrator.engine import calls, changes, run
+from orchestrator.engine import in_flight as looking
+from orchestrator.engine import read_back as reading
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.changes import Changes
 from orchestrator.engine.quotas.slots import Slot, Slots
 from orchestrator.engine.tracking.tracker import Tracked, Tracker
-from orchestrator.errors import CloudError
-from orchestrator.model import Failure, Operation, OperationError, Step
+from orchestrator.errors import CloudError, JournalError
+from orchestrator.journal import run_journal
+from orchestrator.journal.events import Event, Requested
+from orchestrator.journal.run_journal import RunJournal
+from orchestrator.model import Deployed, Failure, Operation, OperationError, Outcome, Step, Unit, Version
 from orchestrator.resilience import policy
 from orchestrator.version import stamp
+from orchestrator.version.stamp import read_stamp
+from tests.flow import test_small_rules as rules
 from tests.simulation.test_crash import live_through
+from tests.unit.engine import test_slots
+from tests.unit.journal import test_store
 
 SEEDS_MAX = 150  # of the 500 that pass on the engine as it is
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -182,3 +191,96 @@ def test_a_broken_engine_is_caught(broken: Break, tmp_path: Path, monkeypatch: p
         except (AssertionError, BaseExceptionGroup, KeyError):
             return
     pytest.fail(f"{broken.__name__} went through {SEEDS_MAX} seeds")
+
+
+# --- rules that a simulation seldom comes to: each is caught by a small test ----------------------------------------
+
+
+def forget_an_earlier_unsure_try(patch: pytest.MonkeyPatch) -> None:
+    whole = Calls._send
+
+    async def send(self: Calls, call: Call) -> Operation:
+        try:
+            return await whole(self, call)
+        except CloudError as error:
+            self._is_unsure(call, unsure=policy.judge(error) is policy.Verdict.UNSURE)
+            raise
+
+    patch.setattr(Calls, "_send", send)
+
+
+def miss_a_tag_at_read_back(patch: pytest.MonkeyPatch) -> None:
+    whole = reading._compare
+
+    def compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
+        return whole(unit, outcome, replace(version, tags=unit.spec.settings.tags), latest)
+
+    patch.setattr(reading, "_compare", compare)
+
+
+def take_what_was_not_forced_for_a_forced_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(looking, "_same", lambda description, unit: read_stamp(description) == unit.fingerprint)
+
+
+def remember_the_quota_of_one_function_for_all(patch: pytest.MonkeyPatch) -> None:
+    whole = Calls._again
+
+    async def again(self: Calls, call: Call, *rest: Any) -> None:
+        await whole(self, replace(call, function_id=""), *rest)
+
+    patch.setattr(Calls, "_again", again)
+
+
+def keep_what_was_asked_at_release(patch: pytest.MonkeyPatch) -> None:
+    whole = Slots._free
+    patch.setattr(Slots, "_free", lambda self, scope, **_: whole(self, scope, asked=False))
+
+
+def count_on_after_a_failed_append(patch: pytest.MonkeyPatch) -> None:
+    whole = RunJournal.append
+
+    def append(self: RunJournal, event: Event) -> None:
+        try:
+            whole(self, event)
+        except JournalError:
+            self._seq += len(self._waiting)  # of this very transaction, which was rolled back
+            raise
+
+    patch.setattr(RunJournal, "append", append)
+
+
+def let_the_intent_wait(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(run_journal, "_WITH_THE_NEXT", (*run_journal._WITH_THE_NEXT, Requested))
+
+
+INTENT = next(event for event in test_store.AT_ONCE if isinstance(event, Requested))
+SMALL: list[tuple[Break, Callable[[Path], None]]] = [
+    (forget_an_earlier_unsure_try, rules.test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost),
+    (miss_a_tag_at_read_back, rules.test_a_tag_that_the_version_does_not_hold_is_seen_when_it_is_read_back),
+    (
+        take_what_was_not_forced_for_a_forced_version,
+        lambda folder: rules.test_what_is_in_flight_is_ours_only_if_it_was_forced_alike(folder, "0123abcd"),
+    ),
+    (remember_the_quota_of_one_function_for_all, rules.test_a_quota_of_one_function_stops_no_other),
+    (
+        keep_what_was_asked_at_release,
+        lambda _: test_slots.test_a_slot_that_is_given_back_is_not_asked_for_any_more(accepted=False),
+    ),
+    (count_on_after_a_failed_append, test_store.test_after_an_append_that_failed_the_next_leaves_no_gap),
+    (
+        let_the_intent_wait,
+        lambda folder: test_store.test_what_a_killed_run_must_not_lose_is_there_when_append_returns(folder, INTENT),
+    ),
+]
+
+
+@pytest.mark.parametrize(("broken", "caught_by"), SMALL, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_small_break_is_caught(
+    broken: Break, caught_by: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    caught_by(tmp_path / "whole")
+    broken(monkeypatch)
+    with pytest.raises((AssertionError, JournalError)):
+        caught_by(tmp_path / "broken")

@@ -26,7 +26,7 @@ from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Deployed, Failed, Outcome
-from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.planning.resume import accepted, forced_of, named_now, still_meant, taken_over, undone
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -93,6 +93,8 @@ async def _resume(asked: str, before: RunState, invocation: Invocation) -> Comma
             binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
         await hold_lock(invocation, request)
         session = await open_session(invocation, request)
+    found, gone = named_now(left, request.manifest.functions)
+    left = found | gone
     messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
     leases = leases_of(session)

@@ -13,7 +13,7 @@ from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, claim
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.coordination.heartbeat import boottime_s
-from orchestrator.coordination.shared_record import Place
+from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.job.binding import Binding, timezone_of
 from orchestrator.manifest.schedule import Schedule
@@ -46,7 +46,7 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     folder_id = session.request.manifest.cloud.folder_id or "any-folder"
     key = f"{prefix}claims/{folder_id}/{binding.name}.json"
     job = DueJob(binding.name, schedule, session.run_id, socket.gethostname())
-    place = Place(records, key, boottime_s, session.world.rng)
+    place = RecordPlace(records, key, boottime_s, session.world.rng)
     try:
         with session.stop.interruptible():
             found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)

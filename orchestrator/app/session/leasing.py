@@ -16,7 +16,7 @@ from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import command_line, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
-from orchestrator.coordination.shared_record import Place
+from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
@@ -41,7 +41,7 @@ def leases_of(session: Session) -> Leases | None:
     if records is None:
         return None
     return Leases(
-        place=Place(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage),
+        place=RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage),
         run_id=session.run_id,
         owner=owner_of(session.request.state_dir),
         who=f"`{command_line()}`, process {os.getpid()} on {socket.gethostname()}",

@@ -23,7 +23,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
-from orchestrator.planning.resume import forced_of
+from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.prediction.predict import predict
@@ -51,13 +51,12 @@ def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
     return _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
 
 
-def _only(specs: Mapping[str, FunctionSpec], keys: Iterable[str], of: str) -> dict[str, FunctionSpec]:
-    wanted = frozenset(keys)
-    lost = sorted(wanted - specs.keys())
-    found = {key: spec for key, spec in specs.items() if key in wanted}
+def _only(specs: Mapping[str, FunctionSpec], units: Mapping[str, UnitState], of: str) -> dict[str, FunctionSpec]:
+    """Leave of `specs` what these units of a former run were about, whatever they were called then."""
+    found, gone = named_now(units, specs)
     if not found:
-        raise UsageError("no function is selected", advice=f"what failed is not in {of}: {', '.join(lost[:5])}")
-    return found
+        raise UsageError("no function is selected", advice=f"what failed is not in {of}: {', '.join(sorted(gone)[:5])}")
+    return {key: spec for key, spec in specs.items() if key in found}
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
@@ -94,7 +93,7 @@ async def _doubt_runtimes(session: Session, planned: Planned) -> None:
 
 def _left_by(run: RunState | None) -> dict[str, UnitState]:
     """Give the units that `--failed` is about: where their run was forced, what they lack is a forced version."""
-    return {key: run.units[key] for key in unsuccessful(run)} if run is not None else {}
+    return unsuccessful(run) if run is not None else {}
 
 
 async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[LiveState, Desired]:
@@ -150,7 +149,7 @@ async def _live(
 
 
 async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: bool) -> Planned:
-    """Plan what is wanted. `forced`, `adopt`: see `plan.build`."""
+    """Plan what is desired. `forced`, `adopt`: see `planner.build`."""
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client

@@ -9,6 +9,7 @@ from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import UsageError
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Deployed, Manifest, Unchanged
 
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
@@ -28,14 +29,14 @@ def last_run(state_dir: Path, endpoint: str, *, verb: str = "") -> RunState | No
     return None
 
 
-def unsuccessful(run: RunState | None) -> tuple[str, ...]:
-    """List what a run did not bring to a good end: failed, blocked, unknown, cancelled, or not come to.
+def unsuccessful(run: RunState | None) -> dict[str, UnitState]:
+    """Give what a run did not bring to a good end: failed, blocked, unknown, cancelled, or not come to.
 
     Raises `UsageError` where there is nothing of that kind.
     """
     if run is None:
         raise UsageError("there is no run yet whose failures could be selected", advice="leave --failed out")
-    keys = tuple(key for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Unchanged))
-    if not keys:
+    units = {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Unchanged)}
+    if not units:
         raise UsageError(f"nothing failed in the last run, {run.run_id}", advice="leave --failed out to deploy all")
-    return keys
+    return units

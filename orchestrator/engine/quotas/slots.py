@@ -40,6 +40,7 @@ class SlotStatistics:
     """What is held and who waits, for tests and people."""
 
     held: int
+    asked: int  # of these: not known to have been accepted yet
     waiting: int
     per_folder: dict[str, int]
     per_cloud: dict[str, int]
@@ -50,7 +51,7 @@ class Slot:
     """One held slot. Only the first of `release` and `refused` counts."""
 
     _slots: Slots
-    domain: QuotaScope
+    scope: QuotaScope
     granted_at: float
     _held: bool = True
     _asked: bool = True  # for what is not known to have been accepted
@@ -59,7 +60,7 @@ class Slot:
         """Tell that the cloud took the call. Only the first counts."""
         if self._asked:
             self._asked = False
-            self._slots._accepted(self.domain)  # noqa: SLF001 - the other half of the same mechanism
+            self._slots._accepted(self.scope)  # noqa: SLF001 - the other half of the same mechanism
 
     def refused(self, metric: str, retry_after_s: float | None) -> float:
         """Give the slot back: the cloud has no room. Says how many seconds to wait before asking for another."""
@@ -72,12 +73,12 @@ class Slot:
         """Give the slot back."""
         if self._held:
             self._held = False
-            self._slots._free(self.domain, asked=self._asked)  # noqa: SLF001
+            self._slots._free(self.scope, asked=self._asked)  # noqa: SLF001
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    domain: QuotaScope
+    scope: QuotaScope
     order: tuple[float, int]  # the longest first, then whoever came first
     granted: anyio.Event = field(default_factory=anyio.Event)
     granted_at: float = 0.0
@@ -112,36 +113,36 @@ class Slots:
             float
         )  # of a folder: expected seconds of what is still to be done
 
-    def limit_of(self, scope: LimitKey) -> Limit:
+    def limit_of(self, key: LimitKey) -> Limit:
         """Give what is known of a quota; documented defaults where nothing is."""
-        if scope not in self._of:
-            per_folder = scope.kind == "folder"
+        if key not in self._of:
+            per_folder = key.kind == "folder"
             assumed = self._limits.operations_per_folder if per_folder else self._limits.operations_per_cloud
-            self._of[scope] = Limit(assumed, reserve=self._limits.reserve)
-        return self._of[scope]
+            self._of[key] = Limit(assumed, reserve=self._limits.reserve)
+        return self._of[key]
 
     @property
     def limits(self) -> Mapping[LimitKey, Limit]:
         """Every quota that was met."""
         return self._of
 
-    async def acquire(self, domain: QuotaScope, expected_s: float = 0.0) -> Slot:
+    async def acquire(self, scope: QuotaScope, expected_s: float = 0.0) -> Slot:
         """Wait for a slot. `expected_s`: how long the work will take. Cancelling while waiting leaves nothing held."""
         self._number += 1
-        waiter = _Waiter(domain, (-expected_s, self._number))
-        heapq.heappush(self._waiting.setdefault((domain.folder, domain.cloud), []), waiter)
+        waiter = _Waiter(scope, (-expected_s, self._number))
+        heapq.heappush(self._waiting.setdefault((scope.folder, scope.cloud), []), waiter)
         self._count_waiting += 1
         self._grant()
         try:
             await waiter.granted.wait()
         except BaseException:
             if waiter.granted.is_set():
-                self._free(domain, asked=True)
+                self._free(scope, asked=True)
             else:
                 waiter.gone = True
                 self._count_waiting -= 1
             raise
-        return Slot(self, domain, waiter.granted_at)
+        return Slot(self, scope, waiter.granted_at)
 
     def anybody_waits(self) -> bool:
         """Say whether a slot that becomes free is taken at once."""
@@ -150,11 +151,12 @@ class Slots:
     def statistics(self) -> SlotStatistics:
         """Take a reading."""
         held = +self._held
-        per_cloud = {scope.id: count for scope, count in held.items() if scope.kind == "cloud"}
+        per_cloud = {key.id: count for key, count in held.items() if key.kind == "cloud"}
         return SlotStatistics(
             held=sum(per_cloud.values()),
+            asked=sum(count for key, count in self._asked.items() if key.kind == "cloud"),
             waiting=self._count_waiting,
-            per_folder={scope.id: count for scope, count in held.items() if scope.kind == "folder"},
+            per_folder={key.id: count for key, count in held.items() if key.kind == "folder"},
             per_cloud=per_cloud,
         )
 
@@ -172,22 +174,22 @@ class Slots:
                         best, most = waiter, urgency
             if best is None:
                 return
-            heap = self._waiting[best.domain.folder, best.domain.cloud]
+            heap = self._waiting[best.scope.folder, best.scope.cloud]
             if heap[0] is best:
                 heapq.heappop(heap)
             else:
                 heap.remove(best)
                 heapq.heapify(heap)
             self._count_waiting -= 1
-            self._count(best.domain, 1, asked=1)
+            self._count(best.scope, 1, asked=1)
             best.granted_at = now
             best.granted.set()
 
     def _urgency(self, folder: str, cloud: str, now: float) -> float:
         """Say how much work is left for each slot of a folder, -1 where there is no room."""
-        for scope in (LimitKey("folder", folder), LimitKey("cloud", cloud)):
-            limit = self.limit_of(scope)
-            if self._held[scope] >= limit.allowed or now < limit.closed_until:
+        for key in (LimitKey("folder", folder), LimitKey("cloud", cloud)):
+            limit = self.limit_of(key)
+            if self._held[key] >= limit.allowed or now < limit.closed_until:
                 return -1.0
         return max(0.0, self.left_s[folder]) / self.limit_of(LimitKey("folder", folder)).allowed
 
@@ -195,54 +197,54 @@ class Slots:
         """Find the first that its function has room for."""
         while heap and heap[0].gone:
             heapq.heappop(heap)
-        if heap and self._functions[heap[0].domain.function] < self._per_function:
+        if heap and self._functions[heap[0].scope.function] < self._per_function:
             return heap[0]
-        fitting = (one for one in heap if not one.gone and self._functions[one.domain.function] < self._per_function)
+        fitting = (one for one in heap if not one.gone and self._functions[one.scope.function] < self._per_function)
         return min(fitting, default=None)
 
     # --- what becomes of a slot -------------------------------------------------------------------------------------
 
-    def _accepted(self, domain: QuotaScope) -> None:
-        self._count(domain, 0, asked=-1)
-        for scope in _scopes(domain):
-            limit, running = self.limit_of(scope), self._held[scope] - self._asked[scope]
+    def _accepted(self, scope: QuotaScope) -> None:
+        self._count(scope, 0, asked=-1)
+        for key in _keys_of(scope):
+            limit, running = self.limit_of(key), self._held[key] - self._asked[key]
             before = limit.allowed
-            limit.accepted(self._held[scope], running, anyio.current_time())
+            limit.accepted(self._held[key], running, anyio.current_time())
             if limit.allowed != before:
-                self._changed(scope, limit.allowed, "calm")
+                self._changed(key, limit.allowed, "calm")
         self._grant()
 
     def _refused(self, slot: Slot, metric: str, retry_after_s: float | None) -> float:
         """Lower what was too high. Where the cloud does not say which, it is what has the least room left."""
-        domain = slot.domain
-        self._count(domain, -1, asked=-1)
+        scope = slot.scope
+        self._count(scope, -1, asked=-1)
         now = anyio.current_time()
         named = metric.rsplit(".", 1)[-1].lower()
-        scopes = [scope for scope in _scopes(domain) if scope.kind in named] or sorted(
-            _scopes(domain), key=lambda scope: self.limit_of(scope).allowed - self._held[scope]
+        keys = [key for key in _keys_of(scope) if key.kind in named] or sorted(
+            _keys_of(scope), key=lambda key: self.limit_of(key).allowed - self._held[key]
         )
-        if "function" in named and not any(scope.kind in named for scope in scopes):
+        if "function" in named and not any(key.kind in named for key in keys):
             return retry_after_s or 1.0  # somebody else is busy with this very function
-        limit = self.limit_of(scopes[0])
+        limit = self.limit_of(keys[0])
         before = limit.allowed
-        limit.refused(self._held[scopes[0]], slot.granted_at, now, self._rng, retry_after_s)
+        limit.refused(self._held[keys[0]], slot.granted_at, now, self._rng, retry_after_s)
         if limit.allowed != before:
-            self._changed(scopes[0], limit.allowed, "others use it" if limit.shared else "refused")
+            self._changed(keys[0], limit.allowed, "others use it" if limit.shared else "refused")
         self._grant()
         return max(0.0, limit.closed_until - now)
 
-    def _free(self, domain: QuotaScope, *, asked: bool) -> None:
-        self._count(domain, -1, asked=-int(asked))
+    def _free(self, scope: QuotaScope, *, asked: bool) -> None:
+        self._count(scope, -1, asked=-int(asked))
         self._grant()
 
-    def _count(self, domain: QuotaScope, change: int, *, asked: int) -> None:
-        self._functions[domain.function] += change
-        if not self._functions[domain.function]:
-            del self._functions[domain.function]  # 50,000 functions pass through: keep those that hold something
-        for scope in _scopes(domain):
-            self._held[scope] += change
-            self._asked[scope] += asked
+    def _count(self, scope: QuotaScope, change: int, *, asked: int) -> None:
+        self._functions[scope.function] += change
+        if not self._functions[scope.function]:
+            del self._functions[scope.function]  # 50,000 functions pass through: keep those that hold something
+        for key in _keys_of(scope):
+            self._held[key] += change
+            self._asked[key] += asked
 
 
-def _scopes(domain: QuotaScope) -> tuple[LimitKey, LimitKey]:
-    return LimitKey("folder", domain.folder), LimitKey("cloud", domain.cloud)
+def _keys_of(scope: QuotaScope) -> tuple[LimitKey, LimitKey]:
+    return LimitKey("folder", scope.folder), LimitKey("cloud", scope.cloud)

@@ -11,7 +11,7 @@ from orchestrator.coordination.claim import NO_RECORD, Claimed, DueJob, NotDue, 
 from orchestrator.coordination.heartbeat import Life
 from orchestrator.coordination.lease import Granted, Wanted
 from orchestrator.coordination.registry import NOT_LOOKED, Holder, Registry
-from orchestrator.coordination.shared_record import Answer, Wait, Write
+from orchestrator.coordination.shared_record import Final, Wait, Write
 from orchestrator.errors import LockHeldError
 from orchestrator.manifest.schedule import Schedule
 
@@ -47,7 +47,7 @@ def test_a_lease_is_fresh_only_if_nobody_held_its_functions_since_the_look(
     step = wanted(looked).decide(FREE, {}, waited=waited, over=False)
     assert step == Write(Registry(6, (APART, replace(MINE, fencing=6))), Granted(6, fresh=fresh))
     lost = Registry(7, (APART, replace(MINE, fencing=6), holder("later", fencing=7)))
-    assert wanted(looked).decide(lost, {}, waited=waited, over=False) == Answer(Granted(6, fresh=fresh))
+    assert wanted(looked).decide(lost, {}, waited=waited, over=False) == Final(Granted(6, fresh=fresh))
 
 
 @pytest.mark.parametrize("over", [False, True])
@@ -94,14 +94,14 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
     ("record", "life", "after_h", "step"),
     [
         (NO_RECORD, None, 0, Write(Record(DONE_AT_NOON), NotDue('first call for job "nightly"'))),
-        (Record(DONE_AT_NOON), None, 0, Answer(NotDue('nothing is due for job "nightly"'))),
+        (Record(DONE_AT_NOON), None, 0, Final(NotDue('nothing is due for job "nightly"'))),
         (Record(DONE_AT_NOON), None, 1, Write(Record(DONE_AT_NOON, OURS), Claimed(NOON + timedelta(hours=1), ""))),
         (Record(DONE_AT_NOON, OTHER), UNKNOWN, 1, Wait(f"{OTHER.due_at} is claimed by other on there")),
         (
             Record(DONE_AT_NOON, OTHER), ALIVE, 1,
-            Answer(NotDue('job "nightly": 2027-01-01T13:00:00Z is being run by other on there')),
+            Final(NotDue('job "nightly": 2027-01-01T13:00:00Z is being run by other on there')),
         ),
-        (Record(DONE_AT_NOON, OTHER), DEAD, 0, Answer(NotDue('nothing is due for job "nightly"'))),
+        (Record(DONE_AT_NOON, OTHER), DEAD, 0, Final(NotDue('nothing is due for job "nightly"'))),
         (
             Record(DONE_AT_NOON, OTHER), DEAD, 1,
             Write(
@@ -129,8 +129,8 @@ def shortened(step: object) -> object:
     match step:
         case Wait(why):
             return Wait(why.split(": looking")[0])
-        case Answer(NotDue(reason)):
-            return Answer(NotDue(reason.split("; next")[0]))
+        case Final(NotDue(reason)):
+            return Final(NotDue(reason.split("; next")[0]))
         case Write(record, NotDue(reason)):
             return Write(record, NotDue(reason.split(": its")[0]))
         case _:

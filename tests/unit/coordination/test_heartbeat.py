@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.coordination.claim import Record, Running, decode_claim
 from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, Seen, Timings, Watch
-from orchestrator.coordination.shared_record import Copy, Place, Shared
+from orchestrator.coordination.shared_record import Copy, RecordPlace, Shared
 from orchestrator.errors import JournalError
 from orchestrator.prediction.virtual_time import run
 from tests.memory_records import MemoryRecords
@@ -84,7 +84,7 @@ class Shaky(MemoryRecords):
 
 
 def shared(records: MemoryRecords) -> Shared[Record]:
-    return Shared(Place(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
+    return Shared(RecordPlace(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
 
 
 def beaten(record: Record) -> Record | None:

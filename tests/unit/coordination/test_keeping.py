@@ -10,7 +10,7 @@ import pytest
 from orchestrator.coordination.claim import CLAIM_TIMINGS, Record, Running, decode_claim
 from orchestrator.coordination.heartbeat import Heartbeat, Payload, Timings
 from orchestrator.coordination.lease import LEASE_TIMINGS
-from orchestrator.coordination.shared_record import Copy, Place, Shared
+from orchestrator.coordination.shared_record import Copy, RecordPlace, Shared
 from orchestrator.errors import StartError
 from orchestrator.prediction.virtual_time import run
 from tests.memory_records import MemoryRecords
@@ -20,7 +20,7 @@ OURS = Record("2027-01-01", Running("2027-01-01", "a", "host"))
 
 
 def shared(records: MemoryRecords) -> Shared[Record]:
-    return Shared(Place(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
+    return Shared(RecordPlace(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
 
 
 def beaten(record: Record) -> Record | None:

@@ -122,7 +122,7 @@ def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest
             waiting.append((place, expected_s))
             slots.left_s[place] += expected_s
             slot = await slots.acquire(QuotaScope(str(number), place, "c"), expected_s)
-            taken = Counter(one.domain.folder for one in held)
+            taken = Counter(one.scope.folder for one in held)
             with_room = [one for one in waiting if taken[one[0]] < folder]
             assert expected_s == max(length for name, length in with_room if name == place)
             assert slots.left_s[place] == max(slots.left_s[name] for name, _ in with_room)
@@ -152,3 +152,18 @@ def test_a_pace_never_lets_more_through_than_rate_and_burst_allow(rate: float, b
     for start in range(len(turns)):
         for end in range(start + 1, len(turns)):
             assert end - start + 1 <= burst + rate * (turns[end] - turns[start]) + 1e-6
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_slot_that_is_given_back_is_not_asked_for_any_more(accepted: bool) -> None:
+    async def main() -> list[int]:
+        slots = Slots(limits())
+        slot = await slots.acquire(QuotaScope("f", "a", "c"))
+        asked = [slots.statistics().asked]
+        if accepted:
+            slot.accepted()
+            asked.append(slots.statistics().asked)
+        slot.release()
+        return [*asked, slots.statistics().asked]
+
+    assert anyio.run(main) == ([1, 0, 0] if accepted else [1, 0])

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.journal.events import BytesSent, StepFinished, StepRetried, StepStarted, UnitEnded
+from orchestrator.journal.events import (
+    BytesSent,
+    Event,
+    OperationAccepted,
+    Requested,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+    UnitEnded,
+)
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import FILE, open_store
 from orchestrator.model import Blocked, Deployed, Outcome, Step, Unknown
@@ -211,3 +220,32 @@ def test_a_commit_that_fails_leaves_no_gap(tmp_path: Path) -> None:
         blocker.close()
         journal.append(planned("g"))
         assert list(store.events(RUN_ID)) == [started(), step, planned("g")]
+
+
+AT_ONCE = [event for event in deployment("f") if isinstance(event, Requested | OperationAccepted | UnitEnded)]
+
+
+@pytest.mark.parametrize("event", AT_ONCE, ids=lambda event: event.kind)
+def test_what_a_killed_run_must_not_lose_is_there_when_append_returns(tmp_path: Path, event: Event) -> None:
+    with open_store(tmp_path) as store:
+        store.start_run(started()).append(event)
+        with open_store(tmp_path, read_only=True) as other:
+            assert list(other.events(RUN_ID))[1:] == [event]
+
+
+def test_after_an_append_that_failed_the_next_leaves_no_gap(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        journal = store.start_run(started())
+        connection = journal._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        before, large = (
+            StepFinished(STARTED_AT, "f", Step.BUILD, 1.0),
+            UnitEnded(STARTED_AT, "f", Blocked("x" * 1_000_000)),
+        )
+        journal.append(before)  # is written with the next
+        with pytest.raises(JournalError, match="the disk is full"):
+            journal.append(large)
+        connection.execute("PRAGMA max_page_count = 1000000")
+        journal.append(large)
+        assert list(store.events(RUN_ID))[1:] == [before, large]
