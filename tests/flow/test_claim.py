@@ -175,7 +175,7 @@ def test_a_claim_of_a_machine_that_slept_is_lost_with_the_first_beat_that_fails(
         records, lost = MemoryRecords(meet), list[str]()
         await first(records)
         await anyio.sleep(3600)
-        awake = Place(records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1))
+        awake = RecordPlace(records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1))
         found = await claim(awake, job("a"), now, lost.append)
         assert isinstance(found, Claim)
         broken, slept_s, began_at = True, CLAIM_TIMINGS.dead_after_s, anyio.current_time()
