@@ -24,6 +24,8 @@ from orchestrator.model import (
     Action,
     Bound,
     BucketPackage,
+    Change,
+    ChangeKind,
     FunctionSpec,
     Limits,
     Package,
@@ -85,6 +87,13 @@ class SimulatedRun:
 
 def _name(number: int) -> str:
     return f"f{number:05}"
+
+
+def _here(change: Change, version_id: str | None) -> Change:
+    """Let a tag move to the Version that the simulated cloud has in place of the real one."""
+    if change.kind is not ChangeKind.TAG:
+        return change
+    return replace(change, after={tag: wanted and version_id for tag, wanted in change.after.items()})
 
 
 class _Lengths(Faults):
@@ -191,7 +200,8 @@ class Simulation:
                 if isinstance(unit.spec.code, VersionCopy):
                     spec = replace(spec, code=VersionCopy(version_id))
                 versions[version_id] = Version(version_id, function_id, "ACTIVE", "", None, (), {})
-            units.append(replace(unit, spec=spec, function_id=function_id, base_version_id=version_id))
+            changes = tuple(_here(change, version_id) for change in unit.changes)
+            units.append(replace(unit, spec=spec, function_id=function_id, base_version_id=version_id, changes=changes))
         live = LiveState(versions=versions, clouds=self._clouds, whole=frozenset(self._clouds))
         return Plan(tuple(units)), live
 
