@@ -132,6 +132,14 @@ def test_kinds_take_what_they_took() -> None:
     assert predict(Plan(tuple(units(15))), live, LIMITS, Rollout(), knowledge, allowed(15, 20)).seconds > 19
 
 
+def test_tags_alone_take_what_tags_took() -> None:
+    moved = (Change(ChangeKind.TAG, {"stable": ""}, {"stable": "v"}),)
+    tags = Plan(tuple(replace(unit, changes=moved) for unit in units(30, action=Action.RETAG)))
+    live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 9, Kind.TAG)
+    found = predict(tags, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
+    assert found.seconds == pytest.approx(4.0, rel=0.2)  # thirty on fifteen slots: two rounds of 2 s
+
+
 def test_new_functions_waves_and_pauses_count() -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([1.0] * 20)
     changes = (Change(ChangeKind.FUNCTION), NEW)

@@ -16,7 +16,7 @@ from orchestrator.engine.run import Result, execute
 from orchestrator.engine.world import World
 from orchestrator.model import BucketPackage, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
-from orchestrator.prediction import predict as prediction
+from orchestrator.prediction import simulation
 from orchestrator.report.logs import configure
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryFunctions
@@ -51,9 +51,9 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
     names = [f"folder{number}" for number in range(FOLDERS)]
     live = LiveState(clouds=dict.fromkeys(names, "cloud"))
     todo = [unit for name in names for unit in units(functions // FOLDERS, name)]
-    simulation = prediction.Simulation(todo, live, LIMITS, Rollout(), known(_LENGTHS_S))
-    with patch.object(prediction, "execute", measured):
-        found["virtual_s"] = simulation.run(1, allowed(SLOTS, SLOTS, *names)).seconds
+    simulated = simulation.Simulation(todo, live, LIMITS, Rollout(), known(_LENGTHS_S))
+    with patch.object(simulation, "execute", measured):
+        found["virtual_s"] = simulated.run(1, allowed(SLOTS, SLOTS, *names)).seconds
     return found
 
 
