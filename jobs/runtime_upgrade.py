@@ -30,7 +30,6 @@ from orchestrator.job import (
     language,
     listed,
     rows,
-    runtime_of,
     text,
     texts,
     traps,
@@ -172,7 +171,7 @@ def _unknown_skips(skips: Iterable[Skip], functions: tuple[LiveFunction, ...], m
 
 def _unknown_runtimes(old: Iterable[str], live: LiveState) -> list[str]:
     """A runtime that is not offered any more is right where functions still have it, or had it."""
-    seen = {runtime_of(version) for version in live.versions.values()}
+    seen = {version.runtime for version in live.versions.values()}
     found = []
     for runtime in old:
         if runtime not in seen and runtime not in live.runtimes:
@@ -225,6 +224,6 @@ def _still_served(old: tuple[str, ...], live: LiveState) -> dict[str, str]:
     """Say by function id which tags still serve an old runtime."""
     tags: dict[str, list[str]] = {}
     for (function_id, tag), version in live.tagged.items():
-        if tag != LATEST and runtime_of(version) in old:
-            tags.setdefault(function_id, []).append(f"{tag} ({runtime_of(version)}, {version.id})")
+        if tag != LATEST and version.runtime in old:
+            tags.setdefault(function_id, []).append(f"{tag} ({version.runtime}, {version.id})")
     return {function_id: f"tags still serve an old runtime: {listed(found)}" for function_id, found in tags.items()}

@@ -7,7 +7,7 @@ from here alone and keep the same contract: see `orchestrator.job.contract` and 
 
 from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip
 from orchestrator.job.given import flag, rows, table, text, texts
-from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, runtime_of
+from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed
 from orchestrator.manifest.units import duration, size
 from orchestrator.model import (
     LATEST,
@@ -76,7 +76,6 @@ __all__ = [
     "language",
     "listed",
     "rows",
-    "runtime_of",
     "settings_of",
     "size",
     "table",

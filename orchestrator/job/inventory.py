@@ -37,11 +37,6 @@ class LiveFunction:
         return self.spec is not None and not self.spec.enabled
 
 
-def runtime_of(version: Version) -> str:
-    """Give a Version's runtime."""
-    return version.runtime
-
-
 def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the folders of the parameter `folders`, or every folder of the manifest. Raises `JobError` without any."""
     named = texts(given, "folders")

@@ -68,6 +68,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEnded,
     )
 }
+CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # that this program knows
 _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
     "unknown": Unknown,
@@ -108,8 +109,7 @@ def change_to_dict(change: Change) -> dict[str, Any]:
 
 def _changes(rows: list[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Read a unit's changes. A list with a kind that only a newer program knows is not read by halves."""
-    known = {str(kind) for kind in ChangeKind}
-    if any(row["kind"] not in known for row in rows):
+    if any(row["kind"] not in CHANGE_KINDS for row in rows):
         return ()
     return tuple(Change(ChangeKind(row["kind"]), row["before"], row["after"]) for row in rows)
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.journal.event_json import CHANGE_KINDS
 from orchestrator.journal.events import OperationAccepted, OperationDone, PackageStored, Requested
 from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown
-
-_CALLS = {str(kind) for kind in ChangeKind}
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class UnitState:
         for found in self.changes:
             if found.change.kind == call:
                 return found
-        if call not in _CALLS:
+        if call not in CHANGE_KINDS:
             return None
         made = ChangeState(Change(ChangeKind(call)))
         self.changes.append(made)

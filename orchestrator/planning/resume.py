@@ -50,7 +50,12 @@ def named_now(
 def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepted, ...]]:
     """Give the Operations whose end nobody has seen, by unit."""
     return {
-        key: tuple(known for operation_id, known in unit.operations.items() if operation_id not in unit.done)
+        key: tuple(
+            known
+            for change in unit.changes
+            for operation_id, known in change.operations.items()
+            if operation_id not in change.done
+        )
         for key, unit in units.items()
     }
 

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import random
-
 import anyio
 import pytest
 
-from orchestrator.coordination.claim import CLAIM_TIMINGS, Record, Running, decode_claim
+from orchestrator.coordination.claim import CLAIM_TIMINGS, Record, Running
 from orchestrator.coordination.heartbeat import Heartbeat, Payload, Timings
 from orchestrator.coordination.lease import LEASE_TIMINGS
-from orchestrator.coordination.shared_record import Copy, RecordPlace, Shared
+from orchestrator.coordination.shared_record import Copy
 from orchestrator.errors import StartError
 from orchestrator.prediction.virtual_time import run
 from tests.memory_records import MemoryRecords
+from tests.unit.coordination.test_heartbeat import beaten, shared
 
 KEY = "record.json"
 OURS = Record("2027-01-01", Running("2027-01-01", "a", "host"))
-
-
-def shared(records: MemoryRecords) -> Shared[Record]:
-    return Shared(RecordPlace(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
-
-
-def beaten(record: Record) -> Record | None:
-    running = record.running
-    if running is None or running.run_id != "a":
-        return None
-    return Record(record.done_until, Running(running.due_at, "a", running.host, running.beat + 1))
 
 
 PAYLOAD = Payload(LEASE_TIMINGS, beaten, lambda _: "taken over")
