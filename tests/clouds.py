@@ -9,7 +9,7 @@ import zipfile
 from typing import Any
 
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests import protobuf
 
 FOLDER = "b1gfolder00000000000"

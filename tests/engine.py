@@ -52,8 +52,7 @@ from orchestrator.sandbox.memory.adapters import (
 )
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Faults
+from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.version.stamp import forced_digest

@@ -1,22 +1,25 @@
-"""The way in: one connection to an installation for the length of a run."""
+"""The way in: one connection to an installation for the length of a run, with the credentials that it finds."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
-from orchestrator.cloud.credentials import token_source
-from orchestrator.cloud.directory import HttpDirectory
-from orchestrator.cloud.endpoints import STORAGE, Endpoints, discover
-from orchestrator.cloud.functions import HttpFunctions, HttpOperations
+from orchestrator.cloud.answers import Answer, unusable
+from orchestrator.cloud.endpoints import IAM, STORAGE, Endpoints, discover
+from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
+from orchestrator.cloud.keys import AuthorizedKey, load_key
 from orchestrator.cloud.proxies import is_loopback
-from orchestrator.cloud.transport import open_transport
+from orchestrator.cloud.tokens import CachedToken, FixedToken, Issued, TokenSource
+from orchestrator.cloud.transport import Transport, open_transport
 from orchestrator.cloud.wording import facts
 from orchestrator.errors import CloudError, StartError
 from orchestrator.model import CloudAddress
+from orchestrator.model.decode import number, timestamp
 from orchestrator.resilience.retry import retry_until
 
 
@@ -86,3 +89,95 @@ def _clear_text(endpoint: str) -> tuple[str, ...]:
     if parts.scheme == "https" or is_loopback(parts.hostname or ""):
         return ()
     return (f"{endpoint} is not https: tokens and packages travel in clear",)
+
+
+METADATA_ADDRESS = "169.254.169.254"  # link-local: the same on every virtual machine and in every function
+_METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+_UNKNOWN_LIFE_S = 3600.0  # where the answer has no readable expiresAt
+_FOUR_WAYS = (
+    "set one of YC_IAM_TOKEN (an IAM token, `yc iam create-token`), YC_TOKEN (an IAM or OAuth token), "
+    "YC_SERVICE_ACCOUNT_KEY_FILE (an authorized key, `yc iam key create`), or run on a machine or function with a "
+    "service account, whose metadata service gives tokens (YC_METADATA_ADDR to find it elsewhere)"
+)
+_OAUTH_WARNING = (
+    "YC_TOKEN is an OAuth token: the cloud stops accepting these by the end of 2026; "
+    "use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE)"
+)
+
+
+def token_source(environ: Mapping[str, str], transport: Transport, endpoints: Endpoints) -> TokenSource:
+    """Choose by what is set: YC_IAM_TOKEN, YC_TOKEN, YC_SERVICE_ACCOUNT_KEY_FILE, else the metadata service.
+
+    Asks nobody yet. Raises `StartError` for a value or key file that cannot be used.
+    """
+    found = {name: value for name in ("YC_IAM_TOKEN", "YC_TOKEN") if (value := environ.get(name, "").strip())}
+    for name, value in found.items():
+        _check_token(name, value)
+        if name == "YC_IAM_TOKEN" or value.startswith("t1."):
+            return FixedToken(value, name)
+        return CachedToken(
+            partial(_exchange, transport, endpoints, {"yandexPassportOauthToken": value}, value),
+            now=transport.now,
+            origin="the OAuth token of YC_TOKEN",
+            advice="get another OAuth token, or use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE)",
+            warnings=(_OAUTH_WARNING,),
+        )
+    if key_file := environ.get("YC_SERVICE_ACCOUNT_KEY_FILE", "").strip():
+        key = load_key(key_file)
+        return CachedToken(
+            partial(_exchange_jwt, transport, endpoints, key),
+            now=transport.now,
+            origin=key.origin,
+            advice="check that the key and its service account still exist, and this machine's clock",
+        )
+    address = environ.get("YC_METADATA_ADDR", "").strip() or METADATA_ADDRESS
+    return CachedToken(
+        partial(_ask_metadata, transport, address),
+        now=transport.now,
+        origin=f"the metadata service at {address} (no other credentials are set)",
+        advice=_FOUR_WAYS,
+    )
+
+
+def _check_token(name: str, value: str) -> None:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise StartError(
+            f"{name} does not hold a token: there are spaces, line breaks or foreign letters in it",
+            advice=f"set {name} to the token alone, as `yc iam create-token` prints it",
+        )
+
+
+async def _exchange_jwt(transport: Transport, endpoints: Endpoints, key: AuthorizedKey) -> Issued:
+    signed = key.sign(f"{endpoints.url(IAM)}/iam/v1/tokens", transport.now())
+    return await _exchange(transport, endpoints, {"jwt": signed}, signed)
+
+
+async def _exchange(transport: Transport, endpoints: Endpoints, body: Mapping[str, str], secret: str) -> Issued:
+    url = f"{endpoints.url(IAM)}/iam/v1/tokens"
+    answer = await transport.request("POST", url, name="create IAM token", body=body, secret=secret)
+    expires_at = timestamp(answer.json.get("expiresAt"))
+    life_s = expires_at.timestamp() - transport.now() if expires_at else _UNKNOWN_LIFE_S
+    return _issued("create IAM token", answer, "iamToken", life_s)
+
+
+async def _ask_metadata(transport: Transport, address: str) -> Issued:
+    """Ask the machine we run on. Its `expires_in` is what is left of the token's life."""
+    answer = await transport.request(
+        "GET",
+        (address if "://" in address else f"http://{address}") + _METADATA_PATH,
+        name="metadata token",
+        extra_headers={"Metadata-Flavor": "Google"},
+        connect_limit_s=1.0,
+        total_limit_s=5.0,
+        direct=True,
+    )
+    left_s = number(answer.json.get("expires_in"))
+    life_s = _UNKNOWN_LIFE_S if left_s is None else left_s
+    return _issued("metadata token", answer, "access_token", life_s)
+
+
+def _issued(call: str, answer: Answer, field: str, life_s: float) -> Issued:
+    value = answer.json.get(field)
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise unusable(call, answer, f"the answer has no {field}")
+    return Issued(value, max(life_s, 0.0))

@@ -1,15 +1,17 @@
-"""The Functions and Operations ports over HTTP (cloud-api §2, §3)."""
+"""The ports of the cloud over HTTP: Functions, Operations, and the look-ups of the Directory (cloud-api §2, §3)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from orchestrator.cloud.answers import decoded, operation_of, unusable
-from orchestrator.cloud.endpoints import FUNCTIONS, OPERATION
+from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, OPERATION, QUOTA_MANAGER, RESOURCE_MANAGER
 from orchestrator.cloud.http import HttpClient
+from orchestrator.errors import CloudError, Code
 from orchestrator.function.fields import create_body
-from orchestrator.model import Function, Operation, Version, decode
+from orchestrator.model import Function, Operation, Quota, Version, decode
 
 _ROOT = "/functions/v1"
 
@@ -116,3 +118,104 @@ class HttpOperations:
         path = f"/operations/{quote(operation_id, safe='')}"
         answer = await self._client.call(OPERATION, "GET", path, name="get operation")
         return operation_of("get operation", answer)
+
+
+_SILENT = {Code.NOT_FOUND, Code.PERMISSION_DENIED}  # resource-manager does not tell
+
+
+class HttpDirectory:
+    """`ports.Directory`."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def cloud_of(self, folder_id: str) -> str | None:
+        if not self._client.offers(RESOURCE_MANAGER):
+            return None
+        path = f"/resource-manager/v1/folders/{quote(folder_id, safe='')}"
+        try:
+            answer = await self._client.call(RESOURCE_MANAGER, "GET", path, name="get folder")
+        except CloudError as error:
+            if error.code in _SILENT:
+                return None
+            raise
+        cloud_id = answer.json.get("cloudId")
+        return cloud_id if isinstance(cloud_id, str) and cloud_id else None
+
+    async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
+        """Empty where the installation has no quota-manager: nothing is known then."""
+        if not self._client.offers(QUOTA_MANAGER):
+            return ()
+        items = await self._client.list_all(
+            QUOTA_MANAGER,
+            "/quota-manager/v1/quotaLimits",
+            name="list quota limits",
+            query={"resource.id": cloud_id, "resource.type": "resource-manager.cloud", "service": FUNCTIONS},
+            field="quotaLimits",
+            decode=_quota,
+        )
+        return tuple(quota for quota in items if quota is not None)
+
+    async def secret_by_name(self, folder_id: str, name: str) -> str | None:
+        items = await self._client.list_all(
+            LOCKBOX,
+            "/lockbox/v1/secrets",
+            name="list secrets",
+            query={"folderId": folder_id},
+            field="secrets",
+            decode=_named,
+        )
+        return _only("secret", name, folder_id, items)
+
+    async def latest_secret_version(self, secret_id: str) -> str:
+        path = f"/lockbox/v1/secrets/{quote(secret_id, safe='')}"
+        answer = await self._client.call(LOCKBOX, "GET", path, name="get secret")
+        current = answer.json.get("currentVersion")
+        version_id = current.get("id") if isinstance(current, dict) else None
+        if not isinstance(version_id, str) or not version_id:
+            raise CloudError(
+                f"the secret {secret_id} has no current version",
+                call="get secret",
+                code=Code.FAILED_PRECONDITION,
+                http_status=answer.http_status,
+                request_id=answer.request_id,
+                advice="add a version to the secret, or give version_id",
+            )
+        return version_id
+
+    async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
+        items = await self._client.list_all(
+            IAM,
+            "/iam/v1/serviceAccounts",
+            name="list service accounts",
+            query={"folderId": folder_id, "filter": f"name={json.dumps(name)}"},
+            field="serviceAccounts",
+            decode=_named,
+        )
+        return _only("service account", name, folder_id, items)
+
+
+def _quota(item: object) -> Quota | None:
+    """Read one limit; None where it tells no number: that is not a limit of 0."""
+    quota = decode.quota(item)
+    limited = isinstance(item, Mapping) and decode.number(item.get("limit")) is not None
+    return quota if quota.id and limited else None
+
+
+def _named(item: object) -> tuple[str, str]:
+    """Read the name and the id of anything that has both."""
+    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+        raise ValueError("an entry of the list has no id")  # noqa: TRY004 - what every decoder raises
+    return str(item.get("name") or ""), item["id"]
+
+
+def _only(kind: str, name: str, folder_id: str, items: tuple[tuple[str, str], ...]) -> str | None:
+    ids = [item_id for item_name, item_id in items if item_name == name]
+    if len(ids) > 1:
+        raise CloudError(
+            f"the folder {folder_id} has more than one {kind} named {name!r}",
+            call=f"list {kind}s",
+            code=Code.FAILED_PRECONDITION,
+            advice=f"give the id in place of the name: {', '.join(ids)}",
+        )
+    return ids[0] if ids else None

@@ -5,8 +5,7 @@ A job is a Python file in one of two homes: `jobs/` of this project (the built-i
 from here alone and keep the same contract: see `orchestrator.job.contract` and docs/jobs.md.
 """
 
-from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip
-from orchestrator.job.given import flag, rows, table, text, texts
+from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed
 from orchestrator.manifest.units import duration, size
 from orchestrator.model import (

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.job.contract import JobError
-from orchestrator.job.given import texts
+from orchestrator.job.contract import JobError, texts
 from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.version.copy import copy_spec, settings_of

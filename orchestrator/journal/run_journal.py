@@ -24,7 +24,7 @@ from orchestrator.journal.events import (
     StepRetried,
     StepStarted,
 )
-from orchestrator.journal.failures import translated
+from orchestrator.journal.schema import translated
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)

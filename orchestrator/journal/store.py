@@ -25,10 +25,9 @@ from orchestrator.journal.events import (
     RunEnded,
     RunStarted,
 )
-from orchestrator.journal.failures import damaged, translated
 from orchestrator.journal.folder import ADVICE, make_state_dir
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
-from orchestrator.journal.schema import MIGRATIONS, migrate, version_of
+from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunSummary
 
 FILE = "journal.sqlite3"

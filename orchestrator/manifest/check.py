@@ -14,9 +14,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.manifest.fields import PATTERNS
-from orchestrator.manifest.findings import Findings, Located
+from orchestrator.manifest.findings import Findings, Located, did_you_mean
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.suggest import did_you_mean
 from orchestrator.manifest.tables import FunctionTable, ManifestFile
 
 _SENTENCES = {

@@ -1,4 +1,4 @@
-"""deploy.toml and its includes → Manifest, or all its mistakes at once."""
+"""deploy.toml and its includes → Manifest, or all its mistakes at once; and the JSON Schema that editors use."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.sections import job_specs
+from orchestrator.manifest.tables import ManifestFile
 from orchestrator.manifest.toml_files import SourceFile, included, interpolate, read_toml, shown
 from orchestrator.model import Manifest
 
@@ -88,6 +89,41 @@ def _add_included(file: SourceFile, environ: Mapping[str, str], functions: Funct
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the whole file, for editors."""
-    from orchestrator.manifest.editor_schema import editor_schema  # noqa: PLC0415 - rarely needed
+    from orchestrator.manifest.load import editor_schema  # noqa: PLC0415 - rarely needed
 
     return editor_schema()
+
+
+_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+
+
+def editor_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12, of the whole file."""
+    schema = _tolerant(ManifestFile.model_json_schema(by_alias=True))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "deploy.toml"}
+
+
+def _tolerant(node: Any) -> Any:
+    """A copy without pydantic's titles and null branches (TOML has no null), with variables in restricted strings."""
+    if isinstance(node, list):
+        return [_tolerant(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "properties" in node:
+        properties = {name: _tolerant(property_) for name, property_ in node["properties"].items()}
+        return {
+            key: properties if key == "properties" else _tolerant(value)
+            for key, value in node.items()
+            if key != "title"
+        }
+    branches = [branch for branch in node.get("anyOf", ()) if branch != {"type": "null"}]
+    if branches:
+        described = {key: value for key, value in node.items() if key not in {"anyOf", "title", "default"}}
+        return described | (_tolerant(branches[0]) if len(branches) == 1 else {"anyOf": _tolerant(branches)})
+    copied = {key: _tolerant(value) for key, value in node.items() if key not in {"title", "default"}}
+    if copied.get("type") == "string" and ("pattern" in copied or "enum" in copied):
+        description = {key: copied.pop(key) for key in ("description",) if key in copied}
+        return {**description, "anyOf": [copied, _VARIABLE]}
+    if "patternProperties" in copied:  # keys with a pattern: others are mistakes
+        copied["additionalProperties"] = False
+    return copied

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.manifest.check import Check, keys_of
-from orchestrator.manifest.findings import Findings
-from orchestrator.manifest.suggest import closest, did_you_mean
+from orchestrator.manifest.findings import Findings, closest, did_you_mean
 from orchestrator.manifest.tables import CloudTable, JobTable, LimitsTable, ManifestFile
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import frozen

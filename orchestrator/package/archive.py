@@ -20,8 +20,7 @@ from typing import IO
 from orchestrator.errors import PackageError
 from orchestrator.model import Package, SourceCode, Tree
 from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacked, refuse_zipped
-from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened
-from orchestrator.package.unzip import unzipped
+from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened, unzipped
 
 _TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raised when its form changes, which redeploys everything
 _MODES = {"-": stat.S_IFREG | 0o644, "x": stat.S_IFREG | 0o755}

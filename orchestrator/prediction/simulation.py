@@ -45,8 +45,7 @@ from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Fate, Faults
+from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
 

@@ -86,7 +86,7 @@ class Progress:
 
         # Lines fit the width already; with soft_wrap, log lines above the region are left whole.
         console = Console(
-            file=cast(TextIO, _Fixed(self._stream)), force_terminal=True, no_color=not self._colours, soft_wrap=True,
+            file=cast("TextIO", _Fixed(self._stream)), force_terminal=True, no_color=not self._colours, soft_wrap=True,
             highlight=False, markup=False, emoji=False,
         )  # fmt: skip
         # redirect_stderr: whatever is written there meanwhile, logs above all, appears above the region

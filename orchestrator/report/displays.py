@@ -1,20 +1,25 @@
-"""What a run shows while it lasts, and the question before it."""
+"""What a run shows while it lasts, the question before it, and its events as a file of JSON lines for programs."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import anyio
+import orjson
 
 from orchestrator.engine.bus import Listener
-from orchestrator.errors import InterruptedRunError, UsageError
+from orchestrator.errors import InterruptedRunError, StartError, UsageError
+from orchestrator.journal.event_json import outcome_name, to_dict
+from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
-from orchestrator.report.ndjson import EventFile
 from orchestrator.report.redact import Redactor
 
 _PROGRESS_S = 10.0
@@ -57,3 +62,56 @@ async def _log_progress(messages: Messages, state: RunState, units: int) -> None
     while True:
         await anyio.sleep(_PROGRESS_S)
         messages.log.info("progress", ended=state.ended, functions=units, outcomes=dict(state.outcomes))
+
+
+class EventFile:
+    """A listener that writes to a file, made anew, or to stdout for "-".
+
+    Each line has `schema` (raised when a field changes its meaning; fields and kinds may be added without), `run_id`
+    and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
+    """
+
+    def __init__(self, target: str, run_id: str, redactor: Redactor) -> None:
+        self._run_id = run_id
+        self._redactor = redactor
+        self._outcomes: dict[str, str] = {}
+        self._started: RunStarted | None = None
+        self._own = target != "-"
+        try:
+            self._file: BinaryIO = Path(target).open("wb") if self._own else sys.stdout.buffer  # noqa: SIM115 - `close`
+        except OSError as error:
+            raise StartError(
+                f"the event file {target} cannot be written: {error.strerror}", advice="name another with --events"
+            ) from error
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, UnitEnded):
+            self._outcomes[event.key] = outcome_name(event.outcome)
+        self._write(to_dict(self._redactor.event(event)))
+        if isinstance(event, RunEnded):
+            self._write(self._summary(event))
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; stdout is left open. Closing twice is harmless."""
+        if self._own:
+            self._file.close()
+
+    def _summary(self, ended: RunEnded) -> dict[str, Any]:
+        started = self._started
+        return {
+            "kind": "summary",
+            "at": ended.at,
+            "exit_code": ended.exit_code,
+            "reason": self._redactor.text(ended.reason),
+            "functions": started.units if started is not None else len(self._outcomes),
+            "seconds": round(ended.at - started.at, 3) if started is not None else None,
+            "outcomes": dict(Counter(self._outcomes.values())),
+        }
+
+    def _write(self, data: dict[str, Any]) -> None:
+        line = {"schema": SCHEMA, "run_id": self._run_id} | data | {"schema": SCHEMA}
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._file.flush()  # a killed run leaves what has happened

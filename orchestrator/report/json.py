@@ -16,10 +16,10 @@ from orchestrator.job.contract import JobStatus
 from orchestrator.journal.state import RunState, RunSummary
 from orchestrator.model import Plan, Prediction
 from orchestrator.report.board import STATUSES, by_place
-from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
 from orchestrator.report.redact import redact
 from orchestrator.report.summary import counts
+from orchestrator.report.text import plan_counts
 from orchestrator.report.views import (
     BoardView,
     DocumentView,

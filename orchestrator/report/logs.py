@@ -47,7 +47,7 @@ def configure(level: str, format: str, stream: TextIO, redactor: Redactor | None
     structlog.configure(
         processors=_chain(format, colours=may_colour(stream), redactor=redactor or Redactor()),
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, out)),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -66,7 +66,7 @@ def _chain(format: str, *, colours: bool, redactor: Redactor) -> list[Processor]
         )
 
     def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return cast(EventDict, redactor.value(event))
+        return cast("EventDict", redactor.value(event))
 
     return [
         structlog.contextvars.merge_contextvars,

@@ -12,9 +12,9 @@ from typing import Any
 from orchestrator.errors import CloudError, ManifestError, OrchestratorError
 from orchestrator.model import Plan
 from orchestrator.report.formats import FORMATS
-from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.redact import Redactor
 from orchestrator.report.streams import is_terminal, terminal_width, write_data
+from orchestrator.report.text import plan_counts, plan_text
 from orchestrator.report.views import CommandResult
 
 

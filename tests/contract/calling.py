@@ -10,7 +10,7 @@ import aiohttp
 import anyio
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests import protobuf
 from tests.clouds import FOLDER
 

@@ -20,7 +20,7 @@ from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests.clouds import START_S, body
 from tests.contract import s3_servers
 from tests.contract.seaweed import seaweed

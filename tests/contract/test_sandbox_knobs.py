@@ -14,7 +14,7 @@ from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import CloudAddress
 from orchestrator.resilience.policy import is_rate
 from orchestrator.sandbox.http.server import Options, open_sandbox
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import PER_FOLDER
 from tests.clouds import FOLDER, body
 from tests.e2e.harness import run, running

@@ -22,7 +22,7 @@ from tests.clouds import FOLDER
 PROGRAM = """
 import sys
 from pathlib import Path
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.http.serve import run_server
 from orchestrator.sandbox.http.server import Options
 
@@ -92,7 +92,7 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_belongs_to_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.sandbox.http.state_file._WAIT_S", 0.0)
+    monkeypatch.setattr("orchestrator.sandbox.http.server._WAIT_S", 0.0)
     with process(tmp_path), pytest.raises(StartError, match=r"sandbox\.db cannot be used: database is locked"):
         run_server(Options(state_dir=tmp_path), lambda _url: None)
 

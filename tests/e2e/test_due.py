@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
 
 JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'

@@ -6,7 +6,7 @@ import json
 import signal
 from pathlib import Path
 
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import (
     Clock,
     Cloud,

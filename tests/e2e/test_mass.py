@@ -6,8 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import BUILD_FAILED, Faults
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Distribution, Faults
 from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
 
 

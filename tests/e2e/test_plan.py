@@ -7,8 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.cloud_state import Seeds
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Fault, Faults, Trouble
+from orchestrator.sandbox.memory.faults import Distribution, Fault, Faults, Trouble
 from tests.clouds import body
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 

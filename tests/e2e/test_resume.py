@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Fate, Faults
+from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run

@@ -7,7 +7,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
 PASSWORD = "Tr0ub4dor&3-correct-horse"

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.sandbox.http.server import Sandbox
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.objects import Stored
 from orchestrator.version.mounts import as_mount
 from orchestrator.version.stamp import without_stamp

@@ -9,9 +9,8 @@ import anyio
 import pytest
 from aiohttp import web
 
-from orchestrator.cloud.directory import HttpDirectory
 from orchestrator.cloud.endpoints import Endpoints
-from orchestrator.cloud.functions import HttpFunctions, HttpOperations
+from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
 from orchestrator.cloud.tokens import FixedToken
 from orchestrator.cloud.transport import open_transport

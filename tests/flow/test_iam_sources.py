@@ -12,7 +12,7 @@ import jwt
 import pytest
 from aiohttp import web
 
-from orchestrator.cloud.credentials import token_source
+from orchestrator.cloud.connect import token_source
 from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.tokens import CachedToken, FixedToken, TokenSource
 from orchestrator.cloud.transport import open_transport

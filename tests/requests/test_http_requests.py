@@ -8,8 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.cloud.directory import HttpDirectory
-from orchestrator.cloud.functions import HttpFunctions, HttpOperations
+from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
 from tests.flow.httpserver import Seen, answer, client_of, serving
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
+from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute
-from orchestrator.engine.settle import settle
 from orchestrator.engine.world import World
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded

@@ -18,7 +18,7 @@ from orchestrator.model import Deployed, Limits
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, Wire
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.benchmarks.speed.frontier import bound_s, makespan_s
 from tests.engine import BUCKET, Bench

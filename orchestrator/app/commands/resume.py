@@ -17,8 +17,8 @@ from orchestrator.app.session.planning import Planned, job_desires, plan_desired
 from orchestrator.app.session.selecting import SANDBOX, endpoint_of
 from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
 from orchestrator.coordination.registry import NOT_LOOKED
+from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import listen
-from orchestrator.engine.settle import settle
 from orchestrator.errors import CloudError, Exit, JournalError, UsageError
 from orchestrator.job.binding import Binding, bind
 from orchestrator.journal.events import RunStarted

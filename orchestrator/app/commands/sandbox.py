@@ -15,8 +15,7 @@ from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.http.serve import run_server
 from orchestrator.sandbox.http.server import Options
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import STORM, Faults
+from orchestrator.sandbox.memory.faults import STORM, Distribution, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 
 T = TypeVar("T")

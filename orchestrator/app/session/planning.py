@@ -17,7 +17,7 @@ from orchestrator.job.binding import Binding
 from orchestrator.job.contract import Desired
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.manifest.suggest import did_you_mean
+from orchestrator.manifest.findings import did_you_mean
 from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.live import read_live

@@ -1,20 +1,28 @@
-"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent."""
+"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent.
+
+`--sandbox` is a child process, started with the session and stopped with it, its state kept.
+"""
 
 from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import anyio
+from anyio.streams.text import TextReceiveStream
+
 from orchestrator import __version__
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, address_of, sandbox_environ, state_dir_of, storage_of
-from orchestrator.app.session.sandbox_process import served_sandbox
 from orchestrator.app.session.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.keys import static_keys
@@ -147,3 +155,59 @@ async def check_bucket(world: World) -> None:
         await world.store.check(world.storage.bucket)
     except CloudError as error:
         raise StartError(error.message, advice=error.advice) from error
+
+
+_START_S = 30.0
+_STOP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAddress:
+    """Where it listens, and the authorized key that it accepts."""
+
+    endpoint: str
+    key_file: Path
+
+
+@asynccontextmanager
+async def served_sandbox(state_dir: Path, buckets: Iterable[str]) -> AsyncIterator[SandboxAddress]:
+    """Run a sandbox with its state under `state_dir`. It ends when its standard input closes: with us, however."""
+    command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(state_dir)]
+    for bucket in buckets:
+        command += ["--bucket", bucket]
+    command.append("--until-stdin-closes")
+    process = await anyio.open_process(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None,
+        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle; the sandbox has to outlive the settling
+    )
+    try:
+        url = await _announced(process)
+        yield SandboxAddress(url, state_dir / "sandbox" / "key.json")
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _stop(process)
+
+
+async def _announced(process: anyio.abc.Process) -> str:
+    assert process.stdout is not None  # noqa: S101 - asked for above
+    text = ""
+    with anyio.move_on_after(_START_S):
+        async for part in TextReceiveStream(process.stdout):
+            text += part
+            if "\n" in text:
+                return text.split()[-1]
+    raise StartError("the sandbox did not start", advice="run `orchestrator sandbox` to see what it says")
+
+
+async def _stop(process: anyio.abc.Process) -> None:
+    if process.stdin is not None:
+        await process.stdin.aclose()
+    with anyio.move_on_after(_STOP_S):
+        await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+    await process.aclose()

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from orchestrator.sandbox.memory.builder import Objects
 from orchestrator.sandbox.memory.cloud_state import Seeds, State
 from orchestrator.sandbox.memory.core import CloudSettings, Core
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Faults
+from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.function_service import FunctionService
 from orchestrator.sandbox.memory.lookups import DirectoryService, OperationService
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas

@@ -18,8 +18,7 @@ import orjson
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import Objects
 from orchestrator.sandbox.memory.cloud_state import Record, Seeds, State, new_id, rfc3339
-from orchestrator.sandbox.memory.distributions import BRIEF_FACTOR, Distribution
-from orchestrator.sandbox.memory.faults import Fate, Fault, Faults
+from orchestrator.sandbox.memory.faults import BRIEF_FACTOR, Distribution, Fate, Fault, Faults
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Requests
 from orchestrator.sandbox.memory.validators import invalid
 

@@ -9,8 +9,7 @@ from orchestrator.errors import Code
 from orchestrator.sandbox.memory import bodies, builder, paging
 from orchestrator.sandbox.memory.cloud_state import LATEST, Record, new_id, rfc3339
 from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
-from orchestrator.sandbox.memory.distributions import BUILD_FACTOR
-from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.faults import BUILD_FACTOR, Fault
 from orchestrator.sandbox.memory.quotas import TAGS, refuse_beyond
 from orchestrator.sandbox.memory.validators import invalid
 

@@ -11,7 +11,7 @@ from orchestrator.errors import Exit, StartError
 from orchestrator.journal.event_json import from_dict
 from orchestrator.journal.events import SCHEMA, Event, UnitEnded
 from orchestrator.model import Deployed
-from orchestrator.report.ndjson import EventFile
+from orchestrator.report.displays import EventFile
 from orchestrator.report.patterns import MARK
 from orchestrator.report.redact import Redactor
 from tests.runs import RUN_ID, STARTED_AT, ended, failed, started, whole_run

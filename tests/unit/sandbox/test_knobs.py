@@ -8,8 +8,7 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.faults import Distribution, Fault
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import Desk, body
 

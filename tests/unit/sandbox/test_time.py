@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.prediction.virtual_time import StalledError, run
 from orchestrator.sandbox.memory.cloud_state import rfc3339
-from orchestrator.sandbox.memory.distributions import Distribution
+from orchestrator.sandbox.memory.faults import Distribution
 
 
 def test_time_starts_at_zero_and_jumps() -> None:

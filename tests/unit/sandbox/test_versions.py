@@ -12,8 +12,7 @@ import pytest
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import NOT_A_ZIP
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.distributions import Distribution
-from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Faults
+from orchestrator.sandbox.memory.faults import BUILD_FAILED, Distribution, Fate, Faults
 from orchestrator.sandbox.memory.faults import Fault as Refused
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import TAGS
