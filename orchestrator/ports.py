@@ -6,12 +6,12 @@ All of it is awaited through anyio, so the same engine runs on virtual time agai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from orchestrator.journal.events import Event
-from orchestrator.model import Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
+from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
 
 T = TypeVar("T")
 
@@ -29,13 +29,10 @@ class Functions(Protocol):
     async def get_version(self, version_id: str) -> Version: ...
     async def version_by_tag(self, function_id: str, tag: str) -> Version: ...
     async def list_runtimes(self) -> tuple[str, ...]: ...
-    async def create_function(
-        self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
-    ) -> Operation: ...
-    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation: ...
-    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation: ...
-    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation: ...
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+        """Ask for a change. What can be asked for is made by `version.body` and `function.fields`."""
+        ...
 
 
 class Operations(Protocol):

@@ -22,10 +22,12 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, unit_planned
 from orchestrator.manifest.load import load
 from orchestrator.model import (
+    ApiRequest,
     Failure,
     FunctionSpec,
     Limits,
     Manifest,
+    Operation,
     Outcome,
     Package,
     Plan,
@@ -99,10 +101,11 @@ class RecordingFunctions(MemoryFunctions):
         super().__init__(wire)
         self.sent: list[tuple[str, Mapping[str, Any]]] = []
 
-    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Any:
-        parse_create_version(body)
-        self.sent.append((idempotency_key, body))
-        return await super().create_version(body, idempotency_key=idempotency_key)
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+        if request.call == "createVersion":
+            parse_create_version(request.body)
+            self.sent.append((idempotency_key, request.body))
+        return await super().send(request, idempotency_key=idempotency_key)
 
 
 @dataclass

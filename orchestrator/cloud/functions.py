@@ -10,8 +10,7 @@ from orchestrator.cloud.answers import decoded, operation_of, unusable
 from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, OPERATION, QUOTA_MANAGER, RESOURCE_MANAGER
 from orchestrator.cloud.http import HttpClient
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.fields import create_body
-from orchestrator.model import Function, Operation, Quota, Version, decode
+from orchestrator.model import ApiRequest, Function, Operation, Quota, Version, decode
 
 _ROOT = "/functions/v1"
 
@@ -69,33 +68,12 @@ class HttpFunctions:
             raise unusable("listRuntimes", answer, "runtimes is not a list of names")
         return tuple(runtimes)
 
-    async def create_function(
-        self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
-    ) -> Operation:
-        body = create_body(folder_id, name, labels)
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
         answer = await self._client.call(
-            FUNCTIONS, "POST", f"{_ROOT}/functions", name="create function", body=body, idempotency_key=idempotency_key
-        )
-        return operation_of("create function", answer)
-
-    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
-        answer = await self._client.call(
-            FUNCTIONS, "POST", f"{_ROOT}/versions", name="createVersion", body=body, idempotency_key=idempotency_key
-        )
-        return operation_of("createVersion", answer)
-
-    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        return await self._tag("setTag", version_id, tag, idempotency_key)
-
-    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        return await self._tag("removeTag", version_id, tag, idempotency_key)
-
-    async def _tag(self, call: str, version_id: str, tag: str, idempotency_key: str) -> Operation:
-        path = f"{_ROOT}/versions/{quote(version_id, safe='')}:{call}"
-        answer = await self._client.call(
-            FUNCTIONS, "POST", path, name=call, body={"tag": tag}, idempotency_key=idempotency_key
-        )
-        return operation_of(call, answer)
+            FUNCTIONS, request.method, request.path, name=request.call, body=request.body,
+            idempotency_key=idempotency_key,
+        )  # fmt: skip
+        return operation_of(request.call, answer)
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._client.list_all(

@@ -20,7 +20,7 @@ from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.journal.events import LimitChanged, OperationAccepted, OperationDone, Requested
-from orchestrator.model import ChangeKind, Failure, Operation, Step
+from orchestrator.model import ApiRequest, ChangeKind, Failure, Operation, Step
 from orchestrator.resilience import failure, policy
 from orchestrator.resilience.stop import Stop
 
@@ -62,7 +62,7 @@ NOTHING = InFlight()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to be made. `send` takes the Idempotency-Key."""
+    """One call to be made."""
 
     at: At
     kind: ChangeKind
@@ -70,7 +70,7 @@ class Call:
     scope: QuotaScope
     idempotency_key: str
     attempt: int
-    send: Callable[[str], Awaitable[Operation]]
+    request: ApiRequest
     kinds: tuple[Kind, ...]  # of this call, and of what its unit does after it
     look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
 
@@ -200,7 +200,7 @@ class Calls:
         self._is_unsure(call, unsure=True)
         sent_at = anyio.current_time()
         try:
-            operation = await call.send(call.idempotency_key)
+            operation = await self.world.functions.send(call.request, idempotency_key=call.idempotency_key)
         except CloudError as error:
             self.world.outage.failed(error)
             # A refusal says nothing of an earlier try whose answer was lost.

@@ -15,10 +15,9 @@ from orchestrator.engine.quotas.slots import QuotaScope
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.fields import function_key
+from orchestrator.function.fields import function_key, function_request
 from orchestrator.model import ChangeKind, Operation, Step, Unit, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
-from orchestrator.ports import Functions
 from orchestrator.resilience import failure
 from orchestrator.resilience.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.version import body, stamp
@@ -55,14 +54,14 @@ class Changes:
                 return await self._move_tag(unit, at, made)
 
     async def _create_function(self, unit: Unit, at: At, made: Made) -> Made:
-        spec, functions = unit.spec, self.calls.world.functions
+        spec = unit.spec
+        request = function_request(spec.folder_id, spec.name, spec.labels)
 
         def call(attempt: int) -> Call:
             key = function_key(spec.folder_id, spec.name, spec.labels, attempt)
             scope = self._scope(unit, f"{spec.folder_id}/{spec.name}")
             kinds = (Kind.FUNCTION, kind_of(unit))
-            send = partial(_send_function, functions, unit)
-            return Call(at, ChangeKind.FUNCTION, "", scope, key, attempt, send, kinds)
+            return Call(at, ChangeKind.FUNCTION, "", scope, key, attempt, request, kinds)
 
         async def is_replay(operation: Operation) -> bool:
             return self._ended_before(operation)  # it had failed, or what it made is gone: the plan found none
@@ -102,10 +101,10 @@ class Changes:
 
         def call(attempt: int) -> Call:
             key = stamp.version_key(sent, unit.base_version_id, attempt)
-            send = partial(_send_version, world.functions, sent)
             look = partial(in_flight, world, self.live, unit, function_id, asked_for=True)
             scope = self._scope(unit, function_id)
-            return Call(at, ChangeKind.VERSION, function_id, scope, key, attempt, send, (kind_of(unit),), look)
+            request = body.version_request(sent)
+            return Call(at, ChangeKind.VERSION, function_id, scope, key, attempt, request, (kind_of(unit),), look)
 
         async def is_replay(operation: Operation) -> bool:
             """Say whether it had failed before, or its version was deleted since."""
@@ -124,13 +123,12 @@ class Changes:
         holder_id = holder.id if holder is not None else str(unit.changes[at.change].before.get(tag, ""))
         if not version_id and not holder_id:
             return made
-        functions = self.calls.world.functions
+        request = body.tag_request(version_id, holder_id, tag)
 
         def call(attempt: int) -> Call:
             key = stamp.tag_key(version_id, tag, holder_id, attempt)
-            send = partial(_send_tag, functions, version_id, holder_id, tag)
             scope = self._scope(unit, made.function_id)
-            return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, send, (Kind.TAG,))
+            return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, request, (Kind.TAG,))
 
         async def is_replay(operation: Operation) -> bool:
             return self._ended_before(operation)  # the tag was moved, and has been moved away since
@@ -186,21 +184,6 @@ def kind_of(unit: Unit) -> Kind:
     if isinstance(unit.spec.code, VersionCopy):
         return Kind.COPY
     return Kind.BUILD if unit.tree is not None and not _INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
-
-
-async def _send_function(functions: Functions, unit: Unit, idempotency_key: str) -> Operation:
-    spec = unit.spec
-    return await functions.create_function(spec.folder_id, spec.name, spec.labels, idempotency_key=idempotency_key)
-
-
-async def _send_version(functions: Functions, sent: dict[str, Any], idempotency_key: str) -> Operation:
-    return await functions.create_version(sent, idempotency_key=idempotency_key)
-
-
-async def _send_tag(functions: Functions, version_id: str, holder_id: str, tag: str, idempotency_key: str) -> Operation:
-    if not version_id:
-        return await functions.remove_tag(holder_id, tag, idempotency_key=idempotency_key)
-    return await functions.set_tag(version_id, tag, idempotency_key=idempotency_key)
 
 
 def _made_version(operation: Operation) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.model import ApiRequest
 from orchestrator.version.codecs import Codec, Text, TextMap, only_set
 from orchestrator.version.stamp import digest_of, key_of
 
@@ -25,12 +26,11 @@ FUNCTION_FIELDS = (
 )
 
 
-def create_body(folder_id: str, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    """Make the whole body of the call that creates a Function."""
+def function_request(folder_id: str, name: str, labels: Mapping[str, str]) -> ApiRequest:
+    """Ask for a new Function."""
     given: dict[str, Any] = {"name": name, "labels": labels}
-    return only_set(
-        {"folderId": folder_id, **{row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS}}
-    )
+    body = {"folderId": folder_id, **{row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS}}
+    return ApiRequest("create function", "POST", "/functions/v1/functions", only_set(body))
 
 
 def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:

@@ -25,7 +25,17 @@ from orchestrator.model.declared import (
     StorageMount,
     VersionCopy,
 )
-from orchestrator.model.live import Function, Operation, OperationError, Package, Quota, StoredObject, Tree, Version
+from orchestrator.model.live import (
+    ApiRequest,
+    Function,
+    Operation,
+    OperationError,
+    Package,
+    Quota,
+    StoredObject,
+    Tree,
+    Version,
+)
 from orchestrator.model.planned import (
     LATEST,
     Action,
@@ -50,6 +60,7 @@ from orchestrator.model.planned import (
 __all__ = [
     "LATEST",
     "Action",
+    "ApiRequest",
     "AsyncInvocation",
     "AsyncTarget",
     "Blocked",

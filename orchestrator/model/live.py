@@ -1,4 +1,4 @@
-"""What the cloud answers, and what lies in its buckets."""
+"""What the cloud is asked and answers, and what lies in its buckets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.model.declared import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A call that changes something and is answered with an Operation. `call`: the API's name of it, as errors and
+    statistics say it; `path`: below the service's address, each id in it quoted.
+    """
+
+    call: str
+    method: str
+    path: str
+    body: Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""The body of createVersion, as the API spells it (proto3 JSON; cloud-api §1.1)."""
+"""What is asked of Versions, as the API spells it: the body of createVersion (proto3 JSON; cloud-api §1.1), tags."""
 
 from __future__ import annotations
 
 import base64
 from operator import attrgetter
 from typing import Any
+from urllib.parse import quote
 
-from orchestrator.model import Settings, StoredObject, VersionCopy
+from orchestrator.model import ApiRequest, Json, Settings, StoredObject, VersionCopy
 from orchestrator.version.codecs import only_set
 from orchestrator.version.fields import FIELDS, TAGS
 
@@ -19,6 +20,17 @@ _VALUES = attrgetter(*(row.setting for row in _ROWS))
 def body(function_id: str, settings: Settings, package: dict[str, Any], description: str) -> dict[str, Any]:
     """Make the whole body. `package` is one of the three sources below; unset fields are left out."""
     return {"functionId": function_id, **settings_fields(settings, description), **package}
+
+
+def version_request(sent: Json) -> ApiRequest:
+    """Ask for a new Version. `sent`: what `body` made."""
+    return ApiRequest("createVersion", "POST", "/functions/v1/versions", sent)
+
+
+def tag_request(version_id: str, holder_id: str, tag: str) -> ApiRequest:
+    """Ask to move a tag to a Version, or, where `version_id` is "", to take it from the Version that holds it."""
+    call, target = ("setTag", version_id) if version_id else ("removeTag", holder_id)
+    return ApiRequest(call, "POST", f"/functions/v1/versions/{quote(target, safe='')}:{call}", {"tag": tag})
 
 
 def from_bucket(stored: StoredObject) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from orchestrator.cloud.connect import connect
+from orchestrator.function.fields import function_request
 from orchestrator.model import CloudAddress, Operation
 from orchestrator.ports import Directory, Functions, Operations
 from orchestrator.prediction import virtual_time
@@ -21,6 +22,7 @@ from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.faults import Distribution
+from orchestrator.version.body import version_request
 from tests.clouds import START_S, body
 from tests.contract import s3_servers
 from tests.contract.seaweed import seaweed
@@ -47,12 +49,12 @@ class Ports:
 
     async def function(self, folder_id: str, name: str = "first") -> str:
         """Make a Function and wait for it."""
-        begun = await self.functions.create_function(folder_id, name, {}, idempotency_key=f"function {name}")
+        begun = await self.functions.send(function_request(folder_id, name, {}), idempotency_key=f"function {name}")
         return str((await self.finished(begun)).metadata["functionId"])
 
     async def version(self, function_id: str, key: str, **fields: Any) -> Operation:
         """Make a Version and wait for it."""
-        begun = await self.functions.create_version(body(function_id, **fields), idempotency_key=key)
+        begun = await self.functions.send(version_request(body(function_id, **fields)), idempotency_key=key)
         return await self.finished(begun)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import CloudError, Code
+from orchestrator.function.fields import function_request
 from orchestrator.model import Version
 from orchestrator.sandbox.memory.faults import THROTTLED, Fate, Fault, Trouble
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_FUNCTION, Quotas
+from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OnCloud, Ports
 
@@ -16,7 +18,7 @@ KEY = "0f9d2e0e-6d5b-4c3e-9a51-3f3c6c1f6f10"
 
 def test_a_function_is_made_and_found(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
-        begun = await ports.functions.create_function(FOLDER, "first", {"team": "media"}, idempotency_key=KEY)
+        begun = await ports.functions.send(function_request(FOLDER, "first", {"team": "media"}), idempotency_key=KEY)
         done = await ports.finished(begun)
         function_id = str(begun.metadata["functionId"])
         assert (begun.done, done.done, done.error) == (False, True, None)
@@ -53,7 +55,7 @@ def test_a_version_is_made_tracked_and_read_back(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         sent = body(function_id, tag=["stable"], environment={"A": "1"}, description="d")
-        begun = await ports.functions.create_version(sent, idempotency_key=KEY)
+        begun = await ports.functions.send(version_request(sent), idempotency_key=KEY)
         version_id = begun.metadata["functionVersionId"]
         assert begun.created_at is not None
         assert begun.request_id
@@ -81,11 +83,11 @@ def _check_version(version: Version, function_id: str) -> None:
 def test_the_same_key_never_makes_a_second_version(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
-        first = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
-        again = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        first = await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
+        again = await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         assert again.id == first.id
         await ports.finished(first)
-        assert (await ports.functions.create_version(body(function_id), idempotency_key=KEY)).done
+        assert (await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)).done
         assert len(await ports.functions.list_versions(FOLDER)) == 1
 
     on_cloud(main)
@@ -96,10 +98,10 @@ def test_a_lost_answer_is_found_again_by_its_key(on_cloud: OnCloud) -> None:
         function_id = await ports.function(FOLDER)
         ports.cloud.faults.fail_next("createVersion", Trouble(lost=True))
         with pytest.raises(CloudError) as lost:
-            await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+            await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         assert (lost.value.code, lost.value.http_status, lost.value.sent) == (None, None, True)
         assert lost.value.call == "createVersion"
-        again = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        again = await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         _, lost_operation = await ports.functions.list_operations(function_id)
         assert again.id == lost_operation.id
         await ports.finished(again)
@@ -111,9 +113,9 @@ def test_a_lost_answer_is_found_again_by_its_key(on_cloud: OnCloud) -> None:
 def test_the_same_key_with_another_body_is_refused(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
-        await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         with pytest.raises(CloudError) as refused:
-            await ports.functions.create_version(body(function_id, description="d"), idempotency_key=KEY)
+            await ports.functions.send(version_request(body(function_id, description="d")), idempotency_key=KEY)
         assert refused.value.code is Code.INVALID_ARGUMENT
 
     on_cloud(main)
@@ -135,7 +137,7 @@ def test_a_refusal_is_told_by_code_and_status(on_cloud: OnCloud, fault: Fault, s
         function_id = await ports.function(FOLDER)
         ports.cloud.faults.fail_next("createVersion", Trouble(refusal=fault))
         with pytest.raises(CloudError) as refused:
-            await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+            await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         error = refused.value
         assert (error.message, error.code, error.http_status, error.sent) == (fault.message, fault.code, status, True)
         assert error.call == "createVersion"
@@ -151,8 +153,8 @@ def test_a_bad_body_is_refused_with_the_field_named(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         with pytest.raises(CloudError, match=r"resources\.memory") as refused:
-            await ports.functions.create_version(
-                body(function_id, resources={"memory": "134217729"}), idempotency_key=KEY
+            await ports.functions.send(
+                version_request(body(function_id, resources={"memory": "134217729"})), idempotency_key=KEY
             )
         assert (refused.value.code, refused.value.http_status) == (Code.INVALID_ARGUMENT, 400)
 
@@ -162,13 +164,13 @@ def test_a_bad_body_is_refused_with_the_field_named(on_cloud: OnCloud) -> None:
 def test_a_full_quota_is_told_with_its_name(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
-        first = await ports.functions.create_version(body(function_id), idempotency_key=KEY)
+        first = await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
         with pytest.raises(CloudError, match="active operations") as refused:
-            await ports.functions.create_version(body(function_id), idempotency_key="another")
+            await ports.functions.send(version_request(body(function_id)), idempotency_key="another")
         error = refused.value
         assert (error.code, error.http_status, error.quota) == (Code.RESOURCE_EXHAUSTED, 429, PER_FUNCTION)
         await ports.finished(first)
-        assert await ports.functions.create_version(body(function_id), idempotency_key="another")
+        assert await ports.functions.send(version_request(body(function_id)), idempotency_key="another")
 
     on_cloud(main, quotas=Quotas(operations_per_function=1))
 
@@ -186,7 +188,7 @@ def test_a_name_that_is_taken_is_refused(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         await ports.function(FOLDER)
         with pytest.raises(CloudError) as refused:
-            await ports.functions.create_function(FOLDER, "first", {}, idempotency_key="another")
+            await ports.functions.send(function_request(FOLDER, "first", {}), idempotency_key="another")
         assert (refused.value.code, refused.value.http_status) == (Code.ALREADY_EXISTS, 409)
 
     on_cloud(main)

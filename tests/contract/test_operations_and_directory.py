@@ -10,6 +10,7 @@ from orchestrator.sandbox.memory.cloud_state import Seeds
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, Quotas
+from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OPERATION_S, OnCloud, Ports
 
@@ -20,7 +21,7 @@ def test_a_running_operation_is_not_done(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         ports.cloud.faults.settle_next("createVersion", Fate(duration_s=60))
-        begun = await ports.functions.create_version(body(function_id), idempotency_key="key")
+        begun = await ports.functions.send(version_request(body(function_id)), idempotency_key="key")
         found = await ports.operations.get(begun.id)
         assert (found.id, found.done, found.error, found.response) == (begun.id, False, None, None)
         assert found.metadata == begun.metadata
@@ -57,7 +58,7 @@ def test_an_error_may_come_before_done(on_cloud: OnCloud) -> None:
         function_id = await ports.function(FOLDER)
         fate = Fate(error=BROKEN, error_early=True, duration_s=1.0)
         ports.cloud.faults.settle_next("createVersion", fate)
-        operation = await ports.functions.create_version(body(function_id), idempotency_key="key")
+        operation = await ports.functions.send(version_request(body(function_id)), idempotency_key="key")
         with anyio.fail_after(30):
             while operation.error is None:
                 await anyio.sleep(0.02)
@@ -72,7 +73,7 @@ def test_an_operation_that_is_unknown_is_not_found(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         ports.cloud.faults.settle_next("createVersion", Fate(hidden_s=60, duration_s=60))
-        begun = await ports.functions.create_version(body(function_id), idempotency_key="key")
+        begun = await ports.functions.send(version_request(body(function_id)), idempotency_key="key")
         for operation_id in (begun.id, "d4enone", "d4e/none"):
             with pytest.raises(CloudError) as refused:
                 await ports.operations.get(operation_id)

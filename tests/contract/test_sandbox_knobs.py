@@ -11,11 +11,13 @@ import pytest
 
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.errors import CloudError, Code, Exit
+from orchestrator.function.fields import function_request
 from orchestrator.model import CloudAddress
 from orchestrator.resilience.policy import is_rate
 from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import PER_FOLDER
+from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, body
 from tests.e2e.harness import run, running
 
@@ -39,7 +41,7 @@ def on_sandbox(root: Path, program: Program, *options: str) -> None:
 async def refusal(connection: Connection, name: str) -> CloudError | None:
     """Begin to create a Function."""
     try:
-        await connection.functions.create_function(FOLDER, name, {}, idempotency_key=name)
+        await connection.functions.send(function_request(FOLDER, name, {}), idempotency_key=name)
     except CloudError as error:
         return error
     return None
@@ -107,7 +109,7 @@ def test_calls_beyond_a_rate_are_refused(tmp_path: Path) -> None:
 
 def test_answers_say_when_to_ask_again(tmp_path: Path) -> None:
     async def program(connection: Connection) -> None:
-        begun = await connection.functions.create_function(FOLDER, "first", {}, idempotency_key="key")
+        begun = await connection.functions.send(function_request(FOLDER, "first", {}), idempotency_key="key")
         assert begun.poll_after_s == 7
         assert (await connection.operations.get(begun.id)).poll_after_s == 7
 
@@ -127,7 +129,7 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
     function_id = anyio.run(fill)
 
     async def program(connection: Connection) -> None:
-        begun = await connection.functions.create_version(body(function_id), idempotency_key="key")
+        begun = await connection.functions.send(version_request(body(function_id)), idempotency_key="key")
         assert not begun.done
         for wanted in ('status="CREATING"', ""):
             assert len(await connection.functions.list_versions(FOLDER, filter=wanted)) == shown

@@ -16,6 +16,7 @@ from orchestrator.cloud.tokens import FixedToken
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Function, Quota
+from orchestrator.version.body import version_request
 from tests.flow.httpserver import SERVICES, VERSION, Handler, Seen, answer, client_of, serving
 
 Value = TypeVar("Value")
@@ -105,7 +106,7 @@ def test_versions_come_whole() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"id": ""}, {"done": True}])
 def test_an_answer_that_is_no_operation_may_have_acted(body: dict[str, Any]) -> None:
-    error = failed(lambda _: answer(body), lambda c: HttpFunctions(c).create_version({}, idempotency_key="k"))
+    error = failed(lambda _: answer(body), lambda c: HttpFunctions(c).send(version_request({}), idempotency_key="k"))
     assert (error.sent, error.code, error.call) == (True, None, "createVersion")
     assert "cannot be used" in error.message
 

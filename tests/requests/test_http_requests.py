@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
+from orchestrator.function.fields import function_request
+from orchestrator.version.body import version_request
 from tests.flow.httpserver import Seen, answer, client_of, serving
 
 KEY = "8c2f6a3e-0000-5000-8000-000000000001"
@@ -76,7 +78,9 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
     ),
     (
         "create_function",
-        lambda client: HttpFunctions(client).create_function("b1g1", "thumb", {"team": "media"}, idempotency_key=KEY),
+        lambda client: HttpFunctions(client).send(
+            function_request("b1g1", "thumb", {"team": "media"}), idempotency_key=KEY
+        ),
         {
             "method": "POST",
             "target": "/functions/v1/functions",
@@ -86,7 +90,7 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
     ),
     (
         "create_function without labels",
-        lambda client: HttpFunctions(client).create_function("b1g1", "thumb", {}, idempotency_key=KEY),
+        lambda client: HttpFunctions(client).send(function_request("b1g1", "thumb", {}), idempotency_key=KEY),
         {
             "method": "POST",
             "target": "/functions/v1/functions",
@@ -96,7 +100,7 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
     ),
     (
         "create_version",
-        lambda client: HttpFunctions(client).create_version(BODY, idempotency_key=KEY),
+        lambda client: HttpFunctions(client).send(version_request(BODY), idempotency_key=KEY),
         {"method": "POST", "target": "/functions/v1/versions", "headers": POST_HEADERS, "body": BODY},
     ),
     (

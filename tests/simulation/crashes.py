@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from orchestrator.engine.world import World
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded
 from orchestrator.journal.state import RunState, fold
-from orchestrator.model import Operation, Outcome, Rollout
+from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
 from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
@@ -54,11 +54,10 @@ class WatchedFunctions(RecordingFunctions):
         super().__init__(wire)
         self._bench = bench
 
-    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
         written = {event.idempotency_key for event in self._bench.events if isinstance(event, Requested)}
         assert idempotency_key in written, "asked for before it was written down"
-        found: Operation = await super().create_version(body, idempotency_key=idempotency_key)
-        return found
+        return await super().send(request, idempotency_key=idempotency_key)
 
 
 class WatchedOperations(MemoryOperations):

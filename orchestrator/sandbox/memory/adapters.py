@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Function, Operation, Package, Quota, StoredObject, Version, decode
+from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, StoredObject, Version, decode
 from orchestrator.ports import Progress
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.cloud_state import Record
@@ -106,7 +106,15 @@ class MemoryFunctions:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._cloud = wire.cloud
+        self._cloud = cloud = wire.cloud
+        # Takes the id at the end of the path, the body and the key.
+        self._sent: Mapping[str, Callable[[str, Any, str], Record]] = {
+            "create function": lambda _target, body, key: cloud.functions.create(body, key),
+            "update function": cloud.functions.update,
+            "createVersion": lambda _target, body, key: cloud.versions.create(body, key),
+            "setTag": cloud.versions.set_tag,
+            "removeTag": cloud.versions.remove_tag,
+        }
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
         query, act = {"folderId": folder_id}, self._cloud.functions.list
@@ -138,26 +146,9 @@ class MemoryFunctions:
         answer, _ = await self._wire.call("listRuntimes", self._cloud.functions.runtimes)
         return tuple(answer["runtimes"])
 
-    async def create_function(
-        self, folder_id: str, name: str, labels: Mapping[str, str], *, idempotency_key: str
-    ) -> Operation:
-        body = {"folderId": folder_id, "name": name, **({"labels": dict(labels)} if labels else {})}
-        return await self._wire.operation(
-            "create function", lambda: self._cloud.functions.create(body, idempotency_key)
-        )
-
-    async def create_version(self, body: Mapping[str, object], *, idempotency_key: str) -> Operation:
-        return await self._wire.operation("createVersion", lambda: self._cloud.versions.create(body, idempotency_key))
-
-    async def set_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        return await self._wire.operation(
-            "setTag", lambda: self._cloud.versions.set_tag(version_id, {"tag": tag}, idempotency_key)
-        )
-
-    async def remove_tag(self, version_id: str, tag: str, *, idempotency_key: str) -> Operation:
-        return await self._wire.operation(
-            "removeTag", lambda: self._cloud.versions.remove_tag(version_id, {"tag": tag}, idempotency_key)
-        )
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+        act, target = self._sent[request.call], request.path.rpartition("/")[2].partition(":")[0]
+        return await self._wire.operation(request.call, lambda: act(target, request.body, idempotency_key))
 
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
         return await self._wire.pages(

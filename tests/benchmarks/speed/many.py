@@ -20,6 +20,7 @@ from orchestrator.prediction import simulation
 from orchestrator.report.logs import configure
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryFunctions
+from orchestrator.version.body import version_request
 from tests.benchmarks.speed.client import resident_bytes
 from tests.speed.test_prediction import LIMITS, allowed, known, units
 
@@ -42,7 +43,7 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
         else:
             assert isinstance(world.functions, MemoryFunctions)
             for unit in plan.units:
-                await world.functions.create_version(_body(unit), idempotency_key=unit.key)
+                await world.functions.send(version_request(_body(unit)), idempotency_key=unit.key)
         found["grown_bytes"] = resident_bytes("VmHWM") - before
         found["cpu_s"] = time.process_time() - began
         found["outcomes"] = len(result.outcomes)

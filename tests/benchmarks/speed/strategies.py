@@ -13,8 +13,9 @@ from typing import Any
 import anyio
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Operation
+from orchestrator.model import ApiRequest, Operation
 from orchestrator.ports import Functions, Operations
+from orchestrator.version.body import version_request
 
 Body = Mapping[str, Any]
 
@@ -35,11 +36,11 @@ class Counted:
     def count(self, name: str) -> None:
         self.calls[name] = self.calls.get(name, 0) + 1
 
-    async def create_version(self, body: Body, *, idempotency_key: str) -> Operation:
-        self.count("createVersion")
+    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+        self.count(request.call)
         self.first_at = self.first_at or anyio.current_time()
         try:
-            operation = await self.functions.create_version(body, idempotency_key=idempotency_key)
+            operation = await self.functions.send(request, idempotency_key=idempotency_key)
         except CloudError as error:
             if error.code is Code.RESOURCE_EXHAUSTED:
                 self.refused.append(anyio.current_time())
@@ -68,7 +69,7 @@ async def _create(cloud: Counted, body: Body, number: int, back_off_s: Callable[
     attempt = 0
     while True:
         try:
-            return await cloud.create_version(body, idempotency_key=f"00000000-0000-4000-8000-{number:012d}")
+            return await cloud.send(version_request(body), idempotency_key=f"00000000-0000-4000-8000-{number:012d}")
         except CloudError as error:
             if error.code is not Code.RESOURCE_EXHAUSTED:
                 raise

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from orchestrator.function.fields import FUNCTION_FIELDS, create_body, function_key
+from orchestrator.function.fields import FUNCTION_FIELDS, function_key, function_request
 from tests.builders import spec
 
 
@@ -9,8 +9,8 @@ def test_every_field_is_one_of_a_declared_function() -> None:
 
 
 def test_what_is_unset_is_not_sent() -> None:
-    assert create_body("b1g1", "thumb", {}) == {"folderId": "b1g1", "name": "thumb"}
-    assert create_body("b1g1", "thumb", {"team": "media"}) == {
+    assert function_request("b1g1", "thumb", {}).body == {"folderId": "b1g1", "name": "thumb"}
+    assert function_request("b1g1", "thumb", {"team": "media"}).body == {
         "folderId": "b1g1", "name": "thumb", "labels": {"team": "media"},
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, Code
+from orchestrator.function.fields import function_request
 from orchestrator.model import Package
 from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.memory.adapters import MemoryFunctions, MemoryObjectStore, MemoryOperations, Wire
@@ -16,6 +17,7 @@ from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.faults import STORM, Faults, Trouble
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, START_S, body
 
 PACKAGE = Package(Path("nowhere"), "0" * 64, 20_000_000, "tree")
@@ -92,7 +94,7 @@ def _course(seed: int) -> list[str]:
             name = f"name-{number}"
             while True:
                 try:
-                    operation = await functions.create_function(FOLDER, name, {}, idempotency_key=name)
+                    operation = await functions.send(function_request(FOLDER, name, {}), idempotency_key=name)
                     while not operation.done:
                         await anyio.sleep(0.1)
                         operation = await operations.get(operation.id)
@@ -129,7 +131,7 @@ def test_versions_made_in_bad_weather_are_made_once_each() -> None:
             sent = body(function_id, description=str(number))
             while True:
                 try:
-                    operation = await functions.create_version(sent, idempotency_key=str(number))
+                    operation = await functions.send(version_request(sent), idempotency_key=str(number))
                     break
                 except CloudError:
                     await anyio.sleep(0.5)
