@@ -23,6 +23,7 @@ from yandex.cloud.serverless.functions.v1.function_pb2 import Function, Version
 from yandex.cloud.serverless.functions.v1.function_service_pb2 import (
     CreateFunctionRequest,
     CreateFunctionVersionRequest,
+    UpdateFunctionRequest,
 )
 
 M = TypeVar("M", bound=Message)
@@ -41,6 +42,11 @@ def parse_create_version(body: Mapping[str, Any]) -> CreateFunctionVersionReques
 
 def parse_create_function(body: Mapping[str, Any]) -> CreateFunctionRequest:
     return _parse(body, CreateFunctionRequest())
+
+
+def parse_update_function(function_id: str, body: Mapping[str, Any]) -> UpdateFunctionRequest:
+    """Parse the body of an update; the id stands in the path."""
+    return _parse({"functionId": function_id, **body}, UpdateFunctionRequest())
 
 
 def parse_operation(json: Mapping[str, Any]) -> Operation:

@@ -15,7 +15,7 @@ from orchestrator.engine.quotas.slots import QuotaScope
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.fields import function_key, function_request
+from orchestrator.function.fields import function_key, function_request, update_key, update_request
 from orchestrator.model import ChangeKind, Operation, Step, Unit, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.resilience import failure
@@ -48,6 +48,8 @@ class Changes:
         match unit.changes[at.change].kind:
             case ChangeKind.FUNCTION:
                 return await self._create_function(unit, at, made)
+            case ChangeKind.UPDATE:
+                return await self._update_function(unit, at, made)
             case ChangeKind.VERSION:
                 return await self._create_version(unit, at, made)
             case ChangeKind.TAG:
@@ -55,10 +57,10 @@ class Changes:
 
     async def _create_function(self, unit: Unit, at: At, made: Made) -> Made:
         spec = unit.spec
-        request = function_request(spec.folder_id, spec.name, spec.labels)
+        request = function_request(spec.folder_id, spec.name, spec.labels, spec.function_description)
 
         def call(attempt: int) -> Call:
-            key = function_key(spec.folder_id, spec.name, spec.labels, attempt)
+            key = function_key(spec.folder_id, spec.name, spec.labels, attempt, spec.function_description)
             scope = self._scope(unit, f"{spec.folder_id}/{spec.name}")
             kinds = (Kind.FUNCTION, kind_of(unit))
             return Call(at, ChangeKind.FUNCTION, "", scope, key, attempt, request, kinds)
@@ -89,6 +91,32 @@ class Changes:
                 return found.id
             await anyio.sleep(backoff_s(attempt, world.rng))
         raise refused
+
+    async def _update_function(self, unit: Unit, at: At, made: Made) -> Made:
+        """Change a Function's own settings. It is read once more before: a map is replaced as a whole, and what
+        somebody has added to it since the plan stays.
+        """
+        world, change = self.calls.world, unit.changes[at.change]
+        try:
+            with self.calls.stop.interruptible():
+                function = await world.read(partial(world.functions.get_function, made.function_id))
+        except CloudError as error:
+            failure.unless_token(error)
+            raise StepFailedError(Step.UPDATE, failure.of_call(error)) from error
+        request = update_request(function, change.after)
+        if request is None:
+            return made
+
+        def call(attempt: int) -> Call:
+            key = update_key(made.function_id, request, change.before, attempt)
+            scope = self._scope(unit, made.function_id)
+            return Call(at, ChangeKind.UPDATE, made.function_id, scope, key, attempt, request, (Kind.FUNCTION,))
+
+        async def is_replay(operation: Operation) -> bool:
+            return self._ended_before(operation)  # it was changed so, and has been changed since
+
+        await self._done(call, is_replay, Step.UPDATE, "updates of the function")
+        return made
 
     async def _create_version(self, unit: Unit, at: At, made: Made) -> Made:
         world, function_id = self.calls.world, made.function_id

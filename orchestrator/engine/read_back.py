@@ -7,12 +7,15 @@ from dataclasses import replace
 
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.function.fields import in_words, update_request
 from orchestrator.model import (
     LATEST,
     Action,
+    ChangeKind,
     Deployed,
     Failed,
     Failure,
+    Function,
     FunctionSpec,
     Outcome,
     Plan,
@@ -26,6 +29,8 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
+
+_SAME_VERSION = (Action.RETAG, Action.UPDATE)  # what makes no Version
 
 
 async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
@@ -55,10 +60,16 @@ def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
 
 
 def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
-    latest = _latest(unit, live)
+    function = live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
+    latest = live.latest(function.id) if function is not None else None
+    own = _not_as_asked(unit, function)
+    if own and isinstance(outcome, Deployed):
+        return _failed(own)
     if isinstance(outcome, Unknown):
         # Its answer or its end was not seen, but perhaps what it made is.
-        if unit.action is Action.RETAG and latest is not None and latest.id == unit.base_version_id:
+        if own:
+            return outcome
+        if unit.action in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id:
             seen = _compare(unit, Deployed(latest.id), latest, latest)
             return seen if isinstance(seen, Deployed) else outcome
         if (
@@ -76,12 +87,17 @@ def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
     return _compare(unit, outcome, version, latest)
 
 
-def _latest(unit: Unit, live: LiveState) -> Version | None:
-    function = live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
-    return live.latest(function.id) if function is not None else None
+def _not_as_asked(unit: Unit, function: Function | None) -> str:
+    """Say which of the Function's own settings are not what this unit was to make them, "" where all are."""
+    for change in unit.changes:
+        if change.kind is ChangeKind.UPDATE and function is not None and update_request(function, change.after):
+            return f"the function's own settings are not what was asked for ({in_words(change)})"
+    return ""
 
 
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
+    if unit.action is Action.UPDATE:  # its Version is not of our making
+        return replace(outcome, read_back=True)
     problem = ""
     if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
@@ -91,8 +107,8 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
     elif different := not_as_sent(unit.spec.settings, version.raw):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
-    if problem:
-        return Failed(
-            Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again")
-        )
-    return replace(outcome, read_back=True)
+    return _failed(problem) if problem else replace(outcome, read_back=True)
+
+
+def _failed(problem: str) -> Failed:
+    return Failed(Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again"))

@@ -24,7 +24,7 @@ from orchestrator.model import (
 )
 
 # Steps in which a call is refused at once; what fails later says something of that function alone.
-_CALLS = {Step.UPLOAD, Step.FUNCTION, Step.CREATE, Step.TAG}
+_CALLS = {Step.UPLOAD, Step.FUNCTION, Step.UPDATE, Step.CREATE, Step.TAG}
 
 
 def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:

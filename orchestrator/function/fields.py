@@ -5,34 +5,117 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from orchestrator.model import ApiRequest
+from orchestrator.model import ApiRequest, Change, ChangeKind, Function, FunctionSpec
 from orchestrator.version.codecs import Codec, Text, TextMap, only_set
 from orchestrator.version.stamp import digest_of, key_of
+
+_PATH = "/functions/v1/functions"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionField:
-    """One field of a Function. `setting`: in `model.FunctionSpec`; `api`: in the API's JSON."""
+    """One field of a Function. `setting`: in `model.FunctionSpec`; `api`: in the API's JSON; `live`: in
+    `model.Function`. `label`: what people know one value of it by. `mapped`: a map, of which the declared entries are
+    ours, and all of it where `exact`, a flag of `FunctionSpec`, is set.
+    """
 
     setting: str
     api: str
     codec: Codec
+    live: str
+    label: str
+    mapped: bool = False
+    exact: str = ""
+    updated: bool = True  # changed on a Function that is there
 
 
 FUNCTION_FIELDS = (
-    FunctionField("name", "name", Text()),
-    FunctionField("labels", "labels", TextMap()),
+    FunctionField("name", "name", Text(), "name", "name", updated=False),
+    FunctionField("labels", "labels", TextMap(), "labels", "label", mapped=True, exact="labels_exact"),
+    FunctionField("function_description", "description", Text(), "description", "function description"),
 )
+_BY_API = {row.api: row for row in FUNCTION_FIELDS}
 
 
-def function_request(folder_id: str, name: str, labels: Mapping[str, str]) -> ApiRequest:
+def function_request(
+    folder_id: str, name: str, labels: Mapping[str, str], description: str | None = None
+) -> ApiRequest:
     """Ask for a new Function."""
-    given: dict[str, Any] = {"name": name, "labels": labels}
-    body = {"folderId": folder_id, **{row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS}}
-    return ApiRequest("create function", "POST", "/functions/v1/functions", only_set(body))
+    given = {"name": name, "labels": labels, "function_description": description}
+    fields = {row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS if given[row.setting]}
+    return ApiRequest("create function", "POST", _PATH, only_set({"folderId": folder_id, **fields}))
 
 
-def function_key(folder_id: str, name: str, labels: Mapping[str, str], attempt: int) -> str:
+def function_key(
+    folder_id: str, name: str, labels: Mapping[str, str], attempt: int, description: str | None = None
+) -> str:
     """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
-    return key_of("create", folder_id, name, digest_of({"labels": dict(labels)}), str(attempt))
+    told = {"labels": dict(labels), **({"description": description} if description else {})}
+    return key_of("create", folder_id, name, digest_of(told), str(attempt))
+
+
+def own_change(spec: FunctionSpec, function: Function) -> Change | None:
+    """Find what of a Function's own settings is to change; None where nothing is.
+
+    `before` and `after` have the API's names of the fields that change: a text, or of a map the entries that change,
+    each with its value, None where there is none.
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for row in FUNCTION_FIELDS:
+        wanted, live = getattr(spec, row.setting), getattr(function, row.live)
+        if not row.updated or wanted is None:
+            continue
+        if not row.mapped:
+            if wanted != live:
+                before[row.api], after[row.api] = live, wanted
+            continue
+        names = {*wanted, *(live if getattr(spec, row.exact) else ())}
+        changed = sorted(name for name in names if wanted.get(name) != live.get(name))
+        if changed:
+            before[row.api] = {name: live.get(name) for name in changed}
+            after[row.api] = {name: wanted.get(name) for name in changed}
+    return Change(ChangeKind.UPDATE, before, after) if after else None
+
+
+def in_words(change: Change) -> str:
+    """Say what an `own_change` changes: "label team: a → b; label tier: none → gold"."""
+    found = []
+    for name, after in change.after.items():
+        row, before = _BY_API[name], change.before[name]
+        if row.mapped:
+            found += [f"{row.label} {key}: {_shown(before[key])} → {_shown(after[key])}" for key in after]
+        else:
+            found.append(f"{row.label} changed")
+    return "; ".join(found)
+
+
+def _shown(value: str | None) -> str:
+    return "none" if value is None else value or '""'
+
+
+def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest | None:
+    """Ask for just these settings of a Function as it is now; None where it has them. The API replaces a map as a
+    whole, so the entries that are not ours are sent as they are.
+    """
+    body: dict[str, Any] = {}
+    for name, wanted in after.items():
+        row = _BY_API[name]
+        live = getattr(function, row.live)
+        if row.mapped:
+            merged = {key: value for key, value in {**live, **wanted}.items() if value is not None}
+            if merged != dict(live):
+                body[name] = merged
+        elif wanted != live:
+            body[name] = wanted
+    if not body:
+        return None
+    path = f"{_PATH}/{quote(function.id, safe='')}"
+    return ApiRequest("update function", "PATCH", path, {"updateMask": ",".join(body), **body})
+
+
+def update_key(function_id: str, request: ApiRequest, before: Mapping[str, Any], attempt: int) -> str:
+    """Make the Idempotency-Key of an update: of its body, of what the plan found, and the attempt."""
+    return key_of("update", function_id, digest_of(request.body), digest_of(before), str(attempt))

@@ -159,7 +159,11 @@ class FunctionTable(StrictTable):
     secrets: list[SecretTable] | None = _key("Lockbox secrets as environment variables.")
     tags: list[f.Tag] | None = _key("Tags that the new version takes as it is made.")
     promote: list[f.Tag] | None = _key("Tags that are moved only after verification.")
-    labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=64)] | None = _key("Labels of the Function.")
+    labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=64)] | None = _key(
+        "Labels of the Function: these are set, others are left as they are."
+    )
+    labels_exact: bool | None = _key("true: `labels` are all that the Function may have. Default: false.")
+    function_description: str | None = _key("Description of the Function itself.", max_length=256)
     connectivity: ConnectivityTable | None = _key("The user network that the function reaches.")
     log: LogTable | None = _key("Where the function's logs go.")
     mounts: list[MountTable] | None = _key("Buckets and ephemeral disks.")

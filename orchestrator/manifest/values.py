@@ -46,6 +46,8 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         create=values.get("create", False),
         enabled=values.get("enabled", True),
         labels=values.get("labels", {}),
+        labels_exact=values.get("labels_exact", False),
+        function_description=values.get("function_description"),
         promote=tuple(values.get("promote", ())),
         verify=_verify(values["verify"]) if "verify" in values else None,
     )

@@ -180,6 +180,8 @@ class FunctionSpec:
     create: bool = False
     enabled: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    labels_exact: bool = False  # the labels are the whole map: others are taken away
+    function_description: str | None = None  # of the Function; None: left as it is
     promote: tuple[str, ...] = ()
     verify: Json | None = None
 

@@ -78,6 +78,7 @@ def function(json: object) -> Function:
         name=_text(fields, "name"),
         status=_text(fields, "status") or "ACTIVE",
         labels={str(key): str(value) for key, value in _map(fields.get("labels")).items()},
+        description=_text(fields, "description"),
     )
 
 

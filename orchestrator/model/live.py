@@ -77,6 +77,7 @@ class Function:
     name: str
     status: str = "ACTIVE"
     labels: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
 
     @property
     def is_creating(self) -> bool:

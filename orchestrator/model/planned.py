@@ -20,6 +20,7 @@ class Action(StrEnum):
     VERSION = "new version"
     COPY = "copy"  # a new Version with the code of another
     RETAG = "retag"  # the live Version gets tags that it lacks
+    UPDATE = "update"  # the Function's own settings change, its Version stays
     UNCHANGED = "unchanged"
     BLOCKED = "blocked"
 
@@ -32,6 +33,7 @@ class Step(StrEnum):
     UPLOAD = "upload"
     QUEUE = "queue"  # waiting for an operation slot
     FUNCTION = "function"  # creating the Function
+    UPDATE = "update"  # changing the Function's own settings, until it is accepted
     CREATE = "create"  # createVersion, until it is accepted
     TAG = "tag"  # setTag, until it is accepted
     TRACK = "track"  # the Operation, until it is done
@@ -42,13 +44,22 @@ class ChangeKind(StrEnum):
     """What a change does. The values are the API's names of the calls, as stored and published."""
 
     FUNCTION = "create"  # the Function comes to be
+    UPDATE = "update"  # the Function's own settings change
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
 
     @property
     def step(self) -> Step:
         """The step in which it is asked for."""
-        return {ChangeKind.FUNCTION: Step.FUNCTION, ChangeKind.VERSION: Step.CREATE, ChangeKind.TAG: Step.TAG}[self]
+        return _ASKED_IN[self]
+
+
+_ASKED_IN = {
+    ChangeKind.FUNCTION: Step.FUNCTION,
+    ChangeKind.UPDATE: Step.UPDATE,
+    ChangeKind.VERSION: Step.CREATE,
+    ChangeKind.TAG: Step.TAG,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,8 @@ class Change:
 
     | kind     | before and after                                                                            |
     | ---      | ---                                                                                         |
-    | FUNCTION | its name and labels; before: {}, since there is none                                        |
+    | FUNCTION | its name, labels and description; before: {}, since there is none                           |
+    | UPDATE   | the settings that change, see `function.fields.own_change`                                  |
     | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
     | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
     """

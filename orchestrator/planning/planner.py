@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from orchestrator.function.fields import in_words, own_change
 from orchestrator.model import (
     LATEST,
     Action,
@@ -115,7 +116,7 @@ class _Planner:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)
         unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
-        return self._compared(unit, latest, digest)
+        return _with_own(self._compared(unit, latest, digest), found)
 
     def _compared(self, unit: Unit, latest: Version | None, digest: Fingerprint) -> Unit:
         spec = unit.spec
@@ -163,8 +164,20 @@ class _Planner:
         return replace(change, reason=f"{label}: {found}" if found else label)
 
 
+def _with_own(unit: Unit, function: Function) -> Unit:
+    """Add what is to change of the Function's own settings, first: a new Version is the last thing to be seen."""
+    change = own_change(unit.spec, function)
+    if change is None or unit.action is Action.BLOCKED:
+        return unit
+    words = in_words(change)
+    if unit.action is Action.UNCHANGED:
+        return replace(unit, action=Action.UPDATE, reason=words, changes=(change,))
+    return replace(unit, reason=f"{unit.reason}; {words}", changes=(change, *unit.changes))
+
+
 def _new_function(spec: FunctionSpec) -> Change:
-    return Change(ChangeKind.FUNCTION, {}, {"name": spec.name, "labels": dict(spec.labels)})
+    described = {"description": spec.function_description} if spec.function_description else {}
+    return Change(ChangeKind.FUNCTION, {}, {"name": spec.name, "labels": dict(spec.labels), **described})
 
 
 def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:

@@ -16,6 +16,7 @@ def reversed_changes(changes: Iterable[Change], version_id: str) -> tuple[Change
     | made                                      | way back                                                          |
     | ---                                       | ---                                                               |
     | FUNCTION                                  | none: a Function that exists may be called by somebody            |
+    | UPDATE                                    | UPDATE, to the settings that it changed                           |
     | VERSION that was the first                | none: $latest cannot be taken away                                |
     | VERSION after another                     | VERSION, a copy of the other; then TAG for each tag that it took  |
     | TAG                                       | TAG, to the Version that held it, or to none                      |
@@ -23,7 +24,9 @@ def reversed_changes(changes: Iterable[Change], version_id: str) -> tuple[Change
     back: list[Change] = []
     for change in reversed(tuple(changes)):
         made = {name: version_id if value is None else value for name, value in change.after.items()}
-        if change.kind is ChangeKind.TAG:
+        if change.kind is ChangeKind.UPDATE:
+            back.append(Change(ChangeKind.UPDATE, change.after, change.before))
+        elif change.kind is ChangeKind.TAG:
             back.append(Change(ChangeKind.TAG, made, change.before))
         elif change.kind is ChangeKind.VERSION and change.before.get(LATEST):
             back.append(Change(ChangeKind.VERSION, {LATEST: made[LATEST]}, {LATEST: None}))

@@ -22,8 +22,9 @@ _REFRESH_S = 0.25
 _LONGEST = 4  # running units named in the live region
 _DOING = {
     Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
-    Step.FUNCTION: "creating the function", Step.CREATE: "creating the version", Step.TAG: "moving tags",
-    Step.TRACK: "operation running", Step.READ_BACK: "reading back",
+    Step.FUNCTION: "creating the function", Step.UPDATE: "updating the function",
+    Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.TRACK: "operation running",
+    Step.READ_BACK: "reading back",
 }  # fmt: skip
 
 

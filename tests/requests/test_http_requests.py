@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
-from orchestrator.function.fields import function_request
+from orchestrator.function.fields import function_request, update_request
+from orchestrator.model import Function
 from orchestrator.version.body import version_request
 from tests.flow.httpserver import Seen, answer, client_of, serving
 
@@ -96,6 +97,20 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
             "target": "/functions/v1/functions",
             "headers": POST_HEADERS,
             "body": {"folderId": "b1g1", "name": "thumb"},
+        },
+    ),
+    (
+        "update_function",
+        lambda client: HttpFunctions(client).send(
+            update_request(Function("d4e/1", "b1g1", "thumb"), {"labels": {"team": "media"}, "description": "d"})
+            or pytest.fail("nothing changes"),
+            idempotency_key=KEY,
+        ),
+        {
+            "method": "PATCH",
+            "target": "/functions/v1/functions/d4e%2F1",
+            "headers": POST_HEADERS,
+            "body": {"updateMask": "labels,description", "labels": {"team": "media"}, "description": "d"},
         },
     ),
     (

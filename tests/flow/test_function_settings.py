@@ -1,0 +1,92 @@
+"""A Function's own settings are changes of its unit: asked for, followed, read back, and taken up like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import Code
+from orchestrator.journal.events import OperationDone, Requested
+from orchestrator.model import Action, ChangeKind, Deployed, Failed, Unchanged
+from orchestrator.sandbox.memory.faults import Fault, Trouble
+from tests.engine import Bench, sources
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def declared(root: Path, **keys: str) -> str:
+    return sources(root, 1) + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def live(bench: Bench) -> dict[str, Any]:
+    (function,) = bench.cloud.functions.list({"folderId": "folder"})["functions"]
+    return dict(function)
+
+
+def asked(bench: Bench) -> list[str]:
+    return [event.call for event in bench.events if isinstance(event, Requested)]
+
+
+def test_a_label_that_is_declared_is_live_and_others_stay(bench: Bench, tmp_path: Path) -> None:
+    bench.deploy(declared(tmp_path, labels='{ team = "a" }', function_description='"ours"'))
+    assert live(bench)["labels"] == {"team": "a"}
+    assert live(bench)["description"] == "ours"
+    bench.cloud.functions.update(live(bench)["id"], {"updateMask": "labels", "labels": {"team": "a", "by": "hand"}})
+    bench.pass_time(60)
+    versions = len(bench.versions())
+
+    outcomes = bench.deploy(declared(tmp_path, labels='{ team = "b" }'))
+    assert bench.plan.units[0].action is Action.UPDATE
+    assert bench.plan.units[0].reason == "label team: a → b"
+    assert isinstance(outcomes["f000"], Deployed)
+    assert outcomes["f000"].read_back
+    assert asked(bench) == [ChangeKind.UPDATE]
+    assert sum(isinstance(event, OperationDone) for event in bench.events) == 1
+    assert live(bench)["labels"] == {"team": "b", "by": "hand"}
+    assert live(bench)["description"] == "ours"
+    assert len(bench.versions()) == versions
+
+    assert isinstance(bench.deploy(declared(tmp_path, labels='{ team = "b" }'))["f000"], Unchanged)
+    bench.deploy(declared(tmp_path, labels='{ team = "b" }', labels_exact="true"))
+    assert live(bench)["labels"] == {"team": "b"}
+
+
+def test_labels_that_are_not_declared_are_left_alone(bench: Bench, tmp_path: Path) -> None:
+    bench.deploy(declared(tmp_path))
+    bench.cloud.functions.update(live(bench)["id"], {"updateMask": "labels", "labels": {"by": "hand"}})
+    bench.pass_time(60)
+    assert isinstance(bench.deploy(declared(tmp_path))["f000"], Unchanged)
+    assert live(bench)["labels"] == {"by": "hand"}
+
+
+def test_settings_and_a_version_change_in_one_unit(bench: Bench, tmp_path: Path) -> None:
+    bench.deploy(declared(tmp_path))
+    outcomes = bench.deploy(declared(tmp_path, labels='{ team = "a" }', timeout='"20s"'))
+    assert bench.plan.units[0].action is Action.VERSION
+    assert bench.plan.units[0].reason == "timeout 10s → 20s; label team: none → a"
+    assert asked(bench) == [ChangeKind.UPDATE, ChangeKind.VERSION]
+    assert isinstance(outcomes["f000"], Deployed)
+
+
+def test_a_label_that_came_back_by_hand_is_set_again(bench: Bench, tmp_path: Path) -> None:
+    """The same update has the same key; what the former one has done does not answer for this one."""
+    bench.deploy(declared(tmp_path, labels='{ team = "a" }'))
+    for _ in range(3):
+        bench.deploy(declared(tmp_path, labels='{ team = "b" }'))
+        assert live(bench)["labels"] == {"team": "b"}
+        bench.cloud.functions.update(live(bench)["id"], {"updateMask": "labels", "labels": {"team": "a"}})
+        bench.pass_time(60)
+
+
+def test_a_refused_update_fails_in_its_own_step(bench: Bench, tmp_path: Path) -> None:
+    bench.deploy(declared(tmp_path))
+    bench.faults.fail_next("update function", Trouble(refusal=Fault(Code.PERMISSION_DENIED, "no right to update")))
+    outcome = bench.deploy(declared(tmp_path, labels='{ team = "a" }'))["f000"]
+    assert isinstance(outcome, Failed)
+    assert str(outcome.step) == "update"
+    assert "no right to update" in outcome.failure.message
