@@ -224,5 +224,5 @@ def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:
         return manifest.rollout
     table = RolloutTable.model_validate({**own, **({"waves": list(own["waves"])} if "waves" in own else {})})
     made = rollout(table)
-    keys = {"waves": "waves", "pause": "pause_s", "max_failures": "max_failures", "on_breach": "on_breach"}
+    keys = {"waves": "waves", "pause": "pause_s", "max_failures": "max_failures"}
     return replace(manifest.rollout, **{field: getattr(made, field) for key, field in keys.items() if key in own})

@@ -121,6 +121,8 @@ def _tolerant(node: Any) -> Any:
         described = {key: value for key, value in node.items() if key not in {"anyOf", "title", "default"}}
         return described | (_tolerant(branches[0]) if len(branches) == 1 else {"anyOf": _tolerant(branches)})
     copied = {key: _tolerant(value) for key, value in node.items() if key not in {"title", "default"}}
+    if "const" in copied:
+        copied["enum"] = [copied.pop("const")]
     if copied.get("type") == "string" and ("pattern" in copied or "enum" in copied):
         description = {key: copied.pop(key) for key in ("description",) if key in copied}
         return {**description, "anyOf": [copied, _VARIABLE]}

@@ -19,7 +19,6 @@ _ALTERNATIVES = (
     frozenset({"source", "package", "version_id"}),
     frozenset({"service_account", "service_account_id"}),
     frozenset({"group_id", "folder_id"}),  # of `log`; a function has no group_id
-    frozenset({"invoke", "command"}),  # of `verify`
 )
 _OTHERS = {key: group - {key} for group in _ALTERNATIVES for key in group}
 
@@ -104,7 +103,7 @@ def merge(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any], key: str) -> dict[str, Any]:
     dropped: set[str] = set()
-    if key in {"log", "verify"}:
+    if key == "log":
         dropped = {other for name in above for other in _OTHERS.get(name, ()) if other not in above}
     return {name: value for name, value in below.items() if name not in dropped} | above
 

@@ -22,7 +22,6 @@ def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
     default = CloudAddress()
     return CloudAddress(
         endpoint=(table.endpoint or default.endpoint).rstrip("/"),
-        invoke_endpoint=(table.invoke_endpoint or default.invoke_endpoint).rstrip("/"),
         folder_id=table.folder_id or environ.get("YC_FOLDER_ID") or None,
         cloud_id=table.cloud_id or environ.get("YC_CLOUD_ID") or None,
     )

@@ -84,18 +84,11 @@ def _secrets(values: Values) -> Iterator[Breach]:
 
 
 def _tags(values: Values) -> Iterator[Breach]:
-    tags, promote = values.get("tags", []), values.get("promote", [])
-    for key, names in (("tags", tags), ("promote", promote)):
-        for index in _repeated(names):
-            yield Breach((key, index), f'"{names[index]}" stands here twice')
-    for index, name in enumerate(promote):
-        if name in tags:
-            rule = f'"{name}" stands in tags too: tags move as the version is made, promote after verification'
-            yield Breach(("promote", index), rule)
-    count = len({*tags, *promote})
-    if count > TAGS_MAX:
-        key = "tags" if tags else "promote"
-        yield Breach((key,), f"a function may have {TAGS_MAX} tags; tags and promote name {count}")
+    tags = values["tags"]
+    for index in _repeated(tags):
+        yield Breach(("tags", index), f'"{tags[index]}" stands here twice')
+    if len({*tags}) > TAGS_MAX:
+        yield Breach(("tags",), f"a function may have {TAGS_MAX} tags, not {len({*tags})}")
 
 
 def _labels(values: Values) -> Iterator[Breach]:
@@ -190,19 +183,11 @@ def _timeout(values: Values) -> Iterator[Breach]:
         yield Breach(("timeout",), rule, warning=True)
 
 
-def _verify(values: Values) -> Iterator[Breach]:
-    if len(values["verify"]) != 1:
-        yield Breach(
-            ("verify",), "needs exactly one of invoke and command", others=_under(("verify",), "invoke", "command")
-        )
-
-
 # By the key that makes a rule worth a look.
 _RULES: dict[str, Rule] = {
     "environment": _environment,
     "secrets": _secrets,
     "tags": _tags,
-    "promote": _tags,
     "labels": _labels,
     "service_account": _service_account,
     "connectivity": _connectivity,
@@ -213,7 +198,6 @@ _RULES: dict[str, Rule] = {
     "tmpfs_size": _tmpfs_size,
     "concurrency": _concurrency,
     "timeout": _timeout,
-    "verify": _verify,
 }
 
 

@@ -6,10 +6,11 @@ optional here, since a table of [defaults] or a template may be a part of one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.manifest import fields as f
 
@@ -112,21 +113,6 @@ class MetadataTable(StrictTable):
     aws_v1_http_endpoint: bool | None = _key("The AWS IMDSv1 flavour.")
 
 
-class InvokeTable(StrictTable):
-    """A call of the new version and what it must answer."""
-
-    payload: JsonValue = _key("The body that is sent.")
-    expect_status: int | None = _key("The HTTP status that is right.", ge=100, le=599)
-    expect_body: str | None = _key("Text that the answer must hold.")
-
-
-class VerifyTable(StrictTable):
-    """How a new version is checked: by a call or by a command."""
-
-    invoke: InvokeTable | None = _key("Call the new version; or `command`.")
-    command: Annotated[list[f.Text], Field(min_length=1)] | None = _key("Run this; exit code 0 is right. Or `invoke`.")
-
-
 class FunctionTable(StrictTable):
     """[functions.NAME], and, in part, [defaults] and [templates.NAME]."""
 
@@ -158,7 +144,6 @@ class FunctionTable(StrictTable):
     )
     secrets: list[SecretTable] | None = _key("Lockbox secrets as environment variables.")
     tags: list[f.Tag] | None = _key("Tags that the new version takes as it is made.")
-    promote: list[f.Tag] | None = _key("Tags that are moved only after verification.")
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=64)] | None = _key(
         "Labels of the Function: these are set, others are left as they are."
     )
@@ -172,7 +157,6 @@ class FunctionTable(StrictTable):
     tmpfs_size: f.Size | None = _key("Size of /tmp in memory: 0, or 512MB to 3/4 of a memory of at least 1GB.")
     concurrency: int | None = _key("Calls that one instance serves at a time; not for Python.", ge=0, le=16)
     metadata: MetadataTable | None = _key("Which metadata endpoints the function may reach.")
-    verify: VerifyTable | None = _key("How a new version is checked before it is promoted.")
 
 
 class CloudTable(StrictTable):
@@ -181,7 +165,6 @@ class CloudTable(StrictTable):
     folder_id: f.Id | None = _key("Folder of all functions that name none. Default: YC_FOLDER_ID.")
     cloud_id: f.Id | None = _key("The cloud that the folders belong to. Default: YC_CLOUD_ID, else it is looked up.")
     endpoint: f.Url | None = _key("Address of the discovery service. Default: https://api.cloud.yandex.net.")
-    invoke_endpoint: f.Url | None = _key("Address of invocations. Default: https://functions.yandexcloud.net.")
 
 
 class StorageTable(StrictTable):
@@ -215,7 +198,7 @@ class RolloutTable(StrictTable):
     waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _key('Counts or shares: [1, "10%", "100%"].')
     pause: f.Duration | None = _key("Pause between waves.")
     max_failures: f.Share | None = _key('How many functions, or which share ("2%"), may fail before the run stops.')
-    on_breach: Literal["stop", "rollback", "pause"] | None = _key('What happens then. Default: "stop".')
+    on_breach: Literal["stop"] | None = _key('What happens then: "stop", the default, is all that there is yet.')
 
 
 class SkipTable(StrictTable):
@@ -256,3 +239,14 @@ class ManifestFile(StrictTable):
     functions: dict[str, FunctionTable] | None = _key("The functions; the table's name is the function's name.")
     rollout: RolloutTable | None = _key("How runs spread, unless a job says otherwise.")
     jobs: dict[str, JobTable] | None = _key("Named jobs.")
+
+
+# What is planned but not there yet: (table, key, value; "": any) → what this release does not do. Whoever writes it is
+# told so: a key that is declared has an effect, or is an error.
+NOT_YET: Mapping[tuple[type[StrictTable], str, str], str] = {
+    (FunctionTable, "verify", ""): "check new versions",
+    (FunctionTable, "promote", ""): "move tags after a check; `tags` move as the version is made",
+    (CloudTable, "invoke_endpoint", ""): "invoke functions",
+    (RolloutTable, "on_breach", "rollback"): "roll back",
+    (RolloutTable, "on_breach", "pause"): "pause after too many failures",
+}

@@ -48,8 +48,6 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         labels=values.get("labels", {}),
         labels_exact=values.get("labels_exact", False),
         function_description=values.get("function_description"),
-        promote=tuple(values.get("promote", ())),
-        verify=_verify(values["verify"]) if "verify" in values else None,
     )
 
 
@@ -130,13 +128,6 @@ def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) ->
     return source if is_folder else source.parent
 
 
-def _verify(values: Mapping[str, Any]) -> dict[str, Any]:
-    if "command" in values:
-        return {"command": tuple(values["command"])}
-    given = values["invoke"].model_dump(exclude_unset=True)
-    return {"invoke": frozen(given)}
-
-
 def rollout(table: RolloutTable | None) -> Rollout:
     """Make the value of a [rollout] table, with the defaults for what it leaves out."""
     if table is None:
@@ -146,7 +137,6 @@ def rollout(table: RolloutTable | None) -> Rollout:
         waves=default.waves if table.waves is None else tuple(table.waves),
         pause_s=default.pause_s if table.pause is None else table.pause,
         max_failures=table.max_failures,
-        on_breach=table.on_breach or default.on_breach,
     )
 
 

@@ -182,8 +182,6 @@ class FunctionSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_exact: bool = False  # the labels are the whole map: others are taken away
     function_description: str | None = None  # of the Function; None: left as it is
-    promote: tuple[str, ...] = ()
-    verify: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +189,6 @@ class CloudAddress:
     """Which installation, and where functions go by default."""
 
     endpoint: str = "https://api.cloud.yandex.net"
-    invoke_endpoint: str = "https://functions.yandexcloud.net"
     folder_id: str | None = None
     cloud_id: str | None = None
 
@@ -222,12 +219,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How a run spreads: waves of counts or shares, and what happens when too many units fail."""
+    """How a run spreads: waves of counts or shares, and how many units may fail before it stops."""
 
     waves: tuple[int | str, ...] = ("100%",)
     pause_s: float = 0.0
     max_failures: int | str | None = None
-    on_breach: str = "stop"  # stop | rollback | pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,6 @@ async def execute_planned(
 ) -> int:
     """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code."""
     world, rollout = session.world, planned.rollout
-    if rollout.on_breach != "stop" and rollout.max_failures is not None:
-        session.messages.warn(f'on_breach = "{rollout.on_breach}" is not there yet: too many failures stop the run')
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))

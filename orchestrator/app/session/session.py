@@ -96,7 +96,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
     if options.sandbox:
         served = await stack.enter_async_context(served_sandbox(state_dir, [storage.bucket] if storage.bucket else []))
-        address = CloudAddress(served.endpoint, served.endpoint, address.folder_id, address.cloud_id)
+        address = CloudAddress(served.endpoint, address.folder_id, address.cloud_id)
     connection = await stack.enter_async_context(
         connect(address, request.environ, version=__version__, patience_s=options.start_timeout_s)
     )

@@ -39,7 +39,7 @@ from tests.benchmarks.speed.strategies import OURS, STRATEGIES, Body, Counted
 async def run(task: dict[str, Any]) -> dict[str, Any]:
     """Carry `task` out: strategy, endpoint, key_file, manifest, limits, knowledge. Gives what was counted."""
     environ = {"YC_SERVICE_ACCOUNT_KEY_FILE": task["key_file"], "YC_FOLDER_ID": task["folder_id"]}
-    address = CloudAddress(task["endpoint"], task["endpoint"], task["folder_id"], None)
+    address = CloudAddress(task["endpoint"], task["folder_id"], None)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(connect(address, environ, version="0", patience_s=10.0))
         counted = Counted(connection.functions, connection.operations)

@@ -226,7 +226,7 @@ def test_an_unknown_parameter_is_an_error_with_a_suggestion(
 def test_a_jobs_own_rollout_wins_key_by_key(tmp_path: Path) -> None:
     rollout = '[rollout]\nwaves = [1, "100%"]\npause = "1m"\nmax_failures = "2%"\n'
     whole = manifest(tmp_path, 'run = "mine"\nrollout = { waves = [2, "50%"], pause = "5s" }', rollout)
-    assert rollout_of(whole.jobs["nightly"], whole) == Rollout((2, "50%"), 5.0, "2%", "stop")
+    assert rollout_of(whole.jobs["nightly"], whole) == Rollout((2, "50%"), 5.0, "2%")
 
 
 def test_a_job_without_a_rollout_has_that_of_the_manifest(tmp_path: Path) -> None:

@@ -35,7 +35,6 @@ folder_id = "b1h"
 create = true
 enabled = false
 labels = { team = "media" }
-promote = ["prod"]
 source = "src"
 runtime = "golang123"
 entrypoint = "index.Handler"
@@ -59,7 +58,6 @@ mounts = [
 tmpfs_size = "512MB"
 concurrency = 4
 metadata = { gce_http_endpoint = true, aws_v1_http_endpoint = false }
-verify = { invoke = { payload = { a = [1, 2] }, expect_status = 200, expect_body = "ok" } }
 [functions.fun.async_invocation]
 retries = 3
 service_account_id = "ajx"
@@ -82,8 +80,6 @@ def test_every_field_of_a_function(folder: Path) -> None:
         create=True,
         enabled=False,
         labels={"team": "media"},
-        promote=("prod",),
-        verify={"invoke": {"payload": {"a": (1, 2)}, "expect_status": 200, "expect_body": "ok"}},
         place=Place(str(folder / "deploy.toml"), 4),
         code=SourceCode(folder / "src", folder),
         settings=Settings(

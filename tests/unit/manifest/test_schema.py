@@ -19,7 +19,6 @@ include = ["teams/*/functions.toml"]
 folder_id = "b1gxxx"
 cloud_id = "b1gxxx"
 endpoint = "https://api.cloud.yandex.net"
-invoke_endpoint = "https://functions.yandexcloud.net"
 [storage]
 bucket = "deploy-packages"
 prefix = "functions/"
@@ -53,7 +52,6 @@ named_service_accounts = { db = "ajexxx" }
 environment = { LEVEL = "info" }
 secrets = [{ environment_variable = "TOKEN", id = "e6qxxx", version_id = "e6qxxx", key = "token" }]
 tags = ["stable"]
-promote = ["prod"]
 labels = { team = "media" }
 connectivity = { network_id = "enpxxx", subnet_ids = ["e9bxxx"] }
 log = { disabled = false, group_id = "xxx", min_level = "INFO" }
@@ -64,7 +62,6 @@ mounts = [
 tmpfs_size = "512MB"
 concurrency = 4
 metadata = { gce_http_endpoint = true, aws_v1_http_endpoint = false }
-verify = { invoke = { payload = {}, expect_status = 200, expect_body = "xxx" } }
 [functions.thumbnailer.async_invocation]
 retries = 3
 service_account_id = "ajexxx"
@@ -81,7 +78,7 @@ select = ["label:team=media", "auth-*"]
 force = true
 schedule = "0 3 * * 1-5"
 timezone = "Europe/Moscow"
-rollout = { waves = [1, "10%", "100%"], max_failures = "2%", on_breach = "rollback" }
+rollout = { waves = [1, "10%", "100%"], max_failures = "2%", on_breach = "stop" }
 [jobs.to-python312]
 run = "runtime_upgrade"
 from = ["python37", "python38", "python39"]

@@ -75,7 +75,6 @@ def test_the_tables_that_stand_once(tmp_path: Path) -> None:
 [cloud]
 cloud_id = "b1c"
 endpoint = "http://127.0.0.1:8080/"
-invoke_endpoint = "https://invoke.example"
 [storage]
 bucket = "deploy-packages"
 prefix = "functions/"
@@ -88,16 +87,16 @@ operation_deadline = "5m"
 waves = [1, "10%", "100%"]
 pause = "30s"
 max_failures = "2%"
-on_breach = "rollback"
+on_breach = "stop"
 """
     manifest = loaded(tmp_path, text + JOB, {"YC_FOLDER_ID": "b1env", "YC_CLOUD_ID": "other"})
     assert manifest.path == tmp_path / "deploy.toml"
-    assert manifest.cloud == CloudAddress("http://127.0.0.1:8080", "https://invoke.example", "b1env", "b1c")
+    assert manifest.cloud == CloudAddress("http://127.0.0.1:8080", "b1env", "b1c")
     assert manifest.storage == Storage("deploy-packages", "functions/")
     assert manifest.limits == Limits(
         operations_per_folder=5, reserve=2, requests_per_second=2.5, operation_deadline_s=300
     )
-    assert manifest.rollout == Rollout((1, "10%", "100%"), 30.0, "2%", "rollback")
+    assert manifest.rollout == Rollout((1, "10%", "100%"), 30.0, "2%")
 
 
 def test_what_is_left_out_has_the_documented_defaults(tmp_path: Path) -> None:

@@ -1,0 +1,150 @@
+"""A key that is declared has an effect, or is an error: every key changes the manifest's value, and every field of that
+value is read by somebody else.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import is_dataclass, replace
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from orchestrator.manifest.check import keys_of
+from orchestrator.manifest.tables import (
+    NOT_YET,
+    CloudTable,
+    FunctionTable,
+    LimitsTable,
+    ManifestFile,
+    RolloutTable,
+    StorageTable,
+)
+from orchestrator.model import Manifest, Place, declared
+from tests.unit.manifest.test_tables import HEAD, JOB, loaded
+
+ROOT = Path(__file__).parents[3]
+# Rows of the tables of a Version's and of a Function's fields, which are read by the names that stand in them.
+ROWS_OF_FIELDS = {"Field", "Part", "FunctionField"}
+
+
+def reads(path: Path) -> set[str]:
+    """The attributes that a module reads, those included which the table of fields reads by name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            found.add(node.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ROWS_OF_FIELDS:
+            found |= {
+                arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+            }
+    return found
+
+
+def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
+    modules = [*(ROOT / "orchestrator").rglob("*.py"), *(ROOT / "jobs").glob("*.py")]
+    elsewhere = [path for path in modules if "manifest" not in path.parts and path.name != "declared.py"]
+    read = set[str]().union(*map(reads, elsewhere))
+    unread = [
+        f"{name}.{field}"
+        for name, kind in vars(declared).items()
+        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == declared.__name__
+        for field in kind.__dataclass_fields__
+        if field not in read
+    ]
+    assert unread == [], "declared, and nobody asks: give it an effect, or put the key into NOT_YET"
+
+
+# One line for each key, in a function that has neither this key nor anything that goes with it.
+OF_A_FUNCTION = {
+    "use": 'use = ["t"]',
+    "name": 'name = "other"',
+    "id": 'id = "d4e"',
+    "folder_id": 'folder_id = "b1h"',
+    "source": 'source = "lib"',
+    "package": 'package = { bucket = "bbb", object = "o" }',
+    "version_id": 'version_id = "$latest"',
+    "build": 'build = { command = "make" }',
+    "include": 'include = ["*.py"]',
+    "exclude": 'exclude = ["*.md"]',
+    "files": 'files = { lib = "lib" }',
+    "entrypoint": 'entrypoint = "other.handler"',
+    "runtime": 'runtime = "nodejs20"',
+    "memory": 'memory = "2GB"',
+    "timeout": 'timeout = "5s"',
+    "create": "create = true",
+    "enabled": "enabled = false",
+    "description": 'description = "x"',
+    "service_account_id": 'service_account_id = "aje"',
+    "service_account": 'service_account = "robot"',
+    "named_service_accounts": 'named_service_accounts = { db = "aje" }',
+    "environment": 'environment = { A = "x" }',
+    "secrets": 'secrets = [{ environment_variable = "A", id = "e", key = "k" }]',
+    "tags": 'tags = ["stable"]',
+    "labels": 'labels = { team = "a" }',
+    "labels_exact": "labels_exact = true",
+    "function_description": 'function_description = "x"',
+    "connectivity": 'connectivity = { network_id = "enp" }',
+    "log": "log = { disabled = true }",
+    "mounts": 'mounts = [{ name = "d", bucket = "bbb" }]',
+    "storage_mounts": 'storage_mounts = [{ name = "d", bucket = "bbb" }]',
+    "async_invocation": "async_invocation = { retries = 1 }",
+    "tmpfs_size": 'tmpfs_size = "512MB"',
+    "concurrency": "concurrency = 4",
+    "metadata": "metadata = { gce_http_endpoint = true }",
+}
+OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
+    CloudTable: {
+        "folder_id": '[cloud]\nfolder_id = "b1g"',
+        "cloud_id": '[cloud]\ncloud_id = "b1c"',
+        "endpoint": '[cloud]\nendpoint = "https://other.example"',
+    },
+    StorageTable: {"bucket": '[storage]\nbucket = "bbb"', "prefix": '[storage]\nprefix = "p/"'},
+    LimitsTable: {
+        **{key: f"[limits]\n{key} = 7" for key in keys_of(LimitsTable) if key != "operation_deadline"},
+        "operation_deadline": '[limits]\noperation_deadline = "1m"',
+    },
+    RolloutTable: {
+        "waves": "[rollout]\nwaves = [1]",
+        "pause": '[rollout]\npause = "1s"',
+        "max_failures": "[rollout]\nmax_failures = 1",
+    },
+}
+
+
+def test_the_table_of_keys_is_whole() -> None:
+    assert OF_A_FUNCTION.keys() == set(keys_of(FunctionTable))
+    for table, lines in OF_OTHER_TABLES.items():
+        # the one value of on_breach that there is says what happens anyway
+        assert lines.keys() == {*keys_of(table)} - {"on_breach"}
+    others = {"include", "defaults", "templates", "functions", "jobs"}  # tables of tables
+    assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout"}
+
+
+@pytest.mark.parametrize("key", OF_A_FUNCTION)
+def test_every_key_of_a_function_changes_what_is_wanted(tmp_path: Path, key: str) -> None:
+    (tmp_path / "lib").mkdir()
+    head, code = f'{HEAD}[templates.t]\ndescription = "t"\n[functions.fun]\n', 'source = "."\n'
+    line = OF_A_FUNCTION[key]
+    alone = line if key in ("source", "package", "version_id") else f"{code}{line}"
+    head_alone = head.replace(f"\n{key} = ", "\n# ") if key in ("entrypoint", "runtime", "memory") else head
+    with_it = loaded(tmp_path, f"{head_alone}{alone}\n").functions["fun"]
+    without = loaded(tmp_path, f"{head}{code}").functions["fun"]
+    place = Place("", 0)
+    assert replace(with_it, place=place) != replace(without, place=place)
+
+
+@pytest.mark.parametrize("line", [line for lines in OF_OTHER_TABLES.values() for line in lines.values()])
+def test_every_key_of_the_other_tables_changes_the_manifest(tmp_path: Path, line: str) -> None:
+    with_it, without = (_without_places(loaded(tmp_path, text)) for text in (f"{line}\n{JOB}", JOB))
+    assert with_it != without
+
+
+def _without_places(manifest: Manifest) -> Manifest:
+    return replace(manifest, jobs={})
+
+
+def test_what_is_not_there_yet_is_not_in_the_tables() -> None:
+    for table, key, value in NOT_YET:
+        assert (key in keys_of(table)) == bool(value)
