@@ -36,9 +36,8 @@ def reads(path: Path) -> set[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             found.add(node.attr)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ROWS_OF_FIELDS:
-            found |= {
-                arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-            }
+            named = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "exact")]
+            found |= {str(arg.value) for arg in named if isinstance(arg, ast.Constant)}
     return found
 
 
