@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from orchestrator.errors import JournalError
-from orchestrator.journal.folder import ADVICE, make_state_dir
+from orchestrator.journal.folder import ADVICE, make_private_folder, make_state_dir, open_private
 
 FOLDER = "claims"
 
@@ -44,7 +44,7 @@ class FileRecords:
         # Held for a few file operations only, so waiting for it here does not hold the event loop up.
         make_state_dir(self._state_dir)
         try:
-            self._folder.mkdir(exist_ok=True)
+            make_private_folder(self._folder)
             descriptor = os.open(self._folder, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -64,7 +64,8 @@ class FileRecords:
     def _write(self, key: str, body: bytes) -> str:
         path = self._path(key)
         made = path.with_suffix(".new")
-        made.write_bytes(body)
+        with open(made, "wb", opener=open_private) as file:
+            file.write(body)
         made.replace(path)  # a kill leaves the old or the new one, whole
         return sha256(body).hexdigest()
 

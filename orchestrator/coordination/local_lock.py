@@ -17,7 +17,7 @@ import anyio
 import orjson
 
 from orchestrator.errors import JournalError, LockHeldError
-from orchestrator.journal.folder import ADVICE, make_state_dir
+from orchestrator.journal.folder import ADVICE, make_state_dir, open_private
 
 FILE = "lock"
 _RETRY_S = 0.2
@@ -34,7 +34,7 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
     path = state_dir / FILE
     try:
         # Never deleted: a waiter could otherwise lock a file that others do not see any more.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise JournalError(f"the lock {path} cannot be made: {error.strerror}", advice=ADVICE) from error
     try:

@@ -25,7 +25,7 @@ from orchestrator.journal.events import (
     RunEnded,
     RunStarted,
 )
-from orchestrator.journal.folder import ADVICE, make_state_dir
+from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunSummary
@@ -45,7 +45,11 @@ def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
     path = state_dir / FILE
     if not read_only:
         make_state_dir(state_dir)
-    elif not _exists(path):
+    try:
+        refuse_links(path) if read_only else make_private_database(path)
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be opened: {error.strerror}", advice=ADVICE) from error
+    if read_only and not _exists(path):
         empty = sqlite3.connect(":memory:", isolation_level=None)
         migrate(empty, str(path))
         return Store(path, empty)

@@ -18,6 +18,7 @@ import anyio
 from anyio import from_thread, to_thread
 
 from orchestrator.errors import PackageError, StartError
+from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
 from orchestrator.package.build import run_build
@@ -102,7 +103,7 @@ class ZipPackager:
 
     def _open(self) -> None:
         try:
-            self._work_dir.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._work_dir)
             with _locked(self._work_dir):  # so that no other process takes our folder for abandoned
                 _remove_abandoned(self._work_dir)
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._work_dir))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from orchestrator.app.session.options import SANDBOX_FOLDER, seconds, state_dir_of
 from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.folder import make_state_dir
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.http.serve import run_server
@@ -23,9 +24,11 @@ T = TypeVar("T")
 
 def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
+    state_dir = state_dir_of(given["config"], given["state"])
+    make_state_dir(state_dir)
     options = Options(
         port=given["port"],
-        state_dir=state_dir_of(given["config"], given["state"]) / "sandbox",
+        state_dir=state_dir / "sandbox",
         latency_s=seconds("--latency", given["latency"]),
         durations=_read("--durations", Distribution.parse, given["durations"]),
         faults=Faults() if given["faults"] is None else Faults(STORM, seed=given["faults"]),

@@ -31,6 +31,7 @@ from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, JournalError, StartError
+from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
@@ -93,6 +94,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     """Connect, and say what the connection warns of. With --sandbox the lock is held. Raises `StartError`."""
     stack = invocation.stack
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
+    make_state_dir(state_dir)
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
     if options.sandbox:
         served = await stack.enter_async_context(served_sandbox(state_dir, [storage.bucket] if storage.bucket else []))

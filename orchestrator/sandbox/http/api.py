@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -109,8 +110,7 @@ class Api:
         )  # fmt: skip
         if self._record is not None and not route.open:
             line = {"name": route.name, "method": route.method, "url": ask.url, "query": dict(ask.query)}
-            with self._record.open("ab") as file:
-                file.write(orjson.dumps(line | {"body": ask.body}, option=orjson.OPT_APPEND_NEWLINE))
+            _append(self._record, line | {"body": ask.body})
         await route.prepare(ask)
         try:
             answer = route.act(ask)
@@ -133,6 +133,12 @@ class Api:
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+
+def _append(path: Path, line: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a file that is its owner's alone: values of variables are in it."""
+    with open(path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _body(raw: bytes) -> Any:

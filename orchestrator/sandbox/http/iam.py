@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orchestrator.errors import Code, StartError
+from orchestrator.journal.folder import make_private_folder, open_private
 from orchestrator.sandbox.memory.cloud_state import rfc3339
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.validators import message, string
@@ -179,14 +180,14 @@ def _static_key() -> Fields:
 def _kept(folder: Path, name: str, make: Callable[[], Fields]) -> Fields:
     path = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         if path.exists():
             found: Fields = orjson.loads(path.read_bytes())
             return found
         fields = make()
         part = path.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_bytes(orjson.dumps(fields, option=orjson.OPT_INDENT_2))
+        with open(part, "wb", opener=open_private) as file:
+            file.write(orjson.dumps(fields, option=orjson.OPT_INDENT_2))
         part.replace(path)
     except (OSError, orjson.JSONDecodeError) as error:
         raise StartError(

@@ -19,6 +19,7 @@ import orjson
 from aiohttp import web
 
 from orchestrator.errors import StartError
+from orchestrator.journal.folder import make_private_database
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
 from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
@@ -115,6 +116,11 @@ def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
             f"the sandbox cannot have the buckets {', '.join(buckets)}: {error}",
             advice="give other names with --bucket",
         ) from error
+    except OSError as error:
+        raise StartError(
+            f"the sandbox's objects in {folder} cannot be used: {error.strerror}",
+            advice="mend or remove that folder, or give another state folder",
+        ) from error
 
 
 def _app(
@@ -202,8 +208,9 @@ class StateFile:
         """Open or make the file. Raises `StartError` where another process has it, or it cannot be used."""
         advice = "stop the other sandbox, or give this one another state folder"
         try:
+            make_private_database(path)
             self._file = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StartError(f"the sandbox's state {path} cannot be used: {error}", advice=advice) from error
         try:
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import RLock
 from typing import BinaryIO
 
+from orchestrator.journal.folder import make_private_folder, open_private
+
 BINARY = "application/octet-stream"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _KEY_BYTES_MAX = 1024  # cloud-api §4.7
@@ -89,9 +91,10 @@ class Objects:
         self._lock = RLock()
         self._buckets: dict[str, dict[str, tuple[Stored, bytes | Path]]] = {}
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
             for path in folder.iterdir():
                 if path.is_dir() and _BUCKET_NAME.fullmatch(path.name):
+                    make_private_folder(path)
                     self._buckets[path.name] = dict(_load(path))
         for bucket in buckets:
             self.create_bucket(bucket)
@@ -108,7 +111,7 @@ class Objects:
             if bucket in self._buckets:
                 return False
             if self._folder is not None:
-                (self._folder / bucket).mkdir(exist_ok=True)
+                make_private_folder(self._folder / bucket)
             self._buckets[bucket] = {}
             return True
 
@@ -143,7 +146,7 @@ class Objects:
             return
         path = self._folder / bucket / f"{uuid.uuid4().hex}{_PART}"
         try:
-            with path.open("w+b") as file:
+            with open(path, "w+b", opener=open_private) as file:
                 yield Incoming(file, path)
         finally:
             path.unlink(missing_ok=True)
@@ -217,7 +220,8 @@ class Objects:
         folder = self._folder / bucket
         data = incoming.path.rename(incoming.path.with_suffix(""))
         facts = folder / f"{data.name}.json{_PART}"
-        facts.write_text(json.dumps({**asdict(stored), "data": data.name}), encoding="utf-8")
+        with open(facts, "w", encoding="utf-8", opener=open_private) as file:
+            json.dump({**asdict(stored), "data": data.name}, file)
         facts.replace(_facts_path(folder, stored.key))
         return data
 
