@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,34 @@ from orchestrator.errors import JournalError, LockHeldError
 from orchestrator.journal.folder import ADVICE, make_state_dir, open_private
 
 FILE = "lock"
+OWNER = "owner"  # the file with the state folder's own name
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # where there is none, the host's name has to do
+_OWNER_LENGTH = 16
 _RETRY_S = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class LocalLock:
+    """A lock that is held: of the file at `path`, as long as that is the one of `descriptor`."""
+
+    path: Path
+    descriptor: int
+
+    def check(self) -> None:
+        """See that others still meet this lock. Raises `JournalError` where the folder was removed, or replaced."""
+        try:
+            same = os.path.samestat(self.path.stat(), os.fstat(self.descriptor))
+        except OSError:
+            same = False
+        if not same:
+            raise JournalError(
+                f"the state folder {self.path.parent} was removed while this run went on, and its lock with it:"
+                " another run may be under way"
+            )
+
+
 @asynccontextmanager
-async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None = None) -> AsyncIterator[None]:
+async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None = None) -> AsyncIterator[LocalLock]:
     """Hold the lock of a state folder; wait up to `timeout_s` for another run to end.
 
     `command` is what others are told that runs (default: this process's own). Raises `LockHeldError` that names the
@@ -41,7 +66,7 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
         await _take(descriptor, path, timeout_s)
         _write(descriptor, _holder(command if command is not None else command_line()))
         try:
-            yield
+            yield LocalLock(path, descriptor)
         finally:
             _write(descriptor, b"")
     finally:
@@ -49,9 +74,43 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
 
 
 def owner_of(state_dir: Path) -> str:
-    """Name a state folder, and no copy of it: whoever holds its lock knows that its earlier runs are dead."""
-    found = (state_dir / FILE).stat()
-    return f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}"
+    """Name a state folder, and no copy of it: whoever holds its lock knows that its earlier runs are dead.
+
+    | what is in the name     | tells apart                                                       |
+    | ---                     | ---                                                               |
+    | host, device, inode     | copies of a folder, containers                                    |
+    | a random value, kept    | machines whose host, device and inode happen to be the same       |
+    | the boot of the machine | machines from one image, which has the random value in it as well |
+
+    Raises `JournalError`.
+    """
+    try:
+        found = (state_dir / FILE).stat()
+        kept = _kept(state_dir / OWNER)
+    except OSError as error:
+        raise JournalError(f"{state_dir / OWNER} cannot be used: {error.strerror}", advice=ADVICE) from error
+    return f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}:{kept}:{_boot_id()}"
+
+
+def _kept(path: Path) -> str:
+    """Read the random value of a state folder; make it where there is none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        kept = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip()
+        if len(kept) != _OWNER_LENGTH or not kept.isalnum():
+            kept = secrets.token_hex(_OWNER_LENGTH // 2)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, kept.encode(), 0)
+        return kept
+    finally:
+        os.close(descriptor)
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def command_line() -> str:

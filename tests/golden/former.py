@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sqlite3
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from orchestrator.coordination import local_lock
 from tests.e2e.harness import BUCKET, TIMEOUT_S, Cloud, sandbox
 
 GOLDEN = Path(__file__).parent
@@ -60,8 +60,7 @@ def without_bucket(root: Path) -> str:
 
 def owner_of(root: Path) -> str:
     """Name a state folder as leases do, so that a lease of an earlier run of it is known to be dead."""
-    found = (root / ".orchestrator" / "lock").stat()
-    return f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}"
+    return local_lock.owner_of(root / ".orchestrator")
 
 
 def ask(cloud: Cloud, method: str, key: str, body: bytes | None = None) -> bytes:

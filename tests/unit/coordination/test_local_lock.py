@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.coordination.local_lock import FILE, lock
+from orchestrator.coordination import local_lock
+from orchestrator.coordination.local_lock import FILE, OWNER, lock, owner_of
 from orchestrator.errors import Exit, JournalError, LockHeldError
 
 HOLDER = """
@@ -182,3 +184,70 @@ def test_a_file_system_without_locks_is_a_journal_error(tmp_path: Path, monkeypa
     with pytest.raises(JournalError, match="No locks available") as caught:
         anyio.run(main)
     assert "local disk" in caught.value.advice
+
+
+def test_a_folder_that_is_removed_or_replaced_is_not_locked_any_more(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    async def main() -> None:
+        async with lock(state) as held:
+            held.check()
+            state.rename(tmp_path / "away")
+            with pytest.raises(JournalError, match="was removed while this run went on"):
+                held.check()
+            async with lock(state) as another:  # the second run, which nothing keeps away
+                another.check()
+                with pytest.raises(JournalError, match="another run may be under way"):
+                    held.check()
+
+    anyio.run(main)
+
+
+def machine(state: Path) -> str:
+    state.mkdir(exist_ok=True)
+    (state / FILE).touch()
+    return owner_of(state)
+
+
+def test_an_owner_stays_the_same_from_run_to_run(tmp_path: Path) -> None:
+    assert machine(tmp_path / "state") == machine(tmp_path / "state")
+    assert (tmp_path / "state" / OWNER).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_of_a_state_folder_is_another_owner(tmp_path: Path) -> None:
+    first = machine(tmp_path / "state")
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    assert machine(tmp_path / "copy") != first
+
+
+@pytest.mark.parametrize("same", ["the random value", "the boot"])
+def test_two_machines_with_one_host_name_device_and_inode_are_two_owners(
+    same: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one image with a state folder in it (another boot), or without one (another random value)."""
+    state, boot = tmp_path / "state", tmp_path / "boot_id"
+    boot.write_text("11111111-1111\n")
+    monkeypatch.setattr(local_lock, "_BOOT_ID", boot)
+    first = machine(state)
+    if same == "the random value":
+        boot.write_text("22222222-2222\n")
+    else:
+        (state / OWNER).unlink()
+    assert machine(state) != first
+    assert machine(state).split(":")[:3] == first.split(":")[:3]
+
+
+@pytest.mark.parametrize("damaged", ["", "short", "x" * 40, "../../etc/passwd!"])
+def test_a_damaged_owner_is_made_anew(damaged: str, tmp_path: Path) -> None:
+    machine(tmp_path)
+    (tmp_path / OWNER).write_text(damaged)
+    assert machine(tmp_path) == machine(tmp_path)
+    assert damaged not in machine(tmp_path).split(":")
+
+
+def test_a_link_in_place_of_the_owner_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / OWNER).symlink_to(tmp_path / "precious")
+    with pytest.raises(JournalError, match="owner cannot be used"):
+        machine(tmp_path)
+    assert (tmp_path / "precious").read_text() == "mine"
