@@ -14,6 +14,11 @@ from orchestrator.journal.events import Event
 from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
 
 T = TypeVar("T")
+Guard = Callable[[], Awaitable[None]]
+
+
+async def unguarded() -> None:
+    """Nothing has to be looked at before a call: no lease is held."""
 
 
 class Functions(Protocol):
@@ -30,8 +35,12 @@ class Functions(Protocol):
     async def version_by_tag(self, function_id: str, tag: str) -> Version: ...
     async def list_runtimes(self) -> tuple[str, ...]: ...
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
-        """Ask for a change. What can be asked for is made by `version.body` and `function.fields`."""
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
+        """Ask for a change. What can be asked for is made by `version.body` and `function.fields`.
+
+        `guard` is the last thing that is awaited before the request leaves, each time that it does: after the token,
+        after a connection was found. Where it raises, nothing is sent.
+        """
         ...
 
 

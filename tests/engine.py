@@ -42,6 +42,7 @@ from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
 from orchestrator.planning.sources import read_sources
+from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage
 from orchestrator.resilience.stop import Stop
@@ -101,7 +102,8 @@ class RecordingFunctions(MemoryFunctions):
         super().__init__(wire)
         self.sent: list[tuple[str, Mapping[str, Any]]] = []
 
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
+        await guard()
         if request.call == "createVersion":
             parse_create_version(request.body)
             self.sent.append((idempotency_key, request.body))

@@ -12,7 +12,7 @@ class MemoryRecords:
     """`meet` is awaited before and after each call: it may delay it, or raise, so that an answer is lost."""
 
     def __init__(self, meet: Callable[[str], Awaitable[None]] | None = None) -> None:
-        self._meet = meet
+        self.meet = meet
         self._count = 0
         self.objects: dict[str, tuple[bytes, str]] = {}
 
@@ -42,5 +42,5 @@ class MemoryRecords:
 
     async def _trouble(self, when: str) -> None:
         await anyio.lowlevel.checkpoint()
-        if self._meet is not None:
-            await self._meet(when)
+        if self.meet is not None:
+            await self.meet(when)

@@ -11,6 +11,7 @@ from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, OPERATION, QUO
 from orchestrator.cloud.http import HttpClient
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import ApiRequest, Function, Operation, Quota, Version, decode
+from orchestrator.ports import Guard, unguarded
 
 _ROOT = "/functions/v1"
 
@@ -68,10 +69,10 @@ class HttpFunctions:
             raise unusable("listRuntimes", answer, "runtimes is not a list of names")
         return tuple(runtimes)
 
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         answer = await self._client.call(
             FUNCTIONS, request.method, request.path, name=request.call, body=request.body,
-            idempotency_key=idempotency_key,
+            idempotency_key=idempotency_key, guard=guard,
         )  # fmt: skip
         return operation_of(request.call, answer)
 

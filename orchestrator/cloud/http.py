@@ -12,6 +12,7 @@ from orchestrator.cloud.tokens import TokenSource
 from orchestrator.cloud.transport import Transport
 from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError, Code
+from orchestrator.ports import Guard, unguarded
 
 PAGE_SIZE = 1000  # the most that the API declares
 _NOT_A_PAGE = {"code", "message", "error", "errors"}  # what errors are told with, here and elsewhere
@@ -47,11 +48,13 @@ class HttpClient:
         body: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
         authorized: bool = True,
+        guard: Guard = unguarded,
     ) -> Answer:
         """Call `method` `path` of a service; `name` is the API's name of the call, for errors.
 
-        `path` stands as it is sent: ids in it are quoted by the caller. Raises `CloudError`, with `sent` False where
-        no token could be had; `StartError` where the installation does not offer the service.
+        `path` stands as it is sent: ids in it are quoted by the caller. `guard` as `ports.Functions.send` has it.
+        Raises `CloudError`, with `sent` False where no token could be had; `StartError` where the installation does
+        not offer the service.
         """
         url = self._endpoints.url(service) + path
         keyed = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -59,8 +62,9 @@ class HttpClient:
         async def send(token: str) -> Answer:
             bearer = {"Authorization": f"Bearer {token}"} if token else {}
             return await self._transport.request(
-                method, url, name=name, query=query, body=body, extra_headers={**keyed, **bearer}, secret=token
-            )
+                method, url, name=name, query=query, body=body, extra_headers={**keyed, **bearer}, secret=token,
+                guard=guard,
+            )  # fmt: skip
 
         if not authorized:
             return await send("")

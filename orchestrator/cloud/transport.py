@@ -24,6 +24,7 @@ from orchestrator.cloud import answers
 from orchestrator.cloud.answers import Answer, http_date
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.ports import Guard, unguarded
 
 CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
@@ -34,8 +35,11 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Attempt:
-    """Travels with one request through aiohttp's hooks; `sent` is set just before the first byte leaves."""
+    """Travels with one request through aiohttp's hooks: just before the first byte leaves, `guard` is awaited, and then
+    `sent` is set.
+    """
 
+    guard: Guard
     sent: bool = False
 
 
@@ -70,15 +74,17 @@ class Transport:
         connect_limit_s: float = CONNECT_LIMIT_S,
         total_limit_s: float = TOTAL_LIMIT_S,
         direct: bool = False,
+        guard: Guard = unguarded,
     ) -> Answer:
         """Send once and read the whole answer. `secret` is kept out of every sentence; `direct` goes past any proxy.
+        `guard` is the last await before the request leaves: after the connection is there; what it raises comes out.
 
         Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
         """
         target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
         proxy = None if direct else self._proxy(target)
         client_request_id = str(uuid.uuid4())
-        attempt = _Attempt()
+        attempt = _Attempt(guard)
         payload = None if body is None else _dump(body, name)
         sent_headers = {answers.CLIENT_REQUEST_ID: client_request_id, **(extra_headers or {})}
         if body is not None:
@@ -137,9 +143,10 @@ def _dump(body: Mapping[str, object], name: str) -> bytes:
         ) from error
 
 
-async def _mark_sent(
+async def _about_to_send(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _sent: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
+    await context.trace_request_ctx.guard()
     context.trace_request_ctx.sent = True
 
 
@@ -162,7 +169,7 @@ async def open_transport(
 ) -> AsyncIterator[Transport]:
     """Open the one session of a run, and close it. Raises `StartError` where `SSL_CERT_FILE` is unusable."""
     trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_mark_sent)
+    trace.on_request_headers_sent.append(_about_to_send)
     connector = aiohttp.TCPConnector(
         limit=0, limit_per_host=CONNECTIONS_PER_HOST, ttl_dns_cache=DNS_CACHE_S, ssl=_trust(environ)
     )

@@ -120,11 +120,12 @@ class Heartbeat(Generic[R]):
         self._written_at_s = copy.written_at_s
         self._writing = anyio.Lock()
         self._ended = False
+        self._taken = ""  # why nothing of it is ours any more
 
     @property
     def sure(self) -> bool:
         """Whether nobody else can hold it, by the clock alone."""
-        return not self._ended and self._age_s() < self._payload.timings.give_up_s
+        return not (self._ended or self._taken) and self._age_s() < self._payload.timings.give_up_s
 
     async def keep(self, lost: Callable[[str], None]) -> None:
         """Write beats until cancelled. Calls `lost` with why, once, where what we hold is not ours any more."""
@@ -149,7 +150,9 @@ class Heartbeat(Generic[R]):
 
         Raises `TakenOverError` where it is not, another `OrchestratorError` where that cannot be found out.
         """
-        if not self.sure:
+        if self._taken:
+            raise TakenOverError(self._taken)
+        while not (self._ended or self.sure):  # again where this machine was suspended while the beat was written
             await self._renew(only_if_unsure=True)
 
     async def end(self, without: Callable[[R], R | None]) -> None:
@@ -167,7 +170,8 @@ class Heartbeat(Generic[R]):
             while not (self._ended or (only_if_unsure and self.sure)):
                 beaten = self._payload.beaten(self._copy.record)
                 if beaten is None:
-                    raise TakenOverError(self._payload.taken(self._copy.record))
+                    self._taken = self._payload.taken(self._copy.record)
+                    raise TakenOverError(self._taken)
                 self._copy = await self._shared.write(beaten, self._copy)
                 # Found without an answer, the same beat may be of an earlier try: others have seen it for longer.
                 if self._copy.answered:

@@ -22,7 +22,7 @@ from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.journal.events import LimitChanged, OperationAccepted, OperationDone, Requested
 from orchestrator.model import ApiRequest, ChangeKind, Failure, Operation, Step
 from orchestrator.resilience import failure, policy
-from orchestrator.resilience.stop import Stop
+from orchestrator.resilience.stop import Stop, StoppedError
 
 
 class StepFailedError(Exception):
@@ -138,7 +138,7 @@ class Calls:
         while True:
             with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible():
                 slot = await self._slot(call)
-                await self._on_its_way(slot)
+                await self._turn(slot)
             used_up = self.used_up.get((call.kind, call.scope.cloud or call.scope.folder))
             if used_up is not None and not self._unsure(call):
                 slot.release()
@@ -170,11 +170,12 @@ class Calls:
             return 0.0
         return slot.refused(error.quota, error.retry_after_s)
 
-    async def _on_its_way(self, slot: Slot) -> None:
+    async def _turn(self, slot: Slot) -> None:
+        """Wait until it may be sent. Other waits may come before it is, so the guard is awaited again by `send`."""
         try:
             await self.pace.turn()
             await self.world.outage.gate()
-            await self.world.guard()
+            await self.world.guard()  # a stop ends this one, however long it takes to find out
         except BaseException:
             slot.release()
             raise
@@ -200,7 +201,12 @@ class Calls:
         self._is_unsure(call, unsure=True)
         sent_at = anyio.current_time()
         try:
-            operation = await self.world.functions.send(call.request, idempotency_key=call.idempotency_key)
+            operation = await self.world.functions.send(
+                call.request, idempotency_key=call.idempotency_key, guard=self.world.guard
+            )
+        except StoppedError:  # by the guard: it was not sent
+            self._is_unsure(call, unsure=before)
+            raise
         except CloudError as error:
             self.world.outage.failed(error)
             # A refusal says nothing of an earlier try whose answer was lost.

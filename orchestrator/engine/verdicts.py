@@ -27,11 +27,12 @@ from orchestrator.model import (
 _CALLS = {Step.UPLOAD, Step.FUNCTION, Step.UPDATE, Step.CREATE, Step.TAG}
 
 
-def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
+def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False) -> Exit:
     """Say what a run ends with, by what became of its units.
 
     | outcomes                                                                | exit |
     | ---                                                                     | ---  |
+    | any; the lease, or the lock, was lost: others may have changed it since | 3    |
     | any Unknown                                                             | 3    |
     | interrupted, and any Cancelled, or Deployed that was not read back      | 3    |
     | any Failed, Blocked or Cancelled                                        | 1    |
@@ -40,7 +41,7 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> Exit:
     outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
     unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
-    if Unknown in found or (interrupted and (Cancelled in found or unread)):
+    if lost or Unknown in found or (interrupted and (Cancelled in found or unread)):
         return Exit.INTERRUPTED
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
 

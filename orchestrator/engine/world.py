@@ -10,15 +10,11 @@ from typing import TypeVar
 
 from orchestrator.engine.knowledge import Knowledge
 from orchestrator.model import Limits, Storage
-from orchestrator.ports import Clock, Directory, Functions, ObjectStore, Operations, Packager
+from orchestrator.ports import Clock, Directory, Functions, Guard, ObjectStore, Operations, Packager, unguarded
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
 
 T = TypeVar("T")
-
-
-async def _nobody_else() -> None:
-    """Nothing has to be looked at: no lease is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class World:
     cloud_id: str | None = None  # of all folders; None: asked for each
     outage: Outage = field(default_factory=Outage)
     knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
-    guard: Callable[[], Awaitable[None]] = _nobody_else  # awaited before each call that changes something
+    guard: Guard = unguarded  # the last await before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call that changes nothing, again and again as `retried` does. Raises what that raises."""

@@ -17,6 +17,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.lost = ""  # why this run does not hold any more what kept others away; "" while it does
         self.heard: Callable[[], None] = lambda: None  # called once, when a stop is requested
         self._scopes: set[anyio.CancelScope] = set()
         self._abandon = anyio.CancelScope()
@@ -28,6 +29,11 @@ class Stop:
         self.reason = self.reason or reason
         for scope in self._scopes:
             scope.cancel()
+
+    def lose(self, why: str) -> None:
+        """Stop, since others may change by now what this run had for itself: what it saw of it proves nothing."""
+        self.lost = self.lost or why
+        self.request(why)
 
     def abandon(self, reason: str) -> None:
         """Leave at once: not even what was asked for is waited for."""

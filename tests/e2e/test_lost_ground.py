@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import time
@@ -70,6 +71,20 @@ def test_a_disk_that_is_full(cloud: Cloud, project: Project) -> None:
     resumed = run(project.root, "resume", environ=cloud.environ())
     assert resumed.code == 0, resumed.err
     one_version_each(project, cloud)
+
+
+def test_a_state_folder_that_is_removed(cloud: Cloud, project: Project) -> None:
+    """Without a bucket its lock is all that keeps a second run away, so not one call more is sent."""
+    project.write(COUNT)
+    project.without_bucket()
+    log = project.root / "events.ndjson"
+    with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 18, process)
+        shutil.rmtree(project.state_dir)
+        end = ended(process)
+    assert end.code == 3, end.err
+    assert "was removed while this run went on" in end.err
+    assert count_events(log, "operation_accepted") < 2 * COUNT
 
 
 def test_a_last_record_that_is_damaged(cloud: Cloud, project: Project) -> None:

@@ -264,3 +264,42 @@ def test_no_call_is_made_with_a_lease_that_somebody_else_has_taken_over(seed: in
     for function, fencing in world.calls:
         assert fencing >= newest.get(function, 0), f"seed {seed}: {function} was asked for with an older lease"
         newest[function] = fencing
+
+
+def test_a_beat_that_was_answered_after_a_sleep_proves_nothing() -> None:
+    """The beat had arrived, the machine slept, another run saw no life in it for long enough."""
+
+    async def main(records: MemoryRecords) -> None:
+        one = Machine(records, "one")
+        lease = await one.take("f")
+        one.slept_s += LEASE_TIMINGS.give_up_s  # so that the next check writes a beat
+
+        async def sleep(when: str) -> None:
+            if when == "after replace" and not one.slept_s > LEASE_TIMINGS.give_up_s:
+                one.slept_s += LEASE_TIMINGS.dead_after_s
+                registry = decode(records.objects[KEY][0], KEY)
+                (ours,) = registry.holders
+                other = Holder("two", "folder of two", "process of two", "", ours.functions)
+                records.objects[KEY] = (registry.with_lease(other, [ours]).encode(), "taken over")
+
+        records.meet = sleep
+        with pytest.raises(StoppedError, match="taken over by run two"):
+            await lease.check()
+
+    held(main)
+
+
+def test_a_lease_that_was_seen_to_be_lost_is_not_believed_for_its_last_beat() -> None:
+    """Somebody has removed the record: the clock alone would say that nobody else can hold it yet."""
+
+    async def main(records: MemoryRecords) -> None:
+        one = Machine(records, "one")
+        lease = await one.take("f")
+        records.objects[KEY] = (Registry(fencing=1).encode(), "emptied")
+        await lease.keep()
+        assert one.losses == ["the lease on these functions was taken over, since this run showed no life for too long"]
+        assert anyio.current_time() < LEASE_TIMINGS.give_up_s
+        with pytest.raises(StoppedError, match="taken over"):
+            await lease.check()
+
+    held(main)

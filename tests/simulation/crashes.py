@@ -17,6 +17,7 @@ from orchestrator.journal.events import Event, OperationAccepted, OperationDone,
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
 from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryOperations, Wire
@@ -54,10 +55,10 @@ class WatchedFunctions(RecordingFunctions):
         super().__init__(wire)
         self._bench = bench
 
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         written = {event.idempotency_key for event in self._bench.events if isinstance(event, Requested)}
         assert idempotency_key in written, "asked for before it was written down"
-        return await super().send(request, idempotency_key=idempotency_key)
+        return await super().send(request, idempotency_key=idempotency_key, guard=guard)
 
 
 class WatchedOperations(MemoryOperations):

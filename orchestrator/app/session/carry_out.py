@@ -127,7 +127,7 @@ async def execute_planned(
     result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout)
     outcomes = {**result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
-    code = exit_code(outcomes.values(), interrupted=interrupted)
+    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost))
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason))
     except JournalError as error:

@@ -69,7 +69,7 @@ async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[i
     try:
         with ungrouped(OrchestratorError):
             async with anyio.create_task_group() as group:
-                group.start_soon(held.keep, session.stop.request)
+                group.start_soon(held.keep, session.stop.lose)
                 code = await work(held.key)
                 group.cancel_scope.cancel()
     finally:

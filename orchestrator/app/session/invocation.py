@@ -9,12 +9,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskStatus
 
 from orchestrator.app.session.options import RunOptions
+from orchestrator.coordination.local_lock import LocalLock
 from orchestrator.errors import InterruptedRunError, OrchestratorError
 from orchestrator.report.messages import Messages
 from orchestrator.report.redact import Redactor
@@ -39,6 +40,7 @@ class Invocation:
     stack: AsyncExitStack
     stop: Stop
     redactor: Redactor
+    locks: list[LocalLock] = field(default_factory=list)  # of state folders, as far as they are held
 
 
 def invoke(

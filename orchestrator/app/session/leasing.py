@@ -17,7 +17,7 @@ from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import command_line, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
 from orchestrator.coordination.shared_record import RecordPlace
-from orchestrator.errors import CloudError, OrchestratorError, StartError
+from orchestrator.errors import CloudError, JournalError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
 from orchestrator.report.messages import Messages, with_facts
@@ -87,7 +87,7 @@ async def leased(
             f"the leases in {leases.place.key} cannot be used: {with_facts(error)}",
             advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
         ) from error
-    lease.lost = session.stop.request
+    lease.lost = session.stop.lose
     try:
         with ungrouped(OrchestratorError), ungrouped(StoppedError):
             async with anyio.create_task_group() as group:
@@ -111,8 +111,19 @@ async def _end(lease: Lease, messages: Messages) -> None:
 
 
 def guarded(session: Session, lease: Lease | None) -> Session:
-    """Let nothing be asked of the cloud any more once the lease is lost."""
-    return session if lease is None else replace(session, world=replace(session.world, guard=lease.check))
+    """Let nothing be asked of the cloud any more once the lease is lost, or the lock of the state folder."""
+
+    async def guard() -> None:
+        for held in session.locks:
+            try:
+                held.check()
+            except JournalError as error:
+                session.stop.lose(error.message)
+                raise StoppedError(error.message) from error
+        if lease is not None:
+            await lease.check()
+
+    return replace(session, world=replace(session.world, guard=guard))
 
 
 def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[Event], None]) -> None:
@@ -125,7 +136,7 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
         if not stop.reason:
             emit(LeaseLost(clock(), why))
             session.messages.warn(why)
-        stop.request(why)
+        stop.lose(why)
 
     lease.lost = lost
     emit(LeaseTaken(clock(), lease.fencing, functions))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from orchestrator.app.session.selecting import SANDBOX
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
-from orchestrator.coordination.local_lock import lock
+from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, JournalError, StartError
@@ -64,6 +64,7 @@ class Session:
     redactor: Redactor
     messages: Messages
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
+    locks: Sequence[LocalLock]  # those that the invocation holds by now
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the values of these functions' environments show up nowhere, even where the cloud repeats them."""
@@ -87,7 +88,8 @@ def read_request(invocation: Invocation) -> Request:
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:
     """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
-    await invocation.stack.enter_async_context(lock(request.state_dir, timeout_s=request.options.lock_timeout_s))
+    held = lock(request.state_dir, timeout_s=request.options.lock_timeout_s)
+    invocation.locks.append(await invocation.stack.enter_async_context(held))
 
 
 async def open_session(invocation: Invocation, request: Request) -> Session:
@@ -126,8 +128,9 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(
-        request, connection, world, invocation.stop, run_id, invocation.redactor, invocation.messages, endpoint
-    )
+        request, connection, world, invocation.stop, run_id, invocation.redactor, invocation.messages, endpoint,
+        invocation.locks,
+    )  # fmt: skip
 
 
 def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:

@@ -15,7 +15,7 @@ import anyio
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, StoredObject, Version, decode
-from orchestrator.ports import Progress
+from orchestrator.ports import Guard, Progress, unguarded
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
@@ -146,7 +146,8 @@ class MemoryFunctions:
         answer, _ = await self._wire.call("listRuntimes", self._cloud.functions.runtimes)
         return tuple(answer["runtimes"])
 
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
+        await guard()
         act, target = self._sent[request.call], request.path.rpartition("/")[2].partition(":")[0]
         return await self._wire.operation(request.call, lambda: act(target, request.body, idempotency_key))
 

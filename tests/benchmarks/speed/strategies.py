@@ -14,7 +14,7 @@ import anyio
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import ApiRequest, Operation
-from orchestrator.ports import Functions, Operations
+from orchestrator.ports import Functions, Guard, Operations, unguarded
 from orchestrator.version.body import version_request
 
 Body = Mapping[str, Any]
@@ -36,11 +36,11 @@ class Counted:
     def count(self, name: str) -> None:
         self.calls[name] = self.calls.get(name, 0) + 1
 
-    async def send(self, request: ApiRequest, *, idempotency_key: str) -> Operation:
+    async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         self.count(request.call)
         self.first_at = self.first_at or anyio.current_time()
         try:
-            operation = await self.functions.send(request, idempotency_key=idempotency_key)
+            operation = await self.functions.send(request, idempotency_key=idempotency_key, guard=guard)
         except CloudError as error:
             if error.code is Code.RESOURCE_EXHAUSTED:
                 self.refused.append(anyio.current_time())
