@@ -94,7 +94,7 @@ def owner_of(state_dir: Path) -> str:
 
 def _kept(path: Path) -> str:
     """Read the random value of a state folder; make it where there is none."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         kept = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip()
         if len(kept) != _OWNER_LENGTH or not kept.isalnum():
