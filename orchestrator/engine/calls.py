@@ -99,7 +99,7 @@ class Calls:
         `StoppedError` where the run stops before anything was asked for, `InterruptedRunError` with a dead token.
         """
         if found is not None:
-            with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible():
+            with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible(call.at.unit):
                 slot, operation = await self._slot(call), found
         else:
             slot, operation = await self._accepted(call)
@@ -136,7 +136,7 @@ class Calls:
         tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
         self.sent[call.kind] += 1
         while True:
-            with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible():
+            with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible(call.at.unit):
                 slot = await self._slot(call)
                 await self._turn(slot)
             used_up = self.used_up.get((call.kind, call.scope.cloud or call.scope.folder))
@@ -238,7 +238,7 @@ class Calls:
         spent = policy.spent(verdict, self.retries[verdict], self.sent.total())
         if spent:
             self.stop.request(f"{spent}: {error.message}")
-        with self.stop.interruptible():
+        with self.stop.interruptible(call.at.unit):
             await anyio.sleep(wait_s)
 
 

@@ -98,7 +98,7 @@ class Changes:
         """
         world, change = self.calls.world, unit.changes[at.change]
         try:
-            with self.calls.stop.interruptible():
+            with self.calls.stop.interruptible(unit.key):
                 function = await world.read(partial(world.functions.get_function, made.function_id))
         except CloudError as error:
             failure.unless_token(error)
@@ -124,7 +124,7 @@ class Changes:
             raise AssertionError(unit)  # a plan gives one to every unit that makes a version
         description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         sent = body.body(function_id, unit.spec.settings, dict(made.code), description)
-        with self.calls.stop.interruptible():
+        with self.calls.stop.interruptible(unit.key):
             found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
 
         def call(attempt: int) -> Call:

@@ -10,6 +10,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from orchestrator.engine import verdicts
+from orchestrator.engine.breaker import Breaker, Opened
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import NOTHING, Calls
 from orchestrator.engine.changes import Changes, kind_of
@@ -26,7 +27,7 @@ from orchestrator.engine.unit import Deployer
 from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.journal.events import LimitChanged, OutageBegan, OutageEnded, UnitEnded
+from orchestrator.journal.events import BreakerOpened, Event, LimitChanged, OutageBegan, OutageEnded, UnitEnded
 from orchestrator.model import Action, Cancelled, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.resilience.groups import ungrouped
@@ -46,31 +47,46 @@ class Result:
 
     outcomes: dict[str, Outcome]
     interruption: InterruptedRunError | None = None
-    breach: str = ""  # why too many failures stopped the run
+    breach: str = ""  # why too many failures stopped the run, or ended a part of it
     held: int = 0  # slots that were not given back: of Operations whose end was not seen
 
 
 @dataclass(slots=True)
 class _Run:
-    """What the units of a run have in common, and what has become of them so far."""
+    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended."""
 
     world: World
     emit: Emit
     stop: Stop
     admission: anyio.Semaphore
     tally: verdicts.Tally
+    breaker: Breaker
+    left: dict[str, Unit]
     calls: Calls | None = None  # None until it is known how many calls may be made
     held: int = 0
+    refused: str = ""  # why parts of the run were given up
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     interruption: InterruptedRunError | None = None
 
     def end(self, unit: Unit, outcome: Outcome) -> None:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
+        self.left.pop(unit.key, None)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
-        stopped = self.tally.ended(unit, outcome)
+        stopped = self.tally.ended(outcome)
         if stopped:
             self.stop.request(stopped)
+        opened = self.breaker.ended(unit, outcome, self.left.values())
+        if opened is not None:
+            self._close(opened)
+
+    def _close(self, opened: Opened) -> None:
+        """Try no more of what would only be refused."""
+        left, lane = len(opened.units), opened.lane
+        reason = f"{opened.cause}; the {left} left of them {'are' if left > 1 else 'is'} not tried"
+        self.refused = f"{self.refused}; {reason}" if self.refused else reason
+        self.emit(BreakerOpened(self.world.clock(), lane.folder_id, lane.step, opened.cause, left))
+        self.stop.close((unit.key for unit in opened.units), opened.cause)
 
     def break_off(self, error: InterruptedRunError) -> None:
         """End the whole run: nothing can be asked of the cloud any more."""
@@ -112,11 +128,19 @@ async def execute(
     changes = sum(unit.action is not Action.UNCHANGED for unit in plan.units)
     admitted = ADMITTED_MAX if world.store is not None else ADMITTED_INLINE_MAX
     tally = verdicts.Tally(changes, rollout.max_failures)
-    run = _Run(world, emit, stop, anyio.Semaphore(admitted), tally)
+    left = {unit.key: unit for unit in plan.units if unit.action is not Action.UNCHANGED}
+    # A declared limit is the one that is wanted: nothing stops the run earlier.
+    breaker = Breaker({key: unit.spec.folder_id for key, unit in left.items()}, on=rollout.max_failures is None)
+
+    def heard(event: Event) -> None:
+        emit(event)
+        breaker.hear(event)
+
+    run = _Run(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left)
     try:
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
-                calls = run.calls = await _calls(world, live if changes else LiveState(), emit, stop, background)
+                calls = run.calls = await _calls(world, live if changes else LiveState(), heard, stop, background)
                 try:
                     await _all_units(plan, live, run, calls, rollout)
                 finally:
@@ -136,7 +160,7 @@ async def execute(
         for unit in plan.units:
             if unit.key not in run.outcomes:
                 run.outcomes[unit.key] = run.cut_off(unit, broken.message)
-    return Result(run.outcomes, run.interruption, tally.breach, run.held)
+    return Result(run.outcomes, run.interruption, tally.breach or run.refused, run.held)
 
 
 async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollout: Rollout) -> None:
@@ -163,9 +187,9 @@ async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollo
             left_s[unit.spec.folder_id] -= expected_s(unit)
 
     def cancel(unit: Unit) -> None:
-        run.end(unit, Cancelled(run.stop.reason))
+        run.end(unit, Cancelled(run.stop.why(unit.key)))
 
-    waves = Waves(rollout, run.stop, run.emit, run.world.clock, run.admission, expected_s, carry_out, cancel)
+    waves = Waves(rollout, run.tally, run.stop, run.emit, run.world.clock, run.admission, expected_s, carry_out, cancel)
     await waves.go(todo, begin)
 
 

@@ -40,7 +40,7 @@ class Deployer:
         for number, change in enumerate(unit.changes):
             if change.kind is ChangeKind.VERSION:
                 # Before anything is asked of the cloud: a Function whose first package cannot be made is not created.
-                with self.changes.calls.stop.interruptible():
+                with self.changes.calls.stop.interruptible(unit.key):
                     made = replace(made, code=await self.code.of(unit, At(unit.key, number)))
         for number in range(len(unit.changes)):
             made = await self.changes.make(unit, At(unit.key, number), made)

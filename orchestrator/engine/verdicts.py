@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 from orchestrator.engine.calls import InFlight
-from orchestrator.errors import Code, Exit
+from orchestrator.errors import Exit
 from orchestrator.model import (
     Action,
     Blocked,
@@ -17,14 +17,12 @@ from orchestrator.model import (
     Failed,
     Failure,
     Outcome,
-    Step,
+    Plan,
+    Rollout,
     Unchanged,
     Unit,
     Unknown,
 )
-
-# Steps in which a call is refused at once; what fails later says something of that function alone.
-_CALLS = {Step.UPLOAD, Step.FUNCTION, Step.UPDATE, Step.CREATE, Step.TAG}
 
 
 def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False) -> Exit:
@@ -64,6 +62,35 @@ def wave_ends(units: int, waves: Sequence[int | str]) -> tuple[int, ...]:
     return tuple(ends)
 
 
+def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
+    """Give the units of each wave; those for which nothing is done are in none."""
+    todo = [unit for unit in plan.units if settled(unit) is None]
+    ends = wave_ends(len(todo), rollout.waves)
+    return tuple(tuple(todo[start:end]) for start, end in pairwise((0, *ends)))
+
+
+def stop_rule(waves: int, max_failures: int | str | None) -> str:
+    """Say when a run of so many waves stops by itself, "" where it goes on to its end.
+
+    | waves | max_failures | says                                                                               |
+    | ---   | ---          | ---                                                                                |
+    | 0, 1  | none         |                                                                                    |
+    | 2     | none         | a wave with a failure is the last one                                              |
+    | any   | 0            | it stops at the first failure                                                      |
+    | any   | 3            | it stops once more than 3 functions have failed                                    |
+    | 1     | "2%"         | it stops once more than 2% of the functions have failed                            |
+    | 2     | "2%"         | it stops once more than 2% of the functions up to the running wave's end have …    |
+    """
+    if max_failures is None:
+        return "a wave with a failure is the last one" if waves > 1 else ""
+    if max_failures == 0:
+        return "it stops at the first failure"
+    if isinstance(max_failures, int):
+        return f"it stops once more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
+    up_to = " up to the running wave's end" if waves > 1 else ""
+    return f"it stops once more than {max_failures} of the functions{up_to} have failed"
+
+
 def breach(failed: int, units: int, max_failures: int | str | None) -> str:
     """Say why a run of `units` must stop after `failed` failures, "" where it need not: only *more* than allowed stops.
 
@@ -82,61 +109,61 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
     return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
 
 
-BREAKER = 5  # functions in a row that are refused alike
-
-
-def refused_alike(failures: Sequence[tuple[str, str]]) -> str:
-    """Say why a run must stop that nothing but refusals of one kind came out of lately, "" where it need not.
-
-    `failures`: (kind, message) of the last ends, oldest first; of an end that was no refusal ("", "").
-
-    | the last five ends                             | stops |
-    | ---                                            | ---   |
-    | PERMISSION_DENIED of the same words, each      | yes   |
-    | the same, but one was deployed or failed later | no    |
-    | refusals of different kinds or words           | no    |
-    | fewer than five                                | no    |
-    """
-    last = failures[-BREAKER:]
-    if len(last) < BREAKER or len(set(last)) > 1 or not last[0][0]:
-        return ""
-    return f"{BREAKER} functions in a row were refused alike: {last[0][0]}: {last[0][1]}"
-
-
 def _count(share: int | str, units: int) -> int:
     return share if isinstance(share, int) else ceil(units * float(share.rstrip("%")) / 100)
 
 
 @dataclass(slots=True)
 class Tally:
-    """The failures of a run so far. `units`: how many something is done for."""
+    """The failures of a run so far. `units`: how many something is done for, or would be if it could.
+
+    `failed_before`, `units_before`: of the runs that this one takes up, how many failed, of how many that ended.
+
+    | failed                           | a count       | a share                                          |
+    | ---                              | ---           | ---                                              |
+    | in a wave                        | of the chain  | of the units up to the running wave's end        |
+    | in a run before, of the chain    | of the chain  | the same                                         |
+    | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
+    | blocked                          | not at all    | not at all: it was no part of what was tried     |
+
+    Without `max_failures`, a wave in which something failed is the last one.
+    """
 
     units: int
     max_failures: int | str | None
+    failed_before: int = 0
+    units_before: int = 0
     failed: int = 0
     breach: str = ""  # why too many failures stop the run
-    _ends: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=BREAKER))
+    _unprepared: int = 0  # of `failed`: before the first wave
+    _before_wave: int = 0  # `failed` when the running wave began
+    _reached: int = 0  # units up to the running wave's end
 
-    def ended(self, unit: Unit, outcome: Outcome) -> str:
+    def wave_begins(self, end: int) -> None:
+        """Begin a wave that ends with the `end`-th unit of all waves."""
+        self._unprepared = self._unprepared if self._reached else self.failed
+        self._reached, self._before_wave = end, self.failed
+
+    def ended(self, outcome: Outcome) -> str:
         """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already."""
-        self._ends.append(_refusal(outcome, unit))
         if not isinstance(outcome, Failed) or self.breach:
             return ""
         self.failed += 1
-        self.breach = breach(self.failed, self.units, self.max_failures) or refused_alike(tuple(self._ends))
+        failed = self.failed_before + self.failed
+        self.breach = breach(failed, self.units_before + self.units, self.max_failures)
+        if self._reached and isinstance(self.max_failures, str) and not self.breach:
+            reached = self.units_before + self._reached
+            self.breach = breach(failed - self._unprepared, reached, self.max_failures)
         return self.breach
 
-
-def _refusal(outcome: Outcome, unit: Unit) -> tuple[str, str]:
-    """Give the kind and the words of a refused call, but for the function's own names: those of two can be compared."""
-    if not isinstance(outcome, Failed) or outcome.step not in _CALLS:
-        return "", ""
-    if outcome.failure.kind == Code.RESOURCE_EXHAUSTED.name:  # a quota of new functions, say: the others may go on
-        return "", ""
-    words = outcome.failure.message
-    for own in (unit.function_id, unit.spec.name, unit.base_version_id):
-        words = words.replace(own, "…") if own else words
-    return outcome.failure.kind, words
+    def wave_ended(self, number: int) -> str:
+        """End a wave that others are to follow. Says why none does, "" where they may."""
+        failed = self.failed - self._before_wave
+        if self.max_failures is not None or not failed or self.breach:
+            return ""
+        what = f"{failed} function{'s' if failed > 1 else ''}"
+        self.breach = f"{what} of wave {number} failed, and max_failures is not declared: no other wave starts"
+        return self.breach
 
 
 def settled(unit: Unit) -> Outcome | None:

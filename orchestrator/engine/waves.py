@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.verdicts import wave_ends
+from orchestrator.engine.verdicts import Tally, wave_ends
 from orchestrator.journal.events import WaveStarted
 from orchestrator.model import Outcome, Rollout, Unit, Unknown
 from orchestrator.ports import Clock
@@ -26,6 +26,7 @@ class Waves:
     """
 
     rollout: Rollout
+    tally: Tally
     stop: Stop
     emit: Emit
     clock: Clock
@@ -37,7 +38,7 @@ class Waves:
     async def go(self, units: Sequence[Unit], begin: Callable[[Sequence[Unit]], None]) -> None:
         """Carry out all units, with a barrier and a pause between waves. `begin` hears of each wave's units first.
 
-        No wave follows one of which a unit's end is not known.
+        No wave follows one of which a unit's end is not known, nor one that the tally makes the last.
         """
         ends = wave_ends(len(units), self.rollout.waves)
         for number, (start, end) in enumerate(pairwise((0, *ends)), start=1):
@@ -48,10 +49,15 @@ class Waves:
                 self.emit(WaveStarted(self.clock(), number, len(ends), end - start))
             wave = units[start:end]
             begin(wave)
+            self.tally.wave_begins(end)
             unknown = await self._wave(wave)
-            if unknown and end < len(units):
-                names = ", ".join(unknown[:5])
-                self.stop.request(f"what became of {names} of wave {number} is not known: no other wave starts")
+            if end < len(units):
+                failed = self.tally.wave_ended(number)
+                if failed:
+                    self.stop.request(failed)
+                if unknown:
+                    names = ", ".join(unknown[:5])
+                    self.stop.request(f"what became of {names} of wave {number} is not known: no other wave starts")
 
     async def _wave(self, units: Sequence[Unit]) -> list[str]:
         """Carry out one wave. Gives the keys of those whose end is not known."""
@@ -67,7 +73,7 @@ class Waves:
     async def _folder(self, units: Sequence[Unit], unknown: set[str], group: TaskGroup) -> None:
         for unit in units:
             await self.admission.acquire()
-            if self.stop.reason:
+            if self.stop.why(unit.key):
                 self.admission.release()
                 self.cancel(unit)
                 continue

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from orchestrator.journal.events import (
+    BreakerOpened,
     BytesSent,
     Event,
     LeaseLost,
@@ -51,6 +52,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunStarted,
         UnitPlanned,
         WaveStarted,
+        BreakerOpened,
         OutageBegan,
         OutageEnded,
         LeaseTaken,

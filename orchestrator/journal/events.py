@@ -78,6 +78,17 @@ class WaveStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerOpened(Event):
+    """Calls of one step in one folder were refused alike, each of them: `left` functions are not tried any more."""
+
+    kind: ClassVar[str] = "breaker_opened"
+    folder_id: str
+    step: Step
+    reason: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutageBegan(Event):
     """The cloud does not answer any more: the run pauses."""
 

@@ -197,7 +197,10 @@ class RolloutTable(StrictTable):
 
     waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _key('Counts or shares: [1, "10%", "100%"].')
     pause: f.Duration | None = _key("Pause between waves.")
-    max_failures: f.Share | None = _key('How many functions, or which share ("2%"), may fail before the run stops.')
+    max_failures: f.Share | None = _key(
+        'How many functions, or which share ("2%") of those up to the running wave\'s end, may fail before the run'
+        " stops. Not declared: a wave with a failure is the last one."
+    )
     on_breach: Literal["stop"] | None = _key('What happens then: "stop", the default, is all that there is yet.')
 
 

@@ -11,6 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.errors import Exit
 from orchestrator.journal.events import (
+    BreakerOpened,
     Event,
     LeaseLost,
     LeaseTaken,
@@ -121,6 +122,11 @@ def _wave(event: WaveStarted) -> _Line:
     return "info", "wave started", {"wave": f"{event.number}/{event.waves}", "functions": event.units}
 
 
+def _breaker(event: BreakerOpened) -> _Line:
+    facts = {"reason": event.reason, "not_tried": event.left, "folder_id": event.folder_id}
+    return "error", "refused alike: no more of these are tried", facts
+
+
 def _outage_began(event: OutageBegan) -> _Line:
     return "warning", "the cloud does not answer: the run pauses", {"reason": event.reason}
 
@@ -200,6 +206,7 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     RunStarted: _run_started,
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
     WaveStarted: _wave,
+    BreakerOpened: _breaker,
     LeaseTaken: _lease_taken,
     LeaseLost: _lease_lost,
     LimitChanged: _limit_changed,

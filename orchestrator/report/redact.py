@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from orchestrator.journal.events import (
+    BreakerOpened,
     Event,
     LeaseLost,
     OperationDone,
@@ -84,7 +85,7 @@ class Redactor:
     def event(self, event: _E) -> _E:
         """Redact the sentences of an event. Its ids and names stay: they are what a run goes on by."""
         match event:
-            case UnitPlanned() | StepRetried() | OutageBegan() | LeaseLost() | RunEnded():
+            case UnitPlanned() | StepRetried() | BreakerOpened() | OutageBegan() | LeaseLost() | RunEnded():
                 return replace(event, reason=self.text(event.reason))
             case OperationDone():
                 return replace(event, error=self.text(event.error))

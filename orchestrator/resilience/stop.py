@@ -1,8 +1,8 @@
-"""Stopping a run: nothing new starts, what was asked for settles."""
+"""Stopping a run, or some of its units: nothing new starts, what was asked for settles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -19,7 +19,8 @@ class Stop:
         self.reason = ""
         self.lost = ""  # why this run does not hold any more what kept others away; "" while it does
         self.heard: Callable[[], None] = lambda: None  # called once, when a stop is requested
-        self._scopes: set[anyio.CancelScope] = set()
+        self._closed: dict[str, str] = {}  # unit → why nothing is begun for it any more
+        self._scopes: dict[anyio.CancelScope, str] = {}  # → the unit that waits in it, "" for the run
         self._abandon = anyio.CancelScope()
 
     def request(self, reason: str) -> None:
@@ -35,6 +36,18 @@ class Stop:
         self.lost = self.lost or why
         self.request(why)
 
+    def close(self, units: Iterable[str], reason: str) -> None:
+        """Start nothing new for these units; the others go on. Of each only the first reason counts."""
+        for unit in units:
+            self._closed.setdefault(unit, reason)
+        for scope, unit in self._scopes.items():
+            if unit in self._closed:
+                scope.cancel()
+
+    def why(self, unit: str) -> str:
+        """Say why nothing new is started for a unit, "" where that is not so."""
+        return self.reason or self._closed.get(unit, "")
+
     def abandon(self, reason: str) -> None:
         """Leave at once: not even what was asked for is waited for."""
         self.request(reason)
@@ -46,15 +59,15 @@ class Stop:
         return self._abandon
 
     @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let a stop end what happens inside. Raises `StoppedError` where it did."""
+    def interruptible(self, unit: str = "") -> Iterator[None]:
+        """Let a stop, or one of this `unit`, end what happens inside. Raises `StoppedError` where it did."""
         with anyio.CancelScope() as scope:
-            if self.reason:
+            if self.why(unit):
                 scope.cancel()
-            self._scopes.add(scope)
+            self._scopes[scope] = unit
             try:
                 yield
             finally:
-                self._scopes.discard(scope)
+                del self._scopes[scope]
         if scope.cancelled_caught:
-            raise StoppedError(self.reason)
+            raise StoppedError(self.why(unit))

@@ -132,14 +132,18 @@ def test_a_gate_that_never_opens_says_so() -> None:
     run(main)
 
 
-def test_five_functions_that_are_refused_alike_stop_the_run(tmp_path: Path) -> None:
+def test_five_functions_that_are_refused_alike_end_what_would_be_refused_too(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
     refusal = Fault(Code.PERMISSION_DENIED, "Permission denied")
     bench.faults.fail_next("createVersion", *[Trouble(refusal=refusal)] * 100)
     outcomes = bench.deploy(sources(tmp_path, 60))
     assert kinds(outcomes)["Failed"] <= 20
     assert kinds(outcomes)["Cancelled"] >= 40
-    assert bench.result.breach == "5 functions in a row were refused alike: PERMISSION_DENIED: Permission denied"
+    cause = (
+        "5 functions in a row were refused alike in folder folder, step create: PERMISSION_DENIED: Permission denied"
+    )
+    assert bench.result.breach.startswith(f"{cause}; the ")
+    assert {one.reason for one in outcomes.values() if isinstance(one, Cancelled)} == {cause}
     assert bench.seconds < 5
 
 

@@ -63,3 +63,41 @@ def test_a_canary_that_fails_stops_the_run_before_the_next_wave(tmp_path: Path) 
     outcomes = bench.deploy(sources(tmp_path, 20), rollout=Rollout(waves=(1, "100%"), max_failures=0))
     assert Counter(type(o).__name__ for o in outcomes.values()) == {"Failed": 1, "Cancelled": 19}
     assert len(bench.versions()) == 0
+
+
+def test_without_max_failures_a_wave_with_a_failure_is_the_last_one(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f003"}))
+    outcomes = bench.deploy(sources(tmp_path, 40), rollout=Rollout(waves=(1, "25%", "100%")))
+    found = Counter(type(outcome).__name__ for outcome in outcomes.values())
+    assert found == {"Deployed": 9, "Failed": 1, "Cancelled": 30}  # the rest of that wave went on
+    why = "1 function of wave 2 failed, and max_failures is not declared: no other wave starts"
+    assert (bench.result.breach, bench.stop.reason) == (why, why)
+    assert {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Cancelled)} == {why}
+
+
+def test_a_failure_in_the_last_wave_stops_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f015"}))
+    outcomes = bench.deploy(sources(tmp_path, 20), rollout=Rollout(waves=(1, "100%")))
+    assert Counter(type(outcome).__name__ for outcome in outcomes.values()) == {"Deployed": 19, "Failed": 1}
+    assert bench.result.breach == ""
+
+
+def test_one_wave_without_max_failures_goes_on_to_its_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f000"}))
+    outcomes = bench.deploy(sources(tmp_path, 20))
+    assert Counter(type(outcome).__name__ for outcome in outcomes.values()) == {"Deployed": 19, "Failed": 1}
+
+
+def test_a_share_is_of_the_functions_up_to_the_running_waves_end(tmp_path: Path) -> None:
+    """One of the first ten is 10 %, though it is 1 % of all."""
+    bench = Bench(tmp_path, faults=Faults(failing_functions={"f000"}))
+    outcomes = bench.deploy(sources(tmp_path, 100), rollout=Rollout(waves=("10%", "100%"), max_failures="5%"))
+    assert sum(isinstance(outcome, Cancelled) for outcome in outcomes.values()) == 90
+    assert bench.result.breach == "1 of 10 failed, more than max_failures = 5%"
+
+
+def test_a_function_that_is_blocked_is_no_failure_of_the_rollout(tmp_path: Path) -> None:
+    manifest = sources(tmp_path, 20).replace("[functions.f003]\n", "[functions.f003]\ncreate = false\n")
+    bench = Bench(tmp_path)
+    outcomes = bench.deploy(manifest, rollout=Rollout(waves=(1, "100%"), max_failures=0))
+    assert Counter(type(outcome).__name__ for outcome in outcomes.values()) == {"Deployed": 19, "Blocked": 1}

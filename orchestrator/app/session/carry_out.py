@@ -129,7 +129,7 @@ async def execute_planned(
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost))
     try:
-        bus(RunEnded(world.clock(), int(code), session.stop.reason))
+        bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:
         session.messages.warn(error.message)
     if result.interruption is not None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.journal.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
 from orchestrator.journal.events import (
+    BreakerOpened,
     Event,
     LeaseLost,
     LeaseTaken,
@@ -33,6 +34,7 @@ OUTCOMES = [
 A_RUN = [
     started(units=1),
     WaveStarted(1.0, 1, 3, 10),
+    BreakerOpened(1.0, "b1g", Step.CREATE, "refused alike", 12),
     OutageBegan(1.0, "no answer"),
     OutageEnded(9.0, 8.0),
     LeaseTaken(9.0, 3, 10),

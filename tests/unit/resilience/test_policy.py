@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.verdicts import breach, exit_code, wave_ends
+from orchestrator.engine.verdicts import Tally, breach, exit_code, stop_rule, wave_ends
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from orchestrator.resilience.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, spent, worth_retrying
@@ -103,6 +103,70 @@ def test_only_more_failures_than_allowed_stop_a_run(
     failed: int, units: int, max_failures: int | str | None, stops: bool
 ) -> None:
     assert bool(breach(failed, units, max_failures)) is stops
+
+
+@pytest.mark.parametrize(
+    ("waves", "max_failures", "says"),
+    [
+        (0, None, ""),
+        (1, None, ""),
+        (2, None, "a wave with a failure is the last one"),
+        (1, 0, "it stops at the first failure"),
+        (3, 1, "it stops once more than 1 function has failed"),
+        (3, 3, "it stops once more than 3 functions have failed"),
+        (1, "2%", "it stops once more than 2% of the functions have failed"),
+        (2, "2%", "it stops once more than 2% of the functions up to the running wave's end have failed"),
+    ],
+)
+def test_when_a_run_stops_is_said(waves: int, max_failures: int | str | None, says: str) -> None:
+    assert stop_rule(waves, max_failures) == says
+
+
+F, D = Failed(Step.TRACK, Failure("no")), Deployed("v", read_back=True)
+EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
+
+
+@pytest.mark.parametrize(
+    ("max_failures", "planning", "waves", "ends", "before", "stops_in"),
+    [
+        # of the run alone: what is decided while planning, then the outcomes of each wave
+        (None, [], [[F], [D]], (1, 10), (0, 0), "wave 1 ended"),
+        (None, [], [[D], [F]], (1, 10), (0, 0), "wave 2 ended"),  # nothing follows the last: not asked there
+        (None, [EARLY], [[D], [D]], (1, 10), (0, 0), ""),  # in no wave
+        (0, [EARLY], [[D], [D]], (1, 10), (0, 0), "planning"),
+        (0, [BLOCKED], [[D], [D]], (1, 10), (0, 0), ""),
+        (1, [EARLY], [[F], [D]], (1, 10), (0, 0), "wave 1"),
+        (1, [], [[F], [D]], (1, 10), (0, 0), ""),
+        (1, [], [[F], [D, F]], (1, 10), (0, 0), "wave 2"),
+        ("50%", [], [[F], [D]], (1, 10), (0, 0), "wave 1"),
+        ("50%", [], [[D], [F]], (1, 10), (0, 0), ""),
+        ("10%", [EARLY], [[D], [D]], (1, 9), (0, 0), ""),  # 1 of 10 of all
+        ("10%", [EARLY, EARLY], [[D], [D]], (1, 8), (0, 0), "planning"),
+        ("10%", [EARLY], [[D], [D, F]], (1, 9), (0, 0), "wave 2"),
+        # of the chain: failures of the runs before
+        (3, [], [[F], [D]], (1, 10), (3, 20), "wave 1"),
+        (4, [], [[F], [D]], (1, 10), (3, 20), ""),
+        ("20%", [], [[F], [D]], (1, 10), (3, 20), ""),  # 4 of 21
+        ("10%", [], [[F], [D]], (1, 10), (3, 20), "wave 1"),
+    ],
+)
+def test_what_counts_as_a_failure_and_of_how_many(
+    max_failures: int | str | None,
+    planning: list[Outcome],
+    waves: list[list[Outcome]],
+    ends: tuple[int, ...],
+    before: tuple[int, int],
+    stops_in: str,
+) -> None:
+    tally = Tally(len(planning) + ends[-1], max_failures, *before)
+    stopped = ["planning" for outcome in planning if tally.ended(outcome)]
+    for number, (end, outcomes) in enumerate(zip(ends, waves, strict=True), start=1):
+        tally.wave_begins(end)
+        stopped += [f"wave {number}" for outcome in outcomes if tally.ended(outcome)]
+        if tally.wave_ended(number):
+            stopped.append(f"wave {number} ended")
+    assert stopped == ([stops_in] if stops_in else [])
+    assert bool(tally.breach) == bool(stops_in)
 
 
 READ, UNREAD = Deployed("v", read_back=True), Deployed("v")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine import verdicts
+from orchestrator.engine.breaker import ALIKE, Refusal, alike
 from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from orchestrator.resilience import policy
@@ -107,9 +108,10 @@ def test_the_exit_code_is_of_all_outcomes_in_whatever_order(
         assert code is Exit.INTERRUPTED or any(isinstance(one, Failed | Blocked | Cancelled) for one in found)
 
 
-@given(st.lists(st.sampled_from([("", ""), ("A", "x"), ("A", "y"), ("B", "x")]), max_size=9))
-def test_only_five_refusals_of_the_same_words_stop_a_run(ends: list[tuple[str, str]]) -> None:
-    last = ends[-verdicts.BREAKER :]
-    assert bool(verdicts.refused_alike(ends)) == (
-        len(last) == verdicts.BREAKER and len(set(last)) == 1 and last[0][0] != ""
-    )
+refusals = st.sampled_from([None, Refusal("A", "x"), Refusal("A", "y"), Refusal("B", "x")])
+
+
+@given(st.lists(refusals, max_size=9))
+def test_only_five_refusals_of_the_same_words_are_alike(ends: list[Refusal | None]) -> None:
+    last = ends[-ALIKE:]
+    assert (alike(ends) is not None) == (len(last) == ALIKE and len(set(last)) == 1 and last[0] is not None)

@@ -1,0 +1,170 @@
+"""The breaker's truth table, call by call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from orchestrator.engine.breaker import Breaker, Opened
+from orchestrator.journal.events import StepFinished, StepStarted
+from orchestrator.model import Action, Change, ChangeKind, Deployed, Failed, Failure, Outcome, SourceCode, Step, Unit
+from tests.builders import settings, source, spec
+
+NO = "PERMISSION_DENIED"
+
+
+def units(count: int, folder: str = "b1g", kind: ChangeKind = ChangeKind.VERSION, **changes: str) -> list[Unit]:
+    return [
+        Unit(
+            f"{folder}-{number}-{kind}",
+            spec(f"{folder}-{number}", folder_id=folder, settings=settings(**changes), code=source()),
+            Action.VERSION,
+            "",
+            changes=(Change(kind),),
+        )
+        for number in range(count)
+    ]
+
+
+def refused(unit: Unit, message: str = "no", kind: str = NO, step: Step = Step.CREATE) -> Outcome:
+    return Failed(step, Failure(message.replace("NAME", unit.spec.name), kind))
+
+
+class Run:
+    """A breaker, and what has not ended."""
+
+    def __init__(self, units: Iterable[Unit], *, on: bool = True) -> None:
+        self.left = {unit.key: unit for unit in units}
+        self.breaker = Breaker({key: unit.spec.folder_id for key, unit in self.left.items()}, on=on)
+
+    def ask(self, unit: Unit, step: Step = Step.CREATE) -> None:
+        self.breaker.hear(StepStarted(0.0, unit.key, step))
+
+    def answer(self, unit: Unit, *, ok: bool, step: Step = Step.CREATE) -> None:
+        self.breaker.hear(StepFinished(0.0, unit.key, step, 0.1, ok))
+
+    def end(self, unit: Unit, outcome: Outcome) -> Opened | None:
+        del self.left[unit.key]
+        return self.breaker.ended(unit, outcome, self.left.values())
+
+    def refuse(self, some: Iterable[Unit], message: str = "no") -> list[Opened]:
+        found = []
+        for unit in some:
+            self.ask(unit)
+            self.answer(unit, ok=False)
+            found.append(self.end(unit, refused(unit, message)))
+        return [one for one in found if one is not None]
+
+
+def test_five_alike_end_the_rest_of_that_folder() -> None:
+    some, others = units(20), units(3, "other")
+    run = Run(some + others)
+    (opened,) = run.refuse(some[:5], message="NAME may not")
+    assert opened.units == tuple(some[5:])
+    assert opened.cause == f"5 functions in a row were refused alike in folder b1g, step create: {NO}: … may not"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_fewer_than_five_end_nothing(count: int) -> None:
+    some = units(20)
+    assert not Run(some).refuse(some[:count])
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        [refused(unit, message) for unit, message in zip(units(5), "aaaab", strict=True)],
+        [refused(unit, "no", kind) for unit, kind in zip(units(5), "AAAAB", strict=True)],
+        [refused(unit, "no", "RESOURCE_EXHAUSTED") for unit in units(5)],
+        [refused(unit, step=Step.TRACK) for unit in units(5)],
+        [refused(unit, step=Step.BUILD) for unit in units(5)],
+        [Deployed("v")] * 5,
+    ],
+    ids=["words", "codes", "quota", "operations", "builds", "deployed"],
+)
+def test_what_is_no_refusal_alike_ends_nothing(outcomes: list[Outcome]) -> None:
+    some = units(20)
+    run = Run(some)
+    assert [run.end(unit, outcome) for unit, outcome in zip(some[:5], outcomes, strict=True)] == [None] * 5
+
+
+def test_once_one_was_accepted_nothing_is_ended() -> None:
+    some = units(20)
+    run = Run(some)
+    run.ask(some[19])
+    run.answer(some[19], ok=True)
+    assert not run.refuse(some[:15])
+
+
+def test_one_that_was_accepted_in_another_folder_or_step_says_nothing() -> None:
+    some, others = units(20), units(2, "other")
+    run = Run(some + others)
+    run.ask(others[0])
+    run.answer(others[0], ok=True)
+    run.ask(some[19], Step.FUNCTION)
+    run.answer(some[19], ok=True, step=Step.FUNCTION)
+    assert len(run.refuse(some[:5])) == 1
+
+
+def test_an_answer_that_is_awaited_is_waited_for() -> None:
+    """Fifteen are asked at once: five answers are not all of them."""
+    some = units(30)
+    run = Run(some)
+    for unit in some[:15]:
+        run.ask(unit)
+    for unit in some[:14]:
+        run.answer(unit, ok=False)
+        assert run.end(unit, refused(unit)) is None
+    run.answer(some[14], ok=False)
+    opened = run.end(some[14], refused(some[14]))
+    assert opened is not None
+    assert len(opened.units) == 15
+
+
+def test_what_is_asked_later_is_not_waited_for() -> None:
+    some = units(30)
+    run = Run(some)
+    run.refuse(some[:1])
+    run.ask(some[20])
+    (opened,) = run.refuse(some[1:5])
+    assert some[20] not in opened.units  # its own answer will tell
+
+
+def test_five_with_the_same_setting_say_nothing_of_those_with_another() -> None:
+    bad, good = units(12, runtime="python27"), units(8, "b1g", ChangeKind.UPDATE, runtime="python312")
+    good = [Unit(f"good-{n}", unit.spec, Action.VERSION, "", changes=bad[0].changes) for n, unit in enumerate(good)]
+    run = Run(bad + good)
+    (opened,) = run.refuse(bad[:5])
+    assert opened.units == tuple(bad[5:])
+    assert opened.cause.startswith("5 functions with the same runtime in a row were refused alike")
+    assert not run.refuse(good[:4])  # counted anew
+    assert not Run(bad[:5] + good).refuse(bad[:5])  # nothing is left that they speak of
+
+
+def test_those_that_differ_in_all_they_could_be_refused_for_speak_of_all() -> None:
+    some = [unit for number in range(9) for unit in units(1, service_account_id=f"aje{number}")]
+    some = [Unit(f"f{number}", unit.spec, Action.VERSION, "", changes=unit.changes) for number, unit in enumerate(some)]
+    (opened,) = Run(some).refuse(some[:5])
+    assert opened.units == tuple(some[5:])
+
+
+def test_only_those_that_have_such_a_call_before_them_are_ended() -> None:
+    versions, tags = units(10), units(5, kind=ChangeKind.TAG)
+    (opened,) = Run(versions + tags).refuse(versions[:5])
+    assert opened.units == tuple(versions[5:])
+
+
+def test_uploads_are_of_sources() -> None:
+    some = units(10)
+    run = Run(some)
+    for unit in some[:4]:
+        assert run.end(unit, refused(unit, step=Step.UPLOAD)) is None
+    opened = run.end(some[4], refused(some[4], step=Step.UPLOAD))
+    assert opened is not None
+    assert all(isinstance(unit.spec.code, SourceCode) for unit in opened.units)
+
+
+def test_a_declared_limit_switches_it_off() -> None:
+    some = units(20)
+    assert not Run(some, on=False).refuse(some)
