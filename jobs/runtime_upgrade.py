@@ -195,9 +195,12 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
     moved = {standing.key for standing in board if standing.status != "skipped"}
     behind: dict[tuple[str, str], list[str]] = {}
     for one in functions:
-        if one.key in moved and one.spec is not None and one.spec.enabled and one.spec.settings.runtime != to:
-            said = one.spec.place.file, one.spec.settings.runtime
-            behind.setdefault(said, []).append(f"{one.key} (line {one.spec.place.line})")
+        spec = one.spec
+        if spec is None or spec.mistakes or not spec.enabled or one.key not in moved:
+            continue
+        if spec.settings.runtime != to:
+            said = spec.place.file, spec.settings.runtime
+            behind.setdefault(said, []).append(f"{one.key} (line {spec.place.line})")
     return [
         f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy moves them back"
         for (file, runtime), names in behind.items()

@@ -62,6 +62,7 @@ class Mistake:
     line: int
     key: str  # dotted, as written: functions.thumbnailer.memory
     rule: str  # a sentence: what is wrong, what is allowed, "did you mean …?"
+    function: str = ""  # whom it concerns, where it stands in a table that many share
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

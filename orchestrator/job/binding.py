@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import ManifestError, UsageError
 from orchestrator.job.contract import Job
 from orchestrator.job.files import find_job, known_jobs, parameters, perhaps, rollout_of
 from orchestrator.model import JobSpec, Manifest, Place
@@ -35,7 +35,7 @@ def timezone_of(spec: JobSpec) -> str:
 def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime) -> Binding:
     """Load the job of [jobs.NAME]; one without a table there runs on `--param` (`typed`) alone.
 
-    Texts that begin with @ in a list parameter are files of names. Raises `UsageError`, `JobError`.
+    Texts that begin with @ in a list parameter are files of names. Raises `ManifestError`, `UsageError`, `JobError`.
     """
     project = manifest.path.absolute().parent
     spec = manifest.jobs.get(name)
@@ -43,6 +43,8 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
         if name not in known_jobs(project):
             raise _unknown(manifest, name)
         spec = JobSpec(name, name, {}, Place(manifest.path.name, 0))
+    if spec.mistakes:
+        raise ManifestError(spec.mistakes)
     job = find_job(spec.run, project)
     given = {
         key: expanded(value) if isinstance(value, tuple) and all(isinstance(item, str) for item in value) else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.job.contract import JobError, texts
+from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.version.copy import copy_spec, settings_of
@@ -39,7 +40,7 @@ class LiveFunction:
 def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the folders of the parameter `folders`, or every folder of the manifest. Raises `JobError` without any."""
     named = texts(given, "folders")
-    of_manifest = [spec.folder_id for spec in manifest.functions.values()]
+    of_manifest = [spec.folder_id for spec in manifest.functions.values() if spec.folder_id]
     if manifest.cloud.folder_id is not None:
         of_manifest.append(manifest.cloud.folder_id)
     found = tuple(dict.fromkeys(named or of_manifest))
@@ -51,8 +52,12 @@ def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tuple[LiveFunction, ...]:
-    """List the Functions of these folders that have a version, in the order of their keys."""
+    """List the Functions of these folders that have a version, in the order of their keys.
+
+    Raises `ManifestError` where it cannot be told which of them a function of the manifest is.
+    """
     inside = frozenset(folders)
+    require_sound(spec for spec in manifest.functions.values() if _untold(spec, inside))
     by_id = {spec.id: spec for spec in manifest.functions.values() if spec.id is not None}
     by_name = {(spec.folder_id, spec.name): spec for spec in manifest.functions.values() if spec.id is None}
     names = Counter(function.name for function in live.by_id.values())
@@ -65,6 +70,10 @@ def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tu
             key = spec.key if spec is not None else _key(function, alone=alone)
             found.append(LiveFunction(key, function, latest, spec))
     return tuple(sorted(found, key=lambda one: one.key))
+
+
+def _untold(spec: FunctionSpec, inside: frozenset[str]) -> bool:
+    return bool(spec.untold & {"name", "id", "folder_id"}) and ("folder_id" in spec.untold or spec.folder_id in inside)
 
 
 def _key(function: Function, *, alone: bool) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.errors import Mistake
+from orchestrator.errors import ManifestError, Mistake
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.model import FunctionSpec
 
 _BARE = re.compile("[A-Za-z0-9_-]+")
 _NAMED_FUNCTIONS = 3  # how many of the functions that share a mistake are named
@@ -69,26 +70,48 @@ class Findings:
         if function is not None:
             functions.append(function)
 
+    def placed(self) -> Iterator[tuple[KeyPath, Mistake]]:
+        """Every mistake with its path; one that concerns many functions comes once for each."""
+        for finding, functions in self._mistakes.items():
+            for function in functions or [""]:
+                yield finding.path, _placed(finding, function)
+
     def mistakes(self) -> tuple[Mistake, ...]:
         """All mistakes, in the order of files and lines."""
-        return _placed(self._mistakes)
+        return together(mistake for _, mistake in self.placed())
 
     def warnings(self) -> tuple[str, ...]:
         """All warnings as sentences with their place, in the order of files and lines."""
-        return tuple(str(warning) for warning in _placed(self._warnings))
-
-
-def _placed(findings: dict[_Finding, list[str]]) -> tuple[Mistake, ...]:
-    placed = {
-        Mistake(
-            finding.file.shown,
-            finding.file.line(finding.path) if finding.line is None else finding.line,
-            dotted(finding.path),
-            finding.rule + _concerned(functions),
+        warnings = (
+            _placed(finding, function)
+            for finding, functions in self._warnings.items()
+            for function in functions or [""]
         )
-        for finding, functions in findings.items()
-    }
-    return tuple(sorted(placed))
+        return tuple(str(warning) for warning in together(warnings))
+
+
+def _placed(finding: _Finding, function: str) -> Mistake:
+    line = finding.file.line(finding.path) if finding.line is None else finding.line
+    return Mistake(finding.file.shown, line, dotted(finding.path), finding.rule, function)
+
+
+def together(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """Say each thing once, with the functions that it concerns, in the order of files and lines."""
+    concerned: dict[Mistake, list[str]] = {}
+    for mistake in mistakes:
+        concerned.setdefault(replace(mistake, function=""), []).append(mistake.function)
+    said = (
+        replace(mistake, rule=mistake.rule + _concerned([name for name in functions if name]))
+        for mistake, functions in concerned.items()
+    )
+    return tuple(sorted(said))
+
+
+def require_sound(specs: Iterable[FunctionSpec]) -> None:
+    """Raise `ManifestError` with what is wrong with any of these functions, which are to be part of a run."""
+    mistakes = together(mistake for spec in specs for mistake in spec.mistakes)
+    if mistakes:
+        raise ManifestError(mistakes)
 
 
 def _concerned(functions: list[str]) -> str:

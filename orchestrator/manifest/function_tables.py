@@ -12,14 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from orchestrator.errors import Mistake
 from orchestrator.manifest import setting_rules
 from orchestrator.manifest.check import Check
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, did_you_mean
+from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Layer, layer, merge
 from orchestrator.manifest.setting_rules import Breach
+from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile, shown
-from orchestrator.manifest.values import function_spec
+from orchestrator.manifest.values import flawed_spec, function_spec
 from orchestrator.model import FunctionSpec
 
 _REQUIRED = ("runtime", "entrypoint", "memory")
@@ -46,7 +49,6 @@ class FunctionTables:
         self._main = main
         self._cloud_line = None if "cloud" in main.raw else 0
         self._drafts: dict[str, Draft] = {}
-        self.made: dict[str, FunctionSpec] = {}
         for template in self._templates.values():
             if "use" in template.values:
                 findings.mistake(main, (*template.path, "use"), "a template cannot use templates; list both in `use`")
@@ -64,31 +66,28 @@ class FunctionTables:
             self._judge(draft)
 
     def _draft(self, key: str, own: Layer) -> Draft:
-        used = self._used(own)
+        use = self._use(own)
+        used = tuple(name for name in use if name in self._templates)
         cached = self._merged.get(used)
         if cached is None:
             below = (*self._defaults, *(self._templates[name] for name in used))
             cached = self._merged[used] = (below, merge(layer.values for layer in below))
         layers, values = cached
-        return Draft(key, (*layers, own), merge((values, own.values)))
+        return Draft(key, (*layers, own), merge((values, own.values)), use)
 
-    def _used(self, own: Layer) -> tuple[str, ...]:
-        """The templates of a function that exist."""
+    def _use(self, own: Layer) -> tuple[str, ...]:
+        """The templates that a function names; of those that are not there it is told."""
         naming = own if "use" in own.values else self._defaults[0] if self._defaults else own
-        used = []
-        for index, name in enumerate(naming.values.get("use", ())):
-            if name in self._templates:
-                used.append(name)
-            elif name not in self._broken_templates:
+        use = tuple(naming.values.get("use", ()))
+        for index, name in enumerate(use):
+            if name not in self._templates and name not in self._broken_templates:
                 rule = f"there is no [templates.{name}]{did_you_mean(name, self._templates)}"
                 self._findings.mistake(naming.file, (*naming.path, "use", index), rule)
-        return tuple(used)
+        return use
 
     def _judge(self, draft: Draft) -> None:
-        """Hold a function against all rules; make its value where it keeps them."""
-        sound = not any(layer.check.broken for layer in draft.layers)
-        folder_id = draft.values.get("folder_id", self._folder_id)
-        if folder_id is None and not self._folder_is_broken and not draft.is_broken(("folder_id",)):
+        """Hold a function against all rules."""
+        if self._folder_of(draft) is None and not self._folder_is_broken and not draft.is_broken(("folder_id",)):
             rule = "no folder: set it here, in [defaults], for each function, or as YC_FOLDER_ID in the environment"
             self._findings.mistake(self._main, ("cloud", "folder_id"), rule, line=self._cloud_line, function=draft.key)
         for breach in self._breaches(draft):
@@ -100,11 +99,7 @@ class FunctionTables:
             if breach.warning:
                 self._findings.warning(origin.file, path, breach.rule, function=concerned)
             else:
-                sound = False
                 self._findings.mistake(origin.file, path, breach.rule, function=concerned)
-        if sound and folder_id is not None:
-            is_folder = self._disk.kind(draft.values.get("source", "")) == "folder"
-            self.made[draft.key] = function_spec(draft, folder_id, is_folder)
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)
@@ -122,8 +117,40 @@ class FunctionTables:
         )
         self._distinct("id", {key: draft.values["id"] for key, draft in self._drafts.items() if "id" in draft.values})
 
-    def _folder_of(self, draft: Draft) -> object:
-        return draft.values.get("folder_id", self._folder_id)
+    def _folder_of(self, draft: Draft) -> str | None:
+        folder_id: str | None = draft.values.get("folder_id", self._folder_id)
+        return folder_id
+
+    def specs(self) -> dict[str, FunctionSpec]:
+        """Make the values of all functions, once everything is found. Those with mistakes carry them."""
+        owned: dict[str, list[tuple[KeyPath, Mistake]]] = {}
+        for path, mistake in self._findings.placed():
+            for key in self._owners(path, mistake):
+                owned.setdefault(key, []).append((path, mistake))
+        made = {}
+        for key, draft in self._drafts.items():
+            folder_id = self._folder_of(draft) or ""
+            if key in owned:
+                untold = frozenset(name for path, _ in owned[key] for name in _untold(path))
+                made[key] = flawed_spec(draft, folder_id, tuple(mistake for _, mistake in owned[key]), untold)
+            else:
+                is_folder = self._disk.kind(draft.values.get("source", "")) == "folder"
+                made[key] = function_spec(draft, folder_id, is_folder)
+        return made
+
+    def owns(self, path: KeyPath, mistake: Mistake) -> bool:
+        """Whether a mistake is of those functions that have it alone: of nobody, where none uses the template."""
+        return path[:1] in {("defaults",), ("templates",)} or bool(self._owners(path, mistake))
+
+    def _owners(self, path: KeyPath, mistake: Mistake) -> Iterable[str]:
+        """The functions that a mistake is part of."""
+        if mistake.function:
+            return (mistake.function,)
+        if path[:1] == ("defaults",):
+            return self._drafts
+        if path[:1] == ("templates",):
+            return [key for key, draft in self._drafts.items() if path[1:2] == () or path[1] in draft.use]
+        return [str(path[1])] if path[:1] == ("functions",) and len(path) > 1 and path[1] in self._drafts else []
 
     def _distinct(self, key: str, identities: Mapping[str, object]) -> None:
         first: dict[object, str] = {}
@@ -136,6 +163,18 @@ class FunctionTables:
                 there = self._drafts[other].own
                 place = f"{there.file.shown}:{there.file.table_line(there.path)}"
                 self._findings.mistake(own.file, path, f"has {what} as functions.{other} ({place})")
+
+
+# What tells which Function is meant, and whether a selection is about it.
+_TELLING = ("name", "id", "folder_id", "labels")
+
+
+def _untold(path: KeyPath) -> tuple[str, ...]:
+    """What of a function cannot be told where there is a mistake at this path."""
+    key = path[1 if path[0] in ("defaults", "cloud") else 2 :][:1]
+    if not key or key[0] not in FunctionTable.model_fields:  # any of them may be meant
+        return _TELLING
+    return (str(key[0]),) if key[0] in _TELLING else ()
 
 
 def _identity(draft: Draft) -> Iterator[Breach]:
@@ -201,9 +240,14 @@ def _lacking(table: dict[str, Any], key: str, needed: tuple[str, ...], draft: Dr
 def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
     values = draft.values
     source = values["source"]
-    if disk.kind(source) not in {"file", "folder"}:
+    built = "build" in values  # what is not there may be what it makes
+    if built and not disk.kind(source):
+        if "folder" not in values["build"]:
+            rule = f'has no folder: it runs beside "{shown(source)}", and in it as soon as that exists; add `folder`'
+            yield Breach(("build",), rule, warning=True)
+    elif disk.kind(source) not in {"file", "folder"}:
         yield Breach(("source",), _missing(source, disk, "a folder, a file or a .zip"))
-    if "build" in values:
+    if built:
         yield from _lacking(values["build"], "build", ("command",), draft)
         folder = values["build"].get("folder")
         if folder is not None and disk.kind(folder) != "folder":
@@ -212,7 +256,7 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
         if not is_package_path(inside):
             rule = "the key is the path in the package: relative, with / between its parts, without .."
             yield Breach(("files", inside), rule)
-        if disk.kind(local) not in {"file", "folder"}:
+        if disk.kind(local) not in ({"file", "folder", ""} if built else {"file", "folder"}):
             yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,54 +20,87 @@ from orchestrator.manifest.toml_files import SourceFile, included, interpolate, 
 from orchestrator.model import Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A manifest with everything that is wrong in it. `general`: what stops every run; other mistakes are of functions
+    or jobs, which carry them, or of nobody: a template that no function uses.
+    """
+
+    manifest: Manifest
+    mistakes: tuple[Mistake, ...]
+    general: tuple[Mistake, ...]
+
+
 def load(path: Path, environ: Mapping[str, str]) -> Manifest:
     """Read a manifest whole. `environ`: the variables of `${NAME}`, and YC_FOLDER_ID, YC_CLOUD_ID.
 
     Raises `ManifestError` with every mistake of all files. Nothing but the named files is read; sources are only
     looked at.
     """
+    found = survey(path, environ)
+    if found.mistakes:
+        raise ManifestError(found.mistakes)
+    return found.manifest
+
+
+def load_for_run(path: Path, environ: Mapping[str, str]) -> Manifest:
+    """Read a manifest for a run that may be about a part of it: functions and jobs with mistakes carry them, and
+    `findings.require_sound` asks once it is known what the run is about. Raises `ManifestError` as `load` does where
+    more is wrong than that.
+    """
+    found = survey(path, environ)
+    if found.general:
+        raise ManifestError(found.mistakes)
+    return found.manifest
+
+
+def survey(path: Path, environ: Mapping[str, str]) -> Survey:
+    """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read."""
     try:
-        return _load(path, environ)
+        return _survey(path, environ)
     except RecursionError:
         mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
 
 
-def _load(path: Path, environ: Mapping[str, str]) -> Manifest:
+def _survey(path: Path, environ: Mapping[str, str]) -> Survey:
     findings = Findings()
     main = read_toml(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
     if main is None:
         raise ManifestError(findings.mistakes())
-    tables, checked = _checked(main, main.raw, environ, findings)
+    tables, checked, unset = _checked(main, main.raw, environ, findings)
     cloud = sections.cloud(checked.tables.cloud, environ)
     functions = FunctionTables(main, checked, cloud.folder_id, findings)
     functions.add(main, checked)
     for file in included(main, checked.tables.include or [], findings):
         _add_included(file, environ, functions, findings)
     functions.compare()
+    storage, limits = sections.storage(checked.tables), sections.limits(main, checked.tables.limits, findings)
+    jobs = job_specs(main, tables.get("jobs", {}), checked, findings)
+    of_jobs = {path for path in unset if path[0] == "jobs" and path[1] in jobs}
+    specs = functions.specs()
+    if not (specs or jobs or findings.mistakes()):
+        findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
     manifest = Manifest(
         path=Path(main.path),
         cloud=cloud,
-        storage=sections.storage(checked.tables),
-        limits=sections.limits(main, checked.tables.limits, findings),
+        storage=storage,
+        limits=limits,
         rollout=values.rollout(checked.tables.rollout),
-        functions=functions.made,
-        jobs=job_specs(main, tables.get("jobs", {}), checked, findings),
+        functions=specs,
+        jobs=jobs,
         warnings=findings.warnings(),
     )
-    mistakes = findings.mistakes()
-    if not (mistakes or manifest.functions or manifest.jobs):
-        findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
-        mistakes = findings.mistakes()
-    if mistakes:
-        raise ManifestError(mistakes)
-    return manifest
+    general = (
+        mistake for path, mistake in findings.placed() if path not in of_jobs and not functions.owns(path, mistake)
+    )
+    return Survey(manifest, findings.mistakes(), tuple(general))
 
 
 def _checked(
     file: SourceFile, raw: dict[str, Any], environ: Mapping[str, str], findings: Findings
-) -> tuple[dict[str, Any], Check]:
-    """The tables of a file with variables put in, and their check."""
+) -> tuple[dict[str, Any], Check, list[KeyPath]]:
+    """The tables of a file with variables put in, their check, and where a variable is not set."""
     unusable: list[KeyPath] = []
 
     def complain(path: KeyPath, rule: str) -> None:
@@ -74,7 +108,7 @@ def _checked(
         findings.mistake(file, path, rule)
 
     tables = interpolate(raw, environ, complain) if "${" in file.text else raw
-    return tables, check(file, tables, unusable, findings)
+    return tables, check(file, tables, unusable, findings), unusable
 
 
 def _add_included(file: SourceFile, environ: Mapping[str, str], functions: FunctionTables, findings: Findings) -> None:
@@ -83,7 +117,7 @@ def _add_included(file: SourceFile, environ: Mapping[str, str], functions: Funct
             rule = "only [functions.*] may stand in an included file; everything else belongs in the main file"
             findings.mistake(file, (key,), rule)
     raw = {"functions": file.raw["functions"]} if "functions" in file.raw else {}
-    _, checked = _checked(file, raw, environ, findings)
+    _, checked, _ = _checked(file, raw, environ, findings)
     functions.add(file, checked)
 
 

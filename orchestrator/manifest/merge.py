@@ -46,11 +46,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A function with all tables merged. `layers`: from the farthest to its own."""
+    """A function with all tables merged. `layers`: from the farthest to its own. `use`: the templates that it names,
+    those included that are none.
+    """
 
     key: str
     layers: tuple[Layer, ...]
     values: dict[str, Any]
+    use: tuple[str, ...] = ()
 
     @property
     def own(self) -> Layer:

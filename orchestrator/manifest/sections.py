@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.manifest.check import Check, keys_of
@@ -68,6 +69,10 @@ def job_specs(file: SourceFile, raw: Mapping[str, Any], check: Check, findings: 
                 findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
         parameters = {key: frozen(value) for key, value in raw[name].items() if key != "run"}
         made[name] = JobSpec(name, table.run, parameters, Place(file.shown, file.table_line(path)))
+    for at, mistake in tuple(findings.placed()):
+        if at[:1] == ("jobs",) and len(at) > 1 and at[1] in made:
+            name = str(at[1])
+            made[name] = replace(made[name], mistakes=(*made[name].mistakes, mistake))
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import Mistake
 from orchestrator.manifest.merge import Draft
 from orchestrator.manifest.tables import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
 from orchestrator.model import (
@@ -48,6 +49,24 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         labels=values.get("labels", {}),
         labels_exact=values.get("labels_exact", False),
         function_description=values.get("function_description"),
+    )
+
+
+def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], untold: frozenset[str]) -> FunctionSpec:
+    """Make the value of a function with mistakes: what selects it and tells it from others, and nothing to deploy."""
+    values = draft.values
+    return FunctionSpec(
+        key=draft.key,
+        name=values.get("name", draft.key),
+        folder_id=folder_id,
+        settings=Settings("", "", 0, environment=values.get("environment", {})),
+        code=VersionCopy(""),
+        place=Place(draft.own.file.shown, draft.own.file.table_line(draft.own.path)),
+        id=values.get("id"),
+        enabled=values.get("enabled", True),
+        labels=values.get("labels", {}),
+        mistakes=mistakes,
+        untold=untold,
     )
 
 

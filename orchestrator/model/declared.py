@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import Mistake
+
 Json = Mapping[str, Any]
 
 
@@ -168,7 +170,11 @@ Code = SourceCode | BucketPackage | VersionCopy
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One function of the manifest. `key` is its table's name, unique, and how people select it."""
+    """One function of the manifest. `key` is its table's name, unique, and how people select it.
+
+    `mistakes`: what is wrong with it. Such a function cannot be part of a run, but stops no run that it is no part of;
+    it has no settings and no code to speak of. `untold`: which of its name, id, folder_id and labels cannot be told.
+    """
 
     key: str
     name: str  # the Function's name in the cloud
@@ -182,6 +188,8 @@ class FunctionSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_exact: bool = False  # the labels are the whole map: others are taken away
     function_description: str | None = None  # of the Function; None: left as it is
+    mistakes: tuple[Mistake, ...] = ()
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,17 +236,18 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One `[jobs.NAME]` table: which job runs, and its parameters as written."""
+    """One `[jobs.NAME]` table: which job runs, and its parameters as written. With `mistakes` it cannot run."""
 
     name: str
     run: str
     parameters: Json
     place: Place
+    mistakes: tuple[Mistake, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """deploy.toml and its includes, whole and valid. `warnings`: sentences with their place, for people."""
+    """deploy.toml and its includes. `warnings`: sentences with their place, for people."""
 
     path: Path
     cloud: CloudAddress

@@ -31,11 +31,16 @@ def choose(
         key, sign, value = label.partition("=")
         if not sign:
             raise UsageError(f'"{label}" is no label', advice="write --label key=value")
-        chosen = {name: spec for name, spec in chosen.items() if spec.labels.get(key) == value}
+        chosen = {name: spec for name, spec in chosen.items() if _has_label(spec, key, value)}
     chosen = {key: spec for key, spec in chosen.items() if spec.enabled}
     if not chosen:
         raise UsageError("no function is selected", advice=f"{of} has {_some(functions)}")
     return chosen
+
+
+def _has_label(spec: FunctionSpec, key: str, value: str) -> bool:
+    """Whether a function has a label; one whose labels are written wrongly may have it, and is not left out unseen."""
+    return spec.labels.get(key) == value or "labels" in spec.untold
 
 
 def _by_pattern(functions: Mapping[str, FunctionSpec], patterns: tuple[str, ...], of: str) -> dict[str, FunctionSpec]:

@@ -92,6 +92,30 @@ def test_a_manifest_that_does_not_exist(tmp_path: Path) -> None:
     assert "elsewhere.toml: no such file" in end.err
 
 
+def test_what_is_no_part_of_a_run_cannot_stop_it(project: Project) -> None:
+    more = """
+[functions.off]
+enabled = false
+source = "nowhere"
+[functions.unset]
+source = "nowhere"
+environment = { A = "${NOPE}" }
+[templates.unused]
+memory = "${NOPE}"
+"""
+    project.write(1, more=more)
+    end = run(project.root, "deploy", "f000", "--sandbox")
+    assert end.code == 0, end.err
+    end = run(project.root, "deploy", "--sandbox")
+    assert (end.code, end.out) == (2, "")
+    assert end.err.count("functions.unset.") == 2
+    assert "functions.off" not in end.err
+    assert "templates.unused" not in end.err
+    end = run(project.root, "validate")
+    assert end.code == 2
+    assert "error: 4 mistakes in the manifest" in end.err
+
+
 def test_a_selection_that_finds_nothing(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text(FUNCTION)
     end = run(tmp_path, "deploy", "--yes", "nope-*")

@@ -12,7 +12,7 @@ from orchestrator.app.session.options import ANY_FOLDER
 from orchestrator.errors import Exit
 from orchestrator.job.binding import timezone_of
 from orchestrator.job.files import find_job, known_jobs
-from orchestrator.manifest.load import load
+from orchestrator.manifest.load import load_for_run
 from orchestrator.manifest.schedule import next_due
 from orchestrator.model import JobSpec
 from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob
@@ -20,7 +20,7 @@ from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJo
 
 def jobs_command(config: Path) -> CommandResult:
     """List the jobs of the manifest with their next due time, then those that it can bind. Raises `UsageError`."""
-    manifest = load(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
+    manifest = load_for_run(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
     project = manifest.path.absolute().parent
     now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}

@@ -25,6 +25,7 @@ from orchestrator.journal.events import RunStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
+from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, Deployed, Failed, Outcome
 from orchestrator.planning.resume import accepted, forced_of, named_now, still_meant, taken_over, undone
 from orchestrator.report.messages import Messages
@@ -94,6 +95,8 @@ async def _resume(asked: str, before: RunState, invocation: Invocation) -> Comma
         await hold_lock(invocation, request)
         session = await open_session(invocation, request)
     found, gone = named_now(left, request.manifest.functions)
+    if binding is None:
+        require_sound(request.manifest.functions[key] for key in found)
     left = found | gone
     messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}

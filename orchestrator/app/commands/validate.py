@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.app.session.options import ANY_FOLDER
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind
-from orchestrator.manifest.load import load
+from orchestrator.manifest.load import survey
 from orchestrator.model import Manifest
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, FindingsView
@@ -19,10 +19,14 @@ from orchestrator.report.views import CommandResult, FindingsView
 def validate_command(config: Path) -> CommandResult:
     """Say whether the manifest is good: its mistakes, or its warnings."""
     try:
-        manifest = load(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
-        warnings = [*manifest.warnings, *_check_jobs(manifest, datetime.now(UTC))]
+        found = survey(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
     except ManifestError as error:
         return CommandResult(Exit.USAGE, FindingsView(config, mistakes=error.mistakes))
+    manifest = found.manifest
+    of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
+    if found.mistakes or of_jobs:
+        return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(sorted([*found.mistakes, *of_jobs]))))
+    warnings = [*manifest.warnings, *warnings]
     homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
         warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
@@ -36,10 +40,12 @@ def validate_command(config: Path) -> CommandResult:
     return CommandResult(Exit.DONE, findings)
 
 
-def _check_jobs(manifest: Manifest, now: datetime) -> list[str]:
-    """Load each job and give it its parameters. Gives warnings; raises `ManifestError` for what cannot be bound."""
-    mistakes, warnings = [], []
+def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[str]]:
+    """Load each job and give it its parameters: the mistakes of those that cannot be bound, and warnings."""
+    mistakes, warnings = list[Mistake](), list[str]()
     for spec in manifest.jobs.values():
+        if spec.mistakes:  # found already
+            continue
         try:
             bound = bind(manifest, spec.name, {}, now)
         except OrchestratorError as error:
@@ -53,6 +59,4 @@ def _check_jobs(manifest: Manifest, now: datetime) -> list[str]:
                     f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}: the exception of {row.get('function')}"
                     f" (owner {row.get('owner')}) expired on {until}: the job will not run"
                 )
-    if mistakes:
-        raise ManifestError(tuple(sorted(mistakes)))
-    return warnings
+    return mistakes, warnings

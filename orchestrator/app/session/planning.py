@@ -17,7 +17,7 @@ from orchestrator.job.binding import Binding
 from orchestrator.job.contract import Desired
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.manifest.findings import did_you_mean
+from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.live import read_live
@@ -43,12 +43,16 @@ class Planned:
 
 
 def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
-    """Choose the functions of the manifest that the options name. Raises `UsageError`, `JournalError`."""
+    """Choose the functions of the manifest that the options name.
+
+    Raises `UsageError`, `JournalError`, and `ManifestError` where some of them have mistakes.
+    """
     options, manifest = request.options, request.manifest
     specs = select(manifest, expanded(options.patterns), options.labels)
-    if not options.failed:
-        return specs
-    return _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
+    if options.failed:
+        specs = _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
+    require_sound(specs.values())
+    return specs
 
 
 def _only(specs: Mapping[str, FunctionSpec], units: Mapping[str, UnitState], of: str) -> dict[str, FunctionSpec]:
@@ -149,7 +153,8 @@ async def _live(
 
 
 async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: bool) -> Planned:
-    """Plan what is desired. `forced`, `adopt`: see `planner.build`."""
+    """Plan what is desired. `forced`, `adopt`: see `planner.build`. Raises `ManifestError`, `StartError`."""
+    require_sound(desired.specs.values())
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client

@@ -33,7 +33,7 @@ from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, JournalError, StartError
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
-from orchestrator.manifest.load import load
+from orchestrator.manifest.load import load_for_run
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
 from orchestrator.report.messages import Messages
@@ -74,13 +74,13 @@ class Session:
 
 
 def read_request(invocation: Invocation) -> Request:
-    """Read the manifest and say its warnings. Raises `ManifestError`: nothing has been opened yet."""
+    """Read the manifest and say its warnings. Raises `ManifestError` for what stops every run; opens nothing."""
     options = invocation.options
     environ: Mapping[str, str] = os.environ
     state_dir = state_dir_of(options.config, options.state_dir)
     if options.sandbox:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
-    manifest = load(options.config, environ)
+    manifest = load_for_run(options.config, environ)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
     return Request(options, environ, state_dir, manifest)
