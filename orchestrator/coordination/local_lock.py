@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import secrets
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,10 +49,10 @@ class LocalLock:
 
 
 @asynccontextmanager
-async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None = None) -> AsyncIterator[LocalLock]:
+async def lock(state_dir: Path, *, timeout_s: float = 0.0, verb: str = "") -> AsyncIterator[LocalLock]:
     """Hold the lock of a state folder; wait up to `timeout_s` for another run to end.
 
-    `command` is what others are told that runs (default: this process's own). Raises `LockHeldError` that names the
+    `verb`, "deploy" or "run NAME", is what others are told that runs. Raises `LockHeldError` that names the
     holder, `JournalError` where the folder cannot be written.
     """
     make_state_dir(state_dir)
@@ -64,7 +64,7 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, command: str | None =
         raise JournalError(f"the lock {path} cannot be made: {error.strerror}", advice=ADVICE) from error
     try:
         await _take(descriptor, path, timeout_s)
-        _write(descriptor, _holder(command if command is not None else command_line()))
+        _write(descriptor, _holder(verb))
         try:
             yield LocalLock(path, descriptor)
         finally:
@@ -113,9 +113,24 @@ def _boot_id() -> str:
         return ""
 
 
-def command_line() -> str:
-    """Give this process's own command, for people who wait for it."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+def described(verb: str) -> str:
+    """Say what runs, of whom and where, for people who wait for it. What was typed may hold secrets: it is left out."""
+    return _described(_command(verb), _user(), os.getpid(), socket.gethostname())
+
+
+def _command(verb: str) -> str:
+    return f"orchestrator {verb}".strip()
+
+
+def _described(command: str, user: str, pid: int, host: str) -> str:
+    return f"`{command}`{f' of {user}' if user else ''}, process {pid} on {host}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container that knows only numbers
+        return str(os.getuid())
 
 
 def lock_held(who: str, timeout_s: float) -> LockHeldError:
@@ -145,8 +160,9 @@ async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
             return
 
 
-def _holder(command: str) -> bytes:
-    return orjson.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": command})
+def _holder(verb: str) -> bytes:
+    facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "user": _user()}
+    return orjson.dumps(facts | {"command": _command(verb)})
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -162,8 +178,7 @@ def _who(descriptor: int) -> str:
     try:
         holder: dict[str, Any] = orjson.loads(os.pread(descriptor, 65536, 0))
         since = datetime.fromtimestamp(holder["since"], UTC)
-        return (
-            f"`{holder['command']}`, process {holder['pid']} on {holder['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        what = _described(holder["command"], holder.get("user", ""), holder["pid"], holder["host"])  # once: no user
     except (ValueError, KeyError, TypeError, OSError):
         return "it has not said yet which"  # between taking the lock and writing its name, or on a full disk
+    return f"{what}, since {since:%Y-%m-%d %H:%M:%S} UTC"

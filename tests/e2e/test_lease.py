@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import signal
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
         assert refused.code == 4, refused.err
         assert "another run holds the lock: f0" in refused.err
         assert "held by run 20" in refused.err
-        assert f"deploy --yes --events {log}`, process {process.pid} on " in refused.err
+        assert f"`orchestrator deploy` of {getpass.getuser()}, process {process.pid} on " in refused.err
         assert "--lock-timeout" in refused.err
 
         interrupt(process, signal.SIGSTOP)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +12,7 @@ from orchestrator.app.session.session import Session
 from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
-from orchestrator.coordination.local_lock import command_line, owner_of
+from orchestrator.coordination.local_lock import described, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, JournalError, OrchestratorError, StartError
@@ -44,7 +42,7 @@ def leases_of(session: Session) -> Leases | None:
         place=RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage),
         run_id=session.run_id,
         owner=owner_of(session.request.state_dir),
-        who=f"`{command_line()}`, process {os.getpid()} on {socket.gethostname()}",
+        who=described(session.request.options.verb),
         clock=world.clock,
         say=session.messages.say,
     )

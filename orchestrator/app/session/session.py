@@ -88,7 +88,8 @@ def read_request(invocation: Invocation) -> Request:
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:
     """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
-    held = lock(request.state_dir, timeout_s=request.options.lock_timeout_s)
+    options = request.options
+    held = lock(request.state_dir, verb=options.verb, timeout_s=options.lock_timeout_s)
     invocation.locks.append(await invocation.stack.enter_async_context(held))
 
 

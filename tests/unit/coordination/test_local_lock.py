@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from pathlib import Path
 from orchestrator.coordination.local_lock import lock
 
 async def main():
-    async with lock(Path(sys.argv[1]), command="orchestrator deploy nightly"):
+    async with lock(Path(sys.argv[1]), verb="run nightly"):
         print("held", flush=True)
         await anyio.sleep(60)
 
@@ -32,7 +33,7 @@ anyio.run(main)
 
 def test_a_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path: Path) -> None:
     async def main() -> str:
-        async with lock(tmp_path, command="orchestrator deploy nightly"):
+        async with lock(tmp_path, verb="run nightly"):
             with pytest.raises(LockHeldError) as caught:
                 async with lock(tmp_path):
                     pass
@@ -41,8 +42,19 @@ def test_a_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path: Path) 
         return caught.value.message
 
     message = anyio.run(main)
-    assert "`orchestrator deploy nightly`" in message
+    assert f"`orchestrator run nightly` of {getpass.getuser()}" in message
     assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in message
+
+
+def test_a_lock_of_a_former_program_is_understood(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lock(tmp_path):
+            (tmp_path / FILE).write_bytes(b'{"pid":7,"host":"ci","since":1795000000.0,"command":"orchestrator deploy"}')
+            with pytest.raises(LockHeldError, match="`orchestrator deploy`, process 7 on ci, since 2026-11-18"):
+                async with lock(tmp_path):
+                    pass
+
+    anyio.run(main)
 
 
 def test_the_lock_is_free_once_its_holder_has_left(tmp_path: Path) -> None:
@@ -106,7 +118,7 @@ def test_waiting_can_be_cancelled(tmp_path: Path) -> None:
 
 def test_the_lock_of_another_process_holds_and_a_dead_one_is_free(tmp_path: Path) -> None:
     async def refused() -> None:
-        with pytest.raises(LockHeldError, match="deploy nightly"):
+        with pytest.raises(LockHeldError, match="run nightly"):
             async with lock(tmp_path):
                 pass
 
