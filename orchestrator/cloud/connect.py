@@ -55,17 +55,18 @@ async def connect(
     version: str,
     overrides: Mapping[str, str] | None = None,
     patience_s: float = 0.0,
+    waits: Callable[[float, str], None] = lambda _seconds, _why: None,
 ) -> AsyncIterator[Connection]:
     """Discover the services and get a first token, so that what is wrong shows before anything is sent.
 
     `overrides`: service id → base URL, instead of the discovered one. `patience_s`: how long an answer that may come is
-    waited for. Raises `StartError` (exit 6) on entering.
+    waited for; `waits` is told of long waits. Raises `StartError` (exit 6) on entering.
     """
     async with open_transport(environ, version=version) as transport:
-        endpoints = await discover(transport, address.endpoint, overrides, patience_s=patience_s)
+        endpoints = await discover(transport, address.endpoint, overrides, patience_s=patience_s, waits=waits)
         tokens = token_source(environ, transport, endpoints)
         try:
-            await retry_until(tokens.token, for_s=patience_s)
+            await retry_until(tokens.token, for_s=patience_s, waits=waits)
         except CloudError as error:
             raise StartError(
                 f"no IAM token from {tokens.origin}: {error.message}{facts(error)}", advice=tokens.advice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,17 +71,24 @@ def clean_endpoint(endpoint: str) -> str:
 
 
 async def discover(
-    transport: Transport, endpoint: str, overrides: Mapping[str, str] | None = None, *, patience_s: float = 0.0
+    transport: Transport,
+    endpoint: str,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    patience_s: float = 0.0,
+    waits: Callable[[float, str], None] = lambda _seconds, _why: None,
 ) -> Endpoints:
     """Ask `GET {endpoint}/endpoints`, again and again for `patience_s`. `overrides`: service id → base URL, instead of
-    what is answered.
+    what is answered. `waits` is told of long waits.
 
     Raises `StartError` where the endpoint cannot be reached, answers nonsense, or lacks what every run needs.
     """
     endpoint = clean_endpoint(endpoint)
     try:
         answer = await retry_until(
-            lambda: transport.request("GET", f"{endpoint}/endpoints", name="list endpoints"), for_s=patience_s
+            lambda: transport.request("GET", f"{endpoint}/endpoints", name="list endpoints"),
+            for_s=patience_s,
+            waits=waits,
         )
     except CloudError as error:
         raise StartError(

@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RecordPlace:
-    """Where a record is, and how one run reaches it. Without `outage`, an outage counts as failed calls."""
+    """Where a record is, and how one run reaches it."""
 
     records: Records
     key: str
     boottime_s: Callable[[], float]
     rng: random.Random
-    outage: Outage | None = None
+    outage: Outage
 
     async def safely(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call again and again: a write that went through without an answer then finds another etag."""

@@ -233,6 +233,8 @@ class Calls:
         wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)
         if error.code is Code.RESOURCE_EXHAUSTED:
             wait_s = closed_s  # it goes back to the queue, which knows by now for how many there is room
+        if not self.stop.reason:  # else nothing is waited for any more
+            self.world.outage.endure(max(wait_s, 0.0 if lost else error.retry_after_s or 0.0), error.message)
         self.steps.retrying(call.at, call.kind.step)(tries.total(), wait_s, error)
         self.retries[verdict] += not lost
         spent = policy.spent(verdict, self.retries[verdict], self.sent.total())

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import anyio
-
 from orchestrator.engine.calls import Call, Calls, StepFailedError, UnsettledError
 from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.quotas.slots import QuotaScope
@@ -89,7 +87,7 @@ class Changes:
                 break
             if not found.is_creating:
                 return found.id
-            await anyio.sleep(backoff_s(attempt, world.rng))
+            await world.outage.sleep(backoff_s(attempt, world.rng), f"{spec.name} is being created by somebody else")
         raise refused
 
     async def _update_function(self, unit: Unit, at: At, made: Made) -> Made:

@@ -27,7 +27,15 @@ from orchestrator.engine.unit import Deployer
 from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.journal.events import BreakerOpened, Event, LimitChanged, OutageBegan, OutageEnded, UnitEnded
+from orchestrator.journal.events import (
+    BreakerOpened,
+    Event,
+    LimitChanged,
+    LongWait,
+    OutageBegan,
+    OutageEnded,
+    UnitEnded,
+)
 from orchestrator.model import Action, Cancelled, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.resilience.groups import ungrouped
@@ -113,11 +121,12 @@ class _Run:
 
 
 def listen(world: World, emit: Emit, stop: Stop) -> None:
-    """Let outages be told, and a stop shorten them."""
+    """Let outages and long waits be told, and a stop shorten them."""
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
     )
+    world.outage.waits = lambda seconds, why: emit(LongWait(world.clock(), seconds, why))
 
 
 async def execute(

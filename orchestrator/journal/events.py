@@ -105,6 +105,15 @@ class OutageEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LongWait(Event):
+    """Something is asked for again only after so many seconds, more than ten: mostly since the server says so."""
+
+    kind: ClassVar[str] = "long_wait"
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseTaken(Event):
     """No other run may change these functions now. `fencing` grows with each lease that any run takes."""
 

@@ -16,6 +16,7 @@ from orchestrator.journal.events import (
     LeaseLost,
     LeaseTaken,
     LimitChanged,
+    LongWait,
     OperationAccepted,
     OperationDone,
     OutageBegan,
@@ -135,6 +136,10 @@ def _outage_ended(event: OutageEnded) -> _Line:
     return "warning", "the cloud answers again: the run goes on", {"seconds": round(event.seconds, 1)}
 
 
+def _long_wait(event: LongWait) -> _Line:
+    return "warning", "waiting", {"seconds": round(event.seconds, 1), "reason": event.reason}
+
+
 def _lease_taken(event: LeaseTaken) -> _Line:
     return "info", "lease taken", {"fencing": event.fencing, "functions": event.functions}
 
@@ -211,6 +216,7 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     LeaseLost: _lease_lost,
     LimitChanged: _limit_changed,
     OutageBegan: _outage_began,
+    LongWait: _long_wait,
     OutageEnded: _outage_ended,
     StepStarted: _fields("step started", "step"),
     StepFinished: _finished,

@@ -19,6 +19,7 @@ from orchestrator.journal.events import (
     BreakerOpened,
     Event,
     LeaseLost,
+    LongWait,
     OperationDone,
     OutageBegan,
     RunEnded,
@@ -85,7 +86,9 @@ class Redactor:
     def event(self, event: _E) -> _E:
         """Redact the sentences of an event. Its ids and names stay: they are what a run goes on by."""
         match event:
-            case UnitPlanned() | StepRetried() | BreakerOpened() | OutageBegan() | LeaseLost() | RunEnded():
+            case (
+                UnitPlanned() | StepRetried() | BreakerOpened() | OutageBegan() | LongWait() | LeaseLost() | RunEnded()
+            ):
                 return replace(event, reason=self.text(event.reason))
             case OperationDone():
                 return replace(event, error=self.text(event.error))

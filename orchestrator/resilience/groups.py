@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import anyio
 
-from orchestrator.errors import CloudError
+from orchestrator.errors import OrchestratorError
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -22,7 +22,7 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_o
         for item in queue:
             await work(item)
 
-    with ungrouped(CloudError):
+    with ungrouped(OrchestratorError):
         async with anyio.create_task_group() as group:
             for _ in range(at_once):
                 group.start_soon(worker)

@@ -2,10 +2,13 @@
 
 An outage begins when nothing but silence and 503 has been heard for a while, and ends with the first answer. While it
 lasts, one call every few seconds is let through to find out. Failures in it are nobody's: they count as no attempt.
+
+Every wait that a server asks for passes through here, too (`endure`, `sleep`): it is no longer than an outage may last.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import anyio
@@ -23,25 +26,32 @@ _HURRY_S = 30.0
 
 class Outage:
     """What all calls of a run know of the way to the cloud. `changed` is told of its beginning ("why", 0.0) and of its
-    end ("", how many seconds it lasted).
+    end ("", how many seconds it lasted), `waits` of each wait over ten seconds: how many, and why.
+
+    `pauses` False: silence pauses nothing, each call fails by itself.
     """
 
-    def __init__(self, max_s: float = MAX_S) -> None:
+    def __init__(self, max_s: float = MAX_S, *, pauses: bool = True) -> None:
         self._max_s = max_s
+        self._pauses = pauses
         self._failures = 0
         self._silent_since: float | None = None  # the first failure after the last answer
         self._began_at: float | None = None
         self._lost_s = 0.0
         self._hurry_at: float | None = None
+        self._hurried = anyio.Event()
+        self._told_until = -math.inf  # up to when a wait is known that was told
         self._probe_at = 0.0
         self._probe_s = _PROBE_MIN_S
         self._over = anyio.Event()
         self.reason = ""
         self.changed: Callable[[str, float], None] = lambda _why, _seconds: None
+        self.waits: Callable[[float, str], None] = lambda _seconds, _why: None
 
     def hurry(self) -> None:
         """Do not wait long any more: somebody wants the run to stop."""
         self._hurry_at = anyio.current_time()
+        self._hurried.set()
 
     def _until(self) -> float:
         began_at = self._began_at if self._began_at is not None else anyio.current_time()
@@ -73,6 +83,36 @@ class Outage:
             with anyio.move_on_after(min(self._probe_at, self._until()) - now):
                 await self._over.wait()
 
+    def endure(self, wait_s: float, why: str, *, since: float | None = None) -> None:
+        """Let a wait begin. `since`: when that which is waited for failed first, on the event loop's clock.
+
+        Raises `InterruptedRunError` where it is longer than what is left of the time that an outage may last.
+        """
+        now = anyio.current_time()
+        first_at = min(now if one is None else one for one in (since, self._began_at))
+        if now + wait_s > first_at + self._max_s:
+            raise InterruptedRunError(
+                f"a wait of {wait_s:,.0f} s is asked for, longer than this run may wait: {why}",
+                advice="run the same command again later (--max-outage waits longer)",
+            )
+        if wait_s > policy.SAID_WAIT_S and now + wait_s > self._told_until + policy.SAID_WAIT_S:
+            self._told_until = now + wait_s
+            self.waits(wait_s, why)
+
+    async def sleep(self, wait_s: float, why: str, *, since: float | None = None) -> bool:
+        """Wait, and say whether it was to the end: not where the run is to stop, and more than half a minute is left.
+
+        Raises as `endure` does.
+        """
+        self.endure(wait_s, why, since=since)
+        end_at = anyio.current_time() + wait_s
+        with anyio.move_on_at(end_at):
+            await self._hurried.wait()
+        if end_at > anyio.current_time() + _HURRY_S:
+            return False
+        await anyio.sleep_until(end_at)
+        return True
+
     def failed(self, error: CloudError) -> None:
         """Hear of a call that ended with this error."""
         if not policy.is_silence(error):
@@ -82,7 +122,12 @@ class Outage:
         self._failures += 1
         if self._silent_since is None:
             self._silent_since = now
-        if self._began_at is None and self._failures >= _FAILURES and now - self._silent_since >= _SILENCE_S:
+        if (
+            self._pauses
+            and self._began_at is None
+            and self._failures >= _FAILURES
+            and now - self._silent_since >= _SILENCE_S
+        ):
             self._began_at, self._over, self.reason = self._silent_since, anyio.Event(), error.message
             self._probe_s, self._probe_at = _PROBE_MIN_S, now + _PROBE_MIN_S
             self.changed(self.reason, 0.0)

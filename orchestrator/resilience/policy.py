@@ -8,6 +8,7 @@ from enum import StrEnum
 from orchestrator.errors import CloudError, Code
 
 MAX_ATTEMPTS = 8  # about a minute and a half of waiting
+SAID_WAIT_S = 10.0  # a longer wait is said
 MAX_REFUSALS = 45  # about twenty minutes: somebody else's Operations may fill the quota that long
 _BASE_S = 0.5
 _CAP_S = 30.0

@@ -21,19 +21,21 @@ async def retried(
     call: Callable[[], Awaitable[T]],
     *,
     rng: random.Random,
-    outage: Outage | None = None,
+    outage: Outage,
     on_retry: OnRetry | None = None,
 ) -> T:
     """Call until it succeeds; raise the `CloudError` that is not worth another try. Tries in an outage do not count.
 
-    Raises `InterruptedRunError` where an outage lasts too long.
+    Raises `InterruptedRunError` where an outage lasts too long, and where all waits together would.
     """
     tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
+    since: float | None = None  # when the first try failed
     while True:
         try:
             return await heard(call, outage)
         except CloudError as error:
-            lost = outage is not None and outage.on
+            lost = outage.on
+            since = None if lost else (since if since is not None else anyio.current_time())
             verdict = policy.judge(error)
             tries[verdict] += not lost
             if not lost and not policy.worth_retrying(error, tries[verdict]):
@@ -41,13 +43,12 @@ async def retried(
             wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], rng, error.retry_after_s)
             if on_retry is not None:
                 on_retry(tries.total(), wait_s, error)
-            await anyio.sleep(wait_s)
+            if not await outage.sleep(wait_s, error.message, since=since):
+                raise
 
 
-async def heard(call: Callable[[], Awaitable[T]], outage: Outage | None) -> T:
+async def heard(call: Callable[[], Awaitable[T]], outage: Outage) -> T:
     """Make one call once there is a way to the cloud, and tell how it went."""
-    if outage is None:
-        return await call()
     await outage.gate()
     try:
         found = await call()
@@ -58,11 +59,14 @@ async def heard(call: Callable[[], Awaitable[T]], outage: Outage | None) -> T:
     return found
 
 
-async def retry_until(call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
-    """Call until it succeeds, for `for_s` at most: one 503 at the start is no reason to give up.
+async def retry_until(call: Callable[[], Awaitable[T]], *, for_s: float, waits: Callable[[float, str], None]) -> T:
+    """Call until it succeeds, for `for_s` at most: one 503 at the start is no reason to give up. `waits` is told of
+    long waits, as `Outage` has it.
 
     Raises the `CloudError` that is the last, or permanent.
     """
+    outage = Outage(for_s, pauses=False)
+    outage.waits = waits
     until, rng, attempt = anyio.current_time() + for_s, random.Random(), 1
     while True:
         try:
@@ -71,5 +75,6 @@ async def retry_until(call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
             wait_s = policy.backoff_s(attempt, rng, error.retry_after_s)
             if not policy.worth_retrying(error, attempt) or anyio.current_time() + wait_s > until:
                 raise
+            if not await outage.sleep(wait_s, error.message):
+                raise
         attempt += 1
-        await anyio.sleep(wait_s)

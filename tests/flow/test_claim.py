@@ -15,6 +15,7 @@ from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.outage import Outage
 from tests.memory_records import MemoryRecords
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ def job(run_id: str, schedule: Schedule = HOURLY) -> DueJob:
 
 
 def place(records: MemoryRecords, rng: random.Random) -> RecordPlace:
-    return RecordPlace(records, KEY, anyio.current_time, rng)
+    return RecordPlace(records, KEY, anyio.current_time, rng, Outage(pauses=False))
 
 
 async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:
@@ -175,7 +176,9 @@ def test_a_claim_of_a_machine_that_slept_is_lost_with_the_first_beat_that_fails(
         records, lost = MemoryRecords(meet), list[str]()
         await first(records)
         await anyio.sleep(3600)
-        awake = RecordPlace(records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1))
+        awake = RecordPlace(
+            records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1), Outage(pauses=False)
+        )
         found = await claim(awake, job("a"), now, lost.append)
         assert isinstance(found, Claim)
         broken, slept_s, began_at = True, CLAIM_TIMINGS.dead_after_s, anyio.current_time()

@@ -21,6 +21,7 @@ from orchestrator.model import JobSpec
 from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import ungrouped
+from orchestrator.resilience.outage import Outage
 
 _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}  # what failed is not tried again before it is due again
 
@@ -46,7 +47,7 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     folder_id = session.request.manifest.cloud.folder_id or "any-folder"
     key = f"{prefix}claims/{folder_id}/{binding.name}.json"
     job = DueJob(binding.name, schedule, session.run_id, socket.gethostname())
-    place = RecordPlace(records, key, boottime_s, session.world.rng)
+    place = RecordPlace(records, key, boottime_s, session.world.rng, _unpaused(session))
     try:
         with session.stop.interruptible():
             found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)
@@ -62,6 +63,13 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
         f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
     )
     return await _kept(session, found, work)
+
+
+def _unpaused(session: Session) -> Outage:
+    """Let an outage count as failed calls: cron calls again."""
+    outage = Outage(session.request.options.max_outage_s, pauses=False)
+    outage.waits = session.world.outage.waits
+    return outage
 
 
 async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[int]]) -> int:

@@ -102,8 +102,13 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     if options.sandbox:
         served = await stack.enter_async_context(served_sandbox(state_dir, [storage.bucket] if storage.bucket else []))
         address = CloudAddress(served.endpoint, address.folder_id, address.cloud_id)
+
+    def say_waits(seconds: float, why: str) -> None:  # until a run begins, which writes them down
+        invocation.messages.say(f"waiting for {seconds:.0f} s: {why}")
+
+    patience_s = options.start_timeout_s
     connection = await stack.enter_async_context(
-        connect(address, request.environ, version=__version__, patience_s=options.start_timeout_s)
+        connect(address, request.environ, version=__version__, patience_s=patience_s, waits=say_waits)
     )
     for warning in connection.warnings:
         invocation.messages.warn(warning)
@@ -125,6 +130,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         cloud_id=address.cloud_id,
         outage=Outage(options.max_outage_s),
     )
+    world.outage.waits = say_waits
     endpoint = SANDBOX if options.sandbox else connection.endpoint
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))

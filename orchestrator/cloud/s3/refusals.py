@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from botocore import exceptions as boto
 
+from orchestrator.cloud.answers import retry_after_s
 from orchestrator.cloud.wording import excerpt
 from orchestrator.errors import CloudError, Code
 
@@ -113,13 +115,14 @@ def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> Clou
         row = (code, f"Object Storage refused with HTTP {status}", "")
     code, sentence, advice = row
     detail = "" if name.isdecimal() or not said else f" ({name}: {said})"
-    retry_after = str(headers.get("retry-after", ""))
     return CloudError(
         sentence.format(bucket=bucket) + detail,
         call=call,
         code=code,
         http_status=status,
-        retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
+        retry_after_s=retry_after_s(
+            {"Retry-After": str(headers.get("retry-after", "")), "Date": str(headers.get("date", ""))}, time.time()
+        ),
         request_id=str(headers.get("x-amz-request-id") or answer.get("RequestId") or headers.get("x-request-id", "")),
         quota=_QUOTAS.get(name, ""),
         advice=advice.format(bucket=bucket),

@@ -131,12 +131,20 @@ class Creating:
                 failures += 1
                 if policy.judge(error) is policy.Verdict.PERMANENT:
                     self._stop_believing()
-                await anyio.sleep(policy.backoff_s(failures, self._world.rng, error.retry_after_s))
+                wait_s = policy.backoff_s(failures, self._world.rng, error.retry_after_s)
+                if not await self._waited(wait_s, error.message):
+                    self._stop_believing()  # there are polls
             except InterruptedRunError:
                 return  # which the polls tell
             else:
                 failures = 0
                 self._compare(found, asked_at)
+
+    async def _waited(self, wait_s: float, why: str) -> bool:
+        try:
+            return await self._world.outage.sleep(wait_s, why)
+        except InterruptedRunError:
+            return False
 
     def _wait_s(self, asked_at: float) -> float:
         """Say how long after the listing of `asked_at` the next is due."""

@@ -119,6 +119,7 @@ class Tracker:
     async def _follow(self, one: _Followed) -> Tracked:
         began_at = anyio.current_time()
         lost_before_s = self._outage.lost_s()
+        self._hear_wish(one)
         while not one.operation.done:
             now = anyio.current_time()
             deadline_at = began_at + self._deadline_s + self._outage.lost_s() - lost_before_s
@@ -152,10 +153,15 @@ class Tracker:
         wait_s = next_poll_s(durations, age_s, price_s, least_s=_LEAST_S, most_s=_MOST_S)
         return max(earliest_at, one.asked_at + wait_s)
 
+    def _hear_wish(self, one: _Followed) -> None:
+        if not one.operation.done:
+            self._outage.endure(one.operation.poll_after_s or 0.0, f"Operation {one.operation.id} is still running")
+
     def _seen(self, one: _Followed) -> None:
         one.failures, one.unknown, one.back_off_s = 0, 0, 0.0
         if one.operation.done:
             return
+        self._hear_wish(one)
         if one.creating is None or one.watched is None:
             one.since = min(one.since, self._since(one.operation))
         else:
@@ -173,6 +179,7 @@ class Tracker:
             return True
         one.failures += 1
         one.back_off_s = policy.backoff_s(one.failures, self._world.rng, error.retry_after_s)
+        self._outage.endure(error.retry_after_s or 0.0, error.message)
         return False
 
     def _learn(self, one: _Followed) -> None:

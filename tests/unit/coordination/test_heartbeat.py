@@ -12,6 +12,7 @@ from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, Seen, 
 from orchestrator.coordination.shared_record import Copy, RecordPlace, Shared
 from orchestrator.errors import JournalError
 from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.outage import Outage
 from tests.memory_records import MemoryRecords
 
 TIMINGS = Timings(beat_s=5.0, give_up_s=20.0, dead_after_s=30.0, look_s=1.0)
@@ -84,7 +85,7 @@ class Shaky(MemoryRecords):
 
 
 def shared(records: MemoryRecords) -> Shared[Record]:
-    return Shared(RecordPlace(records, KEY, anyio.current_time, random.Random(1)), decode_claim)
+    return Shared(RecordPlace(records, KEY, anyio.current_time, random.Random(1), Outage(pauses=False)), decode_claim)
 
 
 def beaten(record: Record) -> Record | None:
