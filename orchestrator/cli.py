@@ -102,7 +102,9 @@ _cloud = _options(
 _param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
 _events = _option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
 _force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
+_verbose = _option("--verbose", "-v", is_flag=True, help="Name every function of the plan, the unchanged ones too.")
 _changing = _options(
+    _verbose,
     _option("--yes", "-y", is_flag=True, help="Do not ask."),
     _option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
     _option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
@@ -136,9 +138,13 @@ _simulate = _option("--simulate", is_flag=True, help="With a dry run: predict ho
 @_force
 @_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
 @_simulate
+@_verbose
 @_cloud
 def _plan(output: str, **given: Any) -> int:
-    """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing."""
+    """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
+
+    Exits with 1 where a function is blocked.
+    """
     from orchestrator.app.commands.plan import plan_command  # noqa: PLC0415 - heavy imports only when needed
 
     return _answer(partial(plan_command, given), output)

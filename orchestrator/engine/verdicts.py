@@ -1,11 +1,9 @@
-"""What the outcomes of units mean for their run: its exit code, its waves, when it stops; each with its truth table."""
+"""What the outcomes of units mean for their run: its exit code, when it stops; each with its truth table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil
 
 from orchestrator.engine.calls import InFlight
 from orchestrator.errors import Exit
@@ -17,8 +15,6 @@ from orchestrator.model import (
     Failed,
     Failure,
     Outcome,
-    Plan,
-    Rollout,
     Unchanged,
     Unit,
     Unknown,
@@ -44,53 +40,6 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = Fa
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
 
 
-def wave_ends(units: int, waves: Sequence[int | str]) -> tuple[int, ...]:
-    """Say after how many units each wave ends; the last one ends with the last unit, whatever was declared.
-
-    | units | waves              | ends        |
-    | ---   | ---                | ---         |
-    | 100   | 1, "10%", "100%"   | 1, 10, 100  |
-    | 5     | 1, "10%", "100%"   | 1, 5        |  a share is rounded up; a wave without units is none
-    | 10    | 3                  | 3, 10       |
-    | 0     | any                |             |
-    """
-    ends: list[int] = []
-    for wave in (*waves, "100%"):
-        end = min(units, _count(wave, units))
-        if end > (ends[-1] if ends else 0):
-            ends.append(end)
-    return tuple(ends)
-
-
-def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
-    """Give the units of each wave; those for which nothing is done are in none."""
-    todo = [unit for unit in plan.units if settled(unit) is None]
-    ends = wave_ends(len(todo), rollout.waves)
-    return tuple(tuple(todo[start:end]) for start, end in pairwise((0, *ends)))
-
-
-def stop_rule(waves: int, max_failures: int | str | None) -> str:
-    """Say when a run of so many waves stops by itself, "" where it goes on to its end.
-
-    | waves | max_failures | says                                                                               |
-    | ---   | ---          | ---                                                                                |
-    | 0, 1  | none         |                                                                                    |
-    | 2     | none         | a wave with a failure is the last one                                              |
-    | any   | 0            | it stops at the first failure                                                      |
-    | any   | 3            | it stops once more than 3 functions have failed                                    |
-    | 1     | "2%"         | it stops once more than 2% of the functions have failed                            |
-    | 2     | "2%"         | it stops once more than 2% of the functions up to the running wave's end have …    |
-    """
-    if max_failures is None:
-        return "a wave with a failure is the last one" if waves > 1 else ""
-    if max_failures == 0:
-        return "it stops at the first failure"
-    if isinstance(max_failures, int):
-        return f"it stops once more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
-    up_to = " up to the running wave's end" if waves > 1 else ""
-    return f"it stops once more than {max_failures} of the functions{up_to} have failed"
-
-
 def breach(failed: int, units: int, max_failures: int | str | None) -> str:
     """Say why a run of `units` must stop after `failed` failures, "" where it need not: only *more* than allowed stops.
 
@@ -107,10 +56,6 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
         return ""
     allowed = max_failures if isinstance(max_failures, int) else units * float(max_failures.rstrip("%")) / 100
     return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
-
-
-def _count(share: int | str, units: int) -> int:
-    return share if isinstance(share, int) else ceil(units * float(share.rstrip("%")) / 100)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.verdicts import Tally, wave_ends
+from orchestrator.engine.verdicts import Tally
 from orchestrator.journal.events import WaveStarted
 from orchestrator.model import Outcome, Rollout, Unit, Unknown
+from orchestrator.planning.rollout import wave_ends
 from orchestrator.ports import Clock
 from orchestrator.resilience.stop import Stop, StoppedError
 

@@ -53,6 +53,7 @@ from orchestrator.model.planned import (
     Prediction,
     Step,
     Unchanged,
+    Undeclared,
     Unit,
     Unknown,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "StoredObject",
     "Tree",
     "Unchanged",
+    "Undeclared",
     "Unit",
     "Unknown",
     "Version",

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.model.declared import FunctionSpec
-from orchestrator.model.live import Tree
+from orchestrator.model.live import Function, Tree
 
 LATEST = "$latest"  # what the cloud moves to every new Version by itself
 
@@ -135,6 +135,19 @@ class Plan:
     """All units, in the order in which they start."""
 
     units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """Functions that are live in a folder and that the manifest does not have.
+
+    `ours`: those whose live Version was made by this tool; `others`: how many more there are, made otherwise or not
+    looked at.
+    """
+
+    folder_id: str
+    ours: tuple[Function, ...]
+    others: int
 
 
 @dataclass(frozen=True, slots=True)

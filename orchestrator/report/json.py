@@ -14,12 +14,12 @@ import orjson
 
 from orchestrator.job.contract import JobStatus
 from orchestrator.journal.state import RunState, RunSummary
-from orchestrator.model import Plan, Prediction
+from orchestrator.planning.rollout import stop_rule, waves_of
 from orchestrator.report.board import STATUSES, by_place
+from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
 from orchestrator.report.redact import redact
 from orchestrator.report.summary import counts
-from orchestrator.report.text import plan_counts
 from orchestrator.report.views import (
     BoardView,
     DocumentView,
@@ -35,8 +35,8 @@ from orchestrator.report.views import (
 def render_json(view: View, _width: int | None) -> str:
     """Write a value as an indented document of JSON."""
     match view:
-        case PlanView(plan, prediction):
-            schema, document = "orchestrator/plan/1", plan_json(plan, prediction)
+        case PlanView():
+            schema, document = "orchestrator/plan/1", plan_json(view)
         case ResultView(state):
             schema, document = "orchestrator/result/1", result_json(state)
         case RunsView(runs):
@@ -54,22 +54,42 @@ def render_json(view: View, _width: int | None) -> str:
     return orjson.dumps({"schema": schema} | document, option=orjson.OPT_INDENT_2).decode()
 
 
-def plan_json(plan: Plan, prediction: Prediction | None = None) -> dict[str, Any]:
-    """Give a plan as JSON values: `plan` and `--dry-run`."""
+def plan_json(view: PlanView) -> dict[str, Any]:
+    """Give a plan as JSON values: `plan` and `--dry-run`. `waves`: what each does, in order; the others are in none."""
+    rollout, waves = view.rollout, waves_of(view.plan, view.rollout)
     rows = [
         {
             "function": unit.key,
             "action": unit.action,
             "reason": unit.reason,
             "folder_id": unit.spec.folder_id,
+            "name": unit.spec.name,
             "function_id": unit.function_id,
             "base_version_id": unit.base_version_id,
             "advice": unit.failure.advice if unit.failure is not None else "",
+            "failed_step": unit.failed_step,
+            "detail": redact(unit.failure.detail) if unit.failure is not None else "",
         }
-        for unit in plan.units
+        for unit in view.plan.units
     ]
-    simulated = {"simulation": asdict(prediction)} if prediction is not None else {}
-    return {"units": rows, "counts": plan_counts(plan), **simulated}
+    undeclared = [
+        {
+            "folder_id": found.folder_id,
+            "functions": [{"name": one.name, "function_id": one.id} for one in found.ours],
+            "others": found.others,
+        }
+        for found in view.undeclared
+    ]
+    return {
+        "units": rows,
+        "counts": plan_counts(view.plan),
+        "waves": [{"wave": n, "functions": [unit.key for unit in wave]} for n, wave in enumerate(waves, start=1)],
+        "max_failures": rollout.max_failures,
+        "pause_s": rollout.pause_s,
+        "stops": stop_rule(len(waves), rollout.max_failures),
+        "undeclared": undeclared,
+        **({"simulation": asdict(view.prediction)} if view.prediction is not None else {}),
+    }
 
 
 def result_json(state: RunState) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 from orchestrator.errors import CloudError, ManifestError, OrchestratorError
-from orchestrator.model import Plan
+from orchestrator.planning.rollout import waves_of
 from orchestrator.report.formats import FORMATS
+from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.redact import Redactor
 from orchestrator.report.streams import is_terminal, terminal_width, write_data
-from orchestrator.report.text import plan_counts, plan_text
-from orchestrator.report.views import CommandResult
+from orchestrator.report.views import CommandResult, PlanView
 
 
 class Messages:
@@ -78,12 +78,13 @@ class Messages:
         facts = {"advice": error.advice} if error.advice else {}
         self._log.error(error.message, exit_code=int(error.exit), **facts)
 
-    def plan(self, plan: Plan) -> None:
-        """Show the beginning of a plan before it is carried out; to a program its counts."""
+    def plan(self, view: PlanView) -> None:
+        """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
         if self._log is None:
-            self.say(plan_text(plan, whole=False))
+            self.say(plan_text(view, whole=False))
             return
-        self._log.info("plan", **{action.replace(" ", "_"): count for action, count in plan_counts(plan).items()})
+        counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
+        self._log.info("plan", **counts, waves=len(waves_of(view.plan, view.rollout)))
 
     def announce(self, text: str) -> None:
         """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import Mistake
 from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.state import RunState, RunSummary
-from orchestrator.model import Plan, Prediction
+from orchestrator.model import Plan, Prediction, Rollout, Undeclared
 
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What a run would do to each function, and why; with --simulate, how long that would take."""
+    """What a run would do to each function, and why, in which waves; with --simulate, how long that would take.
+
+    `verbose`: everything by name, what is unchanged and what the manifest does not have included.
+    """
 
     plan: Plan
     prediction: Prediction | None = None
+    rollout: Rollout = field(default_factory=Rollout)
+    undeclared: tuple[Undeclared, ...] = ()
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,9 @@ def test_what_cannot_be_resolved_stops_that_function_alone(cloud: Cloud, project
     project.write(2)
     change(project, "[functions.f001]\n", '[functions.f001]\nservice_account = "nobody"\n')
     end = plan(project, cloud)
-    assert end.code == 0, end.err
+    assert end.code == 1, end.err
+    assert plan(project, cloud, "-o", "json").code == 1
+    assert plan(project, cloud, "f000").code == 0
     assert "f001  blocked      folder" in end.out
     assert 'has no service account named "nobody"; correct `service_account`, or give its id' in end.out
     assert "f000  create" in end.out

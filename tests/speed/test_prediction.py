@@ -29,7 +29,7 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.prediction import predict as prediction
 from orchestrator.prediction.predict import predict
-from orchestrator.report.text import prediction_text
+from orchestrator.report.plan_text import prediction_text
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.speed.virtual import FAST, measure
 

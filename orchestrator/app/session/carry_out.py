@@ -21,7 +21,7 @@ from orchestrator.errors import Exit, JournalError
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
-from orchestrator.model import Action, Outcome, SourceCode
+from orchestrator.model import Action, Outcome, Prediction, SourceCode
 from orchestrator.model.live_state import remembered
 from orchestrator.report.displays import confirm, displays
 from orchestrator.report.views import CommandResult, PlanView, ResultView
@@ -55,7 +55,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             planned = await make_plan()
         if options.dry_run:
             prediction = await predicted(session, planned) if options.simulate else None
-            return CommandResult(_plan_code(planned, options), PlanView(planned.plan, prediction))
+            return CommandResult(_plan_code(planned, options), _view(planned, options, prediction))
         await _show_and_ask(session, planned)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
             if lease is not None and not lease.fresh:
@@ -73,7 +73,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:
     options = session.request.options
-    session.messages.plan(planned.plan)
+    session.messages.plan(_view(planned, options))
     if to_change(planned.plan):
         with session.stop.interruptible():
             await confirm(yes=options.yes or options.sandbox)
@@ -139,13 +139,16 @@ async def execute_planned(
     return code
 
 
+def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
+    return PlanView(planned.plan, prediction, planned.rollout, planned.undeclared, options.verbose)
+
+
 def _plan_code(planned: Planned, options: RunOptions) -> int:
-    if not options.detailed_exitcode:
-        return Exit.DONE
+    """Say what a plan ends with: 1 where a function is blocked, else 0; with --detailed-exitcode 2 for changes."""
     actions = {unit.action for unit in planned.plan.units}
     if Action.BLOCKED in actions:
         return Exit.FAILED
-    return _CHANGED if actions - {Action.UNCHANGED} else Exit.DONE
+    return _CHANGED if options.detailed_exitcode and actions - {Action.UNCHANGED} else Exit.DONE
 
 
 def _announce(bus: Bus, planned: Planned, at: float) -> None:

@@ -38,6 +38,7 @@ class RunOptions:
     dry_run: bool = False
     detailed_exitcode: bool = False
     simulate: bool = False
+    verbose: bool = False
     force: bool = False
     adopt: bool = False
     run_key: str | None = None

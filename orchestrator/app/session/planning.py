@@ -18,7 +18,7 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import did_you_mean, require_sound
-from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode
+from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
@@ -40,6 +40,7 @@ class Planned:
     live: LiveState
     sources: Sources
     rollout: Rollout
+    undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
 
 
 def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:

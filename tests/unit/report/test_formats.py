@@ -142,7 +142,7 @@ def test_as_json_every_line_of_stderr_is_a_log(capsys: pytest.CaptureFixture[str
     messages.configure("auto", "json", Redactor())
     messages.say("reading")
     messages.warn("a runtime is old")
-    messages.plan(PLAN)
+    messages.plan(PlanView(PLAN))
     messages.fail(ManifestError(MISTAKES.mistakes))
     out, err = capsys.readouterr()
     lines = [orjson.loads(line) for line in err.splitlines()]

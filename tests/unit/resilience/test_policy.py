@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.verdicts import Tally, breach, exit_code, stop_rule, wave_ends
+from orchestrator.engine.verdicts import Tally, breach, exit_code
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.planning.rollout import stop_rule, wave_ends
 from orchestrator.resilience.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, spent, worth_retrying
 
 

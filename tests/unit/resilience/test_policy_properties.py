@@ -12,6 +12,7 @@ from orchestrator.engine import verdicts
 from orchestrator.engine.breaker import ALIKE, Refusal, alike
 from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.planning.rollout import wave_ends
 from orchestrator.resilience import policy
 from orchestrator.resilience.policy import Verdict
 
@@ -79,7 +80,7 @@ shares = st.integers(1, 60) | st.integers(1, 100).map(lambda share: f"{share}%")
 
 @given(st.integers(0, 500), st.lists(shares, max_size=6))
 def test_waves_take_every_unit_once_and_none_is_empty(units: int, waves: list[int | str]) -> None:
-    ends = verdicts.wave_ends(units, waves)
+    ends = wave_ends(units, waves)
     assert (ends[-1] if ends else 0) == units
     assert all(earlier < later for earlier, later in pairwise((0, *ends)))
 

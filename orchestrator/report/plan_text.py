@@ -1,0 +1,125 @@
+"""A plan for people: what is done to each function and why, the waves it is done in, how long that takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from orchestrator.model import Action, Bound, Plan, Prediction, Unit
+from orchestrator.planning.rollout import stop_rule, waves_of
+from orchestrator.report.plain_text import cells, counted, harmless, one_line, pad, time_span
+from orchestrator.report.redact import redact
+from orchestrator.report.views import PlanView
+
+_FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
+_NAMED = 5  # functions of a wave
+_GAP = "  "
+
+
+def plan_text(view: PlanView, *, whole: bool) -> str:
+    """Write what will be done and why, one function a line: the `whole` plan, or the beginning of its changes.
+
+    Changes come first, then what is blocked, each sorted by folder and name; what is unchanged is a count, but for a
+    view that is `verbose`.
+    """
+    units = sorted(view.plan.units, key=lambda unit: (unit.spec.folder_id, unit.key))
+    blocked = [unit for unit in units if unit.action is Action.BLOCKED]
+    changes = [unit for unit in units if unit.action not in (Action.BLOCKED, Action.UNCHANGED)]
+    unchanged = [unit for unit in units if unit.action is Action.UNCHANGED] if view.verbose else []
+    most = max(len(units), 1) if whole or view.verbose else _FIRST
+    folders = len({unit.spec.folder_id for unit in units}) > 1
+    lines = list(_rows([*changes[:most], *unchanged, *blocked[:most]], folders=folders))
+    for what, those in (("", changes), (" blocked", blocked)):
+        if len(those) > most:
+            lines.append(f"{_GAP}… and {len(those) - most} more{what}")
+    told = ", ".join(f"{count} {action}" for action, count in plan_counts(view.plan).items())
+    return "\n".join([*lines, *_waves(view), *_undeclared(view), f"plan: {told or 'nothing to do'}"])
+
+
+def plan_counts(plan: Plan) -> dict[str, int]:
+    """Count the functions of a plan by what is done to them, in the order of the actions."""
+    counts = Counter(unit.action for unit in plan.units)
+    return {str(action): counts[action] for action in Action if counts[action]}
+
+
+def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
+    """Write a line for each unit, in columns, and below it what a failed build has printed."""
+    rows = [_cells(unit, folders=folders) for unit in units]
+    widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths[-1:] = [max(11, *widths[-1:])] if widths else []
+    told = set[str]()
+    for unit, row in zip(units, rows, strict=True):
+        failure = unit.failure
+        advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
+        columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
+        yield _GAP + _GAP.join([*columns, one_line(f"{unit.reason}{advice}")]).rstrip()
+        if failure is not None and failure.detail and failure.detail not in told:
+            told.add(failure.detail)
+            yield from (f"      | {line}".rstrip() for line in harmless(redact(failure.detail)).splitlines())
+
+
+def _cells(unit: Unit, *, folders: bool) -> list[str]:
+    spec = unit.spec
+    name = f"{unit.key} ({spec.name})" if spec.name not in ("", unit.key) else unit.key
+    return [*([spec.folder_id] if folders else []), one_line(name), str(unit.action)]
+
+
+def _waves(view: PlanView) -> Iterator[str]:
+    """Say what the waves are and when the run stops by itself; nothing of one wave that goes on to its end."""
+    rollout = view.rollout
+    waves = waves_of(view.plan, rollout)
+    rule = stop_rule(len(waves), rollout.max_failures)
+    if not waves or (len(waves) == 1 and not rule):
+        return
+    pause = f", {time_span(rollout.pause_s)} apart" if len(waves) > 1 and rollout.pause_s else ""
+    yield f"{counted(len(waves), 'wave')}{pause}; {rule}"
+    if len(waves) > 1:
+        most = None if view.verbose else _NAMED
+        for number, wave in enumerate(waves, start=1):
+            yield f"{_GAP}wave {number}: {counted(len(wave), 'function')}: {named((u.key for u in wave), most)}"
+
+
+def _undeclared(view: PlanView) -> Iterator[str]:
+    several = len(view.undeclared) > 1
+    for found in view.undeclared:
+        where = f"folder {found.folder_id}" if several else "the folder"
+        if found.ours:
+            names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose names them)"
+            yield f"live in {where}, made by this tool, not in the manifest: {len(found.ours)}{names}"
+        if found.others:
+            yield f"live in {where}, not in the manifest{' either' if found.ours else ''}: {found.others} of others"
+
+
+def named(keys: Iterable[str], most: int | None = None) -> str:
+    """Name the first of some functions, and count the others."""
+    keys = [one_line(key) for key in keys]
+    shown = keys if most is None else keys[:most]
+    return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")
+
+
+def prediction_text(found: Prediction) -> str:
+    """Write a sentence or two."""
+    if not found.functions:
+        return "simulated: nothing to do"
+    text = f"simulated: {_time(found.seconds)} (p90 {_time(found.p90_s)})"
+    if found.bound is not None:
+        text += f", of which {_time(min(found.bound.seconds, found.seconds))} bound by {_what(found.bound)}"
+    if found.raised is not None:
+        text += f"; {found.raised[0]} would give {_time(found.raised[1])}"
+    text += f"; {found.busy:.1f} Operations at once on average"
+    if not found.learned:
+        text += "\n  guessed: no run has shown yet how long such Operations take here"
+    return text
+
+
+def _what(bound: Bound) -> str:
+    kind, _, name = bound.what.partition(" ")
+    if kind in ("folder", "cloud"):
+        return f"the {bound.limit:g} operations of {kind} {name}"
+    return f"{bound.limit:g} requests per second" if kind == "requests" else "its longest Operation"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

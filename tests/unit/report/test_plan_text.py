@@ -1,0 +1,131 @@
+"""What a plan says to people, and to programs: order, columns, waves, what a build has printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model import Action, Failure, Plan, Rollout, Step, Undeclared, Unit
+from orchestrator.report.json import plan_json
+from orchestrator.report.plan_text import plan_text
+from orchestrator.report.views import PlanView
+from tests.builders import function, spec
+
+
+def unit(key: str, action: Action = Action.VERSION, *, folder_id: str = "b1g", name: str = "", **more: object) -> Unit:
+    made = Unit(key, spec(key, folder_id=folder_id, name=name or key), action, "because")
+    return replace(made, **more)  # type: ignore[arg-type]  # of a test's own spelling
+
+
+def text(*units: Unit, whole: bool = True, **given: object) -> str:
+    return plan_text(PlanView(Plan(units), **given), whole=whole)  # type: ignore[arg-type]  # the same
+
+
+def test_changes_come_first_sorted_by_folder_and_name_and_unchanged_is_a_count() -> None:
+    told = text(
+        unit("zoo", folder_id="b1ga"),
+        unit("ark", Action.BLOCKED, folder_id="b1ga"),
+        unit("bee", folder_id="b1gb", name="prod-bee"),
+        unit("ape", Action.UNCHANGED, folder_id="b1ga"),
+        unit("ant", Action.CREATE, folder_id="b1gb"),
+    )
+    assert told.splitlines() == [
+        "  b1ga  zoo             new version  because",
+        "  b1gb  ant             create       because",
+        "  b1gb  bee (prod-bee)  new version  because",
+        "  b1ga  ark             blocked      because",
+        "plan: 1 create, 2 new version, 1 unchanged, 1 blocked",
+    ]
+
+
+def test_one_folder_has_no_column() -> None:
+    assert text(unit("ant")).splitlines() == ["  ant  new version  because", "plan: 1 new version"]
+
+
+def test_verbose_names_what_is_unchanged() -> None:
+    units = [unit(f"f{number:03}", Action.UNCHANGED) for number in range(100)]
+    assert text(*units) == "plan: 100 unchanged"
+    assert text(*units, verbose=True).count("  unchanged    because") == 100
+
+
+def test_before_a_run_the_first_changes_and_the_first_blocked_are_shown() -> None:
+    units = [unit(f"f{n:03}") for n in range(30)] + [unit(f"g{n:03}", Action.BLOCKED) for n in range(25)]
+    lines = text(*units, whole=False).splitlines()
+    assert sum(" new version " in line for line in lines) == 20
+    assert sum(" blocked " in line for line in lines[:-3]) == 20
+    assert lines[-3:] == ["  … and 10 more", "  … and 5 more blocked", "plan: 30 new version, 25 blocked"]
+    assert "more" not in text(*units)
+
+
+def test_what_a_failed_build_has_printed_is_shown_once() -> None:
+    failure = Failure("the build failed", kind="build", advice="run it by hand", detail="compiling\n\x1b[31merror")
+    failed = [unit(key, Action.BLOCKED, failure=failure, failed_step=Step.BUILD) for key in ("ant", "bee")]
+    assert text(*failed).splitlines() == [
+        "  ant  blocked      because; run it by hand",
+        "      | compiling",
+        "      | [31merror",
+        "  bee  blocked      because; run it by hand",
+        "plan: 2 blocked",
+    ]
+
+
+UNITS = tuple(unit(f"f{number:03}") for number in range(12))
+
+
+@pytest.mark.parametrize(
+    ("rollout", "lines"),
+    [
+        (Rollout(), []),
+        (Rollout(max_failures=0), ["1 wave; it stops at the first failure"]),
+        (
+            Rollout(waves=(1, "50%", "100%"), pause_s=600.0),
+            [
+                "3 waves, 10 min 00 s apart; a wave with a failure is the last one",
+                "  wave 1: 1 function: f000",
+                "  wave 2: 5 functions: f001, f002, f003, f004, f005",
+                "  wave 3: 6 functions: f006, f007, f008, f009, f010 and 1 more",
+            ],
+        ),
+        (
+            Rollout(waves=(11, "100%"), max_failures="2%"),
+            [
+                "2 waves; it stops once more than 2% of the functions up to the running wave's end have failed",
+                "  wave 1: 11 functions: f000, f001, f002, f003, f004 and 6 more",
+                "  wave 2: 1 function: f011",
+            ],
+        ),
+    ],
+)
+def test_the_waves_are_told(rollout: Rollout, lines: list[str]) -> None:
+    told = text(*UNITS, rollout=rollout).splitlines()
+    assert told[12:-1] == lines
+    assert told[-1] == "plan: 12 new version"
+
+
+def test_what_is_not_done_is_in_no_wave() -> None:
+    units = (unit("ant", Action.UNCHANGED), unit("ark", Action.BLOCKED), unit("bee"), unit("cat"))
+    found = plan_json(PlanView(Plan(units), rollout=Rollout(waves=(1, "100%"), pause_s=5.0)))
+    assert found["waves"] == [{"wave": 1, "functions": ["bee"]}, {"wave": 2, "functions": ["cat"]}]
+    assert (found["max_failures"], found["pause_s"]) == (None, 5.0)
+    assert found["stops"] == "a wave with a failure is the last one"
+
+
+def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> None:
+    undeclared = (Undeclared("b1g", (function("old-api"), function("old-job")), 7),)
+    assert text(unit("ant"), undeclared=undeclared).splitlines()[1:-1] == [
+        "live in the folder, made by this tool, not in the manifest: 2 (--verbose names them)",
+        "live in the folder, not in the manifest either: 7 of others",
+    ]
+    assert "manifest: 2: old-api, old-job\n" in text(unit("ant"), undeclared=undeclared, verbose=True)
+    found = plan_json(PlanView(Plan(()), undeclared=undeclared))["undeclared"]
+    assert found == [
+        {
+            "folder_id": "b1g",
+            "functions": [
+                {"name": "old-api", "function_id": "id-old-api"},
+                {"name": "old-job", "function_id": "id-old-job"},
+            ],
+            "others": 7,
+        }
+    ]
