@@ -18,7 +18,7 @@ from orchestrator.manifest.check import Check
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, did_you_mean
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.merge import Draft, Layer, layer, merge
+from orchestrator.manifest.merge import Draft, Layer, layer, merge, taken_in_vain
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile, shown
@@ -93,13 +93,16 @@ class FunctionTables:
         for breach in self._breaches(draft):
             if any(map(draft.is_broken, breach.others)):
                 continue
-            origin = draft.origin(breach.path)
+            origin, inside = draft.origin(breach.path)
             concerned = None if origin is draft.own else draft.key
-            path = (*origin.path, *breach.path)
+            path = (*origin.path, *inside)
             if breach.warning:
                 self._findings.warning(origin.file, path, breach.rule, function=concerned)
             else:
                 self._findings.mistake(origin.file, path, breach.rule, function=concerned)
+        for table, index, rule in taken_in_vain(draft):
+            concerned = None if table is draft.own else draft.key
+            self._findings.mistake(table.file, (*table.path, "without", index), rule, function=concerned)
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)

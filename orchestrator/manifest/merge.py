@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from orchestrator.manifest.check import Check
+from orchestrator.manifest.findings import did_you_mean
+from orchestrator.manifest.lists import entry_name, laid_over, rule_of
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile
@@ -59,12 +61,31 @@ class Draft:
     def own(self) -> Layer:
         return self.layers[-1]
 
-    def origin(self, path: KeyPath) -> Layer:
-        """The table that a key comes from; the function's own where none has it."""
-        return next((layer for layer in reversed(self.layers) if layer.has(path)), self.own)
+    def origin(self, path: KeyPath) -> tuple[Layer, KeyPath]:
+        """The table that a key comes from, and its path there; the function's own where none has it. Entries of a list
+        that several tables make up are in one of them, where they have another number.
+        """
+        if len(path) > 1 and isinstance(path[1], int):
+            return self._origin_of_entry(str(path[0]), path[1], path[2:])
+        return next((layer for layer in reversed(self.layers) if layer.has(path)), self.own), path
+
+    def _origin_of_entry(self, key: str, index: int, rest: KeyPath) -> tuple[Layer, KeyPath]:
+        items = self.values[key]
+        alike = sum(item == items[index] for item in items[:index])  # that come before it
+        having = [layer for layer in self.layers if key in layer.values]
+        for layer in having if rule_of(key).adds else reversed(having):
+            for at, item in enumerate(layer.values[key]):
+                if item == items[index]:
+                    if not alike:
+                        return layer, (key, at, *rest)
+                    alike -= 1
+        return self.own, (key, *rest)
 
     def is_broken(self, path: KeyPath) -> bool:
         """Whether some table has the key, but wrong."""
+        if len(path) > 1 and isinstance(path[1], int):
+            layer, path = self.origin(path)
+            return layer.is_broken(path)
         return any(layer.is_broken(path) for layer in self.layers)
 
 
@@ -91,17 +112,81 @@ def absolute(file: SourceFile, path: str) -> str:
 
 
 def merge(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Lay tables over each other, the nearest last: tables merge key by key, anything else is replaced."""
+    """Lay tables over each other, the nearest last: tables merge key by key, lists by their rule (`lists.LISTS`),
+    anything else is replaced. What a table takes away (`without`) is gone before its own keys come.
+    """
     merged: dict[str, Any] = {}
     for values in layers:
+        for taken in values.get("without", ()):
+            take(merged, taken)
         for key in values:
             for other in _OTHERS.get(key, ()):
                 if other not in values:
                     merged.pop(other, None)
         for key, value in values.items():
             below = merged.get(key)
-            merged[key] = _laid_over(below, value, key) if isinstance(value, dict) and below else value
+            if not below or key == "without":
+                merged[key] = value
+            elif isinstance(value, dict):
+                merged[key] = _laid_over(below, value, key)
+            else:
+                merged[key] = laid_over(below, value, key) if isinstance(value, list) else value
     return merged
+
+
+def take(values: dict[str, Any], path: str) -> bool:
+    """Take KEY or KEY.NAME away: a key of a table, an entry of a list. Tells whether it was there."""
+    key, dot, name = path.partition(".")
+    whole = values.get(key)
+    if whole is None:
+        return False
+    kept: Any = None
+    if isinstance(whole, dict) and dot:
+        kept = {other: value for other, value in whole.items() if other != name}
+    elif isinstance(whole, list) and dot:
+        kept = [item for item in whole if entry_name(key, item) != name]
+    elif dot:
+        return False
+    if kept:
+        values[key] = kept
+    else:
+        del values[key]
+    return not kept or len(kept) != len(whole)
+
+
+def _names_in(values: Mapping[str, Any], key: str) -> list[str]:
+    """List what `take` knows the parts of a key by; none, where it has no parts."""
+    whole = values.get(key)
+    if isinstance(whole, dict):
+        return list(whole)
+    return [entry_name(key, item) for item in whole] if isinstance(whole, list) else []
+
+
+def taken_in_vain(draft: Draft) -> Iterator[tuple[Layer, int, str]]:
+    """Find entries of `without` that take nothing away: the table, the number of the entry, what is wrong with it."""
+    for number, table in enumerate(draft.layers):
+        if "without" in table.values:
+            below = draft.layers[:number]
+            inherited = merge(layer.values for layer in below)
+            for index, path in enumerate(table.values["without"]):
+                key = path.partition(".")[0]
+                if not any(layer.is_broken((key,)) for layer in below) and (rule := _in_vain(path, inherited, table)):
+                    yield table, index, rule
+
+
+def _in_vain(path: str, inherited: Mapping[str, Any], table: Layer) -> str:
+    key, dot, name = path.partition(".")
+    known = [name for name in FunctionTable.model_fields if name not in ("use", "without")]
+    if key not in known:
+        return f'"{path}" begins with no key that could be inherited{did_you_mean(key, known)}'
+    own = table.values.get(key)
+    grows = isinstance(own, dict) or (isinstance(own, list) and bool(rule_of(key).by or rule_of(key).adds))
+    if name in _names_in(table.values, key) if dot else own is not None and not grows:
+        return f'"{path}" is set in this table too, which replaces what is inherited; take one of the two out'
+    if name in _names_in(inherited, key) if dot else key in inherited:
+        return ""
+    found = [*inherited, *(f"{key}.{name}" for key in inherited for name in _names_in(inherited, key))]
+    return f'"{path}" is not inherited here, so it cannot be taken away{did_you_mean(path, found)}'
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any], key: str) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def _secrets(values: Values) -> Iterator[Breach]:
         if (secret.id is None) == (secret.name is None):
             yield Breach(path, "needs exactly one of id and name", others=_under(path, "id", "name"))
         if secret.environment_variable in environment:
-            rule = f"{secret.environment_variable} stands in environment too: one variable, one value"
+            variable = secret.environment_variable
+            rule = f"{variable} stands in environment too: one variable, one value"
+            rule += f'; an inherited one is taken away by without = ["environment.{variable}"]'
             yield Breach(("secrets", index, "environment_variable"), rule)
     for index in _repeated(secret.environment_variable for secret in secrets):
         rule = f"{secrets[index].environment_variable} is set by another secret already"

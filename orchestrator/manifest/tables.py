@@ -13,10 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.manifest import fields as f
+from orchestrator.manifest.lists import LISTS
 
 
 def _key(description: str, **constraints: Any) -> Any:
     return Field(default=None, description=description, **constraints)
+
+
+def _list(key: str, description: str) -> Any:
+    """A list, which says how those of several tables become one."""
+    return Field(default=None, description=f"{description} {LISTS[key].said}".rstrip())
 
 
 def _required(description: str, **constraints: Any) -> Any:
@@ -58,7 +64,9 @@ class ConnectivityTable(StrictTable):
     """The user network that the function reaches."""
 
     network_id: f.Id | None = _key("The network's id.")
-    subnet_ids: list[f.Word] | None = _key("Deprecated by the API: network_id alone does.")
+    subnet_ids: list[f.Word] | None = _list(
+        "functions.connectivity.subnet_ids", "Deprecated by the API: network_id alone does."
+    )
 
 
 class LogTable(StrictTable):
@@ -116,7 +124,10 @@ class MetadataTable(StrictTable):
 class FunctionTable(StrictTable):
     """[functions.NAME], and, in part, [defaults] and [templates.NAME]."""
 
-    use: list[f.Text] | None = _key("Templates, applied in this order after [defaults].")
+    use: list[f.Text] | None = _list("functions.use", "Templates, applied in this order after [defaults].")
+    without: list[f.Text] | None = _list(
+        "functions.without", 'Inherited values that are taken away: "memory", "secrets.TOKEN", "environment.LEVEL" …'
+    )
     name: f.FunctionName | None = _key("The Function's name in the cloud. Default: the table's name.")
     id: f.Id | None = _key("The Function's id, where the name shall not be looked up.")
     folder_id: f.Id | None = _key("The folder. Default: that of [cloud], else YC_FOLDER_ID.")
@@ -124,8 +135,8 @@ class FunctionTable(StrictTable):
     package: PackageTable | None = _key("Instead of `source`: a zip that is in a bucket already.")
     version_id: f.Word | None = _key('Instead of `source`: copy the code of this version, "$latest" or a tag.')
     build: BuildTable | None = _key("A command that runs before packing.")
-    include: list[f.Text] | None = _key("Pack only what matches (gitignore rules).")
-    exclude: list[f.Text] | None = _key("Leave out what matches (gitignore rules).")
+    include: list[f.Text] | None = _list("functions.include", "Pack only what matches (gitignore rules).")
+    exclude: list[f.Text] | None = _list("functions.exclude", "Leave out what matches (gitignore rules).")
     files: dict[str, f.Text] | None = _key("Laid over the source: path in the package = local file or folder.")
     entrypoint: f.Word | None = _key("FILE.HANDLER, as the runtime wants it. Required.")
     runtime: f.Runtime | None = _key("Runtime id, such as python312. Required.")
@@ -142,8 +153,8 @@ class FunctionTable(StrictTable):
     environment: dict[f.Variable, f.VariableValue] | None = _key(
         "Variables; names and values of all, secrets' names included, have 4096 bytes together."
     )
-    secrets: list[SecretTable] | None = _key("Lockbox secrets as environment variables.")
-    tags: list[f.Tag] | None = _key("Tags that the new version takes as it is made.")
+    secrets: list[SecretTable] | None = _list("functions.secrets", "Lockbox secrets as environment variables.")
+    tags: list[f.Tag] | None = _list("functions.tags", "Tags that the new version takes as it is made.")
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=64)] | None = _key(
         "Labels of the Function: these are set, others are left as they are."
     )
@@ -151,8 +162,10 @@ class FunctionTable(StrictTable):
     function_description: str | None = _key("Description of the Function itself.", max_length=256)
     connectivity: ConnectivityTable | None = _key("The user network that the function reaches.")
     log: LogTable | None = _key("Where the function's logs go.")
-    mounts: list[MountTable] | None = _key("Buckets and ephemeral disks.")
-    storage_mounts: list[StorageMountTable] | None = _key("Deprecated by the API: use `mounts`.")
+    mounts: list[MountTable] | None = _list("functions.mounts", "Buckets and ephemeral disks.")
+    storage_mounts: list[StorageMountTable] | None = _list(
+        "functions.storage_mounts", "Deprecated by the API: use `mounts`."
+    )
     async_invocation: AsyncInvocationTable | None = _key("How asynchronous calls are made.")
     tmpfs_size: f.Size | None = _key("Size of /tmp in memory: 0, or 512MB to 3/4 of a memory of at least 1GB.")
     concurrency: int | None = _key("Calls that one instance serves at a time; not for Python.", ge=0, le=16)
@@ -195,7 +208,9 @@ class LimitsTable(StrictTable):
 class RolloutTable(StrictTable):
     """How a run spreads."""
 
-    waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _key('Counts or shares: [1, "10%", "100%"].')
+    waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _list(
+        "rollout.waves", 'Counts or shares: [1, "10%", "100%"].'
+    )
     pause: f.Duration | None = _key("Pause between waves.")
     max_failures: f.Share | None = _key(
         'How many functions, or which share ("2%") of those up to the running wave\'s end, may fail before the run'

@@ -58,6 +58,7 @@ def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
 # One line for each key, in a function that has neither this key nor anything that goes with it.
 OF_A_FUNCTION = {
     "use": 'use = ["t"]',
+    "without": 'without = ["labels.inherited"]',
     "name": 'name = "other"',
     "id": 'id = "d4e"',
     "folder_id": 'folder_id = "b1h"',
@@ -124,7 +125,8 @@ def test_the_table_of_keys_is_whole() -> None:
 @pytest.mark.parametrize("key", OF_A_FUNCTION)
 def test_every_key_of_a_function_changes_what_is_wanted(tmp_path: Path, key: str) -> None:
     (tmp_path / "lib").mkdir()
-    head, code = f'{HEAD}[templates.t]\ndescription = "t"\n[functions.fun]\n', 'source = "."\n'
+    code = 'source = "."\n'
+    head = f'{HEAD}labels = {{ inherited = "x" }}\n[templates.t]\ndescription = "t"\n[functions.fun]\n'
     line = OF_A_FUNCTION[key]
     alone = line if key in ("source", "package", "version_id") else f"{code}{line}"
     head_alone = head.replace(f"\n{key} = ", "\n# ") if key in ("entrypoint", "runtime", "memory") else head

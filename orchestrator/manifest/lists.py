@@ -1,0 +1,77 @@
+"""How lists of several tables become one: ONE ROW A LIST. Tables merge key by key; a list has its rule here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ListRule:
+    """`said`: the rule, for the reference and for editors. `by`: entries are known by this key of theirs, and those of
+    a nearer table take the place of those that they are called as. `adds`: the nearer list comes behind the farther.
+    Neither: the nearest list is the list.
+    """
+
+    said: str = ""
+    by: str = ""
+    adds: bool = False
+
+
+def _by(key: str) -> ListRule:
+    return ListRule(
+        f"Lists merge by `{key}`: an entry takes the place of the inherited one, new ones come behind.", by=key
+    )
+
+
+_ONCE = ListRule()  # it stands in one table only
+_REPLACES = ListRule("The nearest list replaces the others.")
+_ADDS = ListRule("Lists add up, the nearest last.", adds=True)
+
+# By where it stands, without names: [defaults], [templates.*] and [functions.*] have the same keys.
+LISTS: Mapping[str, ListRule] = {
+    "include": _ONCE,
+    "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
+    "functions.without": ListRule("Counts for what its own table inherits."),
+    "functions.include": _REPLACES,
+    "functions.exclude": _ADDS,
+    "functions.secrets": _by("environment_variable"),
+    "functions.mounts": _by("name"),
+    "functions.storage_mounts": _by("name"),
+    "functions.tags": _REPLACES,
+    "functions.connectivity.subnet_ids": _REPLACES,
+    "rollout.waves": ListRule("A job's own list replaces that of [rollout]."),
+    "jobs.select": _ONCE,
+    "jobs.from": _ONCE,
+    "jobs.folders": _ONCE,
+    "jobs.skip": _ONCE,
+}
+
+
+def rule_of(key: str) -> ListRule:
+    """Give the rule of a list of a function, by its key."""
+    return LISTS[f"functions.{key}"]
+
+
+def laid_over(below: list[Any], above: list[Any], key: str) -> list[Any]:
+    """Lay a list of a function over that of a farther table. Entries of one list that are called alike stay both: that
+    is a mistake, and somebody else's to tell.
+    """
+    rule = rule_of(key)
+    if rule.adds:
+        return [*below, *above]
+    if not rule.by:
+        return above
+    left = list(above)
+    placed = []
+    for item in below:
+        at = next((at for at, other in enumerate(left) if entry_name(key, other) == entry_name(key, item)), None)
+        placed.append(item if at is None else left.pop(at))
+    return placed + left
+
+
+def entry_name(key: str, item: Any) -> str:
+    """Give what an entry of a list is called."""
+    by = rule_of(key).by
+    return str(getattr(item, by)) if by else str(item)
