@@ -35,14 +35,26 @@ from orchestrator.job import (
     traps,
 )  # fmt: skip
 
-PARAMETERS = {
-    "from": Parameter("runtimes to leave", required=True),
-    "to": Parameter("runtime to move to", required=True),
-    "folders": Parameter("folders to look at; default: every folder of the manifest", default=()),
-    "skip": Parameter("functions to leave out: function (a name or a glob), reason, owner, until (a date)", default=()),
-}
 _NAMED_MAX = 8  # functions that a warning names
 _SKIP_KEYS = ("function", "reason", "owner", "until")
+
+
+def read_skips(given: Mapping[str, Any], parameter: str) -> list[Skip]:
+    """Read the exceptions; every row tells which function, why, who answers and until when. Raises `JobError`."""
+    return [_skip(row) for row in rows(given, parameter, _SKIP_KEYS)]
+
+
+PARAMETERS = {
+    "from": Parameter("runtimes to leave", required=True, read=texts),
+    "to": Parameter("runtime to move to", required=True, read=text),
+    "folders": Parameter("folders to look at; default: every folder of the manifest", default=(), read=texts),
+    "skip": Parameter(
+        "functions to leave out: function (a name or a glob), reason, owner, until (a date)",
+        default=(),
+        read=read_skips,
+        keys=_SKIP_KEYS,
+    ),
+}
 
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -116,13 +128,9 @@ def _standing(one: LiveFunction, status: str, note: str = "") -> JobStatus:
 
 
 def _skips(given: Mapping[str, Any]) -> list[Skip]:
-    """Read `skip`; every row tells why, who and until when, and none has expired. Raises `JobError`."""
-    today, skips, expired = given["today"], [], []
-    for row in rows(given, "skip", _SKIP_KEYS):
-        skip = _skip(row)
-        skips.append(skip)
-        if skip.until < today:
-            expired.append(f"{skip.function} (owner {skip.owner}) expired on {skip.until}")
+    """Read `skip`, of which no row has expired. Raises `JobError`."""
+    skips, today = read_skips(given, "skip"), given["today"]
+    expired = [f"{skip.function} (owner {skip.owner}) expired on {skip.until}" for skip in skips if skip.until < today]
     if expired:
         raise JobError(
             f"exceptions of `skip` have expired: {'; '.join(expired)}",

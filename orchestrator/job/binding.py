@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.errors import ManifestError, UsageError
-from orchestrator.job.contract import Job
-from orchestrator.job.files import find_job, known_jobs, parameters, perhaps, rollout_of
+from orchestrator.errors import ManifestError, OrchestratorError, UsageError
+from orchestrator.job.contract import COMMON, Job, Parameter, flag, table, text, texts
+from orchestrator.job.files import (
+    FileJob,
+    builtin_jobs,
+    find_job,
+    known_jobs,
+    parameters,
+    perhaps,
+    rollout_of,
+    wrong_parameters,
+)
+from orchestrator.manifest.load import json_schema
+from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import JobSpec, Manifest, Place
 from orchestrator.planning.selection import expanded
 
@@ -53,6 +65,63 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
     given["today"] = now.astimezone(ZoneInfo(timezone_of(spec))).date()
     given["rollout"] = rollout_of(spec, manifest)
     return Binding(name, spec, job, given)
+
+
+def job_check(project: Path, *, only: str | None = None, typed: Collection[str] = ()) -> JobCheck:
+    """Make what finds wrong parameters while a manifest is read. `project`: its folder. `only`: the one job that is to
+    run, with `typed` given to it by --param.
+    """
+
+    def check(spec: JobSpec) -> Iterator[tuple[str, str]]:
+        if only is not None and spec.name != only:
+            return
+        try:
+            job = find_job(spec.run, project)
+        except OrchestratorError as error:
+            yield "run", f"{error.message}; {error.advice}"
+        else:
+            yield from wrong_parameters(job, spec, typed)
+
+    return check
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Make the JSON Schema of deploy.toml, which knows what the built-in jobs take; jobs of a project's own take what
+    they like.
+    """
+    schema = json_schema()
+    jobs = (FileJob(name, path) for name, path in builtin_jobs().items())
+    schema["$defs"]["JobTable"]["allOf"] = [_schema_of(job, schema["$defs"]["JobTable"]) for job in jobs]
+    return schema
+
+
+def _schema_of(job: FileJob, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what holds for a [jobs.NAME] that runs this job. Keys that every such table may have are described there."""
+    properties: dict[str, Any] = dict.fromkeys(COMMON, True)
+    for name, parameter in job.PARAMETERS.items():
+        known = name in table["properties"]
+        properties[name] = {"description": parameter.description, **({} if known else _values(parameter))}
+    then = {"properties": properties, "additionalProperties": False}
+    required = [name for name, parameter in job.PARAMETERS.items() if parameter.required]
+    if required:
+        then["required"] = required
+    return {"if": {"properties": {"run": {"const": job.name}}, "required": ["run"]}, "then": then}
+
+
+_TEXT = {"type": "string"}
+_BY_READER: Mapping[Any, dict[str, Any]] = {
+    text: _TEXT,
+    texts: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
+    flag: {"type": "boolean"},
+    table: {"type": "object", "additionalProperties": _TEXT},
+}
+
+
+def _values(parameter: Parameter) -> dict[str, Any]:
+    if parameter.keys:
+        row = {"type": "object", "properties": dict.fromkeys(parameter.keys, True), "additionalProperties": False}
+        return {"type": "array", "items": row}
+    return _BY_READER.get(parameter.read, {})
 
 
 def _unknown(manifest: Manifest, name: str) -> UsageError:

@@ -12,7 +12,7 @@ A job is a Python file, a built-in one of `jobs/` or the user's own beside deplo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -20,6 +20,8 @@ from typing import Any, Protocol
 from orchestrator.errors import Exit, OrchestratorError
 from orchestrator.model import FunctionSpec, Manifest, Rollout
 from orchestrator.model.live_state import LiveState
+
+Given = Mapping[str, Any]
 
 # Keys of [jobs.NAME] that mean the same for every job: who runs it when, and how it spreads.
 COMMON = ("run", "schedule", "timezone", "rollout")
@@ -33,11 +35,16 @@ class JobError(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a job takes. `default` None: it must be given."""
+    """What a job takes. `read`: how its value is read (`text`, `texts`, `flag`, `table`, or a function like them), so
+    that a wrong one is found before the job runs; None: any value will do. `keys`: those of a list of tables, for
+    editors.
+    """
 
     description: str
     default: Any = None
     required: bool = False
+    read: Callable[[Given, str], object] | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,6 @@ class Job(Protocol):
 
     def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]: ...
     def desired(self, manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired: ...
-
-
-Given = Mapping[str, Any]
 
 
 def texts(given: Given, name: str) -> tuple[str, ...]:

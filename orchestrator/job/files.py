@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ import structlog
 
 import orchestrator
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter
+from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter, text, texts
 from orchestrator.manifest.tables import RolloutTable
 from orchestrator.manifest.values import frozen, rollout
 from orchestrator.model import JobSpec, Manifest, Rollout
@@ -39,7 +39,12 @@ def known_jobs(project: Path) -> Mapping[str, Path]:
 
     A job of the project wins over a built-in one of its name.
     """
-    return _files(_builtin_folder()) | _files(project / "jobs")
+    return builtin_jobs() | _files(project / "jobs")
+
+
+def builtin_jobs() -> dict[str, Path]:
+    """List the files of the built-in jobs by name."""
+    return _files(_builtin_folder())
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -63,7 +68,7 @@ def find_job(name: str, project: Path) -> FileJob:
             advice=f"{perhaps(name, jobs)}known: {', '.join(sorted(jobs))};"
             f" your own is a file {project / 'jobs'}/NAME.py",
         )
-    builtin = _files(_builtin_folder()).get(name)
+    builtin = builtin_jobs().get(name)
     if builtin is not None and not builtin.samefile(path):
         _log.info("the project's own job is used in place of the built-in one", job=name, file=str(path))
     return FileJob(name, path)
@@ -79,7 +84,7 @@ class FileJob:
     """A job that is a file. Whatever goes wrong in it is said with its file and line; `Job` says what it gives."""
 
     def __init__(self, name: str, path: Path) -> None:
-        self._name, self._path = name, path
+        self.name, self._path = name, path
         self._module = self._guarded(lambda: _load(name, path))
         for function in _FUNCTIONS:
             if not callable(getattr(self._module, function, None)):
@@ -114,14 +119,14 @@ class FileJob:
             raise self._wrong("desired", found, "Desired")
         if lost := found.failures.keys() - found.specs.keys():
             raise JobError(
-                f'job "{self._name}" gives no spec for {", ".join(sorted(lost))}, which it says cannot be done',
+                f'job "{self.name}" gives no spec for {", ".join(sorted(lost))}, which it says cannot be done',
                 advice=f"{self._path}: every function of `failures` must stand in `specs`",
             )
         return found
 
     def _wrong(self, function: str, found: object, wanted: str) -> JobError:
         return JobError(
-            f'job "{self._name}": {function}() gave {type(found).__name__}, not {wanted}', advice=f"mend {self._path}"
+            f'job "{self.name}": {function}() gave {type(found).__name__}, not {wanted}', advice=f"mend {self._path}"
         )
 
     def _guarded(self, work: Callable[[], T]) -> T:
@@ -135,7 +140,7 @@ class FileJob:
         except (Exception, SystemExit) as error:
             where = self._place(error)
             raise JobError(
-                f'job "{self._name}" broke at {where}: {type(error).__name__}: {error}', advice="mend the job's file"
+                f'job "{self.name}" broke at {where}: {type(error).__name__}: {error}', advice="mend the job's file"
             ) from error
 
     def _place(self, error: BaseException) -> str:
@@ -174,7 +179,7 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
     The engine adds `rollout` and `today`. Raises `JobError`.
     """
     place = f"{spec.place.file}:{spec.place.line}"
-    in_file = {key: value for key, value in spec.parameters.items() if key not in COMMON}
+    in_file = _own(spec)
     for source, names in ((f"at {place}", in_file), ("in --param", given)):
         for name in names:
             if name not in job.PARAMETERS:
@@ -182,7 +187,7 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
     values: dict[str, Any] = {}
     for name, parameter in job.PARAMETERS.items():
         if name in given:
-            values[name] = _parsed(given[name], parameter.default)
+            values[name] = _parsed(given[name], parameter)
         elif name in in_file:
             values[name] = in_file[name]
         elif parameter.required:
@@ -192,7 +197,33 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
             )
         else:
             values[name] = parameter.default
+        if parameter.read is not None:
+            parameter.read(values, name)
     return values
+
+
+def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Find all that is wrong with the parameters of [jobs.NAME]: the key, "" for the table, and what is wrong. `given`:
+    those that --param gives instead.
+    """
+    in_file = _own(spec)
+    for name in in_file:
+        if name not in job.PARAMETERS:
+            error = _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', "here")
+            yield name, f"{error.message}; {error.advice}"
+    for name, parameter in job.PARAMETERS.items():
+        if name in in_file and name not in given and parameter.read is not None:
+            try:
+                parameter.read(in_file, name)
+            except JobError as error:
+                yield name, f"{error.message}; {error.advice}"
+        elif parameter.required and name not in in_file and name not in given:
+            yield "", f"needs `{name}`: {parameter.description}"
+
+
+def _own(spec: JobSpec) -> dict[str, Any]:
+    """Give the parameters that [jobs.NAME] has for the job itself."""
+    return {key: value for key, value in spec.parameters.items() if key not in COMMON}
 
 
 def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError:
@@ -203,18 +234,23 @@ def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError
     )
 
 
-def _parsed(text: str, default: object) -> Any:
-    """Read a value as TOML would, else as the text that it is; numbers and dates only where text is not the rule."""
+def _parsed(given: str, parameter: Parameter) -> Any:
+    """Read a value as TOML would, else as the text that it is, or as several with commas between them where a list is
+    the rule; numbers and dates only where text is not.
+    """
+    listed = parameter.read is texts or (parameter.read is None and isinstance(parameter.default, tuple))
+    as_text: str | tuple[str, ...] = given
+    if parameter.read is texts or (listed and "," in given):
+        as_text = tuple(part for item in given.split(",") if (part := item.strip()))
     try:
-        table = tomllib.loads(f"value = {text}")
+        table = tomllib.loads(f"value = {given}")
     except tomllib.TOMLDecodeError:
-        return text
+        return as_text
     value = table["value"]
     if table.keys() != {"value"}:  # a line end in it began something else
-        return text
-    if isinstance(default, str | tuple) and isinstance(value, bool | int | float | date | time):
-        return text
-    return frozen(value)
+        return as_text
+    textual = listed or parameter.read is text or isinstance(parameter.default, str | tuple)
+    return as_text if textual and isinstance(value, bool | int | float | date | time) else frozen(value)
 
 
 def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:

@@ -10,29 +10,54 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from orchestrator.job.contract import Desired, JobError, Parameter, flag, rows, table, texts
+from orchestrator.job.contract import Desired, Given, JobError, Parameter, flag, rows, table, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, sentence
 from orchestrator.model import Failure, FunctionSpec, Manifest, Secret, Settings
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.selection import select
 
+SECRET_KEYS = ("environment_variable", "id", "name", "version_id", "key")
+
+
+def read_secrets(given: Given, parameter: str) -> tuple[Mapping[str, Any], ...]:
+    """Read rows of secrets. Raises `JobError`."""
+    secrets = rows(given, parameter, SECRET_KEYS)
+    for row in secrets:
+        for key, value in row.items():
+            if not isinstance(value, str) or not value:
+                raise JobError(f"`{key}` of a row of `secrets` must be a text", advice="put its value in quotes")
+        if "id" in row and "name" in row:
+            raise JobError("a row of `secrets` has both id and name", advice="leave one of them out")
+        if "environment_variable" not in row and ("id" not in row or "key" in row):
+            raise JobError(
+                "a row of `secrets` names no environment_variable",
+                advice="add it; or give `id` and `version_id` alone, for every variable that has this secret",
+            )
+    return secrets
+
+
 PARAMETERS = {
     "select": Parameter(
         'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none where `functions` is given',
         default=(),
+        read=texts,
     ),
     "functions": Parameter(
         'live functions of `folders`, in the manifest or not: names, globs, "label:KEY=VALUE"; their code is copied',
         default=(),
+        read=texts,
     ),
-    "folders": Parameter("folders of `functions`; default: every folder of the manifest", default=()),
-    "force": Parameter("make new versions of unchanged functions too", default=False),
-    "environment": Parameter("variables to add or change", default={}),
-    "remove_environment": Parameter("names of variables to take away, secrets in them too", default=()),
+    "folders": Parameter("folders of `functions`; default: every folder of the manifest", default=(), read=texts),
+    "force": Parameter("make new versions of unchanged functions too", default=False, read=flag),
+    "environment": Parameter("variables to add or change", default={}, read=table),
+    "remove_environment": Parameter("names of variables to take away, secrets in them too", default=(), read=texts),
     "secrets": Parameter(
-        'secrets to add or change: environment_variable, id or name, version_id (default "latest"), key', default=()
+        'secrets to add or change: environment_variable, id or name, version_id (default "latest"), key',
+        default=(),
+        read=read_secrets,
+        keys=SECRET_KEYS,
     ),
-    "from_source": Parameter("false: copy the live code of functions of the manifest too", default=True),
+    "from_source": Parameter("false: copy the live code of functions of the manifest too", default=True, read=flag),
 }
 _LABEL = "label:"
 
@@ -126,9 +151,6 @@ def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes:
     return [f"{manifest.path.name} does not say so: its next deploy takes these changes back from {names}"]
 
 
-_KEYS = ("environment_variable", "id", "name", "version_id", "key")
-
-
 @dataclass(frozen=True, slots=True)
 class SettingChanges:
     """`environment`: values to add or change. `removed`: variables to take away, secrets in them too; done first.
@@ -147,19 +169,9 @@ class SettingChanges:
 
 def read_changes(given: Mapping[str, Any]) -> SettingChanges:
     """Read the parameters `environment`, `remove_environment` and `secrets`. Raises `JobError`."""
-    secrets = rows(given, "secrets", _KEYS)
-    for row in secrets:
-        for key, value in row.items():
-            if not isinstance(value, str) or not value:
-                raise JobError(f"`{key}` of a row of `secrets` must be a text", advice="put its value in quotes")
-        if "id" in row and "name" in row:
-            raise JobError("a row of `secrets` has both id and name", advice="leave one of them out")
-        if "environment_variable" not in row and ("id" not in row or "key" in row):
-            raise JobError(
-                "a row of `secrets` names no environment_variable",
-                advice="add it; or give `id` and `version_id` alone, for every variable that has this secret",
-            )
-    return SettingChanges(table(given, "environment"), texts(given, "remove_environment"), secrets)
+    return SettingChanges(
+        table(given, "environment"), texts(given, "remove_environment"), read_secrets(given, "secrets")
+    )
 
 
 def applied(changes: SettingChanges, settings: Settings) -> Settings | Failure:

@@ -14,7 +14,7 @@ from orchestrator.manifest.check import Check, check
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.sections import job_specs
+from orchestrator.manifest.sections import JobCheck, job_specs
 from orchestrator.manifest.tables import ManifestFile
 from orchestrator.manifest.toml_files import SourceFile, included, interpolate, read_toml, shown
 from orchestrator.model import Manifest
@@ -43,27 +43,27 @@ def load(path: Path, environ: Mapping[str, str]) -> Manifest:
     return found.manifest
 
 
-def load_for_run(path: Path, environ: Mapping[str, str]) -> Manifest:
+def load_for_run(path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None) -> Manifest:
     """Read a manifest for a run that may be about a part of it: functions and jobs with mistakes carry them, and
     `findings.require_sound` asks once it is known what the run is about. Raises `ManifestError` as `load` does where
     more is wrong than that.
     """
-    found = survey(path, environ)
+    found = survey(path, environ, job_check)
     if found.general:
         raise ManifestError(found.mistakes)
     return found.manifest
 
 
-def survey(path: Path, environ: Mapping[str, str]) -> Survey:
+def survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None) -> Survey:
     """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read."""
     try:
-        return _survey(path, environ)
+        return _survey(path, environ, job_check)
     except RecursionError:
         mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
 
 
-def _survey(path: Path, environ: Mapping[str, str]) -> Survey:
+def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) -> Survey:
     findings = Findings()
     main = read_toml(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
     if main is None:
@@ -76,7 +76,7 @@ def _survey(path: Path, environ: Mapping[str, str]) -> Survey:
         _add_included(file, environ, functions, findings)
     functions.compare()
     storage, limits = sections.storage(checked.tables), sections.limits(main, checked.tables.limits, findings)
-    jobs = job_specs(main, tables.get("jobs", {}), checked, findings)
+    jobs = job_specs(main, tables.get("jobs", {}), checked, findings, job_check)
     of_jobs = {path for path in unset if path[0] == "jobs" and path[1] in jobs}
     specs = functions.specs()
     if not (specs or jobs or findings.mistakes()):

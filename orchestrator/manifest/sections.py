@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -51,8 +51,15 @@ def limits(file: SourceFile, table: LimitsTable | None, findings: Findings) -> L
     return made
 
 
-def job_specs(file: SourceFile, raw: Mapping[str, Any], check: Check, findings: Findings) -> dict[str, JobSpec]:
-    """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked.
+# Tells what is wrong with the parameters of a job, which this room does not know: the key, "" for its table, and why.
+JobCheck = Callable[[JobSpec], Iterable[tuple[str, str]]]
+
+
+def job_specs(
+    file: SourceFile, raw: Mapping[str, Any], check: Check, findings: Findings, job_check: JobCheck | None
+) -> dict[str, JobSpec]:
+    """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked, by
+    `job_check` the others as well.
 
     `raw`: its [jobs] as written, variables put in.
     """
@@ -63,12 +70,15 @@ def job_specs(file: SourceFile, raw: Mapping[str, Any], check: Check, findings: 
             findings.mistake(file, path, "a job needs a name")
         for key, rule in _breaches(table):
             findings.mistake(file, (*path, key), rule)
-        for key in table.model_extra or ():
+        for key in () if job_check else table.model_extra or ():
             meant = closest(key, keys_of(JobTable), likeness=0.8)
             if meant:
                 findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
         parameters = {key: frozen(value) for key, value in raw[name].items() if key != "run"}
-        made[name] = JobSpec(name, table.run, parameters, Place(file.shown, file.table_line(path)))
+        spec = made[name] = JobSpec(name, table.run, parameters, Place(file.shown, file.table_line(path)))
+        for key, rule in job_check(spec) if job_check else ():
+            if key or not any(check.is_broken((*path, other)) for other in keys_of(JobTable)):
+                findings.mistake(file, (*path, key) if key else path, rule)
     for at, mistake in tuple(findings.placed()):
         if at[:1] == ("jobs",) and len(at) > 1 and at[1] in made:
             name = str(at[1])

@@ -151,9 +151,9 @@ def test_validate_looks_into_jobs(project: Project) -> None:
     end = run(project.root, "validate")
     assert end.code == 2
     assert re.search(
-        r'deploy\.toml:\d+: jobs\.up: there is no job "runtime_upgrad"; did you mean "runtime_upgrade"\?', end.err
+        r'deploy\.toml:\d+: jobs\.up\.run: there is no job "runtime_upgrad"; did you mean "runtime_upgrade"\?', end.err
     )
-    assert 'jobs.mass: job "mass" (mass_redeploy) takes no parameter "selct"' in end.err
+    assert 'jobs.mass.selct: job "mass" (mass_redeploy) takes no parameter "selct"' in end.err
 
 
 def test_validate_warns_of_exceptions_that_have_expired(project: Project) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import orjson
 
 from orchestrator.errors import Exit
-from orchestrator.manifest.load import json_schema
+from orchestrator.job.binding import manifest_schema
 from orchestrator.report.views import CommandResult, DocumentView
 
 
 def schema_command() -> CommandResult:
     """Give the JSON Schema of deploy.toml."""
-    return CommandResult(Exit.DONE, DocumentView(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2).decode()))
+    return CommandResult(Exit.DONE, DocumentView(orjson.dumps(manifest_schema(), option=orjson.OPT_INDENT_2).decode()))

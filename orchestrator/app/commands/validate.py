@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.app.session.options import ANY_FOLDER
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
-from orchestrator.job.binding import bind
+from orchestrator.job.binding import bind, job_check
 from orchestrator.manifest.load import survey
 from orchestrator.model import Manifest
 from orchestrator.report.plain_text import counted
@@ -19,7 +19,8 @@ from orchestrator.report.views import CommandResult, FindingsView
 def validate_command(config: Path) -> CommandResult:
     """Say whether the manifest is good: its mistakes, or its warnings."""
     try:
-        found = survey(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
+        environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
+        found = survey(config, environ, job_check(config.absolute().parent))
     except ManifestError as error:
         return CommandResult(Exit.USAGE, FindingsView(config, mistakes=error.mistakes))
     manifest = found.manifest

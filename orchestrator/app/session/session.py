@@ -31,6 +31,7 @@ from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, JournalError, StartError
+from orchestrator.job.binding import job_check
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
@@ -80,7 +81,9 @@ def read_request(invocation: Invocation) -> Request:
     state_dir = state_dir_of(options.config, options.state_dir)
     if options.sandbox:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
-    manifest = load_for_run(options.config, environ)
+    project = options.config.absolute().parent
+    check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
+    manifest = load_for_run(options.config, environ, check)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
     return Request(options, environ, state_dir, manifest)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.manifest.load import json_schema, load
+from orchestrator.job.binding import manifest_schema
+from orchestrator.manifest.load import load
 from tests.unit.manifest.test_tables import FUNCTION
 
 # every key that there is
@@ -87,7 +88,7 @@ folders = ["b1gxxx", "b1hxxx"]
 skip = [{ function = "legacy-report", reason = "xxx", owner = "xxx", until = 2027-03-01 }]
 """
 
-SCHEMA = json_schema()
+SCHEMA = manifest_schema()
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,), "array": (list,), "string": (str,),
     "integer": (int,), "number": (int, float), "boolean": (bool,),
@@ -95,7 +96,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 KNOWN = {
     "$defs", "$ref", "$schema", "title", "description", "type", "properties", "required", "additionalProperties",
     "patternProperties", "items", "anyOf", "enum", "pattern", "maxLength", "minItems", "maxProperties",
-    "minimum", "maximum", "exclusiveMinimum", "format",
+    "minimum", "maximum", "exclusiveMinimum", "format", "allOf", "if", "then", "const",
 }  # fmt: skip
 
 
@@ -105,8 +106,20 @@ def accepts(schema: Any, value: Any) -> bool:
     assert schema.keys() <= KNOWN, schema.keys() - KNOWN
     if "$ref" in schema:
         return accepts(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], value)
-    if "anyOf" in schema:
-        return any(accepts(branch, value) for branch in schema["anyOf"])
+    return accepts_branches(schema, value) and accepts_value(schema, value)
+
+
+def accepts_branches(schema: dict[str, Any], value: Any) -> bool:
+    applies = "if" in schema and accepts(schema["if"], value)
+    return (
+        ("const" not in schema or bool(value == schema["const"]))
+        and all(accepts(branch, value) for branch in schema.get("allOf", ()))
+        and (not applies or accepts(schema["then"], value))
+        and any(accepts(branch, value) for branch in schema.get("anyOf", (True,)))
+    )
+
+
+def accepts_value(schema: dict[str, Any], value: Any) -> bool:
     if schema.get("format") == "date":
         return True  # a TOML date
     if "type" in schema and not has_type(schema["type"], value):
@@ -150,7 +163,9 @@ def descriptions_lacking(node: Any, path: str = "") -> list[str]:
         return [lack for item in node for lack in descriptions_lacking(item, path)]
     if not isinstance(node, dict):
         return []
-    lacking = [f"{path}.{name}" for name, field in node.get("properties", {}).items() if "description" not in field]
+    # True: a key of a built-in job that is described elsewhere; `const`: which of them it is
+    fields = {name: field for name, field in node.get("properties", {}).items() if field is not True}
+    lacking = [f"{path}.{name}" for name, field in fields.items() if not field.keys() & {"description", "const"}]
     return lacking + [lack for name, item in node.items() for lack in descriptions_lacking(item, f"{path}.{name}")]
 
 
@@ -199,3 +214,23 @@ def test_sizes_durations_and_variables_are_accepted(line: str) -> None:
 )  # fmt: skip
 def test_wrong_values_and_unknown_keys_are_refused(line: str) -> None:
     assert not accepts(SCHEMA, tomllib.loads(FUNCTION + line))
+
+
+JOBS = {
+    'run = "mass_redeploy"\nfunctions = ["a"]\nenvironment = { A = "x" }\nfrom_source = false': True,
+    'run = "mass_redeploy"\nfunctions = "a"': True,
+    'run = "mass_redeploy"\nselct = ["a"]': False,
+    'run = "mass_redeploy"\nto = "python312"': False,
+    'run = "mass_redeploy"\nenvironment = { A = 1 }': False,
+    'run = "mass_redeploy"\nsecrets = [{ id = "e6q", version_id = "latest" }]': True,
+    'run = "mass_redeploy"\nsecrets = [{ ident = "e6q" }]': False,
+    'run = "scheduled"\nschedule = "0 3 * * *"\nforce = false': True,
+    'run = "runtime_upgrade"\nfrom = ["python37"]\nto = "python312"\nrollout = { waves = [1] }': True,
+    'run = "runtime_upgrade"\nfrom = ["python37"]': False,
+    'run = "mine"\nanything = [1]\nselct = 3': True,
+}
+
+
+@pytest.mark.parametrize("table", JOBS)
+def test_it_knows_what_the_built_in_jobs_take_and_lets_others_be(table: str) -> None:
+    assert accepts(SCHEMA, tomllib.loads(f"[jobs.x]\n{table}\n")) == JOBS[table]

@@ -1,0 +1,88 @@
+"""Wrong parameters of jobs are found while the manifest is read, with everything else that is wrong in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.job.binding import bind, job_check
+from orchestrator.manifest.load import load_for_run, survey
+from tests.unit.manifest.test_tables import FUNCTION, loaded
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+UP = '[jobs.up]\nrun = "runtime_upgrade"\nfrom = ["python37"]\nto = "python312"\n'
+MASS = '[jobs.mass]\nrun = "mass_redeploy"\n'
+ROW = 'function = "a", reason = "b", owner = "c"'
+
+# what stands in the manifest → the keys and the beginnings of what is said
+WRONG = [
+    (f'{MASS}selct = ["a"]\n', ["jobs.mass.selct"], 'takes no parameter "selct", given here; did you mean "select"?'),
+    (f'{MASS}to = "python312"\n', ["jobs.mass.to"], 'takes no parameter "to"'),
+    (f"{MASS}functions = 3\nfrom_source = 1\n", ["jobs.mass.functions", "jobs.mass.from_source"], "must be a list"),
+    (f"{MASS}environment = {{ A = 1 }}\n", ["jobs.mass.environment"], "`environment.A` must be a text"),
+    (f'{MASS}secrets = [{{ version_id = "x" }}]\n', ["jobs.mass.secrets"], "names no environment_variable"),
+    ('[jobs.up]\nrun = "runtime_upgrade"\n', ["jobs.up", "jobs.up"], "needs `from`: runtimes to leave"),
+    (f"{UP}skip = [{{ {ROW} }}]\n", ["jobs.up.skip"], "has no date `until`"),
+    ('[jobs.up]\nrun = "runtime_upgrad"\n', ["jobs.up.run"], 'did you mean "runtime_upgrade"?'),
+    ('[jobs.up]\nrun = "runtime_upgrade"\nfrom = "python37"\nto = "x"\n', ["jobs.up.from"], "must be a list"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "keys", "rule"), WRONG, ids=[row[1][0] for row in WRONG])
+def test_a_wrong_parameter_is_found_with_all_other_mistakes(
+    tmp_path: Path, text: str, keys: list[str], rule: str
+) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f'{FUNCTION}memory = "1MB"\n{text}')
+    found = survey(path, {}, job_check(tmp_path)).mistakes
+    assert [mistake.key for mistake in found] == ["functions.fun.memory", *keys]
+    assert any(rule in mistake.rule for mistake in found[1:])
+    lines = path.read_text().split("\n")
+    for mistake in found:
+        assert mistake.key.split(".")[-1] in lines[mistake.line - 1]
+
+
+def test_only_the_job_that_runs_is_looked_at_and_param_counts(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f'{FUNCTION}{MASS}selct = 1\n[jobs.up]\nrun = "runtime_upgrade"\nto = 3.5\nfrom = ["a"]\n')
+    with pytest.raises(OrchestratorError):
+        load_for_run(path, {}, job_check(tmp_path, only="mass"))
+    path.write_text(f'{FUNCTION}{MASS}selct = 1\n[jobs.up]\nrun = "runtime_upgrade"\n')
+    load_for_run(path, {}, job_check(tmp_path, only="up", typed=["from", "to"]))
+    with pytest.raises(OrchestratorError):
+        load_for_run(path, {}, job_check(tmp_path, only="up", typed=["from"]))
+
+
+TYPED = [
+    ("mass", {"functions": "a,b"}, "functions", ("a", "b")),
+    ("mass", {"functions": " a , b ,"}, "functions", ("a", "b")),
+    ("mass", {"functions": "a"}, "functions", ("a",)),
+    ("mass", {"functions": '["a", "b,c"]'}, "functions", ("a", "b,c")),
+    ("mass", {"remove_environment": "1,2"}, "remove_environment", ("1", "2")),
+    ("mass", {"force": "true"}, "force", True),
+    ("mass", {"environment": '{ A = "1" }'}, "environment", {"A": "1"}),
+    ("mass", {"select": "label:team=a,!b"}, "select", ("label:team=a", "!b")),
+    ("up", {"from": "python37,python38", "to": "python312"}, "from", ("python37", "python38")),
+    ("up", {"to": "312"}, "to", "312"),
+]
+
+
+@pytest.mark.parametrize(("job", "typed", "name", "value"), TYPED)
+def test_what_is_typed_is_read_as_the_parameter_wants_it(
+    tmp_path: Path, job: str, typed: dict[str, str], name: str, value: object
+) -> None:
+    assert bind(loaded(tmp_path, f"{FUNCTION}{MASS}{UP}"), job, typed, NOW).given[name] == value
+
+
+@pytest.mark.parametrize(
+    ("job", "typed"),
+    [("mass", {"force": "maybe"}), ("mass", {"secrets": "x"}), ("mass", {"environment": "A=1"}), ("up", {"to": ""})],
+)
+def test_a_wrong_value_that_is_typed_is_told_before_anything_is_read(
+    tmp_path: Path, job: str, typed: dict[str, str]
+) -> None:
+    with pytest.raises(OrchestratorError):
+        bind(loaded(tmp_path, f"{FUNCTION}{MASS}{UP}"), job, typed, NOW)
