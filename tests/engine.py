@@ -185,7 +185,15 @@ class Bench:
             lambda _have: Desired(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile
         )
 
-    def run_job(self, manifest: str, name: str, *, adopt: bool = False, **given: str) -> dict[str, Outcome]:
+    def run_job(
+        self,
+        manifest: str,
+        name: str,
+        *,
+        adopt: bool = False,
+        meanwhile: Callable[[Stop], Any] | None = None,
+        **given: str,
+    ) -> dict[str, Outcome]:
         """Run a job of a manifest, of which all folders are read, and return every function's outcome."""
         loaded = self.load(manifest)
         bound = bind(loaded, name, given, datetime.fromtimestamp(EPOCH_S, UTC))
@@ -195,7 +203,7 @@ class Bench:
             self.desired = bound.job.desired(loaded, state, bound.given)
             return self.desired
 
-        return self.carry_out(ask, {}, whole=folders, adopt=adopt)
+        return self.carry_out(ask, {}, whole=folders, adopt=adopt, meanwhile=meanwhile)
 
     def load(self, manifest: str) -> Manifest:
         """Read a manifest that lies in this bench's folder."""

@@ -40,12 +40,15 @@ class HttpFunctions:
         answer = await self._client.call(FUNCTIONS, "GET", path, name="get function")
         return decoded("get function", answer, decode.function, answer.json)
 
-    async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
+    async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> tuple[Version, ...]:
         return await self._client.list_all(
             FUNCTIONS,
             f"{_ROOT}/versions",
             name="listVersions",
-            query={"folderId": folder_id, **({"filter": filter} if filter else {})},
+            query={
+                **({"functionId": function_id} if function_id else {"folderId": folder_id}),
+                **({"filter": filter} if filter else {}),
+            },
             field="versions",
             decode=decode.version,
         )

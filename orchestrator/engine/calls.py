@@ -11,6 +11,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from orchestrator.engine.base import Base
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import QuotaScope, Slot, Slots
@@ -73,6 +74,7 @@ class Call:
     request: ApiRequest
     kinds: tuple[Kind, ...]  # of this call, and of what its unit does after it
     look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
+    base: Base | None = None  # what it is based on, and must still be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Calls:
         """
         if found is not None:
             with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible(call.at.unit):
-                slot, operation = await self._slot(call), found
+                slot, operation = await self._slot(replace(call, base=None)), found
         else:
             slot, operation = await self._accepted(call)
         slot.accepted()
@@ -147,6 +149,8 @@ class Calls:
                 with self.steps.step(call.at, call.kind.step):
                     # The cloud may have forgotten the key of a try that was long ago, but not what came of it.
                     found = await call.look() if self._unsure(call) and call.look is not None else None
+                    if found is None and call.base is not None:
+                        await call.base.look()
                     return slot, found or await self._send(call)
             except CloudError as error:
                 await self._again(call, error, tries, self._give_back(slot, error))
@@ -156,7 +160,18 @@ class Calls:
 
     async def _slot(self, call: Call) -> Slot:
         learned = self.tracker.learned
-        return await self.slots.acquire(call.scope, sum(learned.of(kind).mean_s for kind in call.kinds))
+        look = self._looks(call) if call.base is not None and not self._unsure(call) else None
+        return await self.slots.acquire(call.scope, sum(learned.of(kind).mean_s for kind in call.kinds), look)
+
+    def _looks(self, call: Call) -> Callable[[], Awaitable[None]]:
+        """Look at the base before the slot is there; what cannot be seen now is looked at once more, with it."""
+
+        async def look() -> None:
+            with suppress(CloudError):
+                if call.base is not None:
+                    await call.base.look()
+
+        return look
 
     def _give_back(self, slot: Slot, error: CloudError) -> float:
         """Give a slot back, and let quotas and pace learn from a refusal. Says how long to wait at least."""
@@ -184,8 +199,12 @@ class Calls:
         """Say what a unit that has come to its end leaves in flight, and forget it."""
         return self.in_flight.pop(unit, NOTHING)
 
+    def is_unsure(self, unit: str) -> bool:
+        """Say whether one of a unit's tries may have been acted on, and no Operation is known."""
+        return self.in_flight.get(unit, NOTHING).unsure
+
     def _unsure(self, call: Call) -> bool:
-        return self.in_flight.get(call.at.unit, NOTHING).unsure
+        return self.is_unsure(call.at.unit)
 
     def _is_unsure(self, call: Call, *, unsure: bool) -> None:
         self.in_flight[call.at.unit] = replace(self.in_flight.get(call.at.unit, NOTHING), unsure=unsure)

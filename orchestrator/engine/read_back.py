@@ -33,8 +33,9 @@ from orchestrator.version.stamp import read_stamp
 _SAME_VERSION = (Action.RETAG, Action.UPDATE)  # what makes no Version
 
 
-async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead.
+async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead. `before`: what
+    was live as the plan was made.
 
     What cannot be read is Unknown, never Deployed.
     """
@@ -42,7 +43,7 @@ async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -
     if not units:
         return {}
     try:
-        live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()])
+        live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()], history=True)
     except (CloudError, InterruptedRunError) as error:
         reason = f"what is live could not be read back: {error.message}"
         return {
@@ -50,7 +51,53 @@ async def read_back(world: World, plan: Plan, outcomes: Mapping[str, Outcome]) -
             for key in units
             if isinstance(outcome := outcomes[key], Deployed)
         }
-    return {key: _judge(unit, outcomes[key], live) for key, unit in units.items()}
+    histories = _histories(live)
+    found = {}
+    for key, unit in units.items():
+        outcome = _judge(unit, outcomes[key], live)
+        if isinstance(outcome, Deployed):
+            outcome = _overwrote(unit, outcome, before, histories) or outcome
+        found[key] = outcome
+    return found
+
+
+def _histories(live: LiveState) -> dict[str, list[Version]]:
+    found: dict[str, list[Version]] = {}
+    for version in live.versions.values():
+        found.setdefault(version.function_id, []).append(version)
+    return found
+
+
+def _overwrote(
+    unit: Unit, outcome: Deployed, before: LiveState, histories: Mapping[str, list[Version]]
+) -> Failed | None:
+    """Find a Version of somebody else's between what the unit was based on and what it made: the look right before it
+    was asked for cannot close the last gap.
+    """
+    made = next((v for versions in histories.values() for v in versions if v.id == outcome.version_id), None)
+    if made is None or made.created_at is None or unit.action in _SAME_VERSION:
+        return None
+    base = before.versions.get(unit.base_version_id or "")
+    since = base.created_at if base is not None else None
+    between = [
+        version
+        for version in histories.get(made.function_id, ())
+        if version.is_active
+        and version.id not in (made.id, unit.base_version_id)
+        and version.id not in before.versions
+        and version.created_at is not None
+        and version.created_at < made.created_at
+        and (since is None or version.created_at > since)
+        and read_stamp(version.description) != unit.fingerprint  # of an earlier attempt of ours
+    ]
+    if not between:
+        return None
+    lost = max(between, key=lambda version: str(version.created_at))
+    problem = f"somebody made version {lost.id} after the plan, and version {made.id} has replaced it"
+    back = (
+        f'to bring it back, set `version_id = "{lost.id}"` in [functions.{unit.key}] in place of its source, and deploy'
+    )
+    return Failed(Step.READ_BACK, Failure(problem, kind="overwritten", advice=back))
 
 
 def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:

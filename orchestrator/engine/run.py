@@ -10,12 +10,14 @@ import structlog
 from anyio.abc import TaskGroup
 
 from orchestrator.engine import verdicts
+from orchestrator.engine.attempts import Attempts
 from orchestrator.engine.breaker import Breaker, Opened
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import NOTHING, Calls
-from orchestrator.engine.changes import Changes, kind_of
+from orchestrator.engine.changes import Changes
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.knowledge import find_limits
+from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.quotas.limit import Limit
 from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import LimitKey, Slots
@@ -74,6 +76,7 @@ class _Run:
     held: int = 0
     refused: str = ""  # why parts of the run were given up
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
     interruption: InterruptedRunError | None = None
 
     def end(self, unit: Unit, outcome: Outcome) -> None:
@@ -156,7 +159,8 @@ async def execute(
                     world.knowledge.learn(calls.slots, calls.pace)
                     run.held = calls.slots.statistics().held
                 background.cancel_scope.cancel()
-            for key, outcome in (await read_back(world, plan, run.outcomes)).items():
+            made = Plan(tuple(run.again.get(unit.key, unit) for unit in plan.units))
+            for key, outcome in (await read_back(world, made, live, run.outcomes)).items():
                 if outcome != run.outcomes[key]:
                     run.outcomes[key] = outcome
                     emit(UnitEnded(world.clock(), key, outcome))
@@ -181,7 +185,8 @@ async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollo
             run.end(unit, settled)
         else:
             todo.append(unit)
-    deployer = Deployer(Changes(calls, live), CodeOf(calls))
+    attempts = Attempts(calls, live)
+    deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again)), CodeOf(calls))
     expected_s = _expectations(run.world)
     left_s = calls.slots.left_s
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.attempts import Made, SettledError
 from orchestrator.engine.calls import StepFailedError, UnsettledError
-from orchestrator.engine.changes import Changes, Made
+from orchestrator.engine.changes import Changes
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.steps import At
 from orchestrator.engine.verdicts import cut_off
@@ -32,6 +33,8 @@ class Deployer:
         except UnsettledError as error:
             left = calls.take(unit.key)
             return Unknown(error.reason, left.operation_id, left.version_id)
+        except SettledError as error:
+            return error.outcome
         except StoppedError as error:
             return cut_off(calls.take(unit.key), str(error))
 

@@ -59,6 +59,7 @@ def operation(
         poll_after_s=poll_after_s,
         request_id=request_id,
         server_trace_id=server_trace_id,
+        created_by=_text(fields, "createdBy"),
     )
 
 

@@ -46,6 +46,7 @@ class Operation:
     poll_after_s: float | None = None  # the server's wish: `x-operation-poll-interval`, `Retry-After`
     request_id: str = ""
     server_trace_id: str = ""
+    created_by: str = ""  # id of an account
 
     @property
     def function_id(self) -> str:

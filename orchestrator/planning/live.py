@@ -21,13 +21,19 @@ _AT_ONCE = 8
 
 
 async def read_live(
-    world: Reading, specs: Iterable[FunctionSpec], *, whole: Iterable[str] = (), runtimes: bool = False
+    world: Reading,
+    specs: Iterable[FunctionSpec],
+    *,
+    whole: Iterable[str] = (),
+    runtimes: bool = False,
+    history: bool = False,
 ) -> LiveState:
-    """Read what is live of the wanted functions, and of the folders in `whole` everything.
+    """Read what is live of the wanted functions, and of the folders in `whole` everything. `history`: every Version of
+    the wanted functions, too.
 
     Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
     """
-    reader = _Reader(world)
+    reader = _Reader(world, history=history)
     wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in whole}
     few: dict[str, list[FunctionSpec]] = {}
     for spec in specs:
@@ -37,7 +43,7 @@ async def read_live(
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
     await each([spec for some in few.values() if len(some) <= FEW for spec in some], reader.one, at_once=_AT_ONCE)
     # Whether a version made by hand came after one of ours shows in the older ones alone.
-    whole_too = sorted(reader.foreign - set(many))
+    whole_too = sorted(reader.foreign - set(many)) if not history else []
     await each(whole_too, reader.folder, at_once=_AT_ONCE)
     await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
     known = await world.read(world.functions.list_runtimes) if runtimes else ()
@@ -51,8 +57,9 @@ async def read_live(
 class _Reader:
     """Collects what was read, by id."""
 
-    def __init__(self, world: Reading) -> None:
+    def __init__(self, world: Reading, *, history: bool) -> None:
         self._world = world
+        self._history = history
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
         self.clouds: dict[str, str] = {}
@@ -63,16 +70,16 @@ class _Reader:
         for function in await self._world.read(partial(functions.list_functions, folder_id)):
             self.functions[function.id] = function
         for version in await self._world.read(partial(functions.list_versions, folder_id)):
-            # Of the many old ones only this is ever looked at; whole, they would take 5 KB each.
-            old = version.status == "ACTIVE" and not version.tags
-            kept = replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version
-            self.versions[version.id] = kept
+            self.versions[version.id] = _kept(version)
 
     async def one(self, spec: FunctionSpec) -> None:
         function = await self._function(spec)
         if function is None:
             return
         self.functions[function.id] = function
+        if self._history:
+            listing = partial(self._world.functions.list_versions, spec.folder_id, function_id=function.id)
+            self.versions |= {version.id: _kept(version) for version in await self._world.read(listing)}
         latest = await self._version(partial(self._world.functions.version_by_tag, function.id, LATEST))
         if latest is not None and read_stamp(latest.description) is None:
             self.foreign.add(spec.folder_id)
@@ -116,3 +123,9 @@ class _Reader:
             if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):  # a tag is no id, an id no tag
                 return None
             raise
+
+
+def _kept(version: Version) -> Version:
+    """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
+    old = version.status == "ACTIVE" and not version.tags
+    return replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version

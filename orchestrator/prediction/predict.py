@@ -10,8 +10,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-from orchestrator.engine.changes import kind_of
 from orchestrator.engine.knowledge import Knowledge
+from orchestrator.engine.new_version import kind_of
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.model import (
     Action,

@@ -10,9 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.model import Failure, Function, FunctionSpec, Json, Place, Settings, Version, VersionCopy
+from orchestrator.model import (
+    Failure,
+    Function,
+    FunctionSpec,
+    Json,
+    Mount,
+    Place,
+    Secret,
+    Settings,
+    StorageMount,
+    Version,
+    VersionCopy,
+)
 from orchestrator.version.codecs import Known
-from orchestrator.version.fields import FIELDS, SHOWN
+from orchestrator.version.fields import FIELDS, SHOWN, TAGS
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import STAMP_MAX_CHARS, without_stamp
 
@@ -50,6 +62,61 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
         id=function.id,
         labels=function.labels,
     )
+
+
+_KEYS = {Secret: "environment_variable", Mount: "name", StorageMount: "name"}  # of what lists hold
+
+
+def carried_over(desired: Settings, base: Settings, latest: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Make the changes that lead from `base` to `desired` to another Version's settings: each entry of a map, each item
+    of a list by itself. Also gives the labels of the fields that the other has changed as well, to something else.
+    """
+    made: dict[str, Any] = {}
+    conflicts = []
+    for row in (*FIELDS, TAGS):
+        ours, former, theirs = (getattr(one, row.setting) for one in (desired, base, latest))
+        merged = _merged(ours, former, theirs)
+        if merged is _CONFLICT:
+            conflicts.append(row.label)
+        else:
+            made[row.setting] = merged
+    return replace(desired, **made), tuple(conflicts)
+
+
+_CONFLICT: Any = object()
+
+
+def _merged(ours: Any, former: Any, theirs: Any) -> Any:
+    if ours in (former, theirs):
+        return theirs
+    if theirs == former:
+        return ours
+    entries = [_entries(value) for value in (ours, former, theirs)]
+    if any(one is None for one in entries):
+        return _CONFLICT
+    mine, then, now = (one or {} for one in entries)
+    found = dict(now)
+    for key in {**mine, **then}:
+        if mine.get(key) == then.get(key):
+            continue
+        if now.get(key) not in (then.get(key), mine.get(key)):
+            return _CONFLICT
+        if key in mine:
+            found[key] = mine[key]
+        else:
+            found.pop(key, None)
+    return found if isinstance(ours or former or theirs, Mapping) else tuple(found.values())
+
+
+def _entries(value: Any) -> dict[str, Any] | None:
+    """Give a map, or a list of things that have a key, by that key; None for anything else."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if value is None or value == ():
+        return {}
+    if isinstance(value, tuple) and type(value[0]) in _KEYS:
+        return {getattr(item, _KEYS[type(item)]): item for item in value}
+    return None
 
 
 def unknown_fields(raw: Json) -> tuple[str, ...]:

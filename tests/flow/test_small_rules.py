@@ -41,7 +41,9 @@ def test_a_tag_that_the_version_does_not_hold_is_seen_when_it_is_read_back(tmp_p
     assert made.read_back
     bench.cloud.versions.remove_tag(made.version_id, {"tag": "stable"})
     bench.pass_time(60.0)
-    seen: dict[str, Outcome] = run(partial(read_back, bench.world(), bench.plan, {"f000": Deployed(made.version_id)}))
+    seen: dict[str, Outcome] = run(
+        partial(read_back, bench.world(), bench.plan, bench.live, {"f000": Deployed(made.version_id)})
+    )
     outcome = seen["f000"]
     assert isinstance(outcome, Failed)
     assert (outcome.step, outcome.failure.message) == (

@@ -112,10 +112,10 @@ def test_a_listing_of_what_is_made_that_wants_a_long_wait_is_done_without(tmp_pa
     bench = Bench(tmp_path, durations="fixed:20")
     whole = bench.functions.list_versions
 
-    async def list_versions(folder_id: str, *, filter: str = "") -> Any:
+    async def list_versions(folder_id: str, *, filter: str = "", function_id: str = "") -> Any:
         if filter:
             raise refusal("429", FOR_EVER_S)
-        return await whole(folder_id, filter=filter)
+        return await whole(folder_id, filter=filter, function_id=function_id)
 
     bench.functions.list_versions = list_versions  # type: ignore[method-assign]
     assert kinds(bench.deploy(sources(tmp_path, 4))) == {"Deployed": 4}

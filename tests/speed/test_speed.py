@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
+from orchestrator.engine.base import Base
 from orchestrator.model import Limits
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.quotas import Quotas
@@ -147,3 +149,20 @@ def test_a_rate_that_is_refused_is_learned(tmp_path: Path) -> None:
     assert found.per_second(20.0, found.done[-1] - 5.0) > 0.75 * 7
     assert found.knowledge.requests_per_second is not None
     assert 5 < found.knowledge.requests_per_second < 9
+
+
+@pytest.mark.parametrize("durations", ["lognormal:2,0.4", "lognormal:20,0.4", "lognormal:60,0.4"])
+def test_the_look_at_what_is_live_costs_hardly_a_call_and_no_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durations: str
+) -> None:
+    limits = replace(FAST, operations_per_folder=15)
+    first = measure(tmp_path / "looked", 300, durations, limits=limits, latency_s=0.05)
+    assert first.base_looks <= 1.1
+
+    async def believe(_base: Base) -> None:
+        """Nobody looks."""
+
+    monkeypatch.setattr(Base, "look", believe)
+    other = measure(tmp_path / "believed", 300, durations, limits=limits, latency_s=0.05)
+    assert other.base_looks == 0.0
+    assert first.ratio(15) <= 1.01 * other.ratio(15)

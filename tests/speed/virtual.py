@@ -43,6 +43,7 @@ class Measured:
     lengths_s: list[float]
     looks: float  # polls and listings for each Operation
     listings: int
+    base_looks: float  # at `$latest`, for each Operation
     accepted: list[float]
     refused: list[float]
     done: list[float]
@@ -125,6 +126,7 @@ def measure(
     looks = calls.get("get operation", 0) + calls.get("listVersions", 0)
     return Measured(
         times[OperationDone][-1], lengths_s(bench)[before:], looks / count, calls.get("listVersions", 0),
+        calls.get("getVersionByTag", 0) / count,
         times[OperationAccepted], times[StepRetried], times[OperationDone], bench.knowledge,
     )  # fmt: skip
 

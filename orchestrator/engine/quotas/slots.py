@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,11 +76,16 @@ class Slot:
             self._slots._free(self.scope, asked=self._asked)  # noqa: SLF001
 
 
+_SELDOM_S, _OFTEN_S = 2.0, 0.5  # between two slots that come free in a folder
+_WEIGHT = 0.2  # of the last one in what that is of late
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
     scope: QuotaScope
     order: tuple[float, int]  # the longest first, then whoever came first
     granted: anyio.Event = field(default_factory=anyio.Event)
+    near: anyio.Event = field(default_factory=anyio.Event)  # about to be granted, or granted
     granted_at: float = 0.0
     gone: bool = False
 
@@ -107,6 +112,10 @@ class Slots:
         self._held: Counter[LimitKey] = Counter()
         self._asked: Counter[LimitKey] = Counter()  # of these: not known to have been accepted yet
         self._waiting: dict[tuple[str, str], list[_Waiter]] = {}  # (folder, cloud): a heap
+        # When a slot was last granted, and how long that takes of late; nothing at first, when all are free.
+        self._every_s: defaultdict[tuple[str, str], tuple[float, float]] = defaultdict(
+            lambda: (anyio.current_time(), 0.0)
+        )
         self._count_waiting = 0
         self._number = 0
         self.left_s: defaultdict[str, float] = defaultdict(
@@ -126,14 +135,21 @@ class Slots:
         """Every quota that was met."""
         return self._of
 
-    async def acquire(self, scope: QuotaScope, expected_s: float = 0.0) -> Slot:
-        """Wait for a slot. `expected_s`: how long the work will take. Cancelling while waiting leaves nothing held."""
+    async def acquire(
+        self, scope: QuotaScope, expected_s: float = 0.0, look: Callable[[], Awaitable[None]] | None = None
+    ) -> Slot:
+        """Wait for a slot. `expected_s`: how long the work will take. `look`: awaited where the slot is about to be
+        free, so that it need not be held for that; what it raises ends the waiting. Cancelling leaves nothing held.
+        """
         self._number += 1
         waiter = _Waiter(scope, (-expected_s, self._number))
         heapq.heappush(self._waiting.setdefault((scope.folder, scope.cloud), []), waiter)
         self._count_waiting += 1
         self._grant()
         try:
+            if look is not None:
+                await waiter.near.wait()
+                await look()
             await waiter.granted.wait()
         except BaseException:
             if waiter.granted.is_set():
@@ -173,8 +189,12 @@ class Slots:
                     if waiter is not None:
                         best, most = waiter, urgency
             if best is None:
+                self._say_near()
                 return
-            heap = self._waiting[best.scope.folder, best.scope.cloud]
+            place = (best.scope.folder, best.scope.cloud)
+            last_at, every_s = self._every_s[place]
+            self._every_s[place] = now, every_s + _WEIGHT * (now - last_at - every_s)
+            heap = self._waiting[place]
             if heap[0] is best:
                 heapq.heappop(heap)
             else:
@@ -184,6 +204,18 @@ class Slots:
             self._count(best.scope, 1, asked=1)
             best.granted_at = now
             best.granted.set()
+            best.near.set()
+
+    def _say_near(self) -> None:
+        """Tell the first of each folder's queue: as many as are granted within a second or so, and none where a slot
+        comes free so seldom that what was seen would not count any more.
+        """
+        for place, heap in self._waiting.items():
+            every_s = self._every_s[place][1]
+            for waiter in heap[
+                : 0 if every_s > _SELDOM_S else 1 if every_s > _OFTEN_S else 3
+            ]:  # a heap: the first ones
+                waiter.near.set()
 
     def _urgency(self, folder: str, cloud: str, now: float) -> float:
         """Say how much work is left for each slot of a folder, -1 where there is no room."""

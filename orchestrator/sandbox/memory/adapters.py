@@ -129,8 +129,9 @@ class MemoryFunctions:
         answer, _ = await self._wire.call("get function", lambda: self._cloud.functions.get(function_id))
         return decode.function(answer)
 
-    async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
-        query = {"folderId": folder_id, **({"filter": filter} if filter else {})}
+    async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> tuple[Version, ...]:
+        where = {"functionId": function_id} if function_id else {"folderId": folder_id}
+        query = {**where, **({"filter": filter} if filter else {})}
         return await self._wire.pages("listVersions", query, "versions", self._cloud.versions.list, decode.version)
 
     async def get_version(self, version_id: str) -> Version:

@@ -48,9 +48,9 @@ class Counted:
         self.accepted.append(anyio.current_time())
         return operation
 
-    async def list_versions(self, folder_id: str, *, filter: str = "") -> Any:
+    async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> Any:
         self.count("listVersions" if filter else "listVersions, all")
-        return await self.functions.list_versions(folder_id, filter=filter)
+        return await self.functions.list_versions(folder_id, filter=filter, function_id=function_id)
 
     async def get(self, operation_id: str) -> Operation:
         self.count("get operation")

@@ -1,0 +1,76 @@
+"""What the kinds of change have in common: attempts until an Operation is one of now, and what they count against."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.engine.calls import Call, Calls, StepFailedError, UnsettledError
+from orchestrator.engine.quotas.slots import QuotaScope
+from orchestrator.model import (
+    Operation,
+    Outcome,
+    Step,
+    Unit,
+)
+from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
+from orchestrator.resilience import failure
+
+_MAX_REPLAYS = 1000  # of Operations that had failed before this run began: each attempt is a key of its own, and cheap
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a unit stands at between two of its changes. `code`: what a Version is made of, once it is ready."""
+
+    function_id: str
+    version_id: str
+    code: Mapping[str, Any]
+    created: bool = False  # the Function is new, and of our making
+
+
+class SettledError(Exception):
+    """A unit ends here, with nothing more to be done."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Makes the calls of a change. Raises what `Calls.run` raises."""
+
+    calls: Calls
+    live: LiveState
+
+    async def done(
+        self,
+        call: Callable[[int], Call],
+        is_replay: Callable[[Operation], Awaitable[bool]],
+        failed: Step,
+        what: str,
+        found: Operation | None = None,
+    ) -> Operation:
+        """Make a call until its Operation is one of now, not the replay of one that came to nothing before.
+
+        `call` makes it with the key of the n-th attempt, `failed` is the step that an Operation's error is told of.
+        """
+        for attempt in range(1, _MAX_REPLAYS + 1):
+            operation, found = await self.calls.run(call(attempt), found), None
+            if await is_replay(operation):
+                continue
+            if operation.error is not None:
+                raise StepFailedError(failed, failure.of_operation(operation))
+            return operation
+        raise UnsettledError(f"{_MAX_REPLAYS} earlier {what} were answered instead of this one")
+
+    def scope(self, unit: Unit, function: str) -> QuotaScope:
+        folder_id = unit.spec.folder_id
+        return QuotaScope(function, folder_id, self.live.clouds.get(folder_id, UNKNOWN_CLOUD))
+
+    def ended_before(self, operation: Operation) -> bool:
+        """Say whether this Operation, replayed by its key, was over before we read what is live."""
+        read_at = self.live.read_at
+        return operation.modified_at is not None and read_at is not None and operation.modified_at < read_at

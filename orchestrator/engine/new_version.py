@@ -1,0 +1,137 @@
+"""How a Version is made: of what the plan was based on, or what is decided where that has changed since."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from orchestrator.engine.attempts import Attempts, Made, SettledError
+from orchestrator.engine.base import Base, BaseChangedError
+from orchestrator.engine.calls import Call, Calls, UnsettledError
+from orchestrator.engine.in_flight import in_flight
+from orchestrator.engine.steps import At
+from orchestrator.engine.tracking.durations import Kind
+from orchestrator.errors import CloudError, Code
+from orchestrator.journal.events import unit_planned
+from orchestrator.model import (
+    Blocked,
+    ChangeKind,
+    Deployed,
+    Operation,
+    Step,
+    Unchanged,
+    Unit,
+    Version,
+    VersionCopy,
+)
+from orchestrator.model.live_state import LiveState, remembered
+from orchestrator.planning.decide_again import decided_again
+from orchestrator.resilience import failure
+from orchestrator.version import body, stamp
+
+_MAX_DECISIONS = 5  # of one unit, each after somebody else has made another version
+# What makes the cloud's builder install or compile something (cloud-api §1.4).
+_INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersions:
+    """Makes Versions. `again`: units that were decided again, as they are now."""
+
+    attempts: Attempts
+    again: dict[str, Unit]
+
+    @property
+    def calls(self) -> Calls:
+        """The calls of the run."""
+        return self.attempts.calls
+
+    @property
+    def live(self) -> LiveState:
+        """What was live as the plan was made."""
+        return self.attempts.live
+
+    async def make(self, unit: Unit, at: At, made: Made) -> Made:
+        """Make a Version of what the plan was based on, or what is decided about another base."""
+        for _ in range(_MAX_DECISIONS):
+            try:
+                return await self._version_of(unit, at, made)
+            except BaseChangedError as error:
+                unit = await self._decide_again(unit, made.function_id, error.latest)
+        raise SettledError(Blocked(f"changed {_MAX_DECISIONS} times while it was waited for: somebody else deploys it"))
+
+    async def _decide_again(self, unit: Unit, function_id: str, latest: Version | None) -> Unit:
+        """Give the unit that is made instead. Raises `SettledError` where none is."""
+        world, calls = self.calls.world, self.calls
+        base = self.live.versions.get(unit.base_version_id or "")
+        found = decided_again(unit, base, latest, await self._author(function_id, latest))
+        if isinstance(found, Unit):
+            self.again[unit.key] = found
+            calls.emit(unit_planned(world.clock(), found, remembered(latest) if latest is not None else {}))
+            return found
+        if calls.is_unsure(unit.key):
+            # One of our own tries may have made it: its key is not to be used for another base.
+            if isinstance(found, Unchanged):
+                raise SettledError(Deployed(found.version_id))
+            raise UnsettledError(found.reason)
+        raise SettledError(found)
+
+    async def _author(self, function_id: str, latest: Version | None) -> str:
+        """Find who made a Version, "" where nobody tells."""
+        world = self.calls.world
+        with suppress(CloudError):
+            for operation in await world.read(partial(world.functions.list_operations, function_id)):
+                if latest is not None and operation.makes_version and operation.version_id == latest.id:
+                    return operation.created_by
+        return ""
+
+    async def _version_of(self, unit: Unit, at: At, made: Made) -> Made:
+        world, function_id = self.calls.world, made.function_id
+        if unit.fingerprint is None:
+            raise AssertionError(unit)  # a plan gives one to every unit that makes a version
+        description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
+        code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
+        sent = body.body(function_id, unit.spec.settings, code, description)
+        base = None if made.created else Base(world, function_id, unit.base_version_id or "")
+        with self.calls.stop.interruptible(unit.key):
+            found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
+
+        def call(attempt: int) -> Call:
+            key = stamp.version_key(sent, unit.base_version_id, attempt)
+            look = partial(in_flight, world, self.live, unit, function_id, asked_for=True)
+            scope = self.attempts.scope(unit, function_id)
+            request = body.version_request(sent)
+            return Call(at, ChangeKind.VERSION, function_id, scope, key, attempt, request, (kind_of(unit),), look, base)
+
+        async def is_replay(operation: Operation) -> bool:
+            """Say whether it had failed before, or its version was deleted since."""
+            if not self.attempts.ended_before(operation):
+                return False
+            return operation.error is not None or not await self._exists(_made_version(operation))
+
+        operation = await self.attempts.done(call, is_replay, Step.TRACK, "attempts, all failed,", found)
+        return replace(made, version_id=_made_version(operation))  # whether it is live is read back at the end
+
+    async def _exists(self, version_id: str) -> bool:
+        """Say whether a version that was made before is still there. What cannot be read counts as there."""
+        world = self.calls.world
+        if version_id in self.live.versions:
+            return True
+        try:
+            await world.read(partial(world.functions.get_version, version_id))
+        except CloudError as error:
+            failure.unless_token(error)
+            return error.code is not Code.NOT_FOUND
+        return True
+
+
+def kind_of(unit: Unit) -> Kind:
+    """Say what takes about as long as making this unit's version."""
+    if isinstance(unit.spec.code, VersionCopy):
+        return Kind.COPY
+    return Kind.BUILD if unit.tree is not None and not _INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
+
+
+def _made_version(operation: Operation) -> str:
+    return operation.made_id or operation.version_id

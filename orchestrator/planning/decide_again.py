@@ -1,0 +1,73 @@
+"""What becomes of a unit whose Function got another `$latest` after the plan: nothing of it is overwritten. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
+from orchestrator.version.compare import differences
+from orchestrator.version.copy import carried_over, settings_of, unknown_fields
+from orchestrator.version.stamp import code_digest, fingerprint, read_stamp
+
+
+def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: str = "") -> Unit | Unchanged | Blocked:
+    """Decide about a unit that makes a Version. `base`: `$latest` as the plan found it; `latest`: as it is now; `by`:
+    who made that, where it is known.
+
+    | $latest is now                            | the unit               | becomes                              |
+    | ---                                       | ---                    | ---                                  |
+    | what is desired, with its tags            | any                    | Unchanged                            |
+    | another, with all that this unit changes  | a copy of the former   | Unchanged                            |
+    | another                                   | a copy of the former   | the same change, made to the new one |
+    | another, changed in the same settings     | a copy of the former   | Blocked                              |
+    | another, or gone                          | anything else          | Blocked                              |
+    """
+    if latest is None:
+        return Blocked("changed since the plan: the function has no version any more; plan again")
+    if _is_desired(unit, latest):
+        return Unchanged(latest.id)
+    when = f" at {latest.created_at:%Y-%m-%d %H:%M:%S} UTC" if latest.created_at is not None else ""
+    who = f" by {by}" if by else ""
+    changed = f"changed since the plan: version {latest.id} was made{when}{who}"
+    is_copy = isinstance(unit.spec.code, VersionCopy) and base is not None and unit.spec.code.version_id == base.id
+    if not is_copy or base is None or unit.fingerprint is None or not latest.is_active:
+        return Blocked(f"{changed}; look at it, and plan again")
+    unknown = unknown_fields(latest.raw)
+    if unknown:
+        return Blocked(f"{changed}, with settings that this program does not know: {', '.join(unknown)}")
+    theirs = settings_of(latest)
+    settings, conflicts = carried_over(unit.spec.settings, settings_of(base), theirs)
+    if conflicts:
+        return Blocked(f"{changed}, and it changes the same settings: {', '.join(conflicts)}; plan again")
+    if settings == theirs and not unit.fingerprint.forced:
+        return Unchanged(latest.id)
+    spec = replace(unit.spec, settings=settings, code=VersionCopy(latest.id))
+    digest = fingerprint(settings, code_digest(spec.code, None, latest))
+    return replace(
+        unit,
+        spec=spec,
+        reason=f"{unit.reason}; made from {latest.id}, which is newer than the plan",
+        fingerprint=replace(unit.fingerprint, settings=digest.settings, code=digest.code),
+        base_version_id=latest.id,
+        changes=tuple(_based_on(change, latest) for change in unit.changes),
+    )
+
+
+def _is_desired(unit: Unit, latest: Version) -> bool:
+    stamp = read_stamp(latest.description)
+    return (
+        unit.fingerprint is not None
+        and stamp == unit.fingerprint
+        and stamp.forced == unit.fingerprint.forced
+        and latest.is_active
+        and set(unit.spec.settings.tags) <= set(latest.tags)
+        and not differences(unit.spec.settings, latest.raw, filled_in=True)
+    )
+
+
+def _based_on(change: Change, latest: Version) -> Change:
+    """Let a Version take what the new `$latest` holds from that one."""
+    if change.kind is not ChangeKind.VERSION:
+        return change
+    held = {tag: latest.id for tag in change.before if tag in (LATEST, *latest.tags)}
+    return replace(change, before={**change.before, **held})
