@@ -118,11 +118,12 @@ _changing = _options(
 @_force
 @_cloud
 def _deploy(output: str, **given: Any) -> int:
-    """Deploy FUNCTIONS (names, globs, @FILE; default: all of the manifest).
+    """Deploy FUNCTIONS: names, globs, label:K=V, any of these with "!": left out, @FILE; default: all of the manifest.
 
     \b
     orchestrator deploy --sandbox            all of deploy.toml, into the sandbox
     orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
+    orchestrator deploy '!legacy-*'          all but these
     orchestrator deploy --failed             what the last run left undone
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed

@@ -59,12 +59,25 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
         raise ManifestError(spec.mistakes)
     job = find_job(spec.run, project)
     given = {
-        key: expanded(value) if isinstance(value, tuple) and all(isinstance(item, str) for item in value) else value
+        key: _expanded(key, value, project, spec) if key not in typed else _expanded(key, value, Path(), None)
         for key, value in parameters(job, spec, typed).items()
     }
     given["today"] = now.astimezone(ZoneInfo(timezone_of(spec))).date()
     given["rollout"] = rollout_of(spec, manifest)
     return Binding(name, spec, job, given)
+
+
+def _expanded(key: str, value: Any, folder: Path, spec: JobSpec | None) -> Any:
+    """Read the files of names that a list has, those of the manifest (`spec`) relative to its folder."""
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+        return value
+    try:
+        return expanded(value, folder)
+    except UsageError as error:
+        if spec is None:
+            raise
+        place = f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}.{key}"
+        raise UsageError(f"{place}: {error.message}", advice=error.advice) from error
 
 
 def job_check(project: Path, *, only: str | None = None, typed: Collection[str] = ()) -> JobCheck:

@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any
 
 from orchestrator.job.contract import Desired, Given, JobError, Parameter, flag, rows, table, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, sentence
 from orchestrator.model import Failure, FunctionSpec, Manifest, Secret, Settings
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.selection import select
+from orchestrator.planning.selection import Selectable, matching, select
 
 SECRET_KEYS = ("environment_variable", "id", "name", "version_id", "key")
 
@@ -38,12 +36,13 @@ def read_secrets(given: Given, parameter: str) -> tuple[Mapping[str, Any], ...]:
 
 PARAMETERS = {
     "select": Parameter(
-        'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none where `functions` is given',
+        'functions of the manifest: names, globs, "label:KEY=VALUE", any of these with "!": left out, @FILE;'
+        " default: all, or none where `functions` is given",
         default=(),
         read=texts,
     ),
     "functions": Parameter(
-        'live functions of `folders`, in the manifest or not: names, globs, "label:KEY=VALUE"; their code is copied',
+        "live functions of `folders`, in the manifest or not, selected alike; their code is copied",
         default=(),
         read=texts,
     ),
@@ -59,7 +58,6 @@ PARAMETERS = {
     ),
     "from_source": Parameter("false: copy the live code of functions of the manifest too", default=True, read=flag),
 }
-_LABEL = "label:"
 
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -100,38 +98,23 @@ def _chosen(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, FunctionS
     if not patterns:
         whole = {} if texts(given, "functions") else manifest.functions
         return {key: spec for key, spec in whole.items() if spec.enabled}
-    chosen: dict[str, FunctionSpec] = {}
-    for pattern in patterns:
-        if pattern.startswith(_LABEL):
-            chosen |= select(manifest, (), (pattern.removeprefix(_LABEL),))
-        else:
-            chosen |= select(manifest, (pattern,))
-    return {key: spec for key, spec in manifest.functions.items() if key in chosen}
+    return select(manifest, patterns)
 
 
 def _matching(functions: Iterable[LiveFunction], manifest: Manifest, given: Mapping[str, Any]) -> list[LiveFunction]:
     """Choose live functions by the parameter `functions`."""
-    functions, chosen = tuple(functions), dict[str, LiveFunction]()
-    for pattern in texts(given, "functions"):
-        found = [one for one in functions if _fits(one, pattern)]
-        if not found:
-            close = get_close_matches(pattern, [one.key for one in functions], n=1)
-            advice = f'did you mean "{close[0]}"?' if close else f"folders read: {listed(folders_of(manifest, given))}"
-            raise JobError(f'no live function matches "{pattern}"', advice=advice)
-        for one in found:
-            if one.disabled and one.key == pattern and one.spec is not None:
-                where = f"{one.spec.place.file}:{one.spec.place.line}"
-                raise JobError(f'function "{pattern}" is disabled', advice=f"remove `enabled = false` at {where}")
-        chosen |= {one.key: one for one in found if not one.disabled}
-    return list(chosen.values())
+    patterns = texts(given, "functions")
+    if not patterns:
+        return []
+    by_key = {one.key: one for one in functions}
+    things = {key: _selectable(one) for key, one in by_key.items()}
+    folders = f"what is live in {listed(folders_of(manifest, given))}"
+    return [by_key[key] for key in matching(things, patterns, of=folders, what="live function")]
 
 
-def _fits(one: LiveFunction, pattern: str) -> bool:
-    if pattern.startswith(_LABEL):
-        name, _, value = pattern.removeprefix(_LABEL).partition("=")
-        return one.function.labels.get(name) == value
-    names = (one.key, one.function.name, one.function.id)
-    return any(name == pattern or fnmatchcase(name, pattern) for name in names)
+def _selectable(one: LiveFunction) -> Selectable:
+    where = f"{one.spec.place.file}:{one.spec.place.line}" if one.spec is not None and one.disabled else ""
+    return Selectable((one.key, one.function.name, one.function.id), one.function.labels, where)
 
 
 def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, str]) -> FunctionSpec:

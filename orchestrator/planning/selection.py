@@ -1,15 +1,52 @@
-"""Which functions a command is about: names, globs, labels, files of names."""
+"""Which functions a command or a job is about. One grammar, wherever functions are selected:
+
+    NAME            a function by its name        GLOB               those whose names fit, as in auth-*
+    label:KEY=VALUE those that have the label     !…                 any of these: left out
+    @FILE           the patterns of a file, one a line, # comments; @- is standard input
+
+Several patterns are added up, then those with ! are taken away; with none but these, from all.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Self
 
 from orchestrator.errors import UsageError
 from orchestrator.model import FunctionSpec, Manifest
+
+_LABEL = "label:"
+_NAMED_MAX = 5
+
+
+class Listed(str):
+    """A pattern that a file of names has. `place`: its file and line."""
+
+    __slots__ = ("place",)
+    place: str
+
+    def __new__(cls, pattern: str, place: str) -> Self:
+        """Make one."""
+        made = super().__new__(cls, pattern)
+        made.place = place
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Selectable:
+    """What selects a function. `disabled_at`: where it is disabled, "" where it is not. `any_label`: its labels cannot
+    be told, so it may have any.
+    """
+
+    names: tuple[str, ...]
+    labels: Mapping[str, str]
+    disabled_at: str = ""
+    any_label: bool = False
 
 
 def select(manifest: Manifest, patterns: Iterable[str] = (), labels: Iterable[str] = ()) -> dict[str, FunctionSpec]:
@@ -18,76 +55,140 @@ def select(manifest: Manifest, patterns: Iterable[str] = (), labels: Iterable[st
 
 
 def choose(
-    functions: Mapping[str, FunctionSpec], patterns: Iterable[str] = (), labels: Iterable[str] = (), *, of: str
+    functions: Mapping[str, FunctionSpec],
+    patterns: Iterable[str] = (),
+    labels: Iterable[str] = (),
+    *,
+    of: str,
+    known: Collection[str] = (),
 ) -> dict[str, FunctionSpec]:
-    """Choose functions by key: any of `patterns` (none: all), all of `labels` ("k=v"). `of`: what has them.
+    """Choose functions by `patterns` (none: all) that have all of `labels` ("k=v"). `of`, `known`: see `matching`.
 
-    Disabled functions are left out; naming one is an error, as are unknown names and an empty selection.
-    Raises `UsageError`.
+    Disabled functions are left out; an empty selection is an error. Raises `UsageError`.
     """
-    patterns = tuple(patterns)
-    chosen = _by_pattern(functions, patterns, of) if patterns else dict(functions)
+    selectable = {key: selectable_of(spec) for key, spec in functions.items()}
+    chosen = matching(selectable, patterns, of=of, known=known)
     for label in labels:
-        key, sign, value = label.partition("=")
-        if not sign:
-            raise UsageError(f'"{label}" is no label', advice="write --label key=value")
-        chosen = {name: spec for name, spec in chosen.items() if _has_label(spec, key, value)}
-    chosen = {key: spec for key, spec in chosen.items() if spec.enabled}
+        chosen = [key for key in chosen if _has_label(selectable[key], label, "--label key=value")]
     if not chosen:
-        raise UsageError("no function is selected", advice=f"{of} has {_some(functions)}")
-    return chosen
+        raise UsageError("no function is selected", advice=f"{of} has {_some(selectable)}")
+    return {key: functions[key] for key in chosen}
 
 
-def _has_label(spec: FunctionSpec, key: str, value: str) -> bool:
-    """Whether a function has a label; one whose labels are written wrongly may have it, and is not left out unseen."""
-    return spec.labels.get(key) == value or "labels" in spec.untold
+def selectable_of(spec: FunctionSpec) -> Selectable:
+    """Tell what selects a function of the manifest: its key, and its labels."""
+    place = "" if spec.enabled else f"{spec.place.file}:{spec.place.line}"
+    return Selectable((spec.key,), spec.labels, place, any_label="labels" in spec.untold)
 
 
-def _by_pattern(functions: Mapping[str, FunctionSpec], patterns: tuple[str, ...], of: str) -> dict[str, FunctionSpec]:
-    chosen: dict[str, FunctionSpec] = {}
-    for pattern in patterns:
-        named = functions.get(pattern)
-        found = {pattern: named} if named is not None else _fitting(functions, pattern)
+def matching(
+    things: Mapping[str, Selectable],
+    patterns: Iterable[str],
+    *,
+    of: str,
+    what: str = "function",
+    known: Collection[str] = (),
+) -> list[str]:
+    """Give the keys of what the patterns select, in the order of `things`, disabled ones left out.
+
+    A pattern that matches nothing is an error, and so is the name of something disabled. `of`: what has these things,
+    for advice. `known`: names that may be left out (`!NAME`) though they are not here. Raises `UsageError`.
+    """
+    named = dict[str, set[str]]()
+    for key, thing in things.items():
+        for name in thing.names:
+            named.setdefault(name, set()).add(key)
+    wanted, left_out, lost = set[str](), set[str](), list[str]()
+    for pattern in (patterns := tuple(patterns)):
+        negated, bare = pattern.startswith("!"), pattern.removeprefix("!")
+        found = named.get(bare) or {key for key, thing in things.items() if _fits(thing, bare, sure=negated)}
+        if negated:
+            left_out |= found
+            found = found or {name for name in known if fnmatchcase(name, bare)}
+        else:
+            _refuse_disabled(things, named.get(bare, ()), pattern)
+            wanted |= found
         if not found:
-            close = get_close_matches(pattern, functions, n=1)
-            raise UsageError(
-                f'no function matches "{pattern}"',
-                advice=f'did you mean "{close[0]}"?' if close else f"{of} has {_some(functions)}",
-            )
-        if named is not None and not named.enabled:
-            where = f"{named.place.file}:{named.place.line}"
-            raise UsageError(f'function "{pattern}" is disabled', advice=f"remove `enabled = false` at {where}")
-        chosen |= found
-    return {key: spec for key, spec in functions.items() if key in chosen}
+            lost.append(pattern)
+    if lost:
+        raise _lost(lost, things, what, of)
+    if all(pattern.startswith("!") for pattern in patterns):
+        wanted = set(things)
+    return [key for key, thing in things.items() if key in wanted - left_out and not thing.disabled_at]
 
 
-def _fitting(functions: Mapping[str, FunctionSpec], pattern: str) -> dict[str, FunctionSpec]:
-    return {key: spec for key, spec in functions.items() if fnmatchcase(key, pattern)}
+def _fits(thing: Selectable, pattern: str, *, sure: bool) -> bool:
+    """Whether a thing is meant by a label or a glob. `sure`: not where its labels cannot be told."""
+    if pattern.startswith(_LABEL):
+        return _has_label(thing, pattern.removeprefix(_LABEL), f"{_LABEL}key=value", sure=sure)
+    return any(fnmatchcase(name, pattern) for name in thing.names)
 
 
-def _some(functions: Mapping[str, FunctionSpec]) -> str:
-    names = sorted(key for key, spec in functions.items() if spec.enabled)
+def _has_label(thing: Selectable, label: str, written: str, *, sure: bool = False) -> bool:
+    """Whether a thing has a label, KEY=VALUE. One whose labels are written wrongly may have it, and is not left out
+    unseen, unless it is to be `sure`. `written`: how a label is asked for here. Raises `UsageError`.
+    """
+    key, sign, value = label.partition("=")
+    if not sign:
+        raise UsageError(f'"{label}" is no label', advice=f"write {written}")
+    return thing.labels.get(key) == value or (thing.any_label and not sure)
+
+
+def _refuse_disabled(things: Mapping[str, Selectable], keys: Iterable[str], pattern: str) -> None:
+    for key in keys:
+        if things[key].disabled_at:
+            advice = f"remove `enabled = false` at {things[key].disabled_at}"
+            raise UsageError(f'function "{pattern}" is disabled', advice=advice)
+
+
+def _lost(patterns: list[str], things: Mapping[str, Selectable], what: str, of: str) -> UsageError:
+    """Say which patterns match nothing, where they are written, and what was most likely meant by the first."""
+    said = [
+        f'"{pattern}"' + (f" ({pattern.place})" if isinstance(pattern, Listed) else "")
+        for pattern in patterns[:_NAMED_MAX]
+    ]
+    more = f" and {len(patterns) - _NAMED_MAX} more" if len(patterns) > _NAMED_MAX else ""
+    names = [name for thing in things.values() for name in thing.names]
+    close = get_close_matches(patterns[0].removeprefix("!"), names, n=1)
+    advice = f'did you mean "{close[0]}"?' if close else f"{of} has {_some(things)}"
+    return UsageError(f"no {what} matches {', '.join(said)}{more}", advice=advice)
+
+
+def _some(things: Mapping[str, Selectable]) -> str:
+    names = sorted(key for key, thing in things.items() if not thing.disabled_at)
     if not names:
         return "no enabled functions"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(names[:5])}{more}"
+    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+    return f"{', '.join(names[:_NAMED_MAX])}{more}"
 
 
-def expanded(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Put the names of a file in the place of `@FILE` (one a line, # comments); `@-` is standard input.
-
-    Raises `UsageError`.
+def expanded(patterns: Iterable[str], folder: Path = Path()) -> tuple[str, ...]:
+    """Put the patterns of a file in the place of `@FILE`, or of `!@FILE`, which leaves them out. `folder`: which a
+    relative FILE is in. Raises `UsageError`.
     """
-    return tuple(name for pattern in patterns for name in (_of_file(pattern[1:]) if pattern[:1] == "@" else [pattern]))
+    return tuple(found for pattern in patterns for found in _expanded(pattern, folder))
 
 
-def _of_file(name: str) -> Iterator[str]:
+def _expanded(pattern: str, folder: Path) -> Iterator[str]:
+    if pattern.startswith("@"):
+        yield from _of_file(pattern[1:], folder)
+    elif pattern.startswith("!@"):
+        yield from (Listed(f"!{found}", found.place) for found in _of_file(pattern[2:], folder))
+    else:
+        yield pattern
+
+
+def _of_file(name: str, folder: Path) -> Iterator[Listed]:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = sys.stdin.read() if name == "-" else Path(folder, name).read_text("utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageError(f"the list of functions {name} cannot be read: {why}", advice="check @FILE") from error
-    found = [stripped for line in text.splitlines() if (stripped := line.partition("#")[0].strip())]
+    found = [
+        Listed(stripped, f"{name}:{number}")
+        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)
+        if (stripped := line.partition("#")[0].strip())
+    ]
     if not found:
         raise UsageError(f"the list of functions {name} is empty", advice="write a name or a glob on each line")
     yield from found

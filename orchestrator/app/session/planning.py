@@ -128,7 +128,8 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     live, desired = await job_desires(session, binding)
     specs, of = desired.specs, f'what job "{binding.name}" has to do'
     if options.patterns or options.labels:
-        specs = choose(specs, expanded(options.patterns), options.labels, of=of)
+        known = session.request.manifest.functions
+        specs = choose(specs, expanded(options.patterns), options.labels, of=of, known=known)
     if options.failed:
         specs = _only(specs, unsuccessful(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
