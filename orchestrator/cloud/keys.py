@@ -4,6 +4,7 @@ Object Storage.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,7 @@ def load_key(value: str) -> AuthorizedKey:
 
 def _parse(content: bytes, origin: str) -> AuthorizedKey:
     try:
-        fields = orjson.loads(content)
+        fields = orjson.loads(content.removeprefix(BOM_UTF8))  # as editors on Windows write it
     except orjson.JSONDecodeError:  # its text may quote the file
         fields = None
     if not isinstance(fields, dict):

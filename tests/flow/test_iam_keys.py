@@ -54,6 +54,10 @@ def test_the_jwt_is_what_iam_asks_for(tmp_path: Path) -> None:
     assert claims == {"iss": "ajes", "aud": AUDIENCE, "iat": 1_800_000_000, "exp": 1_800_003_600}
 
 
+def test_a_byte_order_mark_before_it_does_no_harm(tmp_path: Path) -> None:
+    assert load_key(written(tmp_path, "\ufeff" + key_json())).private_key.key_size == 2048
+
+
 def test_a_line_before_the_pem_is_passed_over(tmp_path: Path) -> None:
     text = "PLEASE DO NOT REMOVE THIS LINE! Yandex.Cloud SA Key ID <ajek>\n" + pem()
     assert load_key(written(tmp_path, key_json(private_key=text))).private_key.key_size == 2048

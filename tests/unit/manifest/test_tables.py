@@ -147,6 +147,11 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
     assert load(tmp_path / "deploy.toml", {}).functions["fun"].place.line == 8
 
 
+def test_a_byte_order_mark_in_an_included_file_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_bytes(b'\xef\xbb\xbf[functions.more]\nversion_id = "x"\n')
+    assert list(loaded(tmp_path, f'include = ["more.toml"]\n{FUNCTION}').functions) == ["fun", "more"]
+
+
 def test_a_path_is_made_absolute_and_shown_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deploy.toml").write_text(FUNCTION)
