@@ -54,12 +54,17 @@ class FilledIn(Names):
     ALL = "all"
 
 
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One setting of createVersion, which a Version gives back under the same name.
 
     `setting`: in `model.Settings`; `key`: in deploy.toml; `api`: in the API's JSON. `label`: what people know it by.
-    What is not given is spelled as what stands before it: `api` and `key` as `setting`, `label` as `key`.
+    What is not given: `api` is `setting` as JSON spells it (serviceAccountId), `key` is `setting`, `label` is `key`.
     `echoed`: documented to be given back as it was sent (cloud-api §2), so what reads back otherwise is a mistake.
     `guarded`: what a live Version has of it and a new one would not, adoption does not let go in silence, unless the
     field `or_in` has it then (a variable becomes a secret).
@@ -77,7 +82,7 @@ class Field:
     or_in: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "api", self.api or self.setting)
+        object.__setattr__(self, "api", self.api or _camel(self.setting))
         object.__setattr__(self, "key", self.key or self.setting)
         object.__setattr__(self, "label", self.label or self.key)
 
@@ -165,16 +170,16 @@ FIELDS = (
     Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL, echoed=True),
     Field("environment", TextMap(), Shown.ENTRIES, echoed=True, guarded=True, or_in="secrets"),
     Field("secrets", ObjectList(_SECRET, "environmentVariable"), Shown.ITEMS, guarded=True, or_in="environment"),
-    Field("service_account_id", _TEXT, Shown.VALUES, "serviceAccountId", label="service account",
+    Field("service_account_id", _TEXT, Shown.VALUES, label="service account",
           echoed=True, guarded=True),
     Field("memory_bytes", Memory(), Shown.VALUES, "resources", "memory", echoed=True),
     Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL, echoed=True),
     Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("named_service_accounts", TextMap(), Shown.ENTRIES, "namedServiceAccounts", label="named accounts",
+    Field("named_service_accounts", TextMap(), Shown.ENTRIES, label="named accounts",
           echoed=True, guarded=True),
     Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS, guarded=True),
     # Compared and kept as the mounts that they are: see `with_mounts_alone`.
-    Field("storage_mounts", ObjectList(_STORAGE_MOUNT, "mountPointName"), Shown.NOWHERE, "storageMounts"),
+    Field("storage_mounts", ObjectList(_STORAGE_MOUNT, "mountPointName"), Shown.NOWHERE),
     Field("connectivity", _CONNECTIVITY, Shown.NAME, filled_in=_PARTS, guarded=True),
     Field("log", _LOG, Shown.NAME, "logOptions", filled_in=_ALL),
     Field("async_invocation", _ASYNC_INVOCATION, Shown.NAME, "asyncInvocationConfig", filled_in=_PARTS),
