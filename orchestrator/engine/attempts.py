@@ -71,6 +71,5 @@ class Attempts:
         return QuotaScope(function, folder_id, self.live.clouds.get(folder_id, UNKNOWN_CLOUD))
 
     def ended_before(self, operation: Operation) -> bool:
-        """Say whether this Operation, replayed by its key, was over before we read what is live."""
-        read_at = self.live.read_at
-        return operation.modified_at is not None and read_at is not None and operation.modified_at < read_at
+        """Say whether this Operation was answered for its key, and was over before we asked for it."""
+        return operation.id in self.calls.replayed

@@ -17,7 +17,7 @@ from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import QuotaScope, Slot, Slots
 from orchestrator.engine.steps import At, Steps
 from orchestrator.engine.tracking.durations import Kind
-from orchestrator.engine.tracking.tracker import Tracker
+from orchestrator.engine.tracking.tracker import Sent, Tracked, Tracker
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.journal.events import LimitChanged, OperationAccepted, OperationDone, Requested
@@ -93,6 +93,8 @@ class Calls:
     retries: Counter[policy.Verdict] = field(default_factory=Counter)  # of the whole run, by class
     sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls that were sent for the first time
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by unit
+    first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call that is under way
+    replayed: set[str] = field(default_factory=set)  # Operations that were over before their call was first sent
 
     async def run(self, call: Call, found: Operation | None = None) -> Operation:
         """Return the `done` Operation, with its response or its error. `found`: it is there, nothing is sent.
@@ -114,13 +116,16 @@ class Calls:
             )
         )  # fmt: skip
         with self.steps.step(call.at, Step.TRACK), structlog.contextvars.bound_contextvars(operation_id=operation.id):
-            tracked = await self.tracker.finished(operation, call.kinds[0], call.scope.folder)
+            sent = self.first_sent.pop(call.at.unit, None)
+            tracked = await self.tracker.finished(operation, call.kinds[0], call.scope.folder, sent)
             if not tracked.operation.done:
                 self.background.start_soon(self._keep, slot, call.at, tracked.operation)
                 raise UnsettledError(tracked.reason)
         slot.release()
         self.in_flight[call.at.unit] = NOTHING
-        self.emit(operation_done(self.world.clock(), call.at, tracked.operation))
+        self.emit(operation_done(self.world.clock(), call.at, tracked))
+        if tracked.replayed:
+            self.replayed.add(operation.id)
         return tracked.operation
 
     async def _keep(self, slot: Slot, at: At, operation: Operation) -> None:
@@ -129,7 +134,7 @@ class Calls:
             tracked = await self.tracker.finished(operation)
             if tracked.operation.done:
                 slot.release()
-                self.emit(operation_done(self.world.clock(), at, tracked.operation))
+                self.emit(operation_done(self.world.clock(), at, tracked))
             elif self.slots.statistics().waiting:
                 self.stop.request(f"Operation {operation.id} still is {tracked.reason}, and others wait for its slot")
 
@@ -137,6 +142,7 @@ class Calls:
         """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
         tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
         self.sent[call.kind] += 1
+        self.first_sent.pop(call.at.unit, None)
         while True:
             with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible(call.at.unit):
                 slot = await self._slot(call)
@@ -219,6 +225,7 @@ class Calls:
         before = self._unsure(call)
         self._is_unsure(call, unsure=True)
         sent_at = anyio.current_time()
+        self.first_sent.setdefault(call.at.unit, Sent(sent_at, self.world.server_time()))
         try:
             operation = await self.world.functions.send(
                 call.request, idempotency_key=call.idempotency_key, guard=self.world.guard
@@ -263,10 +270,8 @@ class Calls:
             await anyio.sleep(wait_s)
 
 
-def operation_done(clock_s: float, at: At, operation: Operation) -> OperationDone:
-    """Tell of a unit's Operation that is `done`. Its seconds are by the cloud's own times, -1.0 where it tells none."""
-    seconds = -1.0
-    if operation.created_at is not None and operation.modified_at is not None:
-        seconds = (operation.modified_at - operation.created_at).total_seconds()
+def operation_done(clock_s: float, at: At, tracked: Tracked) -> OperationDone:
+    """Tell of a unit's Operation that is `done`. Its seconds are -1.0 where they are not known."""
+    operation, seconds = tracked.operation, -1.0 if tracked.length_s is None else tracked.length_s
     error = operation.error.message if operation.error is not None else ""
     return OperationDone(clock_s, at.unit, operation.id, seconds, error, at.change)

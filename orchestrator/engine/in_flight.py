@@ -110,7 +110,7 @@ async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: 
         if tracked.refused:  # too old to be known, say: what is live will tell
             return None
         return Unknown(tracked.reason, known.operation_id, known.version_id)
-    emit(operation_done(world.clock(), At(key, known.change), tracked.operation))
+    emit(operation_done(world.clock(), At(key, known.change), tracked))
     if tracked.operation.error is None:
         return None
     step = Step.FUNCTION if known.call == ChangeKind.FUNCTION else Step.TRACK

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,18 +28,28 @@ _IDLE = 2.0  # times dearer while nobody waits for the slot
 _LISTED = 400.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
 _LEAST_S = 0.05
 _MOST_S = 30.0
-_CLOCK_S = 2.0  # by which two readings of the cloud's clock may differ, when told in whole seconds
+_CLOCK_S = 2.0  # by which what the cloud's clock tells and what we see may differ, when told in whole seconds
+
+
+class Sent(NamedTuple):
+    """When something was asked for first: on the event loop's clock, and on the cloud's (None: it is not known)."""
+
+    at: float
+    server_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """The Operation as last seen; where it is not `done`, `reason` says why we stopped asking. `refused`: because we
-    cannot.
+    cannot. `length_s`: how long it took, None where that is not told, or not to be believed. `replayed`: it was over
+    before we asked for it.
     """
 
     operation: Operation
     reason: str = ""
     refused: bool = False
+    length_s: float | None = None
+    replayed: bool = False
 
 
 @dataclass(slots=True)
@@ -47,12 +59,26 @@ class _Followed:
     operation: Operation
     kind: Kind
     asked_at: float  # when it was last asked for
-    since: float  # when it began
+    sent: Sent | None  # None: not by us, as far as is known
+    known_at: float  # since when we know of it
+    ran_at: float | None = None  # when it was asked for last, and was still running
+    looked: bool = False
     creating: Creating | None = None
     watched: Watched | None = None
     failures: int = 0
     unknown: int = 0
     back_off_s: float = 0.0
+
+    @property
+    def since(self) -> float:
+        """Give the earliest moment at which it can have begun, if it was begun for us."""
+        return self.known_at if self.sent is None else self.sent.at
+
+    @property
+    def seems_older(self) -> bool:
+        """Whether it was made before its call was sent, by the cloud's clocks. They may differ, so it is looked at."""
+        created_at, server_time = self.operation.created_at, self.sent.server_time if self.sent is not None else None
+        return created_at is not None and server_time is not None and created_at < server_time
 
 
 class Tracker:
@@ -79,15 +105,19 @@ class Tracker:
         self._creating: dict[str, Creating] = {}
         self.learned = world.knowledge.durations
 
-    async def finished(self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "") -> Tracked:
-        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of the Version that it makes.
+    async def finished(
+        self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "", sent: Sent | None = None
+    ) -> Tracked:
+        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of the Version that it makes;
+        `sent`: when its call was first sent, None where it is one that was found.
 
         `error` before `done` means that the cloud is still undoing, so it waits. A poll that fails is never the
         Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` where the token is
         not accepted any more, or an outage lasts too long.
         """
         version_id = operation.version_id
-        followed = _Followed(operation, kind, anyio.current_time(), self._since(operation))
+        now = anyio.current_time()
+        followed = _Followed(operation, kind, now, sent, now)
         if not version_id or not folder_id or operation.done or self._background is None:
             return await self._follow(followed)
         followed.creating = creating = self._listings(folder_id, self._background)
@@ -103,14 +133,6 @@ class Tracker:
             found = self._creating[folder_id] = Creating(self._world, folder_id, self._pace, self._price_s)
             background.start_soon(found.keep_looking)
         return self._creating[folder_id]
-
-    def _since(self, operation: Operation) -> float:
-        """Say when it began, on the event loop's clock. The cloud's own clock tells whole seconds only."""
-        now, server_time = anyio.current_time(), self._world.server_time()
-        if operation.created_at is None or server_time is None:
-            return now
-        age_s = (server_time - operation.created_at).total_seconds()
-        return now - age_s if age_s > _CLOCK_S else now
 
     def _price_s(self) -> float:
         """Say for how long a slot may be wasted to save a call."""
@@ -130,7 +152,7 @@ class Tracker:
                 await _sleep(due_at - now, one.watched)
                 continue  # by now listings may tell more, or other ends have taught more
             await self._pace.turn()
-            one.asked_at = anyio.current_time()
+            one.asked_at, one.looked = anyio.current_time(), True
             try:
                 one.operation = await heard(partial(self._operations.get, one.operation.id), self._outage)
             except CloudError as error:
@@ -138,14 +160,14 @@ class Tracker:
                     return Tracked(one.operation, f"cannot be polled: {error.message}", refused=True)
             else:
                 self._seen(one)
-        self._learn(one)
-        return Tracked(one.operation)
+        return Tracked(one.operation, length_s=self._learn(one), replayed=one.ran_at is None and one.seems_older)
 
     def _due_at(self, one: _Followed) -> float:
         """Say when to poll next, by the event loop's clock. What the server wishes always counts."""
         earliest_at = one.asked_at + max(one.operation.poll_after_s or 0.0, one.back_off_s)
-        if one.operation.created_at is None or (one.watched is not None and one.watched.gone):
-            return earliest_at  # of one that was taken up nothing is known yet
+        unknown = not one.looked and (one.sent is None or one.seems_older)
+        if unknown or (one.watched is not None and one.watched.gone):
+            return earliest_at  # it may be over already
         price_s, tells = self._price_s(), one.creating is not None and one.creating.tells
         if tells and one.watched is not None and one.watched.listed_at is not None:
             price_s *= _LISTED
@@ -161,10 +183,9 @@ class Tracker:
         one.failures, one.unknown, one.back_off_s = 0, 0, 0.0
         if one.operation.done:
             return
+        one.ran_at = one.asked_at
         self._hear_wish(one)
-        if one.creating is None or one.watched is None:
-            one.since = min(one.since, self._since(one.operation))
-        else:
+        if one.creating is not None and one.watched is not None:
             one.creating.seen_running(one.watched)
 
     def _refuses(self, error: CloudError, one: _Followed) -> bool:
@@ -182,17 +203,23 @@ class Tracker:
         self._outage.endure(error.retry_after_s or 0.0, error.message)
         return False
 
-    def _learn(self, one: _Followed) -> None:
+    def _learn(self, one: _Followed) -> float | None:
+        """Learn how long it took, and give that: by the cloud's times, as far as what we have seen bears them out."""
         length_s = length_of(one.operation, self._world.rng)
+        if length_s is not None:
+            least_s = (one.ran_at if one.ran_at is not None else one.known_at) - one.known_at - _CLOCK_S
+            most_s = self._deadline_s if one.sent is None else anyio.current_time() - one.since + _CLOCK_S
+            length_s = length_s if least_s <= length_s <= most_s else None
         if one.creating is not None and one.watched is not None:
             one.creating.seen_done(one.watched, length_s)
-        if length_s is not None and one.operation.error is None:
+        if length_s is not None and one.operation.error is None and one.sent is not None:
             self.learned.add(one.kind, length_s)
+        return length_s
 
 
 def length_of(operation: Operation, rng: random.Random) -> float | None:
-    """Say how many seconds an Operation that is `done` took, by the cloud's own times."""
-    if operation.created_at is None or operation.modified_at is None:
+    """Say how many seconds an Operation that is `done` took, by the cloud's own times; None where they tell nothing."""
+    if operation.created_at is None or operation.modified_at is None or operation.modified_at < operation.created_at:
         return None
     length_s = (operation.modified_at - operation.created_at).total_seconds()
     if not operation.created_at.microsecond and not operation.modified_at.microsecond:
