@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import anyio
+
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.function.fields import in_words, update_request
@@ -30,6 +32,8 @@ from orchestrator.planning.live import read_live
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
+LAG_S = 10.0  # for which what is shown may lag behind what is done
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 2.5  # between two looks
 _SAME_VERSION = (Action.RETAG, Action.UPDATE)  # what makes no Version
 
 
@@ -37,28 +41,45 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
     """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead. `before`: what
     was live as the plan was made.
 
-    What cannot be read is Unknown, never Deployed.
+    What cannot be read is Unknown, never Deployed. What is still as it was before is looked at again for some seconds:
+    listings may lag behind Operations.
     """
-    units = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
-    if not units:
-        return {}
-    try:
-        live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in units.values()], history=True)
-    except (CloudError, InterruptedRunError) as error:
-        reason = f"what is live could not be read back: {error.message}"
-        return {
-            key: Unknown(reason, version_id=outcome.version_id)
-            for key in units
-            if isinstance(outcome := outcomes[key], Deployed)
-        }
-    histories = _histories(live)
-    found = {}
-    for key, unit in units.items():
-        outcome = _judge(unit, outcomes[key], live)
-        if isinstance(outcome, Deployed):
-            outcome = _overwrote(unit, outcome, before, histories) or outcome
-        found[key] = outcome
+    left = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
+    found: dict[str, Outcome] = {}
+    until, wait_s = anyio.current_time() + LAG_S, _FIRST_LOOK_S
+    while left:
+        try:
+            live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], history=True)
+        except (CloudError, InterruptedRunError) as error:
+            reason = f"what is live could not be read back: {error.message}"
+            for key in left.keys() - found.keys():
+                if isinstance(deployed := outcomes[key], Deployed):
+                    found[key] = Unknown(reason, version_id=deployed.version_id)
+            break
+        histories = _histories(live)
+        for key, unit in left.items():
+            outcome = _judge(unit, outcomes[key], live)
+            if isinstance(outcome, Deployed):
+                outcome = _overwrote(unit, outcome, before, histories) or outcome
+            found[key] = outcome
+        left = {key: unit for key, unit in left.items() if _may_lag(unit, outcomes[key], live)}
+        if not left or anyio.current_time() + wait_s > until:
+            break
+        await anyio.sleep(wait_s)
+        wait_s = min(2 * wait_s, _LAST_LOOK_S)
     return found
+
+
+def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
+    """Say whether what is shown of a unit that was deployed may be what was before."""
+    if not isinstance(outcome, Deployed):
+        return False
+    function, version = _function(unit, live), live.versions.get(outcome.version_id)
+    if function is None or version is None or not version.is_active or _not_as_asked(unit, function):
+        return True
+    latest = live.latest(function.id)
+    stale = unit.action not in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id
+    return stale or not set(unit.spec.settings.tags) <= set(version.tags)
 
 
 def _histories(live: LiveState) -> dict[str, list[Version]]:
@@ -107,7 +128,7 @@ def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
 
 
 def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
-    function = live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
+    function = _function(unit, live)
     latest = live.latest(function.id) if function is not None else None
     own = _not_as_asked(unit, function)
     if own and isinstance(outcome, Deployed):
@@ -132,6 +153,10 @@ def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
     if version is None:
         return Unknown("the Operation succeeded, but the version is not listed", version_id=outcome.version_id)
     return _compare(unit, outcome, version, latest)
+
+
+def _function(unit: Unit, live: LiveState) -> Function | None:
+    return live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
 
 
 def _not_as_asked(unit: Unit, function: Function | None) -> str:
