@@ -28,8 +28,9 @@ class LateFunctions(RecordingFunctions):
         assert version.created_at is not None
         return self._bench.now() >= version.created_at.timestamp() + LENGTH_S + self._late_s
 
-    async def list_versions(self, folder_id: str, *, filter: str = "") -> tuple[Version, ...]:
-        return tuple(one for one in await super().list_versions(folder_id, filter=filter) if self._shown(one))
+    async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> tuple[Version, ...]:
+        found = await super().list_versions(folder_id, filter=filter, function_id=function_id)
+        return tuple(one for one in found if self._shown(one))
 
     async def get_version(self, version_id: str) -> Version:
         found = await super().get_version(version_id)
