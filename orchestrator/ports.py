@@ -6,7 +6,7 @@ All of it is awaited through anyio, so the same engine runs on virtual time agai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -69,6 +69,12 @@ class Directory(Protocol):
 
     async def latest_secret_version(self, secret_id: str) -> str:
         """Find the id of the current version of a Lockbox secret; payloads are never read."""
+        ...
+
+    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
+        """List the versions of a Lockbox secret: id → the keys in its payload, none where they are not told. Payloads
+        are never read.
+        """
         ...
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None: ...

@@ -38,6 +38,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
+from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
@@ -257,7 +258,9 @@ class Bench:
         resolved = await resolve_names(world, desired.specs)
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
-        self.plan: Plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=adopt)
+        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=adopt)
+        self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
+        self.plan: Plan = self.foreseen.plan
         return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:

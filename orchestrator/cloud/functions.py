@@ -165,6 +165,13 @@ class HttpDirectory:
             )
         return version_id
 
+    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
+        path = f"/lockbox/v1/secrets/{quote(secret_id, safe='')}/versions"
+        items = await self._client.list_all(
+            LOCKBOX, path, name="list secret versions", query={}, field="versions", decode=decode.secret_keys
+        )
+        return dict(items)
+
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
         items = await self._client.list_all(
             IAM,

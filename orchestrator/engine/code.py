@@ -48,16 +48,9 @@ class CodeOf:
         store, bucket = self.calls.world.store, self.calls.world.storage.bucket
         if store is not None and bucket is not None:
             return body.from_bucket(await self._upload(at, package, store, bucket))
-        if package.size_bytes > body.INLINE_MAX_BYTES:
-            raise StepFailedError(
-                Step.PACKAGE,
-                Failure(
-                    f"the package has {package.size_bytes:,} bytes; without a bucket at most"
-                    f" {body.INLINE_MAX_BYTES:,} can be sent",
-                    kind="package",
-                    advice="name a bucket in [storage] of deploy.toml",
-                ),
-            )
+        refused = body.too_large(package.size_bytes)
+        if refused is not None:
+            raise StepFailedError(Step.PACKAGE, refused)
         try:
             return body.inline(self.calls.world.packager.read(package))
         except PackageError as error:

@@ -103,6 +103,13 @@ def quota(json: object) -> Quota:
     return Quota(_text(fields, "quotaId"), number(fields.get("limit")) or 0.0, number(fields.get("usage")) or 0.0)
 
 
+def secret_keys(json: object) -> tuple[str, tuple[str, ...]]:
+    """Read one version of a secret: its id, and the keys of its payload, none where they are not told."""
+    fields = _object(json, "a version of a secret")
+    keys = tuple(key for key in _list(fields.get("payloadEntryKeys")) if isinstance(key, str))
+    return _id(fields, "a version of a secret"), keys
+
+
 def error_body(json: object) -> ErrorBody | None:
     """Read the body of a refused call; None where it is no such body (a proxy's answer, say)."""
     if not isinstance(json, Mapping) or integer(json.get("code")) is None:

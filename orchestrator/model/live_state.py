@@ -25,6 +25,7 @@ class LiveState:
     runtimes: tuple[str, ...] = ()  # that versions can be made with; empty: not asked
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
     whole: frozenset[str] = frozenset()  # ids of the folders of which every Function and Version was read
+    listed: frozenset[str] = frozenset()  # the same, of which every Function was
 
     def latest(self, function_id: str) -> Version | None:
         """Find the Version that `$latest` stands for."""
@@ -44,6 +45,7 @@ def indexed(
     runtimes: tuple[str, ...] = (),
     read_at: datetime | None = None,
     whole: Iterable[str] = (),
+    listed: Iterable[str] = (),
 ) -> LiveState:
     """Index what the listings gave."""
     functions, versions = tuple(functions), tuple(versions)
@@ -61,4 +63,5 @@ def indexed(
         runtimes=runtimes,
         read_at=read_at,
         whole=frozenset(whole),
+        listed=frozenset(listed),
     )

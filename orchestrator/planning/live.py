@@ -1,14 +1,15 @@
-"""Reading what is live: whole folders in bulk, or a few functions by themselves."""
+"""Reading what is live: whole folders in bulk, or a few functions by themselves; and what of it nobody declares."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import LATEST, Function, FunctionSpec, Version, VersionCopy
+from orchestrator.model import LATEST, Function, FunctionSpec, Undeclared, Version, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState, indexed
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
@@ -17,6 +18,7 @@ from orchestrator.version.stamp import read_stamp
 T = TypeVar("T")
 
 FEW = 10  # functions of one folder; up to here a few calls for each are less than all pages of the folder may be
+LISTED_MAX = 500  # functions of a folder up to which it is read whole, to tell whose those are that nobody wants
 _AT_ONCE = 8
 
 
@@ -25,32 +27,35 @@ async def read_live(
     specs: Iterable[FunctionSpec],
     *,
     whole: Iterable[str] = (),
+    listed: Iterable[str] = (),
     runtimes: bool = False,
     history: bool = False,
 ) -> LiveState:
-    """Read what is live of the wanted functions, and of the folders in `whole` everything. `history`: every Version of
-    the wanted functions, too.
+    """Read what is live of the wanted functions, of the folders in `whole` everything, and of those in `listed` which
+    Functions there are, with the `$latest` of those that are not wanted as far as that is cheap. `history`: every
+    Version of the wanted functions, too.
 
     Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
     """
-    reader = _Reader(world, history=history)
-    wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in whole}
-    few: dict[str, list[FunctionSpec]] = {}
+    reader, whole, listed = _Reader(world, history=history), set(whole), set(listed)
+    wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
     for spec in specs:
-        (wanted if spec.folder_id in wanted else few).setdefault(spec.folder_id, []).append(spec)
-    many = [*wanted, *(folder_id for folder_id, some in few.items() if len(some) > FEW)]
+        wanted.setdefault(spec.folder_id, []).append(spec)
+    few = {folder_id: some for folder_id, some in wanted.items() if len(some) <= FEW and folder_id not in whole}
+    many = wanted.keys() - few.keys()
     read_at = world.server_time()  # before the first call: whatever ended earlier is in the answers
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
-    await each([spec for some in few.values() if len(some) <= FEW for spec in some], reader.one, at_once=_AT_ONCE)
-    # Whether a version made by hand came after one of ours shows in the older ones alone.
-    whole_too = sorted(reader.foreign - set(many)) if not history else []
+    await each(sorted(few.keys() & listed), lambda one: reader.listing(one, few[one]), at_once=_AT_ONCE)
+    some = [spec for folder_id in few if folder_id not in reader.doubtful for spec in few[folder_id]]
+    await each(some, reader.one, at_once=_AT_ONCE)
+    whole_too = sorted(reader.doubtful) if not history else []
     await each(whole_too, reader.folder, at_once=_AT_ONCE)
-    await each(sorted({*wanted, *few}), reader.cloud, at_once=_AT_ONCE)
+    await each(sorted(wanted), reader.cloud, at_once=_AT_ONCE)
     known = await world.read(world.functions.list_runtimes) if runtimes else ()
     versions = reader.versions.values()
     return indexed(
         reader.functions.values(), versions, clouds=reader.clouds, runtimes=known, read_at=read_at,
-        whole=(*many, *whole_too),
+        whole=(*many, *whole_too), listed=(*many, *whole_too, *reader.listed),
     )  # fmt: skip
 
 
@@ -63,7 +68,8 @@ class _Reader:
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
         self.clouds: dict[str, str] = {}
-        self.foreign: set[str] = set()  # folders of functions whose `$latest` was not made by this tool
+        self.listed: dict[str, tuple[Function, ...]] = {}  # folder → all its Functions
+        self.doubtful: set[str] = set()  # folders that have to be read whole, few as their wanted functions are
 
     async def folder(self, folder_id: str) -> None:
         functions = self._world.functions
@@ -72,24 +78,50 @@ class _Reader:
         for version in await self._world.read(partial(functions.list_versions, folder_id)):
             self.versions[version.id] = _kept(version)
 
+    async def listing(self, folder_id: str, wanted: Iterable[FunctionSpec]) -> None:
+        """See which Functions there are, and of those that nobody wants which Version is live.
+
+        Where they are more than a few, reading the folder whole takes fewer calls; of very many nobody is looked at.
+        """
+        functions = self._world.functions
+        found = self.listed[folder_id] = await self._world.read(partial(functions.list_functions, folder_id))
+        self.functions |= {function.id: function for function in found}
+        names, ids = {spec.name for spec in wanted if spec.id is None}, {spec.id for spec in wanted}
+        others = [function for function in found if function.name not in names and function.id not in ids]
+
+        async def look(function: Function) -> None:
+            with suppress(CloudError):  # no reason to stop a run that is not about it
+                await self._version(partial(functions.version_by_tag, function.id, LATEST))
+
+        if len(others) <= FEW:
+            await each(others, look, at_once=_AT_ONCE)
+        elif len(found) <= LISTED_MAX:
+            self.doubtful.add(folder_id)
+
     async def one(self, spec: FunctionSpec) -> None:
         function = await self._function(spec)
         if function is None:
             return
         self.functions[function.id] = function
+        functions = self._world.functions
         if self._history:
-            listing = partial(self._world.functions.list_versions, spec.folder_id, function_id=function.id)
-            self.versions |= {version.id: _kept(version) for version in await self._world.read(listing)}
-        latest = await self._version(partial(self._world.functions.version_by_tag, function.id, LATEST))
+            await self._versions_of(function)
+        latest = await self._version(partial(functions.version_by_tag, function.id, LATEST))
         if latest is not None and read_stamp(latest.description) is None:
-            self.foreign.add(spec.folder_id)
+            # Whether a version made by hand came after one of ours shows in the older ones alone.
+            self.doubtful.add(spec.folder_id)
         missing = set(spec.settings.tags) - set(latest.tags if latest is not None else ())
         if isinstance(spec.code, VersionCopy) and spec.code.version_id not in (LATEST, latest.id if latest else ""):
-            copied = await self._version(partial(self._world.functions.get_version, spec.code.version_id))
+            copied = await self._version(partial(functions.get_version, spec.code.version_id))
             if copied is None:
                 missing.add(spec.code.version_id)  # no id, so perhaps a tag
-        for tag in sorted(missing):
-            await self._version(partial(self._world.functions.version_by_tag, function.id, tag))
+        held = [await self._version(partial(functions.version_by_tag, function.id, tag)) for tag in sorted(missing)]
+        if None in held and latest is not None and spec.settings.tags:
+            await self._versions_of(function)  # how many tags it has by now shows in its other versions alone
+
+    async def _versions_of(self, function: Function) -> None:
+        listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)
+        self.versions |= {version.id: _kept(version) for version in await self._world.read(listing)}
 
     async def cloud(self, folder_id: str) -> None:
         """Ask which cloud a folder is in; where nobody tells, the folder counts as being in one with all such."""
@@ -104,6 +136,9 @@ class _Reader:
 
     async def _function(self, spec: FunctionSpec) -> Function | None:
         functions = self._world.functions
+        listed = self.listed.get(spec.folder_id)
+        if listed is not None:
+            return next((one for one in listed if (one.id == spec.id if spec.id else one.name == spec.name)), None)
         if spec.id is not None:
             found = await self._there(partial(functions.get_function, spec.id))
             return found if found is not None and found.folder_id == spec.folder_id else None
@@ -129,3 +164,29 @@ def _kept(version: Version) -> Version:
     """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
     old = version.status == "ACTIVE" and not version.tags
     return replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version
+
+
+def undeclared(declared: Iterable[FunctionSpec], live: LiveState) -> tuple[Undeclared, ...]:
+    """Find them, folder by folder, where all Functions of a folder were read. `declared`: disabled ones, too.
+
+    Ours are those whose live Version has our stamp; only they are anybody's of this manifest for all that is known.
+    """
+    declared = tuple(declared)
+    ids = {spec.id for spec in declared}
+    names = {(spec.folder_id, spec.name) for spec in declared if spec.id is None}
+    found = []
+    for folder_id in sorted({spec.folder_id for spec in declared} & live.listed):
+        left = [
+            function
+            for function in live.by_id.values()
+            if function.folder_id == folder_id
+            and function.id not in ids
+            and (folder_id, function.name) not in names
+            and function.status != "DELETING"
+        ]
+        latest = {function.id: live.latest(function.id) for function in left}
+        ours = [f for f in left if (v := latest[f.id]) is not None and read_stamp(v.description) is not None]
+        if left:
+            by_name = tuple(sorted(ours, key=lambda function: function.name))
+            found.append(Undeclared(folder_id, by_name, len(left) - len(ours)))
+    return tuple(found)

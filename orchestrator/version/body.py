@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.model import ApiRequest, Json, Settings, StoredObject, VersionCopy
+from orchestrator.model import ApiRequest, Failure, Json, Settings, StoredObject, VersionCopy
 from orchestrator.version.codecs import only_set
 from orchestrator.version.fields import FIELDS, TAGS
 
@@ -20,6 +20,17 @@ _VALUES = attrgetter(*(row.setting for row in _ROWS))
 def body(function_id: str, settings: Settings, package: dict[str, Any], description: str) -> dict[str, Any]:
     """Make the whole body. `package` is one of the three sources below; unset fields are left out."""
     return {"functionId": function_id, **settings_fields(settings, description), **package}
+
+
+def too_large(size_bytes: int) -> Failure | None:
+    """Say why a zip of that size cannot be sent without a bucket; None where it can."""
+    if size_bytes <= INLINE_MAX_BYTES:
+        return None
+    return Failure(
+        f"the package has {size_bytes:,} bytes; without a bucket at most {INLINE_MAX_BYTES:,} can be sent",
+        kind="package",
+        advice="name a bucket in [storage] of deploy.toml",
+    )
 
 
 def version_request(sent: Json) -> ApiRequest:

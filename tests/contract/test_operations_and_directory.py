@@ -108,12 +108,17 @@ def test_secrets_and_service_accounts_are_found_by_name(on_cloud: OnCloud) -> No
     for number in range(3):
         seeds.add_secret(FOLDER, f"secret {number}", id=f"e6q{number}", version_id=f"e6qv{number}")
         seeds.add_service_account(FOLDER, f"account-{number}", id=f"aje{number}")
+    seeds.add_secret(FOLDER, "secret 2", id="e6q2", version_id="e6qv9", keys=["user", "password"])
 
     async def main(ports: Ports) -> None:
         assert await ports.directory.secret_by_name(FOLDER, "secret 1") == "e6q1"
         assert await ports.directory.secret_by_name(FOLDER, "secret 9") is None
         assert await ports.directory.secret_by_name("b1gother", "secret 1") is None
-        assert await ports.directory.latest_secret_version("e6q2") == "e6qv2"
+        assert await ports.directory.latest_secret_version("e6q2") == "e6qv9"
+        assert await ports.directory.secret_keys("e6q2") == {"e6qv2": ("value",), "e6qv9": ("user", "password")}
+        with pytest.raises(CloudError) as unknown:
+            await ports.directory.secret_keys("e6q9")
+        assert unknown.value.code is Code.NOT_FOUND
         with pytest.raises(CloudError) as refused:
             await ports.directory.latest_secret_version("e6q9")
         assert refused.value.code is Code.NOT_FOUND

@@ -168,7 +168,7 @@ class FillingWire(Wire):
 
     async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
         answer, request_id = await super().call(name, act)
-        if "versions" in answer:
+        if name == "listVersions" and "versions" in answer:
             answer = {**answer, "versions": [filled(version) for version in answer["versions"]]}
         return (filled(answer) if "runtime" in answer else answer), request_id
 

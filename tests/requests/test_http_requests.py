@@ -153,6 +153,11 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
         {"method": "GET", "target": "/lockbox/v1/secrets/e6q1"},
     ),
     (
+        "secret_keys",
+        lambda client: HttpDirectory(client).secret_keys("e6q1"),
+        {"method": "GET", "target": "/lockbox/v1/secrets/e6q1/versions?pageSize=1000"},
+    ),
+    (
         "service_account_by_name",
         lambda client: HttpDirectory(client).service_account_by_name("b1g1", "deployer"),
         {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,10 +16,11 @@ from orchestrator.job.binding import Binding
 from orchestrator.job.contract import Desired
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.manifest.findings import did_you_mean, require_sound
-from orchestrator.model import Action, Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
+from orchestrator.manifest.findings import require_sound
+from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
-from orchestrator.planning.live import read_live
+from orchestrator.planning.foresee import foresee
+from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
@@ -66,34 +66,15 @@ def _only(specs: Mapping[str, FunctionSpec], units: Mapping[str, UnitState], of:
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
     """Plan what the manifest declares."""
-    options = session.request.options
-    live, desired = await read_specs(session, specs)
+    options, declared = session.request.options, session.request.manifest.functions
+    whole = not (options.patterns or options.labels or options.failed)
+    listed = {spec.folder_id for spec in specs.values()} if whole else set[str]()
+    live, desired = await read_specs(session, specs, listed=listed)
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
     if options.failed and not forced:
         forced = forced_of(_left_by(last_run(session.request.state_dir, session.endpoint)))
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
-    await _doubt_runtimes(session, planned)
-    return planned
-
-
-async def _doubt_runtimes(session: Session, planned: Planned) -> None:
-    """Warn of runtimes that the cloud does not list. It is asked only where some are new to what is live."""
-    live = {version.raw.get("runtime") for version in planned.live.versions.values()}
-    new: dict[str, list[FunctionSpec]] = {}
-    for unit in planned.plan.units:
-        if unit.action in (Action.CREATE, Action.VERSION) and unit.spec.settings.runtime not in live:
-            new.setdefault(unit.spec.settings.runtime, []).append(unit.spec)
-    known: tuple[str, ...] = ()
-    if new:
-        with suppress(CloudError):  # the deploy itself will tell
-            known = await session.world.read(session.world.functions.list_runtimes)
-    for runtime, specs in new.items():
-        if known and runtime not in known:
-            place, more = specs[0].place, f" and {counted(len(specs) - 1, 'other')}" if len(specs) > 1 else ""
-            session.messages.warn(
-                f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {specs[0].key}{more} would"
-                f" get{did_you_mean(runtime, known)}"
-            )
+    return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
 
 
 def _left_by(run: RunState | None) -> dict[str, UnitState]:
@@ -101,11 +82,13 @@ def _left_by(run: RunState | None) -> dict[str, UnitState]:
     return unsuccessful(run) if run is not None else {}
 
 
-async def read_specs(session: Session, specs: Mapping[str, FunctionSpec]) -> tuple[LiveState, Desired]:
-    """Read what is live of functions of the manifest."""
+async def read_specs(
+    session: Session, specs: Mapping[str, FunctionSpec], *, listed: Iterable[str] = ()
+) -> tuple[LiveState, Desired]:
+    """Read what is live of functions of the manifest. `listed`: see `read_live`."""
     session.messages.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
     session.hide(specs.values())
-    return await _live(session, specs.values()), Desired(specs, session.request.manifest.rollout)
+    return await _live(session, specs.values(), listed=listed), Desired(specs, session.request.manifest.rollout)
 
 
 async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, Desired]:
@@ -137,10 +120,15 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
 
 
 async def _live(
-    session: Session, specs: Iterable[FunctionSpec], *, whole: Iterable[str] = (), runtimes: bool = False
+    session: Session,
+    specs: Iterable[FunctionSpec],
+    *,
+    whole: Iterable[str] = (),
+    listed: Iterable[str] = (),
+    runtimes: bool = False,
 ) -> LiveState:
     try:
-        live = await read_live(session.world, specs, whole=whole, runtimes=runtimes)
+        live = await read_live(session.world, specs, whole=whole, listed=listed, runtimes=runtimes)
     except CloudError as error:
         raise StartError(
             f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
@@ -167,7 +155,10 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt)
-    return Planned(plan, live, sources, desired.rollout)
+    foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
+    for warning in foreseen.warnings:
+        session.messages.warn(warning)
+    return Planned(foreseen.plan, live, sources, desired.rollout)
 
 
 async def predicted(session: Session, planned: Planned) -> Prediction:

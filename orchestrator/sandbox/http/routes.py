@@ -104,6 +104,12 @@ def directory(cloud: MemoryCloud) -> tuple[Route, ...]:
         Route("GET", "/lockbox/v1/secrets", "list secrets", lambda ask: service.secrets(ask.query)),
         Route("GET", "/lockbox/v1/secrets/{id}", "get secret", lambda ask: service.secret(ask.ids["id"])),
         Route(
+            "GET",
+            "/lockbox/v1/secrets/{id}/versions",
+            "list secret versions",
+            lambda ask: service.secret_versions(ask.ids["id"], ask.query),
+        ),
+        Route(
             "GET", "/iam/v1/serviceAccounts", "list service accounts", lambda ask: service.service_accounts(ask.query)
         ),
     )

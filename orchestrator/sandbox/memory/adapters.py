@@ -9,6 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -202,6 +203,10 @@ class MemoryDirectory:
     async def latest_secret_version(self, secret_id: str) -> str:
         answer, _ = await self._wire.call("get secret", lambda: self._directory.secret(secret_id))
         return str(answer["currentVersion"]["id"])
+
+    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
+        act = partial(self._directory.secret_versions, secret_id)
+        return dict(await self._wire.pages("list secret versions", {}, "versions", act, decode.secret_keys))
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
         query = {"folderId": folder_id, "filter": f'name="{name}"'}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -206,7 +206,7 @@ class Seeds:
     def __init__(self) -> None:
         self.secrets = Table("secrets")
         self.service_accounts = Table("serviceAccounts")
-        self._secret_versions: dict[str, set[str]] = {}
+        self._secret_versions: dict[str, dict[str, Record]] = {}
 
     def add_secret(
         self, folder_id: str, name: str, *, id: str, version_id: str, keys: Iterable[str] = ("value",)
@@ -221,12 +221,12 @@ class Seeds:
         }
         secret = {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name, "status": "ACTIVE"}
         self.secrets.put(id, {**secret, "currentVersion": version})
-        self._secret_versions.setdefault(id, set()).add(version_id)
+        self._secret_versions.setdefault(id, {})[version_id] = version
 
     def add_service_account(self, folder_id: str, name: str, *, id: str) -> None:
         """Add a service account."""
         self.service_accounts.put(id, {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name})
 
-    def secret_versions(self, secret_id: str) -> set[str] | None:
-        """The ids of a secret's versions, None for a secret that was never named."""
+    def secret_versions(self, secret_id: str) -> Mapping[str, Record] | None:
+        """A secret's versions by their ids, None for a secret that was never named."""
         return self._secret_versions.get(secret_id)

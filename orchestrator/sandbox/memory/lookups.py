@@ -99,6 +99,14 @@ class DirectoryService:
             raise Fault(Code.NOT_FOUND, f"Secret {secret_id} not found")
         return found
 
+    def secret_versions(self, secret_id: str, query: paging.Query) -> Record:
+        """Lockbox: a page of a secret's versions, each with the names in its payload; never a payload."""
+        self.secret(secret_id)
+        versions = Table("secretVersions")
+        for version_id, version in (self._core.seeds.secret_versions(secret_id) or {}).items():
+            versions.put(version_id, version)
+        return paging.page(query, "versions", versions, list(versions), versions.get)
+
     def service_accounts(self, query: paging.Query) -> Record:
         """IAM: a page of a folder's service accounts; `filter` on `name`."""
         paging.check_names(query, "folderId")

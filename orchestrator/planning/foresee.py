@@ -1,0 +1,222 @@
+"""What would fail in mid-run and can be known before: asked only where a plan has something new, sent nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from orchestrator.errors import CloudError, Code, PackageError
+from orchestrator.manifest.findings import did_you_mean
+from orchestrator.model import Action, ChangeKind, Failure, Limits, Plan, Quota, Secret, SourceCode, Step, Unit
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.room import blocked, without_functions, without_tags
+from orchestrator.ports import Reading
+from orchestrator.resilience import failure
+from orchestrator.resilience.groups import each
+from orchestrator.version.body import INLINE_MAX_BYTES, too_large
+
+_AT_ONCE = 8
+_ZIP_MAX_BYTES = 128 << 20
+_ENTRY_BYTES = 256  # of a zip beside an entry's content and twice its name, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A plan in which what cannot succeed is blocked, and what may fail, for people."""
+
+    plan: Plan
+    warnings: tuple[str, ...] = ()
+
+
+async def foresee(world: Reading, plan: Plan, live: LiveState, limits: Limits, *, inline: bool) -> Foreseen:
+    """Hold a plan against what can be known of the cloud. `inline`: packages go without a bucket.
+
+    Quotas, rights and runtimes that nobody tells are not guessed; where it is a right that is missing, it is named.
+    """
+    looking = _Looking(world, live)
+    await looking.at_secrets(plan.units)
+    await looking.at_packages(plan.units, inline=inline)
+    await looking.at_runtimes(plan.units)
+    await looking.at_quotas([looking.blocked(unit) for unit in plan.units], limits)  # what is blocked takes no room
+    units = [looking.blocked(unit) for unit in plan.units]
+    return Foreseen(replace(plan, units=tuple(units)), tuple(looking.warnings))
+
+
+class _Looking:
+    """What was found, unit by unit."""
+
+    def __init__(self, world: Reading, live: LiveState) -> None:
+        self._world = world
+        self._live = live
+        self._failures: dict[str, Failure] = {}
+        self._steps: dict[str, Step] = {}
+        self.warnings: list[str] = []
+
+    def blocked(self, unit: Unit) -> Unit:
+        found = self._failures.get(unit.key)
+        if found is None:
+            return unit
+        return replace(blocked(unit, found), failed_step=self._steps.get(unit.key))
+
+    async def at_quotas(self, units: Iterable[Unit], limits: Limits) -> None:
+        """Look whether there is room for what is new, and whether the limits of the manifest are those that hold."""
+        changing = [unit for unit in units if unit.changes]
+        new = [unit for unit in changing if unit.action is Action.CREATE or unit.spec.settings.tags]
+        declared = limits_declared(limits)
+        asked = {self._live.clouds.get(unit.spec.folder_id, "") for unit in (changing if declared else new)}
+        told = {cloud_id: await self._quotas(cloud_id, new) for cloud_id in sorted(asked - {""})}
+        self._failures |= without_functions(changing, self._live, told)
+        failures, warnings = without_tags(changing, self._live, told)
+        self._failures |= failures
+        self.warnings += warnings
+        for cloud_id, quotas in told.items():
+            self.warnings += [
+                f"[limits] {name} is {value}, and quota-manager tells {quota.limit:g} for cloud {cloud_id}, which holds"
+                for name, value in declared.items()
+                for quota in quotas
+                if is_quota_of(quota, name) and quota.limit != value
+            ]
+
+    async def _quotas(self, cloud_id: str, new: list[Unit]) -> tuple[Quota, ...]:
+        try:
+            return await self._world.directory.quotas(cloud_id)
+        except CloudError as error:
+            count = sum(unit.action is Action.CREATE for unit in new)
+            if error.code is Code.PERMISSION_DENIED and count:
+                self.warnings.append(
+                    f"whether cloud {cloud_id} has room for new functions ({count} in this plan) cannot be seen: give"
+                    " the account the role quota-manager.viewer"
+                )
+            return ()
+
+    async def at_secrets(self, units: Iterable[Unit]) -> None:
+        """Look whether secrets have the versions and keys that are asked for; what is live already has them."""
+        wanted: defaultdict[str, list[tuple[Unit, Secret]]] = defaultdict(list)
+        for unit in units:
+            if any(change.kind is ChangeKind.VERSION for change in unit.changes):
+                live = self._live_secrets(unit)
+                for secret in unit.spec.settings.secrets:
+                    if (secret.id, secret.version_id, secret.key) not in live:
+                        wanted[secret.id or ""].append((unit, secret))
+
+        async def look(secret_id: str) -> None:
+            first = wanted[secret_id][0][0]
+            try:
+                versions = await self._world.read(partial(self._world.directory.secret_keys, secret_id))
+            except CloudError as error:
+                if error.code is Code.UNAUTHENTICATED:
+                    failure.unless_token(error)
+                others = f" and {len(wanted[secret_id]) - 1} more" if len(wanted[secret_id]) > 1 else ""
+                self.warnings.append(
+                    f"which keys secret {secret_id} has, of which {first.key}{others} would get some, cannot be seen:"
+                    f" {error.message}; the role lockbox.viewer shows it"
+                )
+                return
+            for unit, secret in wanted[secret_id]:
+                missing = missing_key(secret, versions)
+                if missing is not None:
+                    self._failures.setdefault(unit.key, missing)
+
+        await each(sorted(wanted.keys() - {""}), look, at_once=_AT_ONCE)
+
+    def _live_secrets(self, unit: Unit) -> set[tuple[Any, Any, Any]]:
+        base = self._live.versions.get(unit.base_version_id or "")
+        rows = base.raw.get("secrets", ()) if base is not None else ()
+        rows = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
+        return {(row.get("id"), row.get("versionId"), row.get("key")) for row in rows}
+
+    async def at_packages(self, units: Iterable[Unit], *, inline: bool) -> None:
+        """Pack what may be too large to be sent, since only then its size is known; the run packs it no second time."""
+        largest = INLINE_MAX_BYTES if inline else _ZIP_MAX_BYTES
+        codes: defaultdict[SourceCode, list[Unit]] = defaultdict(list)
+        for unit in units:
+            if unit.changes and isinstance(unit.spec.code, SourceCode) and zip_at_most(unit) > largest:
+                codes[unit.spec.code].append(unit)
+
+        async def pack(code: SourceCode) -> None:
+            try:
+                package = await self._world.packager.pack(code)
+                found = too_large(package.size_bytes) if inline else None
+            except PackageError as error:
+                found = failure.of_package(error, "package")
+            for unit in codes[code]:
+                if found is not None:
+                    self._failures[unit.key] = found
+                    self._steps[unit.key] = Step.PACKAGE
+
+        await each(codes, pack, at_once=_AT_ONCE)
+
+    async def at_runtimes(self, units: Iterable[Unit]) -> None:
+        """Doubt runtimes that the cloud does not list. It is asked only where some are new to what is live."""
+        live = {version.runtime for version in self._live.versions.values()}
+        new: defaultdict[str, list[Unit]] = defaultdict(list)
+        for unit in units:
+            makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
+            if makes and unit.spec.settings.runtime not in live:
+                new[unit.spec.settings.runtime].append(unit)
+        known = self._live.runtimes
+        if new and not known:
+            with suppress(CloudError):  # the deploy itself will tell
+                known = await self._world.read(self._world.functions.list_runtimes)
+        for runtime, those in new.items():
+            if known and runtime not in known:
+                place, count = those[0].spec.place, len(those) - 1
+                more = f" and {count} other{'s' if count > 1 else ''}" if count else ""
+                self.warnings.append(
+                    f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {those[0].key}{more} would"
+                    f" get{did_you_mean(runtime, known)}"
+                )
+
+
+def missing_key(secret: Secret, versions: Mapping[str, tuple[str, ...]]) -> Failure | None:
+    """Say what a secret lacks of what is asked for. `versions`: id → keys, none where they are not told.
+
+    | version      | its keys  | key | lacks       |
+    | ---          | ---       | --- | ---         |
+    | not listed   |           |     | the version |
+    | listed       | not told  | any | nothing     |
+    | listed       | a, b      | a   | nothing     |
+    | listed       | a, b      | c   | the key     |
+    """
+    version_id = secret.version_id or ""
+    keys = versions.get(version_id)
+    if keys is None:
+        return Failure(
+            f"secret {secret.id} has no version {version_id}",
+            kind="secret",
+            advice=f"correct the `version_id` of {secret.environment_variable}, or leave it out for the newest",
+        )
+    if not keys or secret.key in keys:
+        return None
+    return Failure(
+        f'version {version_id} of secret {secret.id} has no key "{secret.key}": it has {", ".join(sorted(keys))}'
+        f"{did_you_mean(secret.key, keys)}",
+        kind="secret",
+        advice=f"correct the `key` of {secret.environment_variable}, or add it to the secret",
+    )
+
+
+def zip_at_most(unit: Unit) -> int:
+    """Say how many bytes the zip of a unit's source can have, by its tree; 0 where that is not known."""
+    tree = unit.tree
+    if tree is None:
+        return 0
+    # What cannot be compressed is stored in blocks of 16 KB with 5 bytes each.
+    content = tree.size_bytes + tree.size_bytes // 1000
+    return content + sum(_ENTRY_BYTES + 2 * len(path.encode()) for path in tree.paths)
+
+
+def limits_declared(limits: Limits) -> dict[str, int]:
+    """Give the quotas of Operations that are not the documented ones, by their name in [limits]."""
+    default, names = Limits(), ("operations_per_folder", "operations_per_cloud")
+    return {name: getattr(limits, name) for name in names if getattr(limits, name) != getattr(default, name)}
+
+
+def is_quota_of(quota: Quota, name: str) -> bool:
+    """Say whether a quota of Operations is the one that [limits] calls so."""
+    kind, spelled = name.rpartition("_")[2], quota.id.rsplit(".", 1)[-1].lower()
+    return kind in spelled and "operation" in spelled

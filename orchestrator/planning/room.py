@@ -1,0 +1,94 @@
+"""What the quotas of a cloud leave room for, before anything is sent. What nobody tells is not guessed. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.model import LATEST, Action, ChangeKind, Failure, Quota, Unit
+from orchestrator.model.live_state import LiveState
+
+FUNCTIONS = (
+    "functions.count"  # the ends of quota ids; how the first is spelled is public, the second not (cloud-api §6)
+)
+TAGS = "tags"
+TAGS_DOCUMENTED = 10  # per function
+
+Told = Mapping[str, Sequence[Quota]]  # cloud id → what quota-manager tells of it
+
+
+def blocked(unit: Unit, failure: Failure) -> Unit:
+    """Leave a unit alone, for the reason given."""
+    return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
+
+
+def of(quotas: Iterable[Quota], name: str) -> Quota | None:
+    """Find the quota whose id ends with the name; None where it is not told."""
+    return next((one for one in quotas if f".{one.id.lower()}".endswith(f".{name}")), None)
+
+
+def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
+    """Find the new Functions that their cloud has no room for, by unit.
+
+    | the quota tells limit and usage | new | of these without room, in the plan's order |
+    | ---                             | --- | ---                                        |
+    | 10, 5                           | 5   | none                                       |
+    | 10, 5                           | 12  | the last 7                                 |
+    | 10, 12: it was lowered          | 1   | all                                        |
+    | nothing                         | any | none: not known                            |
+    """
+    new: defaultdict[str, list[Unit]] = defaultdict(list)
+    for unit in units:
+        if unit.action is Action.CREATE:
+            new[live.clouds.get(unit.spec.folder_id, "")].append(unit)
+    found: dict[str, Failure] = {}
+    for cloud_id, those in new.items():
+        quota = of(told.get(cloud_id, ()), FUNCTIONS)
+        left = max(0, int(quota.limit - quota.usage)) if quota is not None else len(those)
+        if quota is None or len(those) <= left:
+            continue
+        failure = Failure(
+            f"the plan makes {_functions(len(those), 'new ')}, and cloud {cloud_id} has room for {left}"
+            f" ({quota.usage:g} of {quota.limit:g} are there)",
+            kind="quota",
+            advice=f"ask for a higher quota ({quota.id}), or delete functions that nobody needs",
+        )
+        found |= dict.fromkeys((unit.key for unit in those[left:]), failure)
+    return found
+
+
+def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[dict[str, Failure], tuple[str, ...]]:
+    """Find the units whose function would get more tags than it may have; and say where only the documented quota
+    tells so. A tag that moves from one Version to another is none more; those that are not read do not count.
+    """
+    tags: defaultdict[str, set[str]] = defaultdict(set)  # function id → its tags
+    wanted = [unit for unit in units if unit.spec.settings.tags and _moves_tags(unit)]
+    known = {unit.function_id for unit in wanted}
+    for function_id, tag in live.tagged:
+        if function_id in known and tag != LATEST:
+            tags[function_id].add(tag)
+    found, warnings = dict[str, Failure](), list[str]()
+    for unit in wanted:
+        has = tags[unit.function_id or ""] if unit.function_id else set[str]()
+        new = set(unit.spec.settings.tags) - has
+        quota = of(told.get(live.clouds.get(unit.spec.folder_id, ""), ()), TAGS)
+        allowed = int(quota.limit) if quota is not None else TAGS_DOCUMENTED
+        if not new or len(has | new) <= allowed:
+            continue
+        message = f"with {', '.join(sorted(new))} it would have {len(has | new)} tags"
+        advice = "take a tag that nobody needs away from it"
+        if quota is not None:
+            more = f"{advice}, or ask for a higher quota ({quota.id})"
+            found[unit.key] = Failure(f"{message}; {allowed} are allowed", kind="quota", advice=more)
+        else:
+            warnings.append(f"{unit.key}: {message}; {allowed} are the documented quota: {advice}")
+    return found, tuple(warnings)
+
+
+def _moves_tags(unit: Unit) -> bool:
+    return any(change.kind in (ChangeKind.VERSION, ChangeKind.TAG) for change in unit.changes)
+
+
+def _functions(count: int, what: str) -> str:
+    return f"{count} {what}function{'s' if count != 1 else ''}"
