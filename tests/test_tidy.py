@@ -63,7 +63,6 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"report"},
     "jwt": {"cloud", "sandbox"},
-    "pathspec": {"package"},
     "cronsim": {"manifest"},
     "requests": set[str](),
     "httpx": set[str](),

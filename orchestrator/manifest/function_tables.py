@@ -257,7 +257,7 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
             yield Breach(("build", "folder"), _missing(folder, disk, "a folder"))
     for inside, local in values.get("files", {}).items():
         if not is_package_path(inside):
-            rule = "the key is the path in the package: relative, with / between its parts, without .."
+            rule = "the key is the path in the package: relative, with / between its parts, without ..; . is its top"
             yield Breach(("files", inside), rule)
         if disk.kind(local) not in ({"file", "folder", ""} if built else {"file", "folder"}):
             yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
@@ -268,6 +268,6 @@ def _missing(path: str, disk: Disk, wanted: str) -> str:
 
 
 def is_package_path(path: str) -> bool:
-    """Whether a path names a place inside a package."""
+    """Whether a path names a place inside a package; "." is its top."""
     pure = PurePosixPath(path)
-    return bool(pure.parts) and not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\x00" in path)
+    return bool(path) and not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\x00" in path)

@@ -72,8 +72,10 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
     cloud = sections.cloud(checked.tables.cloud, environ)
     functions = FunctionTables(main, checked, cloud.folder_id, findings)
     functions.add(main, checked)
+    files = [Path(main.path)]
     for file in included(main, checked.tables.include or [], findings):
         _add_included(file, environ, functions, findings)
+        files.append(Path(file.path))
     functions.compare()
     storage, limits = sections.storage(checked.tables), sections.limits(main, checked.tables.limits, findings)
     jobs = job_specs(main, tables.get("jobs", {}), checked, findings, job_check)
@@ -90,6 +92,7 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
         functions=specs,
         jobs=jobs,
         warnings=findings.warnings(),
+        files=tuple(files),
     )
     general = (
         mistake for path, mistake in findings.placed() if path not in of_jobs and not functions.owns(path, mistake)

@@ -247,7 +247,9 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """deploy.toml and its includes. `warnings`: sentences with their place, for people."""
+    """deploy.toml and its includes. `warnings`: sentences with their place, for people. `files`: those it was read
+    from.
+    """
 
     path: Path
     cloud: CloudAddress
@@ -257,3 +259,4 @@ class Manifest:
     functions: Mapping[str, FunctionSpec]
     jobs: Mapping[str, JobSpec]
     warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()

@@ -126,12 +126,18 @@ class Quota:
 @dataclass(frozen=True, slots=True)
 class Tree:
     """What a SourceCode holds now. `hash`: hex SHA-256 over path, executable bit and content of each file, in order of
-    the paths. `paths`: the names in the package, sorted.
+    the paths. `paths`: the names in the package, sorted. `left_out`: what rules keep out of it, a folder as one name
+    with "/" behind it. `former_hash`: the hash as the program took it before it left anything out by default, "" where
+    that is the same; `since_then`: the names that make the difference. `warnings`: sentences.
     """
 
     hash: str
     size_bytes: int  # unpacked
     paths: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    former_hash: str = ""
+    since_then: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -20,11 +21,29 @@ from typing import IO
 from orchestrator.errors import PackageError
 from orchestrator.model import Package, SourceCode, Tree
 from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacked, refuse_zipped
+from orchestrator.package.project import ALONE, Surroundings
 from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened, unzipped
 
 _TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raised when its form changes, which redeploys everything
 _MODES = {"-": stat.S_IFREG | 0o644, "x": stat.S_IFREG | 0o755}
+# What is read beside a package to know it again by the rules of before there were defaults: caches, editors' files.
+_FORMER_FILES_MAX = 1_000
+_FORMER_MAX_BYTES = 16 * 1024 * 1024
 _UNIX = 3  # `create_system`: modes are read only where this says Unix
+
+
+class _Hash:
+    """A tree's hash. No two trees give the same bytes: the length comes first, the rest has a fixed length."""
+
+    def __init__(self) -> None:
+        self._tree = hashlib.sha256(_TREE_VERSION)
+
+    def add(self, entry: Entry, content: bytes) -> None:
+        name = entry.name.encode()
+        self._tree.update(len(name).to_bytes(4, "big") + name + entry.mode.encode() + content)
+
+    def hex(self) -> str:
+        return self._tree.hexdigest()
 
 
 class _Reader:
@@ -32,9 +51,10 @@ class _Reader:
 
     def __init__(self, label: str, check: Check) -> None:
         self.size_bytes = 0
+        self.contents: dict[str, bytes] = {}  # digests, by name
         self._label = label
         self._check = check
-        self._tree = hashlib.sha256(_TREE_VERSION)
+        self._tree = _Hash()
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
         """Pass on the content. Raises `PackageError` as soon as all content together is over the limit."""
@@ -45,36 +65,70 @@ class _Reader:
             refuse_unpacked(self.size_bytes, self._label)
             content.update(chunk)
             yield chunk
-        # No two trees give the same bytes: the length comes first, the rest has a fixed length.
-        name = entry.name.encode()
-        self._tree.update(len(name).to_bytes(4, "big") + name + entry.mode.encode() + content.digest())
+        self.contents[entry.name] = content.digest()
+        self._tree.add(entry, content.digest())
 
     def tree_hash(self) -> str:
-        return self._tree.hexdigest()
+        return self._tree.hex()
 
 
-def scan(code: SourceCode, check: Check) -> Tree:
+def scan(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> Tree:
     """Read the tree. Raises `PackageError`."""
-    with opened(code, check) as entries:
-        return _scan(entries, label_of(code), check)
+    with opened(code, check, surroundings) as contents:
+        tree, digests = _scan(contents.entries, label_of(code), check)
+        now, then = {entry.name for entry in contents.entries}, {entry.name for entry in contents.former}
+        return replace(
+            tree,
+            left_out=contents.left_out,
+            former_hash=_former_hash(contents.former, digests, check),
+            since_then=tuple(sorted(now ^ then)) if then else (),
+            warnings=contents.warnings,
+        )
 
 
-def _scan(entries: list[Entry], label: str, check: Check) -> Tree:
+def _scan(entries: list[Entry], label: str, check: Check) -> tuple[Tree, dict[str, bytes]]:
     reader = _Reader(label, check)
     for entry in entries:
         for _ in reader.chunks(entry):
             pass
-    return Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries))
+    tree = Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries))
+    return tree, reader.contents
 
 
-def pack(code: SourceCode, folder: Path, check: Check) -> Package:
+def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check) -> str:
+    """Take the hash of the files that went in formerly; "" where there is no need, or more of them than is worth it."""
+    tree = _Hash()
+    more = [entry for entry in entries if not entry.packed]
+    if not entries or len(more) > _FORMER_FILES_MAX:
+        return ""
+    size_bytes = 0
+    for entry in entries:
+        digest = known.get(entry.name) if entry.packed else None
+        if digest is None:
+            content = hashlib.sha256()
+            try:
+                for chunk in entry.chunks():
+                    check()
+                    content.update(chunk)
+                    size_bytes += len(chunk)
+                    if size_bytes > _FORMER_MAX_BYTES:
+                        return ""
+            except PackageError:  # it was no mistake to pack it formerly, but it is none to leave it out now
+                return ""
+            digest = content.digest()
+        tree.add(entry, digest)
+    return tree.hex()
+
+
+def pack(code: SourceCode, folder: Path, check: Check, surroundings: Surroundings = ALONE) -> Package:
     """Write the zip into `folder`, under its own SHA-256. Raises `PackageError`; nothing half-written stays."""
     try:
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         part = Path(name)
         try:
             with os.fdopen(handle, "w+b") as raw:
-                tree_hash = _copy(code, raw, part, check) if is_untouched_zip(code) else _write(code, raw, check)
+                untouched = is_untouched_zip(code)
+                tree_hash = _copy(code, raw, part, check) if untouched else _write(code, raw, check, surroundings)
                 raw.seek(0)
                 sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
                 size_bytes = raw.seek(0, os.SEEK_END)
@@ -90,11 +144,11 @@ def pack(code: SourceCode, folder: Path, check: Check) -> Package:
     return Package(path, sha256, size_bytes, tree_hash)
 
 
-def _write(code: SourceCode, raw: IO[bytes], check: Check) -> str:
+def _write(code: SourceCode, raw: IO[bytes], check: Check, surroundings: Surroundings) -> str:
     label = label_of(code)
-    with opened(code, check) as entries, zipfile.ZipFile(raw, "w") as archive:
+    with opened(code, check, surroundings) as contents, zipfile.ZipFile(raw, "w") as archive:
         reader = _Reader(label, check)
-        for entry in entries:
+        for entry in contents.entries:
             with archive.open(_info(entry), "w") as out:
                 for chunk in reader.chunks(entry):
                     out.write(chunk)
@@ -120,4 +174,4 @@ def _copy(code: SourceCode, raw: IO[bytes], part: Path, check: Check) -> str:
         refuse_zipped(raw.tell(), label)
     raw.flush()
     with unzipped(part, label, links=True) as entries:
-        return _scan(in_order(entries, label), label, check).hash
+        return _scan(in_order(entries, label), label, check)[0].hash

@@ -16,7 +16,11 @@ ZIPPED_MAX_BYTES = 134_217_728  # 128 MB, binary: a zip in a bucket
 UNPACKED_MAX_BYTES = 713_031_680  # 680 MB, binary
 _MB = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
+# Bounds of our own, so that a walk ends: far beyond any package that the cloud's limits above let through.
+FILES_MAX = 100_000
+LINKS_MAX = 5_000  # links to folders that are followed
 MISTAKES_SHOWN = 10
+MISTAKES_MAX = 1_000  # nobody reads on, and packages that link each other in circles make them without end
 _ADVICE = "leave it out with `exclude` or .orchestratorignore, or lay real files in its place with `files`"
 
 Check = Callable[[], None]  # called often while work goes on; raises where the work is no longer wanted
@@ -25,13 +29,16 @@ Check = Callable[[], None]  # called often while work goes on; raises where the 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file. `name`: its path in the package. `mode`: "-", "x" (executable), "l" (a link kept as such by a zip that
-    is sent as it is). `origin`: where it comes from, for messages.
+    is sent as it is). `origin`: where it comes from, for messages. `packed`: it goes into the package; `formerly`:
+    it did, by the rules of before there were defaults.
     """
 
     name: str
     mode: str
     origin: str
     open: Callable[[], IO[bytes]]
+    packed: bool = True
+    formerly: bool = True
 
     def chunks(self) -> Iterator[bytes]:
         """Read the content piece by piece. Raises `PackageError` where it cannot be read."""
@@ -50,9 +57,14 @@ class Mistakes:
     """What is wrong with a tree: all of it is said at once. Keys are paths in the package."""
 
     found: dict[str, str] = field(default_factory=dict)
+    advice: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, sentence: str) -> None:
+    def add(self, name: str, sentence: str, advice: str = _ADVICE) -> None:
+        """Note a mistake. Raises them all once there are too many to go on."""
         self.found[name] = sentence
+        self.advice[name] = advice
+        if len(self.found) >= MISTAKES_MAX:
+            self.raise_any()
 
     def forget_replaced(self, names: set[str]) -> None:
         """Forget mistakes at paths where other files are laid."""
@@ -65,12 +77,13 @@ class Mistakes:
         if not self.found:
             return
         sentences = [self.found[name] for name in sorted(self.found)]
+        advice = "; ".join(sorted({self.advice[name] for name in self.found}))
         if len(sentences) == 1:
-            raise PackageError(sentences[0], advice=_ADVICE)
+            raise PackageError(sentences[0], advice=advice)
         more = len(sentences) - MISTAKES_SHOWN
         ending = f"; and {more} more" if more > 0 else ""
         message = f"{len(sentences)} files cannot be packed: {'; '.join(sentences[:MISTAKES_SHOWN])}{ending}"
-        raise PackageError(message, advice=_ADVICE)
+        raise PackageError(message, advice=advice)
 
 
 def open_binary(path: str | Path) -> IO[bytes]:
@@ -80,6 +93,8 @@ def open_binary(path: str | Path) -> IO[bytes]:
 
 def printable(name: str) -> str:
     """Make a name fit for a terminal: what cannot be printed is escaped."""
+    if name.isprintable():
+        return name
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 

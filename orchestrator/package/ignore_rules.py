@@ -1,98 +1,140 @@
-"""Which files of a folder go into a package: gitignore rules, as git itself applies them.
+"""Which files of a folder go into a package: gitignore rules, as git itself applies them, and what is left out
+by default.
 
-In order of weight: `exclude` of the manifest, the `.orchestratorignore` nearest to the file, those above it. Of the
-patterns of one list the last that matches decides; nothing below a folder that is left out can be taken back.
-`include` narrows what is left: of its patterns the last that matches a file, or a folder above it, decides.
-Unlike in git, a link counts as what it leads to, since links are followed.
+In order of weight: `exclude` of the manifest, the `.orchestratorignore` nearest to the file, those above it up to the
+manifest's folder, the defaults. Of the patterns of one list the last that matches decides; nothing below a folder that
+is left out can be taken back. `include` narrows what is left: of its patterns the last that matches a file, or a
+folder above it, decides. Unlike in git, a link counts as what it leads to, since links are followed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-
-from pathspec import GitIgnoreSpec, RegexPattern
+from difflib import get_close_matches
+from enum import Enum
 
 from orchestrator.errors import PackageError
+from orchestrator.package.entry import printable
+from orchestrator.package.globs import Pattern, compiled
 
 IGNORE_FILE = ".orchestratorignore"
-ALWAYS_LEFT_OUT = frozenset({".git", ".orchestrator", IGNORE_FILE})
+# Left out unless a line with "!" names them; wildcards alone (`!*/`) name nothing. The manifest's own files and the
+# state folder are left out as well: see `Project.own`. docs/packages.md lists them all.
+LEFT_OUT_NAMES = frozenset({
+    ".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS",  # version control
+    ".orchestrator", IGNORE_FILE,
+    "__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini",
+    ".idea", ".vscode",
+})  # fmt: skip
+LEFT_OUT_ENDINGS = ("~", ".swp", ".swo")  # editors' copies
+# Before there were defaults, these alone were left out, whatever a line said.
+FORMERLY_LEFT_OUT = frozenset({".git", ".orchestrator", IGNORE_FILE})
+_HARMLESS_ENV = frozenset({"example", "sample", "template", "dist", "defaults", "schema"})  # .env.example
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """One line of rules. `anchored`: it has a slash before its end, so it counts from the folder of its list."""
+class Ruling(Enum):
+    """What the rules say of a path, all above it being in."""
 
-    compiled: RegexPattern
-    positive: bool  # no "!" before it
-    folders_only: bool
-    anchored: bool
-
-    def matches(self, path: str, *, is_folder: bool) -> bool:
-        """Match the path itself, not something above it: what is above was judged before, on the way down."""
-        if self.folders_only and not is_folder:
-            return False
-        tested = path if self.anchored else path.rpartition("/")[2]
-        found = self.compiled.match_file(f"{tested}/" if self.folders_only else tested)
-        if found is None:
-            return False
-        # The only group of pathspec's expressions is the slash behind a matching folder: ours is at the very end.
-        mark = found.match.end(1) if found.match.re.groups and found.match.lastindex else 0
-        return mark == (len(tested) + 1 if self.folders_only else 0)
+    IN = "in"
+    NAMED = "in, since a line with ! names it"
+    OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The patterns of one list, and the folder that they count from ("" or "a/b/")."""
+    """The patterns of one list. `base`: the folder of the source that they count from ("" or "a/b/"); `above`: the
+    way down to the source, where the list lies above it.
+    """
 
-    base: str
-    patterns: tuple[_Pattern, ...]
+    patterns: tuple[Pattern, ...]
+    base: str = ""
+    above: str = ""
 
-    def verdict(self, path: str, *, is_folder: bool) -> bool | None:
-        """Tell whether the path is left out; None where no pattern speaks of it."""
+    def last(self, path: str, *, is_folder: bool) -> Pattern | None:
+        """Find the pattern that decides."""
+        text = (self.above + path.removeprefix(self.base)).encode("utf-8", "surrogateescape")
         for pattern in reversed(self.patterns):
-            if pattern.matches(path.removeprefix(self.base), is_folder=is_folder):
-                return pattern.positive
+            if pattern.matches(text, is_folder=is_folder):
+                return pattern
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules that hold in one folder. Paths are relative to the source, with "/" between names."""
+    """The rules that hold in one folder. Paths are relative to the source, with "/" between names.
+
+    `defaults`: whether what is left out by default is; a zip was made by somebody who had a reason.
+    """
 
     exclude: _List
     ignore: tuple[_List, ...] = ()  # the nearest first
-    include: _List | None = None
-    include_lines: tuple[str, ...] = ()
+    include: tuple[Pattern, ...] | None = None
+    defaults: bool = True
+    read_anew: bool = False  # some list or pattern counts that formerly did not
 
-    def within(self, folder: str, lines: Iterable[str]) -> Rules:
-        """Add an ignore file that lies in `folder` ("" is the source itself)."""
+    def within(self, folder: str, lines: Iterable[str], path: str, shown: str) -> Rules:
+        """Add an ignore file that lies in `folder` ("" is the source itself), at a path of this machine."""
         base = f"{folder}/" if folder else ""
-        return replace(self, ignore=(_List(base, _patterns(lines, f"{base}{IGNORE_FILE}")), *self.ignore))
+        found = patterns(lines, shown, path)
+        read_anew = self.read_anew or _any_anew(found)
+        return replace(self, ignore=(_List(found, base), *self.ignore), read_anew=read_anew)
+
+    def below(self, above: str, lines: Iterable[str], path: str, shown: str) -> Rules:
+        """Add an ignore file that lies above the source; `above` is the way from there ("teams/a/")."""
+        found = patterns(lines, shown, path)
+        return replace(self, ignore=(_List(found, above=above), *self.ignore), read_anew=True)
+
+    def judge(self, path: str, *, is_folder: bool, own: bool = False) -> Ruling:
+        """Say whether a path is left out. `own`: it is the manifest, or the state folder."""
+        found = self._decides(path, is_folder=is_folder)
+        if found is not None and not found.negated:
+            return Ruling.OUT
+        if found is not None and found.names:
+            return Ruling.NAMED
+        return Ruling.OUT if self.defaults and (own or by_default(path)) else Ruling.IN
+
+    def formerly_excludes(self, path: str, *, is_folder: bool) -> bool:
+        """Tell whether the program that had no defaults, and no ignore files above the source, left the path out."""
+        if path.rpartition("/")[2] in FORMERLY_LEFT_OUT:
+            return True
+        lists = (
+            replace(rules, patterns=tuple(pattern for pattern in rules.patterns if not pattern.read_anew))
+            for rules in (self.exclude, *self.ignore)
+            if not rules.above
+        )
+        found = next((last for rules in lists if (last := rules.last(path, is_folder=is_folder)) is not None), None)
+        return found is not None and not found.negated
+
+    def _decides(self, path: str, *, is_folder: bool) -> Pattern | None:
+        for rules in (self.exclude, *self.ignore):
+            if (found := rules.last(path, is_folder=is_folder)) is not None:
+                return found
+        return None
 
     def excludes(self, path: str, *, is_folder: bool) -> bool:
         """Tell whether rules leave the path out, all above it being in."""
-        if path.rpartition("/")[2] in ALWAYS_LEFT_OUT:
-            return True
-        for rules in (self.exclude, *self.ignore):
-            verdict = rules.verdict(path, is_folder=is_folder)
-            if verdict is not None:
-                return verdict
-        return False
+        return self.judge(path, is_folder=is_folder) is Ruling.OUT
 
     def includes(self, path: str, *, is_folder: bool) -> bool:
         """Tell whether `include` takes the file, or may take something below the folder."""
         if self.include is None:
             return True
         if is_folder:
-            return any(_reaches(line, path) for line in self.include_lines)
-        above = _above(path)
-        for pattern in reversed(self.include.patterns):
-            below = any(pattern.matches(folder, is_folder=True) for folder in above)
-            if below or pattern.matches(path, is_folder=False):
-                return pattern.positive
-        return False
+            name = path.encode("utf-8", "surrogateescape")
+            return any(not pattern.negated and pattern.may_reach(name) for pattern in self.include)
+        found = self._includes(path)
+        return found is not None and not found.negated
+
+    def _includes(self, path: str) -> Pattern | None:
+        return next((pattern for pattern in reversed(self.include or ()) if _speaks_of(pattern, path)), None)
+
+    def asks_for(self, path: str) -> bool:
+        """Tell whether `include` names the file itself, not only a folder above it or all files."""
+        found = self._includes(path)
+        name = path.encode("utf-8", "surrogateescape")
+        return found is not None and found.names and found.matches(name, is_folder=False)
 
     def takes(self, path: str) -> bool:
         """Tell whether a file goes in, looking at the folders above it too (for trees that are not walked)."""
@@ -101,11 +143,83 @@ class Rules:
         return not self.excludes(path, is_folder=False) and self.includes(path, is_folder=False)
 
 
-def parse(include: Sequence[str], exclude: Sequence[str]) -> Rules:
-    """Make the rules of a manifest. Raises `PackageError` for a pattern that is none."""
-    lines = tuple(line for line in include if line.strip())
-    wanted = _List("", _patterns(lines, "include")) if include else None
-    return Rules(_List("", _patterns(exclude, "exclude")), include=wanted, include_lines=lines)
+def parse(include: Sequence[str], exclude: Sequence[str], source: str = "", *, defaults: bool = True) -> Rules:
+    """Make the rules of a manifest; `source` is the folder that they count from. Raises `PackageError` for a pattern
+    that could match nothing.
+    """
+    wanted = patterns(include, "include", source) if include else None
+    unwanted = patterns(exclude, "exclude", source)
+    return Rules(_List(unwanted), include=wanted, defaults=defaults, read_anew=_any_anew(unwanted))
+
+
+def _any_anew(found: Iterable[Pattern]) -> bool:
+    return any(pattern.read_anew for pattern in found)
+
+
+def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Pattern, ...]:
+    """Read a list whose patterns count from `folder`. Raises `PackageError` with the first that could match nothing."""
+    found = []
+    is_file = place not in ("include", "exclude")
+    for number, line in enumerate(lines, 1):
+        try:
+            pattern = compiled(line)
+            if pattern is not None:
+                _refuse_own_folder(pattern, folder)
+        except ValueError as error:
+            where = f"{place}:{number}" if is_file else place
+            advice = "patterns are those of a .gitignore file; paths in them count from " + (
+                "the folder of that file" if is_file else "the source"
+            )
+            raise PackageError(f"{where}: {printable(line)!r} {error}", advice=advice) from error
+        if pattern is not None:
+            found.append(pattern)
+    return tuple(found)
+
+
+def by_default(path: str) -> bool:
+    """Tell whether a file or folder is left out by default, going by its name."""
+    name = path.rpartition("/")[2]
+    return name in LEFT_OUT_NAMES or name.endswith(LEFT_OUT_ENDINGS)
+
+
+def may_hold_secrets(path: str) -> bool:
+    """Tell whether a file is one of those that hold secrets on developers' machines: .env, .env.local."""
+    name = path.rpartition("/")[2]
+    return name.startswith(".env") and not _HARMLESS_ENV & set(name.split("."))
+
+
+def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], label: str) -> tuple[str, str]:
+    """Look for lines of `include` that match no file that is packed: (a mistake, a warning), "" for none.
+
+    A line without wildcards is a mistake: what it names is missing. One with wildcards may stand for all functions of
+    a team, some of which have no such file.
+    """
+    mistake = warning = ""
+    for pattern in rules.include or ():
+        if pattern.negated or any(_speaks_of(pattern, name) for name in taken):
+            continue
+        line = pattern.line
+        known = [name for name in left_out if _speaks_of(pattern, name.rstrip("/"))]
+        sentence = f"include: {printable(line)!r} matches no file of {label}"
+        if known:
+            sentence += f"; {printable(known[0])} is left out by `exclude`, {IGNORE_FILE} or by default"
+        else:
+            wanted = line.strip("/")
+            near = get_close_matches(wanted, [*taken, *(name.rstrip("/") for name in left_out)], n=1)
+            sentence += f"; did you mean {near[0]!r}?" if near else ""
+        if pattern.glob is None:
+            mistake = mistake or sentence
+        else:
+            warning = warning or sentence
+    return mistake, warning
+
+
+def _speaks_of(pattern: Pattern, path: str) -> bool:
+    name = path.encode("utf-8", "surrogateescape")
+    above = _above(path)
+    return pattern.matches(name, is_folder=False) or any(
+        pattern.matches(folder.encode("utf-8", "surrogateescape"), is_folder=True) for folder in above
+    )
 
 
 def _above(path: str) -> tuple[str, ...]:
@@ -113,34 +227,14 @@ def _above(path: str) -> tuple[str, ...]:
     return tuple("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
-def _patterns(lines: Iterable[str], place: str) -> tuple[_Pattern, ...]:
-    found = []
-    for line in lines:
-        # pathspec takes "a/**/" for "a/"; to git it is every folder below a.
-        written = f"{line.rstrip()[:-1]}/*/" if line.rstrip().endswith("/**/") else line
-        try:
-            compiled = GitIgnoreSpec.from_lines([written]).patterns
-        except ValueError as error:  # the base of pathspec's own error
-            advice = "write it as in a .gitignore file"
-            raise PackageError(f"{place}: {line!r} is not a gitignore pattern", advice=advice) from error
-        text = line.strip().removeprefix("!")
-        for pattern in compiled:
-            if isinstance(pattern, RegexPattern) and pattern.include is not None:
-                anchored = "/" in text.rstrip("/") and text.strip("/") != "**"
-                found.append(_Pattern(pattern, pattern.include, text.endswith("/"), anchored))
-    return tuple(found)
-
-
-def _reaches(line: str, folder: str) -> bool:
-    """Tell whether a pattern of `include` may take something in the folder: then it is worth looking into."""
-    text = line.strip()
-    if text.startswith(("!", "#")):
-        return False
-    if "/" not in text.rstrip("/") or "\\" in text:
-        return True
-    for wanted, name in zip(text.strip("/").split("/"), folder.split("/"), strict=False):
-        if wanted == "**":
-            return True
-        if not fnmatchcase(name, wanted):
-            return False
-    return True
+def _refuse_own_folder(pattern: Pattern, folder: str) -> None:
+    """Raise where a pattern begins with the way to the folder that it counts from, which is not below that folder."""
+    if not pattern.anchored or not folder:
+        return
+    text = pattern.line.removeprefix("!").removeprefix("/").rstrip(" ")
+    parts = folder.rstrip("/").split("/")
+    for count in range(min(len(parts), text.count("/")), 0, -1):
+        start = "/".join(parts[-count:]) + "/"
+        if text.startswith(start) and text != start and not os.path.lexists(os.path.join(folder, parts[-count])):  # noqa: PTH118 - strings are cheaper than Paths
+            right = f"{'!' if pattern.negated else ''}/{text.removeprefix(start)}"
+            raise ValueError(f"can match nothing: it begins with its own folder; write {right!r}")

@@ -22,7 +22,7 @@ from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
 from orchestrator.package.build import run_build
-from orchestrator.package.walk import Project
+from orchestrator.package.project import ALONE, Project, Surroundings
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -38,9 +38,10 @@ class ZipPackager:
     Builds in one folder run one after another.
     """
 
-    def __init__(self, work_dir: Path, *, threads: int = 4) -> None:
+    def __init__(self, work_dir: Path, *, threads: int = 4, surroundings: Surroundings = ALONE) -> None:
         self._work_dir = work_dir
         self._folder = work_dir
+        self._surroundings = surroundings
         self._lock = -1  # descriptor of the folder, locked while this process lives
         self._threads = anyio.CapacityLimiter(threads)
         self._builders = anyio.CapacityLimiter(threads)
@@ -79,15 +80,16 @@ class ZipPackager:
 
     async def scan(self, code: SourceCode) -> Tree:
         """Read the tree without packing it. Raises `PackageError`."""
-        return await self._trees.do(code, lambda: self._in_thread(archive.scan, code, from_thread.check_cancelled))
+        check, around = from_thread.check_cancelled, self._surroundings
+        return await self._trees.do(code, lambda: self._in_thread(archive.scan, code, check, around))
 
     async def pack(self, code: SourceCode) -> Package:
         """Write the zip. Its tree hash is that of the bytes packed: the caller compares it with the scanned one.
 
         Raises `PackageError`.
         """
-        check = from_thread.check_cancelled
-        return await self._packages.do(code, lambda: self._in_thread(archive.pack, code, self._folder, check))
+        check, around = from_thread.check_cancelled, self._surroundings
+        return await self._packages.do(code, lambda: self._in_thread(archive.pack, code, self._folder, check, around))
 
     def read(self, package: Package) -> bytes:
         """The zip whole, for an inline `content` (≤ 3,670,016 bytes). Raises `PackageError` where it is gone."""
@@ -119,7 +121,7 @@ class ZipPackager:
 
 
 def _build(build: Build, root: Path) -> None:
-    label = Project.around(root).show(str(build.folder))
+    label = Project.of(root).show(str(build.folder))
     run_build(build, label, os.environ, from_thread.check_cancelled)
 
 

@@ -10,14 +10,16 @@ import stat
 import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import PackageError
 from orchestrator.model import SourceCode
 from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, printable, refuse_unpacked, refuse_zipped
-from orchestrator.package.ignore_rules import Rules, parse
-from orchestrator.package.walk import Project, Walk, file_entry, file_mistake
+from orchestrator.package.ignore_rules import FORMERLY_LEFT_OUT, Rules, parse, takes_nothing
+from orchestrator.package.project import ALONE, Project, Surroundings, absolute_path
+from orchestrator.package.walk import Walk, WalkNotes, file_entry, file_mistake
 
 
 def is_untouched_zip(code: SourceCode) -> bool:
@@ -26,28 +28,47 @@ def is_untouched_zip(code: SourceCode) -> bool:
     return is_zip and not (code.include or code.exclude or code.files)
 
 
-@contextmanager
-def opened(code: SourceCode, check: Check) -> Iterator[list[Entry]]:
-    """Give the files of a source, sorted by name; they can be read until the context ends.
-
-    Raises `PackageError` with all that is wrong with the tree.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The files of a source, sorted by name; they can be read until its context ends. `former`: those of before there
+    were defaults, where they are others. `left_out`, `warnings`: see `Tree`.
     """
-    project = Project.around(code.root)
-    mistakes = Mistakes()
+
+    entries: list[Entry]
+    former: list[Entry]
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> Iterator[Contents]:
+    """Find the files of a source. Raises `PackageError` with all that is wrong with the tree."""
+    project = Project.of(code.root, surroundings)
+    label = project.show(str(code.source))
+    seen = WalkNotes()
     with ExitStack() as stack:
-        entries = {entry.name: entry for entry in _source(code, project, mistakes, check, stack)}
-        laid: dict[str, Entry] = {}
-        for name, local in code.files:
-            laid |= {entry.name: entry for entry in _overlay(name, local, project, mistakes, check)}
-        mistakes.forget_replaced(set(laid))
-        mistakes.raise_any()
-        entries |= laid
-        yield in_order(entries.values(), label_of(code))
+        rules = parse(code.include, code.exclude, _folder_of(code.source))
+        entries = list(_source(code, rules, project, seen, check, stack))
+        mistake, warning = takes_nothing(rules, [entry.name for entry in entries if entry.packed], seen.left_out, label)
+        laid = _all_laid(code, project, seen, check)
+        seen.mistakes.forget_replaced({entry.name for entry in laid})
+        if mistake:
+            seen.mistakes.add("", mistake, "paths in `include` count from the source")
+        seen.mistakes.raise_any()
+        entries = [*entries, *laid]
+        packed = {entry.name: entry for entry in entries if entry.packed}
+        former = {entry.name: entry for entry in entries if entry.formerly}
+        yield Contents(
+            in_order(packed.values(), label),
+            sorted(former.values(), key=_by_bytes) if packed != former else [],
+            tuple(sorted(seen.left_out)),
+            tuple(sentence for sentence in (warning, seen.isolated) if sentence),
+        )
 
 
 def label_of(code: SourceCode) -> str:
     """Name a source in messages."""
-    return Project.around(code.root).show(str(code.source))
+    return Project.of(code.root).show(str(code.source))
 
 
 def in_order(entries: Collection[Entry], label: str) -> list[Entry]:
@@ -56,39 +77,89 @@ def in_order(entries: Collection[Entry], label: str) -> list[Entry]:
     if not entries:
         advice = "look at `source`, `include`, `exclude` and .orchestratorignore"
         raise PackageError(f"the package of {label} would be empty", advice=advice)
-    return sorted(entries, key=lambda entry: entry.name.encode())
+    return sorted(entries, key=_by_bytes)
 
 
-def _source(code: SourceCode, project: Project, mistakes: Mistakes, check: Check, stack: ExitStack) -> Iterator[Entry]:
-    rules = parse(code.include, code.exclude)
+def _by_bytes(entry: Entry) -> bytes:
+    return entry.name.encode()
+
+
+def _folder_of(source: Path) -> str:
+    return absolute_path(source) if source.is_dir() else ""
+
+
+def _source(
+    code: SourceCode, rules: Rules, project: Project, seen: WalkNotes, check: Check, stack: ExitStack
+) -> Iterator[Entry]:
     label = project.show(str(code.source))
     status, real = _named(code.source, label, project)
     if stat.S_ISDIR(status.st_mode):
-        yield from Walk(project, mistakes, check, real).files(code.source, rules)
+        yield from Walk(project, seen, check, real).files(code.source, rules)
     elif stat.S_ISREG(status.st_mode) and code.source.suffix.lower() == ".zip":
-        entries = stack.enter_context(unzipped(code.source, label, links=is_untouched_zip(code)))
-        yield from entries if is_untouched_zip(code) else (entry for entry in entries if rules.takes(entry.name))
+        # Somebody had a reason for what is in it: only what the manifest says counts, not what is left out by default.
+        rules = replace(rules, defaults=False)
+        untouched = is_untouched_zip(code)
+        for entry in stack.enter_context(unzipped(code.source, label, links=untouched)):
+            if untouched or (rules.takes(entry.name) and not _was_ours(entry.name)):
+                yield entry
+            else:
+                seen.left_out.append(entry.name)
     else:
         yield from _single(code.source, code.source.name, status, rules, project)
 
 
-def _overlay(name: str, local: Path, project: Project, mistakes: Mistakes, check: Check) -> Iterator[Entry]:
-    """Read one line of `files`. `include` and `exclude` speak of the source alone; a folder laid over it has its own
-    .orchestratorignore.
-    """
-    target = name.removeprefix("./").rstrip("/")
-    if target in {"", "."}:
-        target = ""
-    elif (reason := name_mistake(target)) is not None:
-        advice = "write a path inside the package, such as `common/util.py`"
+def _was_ours(name: str) -> bool:
+    return any(part in FORMERLY_LEFT_OUT for part in name.split("/"))
+
+
+def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check) -> list[Entry]:
+    """Read all lines of `files`, in their order: what is laid later covers what was laid before."""
+    lines: dict[str, str] = {}
+    laid: dict[tuple[str, bool], Entry] = {}
+    for name, local in code.files:
+        target = _target(name)
+        is_folder = local.is_dir()
+        into = target if is_folder or (target and not name.endswith("/")) else f"{target}/{local.name}".lstrip("/")
+        if into in lines:
+            message = f"files: {printable(lines[into])!r} and {printable(name)!r} lay the same path, {into or '.'!r}"
+            raise PackageError(message, advice="leave one of them out")
+        lines[into] = name
+        for entry in _overlay(into, local, project, seen, check):
+            laid[entry.name, entry.packed] = entry
+        if not is_folder and into != (formerly := target or local.name):
+            # A slash at the end was formerly dropped, and the file took the folder's name.
+            old = next(iter(_overlay(formerly, local, project, seen, check)), None)
+            laid[into, True] = replace(laid[into, True], formerly=False)
+            if old is not None:
+                laid[formerly, False] = replace(old, packed=False)
+    return list(laid.values())
+
+
+def _target(name: str) -> str:
+    """Give the path in the package that a line of `files` names, "" for its top."""
+    target = name.rstrip("/")
+    while target.startswith("./"):
+        target = target.removeprefix("./").lstrip("/")
+    if target == "." or (not target and name.startswith("./")):
+        return ""
+    reason = "is empty" if not name else name_mistake(target or name)
+    if reason is not None:
+        advice = "write a path inside the package, such as `common/util.py`, or `.` for its top"
         raise PackageError(f"files: {printable(name)!r} {reason}", advice=advice)
+    return target
+
+
+def _overlay(into: str, local: Path, project: Project, seen: WalkNotes, check: Check) -> Iterator[Entry]:
+    """Read what one line of `files` lays at a path. `include` and `exclude` speak of the source alone; a folder laid
+    over it has its own .orchestratorignore.
+    """
     status, real = _named(local, project.show(str(local)), project)
     rules = parse((), ())
     if stat.S_ISDIR(status.st_mode):
-        prefix = f"{target}/" if target else ""
-        yield from Walk(project, mistakes, check, real, prefix).files(local, rules)
+        prefix = f"{into}/" if into else ""
+        yield from Walk(project, seen, check, real, prefix).files(local, rules)
     else:
-        yield from _single(local, target or local.name, status, rules, project)
+        yield from _single(local, into, status, rules, project)
 
 
 def _named(path: Path, label: str, project: Project) -> tuple[os.stat_result, str]:
@@ -127,7 +198,8 @@ def _refuse_conflicts(entries: dict[str, Entry]) -> None:
                     f"{printable(name[:cut])!r} would be a file ({other.origin}) and a folder"
                     f" (of {entry.origin}) in one package"
                 )
-                raise PackageError(message, advice="give one of them another path in `files`, or exclude it")
+                advice = "give one of them another path in `files` (`folder/` lays a file into a folder), or exclude it"
+                raise PackageError(message, advice=advice)
 
 
 # Others are not read everywhere, and zipfile would unpack what they hide into memory at once.

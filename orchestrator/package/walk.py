@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, open_binary, printable
-from orchestrator.package.ignore_rules import IGNORE_FILE, Rules
+from orchestrator.errors import PackageError
+from orchestrator.package.entry import (
+    FILES_MAX,
+    LINKS_MAX,
+    Check,
+    Entry,
+    Mistakes,
+    name_mistake,
+    open_binary,
+)
+from orchestrator.package.ignore_rules import IGNORE_FILE, Rules, Ruling, by_default, may_hold_secrets
+from orchestrator.package.links import isolated, looping, target_of, unreachable
+from orchestrator.package.project import Project, absolute_path
 
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What links may lead to: the git work tree that the manifest lies in, else the manifest's folder."""
+@dataclass(slots=True)
+class WalkNotes:
+    """What walks for one package come upon, besides files."""
 
-    root: Path  # the manifest's folder: messages name paths relative to it
-    border: str  # a real path
-
-    @classmethod
-    def around(cls, root: Path) -> Project:
-        return cls(root, _border(_absolute(root)))
-
-    def holds(self, path: str, *also: str) -> bool:
-        """Tell whether a real path lies in the project, or in one of the folders that the manifest itself names."""
-        return any(path == place or path.startswith(place.rstrip("/") + "/") for place in (self.border, *also))
-
-    def show(self, path: str) -> str:
-        """Name a path as the manifest would, where it is below the manifest."""
-        root = _absolute(self.root)
-        name = _absolute(path)
-        return printable(os.path.relpath(name, root) if name.startswith(root.rstrip("/") + "/") else name)
-
-    def named(self, path: Path) -> str:
-        """Give the real path of what the manifest names. One outside the project is granted; "" where a link leads
-        there from inside: the manifest does not show that.
-        """
-        real = os.path.realpath(path)
-        inside = self.holds(_absolute(path), _absolute(self.root))
-        return "" if inside and not self.holds(real) else real
-
-
-@lru_cache(maxsize=16)  # asked for with each of many packages, and the same for as long as a process lives
-def _border(root: str) -> str:
-    real = Path(os.path.realpath(root))
-    return str(next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), real))
+    mistakes: Mistakes = field(default_factory=Mistakes)
+    left_out: list[str] = field(default_factory=list)
+    files: int = 0
+    followed: Counter[str] = field(default_factory=Counter)  # real paths of folders that links lead to
+    isolated: str = ""  # a sentence about the first link into a store of packages
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
     path: str
+    real: str  # the same without links: resolving a path with links in it takes longer the more there are
     name: str  # relative to where the walk began: "" or "a/b"
     rules: Rules
     above: tuple[tuple[int, int], ...]  # device and inode of each folder on the way, this one included
+    packed: bool = True  # by the rules of now
+    formerly: bool = True  # by those of before there were defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +54,46 @@ class Walk:
     """One walk through a folder. `prefix`: where the folder lies in the package ("" or "common/")."""
 
     project: Project
-    mistakes: Mistakes
+    seen: WalkNotes
     check: Check
     granted: str  # the real path of the folder, as the manifest names it
     prefix: str = ""
 
     def files(self, path: Path, rules: Rules) -> Iterator[Entry]:
-        """Find the files that go into the package, in no order. What cannot is added to the mistakes."""
+        """Find the files that go into the package, in no order, and those that formerly did. What cannot is added to
+        the mistakes. Raises `PackageError` where there are too many.
+        """
         status = path.stat()
-        pending = [_Folder(str(path), "", rules, ((status.st_dev, status.st_ino),))]
+        pending = [
+            _Folder(str(path), self.granted, "", self._with_rules_above(path, rules), ((status.st_dev, status.st_ino),))
+        ]
         while pending:
             self.check()
             folder = pending.pop()
             for item, here in self._items(folder):
-                name = f"{folder.name}/{item.name}" if folder.name else item.name
+                own_name = _as_utf8(item.name)
+                name = f"{folder.name}/{own_name}" if folder.name else own_name
                 found = self._look(item, name, folder, here)
                 if isinstance(found, Entry):
                     yield found
                 elif found is not None:
                     pending.append(found)
+
+    def _with_rules_above(self, path: Path, rules: Rules) -> Rules:
+        place = absolute_path(path)
+        for folder in self.project.way_to(place):
+            file = os.path.join(folder, IGNORE_FILE)  # noqa: PTH118 - strings are cheaper than Paths
+            shown = self.project.show(file)
+            try:
+                lines = _ignore_lines(file)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise PackageError(f"{shown} cannot be read: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise PackageError(f"{shown} is not UTF-8", advice="save it as UTF-8") from error
+            rules = rules.below(place[len(folder.rstrip("/")) + 1 :] + "/", lines, folder, shown)
+        return rules
 
     def _items(self, folder: _Folder) -> Iterator[tuple[os.DirEntry[str], Rules]]:
         try:
@@ -91,10 +101,11 @@ class Walk:
                 items = list(listing)
             rules = folder.rules
             if any(item.name == IGNORE_FILE for item in items):
-                text = Path(folder.path, IGNORE_FILE).read_text(encoding="utf-8-sig")
-                rules = rules.within(folder.name, text.split("\n"))
+                file = f"{folder.path}/{IGNORE_FILE}"
+                rules = rules.within(folder.name, _ignore_lines(file), folder.path, self.project.show(file))
         except OSError as error:
-            self._refuse(folder.path, folder.name, f"cannot be read ({error.strerror})")
+            if folder.packed:
+                self._refuse(folder.path, folder.name, f"cannot be read ({error.strerror})")
         except UnicodeDecodeError:
             self._refuse(folder.path, folder.name, f"has an {IGNORE_FILE} that is not UTF-8")
         else:
@@ -107,32 +118,89 @@ class Walk:
             # What it would be is not known, so a rule for either kind leaves it out.
             kinds = (False, True)
             left_out = any(rules.excludes(name, is_folder=kind) for kind in kinds)
-            if not left_out and any(rules.includes(name, is_folder=kind) for kind in kinds):
-                self._refuse(item.path, name, _unreachable(item, error))
+            if folder.packed and not left_out and any(rules.includes(name, is_folder=kind) for kind in kinds):
+                self._refuse(item.path, name, unreachable(item, error))
             return None
         is_folder = stat.S_ISDIR(status.st_mode)
-        if rules.excludes(name, is_folder=is_folder) or not rules.includes(name, is_folder=is_folder):
+        place = (status.st_dev, status.st_ino)
+        packed, formerly = self._judge(name, folder, rules, is_folder=is_folder, own=place in self.project.around.own)
+        if not (packed or formerly):
             return None
-        reason = name_mistake(_as_utf8(item.name)) or self._border_mistake(item)
+        real = f"{folder.real.rstrip('/')}/{item.name}"
+        real = os.path.realpath(real) if item.is_symlink() else real
+        reason = name_mistake(name.rpartition("/")[2]) or self._border_mistake(item, real)
         if reason is None and is_folder:
-            place = (status.st_dev, status.st_ino)
             if place not in folder.above:
-                return _Folder(item.path, name, rules, (*folder.above, place))
-            reason = _loop(item)
+                if item.is_symlink():
+                    self._follow(item, folder, real, packed=packed)
+                return _Folder(item.path, real, name, rules, (*folder.above, place), packed, formerly)
+            reason = looping(item)
         reason = reason or file_mistake(item.path, status)
         if reason is not None:
-            self._refuse(item.path, name, reason)
+            if packed:  # else it is a matter of former rules, by which the package could not be made either
+                self._refuse(item.path, name, reason)
             return None
-        return file_entry(item.path, self.prefix + _as_utf8(name), status, self.project)
+        self._count()
+        entry = file_entry(item.path, self.prefix + name, status, self.project)
+        return entry if packed and formerly else replace(entry, packed=packed, formerly=formerly)
 
-    def _border_mistake(self, item: os.DirEntry[str]) -> str | None:
-        if not item.is_symlink() or self.project.holds(os.path.realpath(item.path), self.granted):
+    def _judge(self, name: str, folder: _Folder, rules: Rules, *, is_folder: bool, own: bool) -> tuple[bool, bool]:
+        """Tell whether a path goes in, and whether it did formerly."""
+        reached = rules.includes(name, is_folder=is_folder)
+        verdict = rules.judge(name, is_folder=is_folder, own=own)
+        packed = folder.packed and reached and verdict is not Ruling.OUT
+        if folder.packed and not packed:
+            self.seen.left_out.append(f"{self.prefix}{name}{'/' if is_folder else ''}")
+        if packed and verdict is Ruling.IN and may_hold_secrets(name) and not rules.asks_for(name):
+            self._ask(name, folder)
+            return False, False
+        formerly = folder.formerly and reached and verdict is not Ruling.OUT
+        if folder.formerly and reached and (own or rules.read_anew or by_default(name)):
+            # A state folder of another name was never the same twice.
+            formerly = not (own and is_folder) and not rules.formerly_excludes(name, is_folder=is_folder)
+        return packed, formerly
+
+    def _ask(self, name: str, folder: _Folder) -> None:
+        """Have the person decide on a file that may hold secrets."""
+        path = self.project.show(f"{folder.path}/{name.rpartition('/')[2]}")
+        line = f"/{name}" if not self.prefix else f"/{name.rpartition('/')[2]}"
+        if self.prefix:
+            place = f"{self.project.show(folder.path)}/{IGNORE_FILE}"
+            advice = f"add a line to {place}: `{line}` leaves it out, `!{line}` packs it"
+        else:
+            advice = f'write exclude = ["{line}"] to leave it out, or exclude = ["!{line}"] to pack it'
+        sentence = f"{path} may hold secrets, and no rule says whether it belongs in the package"
+        self.seen.mistakes.add(f"{self.prefix}{name}", sentence, advice)
+
+    def _count(self) -> None:
+        self.seen.files += 1
+        if self.seen.files > FILES_MAX:
+            message = f"the package of {self.project.show(self.granted)} would have more than {FILES_MAX:,} files"
+            raise PackageError(message + self._most_followed(), advice="leave files out with `exclude`, or bundle them")
+
+    def _follow(self, item: os.DirEntry[str], folder: _Folder, real: str, *, packed: bool) -> None:
+        """Note a link to a folder. Raises `PackageError` where there are so many that they lead in circles."""
+        self.seen.followed[self.project.show(real)] += 1
+        if packed and not self.seen.isolated:
+            self.seen.isolated = isolated(f"{folder.real}/{item.name}", real, self.project)
+        if self.seen.followed.total() > LINKS_MAX:
+            place = self.project.show(self.granted)
+            message = f"more than {LINKS_MAX:,} links to folders would be followed below {place}"
+            advice = "packages that link each other are packed in each other again: bundle them, or exclude the links"
+            raise PackageError(message + self._most_followed(), advice=advice)
+
+    def _most_followed(self) -> str:
+        most = ", ".join(f"{name} ({count:,} times)" for name, count in self.seen.followed.most_common(3))
+        return f"; links lead most often to {most}" if most else ""
+
+    def _border_mistake(self, item: os.DirEntry[str], real: str) -> str | None:
+        if not item.is_symlink() or self.project.holds(real, self.granted):
             return None
-        target = _target(item.path)
+        target = target_of(item.path)
         return f"is a link that leaves the project (to {target}; the project is {self.project.border})"
 
     def _refuse(self, path: str, name: str, reason: str) -> None:
-        self.mistakes.add(f"{self.prefix}{name}", f"{self.project.show(path)} {reason}")
+        self.seen.mistakes.add(f"{self.prefix}{name}", f"{self.project.show(path)} {reason}")
 
 
 def file_mistake(path: str, status: os.stat_result) -> str | None:
@@ -150,29 +218,10 @@ def file_entry(path: str, name: str, status: os.stat_result, project: Project) -
     return Entry(name, mode, project.show(path), partial(open_binary, path))
 
 
-def _loop(item: os.DirEntry[str]) -> str:
-    if item.is_symlink():
-        return f"is a link that loops (to {_target(item.path)})"
-    return "is reached again, without end, through a link above it that loops"
-
-
-def _unreachable(item: os.DirEntry[str], error: OSError) -> str:
-    if not item.is_symlink():
-        return f"cannot be read ({error.strerror})"
-    target = _target(item.path)
-    if error.errno == errno.ELOOP:
-        return f"is a link that loops (to {target})"
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return f"is a link that leads nowhere (to {target})"
-    return f"is a link that cannot be followed (to {target}: {error.strerror})"
-
-
-def _absolute(path: str | Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  # `resolve` would follow links: here the path counts as it is written
-
-
-def _target(path: str) -> str:
-    return printable(str(Path(path).readlink()))
+def _ignore_lines(file: str) -> list[str]:
+    """Read an ignore file, as written on any system, with or without a byte order mark."""
+    text = Path(file).read_bytes().decode("utf-8-sig")
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _as_utf8(name: str) -> str:

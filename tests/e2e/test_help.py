@@ -12,7 +12,7 @@ import pytest
 from orchestrator.cli import cli
 from tests.e2e.harness import Cloud, Project, environment, run
 
-HEAVY = ("aiohttp", "anyio", "boto3", "botocore", "jwt", "orjson", "pathspec", "pydantic", "rich", "structlog")
+HEAVY = ("aiohttp", "anyio", "boto3", "botocore", "jwt", "orjson", "pydantic", "rich", "structlog")
 MODULES = """
 import sys
 sys.argv = ["orchestrator", *sys.argv[1:]]

@@ -37,6 +37,7 @@ from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
 from orchestrator.model import CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
+from orchestrator.package.project import Surroundings
 from orchestrator.report.messages import Messages
 from orchestrator.report.redact import Redactor
 from orchestrator.resilience.outage import Outage
@@ -115,7 +116,8 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     )
     for warning in connection.warnings:
         invocation.messages.warn(warning)
-    packager = await stack.enter_async_context(ZipPackager(state_dir / "packages"))
+    around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
+    packager = await stack.enter_async_context(ZipPackager(state_dir / "packages", surroundings=around))
     store = None
     if storage.bucket is not None:
         store = await stack.enter_async_context(_store(connection, request.environ))

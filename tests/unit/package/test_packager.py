@@ -91,7 +91,7 @@ def test_equal_values_are_packed_once_and_different_ones_are_not(
 ) -> None:
     asked: list[SourceCode] = []
 
-    def counted(code: SourceCode, _check: Callable[[], None]) -> Tree:
+    def counted(code: SourceCode, _check: Callable[[], None], _around: object) -> Tree:
         asked.append(code)
         return TREE
 
@@ -128,7 +128,7 @@ def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, mon
     lock, running, most = threading.Lock(), [0], [0]
     barrier = threading.Barrier(2, timeout=30)
 
-    def slow(_code: SourceCode, _check: Callable[[], None]) -> Tree:
+    def slow(_code: SourceCode, _check: Callable[[], None], _around: object) -> Tree:
         assert threading.current_thread() is not threading.main_thread()
         with lock:
             running[0] += 1
@@ -152,7 +152,7 @@ def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, mon
 def test_the_loop_goes_on_while_a_tree_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
 
-    def slow(_code: SourceCode, _check: Callable[[], None]) -> Tree:
+    def slow(_code: SourceCode, _check: Callable[[], None], _around: object) -> Tree:
         assert go_on.wait(30)
         return TREE
 
@@ -171,7 +171,7 @@ def test_a_cancelled_first_caller_does_not_poison_the_others(tmp_path: Path, mon
     begun: list[threading.Event] = [threading.Event()]
     calls: list[int] = []
 
-    def work(_code: SourceCode, check: Callable[[], None]) -> Tree:
+    def work(_code: SourceCode, check: Callable[[], None], _around: object) -> Tree:
         calls.append(1)
         begun[0].set()
         while len(calls) == 1:

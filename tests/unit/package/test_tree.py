@@ -220,6 +220,42 @@ def test_a_folder_may_be_laid_at_the_top(tmp_path: Path) -> None:
     assert (tree.paths, tree.size_bytes) == (("a",), 2)
 
 
+@pytest.mark.parametrize(
+    ("laid", "local", "paths"),
+    [
+        ("common", "lib", {"common/a", "common/b/c"}),
+        ("common/", "lib", {"common/a", "common/b/c"}),
+        ("./common//", "lib", {"common/a", "common/b/c"}),
+        (".", "lib", {"a", "b/c"}),
+        ("./", "lib", {"a", "b/c"}),
+        ("common", "one.txt", {"common"}),
+        ("common/", "one.txt", {"common/one.txt"}),
+        ("deep/er/", "one.txt", {"deep/er/one.txt"}),
+        ("./common/x.txt", "one.txt", {"common/x.txt"}),
+        (".", "one.txt", {"one.txt"}),
+        ("./", "one.txt", {"one.txt"}),
+    ],
+)
+def test_files_are_laid_as_cp_lays_them(tmp_path: Path, laid: str, local: str, paths: set[str]) -> None:
+    make_tree(tmp_path, {"fn/index.py": "", "lib/a": "", "lib/b/c": "", "one.txt": ""})
+    assert set(scan(code_of(tmp_path / "fn", files={laid: tmp_path / local})).paths) == {"index.py", *paths}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "path"), [("a", "./a", "a"), ("c/", "c/one.txt", "c/one.txt"), (".", "one.txt", "one.txt")]
+)
+def test_two_lines_for_one_path_are_refused(tmp_path: Path, first: str, second: str, path: str) -> None:
+    make_tree(tmp_path, {"fn/index.py": "", "one.txt": ""})
+    error = refusal(code_of(tmp_path / "fn", files={first: tmp_path / "one.txt", second: tmp_path / "one.txt"}))
+    assert error.message == f"files: {first!r} and {second!r} lay the same path, {path!r}"
+
+
+def test_a_file_may_cover_one_of_a_folder_laid_before(tmp_path: Path) -> None:
+    make_tree(tmp_path, {"fn/index.py": "", "lib/a": "1", "one.txt": "22"})
+    tree = scan(code_of(tmp_path / "fn", files={"lib": tmp_path / "lib", "lib/a": tmp_path / "one.txt"}))
+    assert (tree.paths, tree.size_bytes) == (("index.py", "lib/a"), 2)
+
+
 @pytest.mark.parametrize(("laid", "local"), [("common", "one.py"), ("index.py", "libs")])
 def test_a_path_that_is_a_file_and_a_folder_is_refused_naming_both(tmp_path: Path, laid: str, local: str) -> None:
     make_tree(tmp_path, {"fn/common/x.py": "", "fn/index.py": "", "one.py": "", "libs/a.py": ""})
@@ -229,7 +265,7 @@ def test_a_path_that_is_a_file_and_a_folder_is_refused_naming_both(tmp_path: Pat
     assert "fn/" in message
 
 
-@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../x", "a//b", "a\\b", "C:/x"])
+@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../x", "a//b", "a\\b", "C:/x", "..", "", "/", "./../x"])
 def test_paths_that_lead_out_of_the_package_are_refused(tmp_path: Path, path: str) -> None:
     make_tree(tmp_path, {"fn/index.py": "", "x": ""})
     assert refusal(code_of(tmp_path / "fn", files={path: tmp_path / "x"})).message.startswith("files: ")

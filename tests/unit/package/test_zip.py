@@ -115,7 +115,7 @@ def test_any_change_of_one_file_changes_the_hash(files: dict[str, tuple[bytes, b
     changed = {key: value for key, value in files.items() if key != name}
     kind = data.draw(st.sampled_from(["path", "mode", "content"]))
     if kind == "path":
-        changed[f"{name}~"] = files[name]
+        changed[f"{name}_"] = files[name]
     else:
         changed[name] = (content, not executable) if kind == "mode" else (content + b"\0", executable)
     with tempfile.TemporaryDirectory() as place:

@@ -1,0 +1,256 @@
+"""One pattern of a gitignore file, read as git reads it, bytes included, and matched in linear time.
+
+A pattern becomes a row of places, each of which takes one byte or, for a star, any number. All places that the text
+may have reached are one integer, moved on byte by byte: nothing is tried twice, so no pattern can take long.
+git's own oddity is kept: what stands before the first wildcard is compared first, and `foo**/bar` goes on as `**/bar`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+_SLASH = ord("/")
+_SPECIAL = frozenset(b"*?[\\")
+_ALL = frozenset(range(256))
+_NO_SLASH = _ALL - {_SLASH}
+_CLASSES = {
+    b"alnum": b"0-9A-Za-z", b"alpha": b"A-Za-z", b"blank": b" \t", b"cntrl": b"\0-\x1f\x7f", b"digit": b"0-9",
+    b"graph": b"!-~", b"lower": b"a-z", b"print": b" -~", b"punct": b"!-/:-@[-`{-~", b"space": b" \t-\r",
+    b"upper": b"A-Z", b"xdigit": b"0-9A-Fa-f",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """What stands from the first wildcard on. Masks of places: bit n is the place before the n-th element."""
+
+    takes: tuple[int, ...]  # for each byte: the places whose element is that one byte
+    stars: tuple[int, int]  # the places of "*" and "**", those of "**" alone: they may take a byte and stay
+    skips: int  # the places of "**/", which may be passed over whole
+    end: int
+
+    def matches(self, text: bytes) -> bool:
+        """Match the whole text."""
+        any_star, deep_star = self.stars
+        skips, takes = self.skips, self.takes
+        places = 1 | (1 & skips) << 2
+        places |= (places & any_star) << 1
+        for byte in text:
+            reached = (places & takes[byte]) << 1
+            reached |= (reached & skips) << 2  # only on arrival: what stays in "**/" has taken a part of a name
+            places = reached | (places & (deep_star if byte == _SLASH else any_star))
+            if not places:
+                return False
+            places |= (places & any_star) << 1
+        return places & self.end != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line. `anchored`: it has a slash before its end, so it is held against the path from the folder of its list
+    on, else against the last name alone. `names`: it says more of that last name than wildcards.
+    """
+
+    line: str
+    negated: bool  # "!" before it
+    folders_only: bool  # "/" behind it
+    anchored: bool
+    names: bool
+    literal: bytes
+    glob: Glob | None  # None: no wildcard
+    reach: tuple[Glob, ...]  # of an anchored one: its folders, one by one, up to one that stands for several
+    read_anew: bool  # [[:digit:]], foo**/bar: before there was this module, they matched nothing, or other things
+
+    def matches(self, path: bytes, *, is_folder: bool) -> bool:
+        """Match the path itself, not something above it: what is above is judged before, on the way down."""
+        if self.folders_only and not is_folder:
+            return False
+        text = path if self.anchored else path[path.rfind(b"/") + 1 :]
+        if self.glob is None:
+            return text == self.literal
+        return text.startswith(self.literal) and self.glob.matches(text[len(self.literal) :])
+
+    def may_reach(self, folder: bytes) -> bool:
+        """Tell whether it may match something in the folder: then that is worth looking into."""
+        return not self.anchored or all(
+            glob.matches(name) for glob, name in zip(self.reach, folder.split(b"/"), strict=False)
+        )
+
+
+@lru_cache(maxsize=8192)  # the lists of many functions have the same lines
+def compiled(line: str) -> Pattern | None:
+    """Read one line; None for an empty one and a comment. Raises `ValueError`, with what is wrong as a sentence that
+    goes on after the pattern, where it could match nothing or cannot be meant.
+    """
+    if not line or line.startswith("#"):
+        return None
+    trimmed = _without_trailing_spaces(line)
+    if not trimmed:
+        return None
+    negated = trimmed.startswith("!")
+    text = trimmed[negated:]
+    folders_only = text.endswith("/")
+    body = text[: len(text) - folders_only]
+    if "\n" in body:
+        raise ValueError("holds a line break: write each pattern as a string of its own")
+    _refuse_spelling(text, body, "!" if negated else "")
+    anchored = "/" in body
+    pattern = body.removeprefix("/").encode("utf-8", "surrogateescape")
+    start = next((at for at, byte in enumerate(pattern) if byte in _SPECIAL), len(pattern))
+    # git begins anew behind the literal part of an anchored pattern: stars there count as standing behind a slash.
+    glob = _glob(pattern[start:]) if start < len(pattern) else None
+    return Pattern(
+        line,
+        negated,
+        folders_only,
+        anchored,
+        any(byte not in b"*?" for byte in pattern[pattern.rfind(b"/") + 1 :]),
+        pattern[:start],
+        glob,
+        _reach(pattern) if anchored else (),
+        b"[:" in pattern or (anchored and start > 0 and pattern[start - 1] != _SLASH and b"**/" in pattern[start:]),
+    )
+
+
+def _without_trailing_spaces(line: str) -> str:
+    """Take spaces off the end, up to one that is escaped."""
+    end = len(line)
+    while end and line[end - 1] == " ":
+        end -= 1
+    escapes = len(line[:end]) - len(line[:end].rstrip("\\"))
+    return line[: end + 1] if escapes % 2 and end < len(line) else line[:end]
+
+
+def _refuse_spelling(text: str, body: str, before: str) -> None:
+    parts = body.removeprefix("/").split("/")
+    if not body.strip("/"):
+        raise ValueError("is not a gitignore pattern: it names nothing")
+    if ".." in parts:
+        raise ValueError("can match nothing: patterns speak of what lies below their folder, never of `..`")
+    if "" in parts or "." in parts:
+        kept = "/".join(part for part in parts if part not in ("", "."))
+        # Where the slash goes, the pattern would begin to match in every folder.
+        right = f"{before}{'/' if '/' in body else ''}{kept}{'/' if text.endswith('/') else ''}"
+        raise ValueError(f"can match nothing: write {right!r}" if kept else "can match nothing: it names the folder")
+
+
+def _reach(pattern: bytes) -> tuple[Glob, ...]:
+    found = []
+    for part in pattern.split(b"/")[:-1]:
+        if b"**" in part or b"\\" in part:
+            break
+        try:
+            found.append(_glob(part))
+        except ValueError:  # half of a bracket with a slash in it
+            break
+    else:
+        last = pattern.rpartition(b"/")[2]
+        with_last = b"**" not in last and b"\\" not in last and b"[" not in last
+        return (*found, _glob(last)) if with_last and last else tuple(found)
+    return tuple(found)
+
+
+def _glob(pattern: bytes) -> Glob:
+    """Compile what is left of a pattern. Raises `ValueError` where it could never match."""
+    elements: list[frozenset[int] | str] = []  # a set of bytes, "*", "**" or "**/" (the star of it; its slash follows)
+    at = 0
+    while at < len(pattern):
+        byte = pattern[at : at + 1]
+        if byte == b"*":
+            end = at
+            while pattern[end : end + 1] == b"*":
+                end += 1
+            whole = end - at > 1 and (at == 0 or pattern[at - 1] == _SLASH)
+            if whole and pattern[end : end + 1] == b"/":
+                if elements[-2:] == ["**/", frozenset({_SLASH})]:
+                    end += 1  # the same twice is the same
+                else:
+                    elements.append("**/")
+            else:
+                whole = whole and (end == len(pattern) or pattern[end : end + 2] == b"\\/")
+                elements.append("**" if whole else "*")
+            at = end
+            continue
+        if byte == b"[":
+            taken, at = _bracket(pattern, at)
+        elif byte == b"?":
+            taken, at = _NO_SLASH, at + 1
+        else:
+            at += byte == b"\\"
+            if at == len(pattern):
+                raise ValueError("can match nothing: it ends with a backslash, which escapes what follows")
+            taken, at = frozenset({pattern[at]}), at + 1
+        elements.append(taken)
+    return _masks(elements)
+
+
+def _masks(elements: list[frozenset[int] | str]) -> Glob:
+    takes = [0] * 256
+    any_star = deep_star = skips = 0
+    for place, element in enumerate(elements):
+        bit = 1 << place
+        if isinstance(element, str):
+            any_star |= bit
+            deep_star |= bit if element != "*" else 0
+            skips |= bit if element == "**/" else 0
+        else:
+            for byte in element:
+                takes[byte] |= bit
+    return Glob(tuple(takes), (any_star, deep_star), skips, 1 << len(elements))
+
+
+def _bracket(pattern: bytes, start: int) -> tuple[frozenset[int], int]:
+    """Read a bracket that begins at `start`: the bytes that it takes, and where it ends."""
+    at = start + 1
+    negated = pattern[at : at + 1] in (b"!", b"^")
+    at += negated
+    taken: set[int] = set()
+    first, before = at, -1
+    while at == first or pattern[at : at + 1] != b"]":  # one that stands first is a byte like others
+        if at >= len(pattern):
+            raise ValueError("can match nothing: a bracket in it is not closed; write `\\[` for a bracket itself")
+        more, before, at = _in_bracket(pattern, at, before)
+        taken |= more
+    taken = (set(_ALL) - taken if negated else taken) - {_SLASH}
+    if not taken:
+        raise ValueError(f"can match nothing: {_shown(pattern[start : at + 1])} takes no character")
+    return frozenset(taken), at + 1
+
+
+def _in_bracket(pattern: bytes, at: int, before: int) -> tuple[set[int], int, int]:
+    """Read a byte, a range or a class: what it takes, the byte that a range may begin with (-1: none), where it ends.
+    `before`: the byte that a range may begin with here.
+    """
+    if pattern[at : at + 2] == b"[:":
+        close = pattern.find(b"]", at + 2)
+        if close > at + 2 and pattern[close - 1] == ord(":"):
+            return _class(pattern[at + 2 : close - 1]), -1, close + 1
+    if pattern[at] == ord("-") and before >= 0 and pattern[at + 1 : at + 2] not in (b"", b"]"):
+        at += 1 + (pattern[at + 1] == ord("\\"))
+        if at < len(pattern) and pattern[at] < before:
+            raise ValueError(f"has a range that goes backwards: {chr(before)}-{chr(pattern[at])}")
+        return set(range(before, pattern[at] + 1 if at < len(pattern) else before)), -1, at + 1
+    at += pattern[at] == ord("\\")
+    return ({pattern[at]}, pattern[at], at + 1) if at < len(pattern) else (set(), -1, at)
+
+
+def _class(name: bytes) -> set[int]:
+    ranges = _CLASSES.get(name)
+    if ranges is None:
+        known = ", ".join(sorted(f"[:{known.decode()}:]" for known in _CLASSES))
+        raise ValueError(f"can match nothing: there is no class [:{_shown(name)}:], only {known}")
+    taken: set[int] = set()
+    at = 0
+    while at < len(ranges):
+        if ranges[at + 1 : at + 2] == b"-" and at + 2 < len(ranges):
+            taken |= set(range(ranges[at], ranges[at + 2] + 1))
+            at += 3
+        else:
+            taken.add(ranges[at])
+            at += 1
+    return taken
+
+
+def _shown(part: bytes) -> str:
+    return part.decode("utf-8", "replace")
