@@ -29,8 +29,10 @@ from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.version.adoption import refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
-from orchestrator.version.stamp import code_digest, fingerprint, read_stamp
+from orchestrator.version.stamp import code_digest, fingerprint, former_code_digest, read_stamp
 
+# A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
+PACKED_ANEW = ("p", "2")
 Prepared = Tree | tuple[Step, Failure] | None  # the tree of a source, what went wrong with it, None: has no source
 
 
@@ -111,6 +113,8 @@ class _Planner:
             return _blocked(spec, _no_such_version(spec, spec.code))
         copied = self.live.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
         digest = replace(fingerprint(spec.settings, code_digest(spec.code, prepared, copied)), forced=self.forced)
+        if former_code_digest(prepared):
+            digest = replace(digest, marks=(*digest.marks, PACKED_ANEW))
         unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
         if found is None:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
@@ -130,12 +134,16 @@ class _Planner:
             since = latest.function_id in self.ours
             label = _by_hand(latest) if since else "the live version was not made by this tool"
             return self._replaced(change, latest, label, differences(spec.settings, latest.raw).values())
-        if stamp == digest:
+        # Packed by former rules, and nothing else is new: an upgrade of this program redeploys nothing.
+        wanted = replace(digest, code=stamp.code) if stamp.code == former_code_digest(unit.tree) else digest
+        if stamp == wanted:
             # The console copies the description, stamp and all, into a version that is edited by hand.
             edited = differences(spec.settings, latest.raw, filled_in=True).values()
             if edited:
                 return self._replaced(change, latest, _by_hand(latest), edited)
-        reason = _reason(spec, latest, stamp, digest)
+        reason = _reason(spec, latest, stamp, wanted)
+        if reason and stamp.code != digest.code and PACKED_ANEW not in stamp.marks:
+            reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
         if self.forced and stamp.forced != self.forced:
             reason = f"forced; {reason}" if reason else "forced"
         if not reason and not latest.is_active:
@@ -225,6 +233,13 @@ def _no_such_version(spec: FunctionSpec, code: VersionCopy) -> Failure:
         kind="no such version",
         advice='`version_id` takes the id of a version in the same folder, "$latest", or a tag of this function',
     )
+
+
+def _packed_anew(tree: Tree | None) -> str:
+    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing."""
+    names = tree.since_then if tree is not None else ()
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""
 
 
 def _reason(spec: FunctionSpec, latest: Version, stamp: Fingerprint, digest: Fingerprint) -> str:

@@ -45,6 +45,11 @@ def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) ->
     return digest_of({"tree": tree.hash})
 
 
+def former_code_digest(tree: Tree | None) -> str:
+    """Hash a source by the packing rules of before there were defaults; "" where they make no difference."""
+    return digest_of({"tree": tree.former_hash}) if tree is not None and tree.former_hash else ""
+
+
 def forced_digest(run_key: str) -> str:
     """Hash what sets a forced run apart: with the same key, what it has made already is not made again."""
     return hashlib.sha256(run_key.encode()).hexdigest()[:8]
