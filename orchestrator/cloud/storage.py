@@ -87,6 +87,10 @@ class S3ObjectStore:
         if error is not None:
             raise error
 
+    async def etag(self, bucket: str, key: str) -> str | None:
+        """Ask which state of an object is there. Raises `CloudError`."""
+        return _raised(await self.with_token(lambda client, call: client.etag(bucket, key, call)))
+
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
         """Put a package unless it is there; whoever asks for the same one meanwhile, or later, waits for that upload.
 

@@ -23,7 +23,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.resilience import failure
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop, StoppedError
-from orchestrator.version.stamp import read_stamp
+from orchestrator.version.stamp import is_same, read_stamp
 
 
 async def in_flight(
@@ -74,8 +74,7 @@ async def _is_ours(world: World, version_id: str, unit: Unit) -> bool:
 
 
 def _same(description: str, unit: Unit) -> bool:
-    found = read_stamp(description)
-    return found is not None and found == unit.fingerprint and found.forced == unit.fingerprint.forced
+    return unit.fingerprint is not None and is_same(read_stamp(description), unit.fingerprint)
 
 
 async def settle(

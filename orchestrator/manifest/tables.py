@@ -47,7 +47,7 @@ class PackageTable(StrictTable):
 
     bucket: f.BucketName | None = _key("The bucket.")
     object: f.ObjectName | None = _key("The object's key.")
-    sha256: f.Sha256 | None = _key("SHA-256 of the zip, in hex.")
+    sha256: f.Sha256 | None = _key("SHA-256 of the zip, in hex. None: its ETag tells whether it was overwritten.")
 
 
 class SecretTable(StrictTable):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import carried_over, settings_of, unknown_fields
-from orchestrator.version.stamp import code_digest, fingerprint, read_stamp
+from orchestrator.version.stamp import code_digest, code_marks, fingerprint, is_same, read_stamp, remarked
 
 
 def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: str = "") -> Unit | Unchanged | Blocked:
@@ -47,18 +47,21 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
         unit,
         spec=spec,
         reason=f"{unit.reason}; made from {latest.id}, which is newer than the plan",
-        fingerprint=replace(unit.fingerprint, settings=digest.settings, code=digest.code),
+        fingerprint=replace(
+            unit.fingerprint,
+            settings=digest.settings,
+            code=digest.code,
+            marks=remarked(unit.fingerprint.marks, code_marks(spec.code, None, latest)),
+        ),
         base_version_id=latest.id,
         changes=tuple(_based_on(change, latest) for change in unit.changes),
     )
 
 
 def _is_desired(unit: Unit, latest: Version) -> bool:
-    stamp = read_stamp(latest.description)
     return (
         unit.fingerprint is not None
-        and stamp == unit.fingerprint
-        and stamp.forced == unit.fingerprint.forced
+        and is_same(read_stamp(latest.description), unit.fingerprint)
         and latest.is_active
         and set(unit.spec.settings.tags) <= set(latest.tags)
         and not differences(unit.spec.settings, latest.raw, filled_in=True)

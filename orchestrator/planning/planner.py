@@ -10,6 +10,7 @@ from orchestrator.function.fields import in_words, own_change
 from orchestrator.model import (
     LATEST,
     Action,
+    BucketPackage,
     Change,
     ChangeKind,
     Failure,
@@ -29,11 +30,19 @@ from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.version.adoption import refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
-from orchestrator.version.stamp import code_digest, fingerprint, former_code_digest, read_stamp
+from orchestrator.version.stamp import (
+    code_digest,
+    code_marks,
+    fingerprint,
+    former_code_digest,
+    object_changed,
+    read_stamp,
+)
 
 # A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
 PACKED_ANEW = ("p", "2")
-Prepared = Tree | tuple[Step, Failure] | None  # the tree of a source, what went wrong with it, None: has no source
+# The tree of a source, the ETag of a zip in a bucket, what went wrong; None: neither is known.
+Prepared = Tree | str | tuple[Step, Failure] | None
 
 
 def build(
@@ -101,8 +110,10 @@ class _Planner:
             return replace(_blocked(spec, failure), failed_step=step)
         if unresolved is not None:
             return _blocked(spec, unresolved)
-        if isinstance(spec.code, SourceCode) and prepared is not None:
-            finding = missing_entry(spec.settings.runtime, spec.settings.entrypoint, prepared.paths)
+        tree = prepared if isinstance(prepared, Tree) else None
+        etag = prepared if isinstance(prepared, str) else None
+        if isinstance(spec.code, SourceCode) and tree is not None:
+            finding = missing_entry(spec.settings.runtime, spec.settings.entrypoint, tree.paths)
             if finding is not None and finding[0] == "error":
                 return replace(_blocked(spec, Failure(finding[1], kind="entry point")), failed_step=Step.PACKAGE)
         found = _find(spec, self.live)
@@ -112,10 +123,14 @@ class _Planner:
         if isinstance(spec.code, VersionCopy) and spec.code.version_id not in self.live.versions:
             return _blocked(spec, _no_such_version(spec, spec.code))
         copied = self.live.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
-        digest = replace(fingerprint(spec.settings, code_digest(spec.code, prepared, copied)), forced=self.forced)
-        if former_code_digest(prepared):
+        digest = replace(
+            fingerprint(spec.settings, code_digest(spec.code, tree, copied)),
+            forced=self.forced,
+            marks=code_marks(spec.code, etag, copied),
+        )
+        if former_code_digest(tree):
             digest = replace(digest, marks=(*digest.marks, PACKED_ANEW))
-        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, prepared)
+        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree)
         if found is None:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)
@@ -245,6 +260,8 @@ def _packed_anew(tree: Tree | None) -> str:
 def _reason(spec: FunctionSpec, latest: Version, stamp: Fingerprint, digest: Fingerprint) -> str:
     """Say in what a version of ours differs from what is wanted, "" where it does not."""
     found = [f"package {stamp.code[:4]}… → {digest.code[:4]}…"] if stamp.code != digest.code else []
+    if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, digest):
+        found.append(f"package {spec.code.object} was overwritten")
     if stamp.settings != digest.settings:
         found += differences(spec.settings, latest.raw).values() or ["settings changed"]
     unknown = unknown_fields(latest.raw) if found else ()

@@ -1,4 +1,4 @@
-"""What the sources hold: built and read before a plan, equal ones once."""
+"""What the sources hold: built and read before a plan, equal ones once; of a zip in a bucket, which state is there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import anyio
 
 from orchestrator.errors import PackageError
 from orchestrator.model import FunctionSpec, SourceCode, Step
+from orchestrator.planning.objects import read_etags
 from orchestrator.planning.planner import Prepared
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
@@ -30,6 +31,8 @@ async def read_sources(world: Reading, specs: Mapping[str, FunctionSpec]) -> Sou
     for key, spec in specs.items():
         if isinstance(spec.code, SourceCode):
             codes.setdefault(spec.code, []).append(key)
+
+    sources.prepared.update(await read_etags(world, specs))
 
     async def read(code: SourceCode) -> None:
         seconds: dict[Step, float] = {}

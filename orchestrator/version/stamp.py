@@ -18,6 +18,7 @@ from orchestrator.version.body import canonical
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 100  # with the space before it, of the description's 600; the user's own text has the rest
+_OBJECT_MARK = "e"  # of the object's ETag
 _STAMP = re.compile(
     r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
 )
@@ -48,6 +49,32 @@ def code_digest(code: Code, tree: Tree | None, copied: Version | None = None) ->
 def former_code_digest(tree: Tree | None) -> str:
     """Hash a source by the packing rules of before there were defaults; "" where they make no difference."""
     return digest_of({"tree": tree.former_hash}) if tree is not None and tree.former_hash else ""
+
+
+def code_marks(code: Code, etag: str | None, copied: Version | None = None) -> tuple[tuple[str, str], ...]:
+    """Give what a stamp says of the code besides its digest: of an object without a sha256, which state of it was
+    taken. A copy is of the same object.
+    """
+    if isinstance(code, BucketPackage) and code.sha256 is None and etag is not None:
+        return ((_OBJECT_MARK, hashlib.sha256(etag.encode()).hexdigest()[:8]),)
+    known = read_stamp(copied.description) if isinstance(code, VersionCopy) and copied is not None else None
+    return tuple(mark for mark in known.marks if mark[0] == _OBJECT_MARK) if known is not None else ()
+
+
+def remarked(marks: tuple[tuple[str, str], ...], of_code: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Put what `code_marks` gave in the place of what it gave before."""
+    return (*(mark for mark in marks if mark[0] != _OBJECT_MARK), *of_code)
+
+
+def object_changed(stamp: Fingerprint, digest: Fingerprint) -> bool | None:
+    """Whether the object that a version was made of is another one now; None where that cannot be told."""
+    then, now = (dict(marked.marks).get(_OBJECT_MARK) for marked in (stamp, digest))
+    return None if then is None or now is None else then != now
+
+
+def is_same(stamp: Fingerprint | None, digest: Fingerprint) -> bool:
+    """Whether a stamp is of the very version that is meant: also forced by the same run, and of the same object."""
+    return stamp == digest and stamp.forced == digest.forced and not object_changed(stamp, digest)
 
 
 def forced_digest(run_key: str) -> str:

@@ -70,6 +70,25 @@ def refused(
     return anyio.run(main)
 
 
+def test_an_etag_tells_one_state_of_an_object_from_another(stores: Stores, key: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one, other = package(tmp_path / "a", fill=b"one"), package(tmp_path / "b", fill=b"other")
+
+    async def main() -> list[str | None]:
+        async with stores.store() as store:
+            for at, what in ((key, one), (f"{key}.again", one), (f"{key}.other", other)):
+                await store.put_once(BUCKET, at, what)
+            asked = ((BUCKET, key), (BUCKET, f"{key}.again"), (BUCKET, f"{key}.other"), (BUCKET, f"{key}.none"))
+            return [await store.etag(*place) for place in (*asked, ("no-such-bucket", key))]
+
+    first, again, different, *nothing = anyio.run(main)
+    assert first == again
+    assert first not in (None, different)
+    assert nothing == [None, None]
+    assert '"' not in str(first)
+
+
 def test_a_new_object_is_stored_whole(stores: Stores, key: str, tmp_path: Path) -> None:
     what = package(tmp_path)
     assert put(stores, key, what) == StoredObject(BUCKET, key, what.sha256, what.size_bytes, existed=False)

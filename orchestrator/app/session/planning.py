@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
+from orchestrator.planning.objects import untold
 from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, select
@@ -30,6 +31,8 @@ from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.version.stamp import forced_digest
+
+_NAMED_MAX = 5  # functions that a warning names
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,18 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
     for warning in foreseen.warnings:
         session.messages.warn(warning)
+    _doubt_objects(session, untold(foreseen.plan, live))
     return Planned(foreseen.plan, live, sources, desired.rollout)
+
+
+def _doubt_objects(session: Session, keys: Sequence[str]) -> None:
+    """Say of which functions nobody can tell whether their zip in a bucket is still the one that is live."""
+    if keys:
+        names = ", ".join(keys[:_NAMED_MAX]) + (f" and {len(keys) - _NAMED_MAX} more" if len(keys) > _NAMED_MAX else "")
+        session.messages.warn(
+            f"whether the package of {names} was overwritten cannot be told: the object may not be looked at, or the"
+            " live version is older than this check; `sha256` tells, and so does the next deployment (--force)"
+        )
 
 
 async def predicted(session: Session, planned: Planned) -> Prediction:

@@ -35,7 +35,7 @@ from orchestrator.job.binding import job_check
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
-from orchestrator.model import CloudAddress, FunctionSpec, Manifest
+from orchestrator.model import BucketPackage, CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
 from orchestrator.report.messages import Messages
@@ -119,7 +119,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
     packager = await stack.enter_async_context(ZipPackager(state_dir / "packages", surroundings=around))
     store = None
-    if storage.bucket is not None:
+    if storage.bucket is not None or any(map(_names_an_object, manifest.functions.values())):
         store = await stack.enter_async_context(_store(connection, request.environ))
     world = World(
         functions=connection.functions,
@@ -143,6 +143,11 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         request, connection, world, invocation.stop, run_id, invocation.redactor, invocation.messages, endpoint,
         invocation.locks,
     )  # fmt: skip
+
+
+def _names_an_object(spec: FunctionSpec) -> bool:
+    """Whether a function names a zip in a bucket, of which the ETag alone tells whether it is still the same."""
+    return isinstance(spec.code, BucketPackage) and spec.code.sha256 is None
 
 
 def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:

@@ -5,6 +5,7 @@ Imports boto3, which takes a good part of a second: import this module in a work
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from os import SEEK_END
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ READ_TIMEOUT_S = 60.0  # from the body's last byte to the answer: the server may
 # To here a body is sent at once. Larger ones wait for "100 Continue": that takes a round trip, and spares sending what
 # is there already.
 _SMALL_BYTES = 64 * 1024
+_GZIPPED = re.compile(r"[-;]+gzip$")  # what a proxy that compresses puts behind an ETag
 _PACK_AGAIN = "start again: the package is made anew"
 
 
@@ -108,6 +110,20 @@ class Client:
         if "html" in meta["HTTPHeaders"].get("content-type", ""):
             return not_storage("check bucket", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return None
+
+    def etag(self, bucket: str, key: str, call: ThreadCall) -> str | CloudError | None:
+        """Ask for an object's ETag, as it is without what proxies add; None where there is no such object."""
+        try:
+            with call:
+                answer = self._s3.head_object(Bucket=bucket, Key=key)
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            if _status(error) == 404:  # the answer to a HEAD does not say more
+                return None
+            return translate(error, call="head object", bucket=bucket, host=self._host)
+        meta = answer["ResponseMetadata"]
+        if not answer.get("ETag"):
+            return not_storage("head object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+        return _GZIPPED.sub("", str(answer["ETag"]).removeprefix("W/").strip('"'))
 
     def read(self, bucket: str, key: str, call: ThreadCall) -> tuple[bytes, str] | CloudError | None:
         """Read a small object and its ETag; None where there is none."""

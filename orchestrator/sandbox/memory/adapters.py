@@ -240,6 +240,15 @@ class MemoryObjectStore:
     async def check(self, bucket: str) -> None:
         await self._call("head bucket", lambda: self._objects.list(bucket, limit=1))
 
+    async def etag(self, bucket: str, key: str) -> str | None:
+        try:
+            stored = await self._call("head object", lambda: self._objects.head(bucket, key))
+        except CloudError as error:
+            if error.code is Code.NOT_FOUND:
+                return None
+            raise
+        return stored.etag if stored is not None else None
+
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
         existed = await self._call("head object", lambda: self._objects.head(bucket, key)) is not None
         if not existed:
