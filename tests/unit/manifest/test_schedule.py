@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import takewhile
@@ -28,14 +29,30 @@ def field(text: str, low: int, high: int) -> set[int]:
     return found
 
 
-def fits(expression: str, at: datetime) -> bool:
+def reader(expression: str) -> Callable[[datetime], bool]:
+    """Make what says whether a moment on the wall fits."""
     minute, hour, day, month, weekday = expression.split()
-    days = at.day in field(day, 1, 31)
-    weekdays = (at.isoweekday() % 7) in {number % 7 for number in field(weekday, 0, 7)}
+    minutes, hours = field(minute, 0, 59), field(hour, 0, 23)
+    days, months = field(day, 1, 31), field(month, 1, 12)
+    weekdays = {number % 7 for number in field(weekday, 0, 7)}
     # "if either field starts with *, both must match, else one of them is enough"
-    either = days and weekdays if day[0] == "*" or weekday[0] == "*" else days or weekdays
-    in_time = at.minute in field(minute, 0, 59) and at.hour in field(hour, 0, 23)
-    return either and in_time and at.month in field(month, 1, 12)
+    both = day[0] == "*" or weekday[0] == "*"
+
+    def fits(at: datetime) -> bool:
+        if at.minute not in minutes or at.hour not in hours or at.month not in months:
+            return False
+        in_days, in_weekdays = at.day in days, at.isoweekday() % 7 in weekdays
+        return in_days and in_weekdays if both else in_days or in_weekdays
+
+    return fits
+
+
+@cache
+def on_the_wall(expression: str) -> list[datetime]:
+    """Give every minute of the year and the days beside it that fits, each looked at once, whatever the timezone."""
+    fits, first = reader(expression), datetime(2026, 12, 31)  # noqa: DTZ001 - the clock on the wall
+    minutes = (first + number * MINUTE for number in range(367 * 24 * 60))
+    return [wall for wall in minutes if fits(wall)]
 
 
 def brute_force(expression: str, timezone: str) -> list[datetime]:
@@ -43,17 +60,15 @@ def brute_force(expression: str, timezone: str) -> list[datetime]:
     zone, (start, end) = ZoneInfo(timezone), YEAR
     minute, hour, *_ = expression.split()
     if minute[0] == "*" or hour[0] == "*":  # goes by real time
+        fits = reader(expression)
         minutes = (start + number * MINUTE for number in range(int((end - start) / MINUTE)))
-        return [at for at in minutes if fits(expression, at.astimezone(zone))]
+        return [at for at in minutes if fits(at.astimezone(zone))]
     found = set()
-    wall = datetime(2026, 12, 31)  # noqa: DTZ001 - the clock on the wall, each of whose minutes is looked at once
-    while wall < datetime(2028, 1, 2):  # noqa: DTZ001 - the same
-        if fits(expression, wall):
-            shown = wall
-            while shown.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != shown:
-                shown += MINUTE  # a time that does not exist: right after the jump
-            found.add(shown.replace(tzinfo=zone).astimezone(UTC))  # fold 0: a time that comes twice, the first one
-        wall += MINUTE
+    for wall in on_the_wall(expression):
+        shown = wall
+        while shown.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != shown:
+            shown += MINUTE  # a time that does not exist: right after the jump
+        found.add(shown.replace(tzinfo=zone).astimezone(UTC))  # fold 0: a time that comes twice, the first one
     return sorted(at for at in found if start < at < end)
 
 
