@@ -23,7 +23,7 @@ from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryOperations, Wire
 from orchestrator.sandbox.memory.faults import Fault
 from tests.clouds import body
-from tests.engine import EPOCH_S, Bench, RecordingFunctions
+from tests.engine import EPOCH_S, RecordingFunctions, UnchangingBench
 
 
 class Crash(BaseException):
@@ -75,7 +75,7 @@ class WatchedOperations(MemoryOperations):
 
 
 @dataclass
-class MortalBench(Bench):
+class MortalBench(UnchangingBench):
     """`die_after`: events and calls that a run has left to live; None: it lives. `hand_after`: the same until somebody
     makes a Version in the console. `jumps`: the wall clock of this machine is set now and then.
     """

@@ -23,7 +23,7 @@ from orchestrator.model import Cancelled, Deployed, Failed, Fingerprint, Limits,
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.version.stamp import read_stamp
-from tests.engine import Bench, sources
+from tests.engine import Bench, UnchangingBench, sources
 
 SEEDS = range(60)
 FUNCTIONS = 25
@@ -93,7 +93,7 @@ def check_the_truth(bench: Bench, outcomes: Mapping[str, object], meddled: Conta
 def test_no_second_version_and_the_truth_at_the_end_whatever_the_weather(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     limits = Limits(operation_deadline_s=rng.choice([15.0, 900.0]))
-    bench = Bench(
+    bench = UnchangingBench(
         tmp_path, faults=Faults(storm(rng), seed=seed), seed=seed, limits=limits,
         durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
     )  # fmt: skip
