@@ -113,6 +113,7 @@ def take_every_replay_for_deleted(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Changes, "_exists", exists)
     patch.setattr(Changes, "_ended_before", lambda *_: True)
+    patch.setattr(changes, "_MAX_REPLAYS", 20)  # all of which it uses up, for each Version that it makes once more
 
 
 def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
@@ -162,28 +163,31 @@ def take_what_has_left_the_listing_for_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "_follow", follow)
 
 
-BREAKS: list[Break] = [
-    drop_the_key,
-    take_a_failed_poll_for_a_failed_operation,
-    free_the_slot_at_an_early_error,
-    write_the_intent_after_the_call,
-    poll_before_the_operation_is_written,
-    say_failed_at_the_deadline,
-    read_nothing_back,
-    repeat_an_old_failure_for_ever,
-    take_every_replay_for_deleted,
-    never_look_before_asking_again,
-    take_a_lost_answer_for_a_refusal,
-    count_no_slots,
-    keep_the_slot_of_a_refused_call,
-    take_what_has_left_the_listing_for_done,
+# With a seed that it has not gone through: tried first, it spares those that it goes through. Any other will do as well.
+BREAKS: list[tuple[Break, int]] = [
+    (drop_the_key, 13),
+    (take_a_failed_poll_for_a_failed_operation, 0),
+    (free_the_slot_at_an_early_error, 0),
+    (write_the_intent_after_the_call, 0),
+    (poll_before_the_operation_is_written, 0),
+    (say_failed_at_the_deadline, 42),
+    (read_nothing_back, 0),
+    (repeat_an_old_failure_for_ever, 2),
+    (take_every_replay_for_deleted, 2),
+    (never_look_before_asking_again, 6),
+    (take_a_lost_answer_for_a_refusal, 1),
+    (count_no_slots, 3),
+    (keep_the_slot_of_a_refused_call, 12),
+    (take_what_has_left_the_listing_for_done, 20),
 ]
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.__name__)
-def test_a_broken_engine_is_caught(broken: Break, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("broken", "seed_first"), BREAKS, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_broken_engine_is_caught(
+    broken: Break, seed_first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken(monkeypatch)
-    for seed in range(SEEDS_MAX):
+    for seed in dict.fromkeys([seed_first, *range(SEEDS_MAX)]):
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:
