@@ -7,13 +7,17 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint clean
+.PHONY: demo test long lint clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
 
 test: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+# More seeds and cases of the suites of which `make test` runs the first ones: what is marked `long`, and nothing else.
+long: .venv-test/installed
+	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

@@ -16,6 +16,7 @@ from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage
+from tests.long import short_first
 from tests.memory_records import MemoryRecords
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -270,7 +271,7 @@ class Machines:
                 return
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", short_first(4, [7, 6, 5, 1, 0, 2, 3, 4]))  # with twenty machines: 0 and 1
 def test_twenty_machines_run_each_due_time_once(seed: int) -> None:
     hours, machines = 16, Machines(seed)
 

@@ -1,6 +1,6 @@
 """Runs that die at any event or call, taken up by `resume` or by a deploy that remembers nothing.
 
-A failing seed is in the test's name: `pytest tests/simulation/test_crash.py -k "[17]"` replays it. More of them:
+A failing seed is in the test's name: `pytest -m "" tests/simulation/test_crash.py -k "[417]"` replays it. More of them:
 `python -m tests.simulation.test_crash FIRST` goes on until stopped.
 """
 
@@ -23,10 +23,12 @@ from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import sources
+from tests.long import short_first
 from tests.simulation.crashes import MortalBench
 from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
 
 SEEDS = range(500)
+SHORT = 150  # of which `make test` runs so many, and `make long` the others
 
 
 def settings_of(rng: random.Random) -> CloudSettings:
@@ -122,7 +124,7 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
                 assert "error" in bench.cloud.operations.get(outcome.failure.operation_id), key
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", short_first(SHORT, SEEDS))
 def test_whoever_dies_when_there_is_one_version_of_each(seed: int, tmp_path: Path) -> None:
     live_through(seed, tmp_path)
 

@@ -163,7 +163,7 @@ def take_what_has_left_the_listing_for_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "_follow", follow)
 
 
-# With a seed that it has not gone through: tried first, it spares those that it goes through. Any other will do as well.
+# With a seed that catches it: tried first, it spares those that do not. Any other will do as well.
 BREAKS: list[tuple[Break, int]] = [
     (drop_the_key, 13),
     (take_a_failed_poll_for_a_failed_operation, 0),

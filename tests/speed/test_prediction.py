@@ -31,6 +31,7 @@ from orchestrator.prediction import predict as prediction
 from orchestrator.prediction.predict import predict
 from orchestrator.report.plan_text import prediction_text
 from orchestrator.sandbox.memory.quotas import Quotas
+from tests.long import short_first
 from tests.speed.virtual import FAST, measure
 
 SETTINGS = Settings("python312", "index.handler", 128 << 20)
@@ -65,7 +66,7 @@ def allowed(folder: int, cloud: int, *folders: str) -> dict[LimitKey, int]:
 
 @pytest.mark.parametrize(
     ("durations", "slots"),
-    [("lognormal:2,0.4", 15), ("lognormal:2,0.6", 5), ("9*fixed:1+1*fixed:30", 15), ("fixed:0.5", 5)],
+    short_first(1, [("lognormal:2,0.4", 15), ("lognormal:2,0.6", 5), ("9*fixed:1+1*fixed:30", 15), ("fixed:0.5", 5)]),
 )
 def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -> None:
     limits, quotas = replace(FAST, operations_per_folder=slots), Quotas(10, slots, 20)
@@ -88,15 +89,15 @@ def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -
 def test_what_bounds_it_and_what_more_would_give() -> None:
     knowledge = known([2.0] * 50)
     found = predict(
-        Plan(tuple(units(300))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), knowledge, allowed(15, 20)
+        Plan(tuple(units(150))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), knowledge, allowed(15, 20)
     )
     assert found.bound is not None
-    assert (found.bound.what, found.bound.limit, round(found.bound.seconds)) == ("folder folder", 15, 40)
+    assert (found.bound.what, found.bound.limit, round(found.bound.seconds)) == ("folder folder", 15, 20)
     assert found.raised is not None
     assert found.raised[0] == 20
     assert found.raised[1] == pytest.approx(found.seconds * 15 / 20, rel=0.1)
     assert prediction_text(found) == (
-        f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 40 s bound by the 15 operations of"
+        f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 20 s bound by the 15 operations of"
         f" folder folder; 20 would give {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
     )
 
@@ -151,14 +152,14 @@ def test_new_functions_waves_and_pauses_count() -> None:
 
 def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 50)
-    plan = Plan(tuple(units(400)))
+    plan = Plan(tuple(units(200)))
     whole = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
-    monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 200)
+    monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 100)
     sampled = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
-    assert sampled.functions == 400
+    assert sampled.functions == 200
     assert sampled.seconds == pytest.approx(whole.seconds, rel=0.1)
     assert sampled.bound is not None
-    assert sampled.bound.seconds == pytest.approx(2.0 * 400 / 15)
+    assert sampled.bound.seconds == pytest.approx(2.0 * 200 / 15)
     unchanged = [replace(unit, action=Action.UNCHANGED) for unit in units(3)]
     nothing = predict(Plan(tuple(unchanged)), live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert prediction_text(nothing) == "simulated: nothing to do"

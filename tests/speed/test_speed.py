@@ -12,6 +12,7 @@ from orchestrator.engine.base import Base
 from orchestrator.model import Limits
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.quotas import Quotas
+from tests.long import LONG, short_first
 from tests.speed.virtual import FAST, SpeedBench, measure
 
 ASSUMED = Limits(operations_per_folder=20, operations_per_cloud=20, polls_per_second=1000.0)  # calls/s: learned, too
@@ -20,17 +21,20 @@ UNTOLD = CloudSettings(quota_details=False)
 
 @pytest.mark.parametrize(
     ("durations", "settings", "above_oracle", "looks"),
-    [
-        ("lognormal:2,0.4", CloudSettings(), 0.03, 4.0),
-        ("lognormal:2,0.4", CloudSettings(creating_visible=False), 0.055, 8.0),
-        ("lognormal:2,0.4", CloudSettings(creating_after_s=1.0), 0.03, 5.0),
-        ("lognormal:2,0.1", CloudSettings(), 0.03, 4.0),
-        ("lognormal:2,0.1", CloudSettings(creating_visible=False), 0.03, 6.0),
-        ("lognormal:2,1.0", CloudSettings(), 0.04, 4.0),
-        ("lognormal:2,1.0", CloudSettings(creating_visible=False), 0.10, 11.0),
-        ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.0),
-        ("9*fixed:1+1*fixed:30", CloudSettings(creating_visible=False), 0.04, 6.0),
-    ],
+    short_first(
+        4,
+        [
+            ("lognormal:2,0.4", CloudSettings(), 0.03, 4.0),
+            ("lognormal:2,0.4", CloudSettings(creating_visible=False), 0.055, 8.0),
+            ("lognormal:2,0.4", CloudSettings(creating_after_s=1.0), 0.03, 5.0),
+            ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.0),
+            ("9*fixed:1+1*fixed:30", CloudSettings(creating_visible=False), 0.04, 6.0),
+            ("lognormal:2,0.1", CloudSettings(), 0.03, 4.0),
+            ("lognormal:2,0.1", CloudSettings(creating_visible=False), 0.03, 6.0),
+            ("lognormal:2,1.0", CloudSettings(), 0.04, 4.0),
+            ("lognormal:2,1.0", CloudSettings(creating_visible=False), 0.10, 11.0),
+        ],
+    ),
 )
 def test_a_run_is_hardly_longer_than_one_who_sees_each_end_at_once_would_make_it(
     tmp_path: Path, durations: str, settings: CloudSettings, above_oracle: float, looks: float
@@ -41,6 +45,7 @@ def test_a_run_is_hardly_longer_than_one_who_sees_each_end_at_once_would_make_it
     assert not found.refused
 
 
+@LONG
 def test_the_bar_for_a_thousand_operations(tmp_path: Path) -> None:
     visible = measure(tmp_path / "visible", 1000)
     assert visible.ratio(20) <= 1.05
@@ -55,7 +60,7 @@ def quota(slots: int) -> Quotas:
     return Quotas(10, slots, slots)
 
 
-@pytest.mark.parametrize("slots", [8, 30])
+@pytest.mark.parametrize("slots", short_first(1, [8, 30]))
 def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_path: Path, slots: int) -> None:
     count = 150 * slots // 4
     first = measure(tmp_path / "1", count, quotas=quota(slots), settings=UNTOLD, limits=ASSUMED, mute=True)
@@ -76,7 +81,7 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
     assert again.per_second(5.0, 60.0) >= 0.95 * known.per_second(5.0, 60.0)
 
 
-@pytest.mark.parametrize(("before", "after"), [(20, 8), (20, 30)])
+@pytest.mark.parametrize(("before", "after"), short_first(1, [(20, 8), (20, 30)]))
 def test_a_limit_that_changes_in_mid_run_is_found(tmp_path: Path, before: int, after: int) -> None:
     async def change(bench: SpeedBench) -> None:
         await anyio.sleep(40.0)

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.model import Version
 from orchestrator.sandbox.memory.adapters import MemoryFunctions
 from orchestrator.sandbox.memory.core import CloudSettings
+from tests.long import short_first
 from tests.speed.virtual import FAST, measure
 
 Lie = Callable[[list[tuple[Version, ...]], int], tuple[Version, ...]]
@@ -36,7 +37,9 @@ def flapping(found: list[tuple[Version, ...]], number: int) -> tuple[Version, ..
 
 
 # What goes on showing what has ended costs the first Operations as long as that.
-@pytest.mark.parametrize(("lie", "above_oracle"), [(empty, 0.07), (stale, 0.15), (frozen, 0.15), (flapping, 0.07)])
+@pytest.mark.parametrize(
+    ("lie", "above_oracle"), short_first(2, [(empty, 0.07), (stale, 0.15), (frozen, 0.15), (flapping, 0.07)])
+)
 def test_listings_that_lie_are_found_out_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: Lie, above_oracle: float
 ) -> None:
