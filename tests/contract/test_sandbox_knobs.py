@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import PER_FOLDER
 from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, body
-from tests.e2e.harness import run, running
+from tests.e2e.harness import forked, run
 
 Program = Callable[[Connection], Awaitable[None]]
 
@@ -33,8 +32,7 @@ def on_sandbox(root: Path, program: Program, *options: str) -> None:
             await program(connection)
 
     command = ("sandbox", "--port", "0", "--state", str(root), "--durations", "fixed:600", "--until-stdin-closes")
-    with running(root, *command, *options, stdin=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with forked(root, *command, *options, watched=True) as process:
         anyio.run(main, process.stdout.readline().split()[-1])
 
 

@@ -10,7 +10,6 @@ import pty
 import random
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,12 +26,14 @@ from typing import Any
 from anyio.from_thread import start_blocking_portal
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
+from tests.e2e.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "orchestrator")
 BUCKET = "deploy-packages"
 TIMEOUT_S = 60.0
 RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # what every sandbox is asked
+Process = subprocess.Popen[Any] | Forked
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_")
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
@@ -64,7 +65,8 @@ def run(
 ) -> Ended:
     """Run the program to its end. Whatever the case, a traceback is a failure."""
     if program == PROGRAM:
-        end = _forked(root, arguments, environment(environ))
+        with forked(root, *arguments, environ=environ) as process:
+            end = ended(process)
     else:
         done = subprocess.run(
             [*program, *arguments], cwd=root, env=environment(environ), stdin=subprocess.DEVNULL, capture_output=True,
@@ -92,25 +94,13 @@ def _warm() -> str:
     return path
 
 
-def _forked(root: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Ended:
-    told = {"arguments": arguments, "folder": str(root.absolute()), "environ": environ}
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
-        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection,
-    ):
-        connection.connect(_warm())
-        socket.send_fds(connection, [json.dumps(told).encode()], [out.fileno(), err.fileno()])
-        pid = int(connection.recv(32))
-        connection.settimeout(TIMEOUT_S)
-        try:
-            code = int(connection.recv(32))
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise
-        out.seek(0)
-        err.seek(0)
-        return Ended(code, out.read(), err.read())
+@contextmanager
+def forked(
+    root: Path, *arguments: str, environ: Mapping[str, str] | None = None, watched: bool = False
+) -> Iterator[Forked]:
+    """Start the program without its imports, where its start is not the point; see `running`."""
+    with Forked(_warm(), root, arguments, environment(environ), watched=watched) as process:
+        yield process
 
 
 @contextmanager
@@ -129,11 +119,11 @@ def running(
                 process.kill()
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+def ended(process: Process) -> Ended:
     """Wait for the end of a started program."""
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert "Traceback" not in f"{out}{err}", err
-    return Ended(process.returncode, out or "", err or "")
+    return Ended(process.wait(TIMEOUT_S), out or "", err or "")
 
 
 def cut_off(
@@ -143,18 +133,19 @@ def cut_off(
     *arguments: str,
     environ: Mapping[str, str] | None = None,
     then: Callable[[], object] = lambda: None,
+    start: Callable[..., AbstractContextManager[Process]] = forked,
 ) -> Ended:
     """Start a run and end it with a signal once that many Operations were accepted; `then` is what happens next."""
     log = root / "events.ndjson"
     log.unlink(missing_ok=True)
-    with running(root, *arguments, "--events", str(log), environ=environ) as process:
+    with start(root, *arguments, "--events", str(log), environ=environ) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= after, process)
         interrupt(process, number)
         then()
         return ended(process)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+def wait_for(condition: Callable[[], bool], process: Process) -> None:
     """Look again and again until something is so, while the program that should bring it about runs."""
     deadline_at = time.monotonic() + TIMEOUT_S
     while not condition():
@@ -300,9 +291,8 @@ def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
 def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
     """Run `orchestrator sandbox`. It ends with its standard input: with this block, or with these tests, however."""
     command = ("sandbox", "--port", "0", "--state", str(folder), "--bucket", BUCKET, "--until-stdin-closes")
-    with running(folder, *command, *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with forked(folder, *command, *arguments, watched=True) as process:
         assert process.stdin is not None
-        assert process.stdout is not None
         yield Cloud(process.stdout.readline().split()[-1], folder / "sandbox")
         process.stdin.close()
         process.wait(TIMEOUT_S)
@@ -372,5 +362,5 @@ class Project:
         self.manifest.write_text(self.manifest.read_text().replace(f'[storage]\nbucket = "{BUCKET}"\n', ""))
 
 
-def interrupt(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGINT) -> None:
+def interrupt(process: Process, number: signal.Signals = signal.SIGINT) -> None:
     process.send_signal(number)

@@ -1,4 +1,4 @@
-"""kill -9 of the installed program at random moments: N functions, N versions, whatever is left of its state folder.
+"""kill -9 of the program at random moments: N functions, N versions, whatever is left of its state folder.
 
 `python -m tests.e2e.test_kills FIRST` goes on with other seeds until stopped.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Cloud, Project, count_events, ended, interrupt, run, running, sandbox
+from tests.e2e.harness import Cloud, Project, count_events, ended, forked, interrupt, run, sandbox
 
 FUNCTIONS = 15
 EVENTS = 2 * FUNCTIONS  # "operation_accepted", of a whole run: each function is made, then its version
@@ -37,7 +37,7 @@ def killed_and_taken_up(cloud: Cloud, project: Project, seed: int, *, patient: b
     for _ in range(rng.randrange(1, 4)):
         log.unlink(missing_ok=True)
         accepted = rng.randrange(0, EVENTS // 2)
-        with running(project.root, *command, "--events", str(log), environ=cloud.environ()) as process:
+        with forked(project.root, *command, "--events", str(log), environ=cloud.environ()) as process:
             while process.poll() is None and count_events(log, "operation_accepted") < accepted:
                 time.sleep(0.01)  # it may end before, where little was left to do
             interrupt(process, signal.SIGKILL)

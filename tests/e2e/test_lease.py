@@ -16,9 +16,9 @@ from tests.e2e.harness import (
     embedded,
     ended,
     events,
+    forked,
     interrupt,
     run,
-    running,
     sandbox,
     wait_for,
 )
@@ -39,7 +39,7 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
     clock = Clock()
     with (
         embedded(tmp_path / "cloud", durations=Distribution.parse(f"fixed:{HELD_S}"), clock=clock) as (cloud, served),
-        running(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
+        forked(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 5, process)
         refused = run(two.root, "deploy", "--yes", environ=cloud.environ())
@@ -83,7 +83,7 @@ def test_machines_with_other_functions_go_side_by_side(tmp_path: Path) -> None:
     log = one.root / "events.ndjson"
     with (
         sandbox(tmp_path, "--durations", "fixed:2") as cloud,
-        running(one.root, "deploy", "--yes", "f00?", "--events", str(log), environ=cloud.environ()) as process,
+        forked(one.root, "deploy", "--yes", "f00?", "--events", str(log), environ=cloud.environ()) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 2, process)
         other = run(two.root, "deploy", "--yes", "f01?", "-o", "json", environ=cloud.environ())

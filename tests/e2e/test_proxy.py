@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Cloud, Ended, Project, count_events, ended, events, run, running, sandbox, wait_for
+from tests.e2e.harness import Cloud, Ended, Project, count_events, ended, events, forked, run, sandbox, wait_for
 from tests.e2e.proxy import Network, between
 
 COUNT = 20
@@ -50,7 +50,7 @@ def test_a_network_that_is_gone_for_a_while_pauses_the_run(tmp_path: Path, proje
         between(cloud.url, Network(1, 0.0, 0.0, 0.0, 0.0)) as network,
     ):
         environ = cloud.environ() | {"ORCHESTRATOR_ENDPOINT": network.url}
-        with running(project.root, *DEPLOY, "--events", str(log), environ=environ) as process:
+        with forked(project.root, *DEPLOY, "--events", str(log), environ=environ) as process:
             wait_for(lambda: count_events(log, "operation_accepted") >= 8, process)
             network.down = True
             wait_for(lambda: count_events(log, "outage_began") == 1, process)
@@ -73,7 +73,7 @@ def test_a_network_that_does_not_come_back_leaves_a_run_to_resume(tmp_path: Path
     ):
         environ = cloud.environ() | {"ORCHESTRATOR_ENDPOINT": network.url}
         command = (*DEPLOY, "--max-outage", "4s", "--events", str(log))
-        with running(project.root, *command, environ=environ) as process:
+        with forked(project.root, *command, environ=environ) as process:
             wait_for(lambda: count_events(log, "operation_accepted") >= 8, process)
             network.down = True
             end = ended(process)

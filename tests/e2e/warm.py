@@ -1,7 +1,7 @@
 """The program with its imports done: what a test runs to its end is forked from it, which saves a second or two each.
 
-Whatever is about processes (signals, terminals, streams, kills) starts the program as a user does; so does every verb
-that a test starts and watches. This one gets its arguments, folder, environment and output files through a socket.
+Whatever is about starts, signals, terminals or streams starts the program as a user does. This one gets its arguments,
+folder, environment and streams through a socket; it is a process of its own all the same, which can be killed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+import anyio
 
 import orchestrator
+from orchestrator.manifest.load import load
 
 MESSAGE_BYTES = 1 << 17
 
@@ -28,6 +33,7 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(orchestrator.__path__, "orchestrator."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    _first_uses()
     gc.freeze()  # memory that all share stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -45,9 +51,21 @@ def serve(path: str) -> None:
                     return
 
 
+def _first_uses() -> None:
+    """Let happen what happens once in a process: the event loop is imported, the manifest's schema is built."""
+    anyio.run(anyio.sleep, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "deploy.toml"
+        manifest.write_text(
+            '[functions.any]\nfolder_id = "f"\nsource = "."\n'
+            'runtime = "python312"\nentrypoint = "i.h"\nmemory = "128MB"\n'
+        )
+        load(manifest, {})
+
+
 def _run(connection: socket.socket) -> None:
     """Run one program: tell its process id, then its exit code."""
-    message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 2)
+    message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 3)
     pid = os.fork()
     if pid:
         connection.send(str(pid).encode())
@@ -55,12 +73,13 @@ def _run(connection: socket.socket) -> None:
         connection.send(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
     connection.close()
+    os.setsid()
     told = json.loads(message)
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environ"])
     time.tzset()
-    for number, file in enumerate([os.open(os.devnull, os.O_RDONLY), *files]):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     sys.argv = ["orchestrator", *told["arguments"]]
