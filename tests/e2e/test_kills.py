@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import Cloud, Project, count_events, ended, forked, interrupt, run, sandbox
+from tests.long import short_first
 
 FUNCTIONS = 15
 EVENTS = 2 * FUNCTIONS  # "operation_accepted", of a whole run: each function is made, then its version
@@ -56,7 +57,7 @@ def killed_and_taken_up(cloud: Cloud, project: Project, seed: int, *, patient: b
     assert len({version["functionId"] for version in versions}) == FUNCTIONS, f"seed {seed}"
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", short_first(4, range(8)))
 def test_a_run_that_is_killed_makes_no_second_version(cloud: Cloud, project: Project, seed: int) -> None:
     killed_and_taken_up(cloud, project, seed)
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.harness import Cloud, Ended, Project, count_events, ended, events, forked, run, sandbox, wait_for
 from tests.e2e.proxy import Network, between
+from tests.long import short_first
 
 COUNT = 20
 FOLDER = "b1gnetwork00000000000"
@@ -29,7 +30,7 @@ def seen_to_the_end(project: Project, environ: dict[str, str], cloud: Cloud, fir
     assert len(versions) == len({version["functionId"] for version in versions}) == COUNT
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", short_first(2, range(4)))
 def test_connections_that_are_cut_delayed_and_truncated(tmp_path: Path, project: Project, seed: int) -> None:
     project = Project(project.root, FOLDER).write(COUNT)
     with (
