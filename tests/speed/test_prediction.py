@@ -31,7 +31,7 @@ from orchestrator.prediction import predict as prediction
 from orchestrator.prediction.predict import predict
 from orchestrator.report.plan_text import prediction_text
 from orchestrator.sandbox.memory.quotas import Quotas
-from tests.long import short_first
+from tests.long import LONG, short_first
 from tests.speed.virtual import FAST, measure
 
 SETTINGS = Settings("python312", "index.handler", 128 << 20)
@@ -150,6 +150,7 @@ def test_new_functions_waves_and_pauses_count() -> None:
     assert predict(Plan(tuple(new)), live, LIMITS, waves, knowledge, allowed(15, 20)).seconds > 62
 
 
+@LONG
 def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 50)
     plan = Plan(tuple(units(200)))

@@ -81,7 +81,8 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
     assert again.per_second(5.0, 60.0) >= 0.95 * known.per_second(5.0, 60.0)
 
 
-@pytest.mark.parametrize(("before", "after"), short_first(1, [(20, 8), (20, 30)]))
+@LONG
+@pytest.mark.parametrize(("before", "after"), [(20, 8), (20, 30)])
 def test_a_limit_that_changes_in_mid_run_is_found(tmp_path: Path, before: int, after: int) -> None:
     async def change(bench: SpeedBench) -> None:
         await anyio.sleep(40.0)
@@ -103,6 +104,7 @@ def test_where_quota_manager_tells_the_limit_it_is_never_tried_for_more(tmp_path
     assert told.ratio(12) < 1.08
 
 
+@LONG
 def test_who_else_uses_the_quota_is_yielded_to(tmp_path: Path) -> None:
     full_s = 0.0
 
