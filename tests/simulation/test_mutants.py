@@ -11,11 +11,12 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.engine import calls, changes, run
+from orchestrator.engine import attempts, calls, new_version, run
 from orchestrator.engine import in_flight as looking
 from orchestrator.engine import read_back as reading
+from orchestrator.engine.attempts import Attempts
 from orchestrator.engine.calls import Call, Calls, StepFailedError
-from orchestrator.engine.changes import Changes
+from orchestrator.engine.new_version import NewVersions
 from orchestrator.engine.quotas.slots import Slot, Slots
 from orchestrator.engine.tracking.tracker import Tracked, Tracker
 from orchestrator.errors import CloudError, JournalError
@@ -104,23 +105,23 @@ def read_nothing_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def repeat_an_old_failure_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Changes, "_ended_before", lambda *_: False)
+    patch.setattr(Attempts, "ended_before", lambda *_: False)
 
 
 def take_every_replay_for_deleted(patch: pytest.MonkeyPatch) -> None:
     async def exists(*_: Any) -> bool:
         return False
 
-    patch.setattr(Changes, "_exists", exists)
-    patch.setattr(Changes, "_ended_before", lambda *_: True)
-    patch.setattr(changes, "_MAX_REPLAYS", 20)  # all of which it uses up, for each Version that it makes once more
+    patch.setattr(NewVersions, "_exists", exists)
+    patch.setattr(Attempts, "ended_before", lambda *_: True)
+    patch.setattr(attempts, "_MAX_REPLAYS", 20)  # all of which it uses up, for each Version that it makes once more
 
 
 def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
     async def look(*_: Any, **__: Any) -> None:
         return None
 
-    patch.setattr(changes, "in_flight", look)
+    patch.setattr(new_version, "in_flight", look)
 
 
 def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:

@@ -38,12 +38,13 @@ Row = dict[str, Any]
 class Bench:
     """Runs strategies against fresh copies of one filled sandbox."""
 
-    def __init__(self, root: Path, functions: int, only: str = "") -> None:
+    def __init__(self, root: Path, functions: int, only: str = "", versions: int = 1) -> None:
         self._only = only
         root.mkdir(exist_ok=True)
         self.root = root
         self.functions = functions
-        self._filled = cloud.filled(root, functions)
+        self._versions = versions  # of each function
+        self._filled = cloud.filled(root, functions, versions)
         self._manifest = cloud.manifest(root, functions)
 
     def wanted(self, *names: object) -> bool:
@@ -51,7 +52,12 @@ class Bench:
         return self._only in " ".join(map(str, names))
 
     def run(
-        self, strategy: str, *options: str, limits: dict[str, Any] | None = None, knowledge: Row | None = None
+        self,
+        strategy: str,
+        *options: str,
+        limits: dict[str, Any] | None = None,
+        knowledge: Row | None = None,
+        believe: bool = False,
     ) -> Row:
         """Run a strategy once; adds the bound and the lengths of the Operations to what it counted."""
         with cloud.served(self.root, self._filled, *options) as served:
@@ -59,10 +65,10 @@ class Bench:
                 {
                     "strategy": strategy, "endpoint": served.url, "key_file": served.key_file, "root": str(self.root),
                     "folder_id": cloud.FOLDER, "manifest": str(self._manifest), "limits": limits or cloud.FAST,
-                    "knowledge": knowledge,
+                    "knowledge": knowledge, "believe": believe,
                 }
             )  # fmt: skip
-        lengths = cloud.lengths_s(served.folder, self.functions)
+        lengths = cloud.lengths_s(served.folder, self.functions * self._versions)
         assert len(lengths) == self.functions, f"{len(lengths)} versions of {self.functions}"
         found["lengths_s"] = lengths
         calls = found["calls"]
@@ -148,6 +154,36 @@ def _settled_rate(row: Row, start_s: float) -> float:
     return sum(start_s < at <= end_s for at in done) / (end_s - start_s)
 
 
+LOOK = "getVersionByTag"
+OLD_VERSIONS = 20
+
+
+def base(bench: Bench, runs: int) -> list[Row]:
+    """What the look at `$latest` before each createVersion costs: its calls, and the makespan over its bound against a
+    run that believes its plan, on 15 slots, where each function has 20 versions.
+    """
+    here = Bench(bench.root / "base", bench.functions, versions=OLD_VERSIONS)
+    table = []
+    for durations in (LOGNORMAL, "lognormal:20,0.4")[: 2 if bench.functions <= 200 else 1]:
+        rows: dict[bool, list[Row]] = {False: [], True: []}
+        for believe in (False, True) * runs:
+            row = here.run(OURS, *quota(15), "--durations", durations, believe=believe)
+            row["ratio"] = row["makespan_s"] / bound_s(row["lengths_s"], 15)
+            row["base looks"] = row["calls"].get(LOOK, 0) / bench.functions
+            rows[believe].append(row)
+        looked, believed = (median(rows[believe], "ratio") for believe in (False, True))
+        table.append(
+            {
+                "durations": durations,
+                "base looks": median(rows[False], "base looks"),
+                "ratio": looked,
+                "ratio without": believed,
+                "costs": looked / believed - 1.0,
+            }
+        )
+    return table
+
+
 def strategies(bench: Bench, runs: int) -> list[Row]:
     """Ours beside the ways of others, on the same sandbox."""
     table = []
@@ -184,6 +220,7 @@ FIGURES: dict[str, Callable[[Bench, int], list[Row]]] = {
     "polling": polling,
     "limits": limits,
     "strategies": strategies,
+    "base": base,
     "prediction": prediction,
     "cpu": lambda bench, runs: [
         cpu(bench.root / f"cpu{size}", bench.functions, runs, size) for size in (PACKAGE_BYTES, 0)

@@ -28,8 +28,8 @@ FAST = {"requests_per_second": 200.0, "polls_per_second": 500.0}
 _VERSION = "CreateFunctionVersionMetadata"
 
 
-def filled(root: Path, functions: int) -> Path:
-    """Make a state folder of a sandbox in which each function has one version."""
+def filled(root: Path, functions: int, versions: int = 1) -> Path:
+    """Make a state folder of a sandbox in which each function has so many versions."""
     folder = root / f"filled{functions}"
     options = Options(
         state_dir=folder / "sandbox", durations=Distribution.parse("fixed:0"), buckets=(BUCKET,),
@@ -40,7 +40,8 @@ def filled(root: Path, functions: int) -> Path:
         sent = body("")
         for number in range(functions):
             made = served.cloud.functions.create({"folderId": FOLDER, "name": f"f{number:05}"})
-            served.cloud.versions.create(sent | {"functionId": made["metadata"]["functionId"]})
+            for _ in range(versions):
+                served.cloud.versions.create(sent | {"functionId": made["metadata"]["functionId"]})
 
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_sandbox(options)) as served:
         portal.call(fill, served)
