@@ -244,11 +244,10 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
     values = draft.values
     source = values["source"]
     built = "build" in values  # what is not there may be what it makes
-    if built and not disk.kind(source):
-        if "folder" not in values["build"]:
-            rule = f'has no folder: it runs beside "{shown(source)}", and in it as soon as that exists; add `folder`'
-            yield Breach(("build",), rule, warning=True)
-    elif disk.kind(source) not in {"file", "folder"}:
+    if built and "folder" not in values["build"] and (rule := _doubt(source, values["build"], disk)):
+        yield Breach(("build",), rule, warning=True)
+    there = {"file", "folder", ""} if built else {"file", "folder"}
+    if disk.kind(source) not in there:
         yield Breach(("source",), _missing(source, disk, "a folder, a file or a .zip"))
     if built:
         yield from _lacking(values["build"], "build", ("command",), draft)
@@ -259,8 +258,19 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
         if not is_package_path(inside):
             rule = "the key is the path in the package: relative, with / between its parts, without ..; . is its top"
             yield Breach(("files", inside), rule)
-        if disk.kind(local) not in ({"file", "folder", ""} if built else {"file", "folder"}):
+        if disk.kind(local) not in there:
             yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
+
+
+def _doubt(source: str, build: dict[str, Any], disk: Disk) -> str:
+    """Doubt where a build runs that names no folder: in its source, which may well be what it makes."""
+    name, kind = os.path.basename(source), disk.kind(source)  # noqa: PTH119 - strings here, as elsewhere
+    if not kind:
+        return f'has no folder: it runs beside "{shown(source)}", and in it as soon as that exists; add `folder`'
+    own = rf"(?<![\w.-]){re.escape(name)}(?![\w.-])"
+    if kind == "folder" and re.search(own, build.get("command", "")):
+        return f'has no folder: it runs in "{shown(source)}", which its command names; add `folder`'
+    return ""
 
 
 def _missing(path: str, disk: Disk, wanted: str) -> str:

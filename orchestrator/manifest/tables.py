@@ -39,7 +39,9 @@ class BuildTable(StrictTable):
     """A command that runs before packing."""
 
     command: f.Text | None = _key("Run by the shell, once per distinct (folder, command) and run.")
-    folder: f.Text | None = _key("Where it runs; relative to this file. Default: the source folder.")
+    folder: f.Text | None = _key(
+        "Where it runs; relative to this file. Default: the source folder; name it where that is what is made."
+    )
 
 
 class PackageTable(StrictTable):

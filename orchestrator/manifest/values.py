@@ -144,7 +144,9 @@ def _code(draft: Draft, *, is_folder: bool) -> Code:
 def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) -> Path:
     if "folder" in build:
         return Path(build["folder"])
-    return source if is_folder else source.parent
+    if is_folder:
+        return source
+    return next((folder for folder in source.parents if folder.is_dir()), source.parent)
 
 
 def rollout(table: RolloutTable | None) -> Rollout:

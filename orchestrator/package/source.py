@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import PackageError
-from orchestrator.model import SourceCode
+from orchestrator.model import Build, SourceCode
 from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, printable, refuse_unpacked, refuse_zipped
 from orchestrator.package.ignore_rules import FORMERLY_LEFT_OUT, Rules, parse, takes_nothing
 from orchestrator.package.project import ALONE, Project, Surroundings, absolute_path
@@ -92,7 +92,7 @@ def _source(
     code: SourceCode, rules: Rules, project: Project, seen: WalkNotes, check: Check, stack: ExitStack
 ) -> Iterator[Entry]:
     label = project.show(str(code.source))
-    status, real = _named(code.source, label, project)
+    status, real = _named(code.source, label, project, code.build)
     if stat.S_ISDIR(status.st_mode):
         yield from Walk(project, seen, check, real).files(code.source, rules)
     elif stat.S_ISREG(status.st_mode) and code.source.suffix.lower() == ".zip":
@@ -162,13 +162,16 @@ def _overlay(into: str, local: Path, project: Project, seen: WalkNotes, check: C
         yield from _single(local, into, status, rules, project)
 
 
-def _named(path: Path, label: str, project: Project) -> tuple[os.stat_result, str]:
+def _named(path: Path, label: str, project: Project, build: Build | None = None) -> tuple[os.stat_result, str]:
     """Look at what the manifest names: its status and its real path."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
         reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
         advice = "see how it is spelled; paths are relative to the manifest's file"
+        if build is not None:
+            ran = f"`{printable(build.command)}` in {project.show(str(build.folder))}"
+            advice = f"{ran} has not made it: see where it puts what it makes, and which `folder` it is to run in"
         raise PackageError(f"{label} {reason}", advice=advice) from error
     except OSError as error:
         raise PackageError(f"{label} cannot be read: {error.strerror}", advice="see where its links lead") from error

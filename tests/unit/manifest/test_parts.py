@@ -192,3 +192,27 @@ def test_where_a_build_runs_must_be_said_if_its_source_is_not_there_yet(tmp_path
     assert code.build == Build("make", tmp_path)
     (warning,) = found.manifest.warnings
     assert "deploy.toml:10: functions.fun.build: has no folder" in warning
+
+
+@pytest.mark.parametrize(
+    ("command", "doubtful"),
+    [
+        ("mkdir -p dist && cp index.py dist/", True),
+        ("tsc --outDir=dist", True),
+        ("npm run build", False),
+        ("npm run build-dist", False),
+        ("make dist.zip", False),
+    ],
+)
+def test_a_build_that_runs_in_what_it_makes_is_doubted(tmp_path: Path, command: str, *, doubtful: bool) -> None:
+    (tmp_path / "dist").mkdir()
+    text = f"{HEAD}[functions.fun]\nsource = 'dist'\nbuild = {{ command = '{command}' }}\n"
+    warnings = read(tmp_path, text).manifest.warnings
+    assert ["which its command names; add `folder`" in warning for warning in warnings] == ([True] if doubtful else [])
+
+
+def test_a_build_runs_in_a_folder_that_is_there(tmp_path: Path) -> None:
+    found = read(tmp_path, f'{HEAD}[functions.fun]\nsource = "out/dist/app.zip"\nbuild = {{ command = "make" }}\n')
+    code = found.manifest.functions["fun"].code
+    assert isinstance(code, SourceCode)
+    assert code.build == Build("make", tmp_path)

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Build, SourceCode
+from orchestrator.package import archive
 from orchestrator.package.build import CREDENTIALS, OUTPUT_KEPT_BYTES, last_lines
 from orchestrator.package.packager import ZipPackager
 from tests.unit.package.trees import make_tree
@@ -209,3 +210,10 @@ def test_what_a_build_leaves_running_neither_hangs_the_run_nor_outlives_it(tmp_p
                 await until(lambda: not alive(pid))
 
     anyio.run(main)
+
+
+def test_what_a_build_has_not_made_is_told_with_the_build(tmp_path: Path) -> None:
+    code = SourceCode(tmp_path / "dist", tmp_path, Build("true", tmp_path))
+    with pytest.raises(PackageError, match="dist does not exist") as caught:
+        archive.scan(code, lambda: None)
+    assert caught.value.advice.startswith(f"`true` in {tmp_path} has not made it")
