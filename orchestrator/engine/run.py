@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -74,7 +75,7 @@ class _Run:
     left: dict[str, Unit]
     calls: Calls | None = None  # None until it is known how many calls may be made
     held: int = 0
-    refused: str = ""  # why parts of the run were given up
+    causes: list[str] = field(default_factory=list)  # why parts of the run were given up
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
     interruption: InterruptedRunError | None = None
@@ -93,11 +94,18 @@ class _Run:
 
     def _close(self, opened: Opened) -> None:
         """Try no more of what would only be refused."""
-        left, lane = len(opened.units), opened.lane
-        reason = f"{opened.cause}; the {left} left of them {'are' if left > 1 else 'is'} not tried"
-        self.refused = f"{self.refused}; {reason}" if self.refused else reason
-        self.emit(BreakerOpened(self.world.clock(), lane.folder_id, lane.step, opened.cause, left))
+        lane = opened.lane
+        self.causes.append(opened.cause)
+        self.emit(BreakerOpened(self.world.clock(), lane.folder_id, lane.step, opened.cause, len(opened.units)))
         self.stop.close((unit.key for unit in opened.units), opened.cause)
+
+    def given_up(self) -> str:
+        """Say why parts of the run were given up, and how many functions each of them had; "" where none was."""
+        counts = Counter(outcome.reason for outcome in self.outcomes.values() if isinstance(outcome, Cancelled))
+        left = {cause: counts[cause] for cause in self.causes}
+        return "; ".join(
+            f"{cause}; {count} more {'were' if count != 1 else 'was'} not tried" for cause, count in left.items()
+        )
 
     def break_off(self, error: InterruptedRunError) -> None:
         """End the whole run: nothing can be asked of the cloud any more."""
@@ -173,7 +181,7 @@ async def execute(
         for unit in plan.units:
             if unit.key not in run.outcomes:
                 run.outcomes[unit.key] = run.cut_off(unit, broken.message)
-    return Result(run.outcomes, run.interruption, tally.breach or run.refused, run.held)
+    return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held)
 
 
 async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollout: Rollout) -> None:

@@ -79,7 +79,9 @@ class WaveStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class BreakerOpened(Event):
-    """Calls of one step in one folder were refused alike, each of them: `left` functions are not tried any more."""
+    """Calls of one step in one folder were refused alike, each of them, and no more of them are tried. `left`: how many
+    functions had not been asked for; a few of them may have been on their way.
+    """
 
     kind: ClassVar[str] = "breaker_opened"
     folder_id: str

@@ -113,7 +113,8 @@ class _Looking:
                 others = f" and {len(wanted[secret_id]) - 1} more" if len(wanted[secret_id]) > 1 else ""
                 self.warnings.append(
                     f"which keys secret {secret_id} has, of which {first.key}{others} would get some, cannot be seen:"
-                    f" {error.message}; the role lockbox.viewer shows it"
+                    f" {error.message}; {'check its id; ' if error.code is Code.NOT_FOUND else ''}the role"
+                    " lockbox.viewer shows it"
                 )
                 return
             for unit, secret in wanted[secret_id]:

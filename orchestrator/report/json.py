@@ -88,6 +88,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
         "pause_s": rollout.pause_s,
         "stops": stop_rule(len(waves), rollout.max_failures),
         "undeclared": undeclared,
+        "warnings": [redact(warning) for warning in view.warnings],
         **({"simulation": asdict(view.prediction)} if view.prediction is not None else {}),
     }
 

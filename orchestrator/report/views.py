@@ -23,6 +23,7 @@ class PlanView:
     prediction: Prediction | None = None
     rollout: Rollout = field(default_factory=Rollout)
     undeclared: tuple[Undeclared, ...] = ()
+    warnings: tuple[str, ...] = ()  # of what may fail; people have heard them
     verbose: bool = False
 
 

@@ -71,9 +71,10 @@ def test_no_rights_in_one_folder_leaves_the_other_alone(tmp_path: Path) -> None:
     assert found["Failed"] + found["Cancelled"] == 30
     assert found["Cancelled"] >= 10
     (opened,) = [event for event in bench.events if isinstance(event, BreakerOpened)]
-    assert (opened.folder_id, opened.step.value, opened.left) == ("bad", "function", found["Cancelled"])
+    assert (opened.folder_id, opened.step.value) == ("bad", "function")
+    assert found["Cancelled"] <= opened.left <= found["Cancelled"] + 2
     assert opened.reason.endswith(f"in folder bad, step function: PERMISSION_DENIED: {DENIED}")
-    assert bench.result.breach == f"{opened.reason}; the {opened.left} left of them are not tried"
+    assert bench.result.breach == f"{opened.reason}; {found['Cancelled']} more were not tried"
     assert bench.stop.reason == ""
     reasons = {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Cancelled)}
     assert reasons == {opened.reason}

@@ -164,6 +164,19 @@ def test_a_package_that_is_too_large_without_a_bucket_is_foreseen(tmp_path: Path
     assert len(bench.packager.packed) == 3  # each once: the run packs nothing a second time
 
 
+def test_a_package_that_no_bucket_takes_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.planning.foresee._ZIP_MAX_BYTES", 2 << 20)  # of 128 MB, which take a minute
+    monkeypatch.setattr("orchestrator.package.entry.ZIPPED_MAX_BYTES", 2 << 20)
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 2)
+    write(tmp_path, "f0", 3_000_000)
+    outcomes = bench.deploy(manifest)
+    assert {key: type(outcome).__name__ for key, outcome in outcomes.items()} == {"f000": "Failed", "f001": "Deployed"}
+    (unit,) = [unit for unit in bench.plan.units if unit.action is Action.BLOCKED]
+    assert unit.reason.endswith("is over the cloud's limit of 2 MB zipped")
+    assert bench.wire.calls["create function"] == 1
+
+
 def test_small_packages_are_not_packed_for_a_plan(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1", storage=Storage())
     manifest = sources(tmp_path, 3)

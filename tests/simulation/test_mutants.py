@@ -11,25 +11,29 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.engine import attempts, calls, new_version, run
+from orchestrator.engine import attempts, breaker, calls, new_version, run
 from orchestrator.engine import in_flight as looking
 from orchestrator.engine import read_back as reading
 from orchestrator.engine.attempts import Attempts
+from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions
 from orchestrator.engine.quotas.slots import Slot, Slots
 from orchestrator.engine.tracking.tracker import Tracked, Tracker
+from orchestrator.engine.verdicts import Tally
 from orchestrator.errors import CloudError, JournalError
 from orchestrator.journal import run_journal
-from orchestrator.journal.events import Event, Requested
+from orchestrator.journal.events import Event, Requested, StepFinished
 from orchestrator.journal.run_journal import RunJournal
 from orchestrator.model import Deployed, Failure, Operation, OperationError, Outcome, Step, Unit, Version
 from orchestrator.resilience import policy
 from orchestrator.version import stamp
 from orchestrator.version.stamp import read_stamp
+from tests.flow import test_breaker as refusals
+from tests.flow import test_rollout
 from tests.flow import test_small_rules as rules
 from tests.simulation.test_crash import live_through
-from tests.unit.engine import test_slots
+from tests.unit.engine import test_breaker, test_slots
 from tests.unit.journal import test_store
 
 SEEDS_MAX = 150  # of the 500 that pass on the engine as it is
@@ -258,6 +262,48 @@ def let_the_intent_wait(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(run_journal, "_WITH_THE_NEXT", (*run_journal._WITH_THE_NEXT, Requested))
 
 
+def count_refusals_of_all_folders_together(patch: pytest.MonkeyPatch) -> None:
+    whole = Breaker._lane
+    patch.setattr(Breaker, "_lane", lambda self, lane: whole(self, lane._replace(folder_id="")))
+
+
+def forget_what_was_accepted(patch: pytest.MonkeyPatch) -> None:
+    whole = Breaker.hear
+
+    def hear(self: Breaker, event: Event) -> None:
+        whole(self, replace(event, ok=False) if isinstance(event, StepFinished) else event)
+
+    patch.setattr(Breaker, "hear", hear)
+
+
+def take_one_setting_for_another(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(breaker, "_traits", lambda _unit: frozenset())
+
+
+def take_five_answers_for_all(patch: pytest.MonkeyPatch) -> None:
+    whole = Breaker.hear
+
+    def hear(self: Breaker, event: Event) -> None:
+        whole(self, event)
+        for lane in self._lanes.values():
+            lane.asked.clear()
+
+    patch.setattr(Breaker, "hear", hear)
+
+
+def stop_before_a_declared_limit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(run, "Breaker", lambda folders, on: Breaker(folders, on=bool(folders) or on))
+
+
+def let_a_wave_follow_one_that_failed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tally, "wave_ended", lambda _self, _number: "")
+
+
+def take_a_share_of_all(patch: pytest.MonkeyPatch) -> None:
+    whole = Tally.wave_begins
+    patch.setattr(Tally, "wave_begins", lambda self, _end: whole(self, self.units))
+
+
 INTENT = next(event for event in test_store.AT_ONCE if isinstance(event, Requested))
 SMALL: list[tuple[Break, Callable[[Path], None]]] = [
     (forget_an_earlier_unsure_try, rules.test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost),
@@ -276,6 +322,22 @@ SMALL: list[tuple[Break, Callable[[Path], None]]] = [
         let_the_intent_wait,
         lambda folder: test_store.test_what_a_killed_run_must_not_lose_is_there_when_append_returns(folder, INTENT),
     ),
+    (
+        count_refusals_of_all_folders_together,
+        refusals.test_no_rights_in_one_folder_leaves_the_other_alone,
+    ),
+    (forget_what_was_accepted, lambda _: test_breaker.test_once_one_was_accepted_nothing_is_ended()),
+    (take_five_answers_for_all, lambda _: test_breaker.test_an_answer_that_is_awaited_is_waited_for()),
+    (
+        take_one_setting_for_another,
+        lambda _: test_breaker.test_five_with_the_same_setting_say_nothing_of_those_with_another(),
+    ),
+    (stop_before_a_declared_limit, lambda folder: refusals.test_a_declared_limit_is_the_only_one(folder, 30)),
+    (
+        let_a_wave_follow_one_that_failed,
+        test_rollout.test_without_max_failures_a_wave_with_a_failure_is_the_last_one,
+    ),
+    (take_a_share_of_all, test_rollout.test_a_share_is_of_the_functions_up_to_the_running_waves_end),
 ]
 
 

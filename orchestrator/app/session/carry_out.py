@@ -140,7 +140,9 @@ async def execute_planned(
 
 
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
-    return PlanView(planned.plan, prediction, planned.rollout, planned.undeclared, options.verbose)
+    return PlanView(
+        planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose
+    )
 
 
 def _plan_code(planned: Planned, options: RunOptions) -> int:

@@ -44,6 +44,7 @@ class Planned:
     sources: Sources
     rollout: Rollout
     undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
+    warnings: tuple[str, ...] = ()  # of what may fail, said already
 
 
 def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
@@ -159,20 +160,22 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt)
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
-    for warning in foreseen.warnings:
+    warnings = (*foreseen.warnings, *_doubtful_objects(untold(foreseen.plan, live)))
+    for warning in warnings:
         session.messages.warn(warning)
-    _doubt_objects(session, untold(foreseen.plan, live))
-    return Planned(foreseen.plan, live, sources, desired.rollout)
+    return Planned(foreseen.plan, live, sources, desired.rollout, warnings=warnings)
 
 
-def _doubt_objects(session: Session, keys: Sequence[str]) -> None:
+def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:
     """Say of which functions nobody can tell whether their zip in a bucket is still the one that is live."""
-    if keys:
-        names = ", ".join(keys[:_NAMED_MAX]) + (f" and {len(keys) - _NAMED_MAX} more" if len(keys) > _NAMED_MAX else "")
-        session.messages.warn(
-            f"whether the package of {names} was overwritten cannot be told: the object may not be looked at, or the"
-            " live version is older than this check; `sha256` tells, and so does the next deployment (--force)"
-        )
+    if not keys:
+        return ()
+    names = ", ".join(keys[:_NAMED_MAX]) + (f" and {len(keys) - _NAMED_MAX} more" if len(keys) > _NAMED_MAX else "")
+    doubt = (
+        f"whether the package of {names} was overwritten cannot be told: the object may not be looked at, or the"
+        " live version is older than this check; `sha256` tells, and so does the next deployment (--force)"
+    )
+    return (doubt,)
 
 
 async def predicted(session: Session, planned: Planned) -> Prediction:

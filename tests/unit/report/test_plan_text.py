@@ -109,6 +109,8 @@ def test_what_is_not_done_is_in_no_wave() -> None:
     assert found["waves"] == [{"wave": 1, "functions": ["bee"]}, {"wave": 2, "functions": ["cat"]}]
     assert (found["max_failures"], found["pause_s"]) == (None, 5.0)
     assert found["stops"] == "a wave with a failure is the last one"
+    assert found["warnings"] == []
+    assert plan_json(PlanView(Plan(()), warnings=("token=abcdefgh is odd",)))["warnings"] == ["token=[redacted] is odd"]
 
 
 def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> None:
