@@ -113,12 +113,12 @@ class FunctionTables:
         yield from setting_rules.setting_breaches(draft.values)
 
     def compare(self) -> None:
-        """Note functions that are the same Function of the cloud."""
+        """Note functions that are the same Function of the cloud: of two the later, but rather one that is disabled."""
+        drafts = sorted(self._drafts.values(), key=lambda draft: not draft.values.get("enabled", True))
         self._distinct(
-            "name",
-            {key: (self._folder_of(draft), draft.values.get("name", key)) for key, draft in self._drafts.items()},
+            "name", {draft.key: (self._folder_of(draft), draft.values.get("name", draft.key)) for draft in drafts}
         )
-        self._distinct("id", {key: draft.values["id"] for key, draft in self._drafts.items() if "id" in draft.values})
+        self._distinct("id", {draft.key: draft.values["id"] for draft in drafts if "id" in draft.values})
 
     def _folder_of(self, draft: Draft) -> str | None:
         folder_id: str | None = draft.values.get("folder_id", self._folder_id)

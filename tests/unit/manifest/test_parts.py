@@ -74,6 +74,15 @@ def test_a_disabled_function_stops_nothing(tmp_path: Path) -> None:
     assert not found.manifest.functions["bad"].enabled
 
 
+@pytest.mark.parametrize("same", ['name = "same"\n', 'id = "d4e"\n'])
+def test_of_two_tables_for_one_function_the_disabled_one_is_wrong(tmp_path: Path, same: str) -> None:
+    old = f'[functions.old]\nversion_id = "x"\nenabled = false\n{same}'
+    found = read(tmp_path, f'{HEAD}{old}[functions.new]\nversion_id = "x"\n{same}')
+    require_sound(select(found.manifest).values())
+    (mistake,) = found.mistakes
+    assert mistake.key == f"functions.old.{same[: same.index(' ')]}"
+
+
 OF_NOBODY = {
     "a variable of an unused template": '[templates.t]\nmemory = "${NOPE}"\n',
     "a wrong value of one": '[templates.t]\nmemory = "1MB"\n',

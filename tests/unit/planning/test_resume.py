@@ -34,3 +34,11 @@ def test_units_are_found_by_folder_and_function(
     assert both[0] == both[1].key == key
     assert bool(found) is is_declared
     assert (both[1].name, both[1].function_id) == (unit.name, unit.function_id)
+
+
+def test_a_function_whose_name_cannot_be_told_is_found_by_its_key() -> None:
+    """Its mistakes are said then, in place of its loss."""
+    unit = UnitState("api", "api", "one", "d4e1")
+    for untold, is_found in ((frozenset({"name"}), True), (frozenset[str](), False)):
+        found, _ = named_now({"api": unit}, {"api": spec("api", folder_id="one", name="?", untold=untold)})
+        assert bool(found) is is_found
