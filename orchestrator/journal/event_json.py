@@ -141,4 +141,6 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["outcome"] = outcome_from_dict(values["outcome"])
     if "changes" in values:
         values["changes"] = _changes(values["changes"])
+    if "warnings" in values:
+        values["warnings"] = tuple(values["warnings"])
     return cls(**values)

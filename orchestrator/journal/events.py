@@ -57,13 +57,14 @@ class UnitPlanned(Event):
     fingerprint: str
     before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `live_state.remembered`
     changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()  # sentences about its package
 
 
 def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanned:
     """Make the event of a unit. `before`: the live Version's settings, without values."""
     return UnitPlanned(
         at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
-        unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes,
+        unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes, unit.warnings,
     )  # fmt: skip
 
 

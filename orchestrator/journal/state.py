@@ -104,6 +104,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit = state.unit(event.key)
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
+    unit.warnings = tuple(event.warnings)
     unit.base_version_id, unit.fingerprint, unit.before = event.base_version_id, event.fingerprint, event.before
     for known, change in zip(unit.changes, event.changes, strict=False):  # planned again, on another base
         known.change = change

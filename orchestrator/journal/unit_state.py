@@ -54,6 +54,7 @@ class UnitState:
     changes: list[ChangeState] = field(default_factory=list)
     package: PackageStored | None = None
     outcome: Outcome | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def requests(self) -> list[Requested]:

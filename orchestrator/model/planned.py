@@ -114,7 +114,8 @@ class Failure:
 class Unit:
     """One function of a plan, and the changes that it is to make, in their order; none for one that is left alone.
 
-    `base_version_id`: the `$latest` that the plan was based on (None: there is none).
+    `base_version_id`: the `$latest` that the plan was based on (None: there is none). `warnings`: sentences about its
+    package, for people.
     """
 
     key: str
@@ -128,6 +129,7 @@ class Unit:
     changes: tuple[Change, ...] = ()
     failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
     failed_step: Step | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,13 @@ def _by_extension(*extensions: str) -> Callable[[str, Collection[str]], str | No
         if not module:
             return None
         stem = posixpath.normpath(module)
+        # Go may be told the package, whose files have any names.
+        if (
+            extensions == (".go",)
+            and posixpath.basename(stem) == "main"
+            and any(path.endswith(".go") for path in paths)
+        ):
+            return None
         wanted = tuple(f"{stem}{extension}" for extension in extensions)
         if _found((*wanted, *(f"{stem}/index{extension}" for extension in extensions)), paths):
             return None

@@ -112,8 +112,10 @@ class _Planner:
             return _blocked(spec, unresolved)
         tree = prepared if isinstance(prepared, Tree) else None
         etag = prepared if isinstance(prepared, str) else None
+        warnings: tuple[str, ...] = ()
         if isinstance(spec.code, SourceCode) and tree is not None:
             finding = missing_entry(spec.settings.runtime, spec.settings.entrypoint, tree.paths)
+            warnings = (*tree.warnings, *([finding[1]] if finding is not None else []))
             if finding is not None and finding[0] == "error":
                 return replace(_blocked(spec, Failure(finding[1], kind="entry point")), failed_step=Step.PACKAGE)
         found = _find(spec, self.live)
@@ -130,7 +132,7 @@ class _Planner:
         )
         if former_code_digest(tree):
             digest = replace(digest, marks=(*digest.marks, PACKED_ANEW))
-        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree)
+        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree, warnings=warnings)
         if found is None:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)

@@ -68,7 +68,7 @@ def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
         yield UnitPlanned(
             at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
             unit.base_version_id, unit.fingerprint, unit.before,
-            tuple(change.change for change in unit.changes),
+            tuple(change.change for change in unit.changes), unit.warnings,
         )  # fmt: skip
     for operations in accepted(units).values():
         for known in operations:

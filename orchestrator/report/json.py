@@ -69,6 +69,8 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "advice": unit.failure.advice if unit.failure is not None else "",
             "failed_step": unit.failed_step,
             "detail": redact(unit.failure.detail) if unit.failure is not None else "",
+            "warnings": [redact(warning) for warning in unit.warnings],
+            "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
         }
         for unit in view.plan.units
     ]

@@ -33,7 +33,15 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
         if len(those) > most:
             lines.append(f"{_GAP}… and {len(those) - most} more{what}")
     told = ", ".join(f"{count} {action}" for action, count in plan_counts(view.plan).items())
-    return "\n".join([*lines, *_waves(view), *_undeclared(view), f"plan: {told or 'nothing to do'}"])
+    return "\n".join(
+        [
+            *lines,
+            *_packages(units, verbose=view.verbose),
+            *_waves(view),
+            *_undeclared(view),
+            f"plan: {told or 'nothing to do'}",
+        ]
+    )
 
 
 def plan_counts(plan: Plan) -> dict[str, int]:
@@ -56,6 +64,24 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
         if failure is not None and failure.detail and failure.detail not in told:
             told.add(failure.detail)
             yield from (f"      | {line}".rstrip() for line in harmless(redact(failure.detail)).splitlines())
+
+
+def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
+    """Say what is odd about packages that are to be sent, equal sentences once, and what rules keep out of them."""
+    sent = [unit for unit in units if verbose or unit.action not in (Action.BLOCKED, Action.UNCHANGED)]
+    told: dict[str, list[str]] = {}
+    for unit in sent:
+        for warning in unit.warnings:
+            told.setdefault(warning, []).append(unit.key)
+    for warning, keys in told.items():
+        yield one_line(f"warning: {named(keys, None if verbose else _NAMED)}: {redact(warning)}")
+    without = [(unit.key, unit.tree.left_out) for unit in sent if unit.tree is not None and unit.tree.left_out]
+    if verbose:
+        yield from (one_line(f"left out of {key}: {', '.join(names)}") for key, names in without)
+    elif without:
+        count = sum(len(names) for _, names in without)
+        of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
+        yield one_line(f"left out of the {of}: {count} files and folders (--verbose names them)")
 
 
 def _cells(unit: Unit, *, folders: bool) -> list[str]:

@@ -27,6 +27,7 @@ def record(unit: UnitState) -> dict[str, Any]:
         "function_id": unit.function_id,
         "action": unit.action,
         "reason": redact(unit.reason),
+        "warnings": [redact(warning) for warning in unit.warnings],
         "base_version_id": unit.base_version_id,
         "fingerprint": unit.fingerprint,
         "before": dict(unit.before),

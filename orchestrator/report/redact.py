@@ -86,9 +86,10 @@ class Redactor:
     def event(self, event: _E) -> _E:
         """Redact the sentences of an event. Its ids and names stay: they are what a run goes on by."""
         match event:
-            case (
-                UnitPlanned() | StepRetried() | BreakerOpened() | OutageBegan() | LongWait() | LeaseLost() | RunEnded()
-            ):
+            case UnitPlanned():
+                warnings = tuple(self.text(warning) for warning in event.warnings)
+                return replace(event, reason=self.text(event.reason), warnings=warnings)
+            case StepRetried() | BreakerOpened() | OutageBegan() | LongWait() | LeaseLost() | RunEnded():
                 return replace(event, reason=self.text(event.reason))
             case OperationDone():
                 return replace(event, error=self.text(event.error))

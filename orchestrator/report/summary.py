@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.state import RunState, RunSummary
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Blocked, Failed, Failure, Step, Unknown
-from orchestrator.report.plain_text import aligned, counted, harmless, time_span
+from orchestrator.model import Action, Blocked, Failed, Failure, Step, Unknown
+from orchestrator.report.plain_text import aligned, counted, harmless, one_line, time_span
+from orchestrator.report.plan_text import named
 from orchestrator.report.records import NOT_ENDED, name_of
 from orchestrator.report.redact import redact
 
@@ -83,6 +84,18 @@ def _worth_seeing(units: list[UnitState]) -> list[UnitState]:
 def failures(state: RunState) -> str:
     """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern."""
     return "\n\n".join(blocks(state.units.values()))
+
+
+def warnings(state: RunState) -> str:
+    """Say what is odd about packages that were to be sent, equal sentences once."""
+    told: dict[str, list[str]] = {}
+    for unit in state.units.values():
+        if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
+            for warning in unit.warnings:
+                told.setdefault(warning, []).append(unit.key)
+    return "\n".join(
+        one_line(f"warning: {named(keys, NAMED_MAX)}: {redact(warning)}") for warning, keys in told.items()
+    )
 
 
 def runs_table(runs: Iterable[RunSummary], *, width: int = 160) -> str:

@@ -9,7 +9,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.report.board import board_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
-from orchestrator.report.summary import failures, headline, run_table, runs_table
+from orchestrator.report.summary import failures, headline, run_table, runs_table, warnings
 from orchestrator.report.views import (
     BoardView,
     DocumentView,
@@ -48,7 +48,9 @@ def render_text(view: View, width: int | None) -> str:
 
 
 def _result(state: RunState, everything: bool, width: int) -> str:
-    parts = [run_table(state, width=width, everything=everything), failures(state), headline(state)]
+    parts = [
+        run_table(state, width=width, everything=everything), warnings(state), failures(state), headline(state),
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 

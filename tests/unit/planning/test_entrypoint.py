@@ -22,6 +22,7 @@ FOUND = [
     ("nodejs22", "dist/index.handler", ("src/index.ts", "tsconfig.json")),  # the cloud compiles it
     ("nodejs22", "src.handler", ("src/index.js",)),
     ("golang123", "index.Handler", ("index.go", "go.mod")),
+    ("golang123", "main.Handler", ("handler.go", "go.mod")),  # the package's name, not a file's
     ("php82", "index.handler", ("index.php",)),
     ("php82", "handler", ("other.php",)),  # not of the form that can be judged
     ("java21", "com.example.Handler", ("pom.xml",)),
@@ -45,6 +46,7 @@ MISSING = [
     ("nodejs22", "index.handler", ("src/index.js",), "warning", "did you mean 'src/index.handler'?"),
     ("nodejs22", "dist/index.handler", ("src/index.ts",), "warning", "no dist/index.js or dist/index.mjs"),
     ("golang123", "index.Handler", ("handler.go",), "warning", "the package has no index.go"),
+    ("golang123", "main.Handler", ("go.mod",), "warning", "the package has no main.go"),
     ("php82", "index.handler", ("public/index.php",), "warning", "did you mean 'public/index.handler'?"),
 ]
 
