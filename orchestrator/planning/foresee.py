@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.errors import CloudError, Code, PackageError
 from orchestrator.manifest.findings import did_you_mean
-from orchestrator.model import Action, ChangeKind, Failure, Limits, Plan, Quota, Secret, SourceCode, Step, Unit
+from orchestrator.model import Action, ChangeKind, Failure, Limits, Plan, Quota, Secret, SourceCode, Step, Tree, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.room import blocked, without_functions, without_tags
 from orchestrator.ports import Reading
@@ -22,6 +22,7 @@ from orchestrator.version.body import INLINE_MAX_BYTES, too_large
 _AT_ONCE = 8
 _ZIP_MAX_BYTES = 128 << 20
 _ENTRY_BYTES = 256  # of a zip beside an entry's content and twice its name, at most
+_PATH_MAX = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class _Looking:
         largest = INLINE_MAX_BYTES if inline else _ZIP_MAX_BYTES
         codes: defaultdict[SourceCode, list[Unit]] = defaultdict(list)
         for unit in units:
-            if unit.changes and isinstance(unit.spec.code, SourceCode) and zip_at_most(unit) > largest:
+            if unit.changes and isinstance(unit.spec.code, SourceCode) and may_exceed(unit.tree, largest):
                 codes[unit.spec.code].append(unit)
 
         async def pack(code: SourceCode) -> None:
@@ -201,14 +202,17 @@ def missing_key(secret: Secret, versions: Mapping[str, tuple[str, ...]]) -> Fail
     )
 
 
-def zip_at_most(unit: Unit) -> int:
-    """Say how many bytes the zip of a unit's source can have, by its tree; 0 where that is not known."""
-    tree = unit.tree
-    if tree is None:
-        return 0
+def may_exceed(tree: Tree | None, largest: int) -> bool:
+    """Say whether the zip of a tree may have more than `largest` bytes."""
+    if tree is None or zip_at_most(tree.size_bytes, len(tree.paths), len(tree.paths) * _PATH_MAX) <= largest:
+        return False
+    return zip_at_most(tree.size_bytes, len(tree.paths), sum(len(path.encode()) for path in tree.paths)) > largest
+
+
+def zip_at_most(size_bytes: int, files: int, names_bytes: int) -> int:
+    """Say how many bytes a zip can have of files of this size together, with names of so many bytes together."""
     # What cannot be compressed is stored in blocks of 16 KB with 5 bytes each.
-    content = tree.size_bytes + tree.size_bytes // 1000
-    return content + sum(_ENTRY_BYTES + 2 * len(path.encode()) for path in tree.paths)
+    return size_bytes + size_bytes // 1000 + files * _ENTRY_BYTES + 2 * names_bytes
 
 
 def limits_declared(limits: Limits) -> dict[str, int]:

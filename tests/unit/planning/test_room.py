@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, Unit
+from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, Tree, Unit
 from orchestrator.model.live_state import LiveState, indexed
-from orchestrator.planning.foresee import is_quota_of, limits_declared, missing_key, zip_at_most
+from orchestrator.planning.foresee import is_quota_of, limits_declared, may_exceed, missing_key
 from orchestrator.planning.room import without_functions, without_tags
-from tests.builders import function, settings, source, spec, tree, version
+from tests.builders import function, settings, spec, version
 
 NEW = (Change(ChangeKind.FUNCTION), Change(ChangeKind.VERSION))
 CLOUDS = {"folder": "cloud", "folder2": "cloud", "else": "cloud2", "nowhere": ""}
@@ -136,7 +136,19 @@ def test_only_limits_that_somebody_wrote_are_held_against_the_quota() -> None:
     assert not is_quota_of(Quota("serverless.functions.count", 15, 0), "operations_per_cloud")
 
 
-def test_the_size_of_a_zip_has_a_bound() -> None:
-    unit = Unit("f", spec("f", code=source()), Action.VERSION, "", tree=tree())
-    assert zip_at_most(unit) == 10 + 256 + 2 * len("index.py")
-    assert zip_at_most(Unit("f", spec("f"), Action.VERSION, "")) == 0
+@pytest.mark.parametrize(
+    ("size_bytes", "files", "largest", "may"),
+    [
+        (1_000, 1, 10_000, False),
+        (9_800, 1, 10_000, True),  # with names and tables it may
+        (0, 38, 10_400, False),
+        (0, 41, 10_400, True),
+        (0, 0, 0, False),
+    ],
+)
+def test_whether_a_zip_may_be_too_large_is_seen_by_its_tree(
+    size_bytes: int, files: int, largest: int, may: bool
+) -> None:
+    paths = tuple(f"f{number:02}.py" for number in range(files))
+    assert may_exceed(Tree("a" * 64, size_bytes, paths), largest) is may
+    assert not may_exceed(None, 0)
