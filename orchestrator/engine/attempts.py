@@ -27,7 +27,6 @@ class Made:
     function_id: str
     version_id: str
     code: Mapping[str, Any]
-    created: bool = False  # the Function is new, and of our making
 
 
 class SettledError(Exception):

@@ -66,7 +66,7 @@ class Changes:
             if error.failure.kind != Code.ALREADY_EXISTS.name:
                 raise
             return replace(made, function_id=await self._find_function(unit, error))
-        return replace(made, function_id=operation.made_id or operation.function_id, created=True)
+        return replace(made, function_id=operation.made_id or operation.function_id)
 
     async def _find_function(self, unit: Unit, refused: StepFailedError) -> str:
         """Find the function that somebody else has made since the plan. Raises `refused` where there is none."""

@@ -93,7 +93,7 @@ class NewVersions:
         description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
         sent = body.body(function_id, unit.spec.settings, code, description)
-        base = None if made.created else Base(world, function_id, unit.base_version_id or "")
+        base = Base(world, function_id, unit.base_version_id or "")
         with self.calls.stop.interruptible(unit.key):
             found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import anyio
 
+from orchestrator.engine.base import VALID_S
 from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute
 from orchestrator.engine.world import World
 from orchestrator.job.contract import Desired
-from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded
+from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded, UnitPlanned
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
 from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
@@ -58,6 +60,8 @@ class WatchedFunctions(RecordingFunctions):
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         written = {event.idempotency_key for event in self._bench.events if isinstance(event, Requested)}
         assert idempotency_key in written, "asked for before it was written down"
+        if request.call == "createVersion":
+            self._bench.check_the_base(str(request.body["functionId"]))
         return await super().send(request, idempotency_key=idempotency_key, guard=guard)
 
 
@@ -127,6 +131,23 @@ class MortalBench(UnchangingBench):
         except Fault:
             return  # the function is being made, or the quota is used up
         self.by_hand.setdefault(function_id, []).append(operation["metadata"]["functionVersionId"])
+
+    def check_the_base(self, function_id: str) -> None:
+        """See that what is about to be replaced is what was planned for, or came in the last moment."""
+        try:
+            latest = self.cloud.versions.by_tag({"functionId": function_id, "tag": "$latest"})
+        except Fault:
+            return  # it has no version
+        if latest["id"] not in self.by_hand.get(function_id, ()):
+            return
+        operations = self.cloud.operations.list(function_id, {"pageSize": 1000})["operations"]
+        ends = {one["metadata"].get("functionVersionId"): one["modifiedAt"] for one in operations}
+        since_s = self.now() - datetime.fromisoformat(ends[latest["id"]]).timestamp()
+        planned = [
+            event for event in self.events if isinstance(event, UnitPlanned) and event.function_id == function_id
+        ]
+        based_on = planned[-1].base_version_id if planned else ""
+        assert latest["id"] == based_on or since_s <= VALID_S + 1.0, f"{latest['id']} of somebody else is overwritten"
 
     def emit(self, event: Event) -> None:
         self.tick()

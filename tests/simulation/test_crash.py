@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.journal.state import fold
 from orchestrator.model import Deployed, Failed, Limits, Outcome, Step, Unchanged
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Faults, Rates
@@ -118,10 +119,32 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
     for key, outcome in outcomes.items():
         if isinstance(outcome, Deployed):
             assert outcome.read_back, key
+            assert not overwritten(bench, key, outcome.version_id), (
+                f"{key} is deployed, they say, over another's version"
+            )
         if isinstance(outcome, Failed) and outcome.step in (Step.TRACK, Step.CREATE):
             assert key not in made, f"{key} failed, they say, and is there"
             if outcome.step is Step.TRACK:
                 assert "error" in bench.cloud.operations.get(outcome.failure.operation_id), key
+
+
+def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
+    """Find Versions of somebody else's between the one that a unit was based on and the one that it made."""
+    unit = fold(bench.events).units.get(key)
+    versions = {version["id"]: version for version in bench.versions()}
+    if unit is None or not unit.requests or version_id not in versions:
+        return []
+    made, base = versions[version_id], versions.get(unit.base_version_id)
+    others = [versions[one] for one in bench.by_hand.get(made["functionId"], ()) if one in versions]
+    return [
+        other["id"]
+        for other in others
+        if other["status"] == "ACTIVE"
+        and other["id"] != unit.base_version_id
+        and other["createdAt"] < made["createdAt"]
+        and (base is None or other["createdAt"] > base["createdAt"])
+        and unit.fingerprint not in other["description"]
+    ]
 
 
 @pytest.mark.parametrize("seed", short_first(SHORT, SEEDS))

@@ -15,6 +15,7 @@ from orchestrator.engine import attempts, breaker, calls, new_version, run
 from orchestrator.engine import in_flight as looking
 from orchestrator.engine import read_back as reading
 from orchestrator.engine.attempts import Attempts
+from orchestrator.engine.base import Base
 from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions
@@ -139,6 +140,17 @@ def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(policy, "judge", judge)
 
 
+def believe_the_plan(patch: pytest.MonkeyPatch) -> None:
+    async def look(_base: Base) -> None:
+        return None
+
+    patch.setattr(Base, "look", look)
+
+
+def overwrite_in_silence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reading, "_overwrote", lambda *_: None)
+
+
 def count_no_slots(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Slots, "_urgency", lambda *_: 1.0)
 
@@ -181,6 +193,8 @@ BREAKS: list[tuple[Break, int]] = [
     (take_every_replay_for_deleted, 2),
     (never_look_before_asking_again, 6),
     (take_a_lost_answer_for_a_refusal, 1),
+    (believe_the_plan, 0),
+    (overwrite_in_silence, 0),
     (count_no_slots, 3),
     (keep_the_slot_of_a_refused_call, 12),
     (take_what_has_left_the_listing_for_done, 20),
