@@ -78,10 +78,11 @@ def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
 _selection = _options(
     click.argument("functions", nargs=-1),
     _option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label."),
-    _option("--failed", is_flag=True, help="Only what the last run did not bring to a good end."),
+    _option("--failed", is_flag=True, help="Only what failed in the last run."),
+    _option("--undone", is_flag=True, help="Only what the last run left undone: failed, cancelled, unknown."),
 )
 _reach = _options(
-    _config,
+    _option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
     _state,
     _option("--endpoint", metavar="URL", help="Another installation of the cloud."),
     _option("--bucket", help="The bucket for packages, instead of the manifest's."),
@@ -124,7 +125,7 @@ def _deploy(output: str, **given: Any) -> int:
     orchestrator deploy --sandbox            all of deploy.toml, into the sandbox
     orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
     orchestrator deploy '!legacy-*'          all but these
-    orchestrator deploy --failed             what the last run left undone
+    orchestrator deploy --failed             what failed in the last run
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
@@ -175,6 +176,7 @@ def _run(output: str, **given: Any) -> int:
 
 @cli.command("resume")
 @click.argument("run", default="last")
+@_option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
 @_param
 @_events
 @_reach
@@ -182,7 +184,8 @@ def _resume(output: str, **given: Any) -> int:
     """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
 
     Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
-    done where it is still what the run was about.
+    done where it is still what the run was about: with its manifest, in its folders. After too many failures nothing
+    new starts. The exit code is that of the run and of all that took it up.
     """
     from orchestrator.app.commands.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import math
 import os
 import secrets
 import socket
@@ -131,6 +132,23 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # in a container that knows only numbers
         return str(os.getuid())
+
+
+def alive_since(state_dir: Path) -> float:
+    """Say since when, on this machine's clock, a living process of it holds the lock; infinity where none does.
+
+    Goes by what the holder wrote of itself: whoever tried the lock would be in the way of one that wants it.
+    """
+    try:
+        holder: dict[str, Any] = orjson.loads((state_dir / FILE).read_bytes())
+        if holder["host"] == socket.gethostname():
+            os.kill(int(holder["pid"]), 0)
+            return float(holder["since"])
+    except PermissionError:  # it lives, and is another user's
+        return 0.0
+    except (ValueError, KeyError, TypeError, OSError):
+        pass
+    return math.inf
 
 
 def lock_held(who: str, timeout_s: float) -> LockHeldError:

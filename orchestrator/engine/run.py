@@ -31,6 +31,7 @@ from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.events import (
+    Breached,
     BreakerOpened,
     Event,
     LimitChanged,
@@ -80,12 +81,22 @@ class _Run:
     again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
     interruption: InterruptedRunError | None = None
 
+    def begin(self) -> None:
+        """Start nothing where too much has failed before."""
+        breach = self.tally.begin()
+        if breach and not self.tally.before.breach:
+            self.emit(Breached(self.world.clock(), breach))
+        if breach:
+            self.stop.request(breach)
+
     def end(self, unit: Unit, outcome: Outcome) -> None:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
-        self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
         stopped = self.tally.ended(outcome)
+        if stopped:  # before the outcome: a kill between the two must not lose it
+            self.emit(Breached(self.world.clock(), stopped))
+        self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
         if stopped:
             self.stop.request(stopped)
         opened = self.breaker.ended(unit, outcome, self.left.values())
@@ -141,13 +152,23 @@ def listen(world: World, emit: Emit, stop: Stop) -> None:
 
 
 async def execute(
-    plan: Plan, live: LiveState, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _AT_ONCE
+    plan: Plan,
+    live: LiveState,
+    world: World,
+    emit: Emit,
+    stop: Stop,
+    *,
+    rollout: Rollout = _AT_ONCE,
+    before: verdicts.Before = verdicts.NOTHING_BEFORE,
 ) -> Result:
-    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises."""
+    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises.
+
+    `before`: of the runs that this one takes up; their failures count.
+    """
     listen(world, emit, stop)
     changes = sum(unit.action is not Action.UNCHANGED for unit in plan.units)
     admitted = ADMITTED_MAX if world.store is not None else ADMITTED_INLINE_MAX
-    tally = verdicts.Tally(changes, rollout.max_failures)
+    tally = verdicts.Tally(changes, rollout.max_failures, before)
     left = {unit.key: unit for unit in plan.units if unit.action is not Action.UNCHANGED}
     # A declared limit is the one that is wanted: nothing stops the run earlier.
     breaker = Breaker({key: unit.spec.folder_id for key, unit in left.items()}, on=rollout.max_failures is None)
@@ -158,6 +179,7 @@ async def execute(
 
     run = _Run(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left)
     try:
+        run.begin()
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
                 calls = run.calls = await _calls(world, live if changes else LiveState(), heard, stop, background)

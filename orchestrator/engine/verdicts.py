@@ -58,11 +58,26 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
     return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What counts of the runs that a run takes up: how many failed, of how many that ended; `in_wave`: of those that
+    failed, how many did so in a wave, not while planning. `breach`: why too many had failed by then.
+    """
+
+    failed: int = 0
+    units: int = 0
+    in_wave: int = 0
+    breach: str = ""
+
+
+NOTHING_BEFORE = Before()
+
+
 @dataclass(slots=True)
 class Tally:
     """The failures of a run so far. `units`: how many something is done for, or would be if it could.
 
-    `failed_before`, `units_before`: of the runs that this one takes up, how many failed, of how many that ended.
+    `before`: of the runs that this one takes up.
 
     | failed                           | a count       | a share                                          |
     | ---                              | ---           | ---                                              |
@@ -71,18 +86,24 @@ class Tally:
     | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
     | blocked                          | not at all    | not at all: it was no part of what was tried     |
 
-    Without `max_failures`, a wave in which something failed is the last one.
+    Without `max_failures`, a wave in which something failed is the last one; a failure of the runs before was in the
+    wave that goes on with the first one here.
     """
 
     units: int
     max_failures: int | str | None
-    failed_before: int = 0
-    units_before: int = 0
+    before: Before = NOTHING_BEFORE
     failed: int = 0
     breach: str = ""  # why too many failures stop the run
     _unprepared: int = 0  # of `failed`: before the first wave
     _before_wave: int = 0  # `failed` when the running wave began
     _reached: int = 0  # units up to the running wave's end
+
+    def begin(self) -> str:
+        """Say why nothing may start at all, since too much has failed before; "" where something may."""
+        before = self.before
+        self.breach = before.breach or breach(before.failed, before.units + self.units, self.max_failures)
+        return self.breach
 
     def wave_begins(self, end: int) -> None:
         """Begin a wave that ends with the `end`-th unit of all waves."""
@@ -94,16 +115,16 @@ class Tally:
         if not isinstance(outcome, Failed) or self.breach:
             return ""
         self.failed += 1
-        failed = self.failed_before + self.failed
-        self.breach = breach(failed, self.units_before + self.units, self.max_failures)
+        failed = self.before.failed + self.failed
+        self.breach = breach(failed, self.before.units + self.units, self.max_failures)
         if self._reached and isinstance(self.max_failures, str) and not self.breach:
-            reached = self.units_before + self._reached
+            reached = self.before.units + self._reached
             self.breach = breach(failed - self._unprepared, reached, self.max_failures)
         return self.breach
 
     def wave_ended(self, number: int) -> str:
         """End a wave that others are to follow. Says why none does, "" where they may."""
-        failed = self.failed - self._before_wave
+        failed = self.failed - self._before_wave + (self.before.in_wave if number == 1 else 0)
         if self.max_failures is not None or not failed or self.breach:
             return ""
         what = f"{failed} function{'s' if failed > 1 else ''}"

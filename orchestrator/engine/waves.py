@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.verdicts import Tally
-from orchestrator.journal.events import WaveStarted
+from orchestrator.journal.events import Breached, WaveStarted
 from orchestrator.model import Outcome, Rollout, Unit, Unknown
 from orchestrator.planning.rollout import wave_ends
 from orchestrator.ports import Clock
@@ -55,6 +55,7 @@ class Waves:
             if end < len(units):
                 failed = self.tally.wave_ended(number)
                 if failed:
+                    self.emit(Breached(self.clock(), failed))
                     self.stop.request(failed)
                 if unknown:
                     names = ", ".join(unknown[:5])

@@ -11,9 +11,11 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from orchestrator.journal.events import (
+    Breached,
     BreakerOpened,
     BytesSent,
     Event,
+    GivenUp,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
@@ -33,6 +35,7 @@ from orchestrator.journal.events import (
     UnitPlanned,
     WaveStarted,
 )
+from orchestrator.journal.identity import identity_from_dict, identity_to_dict
 from orchestrator.model import (
     Blocked,
     Cancelled,
@@ -69,6 +72,8 @@ EVENTS: Mapping[str, type[Event]] = {
         OperationAccepted,
         OperationDone,
         UnitEnded,
+        Breached,
+        GivenUp,
         RunEnded,
     )
 }
@@ -127,6 +132,8 @@ def to_dict(event: Event) -> dict[str, Any]:
             value = outcome_to_dict(value)
         elif slot.name == "changes":
             value = [change_to_dict(change) for change in value]
+        elif slot.name == "identity":
+            value = identity_to_dict(value)
         data[slot.name] = value
     return data
 
@@ -143,4 +150,6 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["changes"] = _changes(values["changes"])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
+    if "identity" in values:
+        values["identity"] = identity_from_dict(values["identity"])
     return cls(**values)

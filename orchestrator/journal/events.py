@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.model import Change, Outcome, Step, Unit
 
 SCHEMA = 1  # raised when a stored event changes its meaning
@@ -25,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run begins. `units` is the number of functions in its plan."""
+    """A run begins. `units` is the number of functions in its plan, `manifest` its path as it was typed."""
 
     kind: ClassVar[str] = "run_started"
     run_id: str
@@ -36,6 +37,7 @@ class RunStarted(Event):
     program: str  # our version
     schema: int = SCHEMA
     resumes: str = ""  # the id of the run that this one takes up
+    identity: Identity = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,25 @@ class UnitEnded(Event):
     kind: ClassVar[str] = "unit_ended"
     key: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Breached(Event):
+    """Too many functions failed: nothing new starts, in this run and in all that take it up.
+
+    Written before the outcome that makes it so, so that a kill between the two cannot lose it.
+    """
+
+    kind: ClassVar[str] = "breached"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp(Event):
+    """What the runs of this chain have left undone, so many functions, is given up: nobody will take it up."""
+
+    kind: ClassVar[str] = "given_up"
+    units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from orchestrator.journal.event_json import to_dict
 from orchestrator.journal.events import (
     BytesSent,
     Event,
+    LeaseTaken,
     LimitChanged,
     OperationDone,
     PackageStored,
@@ -23,13 +24,14 @@ from orchestrator.journal.events import (
     StepFinished,
     StepRetried,
     StepStarted,
+    UnitPlanned,
 )
 from orchestrator.journal.schema import translated
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
 # A run that is taken up without these asks for them again: that an Operation is done, that a package lies there.
-_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, PackageStored, OperationDone)
+_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, LeaseTaken, PackageStored, OperationDone)
 
 OUTCOMES = """
     SELECT outcome, count(*) FROM (
@@ -42,10 +44,11 @@ OUTCOMES = """
 class RunJournal:
     """The record of one run: the `Journal` port."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, run_id: str) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, started: RunStarted) -> None:
         self._path = path
         self._connection = connection
-        self._run_id = run_id
+        self._run_id = started.run_id
+        self._unplanned = started.units  # units of which the plan has not been told yet
         self._seq = 0
         self._waiting: list[Event] = []
 
@@ -53,11 +56,14 @@ class RunJournal:
         """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
 
         `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What a
-        run can do without is written with the next event: a commit costs as much as ten inserts.
+        run can do without is written with the next event: a commit costs as much as ten inserts. So is a plan, which
+        is written whole: a run that is killed has all of it in the journal, or has asked for nothing.
         """
         if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
             return
-        if isinstance(event, _WITH_THE_NEXT):
+        if isinstance(event, UnitPlanned):
+            self._unplanned -= 1
+        if isinstance(event, _WITH_THE_NEXT) or (isinstance(event, UnitPlanned) and self._unplanned > 0):
             self._waiting.append(event)
             return
         before = self._seq

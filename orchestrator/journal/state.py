@@ -1,18 +1,21 @@
 """What has happened so far, folded from events: the displays, the summary and `show` read this, live or from a journal.
 
 Any prefix of a run's events folds, and so does one with unknown kinds left out: a fact that is missing stays empty.
+A run and all that took it up are one chain: their events, one run after the other, fold into one state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.events import (
+    Breached,
     BytesSent,
     Event,
+    GivenUp,
     OperationAccepted,
     OperationDone,
     PackageStored,
@@ -25,30 +28,20 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity
+from orchestrator.journal.runs import Link
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import Step
+from orchestrator.model import Change, ChangeKind, Step
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One line of `runs`. `outcomes`: units by the outcome's name; `ended_at`, `exit_code` None: not ended."""
-
-    id: str
-    verb: str
-    endpoint: str
-    started_at: float
-    ended_at: float | None
-    exit_code: int | None
-    units: int
-    program: str
-    outcomes: Mapping[str, int]
-
-
 @dataclass(slots=True)
 class RunState:
-    """A run as far as its events tell. The counters are kept per event, so displays read them for nothing."""
+    """A run, or a chain of runs, as far as its events tell: `run_id` and times are the last run's, the units all.
+
+    The counters are kept per event, so displays read them for nothing.
+    """
 
     run_id: str = ""
     verb: str = ""
@@ -56,7 +49,11 @@ class RunState:
     manifest: str = ""
     program: str = ""
     resumes: str = ""  # the run that this one takes up
-    total: int = 0  # units of the plan
+    identity: Identity = NOTHING_KNOWN  # of the chain's first run
+    chain: list[Link] = field(default_factory=list)
+    breach: str = ""  # why too many failures have stopped it, for good
+    given_up: bool = False  # what is undone stays so
+    total: int = 0  # units of the plan, of the first run's
     started_at: float | None = None
     ended_at: float | None = None
     exit_code: int | None = None
@@ -66,6 +63,7 @@ class RunState:
     steps: dict[Step, int] = field(default_factory=dict)  # units that are in a step, by step
     running: dict[str, UnitState] = field(default_factory=dict)  # begun and not ended
     ended: int = 0
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)  # of the runs before, by folder and function
 
     def apply(self, event: Event) -> None:
         """Take one event in, in constant time. Kinds that this program does not know change nothing."""
@@ -90,25 +88,85 @@ def fold(events: Iterable[Event]) -> RunState:
 
 
 def _run_started(state: RunState, event: RunStarted) -> None:
+    if state.chain:  # a run before it, which this one takes up
+        for unit in list(state.running.values()):
+            _leave(state, unit)
+        state.running.clear()
+        state.ended_at, state.exit_code, state.reason = None, None, ""
+        state.keys = {name: unit.key for unit in state.units.values() for name in _names(unit)}
+    else:
+        state.identity, state.total = event.identity, event.units
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
-    state.manifest, state.program, state.total = event.manifest, event.program, event.units
-    state.resumes = event.resumes
+    state.manifest, state.program, state.resumes = event.manifest, event.program, event.resumes
     state.started_at = event.at
+    state.chain.append(Link(event.run_id, event.at))
 
 
 def _run_ended(state: RunState, event: RunEnded) -> None:
     state.ended_at, state.exit_code, state.reason = event.at, event.exit_code, event.reason
+    if state.chain:
+        link = state.chain[-1]
+        link.ended_at, link.exit_code, link.reason = event.at, event.exit_code, event.reason
+
+
+def _breached(state: RunState, event: Breached) -> None:
+    state.breach = state.breach or event.reason
+
+
+def _given_up(state: RunState, _event: GivenUp) -> None:
+    state.given_up = True
 
 
 def _planned(state: RunState, event: UnitPlanned) -> None:
+    if state.keys:
+        _call(state, event)
     unit = state.unit(event.key)
+    if unit.outcome is not None:  # it is taken up again
+        _count(state.outcomes, outcome_name(unit.outcome), -1)
+        state.ended -= 1
+        unit.outcome = unit.ended_at = None
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
     unit.warnings = tuple(event.warnings)
-    unit.base_version_id, unit.fingerprint, unit.before = event.base_version_id, event.fingerprint, event.before
-    for known, change in zip(unit.changes, event.changes, strict=False):  # planned again, on another base
+    # A unit that nothing can be done for now is still what it was meant to be.
+    unit.fingerprint = event.fingerprint or unit.fingerprint
+    unit.base_version_id = event.base_version_id or unit.base_version_id
+    unit.before = event.before or unit.before
+    for known, change in _planned_again(unit, event):
         known.change = change
     unit.changes = unit.changes or [ChangeState(change) for change in event.changes]
+
+
+def _planned_again(unit: UnitState, event: UnitPlanned) -> Iterator[tuple[ChangeState, Change]]:
+    """Pair what is known of a unit's changes with what is planned of them now, on another base: one of each kind."""
+    known = {state.change.kind: state for state in reversed(unit.changes) if state.change.kind is not ChangeKind.TAG}
+    tags = iter([state for state in unit.changes if state.change.kind is ChangeKind.TAG])
+    for change in event.changes:
+        found = next(tags, None) if change.kind is ChangeKind.TAG else known.get(change.kind)
+        if found is not None:
+            yield found, change
+
+
+def _names(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
+    """Give what a Function is known by: its folder, and its id or its name."""
+    return [(unit.folder_id, name) for name in (unit.function_id, unit.name) if name]
+
+
+def _call(state: RunState, event: UnitPlanned) -> None:
+    """Call a unit of a run before as this run does: a key is only a label, which may be another by now."""
+    before = next((key for name in _names(event) if (key := state.keys.get(name)) is not None), None)
+    if before == event.key:
+        return
+    if event.key in state.units:  # another Function was called so
+        other = state.units.pop(event.key)
+        other.key = f"{other.folder_id}/{other.name or other.function_id}"
+        state.units[other.key] = other
+        state.keys.update(dict.fromkeys(_names(other), other.key))
+    if before is not None and before in state.units:
+        unit = state.units.pop(before)
+        unit.key = event.key
+        state.units[event.key] = unit
+        state.keys.update(dict.fromkeys(_names(event), event.key))
 
 
 def _step_started(state: RunState, event: StepStarted) -> None:
@@ -207,6 +265,8 @@ def _count(counts: dict[_Name, int], name: _Name, change: int) -> None:
 _HANDLERS: Mapping[type[Event], Callable[[RunState, Any], None]] = {
     RunStarted: _run_started,
     RunEnded: _run_ended,
+    Breached: _breached,
+    GivenUp: _given_up,
     UnitPlanned: _planned,
     StepStarted: _step_started,
     StepFinished: _step_finished,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,14 +28,16 @@ from orchestrator.journal.events import (
 )
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
+from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
-from orchestrator.journal.state import RunSummary
+from orchestrator.journal.state import RunState, fold
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"
-_SUMMARY = [field.name for field in fields(RunSummary)]  # named as the columns are
+# Named as the columns are; the rest of a summary is read from the run's first record.
+_SUMMARY = ["id", "verb", "endpoint", "started_at", "ended_at", "exit_code", "units", "program", "outcomes"]
 
 
 def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
@@ -82,7 +85,7 @@ class Store:
         row = (
             started.run_id, started.at, started.verb, started.endpoint, started.units, started.program, started.schema,
         )  # fmt: skip
-        journal = RunJournal(self._path, self._connection, started.run_id)
+        journal = RunJournal(self._path, self._connection, started)
         with translated(self._path), transaction(self._connection):
             self._connection.execute(
                 "INSERT INTO runs (id, started_at, verb, endpoint, units, program, schema)"
@@ -110,13 +113,38 @@ class Store:
     def runs(self) -> list[RunSummary]:
         """All runs, the newest first. Raises `JournalError`."""
         with translated(self._path):
+            columns = ", ".join(f"runs.{name}" for name in _SUMMARY)
             rows = self._connection.execute(
-                f"SELECT {', '.join(_SUMMARY)} FROM runs ORDER BY started_at DESC, id DESC"  # noqa: S608 - ours
+                f"SELECT {columns}, first.data FROM runs"  # noqa: S608 - ours
+                " LEFT JOIN events AS first ON first.run_id = runs.id AND first.seq = 1"
+                " ORDER BY runs.started_at DESC, runs.id DESC"
             ).fetchall()
-            return [
-                RunSummary(**dict(zip(_SUMMARY, row, strict=True)) | {"outcomes": self._counts(row[0], row[-1])})
-                for row in rows
-            ]
+            found = [self._summary(row) for row in rows]
+        later = {run.resumes: run.id for run in reversed(found) if run.resumes}
+        return [replace(run, taken_up_by=later.get(run.id, "")) for run in found]
+
+    def _summary(self, row: tuple[Any, ...]) -> RunSummary:
+        values = dict(zip(_SUMMARY, row[:-1], strict=True)) | {"outcomes": self._counts(row[0], row[-2])}
+        started = None
+        with suppress(KeyError, TypeError, ValueError):  # a damaged record is told where it is needed
+            started = from_dict(orjson.loads(row[-1] or "null"))
+        if isinstance(started, RunStarted):
+            values |= {"manifest": started.manifest, "resumes": started.resumes, "identity": started.identity}
+        return RunSummary(**values)
+
+    def chain(self, run_id: str) -> tuple[str, ...]:
+        """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
+        runs = {run.id: run for run in self.runs()}
+        while (first := runs.get(run_id)) is not None and first.resumes in runs:
+            run_id = first.resumes
+        found = [run_id]
+        while (later := runs[found[-1]].taken_up_by if found[-1] in runs else "") and later not in found:
+            found.append(later)
+        return tuple(found)
+
+    def chain_state(self, run_id: str) -> RunState:
+        """Fold the chain that a run belongs to. Raises `JournalError` as `events` does."""
+        return fold(event for one in self.chain(run_id) for event in self.events(one))
 
     def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
         if stored is not None:

@@ -1,4 +1,7 @@
-"""What is left of a run that was cut off, and what of a new plan still is what it was about. Pure."""
+"""What is left of a run that was cut off, and what of a new plan still is what it was about. Pure.
+
+A run and all that took it up are one chain, folded into one `RunState`; each is judged as a whole.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,59 @@ from dataclasses import replace
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, FunctionSpec, Outcome, Plan, Unchanged, Unit
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Fingerprint,
+    FunctionSpec,
+    Outcome,
+    Plan,
+    Unchanged,
+    Unit,
+    Version,
+)
+from orchestrator.model.live_state import LiveState
+from orchestrator.version.stamp import read_stamp
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
 
+def to_resume(run: RunState) -> dict[str, UnitState]:
+    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back.
+
+    One that was to be made and is blocked since (its source has changed, say) has not come to its end either.
+    """
+    return {key: unit for key, unit in run.units.items() if not _has_ended(unit)}
+
+
+def _has_ended(unit: UnitState) -> bool:
+    match unit.outcome:
+        case Deployed(_, read_back):
+            return read_back
+        case Blocked():
+            return not unit.fingerprint
+        case Unchanged() | Failed():
+            return True
+    return False
+
+
+def failed(run: RunState) -> dict[str, UnitState]:
+    """Give the units that failed, or were blocked."""
+    return {key: unit for key, unit in run.units.items() if isinstance(unit.outcome, Failed | Blocked)}
+
+
 def undone(run: RunState) -> dict[str, UnitState]:
-    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back."""
-    return {key: unit for key, unit in run.units.items() if not _has_ended(unit.outcome)}
+    """Give the units that are not as they were wanted: failed, blocked, cancelled, unknown, not come to."""
+    return {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Unchanged)}
 
 
-def _has_ended(outcome: Outcome | None) -> bool:
-    if isinstance(outcome, Deployed):
-        return outcome.read_back
-    return isinstance(outcome, Unchanged | Failed | Blocked)
+def outcomes_of(run: RunState) -> dict[str, Outcome]:
+    """Give the outcome of each unit of a chain. What nothing was told of counts as cancelled: it is not done."""
+    return {key: Cancelled("not come to") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
 
 
 def named_now(
@@ -80,19 +122,30 @@ def forced_of(units: Mapping[str, UnitState]) -> str:
     return next((parts[2] for unit in units.values() if len(parts := unit.fingerprint.split(".")) == 3), "")
 
 
-def still_meant(plan: Plan, then: Mapping[str, UnitState]) -> tuple[Plan, dict[str, Outcome]]:
+def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> tuple[Plan, dict[str, Outcome]]:
     """Hold a plan against what the run was about.
 
     Gives the plan of what is left, in which a unit is blocked that has changed since, or whose function somebody else
-    has deployed since; and the outcomes of what is live by now.
+    has deployed since; and the outcomes of what is live by now, whatever else is wanted of it since.
     """
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
+        latest = live.latest(unit.function_id) if unit.function_id is not None else None
         if unit.action is Action.UNCHANGED:
             settled[unit.key] = Deployed(unit.base_version_id or "", read_back=True)
+        elif latest is not None and latest.is_active and _made(then[unit.key], latest):
+            settled[unit.key] = Deployed(latest.id, read_back=True)
         else:
             units.append(_checked(unit, then[unit.key]))
     return Plan(tuple(units)), settled
+
+
+def _made(then: UnitState, latest: Version) -> bool:
+    """Say whether a Version is the one that the unit was to make, and not a copy of its description by hand."""
+    if then.action not in _CHANGES or not then.fingerprint or latest.id == then.base_version_id:
+        return False
+    told = {known.version_id for known in then.operations.values()} - {""}
+    return str(read_stamp(latest.description)) == then.fingerprint and (latest.id in told or not told)
 
 
 def _checked(unit: Unit, then: UnitState) -> Unit:
@@ -105,4 +158,9 @@ def _checked(unit: Unit, then: UnitState) -> Unit:
     else:
         return unit
     failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")
-    return replace(unit, action=Action.BLOCKED, reason=why, failure=failure, changes=())
+    # It stays what it was meant to be: once that can be done again, `resume` does it.
+    parts, base = then.fingerprint.split("."), then.base_version_id or None
+    meant = Fingerprint(parts[0], parts[1], "".join(parts[2:3])) if len(parts) > 1 else None
+    return replace(
+        unit, action=Action.BLOCKED, reason=why, failure=failure, changes=(), fingerprint=meant, base_version_id=base
+    )

@@ -13,9 +13,11 @@ from typing import Any, assert_never
 import orjson
 
 from orchestrator.job.contract import JobStatus
-from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
 from orchestrator.planning.rollout import stop_rule, waves_of
 from orchestrator.report.board import STATUSES, by_place
+from orchestrator.report.history import identity_json, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
 from orchestrator.report.redact import redact
@@ -37,8 +39,8 @@ def render_json(view: View, _width: int | None) -> str:
     match view:
         case PlanView():
             schema, document = "orchestrator/plan/1", plan_json(view)
-        case ResultView(state):
-            schema, document = "orchestrator/result/1", result_json(state)
+        case ResultView():
+            schema, document = "orchestrator/result/1", result_json(view.state)
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
         case BoardView(rows):
@@ -96,7 +98,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
 
 
 def result_json(state: RunState) -> dict[str, Any]:
-    """Give a run with every unit as JSON values: what `deploy` and `show` print. Times are ISO 8601 in UTC."""
+    """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC."""
     return {
         "run_id": state.run_id,
         "verb": state.verb,
@@ -104,6 +106,18 @@ def result_json(state: RunState) -> dict[str, Any]:
         "manifest": state.manifest,
         "program": state.program,
         "resumes": state.resumes,
+        "chain": [
+            {
+                "run_id": link.run_id,
+                "started_at": iso(link.started_at),
+                "ended_at": iso(link.ended_at),
+                "exit_code": link.exit_code,
+            }
+            for link in state.chain
+        ],
+        **identity_json(state.identity),
+        "breach": redact(state.breach),
+        "given_up": state.given_up,
         "started_at": iso(state.started_at),
         "ended_at": iso(state.ended_at),
         "exit_code": state.exit_code,
@@ -127,6 +141,11 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
             "functions": run.units,
             "outcomes": dict(run.outcomes),
             "program": run.program,
+            "manifest": run.manifest,
+            **identity_json(run.identity),
+            "status": status(run),
+            "resumes": run.resumes,
+            "taken_up_by": run.taken_up_by,
         }
         for run in runs
     ]

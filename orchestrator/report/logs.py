@@ -11,6 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.errors import Exit
 from orchestrator.journal.events import (
+    Breached,
     BreakerOpened,
     Event,
     LeaseLost,
@@ -128,6 +129,10 @@ def _breaker(event: BreakerOpened) -> _Line:
     return "error", "refused alike: no more of these are tried", facts
 
 
+def _breached(event: Breached) -> _Line:
+    return "error", "too many failures: nothing new starts, here or by resume", {"reason": event.reason}
+
+
 def _outage_began(event: OutageBegan) -> _Line:
     return "warning", "the cloud does not answer: the run pauses", {"reason": event.reason}
 
@@ -212,6 +217,7 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
     WaveStarted: _wave,
     BreakerOpened: _breaker,
+    Breached: _breached,
     LeaseTaken: _lease_taken,
     LeaseLost: _lease_lost,
     LimitChanged: _limit_changed,

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from orchestrator.journal.events import (
+    Breached,
     BreakerOpened,
     Event,
     LeaseLost,
@@ -89,7 +90,7 @@ class Redactor:
             case UnitPlanned():
                 warnings = tuple(self.text(warning) for warning in event.warnings)
                 return replace(event, reason=self.text(event.reason), warnings=warnings)
-            case StepRetried() | BreakerOpened() | OutageBegan() | LongWait() | LeaseLost() | RunEnded():
+            case StepRetried() | Breached() | BreakerOpened() | OutageBegan() | LongWait() | LeaseLost() | RunEnded():
                 return replace(event, reason=self.text(event.reason))
             case OperationDone():
                 return replace(event, error=self.text(event.error))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Failed, Failure, Step, Unknown
+from orchestrator.report.history import commit_words, selection_words, status, who
 from orchestrator.report.plain_text import aligned, counted, harmless, one_line, time_span
 from orchestrator.report.plan_text import named
 from orchestrator.report.records import NOT_ENDED, name_of
@@ -98,22 +100,30 @@ def warnings(state: RunState) -> str:
     )
 
 
-def runs_table(runs: Iterable[RunSummary], *, width: int = 160) -> str:
+# The columns of `runs`, in their order; those that would be empty are left out.
+_RUNS: Mapping[str, Callable[[RunSummary], str]] = {
+    "run": lambda run: run.id,
+    "started (UTC)": lambda run: f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
+    "verb": lambda run: run.verb,
+    "took": lambda run: time_span(run.ended_at - run.started_at) if run.ended_at is not None else status(run),
+    "functions": lambda run: str(run.units),
+    "exit": lambda run: str(run.exit_code) if run.exit_code is not None else "",
+    "outcomes": lambda run: ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)),
+    "endpoint": lambda run: run.endpoint,
+    "taken up by": lambda run: run.taken_up_by,
+    "manifest": lambda run: run.manifest,
+    "selection": lambda run: selection_words(run.identity),
+    "by": lambda run: who(run.identity),
+    "commit": lambda run: commit_words(run.identity),
+}
+
+
+def runs_table(runs: Iterable[RunSummary], *, width: int = 400) -> str:
     """List runs, one a line."""
-    head = ["run", "started (UTC)", "verb", "took", "functions", "exit", "outcomes", "endpoint"]
-    rows = [
-        [
-            run.id,
-            f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
-            run.verb,
-            time_span(run.ended_at - run.started_at) if run.ended_at is not None else NOT_ENDED,
-            str(run.units),
-            str(run.exit_code) if run.exit_code is not None else "-",
-            ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)) or "-",
-            run.endpoint,
-        ]
-        for run in runs
-    ]
+    table = [[tell(run) for tell in _RUNS.values()] for run in runs]
+    shown = [number for number in range(len(_RUNS)) if any(row[number] for row in table)]
+    head = [list(_RUNS)[number] for number in shown]
+    rows = [[row[number] or "-" for number in shown] for row in table]
     return aligned(head, rows, width=width, numbers=frozenset({"functions", "exit", "took"}))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from orchestrator.errors import ManifestError
-from orchestrator.journal.state import RunState
 from orchestrator.report.board import board_text
+from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
 from orchestrator.report.summary import failures, headline, run_table, runs_table, warnings
@@ -31,8 +31,8 @@ def render_text(view: View, width: int | None) -> str:
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
-        case ResultView(state, everything):
-            return _result(state, everything, width or _WIDTH)
+        case ResultView():
+            return _result(view, width or _WIDTH)
         case RunsView(runs):
             return runs_table(runs) if runs else "no runs yet"
         case BoardView(rows):
@@ -47,10 +47,12 @@ def render_text(view: View, width: int | None) -> str:
             assert_never(view)
 
 
-def _result(state: RunState, everything: bool, width: int) -> str:
-    parts = [
-        run_table(state, width=width, everything=everything), warnings(state), failures(state), headline(state),
-    ]  # fmt: skip
+def _result(view: ResultView, width: int) -> str:
+    state = view.state
+    table = run_table(state, width=width, everything=view.everything)
+    parts = [table, warnings(state), failures(state), headline(state)]
+    if view.history:
+        parts.insert(0, history_text(state, alive=view.alive))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orchestrator.errors import Mistake
 from orchestrator.job.contract import JobStatus, Parameter
-from orchestrator.journal.state import RunState, RunSummary
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
 
 
@@ -29,10 +30,14 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """What became of a run. `everything`: every function, however many."""
+    """What became of a run, or of a chain of them. `everything`: every function, however many. `history`: with what it
+    was about, and each run of the chain; `alive`: the last of them may still be under way.
+    """
 
     state: RunState
     everything: bool = False
+    history: bool = False
+    alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

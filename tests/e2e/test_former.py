@@ -114,7 +114,7 @@ def test_former_runs_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("plan-failed", ("deploy", "--failed", "--dry-run", "--sandbox")),
+        ("plan-failed", ("deploy", "--undone", "--dry-run", "--sandbox")),  # what `--failed` was then
         ("plan-upgrade", ("run", "upgrade", "-p", "from=nodejs22", "-p", "to=nodejs18", "--dry-run", "--sandbox")),
         ("status", ("run", "upgrade", "--status", "--sandbox")),
         ("validate", ("validate",)),
@@ -165,6 +165,14 @@ def goes_on_as_then(name: str, root: Path, end: Ended) -> None:
         if key[0] not in folders:
             same(one, now[key], "at", "run_id")
     answer, golden = told(end), published(name)
+    if answer["resumes"]:  # which told of the second half alone: the whole chain is told of since
+        names = {function["function"] for function in golden["functions"]}
+        answer["functions"] = [one for one in answer["functions"] if one["function"] in names]
+        for function in golden["functions"]:  # what the killed run had stored by then
+            if function["package"] is None:
+                del function["package"]
+        assert answer["total"] >= golden.pop("total")
+        assert all(answer["outcomes"][outcome] >= number for outcome, number in golden.pop("outcomes").items())
     for one in (answer, golden):
         one["functions"].sort(key=lambda function: function["function"])
         for function in one["functions"] if folders else ():

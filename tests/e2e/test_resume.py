@@ -68,7 +68,7 @@ def test_what_a_forced_run_left_undone_is_forced_as_well(tmp_path: Path, project
         )
         assert ended.code == 3, ended.err
         served.cloud.last(Distribution.parse("fixed:0"))
-        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+        end = run(project.root, "deploy", "--undone", "--yes", environ=cloud.environ())
         assert end.code == 0, end.err
         per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
     assert set(per_function.values()) == {2}
@@ -81,8 +81,8 @@ def test_after_a_failed_run_resume_says_what_does_go_on(tmp_path: Path, project:
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
         end = resume(project, cloud)
-    assert (end.code, end.out) == (0, "")
-    assert "1 function failed: `deploy --failed` tries again" in end.err
+    assert (end.code, end.out) == (1, "")  # as the run itself
+    assert "1 function failed: `orchestrator deploy --failed --endpoint " in end.err
 
 
 def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project) -> None:

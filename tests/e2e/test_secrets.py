@@ -60,7 +60,7 @@ def test_no_secret_is_written(cloud: Cloud, project: Project, fixed_token: bool)
     for place, content in written(project, end).items():
         found = [value for value in secret if value.encode() in content]
         assert found == [], place
-    assert run(project.root, "show").out == end.out
+    assert run(project.root, "show").out.endswith(f"\n\n{end.out}")
 
 
 def test_a_sandbox_run_neither_needs_nor_sends_what_is_in_the_environment(project: Project) -> None:

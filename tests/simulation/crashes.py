@@ -18,7 +18,7 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded, UnitPlanned
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
-from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, undone
+from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, to_resume
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
@@ -171,7 +171,7 @@ class MortalBench(UnchangingBench):
     def resume_until_death(self, manifest: str) -> dict[str, Outcome] | None:
         """Take the last run up from its journal; None where it died, or had not begun."""
         before = fold(self.journal)
-        if not undone(before):
+        if not to_resume(before):
             return {key: unit.outcome for key, unit in before.units.items() if unit.outcome is not None}
         return self._until_death(lambda: self._resume(manifest, before))
 
@@ -190,7 +190,7 @@ class MortalBench(UnchangingBench):
             self.journal = list(self.events)
 
     def _resume(self, manifest: str, before: RunState) -> dict[str, Outcome]:
-        left = undone(before)
+        left = to_resume(before)
         declared = self.load(manifest).functions
         specs = {key: spec for key, spec in declared.items() if key in left}
         outcomes: dict[str, Outcome] = {}
@@ -206,7 +206,7 @@ class MortalBench(UnchangingBench):
             plan, _ = await self.planned(
                 world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=True
             )
-            plan, done = still_meant(plan, left)
+            plan, done = still_meant(plan, self.live, left)
             self.announce(plan)
             settled |= done
             for key, outcome in settled.items():

@@ -1,4 +1,7 @@
-"""`resume [RUN]`: a run that was cut off is taken up: what was accepted is followed, what was not is planned anew."""
+"""`resume [RUN]`: a run that was cut off is taken up: what was accepted is followed, what was not is planned anew.
+
+What it left undone can be given up instead. After a breach nothing new starts: only what was asked for is followed.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,34 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app.session.carry_out import execute_planned, journaled, result_of
+from orchestrator.app.session.chain import chain_of, earlier_of, give_up, left_of, nothing_left
+from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
-from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
+from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
-from orchestrator.app.session.selecting import SANDBOX, endpoint_of
-from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
+from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of
 from orchestrator.coordination.registry import NOT_LOOKED
-from orchestrator.engine.in_flight import settle
+from orchestrator.engine.bus import Bus
+from orchestrator.engine.in_flight import in_flight, settle
 from orchestrator.engine.run import listen
-from orchestrator.errors import CloudError, Exit, JournalError, UsageError
+from orchestrator.errors import CloudError, UsageError
 from orchestrator.job.binding import Binding, bind
-from orchestrator.journal.events import RunStarted
-from orchestrator.journal.state import RunState, fold
-from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.events import OperationAccepted
+from orchestrator.journal.identity import HIDDEN
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
-from orchestrator.model import Blocked, Deployed, Failed, Outcome
-from orchestrator.planning.resume import accepted, forced_of, named_now, still_meant, taken_over, undone
+from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
+from orchestrator.planning.resume import (
+    accepted,
+    forced_of,
+    named_now,
+    still_meant,
+    taken_over,
+)
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -37,73 +50,96 @@ from orchestrator.version.stamp import read_stamp
 def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Run `resume` as typed. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
-    run_id = given.pop("run")
+    run_id, giving_up = given.pop("run"), given.pop("give_up")
     options = read_options("resume", given)
+    options = replace(options, state_dir=state_dir_of(options.config, options.state_dir))
     with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
         asked = store.find(run_id)
-        before = fold(store.events(_last_of(store, asked)))
-    return invoke(_as_then(options, before), messages, partial(_resume, asked, before))
-
-
-def _last_of(store: Store, run_id: str) -> str:
-    """Follow a run that was taken up already to the last that did so: what is left, is left of that one."""
-    for later in reversed(store.runs()):
-        with suppress(JournalError):  # of a run that may have nothing to do with this one
-            started = next(iter(store.events(later.id)), None)
-            if isinstance(started, RunStarted) and started.resumes == run_id:
-                run_id = later.id
-    return run_id
+    return invoke(options, messages, partial(give_up if giving_up else _resume, asked))
 
 
 def _as_then(options: RunOptions, before: RunState) -> RunOptions:
-    """Lead where the run led: a sandbox run is never resumed against the cloud, nor the other way round."""
+    """Be about what the run was about: its installation, its manifest, its job with the parameters that it had.
+
+    Raises `UsageError` where that cannot be, with the line to type.
+    """
     sandbox = before.endpoint == SANDBOX
     if sandbox and options.endpoint:
         raise UsageError(f"run {before.run_id} went to the sandbox", advice="leave --endpoint out")
+    config = options.config
+    if not options.config_given:
+        found = manifest_of(before, state_dir_of(options.config, options.state_dir))
+        if found is None:
+            raise UsageError(
+                f"the manifest of run {before.run_id}, {before.identity.manifest or before.manifest}, is not there",
+                advice=f"put it back, or say where it is now: `{resume_line(before.run_id, '-c', 'FILE')}`; or give up"
+                f" what is undone: `{resume_line(before.run_id, '--give-up')}`",
+            )
+        config = found
+    then = before.identity.selection.parameters
+    parameters = {**then, **options.parameters}
+    hidden = [part for name, value in parameters.items() if value == HIDDEN for part in ("--param", f"{name}={HIDDEN}")]
+    if hidden:
+        raise UsageError(
+            f"run {before.run_id} was given parameters that are kept nowhere, since they are secret",
+            advice=f"give them again: `{resume_line(before.run_id, *hidden)}`",
+        )
     job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
-    options = replace(options, verb=before.verb, job=job, sandbox=sandbox)
+    options = replace(options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters)
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
 
 
-async def _resume(asked: str, before: RunState, invocation: Invocation) -> CommandResult:
-    options, stop, messages = invocation.options, invocation.stop, invocation.messages
+async def _resume(asked: str, invocation: Invocation) -> CommandResult:
+    stop, messages = invocation.stop, invocation.messages
+    before = chain_of(invocation.options, asked)
     if before.run_id != asked:
         messages.say(f"run {asked} was taken up by run {before.run_id}")
-    left = undone(before)
-    lost = before.total - len(before.units)
-    if lost > 0:
+    if not left_of(before):
+        return nothing_left(before, messages)
+    invocation = replace(invocation, options=_as_then(invocation.options, before))
+    options = invocation.options
+    with stop.interruptible():
+        request, binding = _request(invocation, before)
+        await hold_lock(invocation, request)
+        before = chain_of(options, asked)  # a run that held the lock until now may have gone on with it
+        if not left_of(before):
+            return nothing_left(before, messages)
+        session = await open_session(invocation, request)
+    return await _take_up(session, binding, before)
+
+
+def _request(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
+    options, binding = invocation.options, None
+    request = read_request(invocation)
+    if options.job:
+        binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
+    identity = identity_of(options, request.manifest, binding)
+    check_same(before, Now("resume", endpoint_of(options, request.manifest), identity, request.state_dir))
+    # What was selected then is what is taken up; who takes it up, and where, is news.
+    return replace(request, identity=replace(identity, selection=before.identity.selection)), binding
+
+
+async def _take_up(session: Session, binding: Binding | None, before: RunState) -> CommandResult:
+    stop, messages = session.stop, session.messages
+    if lost := before.total - len(before.units):
         messages.warn(
             f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
-            f" nothing was asked for them; `{before.verb}` takes them up"
+            f" nothing was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
         )
-    if not left:
-        failed = sum(isinstance(unit.outcome, Failed | Blocked) for unit in before.units.values())
-        again = f"; {counted(failed, 'function')} failed: `{before.verb} --failed` tries again" if failed else ""
-        messages.say(
-            f"nothing to resume: run {before.run_id} has brought every function that it began to an end{again}"
-        )
-        return CommandResult(Exit.DONE)
-    with stop.interruptible():
-        request = read_request(invocation)
-        if endpoint_of(options, request.manifest) != before.endpoint:
-            raise UsageError(
-                f"run {before.run_id} went to {before.endpoint}", advice="leave --endpoint out, or deploy there anew"
-            )
-        binding = None
-        if options.job:
-            binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
-        await hold_lock(invocation, request)
-        session = await open_session(invocation, request)
-    found, gone = named_now(left, request.manifest.functions)
+    wanted = left_of(before)
+    earlier = earlier_of(before, wanted)
+    found, gone = named_now(wanted, session.request.manifest.functions)
     if binding is None:
-        require_sound(request.manifest.functions[key] for key in found)
+        require_sound(session.request.manifest.functions[key] for key in found)
     left = found | gone
     messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
+    if before.breach:
+        messages.say(f"it was stopped for good: {before.breach}; nothing new starts")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
     leases = leases_of(session)
     async with (
         leased(session, leases, functions, NOT_LOOKED) as lease,
-        journaled(session, before.verb, len(left), resumes=before.run_id) as (bus, state),
+        journaled(session, len(left), before.identity.clouds, before=before) as (bus, state),
     ):
         tell(lease, len(functions), session, bus)
         listen(session.world, bus, stop)
@@ -113,8 +149,29 @@ async def _resume(asked: str, before: RunState, invocation: Invocation) -> Comma
         with stop.interruptible():
             rest = {key: unit for key, unit in left.items() if key not in settled}
             planned = await _plan(session, binding, rest, settled)
-        code = await execute_planned(guarded(session, lease), planned, bus, settled=settled)
+            if before.breach:
+                planned = await _followed(session, bus, planned, rest, settled)
+        code = await execute_planned(guarded(session, lease), planned, bus, settled=settled, earlier=earlier)
     return result_of(code, state)
+
+
+async def _followed(
+    session: Session, bus: Bus, planned: Planned, left: Mapping[str, UnitState], settled: dict[str, Outcome]
+) -> Planned:
+    """Look for what was asked for without an answer before a breach: it is unknown, and followed next time."""
+    units = []
+    for unit in planned.plan.units:
+        then = left[unit.key]
+        operation = None
+        if then.requests and not then.operations and unit.function_id and unit.fingerprint is not None:
+            operation = await in_flight(session.world, planned.live, unit, unit.function_id, asked_for=True)
+        if operation is None:
+            units.append(unit)
+            continue
+        known = (operation.id, unit.function_id or "", operation.version_id or "")
+        bus(OperationAccepted(session.world.clock(), unit.key, ChangeKind.VERSION, *known))
+        settled[unit.key] = Unknown("asked for before the run was stopped", operation.id, operation.version_id or "")
+    return replace(planned, plan=Plan(tuple(units)))
 
 
 async def _plan(
@@ -129,7 +186,7 @@ async def _plan(
         live, desired = await read_specs(session, specs)
     # What the run was to take away was shown and agreed to when it began.
     planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=True)
-    plan, done = still_meant(planned.plan, left)
+    plan, done = still_meant(planned.plan, planned.live, left)
     settled |= done
     for key in left.keys() - desired.specs.keys():
         settled[key] = await _not_wanted(session, left[key])

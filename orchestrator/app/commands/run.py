@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.carry_out import about, carry_out, nothing_left
 from orchestrator.app.session.due import run_if_due
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires, plan_job
-from orchestrator.app.session.selecting import last_run
 from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.taking_up import last_chain
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind
 from orchestrator.report.board import statuses
@@ -34,6 +34,9 @@ async def _run(invocation: Invocation) -> CommandResult:
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
         if options.sandbox or not (options.status or options.due):
             await hold_lock(invocation, request)
+        request = about(request, binding)
+        if (nothing := nothing_left(invocation, request)) is not None:
+            return nothing
         session = await open_session(invocation, request)
         if options.status:
             return await _board(session, binding)
@@ -55,5 +58,5 @@ async def _run(invocation: Invocation) -> CommandResult:
 
 async def _board(session: Session, binding: Binding) -> CommandResult:
     _, desired = await job_desires(session, binding)
-    last = last_run(session.request.state_dir, session.endpoint, verb=session.request.options.verb)
+    last = last_chain(session.request.state_dir, session.endpoint, verb=session.request.options.verb)
     return CommandResult(Exit.DONE, BoardView(statuses(desired.board, last)))

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
 from orchestrator import __version__
+from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
-from orchestrator.app.session.selecting import endpoint_of
-from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
+from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
-from orchestrator.engine.verdicts import exit_code
+from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
 from orchestrator.errors import Exit, JournalError
+from orchestrator.job.binding import Binding
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
-from orchestrator.model import Action, Outcome, Prediction, SourceCode
-from orchestrator.model.live_state import remembered
+from orchestrator.model import Action, Failed, Outcome, Plan, Prediction, SourceCode
+from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import confirm, displays
 from orchestrator.report.views import CommandResult, PlanView, ResultView
 
@@ -34,12 +37,42 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     options = invocation.options
     with invocation.stop.interruptible():
         request = read_request(invocation)
-        specs = selected(request, endpoint_of(options, request.manifest))
-        builds = any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values())
-        if builds or options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
+        if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
+            await hold_lock(invocation, request)
+        request = about(request)
+        if (nothing := nothing_left(invocation, request)) is not None:
+            return nothing
+        specs = selected(request)
+        if not alone and any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values()):
             await hold_lock(invocation, request)
         session = await open_session(invocation, request)
     return await carry_out(session, partial(plan_functions, session, specs))
+
+
+def about(request: Request, binding: Binding | None = None) -> Request:
+    """Say what a run with these options is about, and what --failed or --undone selects.
+
+    Raises `UsageError` where the last run was about something else.
+    """
+    options = request.options
+    identity = identity_of(options, request.manifest, binding)
+    request = replace(request, identity=identity)
+    option = identity.selection.left_by
+    if not option:
+        return request
+    now = Now(options.verb, endpoint_of(options, request.manifest), identity, request.state_dir, option)
+    return replace(request, left=left_by_last(options, now))
+
+
+def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:
+    """Say so where --failed or --undone selects nothing, and give the result; None where there is something."""
+    left = request.left
+    if left is None or left.units:
+        return None
+    invocation.messages.say(left.said)
+    if request.options.dry_run:
+        return CommandResult(Exit.DONE, PlanView(Plan(())))
+    return CommandResult(left.exit)
 
 
 async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]]) -> CommandResult:
@@ -65,7 +98,8 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 if to_change(planned.plan).keys() - functions.keys():
                     continue  # with a lease on those, too
                 await _show_and_ask(session, planned)
-            async with journaled(session, options.verb, len(planned.plan.units)) as (bus, state):
+            clouds = planned.live.clouds.values()
+            async with journaled(session, len(planned.plan.units), clouds) as (bus, state):
                 tell(lease, len(functions), session, bus)
                 code = await execute_planned(guarded(session, lease), planned, bus)
         return result_of(code, state)
@@ -81,30 +115,36 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
 
 @asynccontextmanager
 async def journaled(
-    session: Session, verb: str, units: int, *, resumes: str = ""
+    session: Session, units: int, clouds: Iterable[str], *, before: RunState | None = None
 ) -> AsyncIterator[tuple[Bus, RunState]]:
-    """Begin a run: its journal, its displays. What happens in it is told to the bus, and folds into the state."""
-    options = session.request.options
+    """Begin a run: its journal, its displays. What happens in it is told to the bus, and folds into the state: of the
+    whole chain where it takes up what is left of a run `before`.
+    """
+    options, identity = session.request.options, session.request.identity
     started = RunStarted(
         at=session.world.clock(),
         run_id=session.run_id,
-        verb=verb,
+        verb=before.verb if before is not None else options.verb,
         endpoint=session.endpoint,
-        manifest=str(options.config),
+        manifest=before.manifest if before is not None else str(options.config),
         units=units,
         program=__version__,
-        resumes=resumes,
+        resumes=before.run_id if before is not None else "",
+        identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
     )
-    state = RunState()
+    own = RunState()
+    chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
         shown = displays(
-            session.messages, session.run_id, state, units=units, events=options.events, redactor=session.redactor
+            session.messages, session.run_id, own, units=units, events=options.events, redactor=session.redactor
         )
         async with shown as listeners:
-            bus = Bus(store.start_run(started), state, listeners, clean=session.redactor.event)
+            if before is not None:
+                listeners.insert(0, before.apply)
+            bus = Bus(store.start_run(started), own, listeners, clean=session.redactor.event)
             bus(started)
             try:
-                yield bus, state
+                yield bus, chain
             finally:
                 _keep_knowledge(store, session)
 
@@ -116,16 +156,34 @@ def _keep_knowledge(store: Store, session: Session) -> None:
         session.messages.warn(f"what was learned in this run is not kept: {error.message}")
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the runs before have brought to an end already: the outcomes, and what counts of them against a budget."""
+
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    before: Before = NOTHING_BEFORE
+
+
 async def execute_planned(
-    session: Session, planned: Planned, bus: Bus, *, settled: Mapping[str, Outcome] = MappingProxyType({})
+    session: Session,
+    planned: Planned,
+    bus: Bus,
+    *,
+    settled: Mapping[str, Outcome] = MappingProxyType({}),
+    earlier: Earlier | None = None,
 ) -> int:
-    """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code."""
+    """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code, of the chain."""
     world, rollout = session.world, planned.rollout
+    earlier = earlier or Earlier()
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
-    result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout)
-    outcomes = {**result.outcomes, **settled}
+    failed, before = sum(isinstance(outcome, Failed) for outcome in settled.values()), earlier.before
+    before = replace(
+        before, failed=before.failed + failed, units=before.units + len(settled), in_wave=before.in_wave + failed
+    )
+    result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before)
+    outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost))
     try:
@@ -165,7 +223,18 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
 
 def result_of(code: int, state: RunState) -> CommandResult:
     """Give what became of every function, and how to go on where there is something to go on with."""
-    next_step = ""
+    return CommandResult(code, ResultView(state), next_step(state), has_run=True)
+
+
+def next_step(state: RunState) -> str:
+    """Say how to go on with a run, "" where it is done. After a breach that is a new run, not this one."""
+    if state.breach:
+        follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
+        again = f"`{line_of(state.verb, state.identity, state.endpoint)}` is a new run"
+        return (
+            f"{follow if state.outcomes.get('unknown') else ''}once it is mended, {again}, with all of its waves and a"
+            " new budget of failures"
+        )
     if state.exit_code == Exit.INTERRUPTED or state.outcomes.get("cancelled"):
-        next_step = "`orchestrator resume` goes on: what was asked for already is found, not asked for again"
-    return CommandResult(code, ResultView(state), next_step, has_run=True)
+        return "`orchestrator resume` goes on: what was asked for already is found, not asked for again"
+    return ""

@@ -12,8 +12,10 @@ from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
 
+SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
 ANY_FOLDER = "unknown-folder"  # where functions live may well be known only where they are deployed from
 SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
+DEFAULT_CONFIG = "deploy.toml"
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -22,6 +24,7 @@ class RunOptions:
     """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
+    `config_given`: whether the manifest was named, or is the default. `failed`, `undone`: of the last run.
     `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
@@ -30,7 +33,9 @@ class RunOptions:
     state_dir: Path | None = None
     patterns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    config_given: bool = True
     failed: bool = False
+    undone: bool = False
     sandbox: bool = False
     endpoint: str | None = None
     bucket: str | None = None
@@ -63,8 +68,11 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         for name in ("lock_timeout", "start_timeout", "max_outage")
     }
     parameters = dict(_parameter(text) for text in given.pop("param", ()))
+    config = given.pop("config")
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
+        config=config or Path(DEFAULT_CONFIG),
+        config_given=config is not None,
         job=job,
         state_dir=given.pop("state"),
         patterns=given.pop("functions", ()),
@@ -78,6 +86,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         ("--status", "--due", options.status and options.due),
         ("--due", "--dry-run", options.due and options.dry_run),
         ("--status", "--dry-run", options.status and options.dry_run),
+        ("--failed", "--undone", options.failed and options.undone),
     ):
         if both:
             raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")

@@ -8,14 +8,12 @@ from functools import partial
 
 from anyio import to_thread
 
-from orchestrator.app.session.selecting import last_run, unsuccessful
 from orchestrator.app.session.session import Request, Session, check_bucket
+from orchestrator.app.session.taking_up import Left
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding
 from orchestrator.job.contract import Desired
-from orchestrator.journal.state import RunState
-from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
@@ -47,43 +45,39 @@ class Planned:
     warnings: tuple[str, ...] = ()  # of what may fail, said already
 
 
-def selected(request: Request, endpoint: str) -> dict[str, FunctionSpec]:
+def selected(request: Request) -> dict[str, FunctionSpec]:
     """Choose the functions of the manifest that the options name.
 
-    Raises `UsageError`, `JournalError`, and `ManifestError` where some of them have mistakes.
+    Raises `UsageError`, and `ManifestError` where some of them have mistakes.
     """
     options, manifest = request.options, request.manifest
     specs = select(manifest, expanded(options.patterns), options.labels)
-    if options.failed:
-        specs = _only(specs, unsuccessful(last_run(request.state_dir, endpoint)), "what is selected")
+    if request.left is not None:
+        specs = _only(specs, request.left, "what is selected")
     require_sound(specs.values())
     return specs
 
 
-def _only(specs: Mapping[str, FunctionSpec], units: Mapping[str, UnitState], of: str) -> dict[str, FunctionSpec]:
-    """Leave of `specs` what these units of a former run were about, whatever they were called then."""
-    found, gone = named_now(units, specs)
+def _only(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:
+    """Leave of `specs` what a former run has left, whatever its functions were called then."""
+    found, gone = named_now(left.units, specs)
+    what = "failed" if left.option == "failed" else "was left undone"
     if not found:
-        raise UsageError("no function is selected", advice=f"what failed is not in {of}: {', '.join(sorted(gone)[:5])}")
+        raise UsageError("no function is selected", advice=f"what {what} is not in {of}: {', '.join(sorted(gone)[:5])}")
     return {key: spec for key, spec in specs.items() if key in found}
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
     """Plan what the manifest declares."""
     options, declared = session.request.options, session.request.manifest.functions
-    whole = not (options.patterns or options.labels or options.failed)
+    whole = not (options.patterns or options.labels or session.request.left)
     listed = {spec.folder_id for spec in specs.values()} if whole else set[str]()
     live, desired = await read_specs(session, specs, listed=listed)
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
-    if options.failed and not forced:
-        forced = forced_of(_left_by(last_run(session.request.state_dir, session.endpoint)))
+    if session.request.left is not None and not forced:  # what such a run's functions lack is a forced version
+        forced = forced_of(session.request.left.units)
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
-
-
-def _left_by(run: RunState | None) -> dict[str, UnitState]:
-    """Give the units that `--failed` is about: where their run was forced, what they lack is a forced version."""
-    return unsuccessful(run) if run is not None else {}
 
 
 async def read_specs(
@@ -117,8 +111,8 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     if options.patterns or options.labels:
         known = session.request.manifest.functions
         specs = choose(specs, expanded(options.patterns), options.labels, of=of, known=known)
-    if options.failed:
-        specs = _only(specs, unsuccessful(last_run(session.request.state_dir, session.endpoint, verb=options.verb)), of)
+    if session.request.left is not None:
+        specs = _only(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
     return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=options.adopt)
 

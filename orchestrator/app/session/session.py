@@ -22,8 +22,15 @@ from anyio.streams.text import TextReceiveStream
 
 from orchestrator import __version__
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.options import RunOptions, address_of, sandbox_environ, state_dir_of, storage_of
-from orchestrator.app.session.selecting import SANDBOX
+from orchestrator.app.session.options import (
+    SANDBOX,
+    RunOptions,
+    address_of,
+    sandbox_environ,
+    state_dir_of,
+    storage_of,
+)
+from orchestrator.app.session.taking_up import Left
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore
@@ -33,6 +40,7 @@ from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, JournalError, StartError
 from orchestrator.job.binding import job_check
 from orchestrator.journal.folder import make_state_dir
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
 from orchestrator.model import BucketPackage, CloudAddress, FunctionSpec, Manifest
@@ -46,12 +54,17 @@ from orchestrator.resilience.stop import Stop
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: the options and the manifest."""
+    """What is asked for: the options and the manifest, and what a run with them is about.
+
+    `left`: what --failed or --undone selects; None where neither was given.
+    """
 
     options: RunOptions
     environ: Mapping[str, str]
     state_dir: Path
     manifest: Manifest
+    identity: Identity = NOTHING_KNOWN
+    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +150,9 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     )
     world.outage.waits = say_waits
     endpoint = SANDBOX if options.sandbox else connection.endpoint
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(
-        request, connection, world, invocation.stop, run_id, invocation.redactor, invocation.messages, endpoint,
+        request, connection, world, invocation.stop, new_run_id(), invocation.redactor, invocation.messages, endpoint,
         invocation.locks,
     )  # fmt: skip
 
@@ -148,6 +160,11 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
 def _names_an_object(spec: FunctionSpec) -> bool:
     """Whether a function names a zip in a bucket, of which the ETag alone tells whether it is still the same."""
     return isinstance(spec.code, BucketPackage) and spec.code.sha256 is None
+
+
+def new_run_id() -> str:
+    """Make an id that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:

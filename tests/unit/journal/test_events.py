@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from orchestrator.journal.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
 from orchestrator.journal.events import (
+    Breached,
     BreakerOpened,
     Event,
+    GivenUp,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
@@ -42,6 +44,8 @@ A_RUN = [
     LeaseTaken(9.0, 3, 10),
     LeaseLost(9.0, "taken over"),
     LimitChanged(9.0, "folder b1g", 14.0, "refused"),
+    Breached(9.0, "3 of 10 failed"),
+    GivenUp(9.0, 7),
     *deployment("f"),
     ended(1, reason="stopped"),
 ]

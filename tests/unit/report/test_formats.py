@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError, UsageError
 from orchestrator.job.contract import JobStatus, Parameter
-from orchestrator.journal.state import RunSummary, fold
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import fold
 from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.messages import Messages

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from orchestrator.journal.events import Event, StepFinished, UnitEnded
-from orchestrator.journal.state import RunState, RunSummary, fold
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
 from orchestrator.report.json import result_json, runs_json
 from orchestrator.report.patterns import MARK
@@ -198,6 +199,13 @@ def test_messages_cannot_command_the_terminal_and_show_no_secret() -> None:
 def test_the_json_of_a_run_says_everything() -> None:
     told = orjson.loads(orjson.dumps(result_json(fold(whole_run("auth")))))
     (function,) = told.pop("functions")
+    (link,) = told.pop("chain")
+    assert link == {name: told[name] for name in ("run_id", "started_at", "ended_at", "exit_code")}
+    nothing = {"functions": [], "labels": [], "left_by": "", "job": "", "parameters": {}}
+    about: dict[str, object] = dict.fromkeys(("manifest_path", "environment", "user", "host", "commit"), "")
+    about |= {"folders": [], "clouds": [], "selection": nothing}
+    assert {name: told.pop(name) for name in about} == about
+    assert (told.pop("breach"), told.pop("given_up")) == ("", False)
     assert told == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
         "program": "0.1.0",
@@ -230,12 +238,15 @@ RUN = RunSummary(
 )
 
 
+HEAD = "outcomes"
+
+
 def test_runs_are_listed_one_a_line() -> None:
     killed = replace(RUN, id="20261124T0300", ended_at=None, exit_code=None, outcomes={})
     assert runs_table([RUN, killed]).splitlines() == [
-        f"run                     started (UTC)        verb          took  functions  exit  {'outcomes':<21}  endpoint",
-        f"{RUN_ID}  2026-11-18 11:06:40  deploy  1 min 35 s         12     1  11 deployed, 1 failed  https://api",
-        f"20261124T0300           2026-11-18 11:06:40  deploy   not ended         12     -  {'-':<21}  https://api",
+        f"run                     started (UTC)        verb           took  functions  exit  {HEAD:<21}  endpoint",
+        f"{RUN_ID}  2026-11-18 11:06:40  deploy   1 min 35 s         12     1  11 deployed, 1 failed  https://api",
+        f"20261124T0300           2026-11-18 11:06:40  deploy  interrupted         12     -  {'-':<21}  https://api",
     ]  # fmt: skip
 
 

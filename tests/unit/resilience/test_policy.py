@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.verdicts import Tally, breach, exit_code
+from orchestrator.engine.verdicts import Before, Tally, breach, exit_code
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from orchestrator.planning.rollout import stop_rule, wave_ends
@@ -149,6 +149,8 @@ EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
         (4, [], [[F], [D]], (1, 10), (3, 20), ""),
         ("20%", [], [[F], [D]], (1, 10), (3, 20), ""),  # 4 of 21
         ("10%", [], [[F], [D]], (1, 10), (3, 20), "wave 1"),
+        (None, [], [[D], [D]], (1, 10), (3, 20), ""),  # while planning
+        (None, [], [[D], [D]], (1, 10), (3, 20, 1), "wave 1 ended"),  # in the wave that goes on here
     ],
 )
 def test_what_counts_as_a_failure_and_of_how_many(
@@ -156,10 +158,10 @@ def test_what_counts_as_a_failure_and_of_how_many(
     planning: list[Outcome],
     waves: list[list[Outcome]],
     ends: tuple[int, ...],
-    before: tuple[int, int],
+    before: tuple[int, ...],
     stops_in: str,
 ) -> None:
-    tally = Tally(len(planning) + ends[-1], max_failures, *before)
+    tally = Tally(len(planning) + ends[-1], max_failures, Before(before[0], before[1], sum(before[2:])))
     stopped = ["planning" for outcome in planning if tally.ended(outcome)]
     for number, (end, outcomes) in enumerate(zip(ends, waves, strict=True), start=1):
         tally.wave_begins(end)

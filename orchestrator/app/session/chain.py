@@ -1,0 +1,109 @@
+"""A run and all that took it up, judged as a whole: what is left to be taken up, what counts already, giving up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from orchestrator import __version__
+from orchestrator.app.session.carry_out import Earlier, next_step
+from orchestrator.app.session.identity import line_of
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.options import RunOptions, state_dir_of
+from orchestrator.app.session.session import new_run_id
+from orchestrator.coordination.local_lock import lock
+from orchestrator.engine.verdicts import Before, exit_code
+from orchestrator.errors import Exit
+from orchestrator.journal.events import GivenUp, RunEnded, RunStarted
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import open_store
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, Blocked, Deployed, Failed, Unknown
+from orchestrator.planning.resume import failed as failed_of
+from orchestrator.planning.resume import outcomes_of, to_resume, undone
+from orchestrator.report.messages import Messages
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult
+
+
+def chain_of(options: RunOptions, run_id: str) -> RunState:
+    """Read the chain of runs that a run belongs to. Raises `JournalError`."""
+    with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
+        return store.chain_state(run_id)
+
+
+def left_of(before: RunState) -> dict[str, UnitState]:
+    """Give what is to be taken up; after a breach only what was asked for, to see what became of it."""
+    left = {} if before.given_up else to_resume(before)
+    return {key: unit for key, unit in left.items() if _begun(unit)} if before.breach else left
+
+
+def _begun(unit: UnitState) -> bool:
+    return isinstance(unit.outcome, Unknown | Deployed) or (
+        unit.outcome is None and any(change.outcome == "asked for" for change in unit.changes)
+    )
+
+
+def nothing_left(before: RunState, messages: Messages) -> CommandResult:
+    """Say that there is nothing to take up, and why; exits as the chain of runs did."""
+    run = f"run {before.run_id}"
+    code = exit_code(outcomes_of(before).values(), interrupted=False)
+    if before.given_up:
+        messages.say(f"nothing to resume: what {run} left undone was given up")
+        return CommandResult(Exit.DONE)
+    if before.breach:
+        messages.say(f"{run} was stopped for good: {before.breach}")
+        messages.say(next_step(before))
+        return CommandResult(code)
+    if lost := before.total - len(before.units):
+        messages.say(
+            f"{run} was killed before {counted(lost, 'function')} of its plan stood in the journal: nothing was asked"
+            f" for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
+        )
+        return CommandResult(max(code, Exit.FAILED))
+    again = ""
+    if number := len(failed_of(before)):
+        line = line_of(before.verb, before.identity, before.endpoint, "--failed")
+        again = f"; {counted(number, 'function')} failed: `{line}` tries again"
+    messages.say(f"nothing to resume: {run} has brought every function that it began to an end{again}")
+    return CommandResult(code)
+
+
+def earlier_of(before: RunState, left: Mapping[str, UnitState]) -> Earlier:
+    """Give what counts of the runs before, besides what is taken up of them now."""
+    ended = {key: unit for key, unit in before.units.items() if key not in left}
+    outcomes = {key: outcome for key, outcome in outcomes_of(before).items() if key in ended}
+    if before.total > len(before.units):
+        outcomes[""] = Blocked("not in the journal")
+    changed = [unit for unit in ended.values() if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
+    failed = sum(isinstance(one, Failed) for one in outcomes.values())
+    in_wave = sum(isinstance(unit.outcome, Failed) for unit in changed)
+    return Earlier(outcomes, Before(failed, len(changed), in_wave, before.breach))
+
+
+async def give_up(asked: str, invocation: Invocation) -> CommandResult:
+    """Write down that what a chain of runs has left undone stays so. Nothing is asked of the cloud."""
+    options, messages = invocation.options, invocation.messages
+    state_dir = state_dir_of(options.config, options.state_dir)
+    await invocation.stack.enter_async_context(lock(state_dir, timeout_s=options.lock_timeout_s))
+    before = chain_of(options, asked)
+    left = undone(before)
+    number = len(left) + max(0, before.total - len(before.units))
+    if before.given_up or not number:
+        messages.say(
+            f"run {before.run_id} has left nothing undone{' that was not given up' if before.given_up else ''}"
+        )
+        return CommandResult(Exit.DONE)
+    now = time.time()
+    started = RunStarted(
+        now, new_run_id(), before.verb, before.endpoint, before.manifest, 0, __version__, resumes=before.run_id,
+        identity=before.identity,
+    )  # fmt: skip
+    with open_store(state_dir) as store:
+        journal = store.start_run(started)
+        journal.append(GivenUp(now, number))
+        journal.append(RunEnded(now, int(Exit.DONE), "given up"))
+    unknown = sum(isinstance(unit.outcome, Unknown) for unit in left.values())
+    perhaps = f"; {counted(unknown, 'Operation')} may still come to an end" if unknown else ""
+    messages.say(f"given up: {counted(number, 'function')} that run {before.run_id} left undone{perhaps}")
+    return CommandResult(Exit.DONE)

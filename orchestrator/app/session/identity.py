@@ -1,0 +1,111 @@
+"""What this run is about, who begins it and where; and the line that would be typed to have a run again."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shlex
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from orchestrator.app.session.options import SANDBOX, RunOptions
+from orchestrator.job.binding import Binding
+from orchestrator.journal.identity import HIDDEN, Identity, Selection
+from orchestrator.model import CloudAddress, Manifest
+from orchestrator.report.patterns import is_secret_name
+from orchestrator.report.redact import redact
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None = None) -> Identity:
+    """Say what a run with these options is about. `binding`: of a job, which has folders of its own.
+
+    Raises `JobError` where the job cannot tell them.
+    """
+    path = Path(os.path.abspath(manifest.path))  # noqa: PTH100 - links stay as they were named
+    tree = work_tree(path.parent)
+    if binding is not None:
+        folders = set(binding.job.folders(manifest, binding.given))
+    else:
+        folders = {spec.folder_id for spec in manifest.functions.values() if spec.enabled}
+    left_by = "failed" if options.failed else "undone" if options.undone else ""
+    return Identity(
+        manifest=str(path),
+        place=path.relative_to(tree).as_posix() if tree is not None else "",
+        folders=tuple(sorted(folders)),
+        clouds=(manifest.cloud.cloud_id,) if manifest.cloud.cloud_id else (),
+        selection=Selection(
+            options.patterns, tuple(options.labels), left_by, options.job,
+            {name: _shown(name, value) for name, value in options.parameters.items()},
+        ),
+        user=_user(),
+        host=socket.gethostname(),
+        commit=_commit(tree) if tree is not None else "",
+    )  # fmt: skip
+
+
+def _shown(name: str, value: str) -> str:
+    return HIDDEN if is_secret_name(name) or redact(f"{name}={value}") != f"{name}={value}" else value
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user that has no name
+        return ""
+
+
+def work_tree(folder: Path) -> Path | None:
+    """Find the git work tree that a folder lies in."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+
+
+def _commit(tree: Path) -> str:
+    """Read which commit a work tree is at, "" where its files do not tell. Nothing is run for it."""
+    with suppress(OSError, UnicodeDecodeError):
+        git = tree / ".git"
+        if git.is_file():  # of a linked work tree, or a submodule
+            git = tree / git.read_text("utf-8").strip().removeprefix("gitdir: ")
+        head = (git / "HEAD").read_text("utf-8").strip()
+        if not head.startswith("ref: "):
+            return head if _HASH.fullmatch(head) else ""
+        name = head.removeprefix("ref: ")
+        common = git / (git / "commondir").read_text("utf-8").strip() if (git / "commondir").exists() else git
+        for file in (git / name, common / name):
+            if file.is_file():
+                found = file.read_text("utf-8").strip()
+                return found if _HASH.fullmatch(found) else ""
+        for line in (common / "packed-refs").read_text("utf-8").splitlines():
+            found, _, packed = line.partition(" ")
+            if packed == name and _HASH.fullmatch(found):
+                return found
+    return ""
+
+
+def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
+    """Write the line that begins a run of that verb again, as it was typed. `more`: what else is to stand there."""
+    selection = identity.selection
+    words = ["orchestrator", *verb.split(" ", 1)]
+    path = Path(identity.manifest or "deploy.toml")
+    if path.absolute() != Path("deploy.toml").absolute():
+        words += ["-c", str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)]
+    words += selection.patterns
+    words += [part for label in selection.labels for part in ("--label", label)]
+    words += [part for name, value in selection.parameters.items() for part in ("--param", f"{name}={value}")]
+    words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
+    words += [*more, *_reaching(endpoint)]
+    return shlex.join(words)
+
+
+def resume_line(run_id: str, *more: str) -> str:
+    """Write the line that takes a run up."""
+    return shlex.join(["orchestrator", "resume", run_id, *more])
+
+
+def _reaching(endpoint: str) -> list[str]:
+    if endpoint == SANDBOX:
+        return ["--sandbox"]
+    return [] if endpoint in ("", CloudAddress().endpoint) else ["--endpoint", endpoint]

@@ -1,0 +1,63 @@
+"""What a run was about: a run is taken up, and its failures are selected, only as that.
+
+Former programs wrote less; what they did not write is empty here, and equal to anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says that it is secret
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the command named, as it was typed. `left_by`: "failed", "undone" (of the run before), or ""."""
+
+    patterns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    left_by: str = ""
+    job: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a run was about, who began it, and where.
+
+    `manifest`: its absolute path. `place`: its path in the git work tree that it lies in ("" where there is none),
+    which is the same on another machine. `folders`: all that the manifest, or the job, is about, whatever was selected.
+    `commit`: of that work tree.
+    """
+
+    manifest: str = ""
+    place: str = ""
+    environment: str = ""
+    folders: tuple[str, ...] = ()
+    clouds: tuple[str, ...] = ()
+    selection: Selection = Selection()
+    user: str = ""
+    host: str = ""
+    commit: str = ""
+
+
+NOTHING_KNOWN = Identity()
+
+
+def identity_to_dict(identity: Identity) -> dict[str, Any]:
+    """Turn it into JSON values."""
+    return asdict(identity)
+
+
+def identity_from_dict(data: Mapping[str, Any]) -> Identity:
+    """Undo `identity_to_dict`. Fields that a newer program added are passed over."""
+    values = _known(Identity, data)
+    values["selection"] = Selection(**_known(Selection, data.get("selection", {})))
+    return Identity(**values)
+
+
+def _known(cls: type[Identity | Selection], data: Mapping[str, Any]) -> dict[str, Any]:
+    found = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}

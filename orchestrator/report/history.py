@@ -1,0 +1,97 @@
+"""What a run was about, how it ended, and what took it up: for `runs` and `show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.journal.identity import Identity
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
+from orchestrator.report.plain_text import one_line, time_span
+from orchestrator.report.redact import redact
+
+_COMMIT = 12  # digits of a commit that are shown to people
+
+
+def status(run: RunSummary) -> str:
+    """Say how a run stands: "ended", "running", or "interrupted", which is killed or cut off before it ended."""
+    if run.ended_at is not None:
+        return "ended"
+    return "running" if run.alive and not run.taken_up_by else "interrupted"
+
+
+def selection_words(identity: Identity) -> str:
+    """Write a selection as it was typed, "" for everything."""
+    selection = identity.selection
+    return " ".join(
+        [
+            *selection.patterns,
+            *(f"--label {label}" for label in selection.labels),
+            *([f"--{selection.left_by}"] if selection.left_by else []),
+            *(f"--param {name}={value}" for name, value in selection.parameters.items()),
+        ]
+    )
+
+
+def who(identity: Identity) -> str:
+    """Write who began a run, and where: user@host."""
+    return "@".join(part for part in (identity.user, identity.host) if part)
+
+
+def commit_words(identity: Identity) -> str:
+    """Write the beginning of a commit."""
+    return identity.commit[:_COMMIT]
+
+
+def identity_json(identity: Identity) -> dict[str, Any]:
+    """Give what a run was about as JSON values."""
+    selection = identity.selection
+    return {
+        "manifest_path": identity.manifest,
+        "environment": identity.environment,
+        "folders": list(identity.folders),
+        "clouds": list(identity.clouds),
+        "selection": {
+            "functions": list(selection.patterns),
+            "labels": list(selection.labels),
+            "left_by": selection.left_by,
+            "job": selection.job,
+            "parameters": {name: redact(value) for name, value in selection.parameters.items()},
+        },
+        "user": identity.user,
+        "host": identity.host,
+        "commit": identity.commit,
+    }
+
+
+def history_text(state: RunState, *, alive: bool) -> str:
+    """Write how each run of a chain ended, and what it was about."""
+    identity = state.identity
+    facts = {
+        "manifest": identity.manifest or state.manifest,
+        "commit": commit_words(identity),
+        "environment": identity.environment,
+        "folders": ", ".join(identity.folders),
+        "clouds": ", ".join(identity.clouds),
+        "endpoint": state.endpoint,
+        "verb": state.verb,
+        "selection": selection_words(identity),
+        "by": who(identity),
+        "stopped": redact(state.breach),
+        "given up": "what is undone" if state.given_up else "",
+    }
+    told = [f"  {name:<11}  {one_line(value)}" for name, value in facts.items() if value]
+    return "\n".join([*_links(state, alive=alive), *told])
+
+
+def _links(state: RunState, *, alive: bool) -> Iterator[str]:
+    for number, link in enumerate(state.chain):
+        began = f"{datetime.fromtimestamp(link.started_at, UTC):%Y-%m-%d %H:%M:%S}"
+        later = state.chain[number + 1].run_id if number + 1 < len(state.chain) else ""
+        if link.ended_at is not None:
+            how = f"exit {link.exit_code} after {time_span(link.ended_at - link.started_at)}"
+        else:
+            how = "running" if alive and not later else "interrupted"
+        yield f"run {link.run_id}  {began} UTC  {how}{f', taken up by {later}' if later else ''}"

@@ -1,0 +1,164 @@
+"""A run and all that took it up are judged as one: breach, budget, exit code, `show`, `--failed`, giving up."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.sandbox.http.server import Sandbox
+from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
+from tests.e2e import harness
+from tests.e2e.harness import Cloud, Ended, Project, embedded, run
+
+ONE = Quotas(operations_per_folder=1)  # at a time
+NOW = Distribution.parse("fixed:0")
+DEPLOY = ("deploy", "--yes")
+
+
+def told(end: Ended) -> Any:
+    return json.loads(end.out)
+
+
+def outcomes(end: Ended) -> dict[str, int]:
+    found: dict[str, int] = told(end)["outcomes"]
+    return found
+
+
+def killed(project: Project, cloud: Cloud, after: int, *command: str) -> None:
+    harness.cut_off(project.root, signal.SIGKILL, after, *(command or DEPLOY), environ=cloud.environ())
+
+
+def begun(project: Project, cloud: Cloud, served: Sandbox, after: int, *failing: int) -> None:
+    """Deploy all, change all, and kill the run that does so once that many versions were asked for, one at a time."""
+    assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
+    served.cloud.faults.failing_functions.update(f"f{number:03}" for number in failing)
+    project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
+    killed(project, cloud, after)
+
+
+def made(cloud: Cloud, project: Project) -> int:
+    return len(cloud.versions(project.folder_id))
+
+
+def test_a_breach_is_final(tmp_path: Path, project: Project) -> None:
+    project.write(12, more="[rollout]\nmax_failures = 0\n")
+    faults = Faults(failing_functions=[f"f{number:03}" for number in range(12)])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults, quotas=ONE) as (cloud, served):
+        end = run(project.root, *DEPLOY, "-o", "json", environ=cloud.environ())
+        assert end.code == 1
+        first = told(end)
+        assert first["breach"].endswith("more than max_failures = 0")
+        left = first["outcomes"]["cancelled"]
+        assert left > 5
+        assert "`orchestrator deploy --endpoint " in end.err
+        assert "is a new run, with all of its waves and a new budget of failures" in end.err
+        assert "resume" not in end.err.splitlines()[-1]
+        served.cloud.faults.failing_functions.clear()
+        before = made(cloud, project)
+        for _ in range(2):
+            end = run(project.root, "resume", environ=cloud.environ())
+            assert (end.code, end.out) == (1, "")
+            assert f"was stopped for good: {first['breach']}" in end.err
+        assert made(cloud, project) == before
+        end = run(project.root, "plan", "--undone", "-o", "json", environ=cloud.environ())
+        assert len(told(end)["units"]) == 12 - first["outcomes"].get("deployed", 0)
+        end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": first["outcomes"]["failed"]})
+        assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
+
+
+def test_failures_before_a_kill_count(tmp_path: Path, project: Project) -> None:
+    project.write(16, more="[rollout]\nmax_failures = 9\n")
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 4, *range(16))
+        assert 3 <= outcomes(run(project.root, "show", "-o", "json"))["failed"] <= 9  # alone no breach
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (1, {"cancelled": 6, "failed": 10})
+        assert told(end)["breach"] == "10 of 16 failed, more than max_failures = 9"
+
+
+def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, project: Project) -> None:
+    project.write(12)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        killed(project, cloud, 10)
+        (row,) = told(run(project.root, "runs", "-o", "json"))["runs"]
+        assert (row["status"], row["taken_up_by"]) == ("interrupted", "")
+        assert "interrupted" in run(project.root, "runs").out
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": 12})
+        for which in ("last", row["run_id"]):
+            shown = told(run(project.root, "show", which, "-o", "json"))
+            assert (shown["outcomes"], len(shown["functions"])) == ({"deployed": 12}, 12)
+            assert [one["exit_code"] for one in shown["chain"]] == [None, 0]
+        later, first = told(run(project.root, "runs", "-o", "json"))["runs"]
+        assert first["taken_up_by"] == later["run_id"]
+        assert f"run {row['run_id']}" in run(project.root, "show").out
+        assert f"interrupted, taken up by {later['run_id']}" in run(project.root, "show").out
+        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
+        assert (end.code, end.out) == (0, "")
+        assert f"nothing failed in the last run, {later['run_id']}" in end.err
+
+
+def test_the_failures_of_a_killed_run_are_not_forgotten_by_what_took_it_up(tmp_path: Path, project: Project) -> None:
+    project.write(12)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 4, *range(12))
+        served.cloud.faults.failing_functions.clear()
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        failed = outcomes(end)["failed"]
+        assert 3 <= failed <= 5
+        assert (end.code, outcomes(end)) == (1, {"deployed": 12 - failed, "failed": failed})
+        again = run(project.root, "resume", environ=cloud.environ())
+        assert (again.code, again.out) == (1, "")
+        end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": failed})
+
+
+def test_what_a_changed_source_kept_from_being_done_is_done_once_it_is_put_back(
+    tmp_path: Path, project: Project
+) -> None:
+    project.write(14)
+    sources = {path: path.read_text() for path in project.root.glob("src/*/index.py")}
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 5)
+        for path, text in sources.items():
+            path.write_text(f"{text}# changed\n")
+        live = made(cloud, project) - 14
+        assert 4 <= live < 14
+        for _ in range(2):
+            end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+            assert (end.code, outcomes(end)) == (1, {"deployed": live, "blocked": 14 - live})
+        for path, text in sources.items():
+            path.write_text(text)
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": 14})
+        assert made(cloud, project) == 2 * 14
+
+
+@pytest.mark.parametrize("breach", [False, True], ids=["killed", "stopped"])
+def test_what_is_undone_can_be_given_up(tmp_path: Path, project: Project, breach: bool) -> None:
+    project.write(8, more="[rollout]\nmax_failures = 0\n" if breach else "")
+    faults = Faults(failing_functions=["f001", "f004"] if breach else [])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults, quotas=ONE) as (cloud, _):
+        if breach:
+            assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 1
+        else:
+            killed(project, cloud, 3)
+        project.manifest.rename(project.root / "away.toml")  # nothing of it is needed
+        end = run(project.root, "resume", "--give-up", "--state", ".orchestrator")
+        assert (end.code, end.out) == (0, "")
+        assert "given up: " in end.err
+        for command in (("resume",), ("resume", "--give-up")):
+            assert run(project.root, *command, environ=cloud.environ()).code == 0
+        shown = run(project.root, "show", "-o", "json")
+        assert told(shown)["given_up"] is True
+        assert "given up" in run(project.root, "show").out
+        (project.root / "away.toml").rename(project.manifest)
+        end = run(project.root, "deploy", "--undone", "--yes", environ=cloud.environ())
+        assert (end.code, end.out) == (0, "")
+        assert "was given up" in end.err

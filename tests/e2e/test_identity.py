@@ -1,0 +1,151 @@
+"""A run knows what it was about: it is taken up, and its failures are selected, only as that."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
+from tests.e2e import harness
+from tests.e2e.harness import Cloud, Project, embedded, run
+
+ONE = Quotas(operations_per_folder=1)  # at a time
+NOW = Distribution.parse("fixed:0")
+OTHER = "b1gother000000000000"
+
+
+def shown(project: Project, *more: str) -> Any:
+    return json.loads(run(project.root, "show", *more, "-o", "json").out)
+
+
+def two_manifests(project: Project) -> None:
+    """Write deploy.toml, of one folder, and prod.toml, of another."""
+    project.write(6)
+    declared = project.manifest.read_text()
+    (project.root / "prod.toml").write_text(declared.replace(project.folder_id, OTHER))
+
+
+def test_a_run_remembers_what_it_was_about(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com")
+    for command in (("init", "-q"), ("add", "deploy.toml"), ("commit", "-qm", "one")):
+        subprocess.run([*git, *command], cwd=project.root, check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], cwd=project.root, check=True, capture_output=True, text=True)
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        assert run(project.root, "deploy", "f00*", "--yes", environ=cloud.environ()).code == 0
+        found = shown(project)
+        assert found["manifest"] == "deploy.toml"
+        assert found["manifest_path"] == str(project.manifest)
+        assert (found["folders"], len(found["clouds"])) == ([project.folder_id], 1)
+        assert found["selection"]["functions"] == ["f00*"]
+        assert (found["user"], found["host"]) == (getpass.getuser(), socket.gethostname())
+        assert found["commit"] == head.stdout.strip()
+        (row,) = json.loads(run(project.root, "runs", "-o", "json").out)["runs"]
+        assert {name: row[name] for name in row.keys() & found.keys() - {"outcomes", "functions"}} == {
+            name: found[name] for name in row.keys() & found.keys() - {"outcomes", "functions"}
+        }
+        for text in (run(project.root, "show").out, run(project.root, "runs").out):
+            assert all(part in text for part in ("deploy.toml", "f00*", f"@{socket.gethostname()}", head.stdout[:12]))
+        subprocess.run([*git, "pack-refs", "--all"], cwd=project.root, check=True)
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        assert shown(project)["commit"] == head.stdout.strip()
+
+
+def test_resume_takes_the_manifest_that_the_run_had(tmp_path: Path, project: Project) -> None:
+    two_manifests(project)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        command = ("deploy", "-c", "prod.toml", "--yes")
+        harness.cut_off(project.root, signal.SIGKILL, 4, *command, environ=cloud.environ())
+        run_id = shown(project)["run_id"]
+        refused = run(project.root, "resume", "-c", "deploy.toml", environ=cloud.environ())
+        assert refused.code == 2
+        assert f"type `orchestrator resume {run_id}`" in refused.err
+        (project.root / "prod.toml").rename(project.root / "moved.toml")
+        refused = run(project.root, "resume", environ=cloud.environ())
+        assert refused.code == 2
+        assert f"`orchestrator resume {run_id} -c FILE`" in refused.err
+        end = run(project.root, "resume", run_id, "-c", "moved.toml", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert cloud.functions(project.folder_id) == []
+        assert len(cloud.versions(OTHER)) == 6
+
+
+def failing(project: Project, cloud: Cloud, *command: str, **environ: str) -> None:
+    end = run(project.root, *command, "--yes", environ=cloud.environ() | environ)
+    assert end.code == 1, end.err
+
+
+@pytest.mark.parametrize("option", ["--failed", "--undone"])
+def test_failures_are_those_of_the_same_manifest(tmp_path: Path, project: Project, option: str) -> None:
+    two_manifests(project)
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults) as (cloud, served):
+        failing(project, cloud, "deploy")
+        failing(project, cloud, "deploy", "-c", "prod.toml")
+        served.cloud.faults.failing_functions.clear()
+        for verb in ("deploy", "plan"):
+            refused = run(project.root, verb, option, *(["--yes"] * (verb == "deploy")), environ=cloud.environ())
+            assert refused.code == 2
+            assert f"type `orchestrator {verb} -c prod.toml {option} --endpoint {cloud.url}`" in refused.err
+        for manifest in ("prod.toml", "deploy.toml"):  # which was named
+            end = run(project.root, "deploy", "-c", manifest, option, "--yes", "-o", "json", environ=cloud.environ())
+            assert end.code == 0, end.err
+            assert json.loads(end.out)["outcomes"] == {"deployed": 1}
+        assert len(cloud.versions(project.folder_id)) == len(cloud.versions(OTHER)) == 6
+
+
+def test_a_manifest_with_other_variables_is_about_something_else(tmp_path: Path, project: Project) -> None:
+    project.write(4)
+    project.manifest.write_text(project.manifest.read_text().replace(project.folder_id, "${STAGE_FOLDER}"))
+    dev, prod = {"STAGE_FOLDER": project.folder_id}, {"STAGE_FOLDER": OTHER}
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults, quotas=ONE) as (cloud, served):
+        failing(project, cloud, "deploy", **dev)
+        served.cloud.faults.failing_functions.clear()
+        refused = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ() | prod)
+        assert refused.code == 2
+        assert f"it was about the folder {project.folder_id}, and this is about {OTHER}" in refused.err
+        project.manifest.write_text(project.manifest.read_text().replace('"3s"', '"4s"'))
+        command = ("deploy", "--yes")
+        harness.cut_off(project.root, signal.SIGKILL, 1, *command, environ=cloud.environ() | dev)
+        refused = run(project.root, "resume", environ=cloud.environ() | prod)
+        assert refused.code == 2
+        assert "--give-up`" in refused.err
+        assert cloud.functions(OTHER) == []
+        assert run(project.root, "resume", environ=cloud.environ() | dev).code == 0
+        # What the variables choose is chosen among the runs, whatever was last.
+        served.cloud.faults.failing_functions.add("f002")
+        failing(project, cloud, "deploy", **prod)
+        end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ() | dev)
+        assert (end.code, end.out) == (0, "")
+        assert "nothing failed in the last run" in end.err
+
+
+def test_a_job_keeps_its_parameters_but_for_secret_ones(tmp_path: Path, project: Project) -> None:
+    more = '[jobs.all]\nrun = "mass_redeploy"\n'
+    project.write(6, more=more)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        command = ("run", "all", "-p", 'environment={LEVEL="x1"}', "--yes")
+        harness.cut_off(project.root, signal.SIGKILL, 2, *command, environ=cloud.environ())
+        assert shown(project)["selection"]["parameters"] == {"environment": '{LEVEL="x1"}'}
+        end = run(project.root, "resume", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert {one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id)[6:]} == {"x1"}
+        secret = ("run", "all", "-p", 'environment={PASSWORD="qwertz12345"}', "--yes")
+        harness.cut_off(project.root, signal.SIGKILL, 2, *secret, environ=cloud.environ())
+        assert "qwertz12345" not in json.dumps(shown(project))
+        assert b"qwertz12345" not in (project.state_dir / "journal.sqlite3").read_bytes()
+        refused = run(project.root, "resume", environ=cloud.environ())
+        assert refused.code == 2
+        assert "--param 'environment=…'`" in refused.err
+        end = run(project.root, "resume", *secret[2:4], environ=cloud.environ())
+        assert end.code == 0, end.err

@@ -1,0 +1,185 @@
+"""Every verb that takes up a former run, and everything in which it may be about something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, left_by_last
+from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.events import GivenUp, RunStarted, UnitEnded, UnitPlanned
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
+from orchestrator.journal.state import RunState, fold
+from orchestrator.journal.store import open_store
+from orchestrator.model import Action, Cancelled, Deployed, Failed, Failure, Outcome, Step
+from tests.runs import ended
+
+ENDPOINT = "https://api.cloud.yandex.net"
+# verb, the option that takes a run up
+VERBS = [
+    ("resume", ""),
+    ("deploy", "failed"),
+    ("deploy", "undone"),
+    ("plan", "failed"),
+    ("plan", "undone"),
+    ("run nightly", "failed"),
+    ("run nightly", "undone"),
+]
+# in what a command is about something else than the run, and a part of the line that is to be typed
+Change = Callable[[Now], Now]
+DIFFERENCES: dict[str, tuple[Change, Differs, str]] = {
+    "installation": (lambda now: replace(now, endpoint="sandbox"), Differs.INSTALLATION, "orchestrator"),
+    "manifest": (
+        lambda now: replace(now, identity=replace(now.identity, manifest="/else/deploy.toml")),
+        Differs.MANIFEST,
+        "prod.toml",
+    ),
+    "environment": (
+        lambda now: replace(now, identity=replace(now.identity, environment="prod")),
+        Differs.ENVIRONMENT,
+        "orchestrator",
+    ),
+    "folders": (
+        lambda now: replace(now, identity=replace(now.identity, folders=("b1gdev", "b1gnew"))),
+        Differs.FOLDERS,
+        "--give-up",
+    ),
+}
+SAME: dict[str, Change] = {
+    "nothing": lambda now: now,
+    "another selection": lambda now: replace(now, identity=replace(now.identity, selection=Selection(("a*",)))),
+    "somebody else, elsewhere": lambda now: replace(now, identity=replace(now.identity, user="ann", host="ci-7")),
+    "a later commit": lambda now: replace(now, identity=replace(now.identity, commit="b" * 40)),
+    "one folder more": lambda now: replace(
+        now, identity=replace(now.identity, folders=("b1gdev", "b1gprod", "b1gnew"))
+    ),
+}
+
+
+def about(folder: Path) -> Identity:
+    (folder / "prod.toml").touch()
+    return Identity(str(folder / "prod.toml"), folders=("b1gdev", "b1gprod"), user="bob", host="h", commit="a" * 40)
+
+
+def begun(
+    identity: Identity, *, verb: str = "deploy", run_id: str = "R1", resumes: str = "", at: float = 1.0
+) -> RunStarted:
+    return RunStarted(at, run_id, verb, ENDPOINT, "prod.toml", 1, "0.1", resumes=resumes, identity=identity)
+
+
+def planned(key: str, folder_id: str = "b1gdev") -> UnitPlanned:
+    return UnitPlanned(1.0, key, key, folder_id, f"d4e-{key}", Action.VERSION, "", "base", "a.b")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunState:
+    return fold([begun(about(tmp_path)), planned("f")])
+
+
+def now_of(tmp_path: Path, verb: str, option: str) -> Now:
+    return Now(verb, ENDPOINT, about(tmp_path), tmp_path / "state", option)
+
+
+@pytest.mark.parametrize(("verb", "option"), VERBS, ids=lambda part: part or "-")
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_run_that_was_about_something_else_is_refused(
+    tmp_path: Path, run: RunState, name: str, verb: str, option: str
+) -> None:
+    change, kind, line = DIFFERENCES[name]
+    now = change(now_of(tmp_path, verb, option))
+    found = difference(run, now)
+    assert found is not None
+    assert found[0] is kind
+    with pytest.raises(UsageError) as refused:
+        check_same(run, now)
+    assert refused.value.exit == Exit.USAGE
+    typed = f"orchestrator {verb}" if option else "orchestrator resume R1"
+    assert f"type `{typed}" in refused.value.advice
+    assert not option or f"--{option}" in refused.value.advice
+    assert line in refused.value.advice or not option
+
+
+def test_every_difference_is_in_the_table() -> None:
+    assert {kind for _, kind, _ in DIFFERENCES.values()} == set(Differs)
+
+
+@pytest.mark.parametrize(("verb", "option"), VERBS, ids=lambda part: part or "-")
+@pytest.mark.parametrize("name", SAME)
+def test_what_makes_no_difference_stops_nobody(
+    tmp_path: Path, run: RunState, name: str, verb: str, option: str
+) -> None:
+    check_same(run, SAME[name](now_of(tmp_path, verb, option)))
+
+
+def test_the_same_place_in_a_work_tree_is_the_same_manifest(tmp_path: Path) -> None:
+    there = replace(about(tmp_path), place="deploy/prod.toml")
+    here = replace(there, manifest="/builds/7/deploy/prod.toml")
+    assert difference(fold([begun(there)]), Now("deploy", ENDPOINT, here, tmp_path, "failed")) is None
+
+
+def test_a_run_of_a_former_program_is_known_by_what_it_wrote(tmp_path: Path) -> None:
+    former = fold([begun(NOTHING_KNOWN), planned("f")])
+    state_dir = tmp_path / ".orchestrator"  # beside the manifest, as it was typed then
+    now = Now("deploy", ENDPOINT, about(tmp_path), state_dir, "failed")
+    assert difference(former, now) is None
+    other = replace(now, identity=replace(now.identity, folders=("b1gprod",)))
+    assert difference(former, other) is not None
+    elsewhere = replace(now, identity=replace(now.identity, manifest="/else/dev.toml"))
+    assert difference(former, elsewhere) is not None
+
+
+FAILED = Failed(Step.TRACK, Failure("no"))
+# outcomes of the last chain → what --failed and --undone select, and the exit code where that is nothing
+CHAINS: list[tuple[dict[str, Outcome | None], bool, set[str], set[str], int]] = [
+    ({"a": FAILED, "b": Deployed("v", read_back=True), "c": Cancelled()}, False, {"a"}, {"a", "c"}, 0),
+    ({"a": Deployed("v", read_back=True)}, False, set(), set(), 0),
+    ({"a": None, "b": Cancelled()}, False, set(), {"a", "b"}, 3),
+    ({"a": FAILED, "b": None}, True, set(), set(), 0),
+]
+
+
+@pytest.mark.parametrize(("outcomes", "given_up", "failed", "undone", "code"), CHAINS)
+def test_what_is_selected_of_the_last_chain(
+    tmp_path: Path,
+    outcomes: dict[str, Outcome | None],
+    given_up: bool,
+    failed: set[str],
+    undone: set[str],
+    code: int,
+) -> None:
+    with open_store(tmp_path / "state") as store:
+        journal = store.start_run(replace(begun(about(tmp_path)), units=len(outcomes)))
+        for key in outcomes:
+            journal.append(planned(key))
+        for key, outcome in outcomes.items():
+            if outcome is not None:
+                journal.append(UnitEnded(2.0, key, outcome))
+        if given_up:
+            later = store.start_run(begun(about(tmp_path), run_id="R2", resumes="R1", at=3.0))
+            later.append(GivenUp(3.0, 2))
+            later.append(ended())
+    options = RunOptions("deploy", Path("prod.toml"))
+    for option, selected in (("failed", failed), ("undone", undone)):
+        left = left_by_last(options, now_of(tmp_path, "deploy", option))
+        assert set(left.units) == selected
+        assert bool(left.said) == (not selected)
+        assert left.exit == (code if not selected else 0)
+
+
+def test_the_default_manifest_is_no_choice_among_the_runs(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").touch()
+    dev = replace(about(tmp_path), manifest=str(tmp_path / "dev.toml"))
+    with open_store(tmp_path / "state") as store:
+        for run_id, identity, at in (("R1", dev, 1.0), ("R2", about(tmp_path), 2.0)):
+            journal = store.start_run(begun(identity, run_id=run_id, at=at))
+            journal.append(planned("f"))
+            journal.append(UnitEnded(at, "f", FAILED))
+    now = Now("deploy", ENDPOINT, dev, tmp_path / "state", "failed")
+    assert left_by_last(RunOptions("deploy", tmp_path / "dev.toml"), now).run.run_id == "R1"
+    with pytest.raises(UsageError) as refused:
+        left_by_last(RunOptions("deploy", tmp_path / "dev.toml", config_given=False), now)
+    assert "prod.toml --failed`" in refused.value.advice
