@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from orchestrator.manifest.lists import LISTS
-from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, RolloutTable
+from orchestrator.manifest.merge import merge
+from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, RolloutTable, SecretTable
 from orchestrator.model import Connectivity, FunctionSpec, SourceCode
 from orchestrator.package import archive
 from tests.unit.manifest.test_tables import HEAD, loaded, mistakes, only
@@ -232,3 +235,31 @@ def test_two_functions_do_not_share_what_one_takes_away(tmp_path: Path) -> None:
     fun, other = loaded(tmp_path, text).functions.values()
     assert (fun.settings.environment, other.settings.environment) == ({"B": "2"}, {"A": "1", "B": "2"})
     assert (secrets_of(fun), secrets_of(other)) == ([], [("S", "e"), ("T", "e")])
+
+
+NAMES = st.sampled_from(["A", "B", "C", "D"])
+TABLES = st.tuples(st.dictionaries(NAMES, st.integers(0, 9)), st.sets(NAMES))  # what it sets, what it takes away
+
+
+@given(st.lists(TABLES, max_size=4))
+def test_layers_come_together_as_dictionaries_do(tables: list[tuple[dict[str, int], set[str]]]) -> None:
+    """A list that merges by a key, and a table, are one dictionary: the farther order, the nearer values."""
+    layers, expected = list[dict[str, Any]](), dict[str, int]()
+    for given_here, taken in tables:
+        secrets = [
+            SecretTable(environment_variable=name, key=str(number), id="e") for name, number in given_here.items()
+        ]
+        environment = {name: str(number) for name, number in given_here.items()}
+        layers.append(
+            {
+                "without": [f"{key}.{name}" for name in taken for key in ("secrets", "environment")],
+                "secrets": secrets,
+                "environment": environment,
+            }
+        )
+        expected = {name: number for name, number in expected.items() if name not in taken} | given_here
+    copies = [{key: type(value)(value) for key, value in layer.items()} for layer in layers]
+    merged = merge(layers)
+    assert [(one.environment_variable, int(one.key)) for one in merged.get("secrets", [])] == list(expected.items())
+    assert {name: int(value) for name, value in merged.get("environment", {}).items()} == expected
+    assert layers == copies, "tables are shared by functions: merging must not change them"
