@@ -36,13 +36,12 @@ def read_secrets(given: Given, parameter: str) -> tuple[Mapping[str, Any], ...]:
 
 PARAMETERS = {
     "select": Parameter(
-        'functions of the manifest: names, globs, "label:KEY=VALUE", any of these with "!": left out, @FILE;'
-        " default: all, or none where `functions` is given",
+        'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none where `functions` is given',
         default=(),
         read=texts,
     ),
     "functions": Parameter(
-        "live functions of `folders`, in the manifest or not, selected alike; their code is copied",
+        'live functions of `folders`, in the manifest or not: names, globs, "label:KEY=VALUE"; their code is copied',
         default=(),
         read=texts,
     ),
