@@ -34,7 +34,7 @@ _CODE_OF_STATUS = {
     500: Code.INTERNAL, 501: Code.UNIMPLEMENTED, 502: Code.UNAVAILABLE, 503: Code.UNAVAILABLE,
     504: Code.DEADLINE_EXCEEDED,
 }  # fmt: skip
-_NOT_THE_CLOUD = "something else than the cloud's API answered: check --endpoint, HTTPS_PROXY and NO_PROXY"
+NOT_THE_CLOUD = "something else than the cloud's API answered: check --endpoint, HTTPS_PROXY and NO_PROXY"
 _XML_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,60})</Code>")
 _XML_MESSAGE = re.compile(rb"<Message>(.{1,2000}?)</Message>", re.DOTALL)
 _XML_REQUEST_ID = re.compile(rb"<RequestId>([^<]{1,100})</RequestId>")
@@ -49,6 +49,7 @@ class Answer:
     http_status: int = 200
     client_request_id: str = ""
     poll_after_s: float | None = None  # `x-operation-poll-interval`, else `Retry-After`
+    size_bytes: int = 0  # unpacked
 
     @property
     def request_id(self) -> str:
@@ -96,20 +97,20 @@ def read(raw: Raw, now: float) -> Answer:
         json = None
     if 200 <= raw.status < 300 and isinstance(json, dict):
         wait_s = poll_after_s(raw.headers, now)
-        return Answer(json, raw.headers, raw.status, raw.client_request_id, wait_s)
+        return Answer(json, raw.headers, raw.status, raw.client_request_id, wait_s, len(raw.content))
     if raw.status >= 400 and isinstance(json, dict):
         raise _refusal(raw, json, now)
     code = _CODE_OF_STATUS.get(raw.status)
     xml_id = _XML_REQUEST_ID.search(raw.content)
     request_id = xml_id[1].decode("utf-8", "replace") if xml_id else ""
-    raise raw.error(_instead(raw), code=code, advice=_NOT_THE_CLOUD, now=now, request_id=request_id)
+    raise raw.error(_instead(raw), code=code, advice=NOT_THE_CLOUD, now=now, request_id=request_id)
 
 
 def _refusal(raw: Raw, json: Mapping[str, Any], now: float) -> CloudError:
     body = decode.error_body(json)
     if body is None:  # JSON, but not the API's own: a gateway on the way, perhaps
         message = f"{raw.url.host} answered HTTP {raw.status} without an error code: {excerpt(raw.content, raw.secret)}"
-        return raw.error(message, code=_CODE_OF_STATUS.get(raw.status), advice=_NOT_THE_CLOUD, now=now)
+        return raw.error(message, code=_CODE_OF_STATUS.get(raw.status), advice=NOT_THE_CLOUD, now=now)
     code = body.code or _CODE_OF_STATUS.get(raw.status)
     message = redacted(body.message, raw.secret) or f"{raw.call} was refused with HTTP {raw.status} and no message"
     return raw.error(
@@ -155,7 +156,7 @@ def unusable(call: str, answer: Answer, why: str) -> CloudError:
         request_id=answer.request_id,
         server_trace_id=answer.server_trace_id,
         client_request_id=answer.client_request_id,
-        advice=_NOT_THE_CLOUD,
+        advice=NOT_THE_CLOUD,
     )
 
 

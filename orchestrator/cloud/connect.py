@@ -9,6 +9,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from orchestrator.cloud.answers import Answer, unusable
+from orchestrator.cloud.bounds import TOKEN_ANSWER_MAX_BYTES
 from orchestrator.cloud.endpoints import IAM, STORAGE, Endpoints, discover
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
@@ -155,9 +156,13 @@ async def _exchange_jwt(transport: Transport, endpoints: Endpoints, key: Authori
 
 async def _exchange(transport: Transport, endpoints: Endpoints, body: Mapping[str, str], secret: str) -> Issued:
     url = f"{endpoints.url(IAM)}/iam/v1/tokens"
-    answer = await transport.request("POST", url, name="create IAM token", body=body, secret=secret)
+    answer = await transport.request(
+        "POST", url, name="create IAM token", body=body, secret=secret, answer_max_bytes=TOKEN_ANSWER_MAX_BYTES
+    )
     expires_at = timestamp(answer.json.get("expiresAt"))
     life_s = expires_at.timestamp() - transport.now() if expires_at else _UNKNOWN_LIFE_S
+    if life_s <= 0:  # just made, it cannot have expired: one of the clocks is off
+        life_s = _UNKNOWN_LIFE_S
     return _issued("create IAM token", answer, "iamToken", life_s)
 
 
@@ -171,6 +176,7 @@ async def _ask_metadata(transport: Transport, address: str) -> Issued:
         connect_limit_s=1.0,
         total_limit_s=5.0,
         direct=True,
+        answer_max_bytes=TOKEN_ANSWER_MAX_BYTES,
     )
     left_s = number(answer.json.get("expires_in"))
     life_s = _UNKNOWN_LIFE_S if left_s is None else left_s

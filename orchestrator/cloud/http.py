@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from orchestrator.cloud import bounds
 from orchestrator.cloud.answers import Answer, decoded, unusable
 from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.tokens import TokenSource
@@ -94,11 +95,11 @@ class HttpClient:
         """Read all pages of a listing: a part is never taken for the whole.
 
         `field` holds the items of a page, `decode` reads one. Raises `CloudError` like `call`, also for a page that
-        makes no sense and for a page token that comes back.
+        makes no sense, for a page token that comes back, and for more than `bounds` lets one listing have.
         """
         items: list[Item] = []
         seen: set[str] = set()
-        token = ""
+        token, size_bytes = "", 0
         while True:
             page: dict[str, str | int] = {**query, "pageSize": PAGE_SIZE}
             if token:
@@ -113,6 +114,20 @@ class HttpClient:
             token = answer.json.get("nextPageToken") or ""
             if not token:
                 return tuple(items)
-            if not isinstance(token, str) or token in seen:
-                raise unusable(name, answer, "the pages go round in a circle: a page token came back")
+            size_bytes += answer.size_bytes
+            if why := _endless(token, seen, size_bytes):
+                raise unusable(name, answer, why)
             seen.add(token)
+
+
+def _endless(token: object, seen: Collection[str], size_bytes: int) -> str:
+    """Say why the next page of a listing is not asked for, "" where it is. `seen`: the tokens of those that were."""
+    if not isinstance(token, str) or len(token) > bounds.PAGE_TOKEN_MAX_CHARACTERS:
+        return f"its page token is no text of at most {bounds.PAGE_TOKEN_MAX_CHARACTERS} characters"
+    if token in seen:
+        return "the pages go round in a circle: a page token came back"
+    if len(seen) + 1 >= bounds.PAGES_MAX:
+        return f"after {bounds.PAGES_MAX} pages there still are more"
+    if size_bytes > bounds.LISTING_MAX_BYTES:
+        return f"its pages are larger than {bounds.in_words(bounds.LISTING_MAX_BYTES)} together"
+    return ""

@@ -20,7 +20,7 @@ import orjson
 import structlog
 from yarl import URL
 
-from orchestrator.cloud import answers
+from orchestrator.cloud import answers, bounds
 from orchestrator.cloud.answers import Answer, http_date
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.errors import CloudError, Code, StartError
@@ -75,12 +75,14 @@ class Transport:
         total_limit_s: float = TOTAL_LIMIT_S,
         direct: bool = False,
         guard: Guard = unguarded,
+        answer_max_bytes: int | None = None,
     ) -> Answer:
         """Send once and read the whole answer. `secret` is kept out of every sentence; `direct` goes past any proxy.
         `guard` is the last await before the request leaves: after the connection is there; what it raises comes out.
 
         Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
         """
+        answer_max_bytes = answer_max_bytes or bounds.ANSWER_MAX_BYTES
         target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
         proxy = None if direct else self._proxy(target)
         client_request_id = str(uuid.uuid4())
@@ -100,7 +102,13 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=total_limit_s, sock_connect=connect_limit_s),
                 trace_request_ctx=attempt,
             ) as response:
-                content = await response.read()
+                content = await _bounded(response, answer_max_bytes)
+        except _TooLargeError as error:
+            raise CloudError(
+                f"the answer to {name} is larger than {bounds.in_words(answer_max_bytes)}: it was not read",
+                call=name, http_status=error.http_status, client_request_id=client_request_id,
+                advice=answers.NOT_THE_CLOUD,
+            ) from None  # fmt: skip
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not before_sending(error)
             message, advice = explain(error, target, proxy, total_limit_s, sent=sent)
@@ -128,6 +136,23 @@ class Transport:
         date = http_date(found.get("Date"))
         if date is not None:
             self._ahead_s = date.timestamp() - self._clock()
+
+
+class _TooLargeError(Exception):
+    def __init__(self, http_status: int) -> None:
+        super().__init__()
+        self.http_status = http_status
+
+
+async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Read an answer, unpacked piece by piece; what is too large is left unread, and its connection closed."""
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > max_bytes:
+            response.close()
+            raise _TooLargeError(response.status)
+    return bytes(content)
 
 
 def _dump(body: Mapping[str, object], name: str) -> bytes:

@@ -72,13 +72,18 @@ def excerpt(body: bytes, secret: str = "") -> str:
 
 
 def restated(
-    error: CloudError, *, message: str | None = None, advice: str | None = None, sent: bool | None = None
+    error: CloudError,
+    *,
+    message: str | None = None,
+    advice: str | None = None,
+    sent: bool | None = None,
+    code: Code | None = None,
 ) -> CloudError:
     """Copy an error with all its facts, but for what is given."""
     return CloudError(
         error.message if message is None else message,
         call=error.call,
-        code=error.code,
+        code=error.code if code is None else code,
         http_status=error.http_status,
         sent=error.sent if sent is None else sent,
         retry_after_s=error.retry_after_s,

@@ -98,9 +98,20 @@ def test_a_new_object_is_stored_whole(stores: Stores, key: str, tmp_path: Path) 
 def test_an_object_that_is_there_is_left_alone(stores: Stores, key: str, tmp_path: Path) -> None:
     first = package(tmp_path)
     put(stores, key, first)
-    again = put(stores, key, package(tmp_path, fill=b"another"))
+    again = put(stores, key, first)
     assert again.existed
     assert stores.sha256(key) == first.sha256
+
+
+@pytest.mark.parametrize(("size_bytes", "fill"), [(3000, b"another"), (2999, b"zip"), (0, b"")])
+def test_other_bytes_under_its_key_are_replaced(
+    stores: Stores, key: str, size_bytes: int, fill: bytes, tmp_path: Path
+) -> None:
+    put(stores, key, package(tmp_path, size_bytes, fill))
+    what = package(tmp_path)
+    assert put(stores, key, what) == StoredObject(BUCKET, key, what.sha256, what.size_bytes, existed=False)
+    assert stores.sha256(key) == what.sha256
+    assert put(stores, key, what).existed
 
 
 @pytest.mark.parametrize("name", ["plain", "a b+c", "ünï/ко́д", "(1)~'!$&=@,;", "%41%2F"])

@@ -7,14 +7,16 @@ from pathlib import Path
 import anyio
 import pytest
 
+from orchestrator.cloud import bounds
 from orchestrator.cloud.keys import StaticKeys
-from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.errors import CloudError, Code
 from orchestrator.resilience.policy import Verdict, judge
 from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, refusal, scripted
 
 CLOSE = "Connection: close"
 HTML = ("<html><body><h1>Blocked</h1> by the network</body>", "Content-Type: text/html", CLOSE)
+WELL_FORMED = "<html><head><title>no</title></head><body><p>Blocked by the network</p></body></html>"
 OTHER_SERVER = "something else than Object Storage answered"
 
 # the answer to a PUT, gRPC code, verdict, a part of the message, a part of the advice
@@ -45,6 +47,18 @@ ANSWERS = [
     (answer("502 Bad Gateway", HTML[0], *HTML[1:]), Code.UNAVAILABLE, Verdict.UNSURE, "HTTP 502 with an HTML page",
      OTHER_SERVER),
     (answer("403 Forbidden", HTML[0], *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("403 Forbidden", WELL_FORMED, *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page",
+     OTHER_SERVER),
+    (answer("404 Not Found", WELL_FORMED, *HTML[1:]), Code.NOT_FOUND, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("413 Too Large", WELL_FORMED, *HTML[1:]), Code.OUT_OF_RANGE, Verdict.PERMANENT, "HTML page",
+     OTHER_SERVER),
+    (answer("404 Not Found", WELL_FORMED, CLOSE), Code.NOT_FOUND, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("403 Forbidden", "", CLOSE), Code.PERMISSION_DENIED, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("413 Too Large", "too large", CLOSE), Code.OUT_OF_RANGE, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("412 Precondition Failed", WELL_FORMED, *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT,
+     "HTML page", OTHER_SERVER),
+    (answer("200 OK", WELL_FORMED, 'ETag: "0"', *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page",
+     OTHER_SERVER),
     (answer("200 OK", "<html></html>", *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page",
      OTHER_SERVER),
     # Botocore makes a 500 of a 200 whose body is not XML.
@@ -127,3 +141,41 @@ def test_a_bucket_elsewhere_is_an_error() -> None:
     error = check(answer("301 Moved", "", CLOSE))
     assert error is not None
     assert (error.code, error.http_status) == (Code.FAILED_PRECONDITION, 301)
+
+
+@pytest.mark.parametrize("name", ["SignatureDoesNotMatch", "InvalidAccessKeyId"])
+def test_a_key_that_has_worked_is_tried_again(name: str, tmp_path: Path) -> None:
+    stored = answer("200 OK", "", 'ETag: "1"')
+
+    async def main(url: str) -> list[Verdict]:
+        async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
+            verdicts = []
+            for number in range(4):
+                try:
+                    await store.put_once("b", f"{number}.zip", package(tmp_path))
+                except CloudError as error:
+                    verdicts.append(judge(error))
+        return verdicts
+
+    refused = refusal("403 Forbidden", name)
+    with scripted(refused, stored, refused, stored) as server:
+        assert anyio.run(main, server.url) == [Verdict.PERMANENT, Verdict.UNSURE]
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "503 Slow Down"])
+def test_an_answer_without_end_is_not_read(status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "ANSWER_MAX_BYTES", 1024 * 1024)
+    endless = f"HTTP/1.1 {status}\r\nContent-Length: 100000000000\r\n\r\n".encode() + b"x" * 2 * 1024 * 1024
+
+    async def read(url: str) -> CloudError:
+        async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
+            with pytest.raises(CloudError) as caught:
+                await S3Records(store, "b").read("leases.json")
+            return caught.value
+
+    with scripted(endless) as server:
+        put_failed, read_failed = put(server.url, tmp_path), anyio.run(read, server.url)
+    assert (put_failed.call, read_failed.call) == ("put object", "get object")
+    for error in (put_failed, read_failed):
+        assert "an answer of more than 1 MB, which was not read" in error.message
+        assert OTHER_SERVER in error.advice

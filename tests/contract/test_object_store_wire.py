@@ -112,7 +112,8 @@ def test_what_is_there_is_not_sent_where_the_server_says_so_first(tmp_path: Path
     there = answer("412 Precondition Failed", "", "Connection: close")
     with scripted(there, continues=False) as server:
         assert put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 2_000_000), seen).existed
-    assert server.bodies == [b""]
+    assert server.bodies == [b"", b""]
+    assert [head.split()[0] for head in server.heads] == ["PUT", "HEAD"]  # the second: is it what it should be?
     assert seen == []
 
 

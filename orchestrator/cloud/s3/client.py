@@ -5,21 +5,25 @@ Imports boto3, which takes a good part of a second: import this module in a work
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from os import SEEK_END
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3.session
 import botocore.session
+import structlog
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orchestrator.cloud.s3.bounded import send_bounded
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
-from orchestrator.cloud.s3.refusals import not_storage, translate
+from orchestrator.cloud.s3.refusals import is_unmet, not_storage, translate
 from orchestrator.cloud.s3.upload import Pool, TlsPool, Upload
 from orchestrator.errors import CloudError, OrchestratorError, PackageError
 from orchestrator.model import Package, StoredObject
@@ -36,6 +40,8 @@ READ_TIMEOUT_S = 60.0  # from the body's last byte to the answer: the server may
 # is there already.
 _SMALL_BYTES = 64 * 1024
 _GZIPPED = re.compile(r"[-;]+gzip$")  # what a proxy that compresses puts behind an ETag
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_log = structlog.get_logger()
 _PACK_AGAIN = "start again: the package is made anew"
 
 
@@ -59,6 +65,7 @@ class Client:
         self._host = urlsplit(endpoint).netloc
         self._credentials = credentials
         self._bearer = bearer
+        self._worked = False  # whether the static key was ever accepted
         self._s3 = _open(endpoint, credentials, threads, proxies, ca_file)
         self._s3.meta.events.register("before-call.s3", _stay_in_region)
         self._s3.meta.events.register("before-send.s3", self._before_send)
@@ -69,7 +76,22 @@ class Client:
     def put(
         self, bucket: str, key: str, package: Package, progress: Progress | None, call: ThreadCall
     ) -> StoredObject | OrchestratorError:
-        """Put a package unless it is there."""
+        """Put a package unless it is there. Where other bytes are under its key, it is put in their place."""
+        stored = self._put(bucket, key, package, progress, call, {"IfNoneMatch": "*"})
+        if isinstance(stored, StoredObject) and stored.existed and self._differs(bucket, key, package, call):
+            _log.warning("other bytes were under the key of a package: put again", bucket=bucket, object=key)
+            return self._put(bucket, key, package, progress, call, {})
+        return stored
+
+    def _put(
+        self,
+        bucket: str,
+        key: str,
+        package: Package,
+        progress: Progress | None,
+        call: ThreadCall,
+        condition: dict[str, str],
+    ) -> StoredObject | OrchestratorError:
         existed = False
         try:
             with call, package.path.open("rb") as file:
@@ -82,18 +104,45 @@ class Client:
                     Body=Upload(file, package.size_bytes, call, progress),
                     ContentLength=package.size_bytes,
                     ContentType="application/zip",
-                    IfNoneMatch="*",
+                    **condition,
                 )
-            if not answer.get("ETag"):
-                meta = answer["ResponseMetadata"]
-                return not_storage("put object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         except (BotoCoreError, ClientError, AbandonedError) as error:
-            existed = _status(error) == 412  # If-None-Match: * does not hold: it is there
+            existed = is_unmet(error)  # If-None-Match: * does not hold: it is there
             if not existed:
-                return translate(error, call="put object", bucket=bucket, host=self._host)
+                return self._translated(error, call="put object", bucket=bucket)
         except OSError as error:  # after botocore's: some of its errors are OSErrors as well
             return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
+        if not existed and (foreign := self._foreign("put object", answer)):
+            return foreign
+        self._worked = True
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
+
+    def _differs(self, bucket: str, key: str, package: Package, call: ThreadCall) -> bool:
+        """Say whether the object under a package's key is known not to be that package: by its size, and by its ETag
+        where that is an MD5. Who may not read it cannot tell.
+        """
+        try:
+            with call:
+                head = self._s3.head_object(Bucket=bucket, Key=key)
+            if head.get("ContentLength") != package.size_bytes:
+                return not self._foreign("head object", head)
+            etag = str(head.get("ETag", "")).strip('"')
+            if not _MD5.fullmatch(etag) or head.get("ServerSideEncryption"):
+                return False
+            with package.path.open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != etag
+        except (BotoCoreError, ClientError, AbandonedError, OSError):
+            return False
+
+    def _foreign(self, call: str, answer: Any) -> CloudError | None:
+        """Make the error of a good answer that is none of S3: without an ETag, or a page."""
+        meta = answer["ResponseMetadata"]
+        if answer.get("ETag") and "html" not in meta["HTTPHeaders"].get("content-type", ""):
+            return None
+        return not_storage(call, self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+
+    def _translated(self, error: Exception, *, call: str, bucket: str) -> CloudError:
+        return translate(error, call=call, bucket=bucket, host=self._host, worked=self._worked)
 
     def check(self, bucket: str, call: ThreadCall) -> CloudError | None:
         """Ask for the bucket's head; a refused HEAD does not say why, so then for a list of at most one object."""
@@ -106,7 +155,7 @@ class Client:
                         raise
                     meta = self._s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["ResponseMetadata"]
         except (BotoCoreError, ClientError, AbandonedError) as error:
-            return translate(error, call="check bucket", bucket=bucket, host=self._host)
+            return self._translated(error, call="check bucket", bucket=bucket)
         if "html" in meta["HTTPHeaders"].get("content-type", ""):
             return not_storage("check bucket", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         return None
@@ -119,10 +168,9 @@ class Client:
         except (BotoCoreError, ClientError, AbandonedError) as error:
             if _status(error) == 404:  # the answer to a HEAD does not say more
                 return None
-            return translate(error, call="head object", bucket=bucket, host=self._host)
-        meta = answer["ResponseMetadata"]
-        if not answer.get("ETag"):
-            return not_storage("head object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+            return self._translated(error, call="head object", bucket=bucket)
+        if foreign := self._foreign("head object", answer):
+            return foreign
         return _GZIPPED.sub("", str(answer["ETag"]).removeprefix("W/").strip('"'))
 
     def read(self, bucket: str, key: str, call: ThreadCall) -> tuple[bytes, str] | CloudError | None:
@@ -134,10 +182,10 @@ class Client:
         except (BotoCoreError, ClientError, AbandonedError) as error:
             if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey":
                 return None
-            return translate(error, call="get object", bucket=bucket, host=self._host)
-        if not answer.get("ETag"):
-            meta = answer["ResponseMetadata"]
-            return not_storage("get object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+            return self._translated(error, call="get object", bucket=bucket)
+        if foreign := self._foreign("get object", answer):
+            return foreign
+        self._worked = True
         return body, answer["ETag"]
 
     def write(self, bucket: str, key: str, body: bytes, etag: str | None, call: ThreadCall) -> str | CloudError | None:
@@ -152,12 +200,12 @@ class Client:
                 )
         except (BotoCoreError, ClientError, AbandonedError) as error:
             gone = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey"
-            if _status(error) == 412 or gone:
+            if is_unmet(error) or gone:
                 return None
-            return translate(error, call="put object", bucket=bucket, host=self._host)
-        if not answer.get("ETag"):
-            meta = answer["ResponseMetadata"]
-            return not_storage("put object", self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
+            return self._translated(error, call="put object", bucket=bucket)
+        if foreign := self._foreign("put object", answer):
+            return foreign
+        self._worked = True
         return str(answer["ETag"])
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> None:
@@ -200,6 +248,7 @@ def _open(
     # Botocore cannot be told its connection classes; its pool managers share this very dict.
     http = client._endpoint.http_session  # noqa: SLF001 - see above
     http._pool_classes_by_scheme.update({"http": Pool, "https": TlsPool})  # noqa: SLF001 - see above
+    http.send = partial(send_bounded, http.send)
     return client
 
 

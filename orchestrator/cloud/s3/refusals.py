@@ -9,7 +9,7 @@ from typing import Any
 from botocore import exceptions as boto
 
 from orchestrator.cloud.answers import retry_after_s
-from orchestrator.cloud.wording import excerpt
+from orchestrator.cloud.wording import excerpt, restated
 from orchestrator.errors import CloudError, Code
 
 _CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY / NO_PROXY"
@@ -56,6 +56,7 @@ _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
         "raise the bucket's maximum size, or delete old packages",
     ),
 }  # fmt: skip
+_OF_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId")  # of a key that has worked it says nothing: it passes
 _QUOTAS = {"CloudTotalAliveSizeQuotaExceed": "storage.volume.size"}  # cloud-api §4.7
 _CODE_OF_STATUS = {
     301: "PermanentRedirect", 307: "PermanentRedirect", 401: "Unauthorized", 403: "AccessDenied",
@@ -78,10 +79,14 @@ _BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
 )  # fmt: skip
 
 
-def translate(error: Exception, *, call: str, bucket: str, host: str) -> CloudError:
-    """Make the one error that leaves this package out of anything that boto3 raises."""
+def translate(error: Exception, *, call: str, bucket: str, host: str, worked: bool) -> CloudError:
+    """Make the one error that leaves this package out of anything that boto3 raises. `worked`: the same static key has
+    been accepted before.
+    """
     if isinstance(error, boto.ClientError):
-        return _refusal(error, call, bucket, host)
+        name = str(error.response.get("Error", {}).get("Code", ""))
+        found = _refusal(error, call, bucket, host)
+        return restated(found, code=Code.ABORTED) if worked and name in _OF_KEYS else found
     for kind, sent, sentence, advice in _BREAKS:
         if isinstance(error, kind):
             return CloudError(sentence.format(host=host, reason=_reason(error)), call=call, sent=sent, advice=advice)
@@ -101,12 +106,28 @@ def not_storage(call: str, host: str, status: int | None, headers: Mapping[str, 
     )
 
 
+def _is_foreign(name: str, status: int, operation: str) -> bool:
+    """Say whether a refusal is none of Object Storage: it has no word of S3 in it. HEAD alone is answered without."""
+    return (not name or name.isdecimal()) and status in (403, 404, 413) and not operation.startswith("Head")
+
+
+def is_unmet(error: Exception) -> bool:
+    """Say whether the condition of a write does not hold: what it is to find there is something else."""
+    if not isinstance(error, boto.ClientError):
+        return False
+    answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    code = error.response.get("Error", {}).get("Code", "")
+    html = "html" in answer.get("HTTPHeaders", {}).get("content-type", "")
+    return answer.get("HTTPStatusCode") == 412 and code in ("PreconditionFailed", "412", "") and not html
+
+
 def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> CloudError:
     body: Mapping[str, Any] = error.response.get("Error", {})
     answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
     status, headers = answer.get("HTTPStatusCode"), answer.get("HTTPHeaders", {})
     name = str(body.get("Code", ""))
-    if status is None or (name.isdecimal() and "html" in headers.get("content-type", "")):
+    html = "html" in headers.get("content-type", "")
+    if status is None or html or _is_foreign(name, status, error.operation_name):
         return not_storage(call, host, status, headers)
     said = excerpt(str(body.get("Message", "")).encode())
     row = _REFUSALS.get(name) or _REFUSALS.get(_CODE_OF_STATUS.get(status, ""))

@@ -5,6 +5,7 @@ They take time (anyio) and fail as the HTTP adapters do: the same `CloudError` f
 
 from __future__ import annotations
 
+import hashlib
 import random
 import uuid
 from collections.abc import Callable, Mapping
@@ -250,17 +251,21 @@ class MemoryObjectStore:
         return stored.etag if stored is not None else None
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
-        existed = await self._call("head object", lambda: self._objects.head(bucket, key)) is not None
+        found = await self._call("head object", lambda: self._objects.head(bucket, key))
+        # Where other bytes are under its key, it is put in their place.
+        existed = (
+            found is not None and found.etag == hashlib.md5(self._read(package), usedforsecurity=False).hexdigest()
+        )
         if not existed:
             await anyio.sleep(package.size_bytes / self._bytes_per_s)
-            existed = not await self._call("put object", lambda: self._put(bucket, key, package))
+            existed = not await self._call("put object", lambda: self._put(bucket, key, package, new=found is None))
         if progress is not None:
             progress(package.size_bytes)
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
-    def _put(self, bucket: str, key: str, package: Package) -> bool:
+    def _put(self, bucket: str, key: str, package: Package, *, new: bool) -> bool:
         try:
-            self._objects.put(bucket, key, self._read(package), if_none_match=True)
+            self._objects.put(bucket, key, self._read(package), if_none_match=new)
         except RefusedError as error:
             if error.code == "PreconditionFailed":
                 return False
