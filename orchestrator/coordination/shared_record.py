@@ -14,9 +14,15 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
+from orchestrator.errors import StartError
 from orchestrator.ports import Records
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
+
+_REFUSALS_MAX = 6  # of a write over what nobody has changed
+_PAUSE_S = 0.1  # after the first of them; doubled each time
+_PROBE = b'{"what": "written by orchestrator to see that conditional writes are conditional"}'
+_NO_ETAG = '"00000000000000000000000000000000"'
 
 
 class Encodable(Protocol):
@@ -74,8 +80,22 @@ class Shared(Generic[R]):
         """Write `record` over what was read, and give what is there then.
 
         That is `record`, whether or not the answer to its write was lost, or else what somebody else has written.
-        Raises as `read` does: then it is not known which.
+        Raises as `read` does: then it is not known which; and `StartError` where it is refused again and again although
+        nobody has changed what was read.
         """
+        for attempt in range(_REFUSALS_MAX):
+            found = await self._written(record, over)
+            if found.record != over.record or found.record == record:
+                return found
+            # Another has changed it and changed it back, or what we hold for its ETag is none.
+            await anyio.sleep(_PAUSE_S * 2**attempt)
+            over = found
+        raise StartError(
+            f"{self.place.key} cannot be written: the storage says that it has changed, and it has not",
+            advice="a proxy before the storage may rewrite ETags: list the storage in NO_PROXY",
+        )
+
+    async def _written(self, record: R, over: Copy[R]) -> Copy[R]:
         place, body = self.place, record.encode()
         began_at_s = place.boottime_s()
         if over.etag is None:
@@ -86,6 +106,19 @@ class Shared(Generic[R]):
             return Copy(record, etag, began_at_s, answered=True)
         found = await self.read()
         return Copy(record, found.etag, began_at_s) if found.record == record else found
+
+
+async def conditions_hold(place: RecordPlace, probe: str) -> bool:
+    """Prove that conditional writes are conditional: on an object of its own, one of each kind that must be refused.
+
+    Raises as `Shared.read` does, without `StartError`.
+    """
+    records = place.records
+    create = partial(records.create, probe, _PROBE)
+    made = await place.safely(create) is not None  # by the first run of all; from then on it is to be refused
+    if made and await place.safely(create) is not None:
+        return False
+    return await place.safely(partial(records.replace, probe, _PROBE, _NO_ETAG)) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import anyio
 
-from orchestrator.app.session.leasing import bucket_records
+from orchestrator.app.session.leasing import bucket_records, probe_of
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, claim
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.coordination.heartbeat import boottime_s
-from orchestrator.coordination.shared_record import RecordPlace
+from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.job.binding import Binding, timezone_of
 from orchestrator.manifest.schedule import Schedule
@@ -50,6 +50,13 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     place = RecordPlace(records, key, boottime_s, session.world.rng, _unpaused(session))
     try:
         with session.stop.interruptible():
+            in_bucket = not isinstance(records, FileRecords)
+            if in_bucket and not await conditions_hold(place, probe_of(session)):
+                raise StartError(
+                    f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
+                    " two machines could run one due time",
+                    advice="use a storage that heeds them, or let one machine alone call, without --due",
+                )
             found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)
     except CloudError as error:
         raise StartError(

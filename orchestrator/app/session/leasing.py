@@ -14,7 +14,7 @@ from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import described, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
-from orchestrator.coordination.shared_record import RecordPlace
+from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, JournalError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
@@ -48,6 +48,11 @@ def leases_of(session: Session) -> Leases | None:
     )
 
 
+def probe_of(session: Session) -> str:
+    """Name the object on which conditional writes are tried."""
+    return f"{session.world.storage.prefix}conditions.json"
+
+
 async def look(leases: Leases | None) -> Registry:
     """See who holds what, before what is live is read."""
     try:
@@ -78,6 +83,11 @@ async def leased(
         return
     try:
         with session.stop.interruptible():
+            if not await conditions_hold(leases.place, probe_of(session)):
+                session.messages.warn(
+                    f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
+                    " two machines are not kept apart"
+                )
             timeout_s = session.request.options.lock_timeout_s
             lease = await leases.acquire(functions, looked=looked, timeout_s=timeout_s)
     except CloudError as error:
