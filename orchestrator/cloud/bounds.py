@@ -9,6 +9,6 @@ PAGES_MAX = 2000  # of one listing: two million things
 PAGE_TOKEN_MAX_CHARACTERS = 8192
 
 
-def in_words(size_bytes: int) -> str:
+def megabytes(size_bytes: int) -> str:
     """Write a bound down."""
     return f"{size_bytes // (1024 * 1024)} MB"

@@ -129,5 +129,5 @@ def _endless(token: object, seen: Collection[str], size_bytes: int) -> str:
     if len(seen) + 1 >= bounds.PAGES_MAX:
         return f"after {bounds.PAGES_MAX} pages there still are more"
     if size_bytes > bounds.LISTING_MAX_BYTES:
-        return f"its pages are larger than {bounds.in_words(bounds.LISTING_MAX_BYTES)} together"
+        return f"its pages are larger than {bounds.megabytes(bounds.LISTING_MAX_BYTES)} together"
     return ""

@@ -82,7 +82,6 @@ class Transport:
 
         Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
         """
-        answer_max_bytes = answer_max_bytes or bounds.ANSWER_MAX_BYTES
         target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
         proxy = None if direct else self._proxy(target)
         client_request_id = str(uuid.uuid4())
@@ -102,13 +101,7 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=total_limit_s, sock_connect=connect_limit_s),
                 trace_request_ctx=attempt,
             ) as response:
-                content = await _bounded(response, answer_max_bytes)
-        except _TooLargeError as error:
-            raise CloudError(
-                f"the answer to {name} is larger than {bounds.in_words(answer_max_bytes)}: it was not read",
-                call=name, http_status=error.http_status, client_request_id=client_request_id,
-                advice=answers.NOT_THE_CLOUD,
-            ) from None  # fmt: skip
+                content = await _bounded(response, answer_max_bytes or bounds.ANSWER_MAX_BYTES, name, client_request_id)
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not before_sending(error)
             message, advice = explain(error, target, proxy, total_limit_s, sent=sent)
@@ -138,20 +131,20 @@ class Transport:
             self._ahead_s = date.timestamp() - self._clock()
 
 
-class _TooLargeError(Exception):
-    def __init__(self, http_status: int) -> None:
-        super().__init__()
-        self.http_status = http_status
-
-
-async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, client_request_id: str) -> bytes:
     """Read an answer, unpacked piece by piece; what is too large is left unread, and its connection closed."""
     content = bytearray()
     async for piece in response.content.iter_any():
         content += piece
         if len(content) > max_bytes:
             response.close()
-            raise _TooLargeError(response.status)
+            raise CloudError(
+                f"the answer to {name} is larger than {bounds.megabytes(max_bytes)}: it was not read",
+                call=name,
+                http_status=response.status,
+                client_request_id=client_request_id,
+                advice=answers.NOT_THE_CLOUD,
+            )
     return bytes(content)
 
 

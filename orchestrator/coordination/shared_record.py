@@ -19,7 +19,7 @@ from orchestrator.ports import Records
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
 
-_REFUSALS_MAX = 6  # of a write over what nobody has changed
+REFUSALS_MAX = 6  # of a write over what nobody has changed
 _PAUSE_S = 0.1  # after the first of them; doubled each time
 _PROBE = b'{"what": "written by orchestrator to see that conditional writes are conditional"}'
 _NO_ETAG = '"00000000000000000000000000000000"'
@@ -83,7 +83,7 @@ class Shared(Generic[R]):
         Raises as `read` does: then it is not known which; and `StartError` where it is refused again and again although
         nobody has changed what was read.
         """
-        for attempt in range(_REFUSALS_MAX):
+        for attempt in range(REFUSALS_MAX):
             found = await self._written(record, over)
             if found.record != over.record or found.record == record:
                 return found

@@ -17,7 +17,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.ports import Directory
 
 _DIGITS = 3
-_LENGTH_MAX_S = 86_400.0  # of an Operation, as it is believed
+LENGTH_MAX_S = 86_400.0  # of an Operation, as it is believed
 _CALLS = 50  # over which the time of a call is averaged
 
 
@@ -67,7 +67,7 @@ def from_json(values: Mapping[str, Any]) -> Knowledge:
         rate = values["requests_per_second"]
         # Former programs believed whatever times they were told.
         lengths = {
-            Kind(kind): [float(one) for one in found if 0 < float(one) < _LENGTH_MAX_S]
+            Kind(kind): [float(one) for one in found if 0 < float(one) < LENGTH_MAX_S]
             for kind, found in values["durations"].items()
         }
         knowledge = Knowledge(limits, float(rate) if rate is not None else None, durations=Learned(lengths))

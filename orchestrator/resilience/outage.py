@@ -21,7 +21,7 @@ _FAILURES = 4  # in a row, of whatever calls
 _SILENCE_S = 3.0
 _PROBE_MIN_S = 1.0
 _PROBE_MAX_S = 10.0
-_HURRY_S = 30.0
+HURRY_S = 30.0
 
 
 class Outage:
@@ -56,7 +56,7 @@ class Outage:
     def _until(self) -> float:
         began_at = self._began_at if self._began_at is not None else anyio.current_time()
         end_at = began_at + self._max_s
-        return end_at if self._hurry_at is None else min(end_at, max(began_at, self._hurry_at) + _HURRY_S)
+        return end_at if self._hurry_at is None else min(end_at, max(began_at, self._hurry_at) + HURRY_S)
 
     @property
     def on(self) -> bool:
@@ -108,7 +108,7 @@ class Outage:
         end_at = anyio.current_time() + wait_s
         with anyio.move_on_at(end_at):
             await self._hurried.wait()
-        if end_at > anyio.current_time() + _HURRY_S:
+        if end_at > anyio.current_time() + HURRY_S:
             return False
         await anyio.sleep_until(end_at)
         return True

@@ -52,7 +52,7 @@ class _Bounded:
         self._read_bytes += len(piece)
         if self._read_bytes > bounds.ANSWER_MAX_BYTES:
             self._raw.close()
-            raise TooLargeError(words=bounds.in_words(bounds.ANSWER_MAX_BYTES))
+            raise TooLargeError(words=bounds.megabytes(bounds.ANSWER_MAX_BYTES))
 
 
 def send_bounded(send: Callable[[AWSPreparedRequest], AWSResponse], request: AWSPreparedRequest) -> AWSResponse:

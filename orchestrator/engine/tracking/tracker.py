@@ -28,7 +28,7 @@ _IDLE = 2.0  # times dearer while nobody waits for the slot
 _LISTED = 400.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
 _LEAST_S = 0.05
 _MOST_S = 30.0
-_CLOCK_S = 2.0  # by which what the cloud's clock tells and what we see may differ, when told in whole seconds
+CLOCK_S = 2.0  # by which what the cloud's clock tells and what we see may differ, when told in whole seconds
 
 
 class Sent(NamedTuple):
@@ -207,8 +207,8 @@ class Tracker:
         """Learn how long it took, and give that: by the cloud's times, as far as what we have seen bears them out."""
         length_s = length_of(one.operation, self._world.rng)
         if length_s is not None:
-            least_s = (one.ran_at if one.ran_at is not None else one.known_at) - one.known_at - _CLOCK_S
-            most_s = self._deadline_s if one.sent is None else anyio.current_time() - one.since + _CLOCK_S
+            least_s = (one.ran_at if one.ran_at is not None else one.known_at) - one.known_at - CLOCK_S
+            most_s = self._deadline_s if one.sent is None else anyio.current_time() - one.since + CLOCK_S
             length_s = length_s if least_s <= length_s <= most_s else None
         if one.creating is not None and one.watched is not None:
             one.creating.seen_done(one.watched, length_s)

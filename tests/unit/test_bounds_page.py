@@ -1,0 +1,40 @@
+"""docs/bounds.md says what the code does: each number is its constant's, each test is there."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cloud import bounds
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "bounds.md").read_text("utf-8")
+ROW = re.compile(
+    r"\| [^|]+ \| (?P<number>[\d,]+)(?: (?P<unit>\w+))? \| `(?P<file>\S+)` `(?P<name>\S+)` \| (?P<tests>.+) \|"
+)
+UNITS = {None: 1, "s": 1, "characters": 1, "MB": 1024 * 1024}
+ROWS = [found.groupdict() for line in PAGE.splitlines() if (found := ROW.fullmatch(line))]
+
+
+def test_every_row_is_read() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| what |", "| ---"))]
+    assert len(ROWS) == len(rows) > 20
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_a_bound_is_what_the_page_says(row: dict[str, str]) -> None:
+    found: object = import_module(f"orchestrator.{row['file'].removesuffix('.py').replace('/', '.')}")
+    *owners, name = row["name"].split(".")
+    for owner in owners:
+        found = getattr(found, owner)()
+    assert getattr(found, name) == int(row["number"].replace(",", "")) * UNITS[row["unit"]]
+    for test in re.findall(r"`(\S+)`", row["tests"]):
+        assert (ROOT / test).exists(), test
+
+
+def test_every_bound_of_an_answer_is_on_the_page() -> None:
+    told = {row["name"] for row in ROWS if row["file"] == "cloud/bounds.py"}
+    assert told == {name for name in vars(bounds) if name.isupper()}
