@@ -61,7 +61,7 @@ PARAMETERS = {
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the folders of all functions that may be concerned."""
-    of_chosen = [spec.folder_id for spec in _chosen(manifest, given).values()]
+    of_chosen = [spec.folder_id for spec in _chosen(manifest, given).values() if spec.folder_id]
     return tuple(dict.fromkeys([*of_chosen, *(folders_of(manifest, given) if texts(given, "functions") else ())]))
 
 

@@ -30,7 +30,7 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
     if binding is not None:
         folders = set(binding.job.folders(manifest, binding.given))
     else:
-        folders = {spec.folder_id for spec in manifest.functions.values() if spec.enabled}
+        folders = {spec.folder_id for spec in manifest.functions.values() if spec.enabled and spec.folder_id}
     left_by = "failed" if options.failed else "undone" if options.undone else ""
     return Identity(
         manifest=str(path),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import Mistake, OrchestratorError
 from orchestrator.job.contract import Desired
 from orchestrator.job.files import find_job
 from orchestrator.model import CloudAddress, Limits, Manifest, Rollout, Secret, Storage, VersionCopy
@@ -144,3 +145,12 @@ def test_a_scheduled_job_forces_unless_told_otherwise() -> None:
     given = defaults | {"rollout": Rollout()}
     assert job.desired(manifest(), there(), given).force
     assert not job.desired(manifest(), there(), given | {"force": False}).force
+
+
+def test_a_function_whose_folder_cannot_be_told_leads_to_no_folder() -> None:
+    """Its mistake is said once it is wanted; nobody asks the cloud for a folder without an id."""
+    given = {name: parameter.default for name, parameter in JOB.PARAMETERS.items()}
+    flawed = spec("flawed", folder_id="", mistakes=(Mistake("deploy.toml", 1, "functions.flawed", "no folder"),))
+    whole = replace(manifest(), functions={**DECLARED, "flawed": flawed})
+    assert JOB.folders(whole, given) == ("folder",)
+    assert JOB.desired(whole, there(), given | {"rollout": Rollout()}).specs["flawed"].mistakes
