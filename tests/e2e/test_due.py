@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.sandbox.memory.faults import Distribution
+from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
 
 JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'
@@ -74,6 +74,23 @@ def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: 
         end = due(project, cloud)
         assert "3 functions: 3 unchanged" in end.out, end.err
         assert len(cloud.versions(project.folder_id)) == 3
+
+
+def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path, project: Project) -> None:
+    project.write(3, more=f'{JOB}rollout = {{ waves = [1, "100%"] }}\n')
+    faults = Faults(failing_functions=["f000"])
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, served):
+        assert due(project, cloud).code == 0
+        key = f"claims/{project.folder_id}/nightly.json"
+        body = {"schema": 1, "done_until": "2026-01-01T00:00:00Z", "running": None}
+        served.objects.put(BUCKET, key, json.dumps(body).encode())
+        first = due(project, cloud)
+        assert first.code == 1, first.err
+        assert "2 cancelled, 1 failed" in first.out
+        assert "1 function of wave 1 failed, and max_failures is not declared: no other wave starts" in first.out
+        faults.failing_functions.clear()
+        assert "3 functions: 3 deployed" in due(project, cloud).out
+        assert "nothing is due" in due(project, cloud).err
 
 
 def test_a_job_without_a_schedule_is_never_due(cloud: Cloud, project: Project) -> None:

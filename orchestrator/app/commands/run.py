@@ -44,13 +44,13 @@ async def _run(invocation: Invocation) -> CommandResult:
         return await carry_out(session, partial(plan_job, session, binding))
     result = CommandResult(Exit.DONE)  # while nothing is due
 
-    async def work(run_key: str) -> int:
+    async def work(run_key: str) -> CommandResult:
         nonlocal result
         with stop.interruptible():
             if not options.sandbox:
                 await hold_lock(invocation, request)
         result = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
-        return result.exit
+        return result
 
     await run_if_due(session, binding, work)
     return result

@@ -20,10 +20,11 @@ from orchestrator.manifest.schedule import Schedule
 from orchestrator.model import JobSpec
 from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
+from orchestrator.report.views import CommandResult, ResultView
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.outage import Outage
 
-_DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}  # what failed is not tried again before it is due again
+_DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}
 
 
 def schedule_of(spec: JobSpec) -> Schedule | None:
@@ -32,10 +33,10 @@ def schedule_of(spec: JobSpec) -> Schedule | None:
     return Schedule(str(expression), timezone_of(spec)) if expression else None
 
 
-async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[int]]) -> int:
+async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[CommandResult]]) -> None:
     """Run `work`, given what sets this due time's forced versions apart, if a due time can be claimed.
 
-    Ended in full (exit 0, 1, 5) the due time is done; otherwise the next call takes it up.
+    Where `is_done` says so of its result the due time is done; otherwise the next call takes it up.
     """
     schedule = schedule_of(binding.spec)
     if schedule is None:
@@ -65,11 +66,11 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
         ) from error
     if isinstance(found, NotDue):
         session.messages.mention(found.reason)
-        return Exit.DONE
+        return
     session.messages.say(
         f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
     )
-    return await _kept(session, found, work)
+    await _kept(session, found, work)
 
 
 def _unpaused(session: Session) -> Outage:
@@ -79,23 +80,35 @@ def _unpaused(session: Session) -> Outage:
     return outage
 
 
-async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[int]]) -> int:
-    code: int = Exit.INTERRUPTED
+def is_done(result: CommandResult) -> bool:
+    """Say whether a due time needs nothing more.
+
+    | exit    | functions                           | done                                           |
+    | ---     | ---                                 | ---                                            |
+    | 0, 1, 5 | all had their turn, whatever failed | yes: what failed is tried when it is due again |
+    | 0, 1, 5 | some left out: a breach, a breaker  | no                                             |
+    | others  | any                                 | no: interrupted, or could not start            |
+    """
+    left_out = isinstance(result.view, ResultView) and result.view.state.outcomes.get("cancelled", 0)
+    return result.exit in _DONE and not left_out
+
+
+async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
+    done = False
     try:
         with ungrouped(OrchestratorError):
             async with anyio.create_task_group() as group:
                 group.start_soon(held.keep, session.stop.lose)
-                code = await work(held.key)
+                done = is_done(await work(held.key))
                 group.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             try:
-                await held.end(done=code in _DONE)
+                await held.end(done=done)
             except OrchestratorError as error:
                 session.messages.warn(
                     f"the claim could not be given up, so another machine waits for a minute: {error.message}"
                 )
-    return code
 
 
 def _records(session: Session) -> tuple[Records, str]:
