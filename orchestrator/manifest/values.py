@@ -134,11 +134,16 @@ def _code(draft: Draft, *, is_folder: bool) -> Code:
     return SourceCode(
         source=source,
         root=Path(draft.own.file.folder),
-        build=Build(build["command"], _build_folder(build, source, is_folder=is_folder)) if build else None,
+        build=_build(build, source, is_folder=is_folder) if build else None,
         include=tuple(values.get("include", ())),
         exclude=tuple(values.get("exclude", ())),
-        files=tuple(sorted((inside.strip("/"), Path(local)) for inside, local in values.get("files", {}).items())),
+        files=tuple(sorted((inside, Path(local)) for inside, local in values.get("files", {}).items())),
     )
+
+
+def _build(build: Mapping[str, Any], source: Path, *, is_folder: bool) -> Build:
+    folder = _build_folder(build, source, is_folder=is_folder)
+    return Build(build["command"], folder, tuple(build.get("inputs", ())))
 
 
 def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) -> Path:

@@ -126,10 +126,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A command run by the shell before packing, in `folder`."""
+    """A command run by the shell before packing, in `folder`. `inputs`: patterns of the files that it depends on, from
+    that folder; none: it runs each time.
+    """
 
     command: str
     folder: Path
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

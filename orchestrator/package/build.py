@@ -8,7 +8,7 @@ import select
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
+from subprocess import PIPE, STDOUT, Popen, TimeoutExpired
 from typing import IO
 
 from orchestrator.errors import PackageError
@@ -28,20 +28,27 @@ CREDENTIALS = frozenset({
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def run_build(build: Build, label: str, environment: Mapping[str, str], check: Check) -> None:
-    """Run the command to its end, in a worker thread. Where `check` raises, all that was started is killed.
+# A process in the build's group that waits for our end of its input to close: where we are killed, nobody else would
+# end the build. `kill 0` is its group. The command runs as it would without it, in the same process as this shell.
+_GUARDED = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 & exec 3<&-; exec /bin/sh -c "$1"'
+
+
+def run_build(
+    build: Build, label: str, environment: Mapping[str, str], check: Check, output: bytearray | None = None
+) -> None:
+    """Run the command to its end, in a worker thread. Where `check` raises, or this process is killed, all that was
+    started is killed. `output` gets the end of what it prints, while it runs.
 
     Raises `PackageError`, with the last lines of the output, where it cannot start or exits with another status
     than 0.
     """
     kept = {name: value for name, value in environment.items() if name not in CREDENTIALS}
     try:
-        process = Popen(  # noqa: S602  # the manifest's own command, written for the shell
-            build.command,
-            shell=True,
+        process = Popen(  # noqa: S603  # the manifest's own command, written for the shell
+            ["/bin/sh", "-c", _GUARDED, "/bin/sh", build.command],
             cwd=build.folder,
             env=kept,
-            stdin=DEVNULL,
+            stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
             bufsize=0,
@@ -51,18 +58,18 @@ def run_build(build: Build, label: str, environment: Mapping[str, str], check: C
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"the build command `{printable(build.command)}` cannot run in {label}: {reason}"
         raise PackageError(message, advice="see that build.folder is a folder that exists") from error
-    status, output = _finish(process, check)
+    output = bytearray() if output is None else output
+    status = _finish(process, check, output)
     if status != 0:
         message = f"the build command `{printable(build.command)}` in {label} {_ending(status)}"
-        detail = last_lines(output) or "(it printed nothing)"
+        detail = last_lines(bytes(output)) or "(it printed nothing)"
         raise PackageError(message, advice="run it by hand in that folder; nothing was sent", detail=detail)
 
 
-def _finish(process: Popen[bytes], check: Check) -> tuple[int, bytes]:
+def _finish(process: Popen[bytes], check: Check, output: bytearray) -> int:
     """Wait for the shell itself, not for the end of its output: what it left in the background may hold that open.
-    Gives the exit status and the end of the output.
+    Gives the exit status.
     """
-    output = bytearray()
     with process:
         assert process.stdout is not None  # noqa: S101  # it was asked for
         talking = True
@@ -80,7 +87,7 @@ def _finish(process: Popen[bytes], check: Check) -> tuple[int, bytes]:
         for _ in range(_PIPE_CHUNKS):  # what was still in the pipe, and no more than that
             if not talking or not _read(process.stdout, 0, output):
                 break
-    return process.returncode, bytes(output)
+    return process.returncode
 
 
 def _read(stream: IO[bytes], wait_s: float, output: bytearray) -> bool:

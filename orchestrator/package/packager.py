@@ -21,13 +21,22 @@ from orchestrator.errors import PackageError, StartError
 from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
-from orchestrator.package.build import run_build
+from orchestrator.package.build import last_lines, run_build
+from orchestrator.package.entry import printable
+from orchestrator.package.inputs import FILE, Built, inputs_hash
 from orchestrator.package.project import ALONE, Project, Surroundings
+from orchestrator.resilience.groups import ungrouped
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 _PREFIX = "packages-"
+_TELL_S = 5.0  # between two lines about a build that runs
+Tell = Callable[[str], None]
+
+
+def _nobody(_text: str) -> None:
+    """Tell nobody."""
 
 
 class ZipPackager:
@@ -38,7 +47,9 @@ class ZipPackager:
     Builds in one folder run one after another.
     """
 
-    def __init__(self, work_dir: Path, *, threads: int = 4, surroundings: Surroundings = ALONE) -> None:
+    def __init__(
+        self, work_dir: Path, *, threads: int = 4, surroundings: Surroundings = ALONE, tell: Tell = _nobody
+    ) -> None:
         self._work_dir = work_dir
         self._folder = work_dir
         self._surroundings = surroundings
@@ -47,6 +58,9 @@ class ZipPackager:
         self._builders = anyio.CapacityLimiter(threads)
         self._build_folders: dict[str, anyio.Lock] = {}
         self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
+        self._inputs: SingleFlight[Build, str] = SingleFlight()
+        self._built = Built(work_dir / FILE)
+        self._tell = tell
         self._trees: SingleFlight[SourceCode, Tree] = SingleFlight()
         self._packages: SingleFlight[SourceCode, Package] = SingleFlight()
 
@@ -63,7 +77,8 @@ class ZipPackager:
             await to_thread.run_sync(self._close, limiter=self._threads)
 
     async def build(self, code: SourceCode) -> None:
-        """Run the build command, once per distinct (folder, command). Cancelling kills it with all it started.
+        """Run the build command, once per distinct (folder, command), unless its inputs and what it made are
+        unchanged. Cancelling kills it with all it started. How far it is, is told.
 
         Raises `PackageError` with the end of the output where it fails.
         """
@@ -71,17 +86,60 @@ class ZipPackager:
         if build is None:
             return
         folder = str(build.folder)
+        label = Project.of(code.root).show(folder)
 
         async def work() -> None:
             async with self._build_folders.setdefault(folder, anyio.Lock()):
-                await to_thread.run_sync(_build, build, code.root, limiter=self._builders)
+                self._built.forget(build)
+                await self._run(build, label)
 
+        if build.inputs and await self._is_made(code, build):
+            self._tell(f"not built again, since its inputs are unchanged: {label}")
+            return
         await self._builds.do((folder, build.command), work)
+
+    async def _run(self, build: Build, label: str) -> None:
+        output = bytearray()
+        started_at = anyio.current_time()
+        self._tell(f"building {label}: {printable(build.command)}")
+        with ungrouped(PackageError):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._say_how_far, label, output, started_at)
+                check = from_thread.check_cancelled
+                await to_thread.run_sync(run_build, build, label, os.environ, check, output, limiter=self._builders)
+                group.cancel_scope.cancel()
+        self._tell(f"built {label} in {anyio.current_time() - started_at:.1f} s")
+
+    async def _say_how_far(self, label: str, output: bytearray, started_at: float) -> None:
+        while True:
+            await anyio.sleep(_TELL_S)
+            last = last_lines(bytes(output)).rpartition("\n")[2]
+            self._tell(
+                f"building {label}: {anyio.current_time() - started_at:.0f} s: {last or '(nothing printed yet)'}"
+            )
+
+    async def _hash_of_inputs(self, code: SourceCode, build: Build) -> str:
+        check = from_thread.check_cancelled
+        return await self._inputs.do(build, lambda: self._in_thread(inputs_hash, build, code.root, check))
+
+    async def _is_made(self, code: SourceCode, build: Build) -> bool:
+        """Tell whether a source is as the build of the same inputs left it. Raises `PackageError` for the inputs."""
+        made = self._built.made(code, build, await self._hash_of_inputs(code, build))
+        if not made:
+            return False
+        try:
+            tree = await self._in_thread(archive.scan, code, from_thread.check_cancelled, self._surroundings)
+        except PackageError:
+            return False
+        return tree.hash == made
 
     async def scan(self, code: SourceCode) -> Tree:
         """Read the tree without packing it. Raises `PackageError`."""
         check, around = from_thread.check_cancelled, self._surroundings
-        return await self._trees.do(code, lambda: self._in_thread(archive.scan, code, check, around))
+        tree = await self._trees.do(code, lambda: self._in_thread(archive.scan, code, check, around))
+        if code.build is not None and code.build.inputs:
+            self._built.note(code, code.build, await self._hash_of_inputs(code, code.build), tree.hash)
+        return tree
 
     async def pack(self, code: SourceCode) -> Package:
         """Write the zip. Its tree hash is that of the bytes packed: the caller compares it with the scanned one.
@@ -108,6 +166,7 @@ class ZipPackager:
             make_private_folder(self._work_dir)
             with _locked(self._work_dir):  # so that no other process takes our folder for abandoned
                 _remove_abandoned(self._work_dir)
+                self._built.load()
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._work_dir))
                 self._lock = os.open(self._folder, os.O_RDONLY)
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -116,13 +175,9 @@ class ZipPackager:
             raise StartError(message, advice="see that the folder may be written and the disk has room") from error
 
     def _close(self) -> None:
+        self._built.save()
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
-
-
-def _build(build: Build, root: Path) -> None:
-    label = Project.of(root).show(str(build.folder))
-    run_build(build, label, os.environ, from_thread.check_cancelled)
 
 
 @contextmanager

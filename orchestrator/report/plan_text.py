@@ -79,9 +79,9 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     if verbose:
         yield from (one_line(f"left out of {key}: {', '.join(names)}") for key, names in without)
     elif without:
-        count = sum(len(names) for _, names in without)
+        count = counted(sum(len(names) for _, names in without), "path")
         of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
-        yield one_line(f"left out of the {of}: {count} files and folders (--verbose names them)")
+        yield one_line(f"left out of the {of}: {count} (--verbose names them)")
 
 
 def _cells(unit: Unit, *, folders: bool) -> list[str]:

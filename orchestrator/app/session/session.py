@@ -130,7 +130,12 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     for warning in connection.warnings:
         invocation.messages.warn(warning)
     around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
-    packager = await stack.enter_async_context(ZipPackager(state_dir / "packages", surroundings=around))
+
+    def say_build(text: str) -> None:
+        invocation.messages.mention(invocation.redactor.text(text))
+
+    packages = ZipPackager(state_dir / "packages", surroundings=around, tell=say_build)
+    packager = await stack.enter_async_context(packages)
     store = None
     if storage.bucket is not None or any(map(_names_an_object, manifest.functions.values())):
         store = await stack.enter_async_context(_store(connection, request.environ))

@@ -112,12 +112,11 @@ def test_every_field_of_a_function(folder: Path) -> None:
 
 def test_source_with_everything_that_goes_with_it(folder: Path) -> None:
     (folder / "lib").mkdir()
-    keys = 'build = { command = "make", folder = "lib" }\ninclude = ["a/**"]\nexclude = ["*.md"]\n'
-    keys += 'files = { "x/" = "lib" }\n'
+    keys = 'build = { command = "make", folder = "lib", inputs = ["*.c"] }\ninclude = ["a/**"]\nexclude = ["*.md"]\n'
+    keys += 'files = { "x/" = "lib", "." = "lib" }\n'
     code = only(folder, f'{HEAD}[functions.fun]\nsource = "./src"\n{keys}').code
-    expected = SourceCode(
-        folder / "src", folder, Build("make", folder / "lib"), ("a/**",), ("*.md",), (("x", folder / "lib"),)
-    )
+    build, files = Build("make", folder / "lib", ("*.c",)), ((".", folder / "lib"), ("x/", folder / "lib"))
+    expected = SourceCode(folder / "src", folder, build, ("a/**",), ("*.md",), files)
     assert code == expected
     assert hash(code) == hash(expected)
 

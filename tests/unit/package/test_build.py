@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +199,50 @@ def test_cancelling_kills_the_whole_process_group(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert len(pids) == 3
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from orchestrator.model import Build
+from orchestrator.package.build import run_build
+
+folder = Path(sys.argv[1])
+command = "sleep 1000 & echo $! > pids; (trap '' TERM HUP; sleep 1000) & echo $! >> pids; echo $$ >> pids; wait"
+run_build(Build(command, folder), "here", {"PATH": "/usr/bin:/bin"}, lambda: None)
+"""
+
+
+def test_a_build_does_not_outlive_us_where_we_are_killed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await anyio.open_process([sys.executable, "-c", _KILLED, str(tmp_path)]) as ours:
+            with anyio.fail_after(60):
+                await until(lambda: bool(read_pids(tmp_path / "pids", 3)))
+            pids = read_pids(tmp_path / "pids", 3)
+            assert all(alive(pid) for pid in pids)
+            ours.kill()
+            with anyio.fail_after(60):
+                await until(lambda: not any(alive(pid) for pid in pids))
+
+    anyio.run(main)
+
+
+def test_how_far_a_build_is_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.package.packager._TELL_S", 0.01)
+    told: list[str] = []
+
+    async def main() -> None:
+        command = "printf 'first\\n\\033[31mhalf\\033[0m'; while [ ! -e go ]; do sleep 0.01; done"
+        async with ZipPackager(tmp_path / ".work", tell=told.append) as packager, anyio.create_task_group() as tasks:
+            tasks.start_soon(packager.build, code(tmp_path, command))
+            with anyio.fail_after(60):
+                await until(lambda: any(line.endswith(" s: half") for line in told))
+            (tmp_path / "go").touch()
+
+    anyio.run(main)
+    assert told[0].startswith("building ")
+    assert "printf" in told[0]
+    assert told[-1].startswith("built ")
 
 
 def test_what_a_build_leaves_running_neither_hangs_the_run_nor_outlives_it(tmp_path: Path) -> None:
