@@ -6,6 +6,8 @@ import pytest
 
 from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, Tree, Unit
 from orchestrator.model.live_state import LiveState, indexed
+from orchestrator.package.entry import ZIPPED_MAX_BYTES
+from orchestrator.planning import foresee
 from orchestrator.planning.foresee import is_quota_of, limits_declared, may_exceed, missing_key
 from orchestrator.planning.room import without_functions, without_tags
 from tests.builders import function, settings, spec, version
@@ -152,3 +154,7 @@ def test_whether_a_zip_may_be_too_large_is_seen_by_its_tree(
     paths = tuple(f"f{number:02}.py" for number in range(files))
     assert may_exceed(Tree("a" * 64, size_bytes, paths), largest) is may
     assert not may_exceed(None, 0)
+
+
+def test_the_limits_of_a_zip_are_the_packagers() -> None:
+    assert foresee._ZIP_MAX_BYTES == ZIPPED_MAX_BYTES
