@@ -59,6 +59,7 @@ from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import forced_digest
 from tests.protobuf import parse_create_version
 
@@ -175,7 +176,7 @@ class Bench:
         manifest: str,
         *,
         force: str = "",
-        adopt: bool = False,
+        adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
         rollout: Rollout | None = None,
     ) -> dict[str, Outcome]:
@@ -191,7 +192,7 @@ class Bench:
         manifest: str,
         name: str,
         *,
-        adopt: bool = False,
+        adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
         **given: str,
     ) -> dict[str, Outcome]:
@@ -219,7 +220,7 @@ class Bench:
         *,
         whole: Iterable[str] = (),
         forced: str = "",
-        adopt: bool = False,
+        adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
     ) -> dict[str, Outcome]:
         """Read what is live of `specs` and the folders in `whole`, ask what is wanted, plan it and do it."""
@@ -250,7 +251,7 @@ class Bench:
         *,
         whole: Iterable[str] = (),
         forced: str = "",
-        adopt: bool = False,
+        adopt: Adoption | bool = False,
     ) -> tuple[Plan, Rollout]:
         """Plan what is wanted of what is live, as the program does."""
         self.live: LiveState = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
@@ -258,7 +259,8 @@ class Bench:
         resolved = await resolve_names(world, desired.specs)
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
-        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=adopt)
+        allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
+        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed)
         self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
         self.plan: Plan = self.foreseen.plan
         return self.plan, desired.rollout

@@ -49,7 +49,7 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
     until, wait_s = anyio.current_time() + LAG_S, _FIRST_LOOK_S
     while left:
         try:
-            live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], history=True)
+            live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], fresh=True)
         except (CloudError, InterruptedRunError) as error:
             reason = f"what is live could not be read back: {error.message}"
             for key in left.keys() - found.keys():

@@ -191,6 +191,7 @@ class FunctionSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_exact: bool = False  # the labels are the whole map: others are taken away
     function_description: str | None = None  # of the Function; None: left as it is
+    let_go: frozenset[str] = frozenset()  # what somebody takes away by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()
     untold: frozenset[str] = frozenset()
 

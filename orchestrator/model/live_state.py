@@ -34,7 +34,8 @@ class LiveState:
 
 def remembered(version: Version) -> dict[str, Any]:
     """Give a Version's settings for the journal: of the environment the names only, its values may stand nowhere."""
-    return {**version.raw, "environment": sorted(version.raw.get("environment", {}))}
+    environment = version.raw.get("environment")
+    return {**version.raw, "environment": sorted(environment) if isinstance(environment, Mapping) else []}
 
 
 def indexed(

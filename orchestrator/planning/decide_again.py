@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
 from orchestrator.version.compare import differences
-from orchestrator.version.copy import carried_over, settings_of, unknown_fields
+from orchestrator.version.copy import carried_over, settings_of, unknown_fields, unreadable_fields
 from orchestrator.version.stamp import code_digest, code_marks, fingerprint, is_same, read_stamp, remarked
 
 
@@ -32,6 +32,9 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
     is_copy = isinstance(unit.spec.code, VersionCopy) and base is not None and unit.spec.code.version_id == base.id
     if not is_copy or base is None or unit.fingerprint is None or not latest.is_active:
         return Blocked(f"{changed}; look at it, and plan again")
+    unreadable = unreadable_fields(latest.raw)
+    if unreadable:
+        return Blocked(f"{changed}, with settings that cannot be read: {', '.join(unreadable)}")
     unknown = unknown_fields(latest.raw)
     if unknown:
         return Blocked(f"{changed}, with settings that this program does not know: {', '.join(unknown)}")

@@ -29,15 +29,15 @@ async def read_live(
     whole: Iterable[str] = (),
     listed: Iterable[str] = (),
     runtimes: bool = False,
-    history: bool = False,
+    fresh: bool = False,
 ) -> LiveState:
-    """Read what is live of the wanted functions, of the folders in `whole` everything, and of those in `listed` which
-    Functions there are, with the `$latest` of those that are not wanted as far as that is cheap. `history`: every
-    Version of the wanted functions, too.
+    """Read what is live of the wanted functions, with all their Versions: the older ones tell who made the live one. Of
+    the folders in `whole` everything, and of those in `listed` which Functions there are, with the `$latest` of those
+    that are not wanted as far as that is cheap. `fresh`: `$latest` by its tag as well, since a listing may lag behind.
 
     Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
     """
-    reader, whole, listed = _Reader(world, history=history), set(whole), set(listed)
+    reader, whole, listed = _Reader(world, fresh=fresh), set(whole), set(listed)
     wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
     for spec in specs:
         wanted.setdefault(spec.folder_id, []).append(spec)
@@ -48,7 +48,7 @@ async def read_live(
     await each(sorted(few.keys() & listed), lambda one: reader.listing(one, few[one]), at_once=_AT_ONCE)
     some = [spec for folder_id in few if folder_id not in reader.doubtful for spec in few[folder_id]]
     await each(some, reader.one, at_once=_AT_ONCE)
-    whole_too = sorted(reader.doubtful) if not history else []
+    whole_too = sorted(reader.doubtful)
     await each(whole_too, reader.folder, at_once=_AT_ONCE)
     await each(sorted(wanted), reader.cloud, at_once=_AT_ONCE)
     known = await world.read(world.functions.list_runtimes) if runtimes else ()
@@ -62,9 +62,9 @@ async def read_live(
 class _Reader:
     """Collects what was read, by id."""
 
-    def __init__(self, world: Reading, *, history: bool) -> None:
+    def __init__(self, world: Reading, *, fresh: bool) -> None:
         self._world = world
-        self._history = history
+        self._fresh = fresh
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
         self.clouds: dict[str, str] = {}
@@ -104,20 +104,13 @@ class _Reader:
             return
         self.functions[function.id] = function
         functions = self._world.functions
-        if self._history:
-            await self._versions_of(function)
-        latest = await self._version(partial(functions.version_by_tag, function.id, LATEST))
-        if latest is not None and read_stamp(latest.description) is None:
-            # Whether a version made by hand came after one of ours shows in the older ones alone.
-            self.doubtful.add(spec.folder_id)
-        missing = set(spec.settings.tags) - set(latest.tags if latest is not None else ())
-        if isinstance(spec.code, VersionCopy) and spec.code.version_id not in (LATEST, latest.id if latest else ""):
-            copied = await self._version(partial(functions.get_version, spec.code.version_id))
-            if copied is None:
-                missing.add(spec.code.version_id)  # no id, so perhaps a tag
-        held = [await self._version(partial(functions.version_by_tag, function.id, tag)) for tag in sorted(missing)]
-        if None in held and latest is not None and spec.settings.tags:
-            await self._versions_of(function)  # how many tags it has by now shows in its other versions alone
+        await self._versions_of(function)
+        if self._fresh:
+            await self._version(partial(functions.version_by_tag, function.id, LATEST))
+        copied = spec.code.version_id if isinstance(spec.code, VersionCopy) else LATEST
+        known = [version for version in self.versions.values() if version.function_id == function.id]
+        if copied not in {LATEST, *(one.id for one in known), *(tag for one in known for tag in one.tags)}:
+            await self._version(partial(functions.get_version, copied))  # it may be another Function's
 
     async def _versions_of(self, function: Function) -> None:
         listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from types import MappingProxyType
 
 from orchestrator.function.fields import in_words, own_change
 from orchestrator.model import (
@@ -27,16 +28,23 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.entrypoint import missing_entry
-from orchestrator.version.adoption import refused, taken_away
+from orchestrator.planning.meant import find, no_such_version, resolve_copy
+from orchestrator.planning.origin import CODE, Origin, Whole, origin, stamps_of, versions_before, whole
+from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
 from orchestrator.version.stamp import (
+    JOB_MARK,
+    JOB_MARK_MAX_CHARS,
+    base_mark,
     code_digest,
     code_marks,
     fingerprint,
     former_code_digest,
+    no_room,
     object_changed,
     read_stamp,
+    short_mark,
 )
 
 # A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
@@ -52,15 +60,16 @@ def build(
     unresolved: Mapping[str, Failure],
     *,
     forced: str = "",
-    adopt: bool = False,
+    adopt: Adoption = NOTHING,
+    jobs: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
 
     `forced` (see `stamp.forced_digest`): what was not made by this forced run gets a new version, changed or not.
-    `adopt`: new versions may take away what versions that were not made by this tool have.
+    `adopt`: what may be taken away of versions that this tool has not made, or that deploy.toml does not know of.
+    `jobs`: key → the job that wants something else there than deploy.toml does.
     """
-    ours = {version.function_id for version in live.versions.values() if read_stamp(version.description) is not None}
-    planner = _Planner(live, ours, forced, adopt)
+    planner = _Planner(live, stamps_of(live), versions_before(live), forced, adopt, jobs)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
     return Plan(_interleaved(_each_once(units)))
 
@@ -97,12 +106,16 @@ def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """What all functions of a plan are held against. `ours`: ids of functions with a version made by this tool."""
+    """What all functions of a plan are held against. `ours`: function id → the stamps of versions made by this
+    tool; `before`: function id → the version that `$latest` took the place of.
+    """
 
     live: LiveState
-    ours: set[str]
+    ours: Mapping[str, Collection[Whole]]
+    before: Mapping[str, Version]
     forced: str
-    adopt: bool
+    adopt: Adoption
+    jobs: Mapping[str, str]
 
     def unit(self, spec: FunctionSpec, prepared: Prepared, unresolved: Failure | None) -> Unit:
         if isinstance(prepared, tuple):
@@ -118,20 +131,17 @@ class _Planner:
             warnings = (*tree.warnings, *([finding[1]] if finding is not None else []))
             if finding is not None and finding[0] == "error":
                 return replace(_blocked(spec, Failure(finding[1], kind="entry point")), failed_step=Step.PACKAGE)
-        found = _find(spec, self.live)
+        found = find(spec, self.live)
         if isinstance(found, Failure):
             return _blocked(spec, found)
-        spec = _resolve_copy(spec, self.live, found) or spec
+        spec = resolve_copy(spec, self.live, found) or spec
         if isinstance(spec.code, VersionCopy) and spec.code.version_id not in self.live.versions:
-            return _blocked(spec, _no_such_version(spec, spec.code))
+            return _blocked(spec, no_such_version(spec, spec.code))
         copied = self.live.versions.get(spec.code.version_id) if isinstance(spec.code, VersionCopy) else None
-        digest = replace(
-            fingerprint(spec.settings, code_digest(spec.code, tree, copied)),
-            forced=self.forced,
-            marks=code_marks(spec.code, etag, copied),
-        )
-        if former_code_digest(tree):
-            digest = replace(digest, marks=(*digest.marks, PACKED_ANEW))
+        unstampable = no_room(spec.settings.description)
+        if unstampable is not None:
+            return _blocked(spec, unstampable)
+        digest = self._fingerprint(spec, tree, etag, copied)
         unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree, warnings=warnings)
         if found is None:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
@@ -147,26 +157,15 @@ class _Planner:
         if latest is None:
             return replace(change, reason="the function has no version yet")
         stamp = read_stamp(latest.description)
-        if stamp is None:
-            since = latest.function_id in self.ours
-            label = _by_hand(latest) if since else "the live version was not made by this tool"
-            return self._replaced(change, latest, label, differences(spec.settings, latest.raw).values())
         # Packed by former rules, and nothing else is new: an upgrade of this program redeploys nothing.
-        wanted = replace(digest, code=stamp.code) if stamp.code == former_code_digest(unit.tree) else digest
-        if stamp == wanted:
-            # The console copies the description, stamp and all, into a version that is edited by hand.
-            edited = differences(spec.settings, latest.raw, filled_in=True).values()
-            if edited:
-                return self._replaced(change, latest, _by_hand(latest), edited)
-        reason = _reason(spec, latest, stamp, wanted)
-        if reason and stamp.code != digest.code and PACKED_ANEW not in stamp.marks:
-            reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
-        if self.forced and stamp.forced != self.forced:
-            reason = f"forced; {reason}" if reason else "forced"
-        if not reason and not latest.is_active:
-            reason = f"the live version is {latest.status}"
+        packed_so = stamp is not None and stamp.code == former_code_digest(unit.tree)
+        wanted = replace(digest, code=stamp.code) if stamp is not None and packed_so else digest
+        if whole(digest) in self.ours.get(latest.function_id, ()):
+            change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
+        made = origin(spec, wanted, latest, self.before.get(latest.function_id), ours=latest.function_id in self.ours)
+        reason = self._reason(unit, latest, stamp, wanted, made)
         if reason:
-            return replace(change, reason=reason)
+            return self._guarded(replace(change, reason=reason), latest, made)
         missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
         if missing:
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
@@ -180,13 +179,52 @@ class _Planner:
         held = {tag: self.live.tagged.get((unit.function_id or "", tag)) for tag in tags}
         return {tag: version.id for tag, version in held.items() if version is not None}
 
-    def _replaced(self, change: Unit, latest: Version, label: str, changes: Iterable[str]) -> Unit:
-        """Replace a version that somebody else made, unless that takes something away which nobody agreed to."""
-        taken = () if self.adopt else taken_away(change.spec.settings, latest)
-        if taken:
-            return replace(_blocked(change.spec, refused(taken, label)), function_id=change.function_id)
-        found = "; ".join(changes)
-        return replace(change, reason=f"{label}: {found}" if found else label)
+    def _fingerprint(
+        self, spec: FunctionSpec, tree: Tree | None, etag: str | None, copied: Version | None
+    ) -> Fingerprint:
+        job = self.jobs.get(spec.key)
+        marks = (
+            *code_marks(spec.code, etag, copied),
+            *([PACKED_ANEW] if former_code_digest(tree) else []),
+            *([(JOB_MARK, short_mark(job, JOB_MARK_MAX_CHARS))] if job else []),
+        )
+        return replace(
+            fingerprint(spec.settings, code_digest(spec.code, tree, copied)), forced=self.forced, marks=marks
+        )
+
+    def _reason(self, unit: Unit, latest: Version, stamp: Fingerprint | None, wanted: Fingerprint, made: Origin) -> str:
+        """Say why there is to be a new version, "" where the live one is what is wanted."""
+        spec, reason = unit.spec, ""
+        is_copy = isinstance(spec.code, VersionCopy) and spec.code.version_id == latest.id
+        if is_copy and not differences(spec.settings, latest.raw):
+            pass  # whoever made it, and whatever the stamp says: a copy would be the same again
+        elif made.by_hand:
+            changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
+            reason = f"{made.label}: {changes}" if changes else made.label
+        elif stamp is not None:
+            reason = _changes(spec, latest, stamp, wanted)
+            repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
+            if reason and repacked and PACKED_ANEW not in stamp.marks:
+                reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
+        if self.forced and (stamp is None or stamp.forced != self.forced) and not (made.by_hand and reason):
+            reason = f"forced; {reason}" if reason else "forced"
+        return reason or ("" if latest.is_active else f"the live version is {latest.status}")
+
+    def _guarded(self, change: Unit, latest: Version, made: Origin) -> Unit:
+        """Let a version take the place of the live one, unless that takes something away which nobody agreed to."""
+        spec = change.spec
+        names = (spec.key, spec.name)
+        if not made.label or self.adopt.allows(names, latest.id):
+            return change
+        taken = taken_away(
+            spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired
+        )
+        if made.code:
+            taken = (CODE, *taken)
+        if not taken:
+            return change
+        failure = refused(taken, made.label, f"{spec.key}@{latest.id}", self.adopt.others(names))
+        return replace(_blocked(spec, failure), function_id=change.function_id)
 
 
 def _with_own(unit: Unit, function: Function) -> Unit:
@@ -211,45 +249,8 @@ def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:
     return Change(ChangeKind.VERSION, {tag: holders.get(tag, "") for tag in moved}, dict.fromkeys(moved))
 
 
-def _by_hand(latest: Version) -> str:
-    return f"drift: {latest.id} was made by hand"
-
-
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
     return Unit(spec.key, spec, Action.BLOCKED, failure.message, failure=failure)
-
-
-def _find(spec: FunctionSpec, live: LiveState) -> Function | Failure | None:
-    if spec.id is not None:
-        pinned = live.by_id.get(spec.id)
-        pinned = pinned if pinned is not None and pinned.folder_id == spec.folder_id else None
-        return pinned or Failure(
-            f"there is no function with the id {spec.id} in folder {spec.folder_id}", kind="no such function"
-        )
-    found = live.by_name.get((spec.folder_id, spec.name))
-    if found is None and not spec.create:
-        return Failure(
-            f'there is no function named "{spec.name}" in folder {spec.folder_id}',
-            kind="no such function",
-            advice="set `create = true` to have it made, or correct `name` or `folder_id`",
-        )
-    return found
-
-
-def _resolve_copy(spec: FunctionSpec, live: LiveState, found: Function | None) -> FunctionSpec | None:
-    """Turn "$latest" or a tag into the id of the Version that it stands for now."""
-    if not isinstance(spec.code, VersionCopy) or found is None:
-        return None
-    version = live.tagged.get((found.id, spec.code.version_id))
-    return replace(spec, code=VersionCopy(version.id)) if version else None
-
-
-def _no_such_version(spec: FunctionSpec, code: VersionCopy) -> Failure:
-    return Failure(
-        f"there is no version {code.version_id} to copy the code from in folder {spec.folder_id}",
-        kind="no such version",
-        advice='`version_id` takes the id of a version in the same folder, "$latest", or a tag of this function',
-    )
 
 
 def _packed_anew(tree: Tree | None) -> str:
@@ -259,7 +260,7 @@ def _packed_anew(tree: Tree | None) -> str:
     return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""
 
 
-def _reason(spec: FunctionSpec, latest: Version, stamp: Fingerprint, digest: Fingerprint) -> str:
+def _changes(spec: FunctionSpec, latest: Version, stamp: Fingerprint, digest: Fingerprint) -> str:
     """Say in what a version of ours differs from what is wanted, "" where it does not."""
     found = [f"package {stamp.code[:4]}… → {digest.code[:4]}…"] if stamp.code != digest.code else []
     if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, digest):

@@ -27,6 +27,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import read_stamp
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
@@ -120,6 +121,15 @@ def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
 def forced_of(units: Mapping[str, UnitState]) -> str:
     """Give what set a forced run's versions apart, "" where it was not forced."""
     return next((parts[2] for unit in units.values() if len(parts := unit.fingerprint.split(".")) == 3), "")
+
+
+def agreed(units: Mapping[str, UnitState]) -> Adoption:
+    """Give what a run was to take away: it was shown and agreed to for the versions that its units were based on, but
+    for those that were blocked.
+    """
+    return Adoption(
+        versions=frozenset((key, unit.base_version_id) for key, unit in units.items() if unit.action in _CHANGES)
+    )
 
 
 def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> tuple[Plan, dict[str, Outcome]]:

@@ -1,46 +1,98 @@
-"""What a new Version would take away from one that was not made by this tool: nothing goes in silence."""
+"""What a new Version would take away from the live one: nothing that somebody has made by hand goes in silence.
+
+The rule, for every row of the table of fields that is `guarded`, which a new row is: what the live Version has and the
+new one would not have (a variable, one subnet, a log level), or would have less of (memory, a timeout, an older
+runtime), is lost. Other values, more of anything and what the cloud fills in by itself are not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from shlex import quote as quoted
+from typing import Any
 
 from orchestrator.model import Failure, Settings, Version
 from orchestrator.version.body import settings_fields
-from orchestrator.version.copy import unknown_fields
-from orchestrator.version.fields import BY_API, FIELDS, Shown
+from orchestrator.version.codecs import names_behind, only_asked
+from orchestrator.version.copy import unknown_fields, unreadable_fields
+from orchestrator.version.fields import BY_API, FIELDS, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 
 
-def taken_away(settings: Settings, latest: Version) -> tuple[str, ...]:
-    """List what the live Version has and one with these settings would not: environment variables, secrets, accounts,
-    mounts, a network, and fields that this program does not know. Names only, no values.
+def taken_away(
+    settings: Settings,
+    latest: Version,
+    *,
+    folder_id: str = "",
+    let_go: Container[str] = (),
+    filled_in: bool = False,
+) -> tuple[str, ...]:
+    """List what the live Version has and one with these settings would not, or would have less of: names of
+    variables and secrets without their values, the rest in words. What cannot be read, or is not known, is listed too.
+
+    `folder_id`: the function's own; that its logs go there says nothing. `let_go`: what somebody takes away by name, a
+    setting ("memory_bytes") or an entry of one ("environment.LEVEL"). `filled_in`: see `differences`.
     """
     desired, live = with_mounts_alone(settings_fields(settings, "")), with_mounts_alone(latest.raw)
-    found = []
+    found = list[str]()
     for row in FIELDS:
         before, after = live.get(row.api), desired.get(row.api)
-        if not row.guarded or not before:
+        if before is None or not row.guarded or row.setting in let_go:
+            continue
+        if not row.codec.readable(before):
+            found.append(f"{row.label}, which cannot be read")
             continue
         if row.shown in (Shown.ENTRIES, Shown.ITEMS):
-            kept = row.codec.names(after)
-            if row.or_in:
-                kept |= BY_API[row.or_in].codec.names(desired.get(row.or_in))
-            found += _listed(row.label, row.codec.names(before) - kept)
-        elif not after:
-            found.append(row.codec.told(row.label, before))
-    found += _listed("settings that this program does not know:", unknown_fields(latest.raw))
-    return tuple(found)
+            names = row.codec.names(before)
+            elsewhere = BY_API[row.or_in].codec.names(desired.get(row.or_in)) if row.or_in else frozenset()
+            given = {name for name in names if f"{row.setting}.{name}" in let_go}
+            before = row.codec.without(before, (elsewhere - row.codec.names(after)) | given)
+        elif row.filled_in is FilledIn.ALL:
+            before = _asked_for(before, after, folder_id, filled_in=filled_in)
+        found += row.codec.lost(row.label, before, after, row.default)
+    readable = {name: value for name, value in latest.raw.items() if name not in unreadable_fields(latest.raw)}
+    found += names_behind("settings that this program does not know:", unknown_fields(readable))
+    return tuple(sorted(found, key=lambda said: " → " in said))  # what goes, then what is less
 
 
-def refused(taken: Iterable[str], label: str) -> Failure:
-    """Say why a function is left alone. `label`: what its live Version is."""
+def _asked_for(json: Any, desired: Any, folder_id: str, *, filled_in: bool) -> Any:
+    """Leave out what the cloud has filled in: the function's own folder, and what else was not asked for."""
+    if filled_in:
+        json = None if desired is None else only_asked(desired, json)
+    if isinstance(json, Mapping) and folder_id:
+        return {name: value for name, value in json.items() if value != folder_id}
+    return json
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What may be taken away: `everything`, of any live Version, or whatever some of them have, `versions`: (a
+    function's key or name, the Version's id).
+    """
+
+    everything: bool = False
+    versions: frozenset[tuple[str, str]] = frozenset()
+
+    def allows(self, names: Iterable[str], version_id: str) -> bool:
+        """Say whether the function of these names may lose what this Version has."""
+        return self.everything or any((name, version_id) in self.versions for name in names)
+
+    def others(self, names: Container[str]) -> list[str]:
+        """List the Versions that were named for the function of these names."""
+        return sorted({version_id for name, version_id in self.versions if name in names})
+
+
+NOTHING = Adoption()
+
+
+def refused(taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str] = ()) -> Failure:
+    """Say why a function is left alone. `label`: what its live Version is; `to_adopt`: NAME@VERSION of it; `stale`:
+    other Versions of it that were to be adopted.
+    """
+    former = f" (--adopt names {', '.join(stale)}, which is not live any more)" if stale else ""
     return Failure(
-        f"{label}, and the new version would take away {'; '.join(taken)}",
+        f"{label}, and the new version would take away {'; '.join(taken)}{former}",
         kind="adoption",
-        advice="declare it in deploy.toml, or let it go with --adopt",
+        advice=f"declare it in deploy.toml, or let it go with --adopt {quoted(to_adopt)}",
     )
-
-
-def _listed(what: str, names: Iterable[str]) -> list[str]:
-    names = sorted(names)
-    return [f"{what} {', '.join(names)}"] if names else []

@@ -5,7 +5,7 @@ proto3 JSON leaves unset fields out and writes int64 as strings; a Version may s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -71,13 +71,56 @@ class Codec:
         """Bring what is sent into the one order that is hashed, where the cloud gives the order no meaning."""
         return json
 
+    def readable(self, json: Any) -> bool:  # noqa: ARG002 - the base takes any
+        """Say whether the cloud's JSON has the form that the API documents; the other methods are for such alone."""
+        return True
+
+    def bare(self, json: Any) -> Any:
+        """Leave out of what `encode` gives the parts that the cloud may have filled in."""
+        return json
+
+    def spelled_out(self, json: Any) -> Any:
+        """Write the zeros into what `encode` gives, which proto3 JSON may leave out. None: it was not there."""
+        return json
+
     def names(self, json: Any) -> frozenset[str]:
         """Give the names of the entries, of a value that has any."""
         return frozenset(json or ())
 
-    def told(self, label: str, json: Any) -> str:
-        """Say in words what somebody would lose with this value."""
-        return f"{label} {json}"
+    def without(self, json: Any, names: Container[str]) -> Any:  # noqa: ARG002 - the base has no entries
+        """Leave out the entries of these names, of a value that has any."""
+        return json
+
+    def lost(self, label: str, before: Any, after: Any, default: Container[Any] = ()) -> list[str]:
+        """Say what is lost where `before` is live and `after` is desired, both JSON: what is gone, and what is less.
+
+        Another value in its place is no loss. `default`: what `before` may be in comparable form, and still says no
+        more than nothing at all: the cloud fills it in.
+        """
+        had, gets = self.comparable(before), self.comparable(after)
+        if not had or had in default or had == gets:
+            return []
+        return self.less(label, before, after) if gets else self.gone(label, before)
+
+    def gone(self, label: str, json: Any) -> list[str]:
+        """Say what is lost where nothing takes the place of this value."""
+        shown = self.comparable(json)
+        return [label if shown is True else f"{label} {shown}"]
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        """Say what of one value another, which takes its place, does not have: as much as any JSON tells of itself."""
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            return [said for name in before for said in Codec().lost(f"{label} {name}", before[name], after.get(name))]
+        if isinstance(before, list | tuple) and isinstance(after, list | tuple):
+            return names_behind(label, (str(item) for item in before if item not in after))
+        had, gets = number(before), number(after)
+        return [f"{label} {before} → {after}"] if had is not None and gets is not None and gets < had else []
+
+
+def names_behind(label: str, names: Iterable[str]) -> list[str]:
+    """Write names behind their label; [] where there are none."""
+    found = ", ".join(sorted(names))
+    return [f"{label} {found}"] if found else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +129,12 @@ class Text(Codec):
 
     unset: str | None = None
     unspecified: str = ""
+
+    def readable(self, json: Any) -> bool:
+        return json is None or isinstance(json, str)
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - another text is no less
+        return []
 
     def decode(self, json: Any) -> Any:
         return self.unset if json is None or json in ("", self.unspecified) else json
@@ -108,8 +157,32 @@ class Enum(Codec):
     def decode(self, json: Any) -> Any:
         return next((value for value, name in self.values.items() if name == json), None)
 
+    def readable(self, json: Any) -> bool:
+        return json is None or isinstance(json, str)
 
-class Int64(Codec):
+    def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - another name is no less
+        return []
+
+
+class Flag(Codec):
+    """True or false, which is unset."""
+
+    def spelled_out(self, json: Any) -> Any:
+        return json or False
+
+    def readable(self, json: Any) -> bool:
+        return json is None or isinstance(json, bool)
+
+
+class Amount(Codec):
+    """A value that can be more or less. Its `decode` gives a number, or None where it is unset."""
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        reduced = (self.decode(after) or 0) < (self.decode(before) or 0)
+        return [f"{label} {self.comparable(before)} → {self.comparable(after)}"] if reduced else []
+
+
+class Int64(Amount):
     """A whole number; 0 is proto3's way to say unset."""
 
     def encode(self, value: Any) -> Any:
@@ -117,6 +190,12 @@ class Int64(Codec):
 
     def decode(self, json: Any) -> Any:
         return integer(json) or None
+
+    def spelled_out(self, json: Any) -> Any:
+        return json or "0"
+
+    def readable(self, json: Any) -> bool:
+        return json in (None, "") or integer(json) is not None
 
 
 class Size(Int64):
@@ -127,7 +206,7 @@ class Size(Int64):
         return None if size_bytes is None else _megabytes(size_bytes)
 
 
-class Memory(Codec):
+class Memory(Amount):
     """The memory: a size in an object of its own, never unset."""
 
     known = MappingProxyType({"memory": None})
@@ -138,11 +217,14 @@ class Memory(Codec):
     def decode(self, json: Any) -> Any:
         return integer((json or {}).get("memory")) or 0
 
+    def readable(self, json: Any) -> bool:
+        return json is None or (isinstance(json, Mapping) and Int64().readable(json.get("memory")))
+
     def comparable(self, json: Any) -> Any:
         return _megabytes((json or {}).get("memory") or "0")
 
 
-class Duration(Codec):
+class Duration(Amount):
     """Seconds, with "s" behind them."""
 
     def encode(self, value: Any) -> Any:
@@ -151,6 +233,9 @@ class Duration(Codec):
     def decode(self, json: Any) -> Any:
         seconds = number(str(json or "").removesuffix("s"))
         return None if seconds is None else float(seconds)
+
+    def readable(self, json: Any) -> bool:
+        return json in (None, "") or (isinstance(json, str) and number(json.removesuffix("s")) is not None)
 
     def comparable(self, json: Any) -> Any:
         return f"{Decimal(str(json).removesuffix('s')).normalize():f}s" if json else None  # 1.500s is 1.5s
@@ -165,8 +250,22 @@ class TextMap(Codec):
     def decode(self, json: Any) -> Any:
         return dict(json or {})
 
+    def readable(self, json: Any) -> bool:
+        return json is None or (
+            isinstance(json, Mapping) and all(isinstance(text, str) for pair in json.items() for text in pair)
+        )
+
     def comparable(self, json: Any) -> Any:
         return json or {}
+
+    def without(self, json: Any, names: Container[str]) -> Any:
+        return {name: value for name, value in (json or {}).items() if name not in names}
+
+    def gone(self, label: str, json: Any) -> list[str]:
+        return names_behind(label, json)  # never the values
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        return names_behind(label, before.keys() - after.keys())
 
 
 class TextList(Codec):
@@ -178,89 +277,17 @@ class TextList(Codec):
     def decode(self, json: Any) -> Any:
         return tuple(json or ())
 
+    def readable(self, json: Any) -> bool:
+        return json is None or (isinstance(json, list | tuple) and all(isinstance(item, str) for item in json))
+
     def comparable(self, json: Any) -> Any:
         return sorted(json or ())
 
-    def told(self, label: str, json: Any) -> str:
-        return f"{label} {', '.join(sorted(json))}"
+    def gone(self, label: str, json: Any) -> list[str]:
+        return names_behind(label, json)
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A field of an object. `label`: what people know it by, where it is what they would lose."""
-
-    setting: str
-    api: str
-    codec: Codec
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Object(Codec):
-    """An object. `type`: the model's class for it; `counts_empty`: {} says something, too."""
-
-    type: Callable[..., Any]
-    parts: tuple[Part, ...]
-    counts_empty: bool = False
-    known: Known = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "known", {part.api: part.codec.known for part in self.parts})
-
-    def encode(self, value: Any) -> Any:
-        set_parts = ((part, given) for part in self.parts if (given := getattr(value, part.setting)) is not None)
-        return only_set({part.api: part.codec.encode(given) for part, given in set_parts})
-
-    def decode(self, json: Any) -> Any:
-        if not json and not (self.counts_empty and json is not None):
-            return None
-        return self.type(**{part.setting: part.codec.decode(json.get(part.api)) for part in self.parts})
-
-    def comparable(self, json: Any) -> Any:
-        plain = without_defaults(json) or {}
-        for part in self.parts:
-            if part.api in plain and isinstance(part.codec, TextList):
-                plain[part.api] = part.codec.comparable(plain[part.api])
-        if self.counts_empty and json is not None:
-            return {"allowed": True, **plain}
-        return plain or None
-
-    def told(self, label: str, json: Any) -> str:
-        for part in self.parts:
-            if part.label and json.get(part.api):
-                return part.codec.told(part.label, json[part.api])
-        return label
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectList(Codec):
-    """A list of objects that are known by their `key`; its order means nothing."""
-
-    item: Codec
-    key: str
-    known: Known = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "known", self.item.known)
-
-    def encode(self, value: Any) -> Any:
-        return [self.item.encode(one) for one in value]
-
-    def decode(self, json: Any) -> Any:
-        return tuple(self.item.decode(one) for one in json or ())
-
-    def comparable(self, json: Any) -> Any:
-        plain = [without_defaults(one) for one in json or ()]
-        return {one.get(self.key, ""): one for one in plain}
-
-    def only_asked(self, asked: Any, live: Any) -> Any:
-        return {name: only_asked(asked.get(name, one), one) for name, one in live.items()}
-
-    def canonical(self, json: Any) -> Any:
-        return sorted(json, key=lambda one: one[self.key])
-
-    def names(self, json: Any) -> frozenset[str]:
-        return frozenset(str(one.get(self.key, "")) for one in json or ())
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        return names_behind(label, set(before) - set(after))
 
 
 def _megabytes(size_bytes: str) -> str:

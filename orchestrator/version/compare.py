@@ -7,10 +7,12 @@ from typing import Any
 
 from orchestrator.model import Json, Settings
 from orchestrator.version.body import settings_fields
-from orchestrator.version.fields import SHOWN, Field, FilledIn, Shown
+from orchestrator.version.fields import FIELDS, SHOWN, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import without_stamp
 
+# Of the deprecated mounts there is nothing left to compare, unless they cannot be read.
+_ROWS = (*SHOWN, *(row for row in FIELDS if row.shown is Shown.NOWHERE))
 _ECHOED = frozenset(row.api for row in SHOWN if row.echoed)
 
 
@@ -22,14 +24,16 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
     """
     # A stamp in the description that is desired is part of the text.
     desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
-    live = with_mounts_alone({**live, "description": without_stamp(live.get("description") or "")})
+    live = with_mounts_alone({**live, "description": without_stamp(_text(live.get("description")))})
     found = {}
-    for row in SHOWN:
+    for row in _ROWS:
         before, after = live.get(row.api), desired.get(row.api)
-        if before != after:  # as JSON; it may mean the same
-            change = _change(row, row.codec.comparable(before), row.codec.comparable(after), filled_in=filled_in)
-            if change:
-                found[row.api] = change
+        if not row.codec.readable(before):
+            found[row.api] = f"{row.label} cannot be read"
+        elif before != after:  # as JSON; it may mean the same
+            words = change(row, row.codec.comparable(before), row.codec.comparable(after), filled_in=filled_in)
+            if words:
+                found[row.api] = words
     return found
 
 
@@ -38,8 +42,12 @@ def not_as_sent(settings: Settings, live: Json) -> list[str]:
     return [text for name, text in differences(settings, live, filled_in=True).items() if name in _ECHOED]
 
 
-def _change(row: Field, live: Any, desired: Any, *, filled_in: bool) -> str:
-    """Say in words what changes from one comparable value to another, "" where nothing does."""
+def _text(json: Any) -> str:
+    return json if isinstance(json, str) else ""
+
+
+def change(row: Field, live: Any, desired: Any, *, filled_in: bool) -> str:
+    """Say in words what changes from one comparable value to another, "" where nothing does. `filled_in`: as above."""
     if filled_in and row.filled_in is not FilledIn.NOTHING:
         if desired is not None:
             live = row.codec.only_asked(desired, live)

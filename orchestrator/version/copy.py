@@ -26,9 +26,8 @@ from orchestrator.model import (
 from orchestrator.version.codecs import Known
 from orchestrator.version.fields import FIELDS, SHOWN, TAGS
 from orchestrator.version.mounts import with_mounts_alone
-from orchestrator.version.stamp import STAMP_MAX_CHARS, without_stamp
+from orchestrator.version.stamp import DESCRIPTION_MAX_CHARS, without_stamp
 
-DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the API's 600 (cloud-api §1.1)
 _CLOUDS_OWN = ("id", "functionId", "createdAt", "imageSize", "status", "tags")
 _VERSION = {**dict.fromkeys(_CLOUDS_OWN), **{row.api: row.codec.known for row in FIELDS}}
 
@@ -37,6 +36,13 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
     """Want a new Version of `function` with the code of `version` and all its settings but for `changes` (fields of
     `Settings`). A Failure where the version cannot be copied without a loss.
     """
+    unreadable = unreadable_fields(version.raw)
+    if unreadable:
+        return Failure(
+            f"version {version.id} has settings that cannot be read: {', '.join(unreadable)}",
+            kind="unreadable fields",
+            advice="a copy would lose them: declare the function in deploy.toml, or leave it out",
+        )
     unknown = unknown_fields(version.raw)
     if unknown:
         return Failure(
@@ -144,11 +150,18 @@ def _unknown(value: Any, known: Known, path: str) -> Iterator[str]:
         yield path
 
 
+def unreadable_fields(raw: Json) -> tuple[str, ...]:
+    """List, sorted, the fields of a Version's JSON that have not the form which the API documents."""
+    return tuple(sorted(row.api for row in FIELDS if not row.codec.readable(raw.get(row.api))))
+
+
 def settings_of(version: Version) -> Settings:
     """Read a Version's settings: what `settings_fields` would have sent to make it. The stamp is no part of the
-    description. The tags are those that the version itself holds: on a copy they go with it.
+    description. The tags are those that the version itself holds: on a copy they go with it. What cannot be read reads
+    as unset: `unreadable_fields` says which.
     """
     raw = with_mounts_alone(version.raw)
+    raw = {row.api: value for row in SHOWN if row.codec.readable(value := raw.get(row.api))}
     settings: dict[str, Any] = {row.setting: row.codec.decode(raw.get(row.api)) for row in SHOWN}
     settings["description"] = without_stamp(version.description)
     settings["tags"] = tuple(sorted(tag for tag in version.tags if not tag.startswith("$")))

@@ -4,6 +4,7 @@ loops over this table, so a new field of createVersion is a row here, a field of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum as Names
 from enum import IntEnum
@@ -17,23 +18,11 @@ from orchestrator.model import (
     LogOptions,
     MetadataOptions,
     Secret,
-    StorageMount,
 )
-from orchestrator.version.codecs import (
-    Codec,
-    Duration,
-    Enum,
-    Int64,
-    Memory,
-    Object,
-    ObjectList,
-    Part,
-    Size,
-    Text,
-    TextList,
-    TextMap,
-)
-from orchestrator.version.mounts import MOUNTS
+from orchestrator.version.codecs import Codec, Duration, Enum, Flag, Int64, Memory, Size, Text, TextList, TextMap
+from orchestrator.version.mounts import MOUNTS, STORAGE_MOUNTS
+from orchestrator.version.objects import Object, ObjectList, Part
+from orchestrator.version.runtimes import is_older
 
 
 class Shown(IntEnum):
@@ -66,8 +55,9 @@ class Field:
     `setting`: in `model.Settings`; `key`: in deploy.toml; `api`: in the API's JSON. `label`: what people know it by.
     What is not given: `api` is `setting` as JSON spells it (serviceAccountId), `key` is `setting`, `label` is `key`.
     `echoed`: documented to be given back as it was sent (cloud-api §2), so what reads back otherwise is a mistake.
-    `guarded`: what a live Version has of it and a new one would not, adoption does not let go in silence, unless the
-    field `or_in` has it then (a variable becomes a secret).
+    `guarded`: what a live Version has of it and a new one would not have, or have less of, is not let go in silence
+    (`Codec.lost`), unless the field `or_in` has it then (a variable becomes a secret). So is a new row.
+    `default`: in comparable form, what the cloud gives where nobody asks: losing that is no loss.
     """
 
     setting: str
@@ -78,8 +68,9 @@ class Field:
     label: str = ""
     filled_in: FilledIn = FilledIn.NOTHING
     echoed: bool = False
-    guarded: bool = False
+    guarded: bool = True
     or_in: str = ""
+    default: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api", self.api or _camel(self.setting))
@@ -87,12 +78,22 @@ class Field:
         object.__setattr__(self, "label", self.label or self.key)
 
 
-_AS_IT_IS, _INT64, _TEXT, _REQUIRED = Codec(), Int64(), Text(), Text(unset="")
+_INT64, _TEXT, _REQUIRED = Int64(), Text(), Text(unset="")
 _QUEUE = Object(
     AsyncTarget,
-    (Part("queue_arn", "queueArn", _REQUIRED), Part("service_account_id", "serviceAccountId", _TEXT)),
+    (
+        Part("queue_arn", "queueArn", _REQUIRED, "queue"),
+        Part("service_account_id", "serviceAccountId", _TEXT, "service account"),
+    ),
     counts_empty=True,
 )
+
+
+class _Runtime(Text):
+    """The name of a runtime. An older one of the same language is less."""
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        return [f"{label} {before} → {after}"] if is_older(after, than=before) else []
 
 
 class _Target(Codec):
@@ -106,58 +107,80 @@ class _Target(Codec):
     def decode(self, json: Any) -> AsyncTarget:
         return _QUEUE.decode((json or {}).get("ymqTarget")) or AsyncTarget()
 
+    def readable(self, json: Any) -> bool:
+        return json is None or (isinstance(json, Mapping) and _QUEUE.readable(json.get("ymqTarget")))
+
+    def gone(self, label: str, json: Any) -> list[str]:
+        return [f"{label} {(json.get('ymqTarget') or {}).get('queueArn', '')}".rstrip()]
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - another queue is no less
+        return []
+
+
+class _Connectivity(Object):
+    """A network and subnets, each of which the cloud may fill in beside the other."""
+
+    def bare(self, json: Any) -> Any:
+        return {"networkId": json["networkId"]} if json.get("networkId") else json
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:
+        networks = before.get("networkId"), after.get("networkId")
+        if all(networks) and len({*networks}) > 1:
+            return []  # another network, whose subnets are its own
+        return super().less(label, before, {**before, **after} if after else after)
+
+
+class _Log(Object):
+    """Where logs go. The cloud may fill in the place."""
+
+    def bare(self, json: Any) -> Any:
+        return {name: value for name, value in json.items() if name not in ("logGroupId", "folderId")}
+
 
 _FLAG = Enum({True: "ENABLED", False: "DISABLED"}, "METADATA_OPTION_UNSPECIFIED")
 _LEVEL = Text(unspecified="LEVEL_UNSPECIFIED")
 _SECRET = Object(
     Secret,
     (
-        Part("id", "id", _TEXT),
-        Part("version_id", "versionId", _TEXT),
-        Part("key", "key", _REQUIRED),
-        Part("environment_variable", "environmentVariable", _REQUIRED),
+        Part("id", "id", _TEXT, "id"),
+        Part("version_id", "versionId", _TEXT, "version"),
+        Part("key", "key", _REQUIRED, "key"),
+        Part("environment_variable", "environmentVariable", _REQUIRED, "variable"),
     ),
 )
-_STORAGE_MOUNT = Object(
-    StorageMount,
-    (
-        Part("bucket", "bucketId", _REQUIRED),
-        Part("prefix", "prefix", _TEXT),
-        Part("name", "mountPointName", _REQUIRED),
-        Part("read_only", "readOnly", _AS_IT_IS),
-    ),
-)
-_CONNECTIVITY = Object(
+_CONNECTIVITY = _Connectivity(
     Connectivity,
     (
         Part("network_id", "networkId", _TEXT, "network"),
         Part("subnet_ids", "subnetId", TextList(), "subnets"),
     ),
 )
-_LOG = Object(
+_LOG = _Log(
     LogOptions,
     (
-        Part("disabled", "disabled", _AS_IT_IS),
-        Part("group_id", "logGroupId", _TEXT),
-        Part("folder_id", "folderId", _TEXT),
-        Part("min_level", "minLevel", _LEVEL),
+        Part("disabled", "disabled", Flag(), "log disabled"),
+        Part("group_id", "logGroupId", _TEXT, "log group"),
+        Part("folder_id", "folderId", _TEXT, "log folder"),
+        Part("min_level", "minLevel", _LEVEL, "log level"),
     ),
 )
 _ASYNC_INVOCATION = Object(
     AsyncInvocation,
     (
-        Part("retries", "retriesCount", _INT64),
-        Part("service_account_id", "serviceAccountId", _TEXT),
-        Part("success", "successTarget", _Target()),
-        Part("failure", "failureTarget", _Target()),
+        Part("retries", "retriesCount", _INT64, "async retries", default=("3",)),
+        Part("service_account_id", "serviceAccountId", _TEXT, "async service account"),
+        Part("success", "successTarget", _Target(), "async success queue"),
+        Part("failure", "failureTarget", _Target(), "async failure queue"),
     ),
     counts_empty=True,  # it allows asynchronous invocations
 )
 _METADATA = Object(
     MetadataOptions,
     (
-        Part("gce_http_endpoint", "gceHttpEndpoint", _FLAG),
-        Part("aws_v1_http_endpoint", "awsV1HttpEndpoint", _FLAG),
+        Part("gce_http_endpoint", "gceHttpEndpoint", _FLAG, "metadata gce_http_endpoint", default=("ENABLED",)),
+        Part(
+            "aws_v1_http_endpoint", "awsV1HttpEndpoint", _FLAG, "metadata aws_v1_http_endpoint", default=("DISABLED",)
+        ),
     ),
 )
 
@@ -165,26 +188,28 @@ _ALL, _PARTS = FilledIn.ALL, FilledIn.PARTS
 
 # fmt: off
 FIELDS = (
-    Field("runtime", _REQUIRED, Shown.VALUES, filled_in=_ALL, echoed=True),
+    Field("runtime", _Runtime(unset=""), Shown.VALUES, filled_in=_ALL, echoed=True),
     Field("entrypoint", _REQUIRED, Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL, echoed=True),
-    Field("environment", TextMap(), Shown.ENTRIES, echoed=True, guarded=True, or_in="secrets"),
-    Field("secrets", ObjectList(_SECRET, "environmentVariable"), Shown.ITEMS, guarded=True, or_in="environment"),
-    Field("service_account_id", _TEXT, Shown.VALUES, label="service account",
-          echoed=True, guarded=True),
+    Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL, echoed=True,
+          default=("3s",)),
+    Field("environment", TextMap(), Shown.ENTRIES, echoed=True, or_in="secrets"),
+    Field("secrets", ObjectList(_SECRET, "environmentVariable"), Shown.ITEMS, or_in="environment"),
+    Field("service_account_id", _TEXT, Shown.VALUES, label="service account", echoed=True),
     Field("memory_bytes", Memory(), Shown.VALUES, "resources", "memory", echoed=True),
-    Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL, echoed=True),
-    Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, echoed=True),
+    Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL, echoed=True,
+          default=("512MB",)),
+    Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, echoed=True, default=("1",)),
     Field("named_service_accounts", TextMap(), Shown.ENTRIES, label="named accounts",
-          echoed=True, guarded=True),
-    Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS, guarded=True),
-    # Compared and kept as the mounts that they are: see `with_mounts_alone`.
-    Field("storage_mounts", ObjectList(_STORAGE_MOUNT, "mountPointName"), Shown.NOWHERE),
-    Field("connectivity", _CONNECTIVITY, Shown.NAME, filled_in=_PARTS, guarded=True),
+          echoed=True),
+    Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS),
+    # Compared, guarded and kept as the mounts that they are: see `with_mounts_alone`.
+    Field("storage_mounts", STORAGE_MOUNTS, Shown.NOWHERE),
+    Field("connectivity", _CONNECTIVITY, Shown.NAME, filled_in=_PARTS),
     Field("log", _LOG, Shown.NAME, "logOptions", filled_in=_ALL),
     Field("async_invocation", _ASYNC_INVOCATION, Shown.NAME, "asyncInvocationConfig", filled_in=_PARTS),
     Field("metadata", _METADATA, Shown.NAME, "metadataOptions", filled_in=_ALL),
-    Field("description", _REQUIRED, Shown.NAME),
+    # What is written about a Version is about that one: the next has its own.
+    Field("description", _REQUIRED, Shown.NAME, guarded=False),
 )
 # They move between versions, so they are asked for, but are no part of what a Version is.
 TAGS = Field("tags", TextList(), Shown.NOWHERE, "tag")

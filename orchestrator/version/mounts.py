@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.model import Json, Mount
-from orchestrator.version.codecs import Codec, Enum, Int64, Object, ObjectList, Part, Text, only_set
+from orchestrator.model import Json, Mount, StorageMount
+from orchestrator.version.codecs import Codec, Enum, Flag, Int64, Size, Text, only_set
+from orchestrator.version.objects import Object, ObjectList, Part
 
 _MODE = Enum({"read_only": "READ_ONLY", "read_write": "READ_WRITE"}, "MODE_UNSPECIFIED")
 _BUCKET = Object(
-    dict, (Part("bucket", "bucketId", Text(unset="")), Part("prefix", "prefix", Text())), counts_empty=True
+    dict,
+    (Part("bucket", "bucketId", Text(unset=""), "bucket"), Part("prefix", "prefix", Text(), "prefix")),
+    counts_empty=True,
 )
-_DISK = Object(dict, (Part("disk_size_bytes", "size", Int64()), Part("block_size_bytes", "blockSize", Int64())))
+_DISK = Object(
+    dict,
+    (
+        Part("disk_size_bytes", "size", Size(), "size"),
+        Part("block_size_bytes", "blockSize", Int64(), "block size", default=("4096",)),
+    ),
+)
 
 
 class _Mount(Codec):
@@ -32,6 +42,27 @@ class _Mount(Codec):
             target = _DISK.decode(json.get("ephemeralDiskSpec")) or {}
         return Mount(json.get("name", ""), _MODE.decode(json.get("mode")), **target)
 
+    def readable(self, json: Any) -> bool:
+        return (
+            isinstance(json, Mapping)
+            and isinstance(json.get("name", ""), str)
+            and _MODE.readable(json.get("mode"))
+            and _BUCKET.readable(json.get("objectStorage"))
+            and _DISK.readable(json.get("ephemeralDiskSpec"))
+        )
+
+    def bare(self, json: Any) -> Any:
+        filled_in = {"mode"} if json.get("mode") == "READ_WRITE" else set[str]()
+        kept = {name: value for name, value in json.items() if name not in filled_in}
+        return kept | {name: _DISK.bare(value) for name, value in kept.items() if name == "ephemeralDiskSpec"}
+
+    def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - parts have labels of their own
+        found = _MODE.lost("mode", before.get("mode"), after.get("mode"), ("READ_WRITE",))
+        for name, codec in (("objectStorage", _BUCKET), ("ephemeralDiskSpec", _DISK)):
+            if before.get(name) and after.get(name):  # a bucket in place of a disk is another value, not less of it
+                found += codec.less("", before[name], after[name])
+        return found
+
 
 class _Mounts(ObjectList):
     """All mounts. Of several of one name, which are two spellings of one, the first is read."""
@@ -44,12 +75,24 @@ class _Mounts(ObjectList):
 
 
 MOUNTS = _Mounts(_Mount(), "name")
+STORAGE_MOUNTS = ObjectList(
+    Object(
+        StorageMount,
+        (
+            Part("bucket", "bucketId", Text(unset=""), "bucket"),
+            Part("prefix", "prefix", Text(), "prefix"),
+            Part("name", "mountPointName", Text(unset=""), "name"),
+            Part("read_only", "readOnly", Flag(), "read only"),
+        ),
+    ),
+    "mountPointName",
+)
 
 
 def with_mounts_alone(json: Json) -> Json:
     """Write the deprecated mounts of a Version or a body behind its mounts, as the mounts that they are."""
     older = json.get("storageMounts")
-    if not older:
+    if not older or not (STORAGE_MOUNTS.readable(older) and MOUNTS.readable(json.get("mounts"))):
         return json
     mounts = [*(json.get("mounts") or ()), *map(as_mount, older)]
     return {name: value for name, value in json.items() if name != "storageMounts"} | {"mounts": mounts}

@@ -18,6 +18,7 @@ _WITH_SDK = {
 }  # fmt: skip
 _PRELOADED = {"nodejs16", "nodejs18", "nodejs22", "python311", "python312"}
 _NOT_PRELOADED_WITH = {"X_YCF_NO_RUNTIME_POOL", "LD_PRELOAD", "LD_LIBRARY_PATH"}  # in the environment
+_MAJOR_FIRST = ("python", "golang", "php", "ruby", "r")  # languages whose runtimes are named by MAJOR and MINOR
 _CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
 
 
@@ -26,6 +27,20 @@ def language(runtime: str) -> str:
     found = re.match("[a-z]*", runtime)
     name = found[0] if found else ""
     return "dotnet" if name == "dotnetcore" else name
+
+
+def is_older(runtime: str, *, than: str) -> bool:
+    """Say whether a runtime is an older one of the same language: python39 than python312, nodejs8 than nodejs10."""
+    return language(runtime) == language(than) and _generation(runtime) < _generation(than)
+
+
+def _generation(runtime: str) -> tuple[int, ...]:
+    """Read the number of a runtime: python312 → (3, 12), nodejs22 → (22,), bash → ()."""
+    numbers = re.findall("[0-9]+", runtime)
+    named = language(runtime)
+    if len(numbers) == 1 and (named in _MAJOR_FIRST or (named == "dotnet" and numbers == ["31"])):
+        return int(numbers[0][0]), int(numbers[0][1:] or 0)
+    return tuple(int(number) for number in numbers)
 
 
 def allows_concurrency(runtime: str) -> bool:

@@ -13,15 +13,18 @@ from typing import Any
 
 import orjson
 
-from orchestrator.model import BucketPackage, Code, Fingerprint, Settings, Tree, Version, VersionCopy
+from orchestrator.model import BucketPackage, Code, Failure, Fingerprint, Settings, Tree, Version, VersionCopy
 from orchestrator.version.body import canonical
 
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 100  # with the space before it, of the description's 600; the user's own text has the rest
 _OBJECT_MARK = "e"  # of the object's ETag
+DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the user's own text; the API takes 600 (cloud-api §1.1)
 _STAMP = re.compile(
     r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
 )
+JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, where it differs from deploy.toml; a hash of its base
+JOB_MARK_MAX_CHARS, BASE_MARK_CHARS = 10, 4
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
 
@@ -77,6 +80,14 @@ def is_same(stamp: Fingerprint | None, digest: Fingerprint) -> bool:
     return stamp == digest and stamp.forced == digest.forced and not object_changed(stamp, digest)
 
 
+def short_mark(name: str, max_chars: int) -> str:
+    """Make a name the value of a mark: as it is, or with what a stamp cannot hold left out and a hash behind it."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "", name)
+    if plain == name and len(name) <= max_chars:
+        return name
+    return f"{plain[: max_chars - 5]}-{hashlib.sha256(name.encode()).hexdigest()[:4]}"
+
+
 def forced_digest(run_key: str) -> str:
     """Hash what sets a forced run apart: with the same key, what it has made already is not made again."""
     return hashlib.sha256(run_key.encode()).hexdigest()[:8]
@@ -100,6 +111,23 @@ def stamped(description: str, digest: Fingerprint) -> str:
     return f"{description} {stamp}" if description else stamp
 
 
+def no_room(description: str) -> Failure | None:
+    """Say why a version with this description cannot be stamped, None where it can: marks are made to fit."""
+    if len(description) > DESCRIPTION_MAX_CHARS:
+        return Failure(
+            f"its description has {len(description)} characters, and the fingerprint behind it leaves room for"
+            f" {DESCRIPTION_MAX_CHARS}",
+            kind="description",
+            advice="make the description shorter",
+        )
+    return None
+
+
+def base_mark(version_id: str) -> tuple[str, str]:
+    """Tell a version from the one that it takes the place of, where their stamps would be one."""
+    return BASE_MARK, hashlib.sha256(version_id.encode()).hexdigest()[:BASE_MARK_CHARS]
+
+
 def read_stamp(description: str) -> Fingerprint | None:
     """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
     found = _STAMP.search(description)
@@ -112,6 +140,12 @@ def read_stamp(description: str) -> Fingerprint | None:
 def without_stamp(description: str) -> str:
     """Give the user's own text back."""
     return _STAMP.sub("", description).rstrip()
+
+
+def text_before(description: str) -> str:
+    """Give the user's own text to the letter, as `stamped` was given it."""
+    found = _STAMP.search(description)
+    return description[: found.start()].removesuffix(" ") if found is not None else description
 
 
 def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:

@@ -138,10 +138,11 @@ def test_a_variable_is_taken_from_versions_made_by_hand_only_when_they_are_adopt
     assert latest(bench, made).environment == {}
 
 
-def test_what_is_copied_with_nothing_changed_is_made_ours_once(tmp_path: Path) -> None:
+def test_a_copy_that_would_be_the_same_again_is_not_made_and_another_is_made_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
     made = by_hand(bench, "one")
-    assert kinds(bench.run_job(COPIES, "copies")) == {"Deployed": 1}
+    assert kinds(bench.run_job(COPIES, "copies")) == {"Unchanged": 1}
+    assert kinds(bench.run_job(COPIES, "copies", environment='{ ADDED = "1" }')) == {"Deployed": 1}
     found = bench.cloud.versions.by_tag({"functionId": made, "tag": "$latest"})
     assert read_stamp(found["description"]) is not None
     assert kinds(bench.run_job(COPIES, "copies")) == {"Unchanged": 1}

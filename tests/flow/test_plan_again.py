@@ -224,13 +224,16 @@ def test_a_copy_of_a_version_made_by_hand_keeps_all_and_is_made_once(
     bench.cloud.versions.create(sent)
     bench.pass_time(60.0)
     before = latest(bench, function_id)
-    assert kinds(bench.run_job(COPIES, "copies")) == {"Deployed": 1}
+    assert kinds(bench.run_job(COPIES, "copies")) == {"Unchanged": 1}
+    before = replace(before, environment={**before.environment, "ADDED": "1"})
+    assert kinds(bench.run_job(COPIES, "copies", environment='{ ADDED = "1" }')) == {"Deployed": 1}
     after = latest(bench, function_id)
     if wire is Wire:
         assert after == before
     else:  # what was filled in is asked for now, and nothing else differs
         assert replace(after, **{name: getattr(before, name) for name in FILLED}) == before
     assert_nothing_to_do(bench, lambda: bench.run_job(COPIES, "copies"))
+    assert_nothing_to_do(bench, lambda: bench.run_job(COPIES, "copies", environment='{ ADDED = "1" }'))
 
 
 FILLED = ("log", "mounts", "connectivity", "async_invocation", "tmpfs_size_bytes", "concurrency", "metadata")

@@ -41,7 +41,7 @@ def test_a_second_deploy_changes_nothing_and_makes_no_call_that_could(tmp_path: 
     outcomes = bench.deploy(manifest)
     assert kinds(outcomes) == {"Unchanged": 5}
     made = Counter(bench.wire.calls) - Counter(before)
-    assert made == {"list functions": 5, "getVersionByTag": 5, "get folder": 1}
+    assert made == {"list functions": 5, "listVersions": 5, "get folder": 1}
     assert isinstance(outcomes["f000"], Unchanged)
 
 

@@ -18,7 +18,7 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded, UnitPlanned
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
-from orchestrator.planning.resume import accepted, forced_of, still_meant, taken_over, to_resume
+from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, to_resume
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
@@ -164,9 +164,9 @@ class MortalBench(UnchangingBench):
         world = super().world()
         return replace(world, operations=WatchedOperations(self.wire, self), clock=lambda: self.now() + self.skew_s)
 
-    def deploy_until_death(self, manifest: str) -> dict[str, Outcome] | None:
+    def deploy_until_death(self, manifest: str, *, adopt: bool = False) -> dict[str, Outcome] | None:
         """Deploy afresh, with no journal of before; None where it died. Its journal is kept."""
-        return self._until_death(lambda: self.deploy(manifest))
+        return self._until_death(lambda: self.deploy(manifest, adopt=adopt))
 
     def resume_until_death(self, manifest: str) -> dict[str, Outcome] | None:
         """Take the last run up from its journal; None where it died, or had not begun."""
@@ -204,7 +204,7 @@ class MortalBench(UnchangingBench):
             settled = await settle(world, self.emit, self.stop, accepted(left))
             rest = {key: spec for key, spec in specs.items() if key not in settled}
             plan, _ = await self.planned(
-                world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=True
+                world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=agreed(left)
             )
             plan, done = still_meant(plan, self.live, left)
             self.announce(plan)

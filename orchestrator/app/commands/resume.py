@@ -36,6 +36,7 @@ from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
 from orchestrator.planning.resume import (
     accepted,
+    agreed,
     forced_of,
     named_now,
     still_meant,
@@ -184,8 +185,7 @@ async def _plan(
     else:
         specs = {key: spec for key, spec in session.request.manifest.functions.items() if key in left}
         live, desired = await read_specs(session, specs)
-    # What the run was to take away was shown and agreed to when it began.
-    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=True)
+    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left))
     plan, done = still_meant(planned.plan, planned.live, left)
     settled |= done
     for key in left.keys() - desired.specs.keys():

@@ -28,6 +28,7 @@ from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import forced_digest
 
 _NAMED_MAX = 5  # functions that a warning names
@@ -76,7 +77,7 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
     if session.request.left is not None and not forced:  # what such a run's functions lack is a forced version
         forced = forced_of(session.request.left.units)
-    planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
+    planned = await plan_desired(session, desired, live, forced=forced, adopt=Adoption(everything=options.adopt))
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
 
 
@@ -114,7 +115,9 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     if session.request.left is not None:
         specs = _only(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
-    return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=options.adopt)
+    return await plan_desired(
+        session, replace(desired, specs=specs), live, forced=forced, adopt=Adoption(everything=options.adopt)
+    )
 
 
 async def _live(
@@ -140,7 +143,7 @@ async def _live(
     return live
 
 
-async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: bool) -> Planned:
+async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: Adoption) -> Planned:
     """Plan what is desired. `forced`, `adopt`: see `planner.build`. Raises `ManifestError`, `StartError`."""
     require_sound(desired.specs.values())
     world = session.world

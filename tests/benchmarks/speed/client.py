@@ -33,6 +33,7 @@ from orchestrator.planning.planner import build
 from orchestrator.planning.sources import read_sources
 from orchestrator.report.logs import configure
 from orchestrator.resilience.stop import Stop
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import forced_digest
 from tests.benchmarks.speed.strategies import OURS, STRATEGIES, Body, Counted
 
@@ -112,7 +113,14 @@ async def _ours(
     specs = manifest.functions
     state = await read_live(world, specs.values())
     sources = await read_sources(world, specs)
-    plan = build(specs, state, sources.prepared, {}, forced=forced_digest(str(random.Random().random())), adopt=True)
+    plan = build(
+        specs,
+        state,
+        sources.prepared,
+        {},
+        forced=forced_digest(str(random.Random().random())),
+        adopt=Adoption(everything=True),
+    )
     counted.calls.clear()
     if task.get("believe"):
         Base.look = _believe  # type: ignore[assignment, method-assign]

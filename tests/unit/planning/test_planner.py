@@ -6,6 +6,7 @@ from dataclasses import replace
 from orchestrator.model import Action, Change, ChangeKind, Failure, FunctionSpec, Step, Tree, Unit, VersionCopy
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.planning.planner import Prepared, build
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import code_digest, fingerprint, stamped
 from tests.builders import function, settings, source, spec, tree, version
 
@@ -32,7 +33,9 @@ def live(
 def plan_one(
     wanted: FunctionSpec, there: LiveState, prepared: Prepared = None, *, forced: str = "", adopt: bool = False
 ) -> Unit:
-    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=adopt).units
+    (unit,) = build(
+        {wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
+    ).units
     return unit
 
 

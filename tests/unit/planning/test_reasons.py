@@ -13,6 +13,7 @@ from hypothesis import settings as limits
 from orchestrator.model import Action, Code, FunctionSpec, Settings, SourceCode, Unit, VersionCopy
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.planning.planner import build
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.body import settings_fields
 from orchestrator.version.stamp import code_digest, fingerprint, forced_digest, stamped
 from tests.builders import function, settings, source, spec, tree, version
@@ -33,7 +34,9 @@ def deployed(made: Settings, *, by_hand: bool = False) -> LiveState:
 
 def planned(wanted: FunctionSpec, there: LiveState, *, forced: str = "", adopt: bool = False) -> Unit:
     prepared = TREE if isinstance(wanted.code, SourceCode) else None
-    (unit,) = build({wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=adopt).units
+    (unit,) = build(
+        {wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
+    ).units
     return unit
 
 

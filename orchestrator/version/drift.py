@@ -1,0 +1,68 @@
+"""Whether a live Version still has the settings that its stamp speaks of: the console copies a description, stamp and
+all, into a Version that is edited by hand.
+"""
+
+from __future__ import annotations
+
+from itertools import islice, product
+from typing import Any
+
+from orchestrator.model import Fingerprint, Json, Settings, Version
+from orchestrator.version.body import canonical, settings_fields
+from orchestrator.version.codecs import only_set
+from orchestrator.version.compare import change
+from orchestrator.version.copy import unreadable_fields
+from orchestrator.version.fields import BY_API, FIELDS, Field, FilledIn
+from orchestrator.version.mounts import with_mounts_alone
+from orchestrator.version.stamp import digest_of, text_before
+
+_MOUNTS = (BY_API["mounts"], BY_API["storageMounts"])  # two spellings of one thing
+_GROUPS = (_MOUNTS, *((row,) for row in FIELDS if row not in _MOUNTS))
+_READINGS_MAX = 1024
+
+
+def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bool:
+    """Say whether the live settings, read as they may have been sent, have the digest of the stamp.
+
+    What was sent is known by its digest alone, and what the cloud echoes may have defaults filled in, or left out. So
+    each field is read in the ways in which its live value can have come to be: as `settings` have it, where that means
+    the same; as it is live, with and without the zeros that proto3 JSON leaves out; without what the cloud fills in.
+    """
+    if unreadable_fields(latest.raw):
+        return False
+    raw = {**latest.raw, "description": text_before(latest.description)}
+    live, desired = with_mounts_alone(raw), with_mounts_alone(settings_fields(settings, settings.description))
+    sent = canonical(settings)
+    judged = [(_same(rows[0], live, desired), rows) for rows in _GROUPS]
+    judged.sort(key=lambda one: not one[0])  # `product` varies the last the most: what differs
+    readings = [_readings(rows, sent, raw, same=same) for same, rows in judged]
+    return any(_digest(one) == stamp.settings for one in islice(product(*readings), _READINGS_MAX))
+
+
+def _same(row: Field, live: Json, desired: Json) -> bool:
+    before, after = row.codec.comparable(live.get(row.api)), row.codec.comparable(desired.get(row.api))
+    return not change(row, before, after, filled_in=True)
+
+
+def _readings(rows: tuple[Field, ...], sent: Json, raw: Json, *, same: bool) -> list[Json]:
+    """List what may have been sent of some fields, the likeliest first."""
+    as_live = only_set({row.api: _as_live(row, raw.get(row.api)) for row in rows})
+    found = [{row.api: sent[row.api] for row in rows if row.api in sent}] if same else []
+    forms = [as_live]
+    if rows[0].filled_in is not FilledIn.NOTHING:
+        forms.append({name: BY_API[name].codec.bare(value) for name, value in as_live.items()})
+    if rows[0].filled_in is FilledIn.ALL:
+        forms.append(dict.fromkeys(row.api for row in rows))
+    for form in forms:
+        found += [only_set(form), only_set({name: BY_API[name].codec.spelled_out(form[name]) for name in form})]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def _as_live(row: Field, json: Any) -> Any:
+    value = row.codec.decode(json)
+    encoded = None if value is None else row.codec.encode(value)
+    return row.codec.canonical(encoded) if encoded else None
+
+
+def _digest(parts: tuple[Json, ...]) -> str:
+    return digest_of({name: value for part in parts for name, value in part.items()})
