@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from orchestrator.errors import UsageError
 from orchestrator.model import FunctionSpec, Manifest
@@ -178,9 +179,15 @@ def _expanded(pattern: str, folder: Path) -> Iterator[str]:
         yield pattern
 
 
+@cache
+def _all_of(stream: TextIO) -> str:
+    """Read a stream once, however often a plan is made again."""
+    return stream.read()
+
+
 def _of_file(name: str, folder: Path) -> Iterator[Listed]:
     try:
-        text = sys.stdin.read() if name == "-" else Path(folder, name).read_text("utf-8-sig")
+        text = _all_of(sys.stdin) if name == "-" else Path(folder, name).read_text("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageError(f"the list of functions {name} cannot be read: {why}", advice="check @FILE") from error

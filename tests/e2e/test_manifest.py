@@ -106,6 +106,7 @@ memory = "${NOPE}"
     project.write(1, more=more)
     end = run(project.root, "deploy", "f000", "--sandbox")
     assert end.code == 0, end.err
+    assert "mistakes in 2 functions that this run is not about: `orchestrator validate` tells them" in end.err
     end = run(project.root, "deploy", "--sandbox")
     assert (end.code, end.out) == (2, "")
     assert end.err.count("functions.unset.") == 2

@@ -27,6 +27,7 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Failed, Outcome, Plan, Prediction, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import confirm, displays
+from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView, ResultView
 
 _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
@@ -37,12 +38,17 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     options = invocation.options
     with invocation.stop.interruptible():
         request = read_request(invocation)
+        specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
         if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
             await hold_lock(invocation, request)
         request = about(request)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
-        specs = selected(request)
+        specs = selected(request) if specs is None else specs
+        others = sum(bool(spec.mistakes) for key, spec in request.manifest.functions.items() if key not in specs)
+        if others:
+            found = f"mistakes in {counted(others, 'function')} that this run is not about"
+            invocation.messages.mention(f"{found}: `orchestrator validate` tells them")
         if not alone and any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values()):
             await hold_lock(invocation, request)
         session = await open_session(invocation, request)
