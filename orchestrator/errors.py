@@ -98,6 +98,10 @@ class InterruptedRunError(OrchestratorError):
     exit = Exit.INTERRUPTED
 
 
+class DeclinedError(OrchestratorError):
+    """Somebody was asked, and said no. Nothing was sent, so there is nothing to go on with."""
+
+
 class LockHeldError(OrchestratorError):
     """Another run holds the lock."""
 

@@ -29,7 +29,8 @@ class Connection:
     """The ports of the cloud over HTTP. `token` gives a living IAM token, for Object Storage as bearer; `renew`
     another than the one that was refused (the same, where it is fixed).
 
-    `warnings` are sentences for people, to be shown once.
+    `account`: the service account that asks, "" where it is not known. `warnings` are sentences for people, to be
+    shown once.
     """
 
     endpoint: str
@@ -40,6 +41,7 @@ class Connection:
     token: Callable[[], Awaitable[str]]
     renew: Callable[[str], Awaitable[str]]
     endpoints: Endpoints
+    account: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -82,6 +84,7 @@ async def connect(
             token=tokens.token,
             renew=tokens.renew,
             endpoints=endpoints,
+            account=tokens.account,
             warnings=(*tokens.warnings, *_clear_text(endpoints.endpoint)),
         )
 
@@ -130,6 +133,7 @@ def token_source(environ: Mapping[str, str], transport: Transport, endpoints: En
             partial(_exchange_jwt, transport, endpoints, key),
             now=transport.now,
             origin=key.origin,
+            account=key.service_account_id,
             advice="check that the key and its service account still exist, and this machine's clock",
         )
     address = environ.get("YC_METADATA_ADDR", "").strip() or METADATA_ADDRESS

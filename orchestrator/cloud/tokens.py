@@ -15,11 +15,14 @@ PAUSE_AFTER_FAILURE_S = 30.0  # a token that still lives is used this long befor
 
 
 class TokenSource(Protocol):
-    """Where tokens come from. `origin` says it in an error, `advice` what to do where it gives none."""
+    """Where tokens come from. `origin` says it in an error, `advice` what to do where it gives none. `account`: the
+    service account that they are of, "" where that is not known.
+    """
 
     refreshable: bool
     origin: str
     advice: str
+    account: str
     warnings: tuple[str, ...]
 
     async def token(self) -> str:
@@ -50,6 +53,7 @@ class FixedToken:
     """A token from the environment: once it has expired, the run cannot go on."""
 
     refreshable = False
+    account = ""
 
     def __init__(self, value: str, origin: str) -> None:
         self._value = value
@@ -83,12 +87,14 @@ class CachedToken:
         now: Callable[[], float],
         origin: str,
         advice: str,
+        account: str = "",
         warnings: tuple[str, ...] = (),
     ) -> None:
         self._issue = issue
         self._now = now
         self.origin = origin
         self.advice = advice
+        self.account = account
         self.warnings = warnings
         self._held: _Held | None = None
         self._lock = anyio.Lock()

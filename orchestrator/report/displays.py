@@ -13,7 +13,7 @@ import anyio
 import orjson
 
 from orchestrator.engine.bus import Listener
-from orchestrator.errors import InterruptedRunError, StartError, UsageError
+from orchestrator.errors import DeclinedError, InterruptedRunError, StartError, UsageError
 from orchestrator.journal.event_json import outcome_name, to_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState
@@ -25,17 +25,22 @@ from orchestrator.report.redact import Redactor
 _PROGRESS_S = 10.0
 
 
-async def confirm(*, yes: bool) -> None:
-    """Ask whether to go on. Raises `UsageError` where nobody can be asked, `InterruptedRunError` for a no."""
+async def confirm(what: str, *, yes: bool) -> None:
+    """Say what is about to be done, and ask whether to. Raises `UsageError` where nobody can be asked, `DeclinedError`
+    for a no, `InterruptedRunError` where the terminal gives no answer.
+    """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
-    sys.stderr.write("Deploy? [y/N] ")
+    sys.stderr.write(f"{what}. Deploy? [y/N] ")
     sys.stderr.flush()
     await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    answer = sys.stdin.readline()
+    if not answer:
         raise InterruptedRunError("not deployed: nothing was sent")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise DeclinedError("not deployed: nothing was sent")
 
 
 @asynccontextmanager

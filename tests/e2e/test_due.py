@@ -93,6 +93,18 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path,
         assert "nothing is due" in due(project, cloud).err
 
 
+def test_a_failure_with_nothing_left_out_is_not_tried_before_it_is_due_again(tmp_path: Path, project: Project) -> None:
+    project.write(2, more=JOB)
+    project.without_bucket()
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults) as (cloud, _):
+        assert due(project, cloud).code == 0
+        (path,) = (project.state_dir / "claims").iterdir()
+        rewind(path, 3)
+        assert due(project, cloud).code == 1
+        assert "nothing is due" in due(project, cloud).err
+
+
 def test_a_job_without_a_schedule_is_never_due(cloud: Cloud, project: Project) -> None:
     project.write(1, more='[jobs.nightly]\nrun = "scheduled"\n')
     end = due(project, cloud)

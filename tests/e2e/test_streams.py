@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import subprocess
 import sys
@@ -104,8 +105,12 @@ def test_on_a_terminal_a_no_sends_nothing(cloud: Cloud, project: Project) -> Non
         screen.read_until("Deploy? [y/N] ")
         screen.send("n\n")
         end = screen.end()
+    account = json.loads(cloud.key_file.read_text())["service_account_id"]
+    where = f"2 functions to change in folder {project.folder_id} of cloud sandbox-cloud, as service account {account}."
+    assert where in end.out.replace("\r\n", "")
     assert "not deployed: nothing was sent" in end.out
-    assert end.code == 3
+    assert "resume" not in end.out
+    assert end.code == 1
     assert cloud.functions(project.folder_id) == []
 
 

@@ -140,7 +140,7 @@ def test_a_run_that_lost_its_lease_ends_as_one_to_resume_whatever_it_saw() -> No
 class Tokens:
     """Tokens that take a while, and tell when they were asked for."""
 
-    refreshable, origin, advice = True, "a test", ""
+    refreshable, origin, advice, account = True, "a test", "", ""
     warnings: tuple[str, ...] = ()
 
     def __init__(self, told: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -116,7 +117,21 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
     session.messages.plan(_view(planned, options))
     if to_change(planned.plan):
         with session.stop.interruptible():
-            await confirm(yes=options.yes or options.sandbox)
+            await confirm(_where(session, planned), yes=options.yes or options.sandbox)
+
+
+def _where(session: Session, planned: Planned) -> str:
+    """Say to which folders functions go, of which clouds, and as whom, where that is known."""
+    folders = Counter(function.split("/", 1)[0] for function in to_change(planned.plan).values())
+    parts = []
+    clouds = dict[str, list[str]]()
+    for folder_id, number in sorted(folders.items()):
+        cloud = planned.live.clouds.get(folder_id, UNKNOWN_CLOUD)
+        clouds.setdefault(cloud, []).append(f"{folder_id} ({number})" if len(folders) > 1 else folder_id)
+    for cloud, named in clouds.items():
+        parts.append(f"folder{'s' if len(named) > 1 else ''} {', '.join(named)}{f' of cloud {cloud}' if cloud else ''}")
+    whom = f", as service account {session.connection.account}" if session.connection.account else ""
+    return f"{counted(folders.total(), 'function')} to change in {' and '.join(parts)}{whom}"
 
 
 @asynccontextmanager
