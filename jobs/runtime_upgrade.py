@@ -199,7 +199,7 @@ def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[LiveFunc
 
 
 def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobStatus], to: str) -> list[str]:
-    """A manifest with another runtime moves a function back with its next deploy."""
+    """A manifest with another runtime would move a function back with its next deploy."""
     moved = {standing.key for standing in board if standing.status != "skipped"}
     behind: dict[tuple[str, str], list[str]] = {}
     for one in functions:
@@ -210,7 +210,7 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
             said = spec.place.file, spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {spec.place.line})")
     return [
-        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy moves them back"
+        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked"
         for (file, runtime), names in behind.items()
     ]
 

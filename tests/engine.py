@@ -17,7 +17,7 @@ import anyio
 from orchestrator.engine.run import Result, execute
 from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
-from orchestrator.job.binding import bind
+from orchestrator.job.binding import bind, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, unit_planned
 from orchestrator.manifest.load import load
@@ -203,6 +203,7 @@ class Bench:
 
         def ask(state: LiveState) -> Desired:
             self.desired = bound.job.desired(loaded, state, bound.given)
+            self.jobs: Mapping[str, str] = marked(name, loaded, self.desired.specs)
             return self.desired
 
         return self.carry_out(ask, {}, whole=folders, adopt=adopt, meanwhile=meanwhile)
@@ -255,12 +256,13 @@ class Bench:
     ) -> tuple[Plan, Rollout]:
         """Plan what is wanted of what is live, as the program does."""
         self.live: LiveState = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+        self.jobs = {}
         desired = ask(self.live)
         resolved = await resolve_names(world, desired.specs)
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
         allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
-        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed)
+        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs)
         self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
         self.plan: Plan = self.foreseen.plan
         return self.plan, desired.rollout

@@ -23,8 +23,10 @@ from orchestrator.job.files import (
 )
 from orchestrator.manifest.load import json_schema
 from orchestrator.manifest.sections import JobCheck
-from orchestrator.model import JobSpec, Manifest, Place
+from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
 from orchestrator.planning.selection import expanded
+from orchestrator.version.body import settings_fields
+from orchestrator.version.compare import differences
 
 DEFAULT_TIMEZONE = "UTC"
 
@@ -135,6 +137,19 @@ def _values(parameter: Parameter) -> dict[str, Any]:
         row = {"type": "object", "properties": dict.fromkeys(parameter.keys, True), "additionalProperties": False}
         return {"type": "array", "items": row}
     return _BY_READER.get(parameter.read, {})
+
+
+def marked(name: str, manifest: Manifest, specs: Mapping[str, FunctionSpec]) -> dict[str, str]:
+    """Give, by key, the job's name to those functions of which it wants something else than deploy.toml does: what it
+    makes there is guarded when deploy.toml is deployed over it.
+    """
+
+    def as_declared(spec: FunctionSpec) -> bool:
+        declared = manifest.functions.get(spec.key)
+        wanted = settings_fields(spec.settings, spec.settings.description)
+        return declared is not None and not differences(declared.settings, wanted, filled_in=True)
+
+    return {key: name for key, spec in specs.items() if not as_declared(spec)}
 
 
 def _unknown(manifest: Manifest, name: str) -> UsageError:

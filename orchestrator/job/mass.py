@@ -123,14 +123,16 @@ def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, st
     if isinstance(settings, Failure):
         failures[spec.key] = sentence(settings)
         return spec
-    return replace(spec, settings=settings)
+    let_go = {f"{field}.{name}" for field in ("environment", "secrets") for name in changes.removed}
+    return replace(spec, settings=settings, let_go=spec.let_go | let_go)
 
 
 def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes: SettingChanges) -> list[str]:
     names = listed(key for key in specs if key in manifest.functions)
     if not changes or not names:
         return []
-    return [f"{manifest.path.name} does not say so: its next deploy takes these changes back from {names}"]
+    deploy = f"{manifest.path.name} does not say so: its next deploy"
+    return [f"{deploy} is blocked from taking these changes back from {names}"]
 
 
 @dataclass(frozen=True, slots=True)

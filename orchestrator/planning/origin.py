@@ -31,7 +31,7 @@ class Origin:
 
 def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, before: Version | None, *, ours: bool) -> Origin:
     """Find out who made the live Version. `before`: the one that it took the place of; `ours`: this tool has made one
-    of the function before.
+    of the function before. What a job made is its own: running it again asks nobody.
     """
     stamp = read_stamp(latest.description)
     if stamp is None:
@@ -49,7 +49,8 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, before: Ver
     if edited:
         return Origin(_by_hand(latest), by_hand=True, as_desired=as_desired)
     job = dict(stamp.marks).get(JOB_MARK)
-    return Origin(f"{latest.id} was made by job {job}" if job else "", as_desired=as_desired)
+    others = job is not None and job != dict(digest.marks).get(JOB_MARK)
+    return Origin(f"{latest.id} was made by job {job}" if others else "", as_desired=as_desired)
 
 
 def whole(stamp: Fingerprint) -> Whole:

@@ -67,6 +67,7 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
         place=place,
         id=function.id,
         labels=function.labels,
+        let_go=frozenset(changes),
     )
 
 

@@ -88,7 +88,7 @@ def test_a_declared_function_that_is_upgraded_stays_as_it_is_declared(tmp_path: 
     manifest = sources(tmp_path, 2).replace('"python312"', '"python39"')
     bench.deploy(manifest)
     assert kinds(bench.run_job(f"{manifest}\n{UPGRADE}", "up")) == {"Deployed": 2}
-    assert [warning for warning in bench.desired.warnings if "or the next deploy moves them back" in warning]
+    assert [warning for warning in bench.desired.warnings if "or the next deploy of them is blocked" in warning]
     # The code is known again: with the runtime changed in the file too, there is nothing left to do.
     assert kinds(bench.deploy(manifest.replace('"python39"', '"python312"'))) == {"Unchanged": 2}
 
@@ -129,13 +129,60 @@ def test_a_new_secret_version_reaches_every_variable_that_has_the_secret(tmp_pat
     assert bench.plan.units[0].reason.endswith("secrets: ~TOKEN")
 
 
-def test_a_variable_is_taken_from_versions_made_by_hand_only_when_they_are_adopted(tmp_path: Path) -> None:
+def test_what_a_job_takes_away_by_name_needs_no_adoption_and_what_lacks_it_stays_as_it_is(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
-    made = by_hand(bench, "one", environment={"OLD": "1"})
+    made = by_hand(bench, "one", environment={"OLD": "1", "KEEP": "2"})
+    for number in range(19):
+        by_hand(bench, f"f-{number:02}", environment={"KEEP": "2"})
     job = f'{COPIES}remove_environment = ["OLD"]\n'
-    assert kinds(bench.run_job(job, "copies")) == {"Blocked": 1}
-    assert kinds(bench.run_job(job, "copies", adopt=True)) == {"Deployed": 1}
-    assert latest(bench, made).environment == {}
+    assert kinds(bench.run_job(job, "copies")) == {"Deployed": 1, "Unchanged": 19}
+    assert latest(bench, made).environment == {"KEEP": "2"}
+    assert kinds(bench.run_job(job, "copies")) == {"Unchanged": 20}
+
+
+def test_what_a_job_takes_away_by_name_of_a_declared_function_is_all_that_goes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    by_hand(bench, "f000", environment={"OLD": "1", "HOT": "2"})
+    manifest = sources(tmp_path, 1) + '\n[jobs.nightly]\nrun = "mass_redeploy"\nremove_environment = ["OLD"]\n'
+    outcomes = bench.run_job(manifest, "nightly")
+    assert kinds(outcomes) == {"Blocked": 1}
+    assert "take away environment HOT" in str(outcomes["f000"])
+
+
+NIGHTLY = '[jobs.nightly]\nrun = "mass_redeploy"\n'
+
+
+def test_what_a_job_has_changed_and_the_manifest_lacks_is_not_taken_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 2).replace('"python312"', '"python39"')
+    bench.deploy(manifest)
+    jobs = f"{manifest}\n{UPGRADE}\n{NIGHTLY}"
+    assert kinds(bench.run_job(jobs, "up")) == {"Deployed": 2}
+    for outcomes in (bench.deploy(manifest), bench.run_job(jobs, "nightly")):
+        assert kinds(outcomes) == {"Blocked": 2}
+        assert "was made by job up, and the new version would take away runtime python312 → python39" in str(outcomes)
+    assert kinds(bench.deploy(manifest, adopt=True)) == {"Deployed": 2}
+    assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
+
+
+def test_a_variable_of_a_job_is_guarded_and_the_job_may_run_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 1)
+    bench.deploy(manifest)
+    job = f'{manifest}\n{NIGHTLY}environment = {{ LEVEL = "debug" }}\n'
+    assert kinds(bench.run_job(job, "nightly")) == {"Deployed": 1}
+    assert kinds(bench.run_job(job, "nightly")) == {"Unchanged": 1}
+    outcomes = bench.deploy(manifest)
+    assert "was made by job nightly, and the new version would take away environment LEVEL" in str(outcomes)
+    again = job.replace("LEVEL", "OTHER")
+    assert kinds(bench.run_job(again, "nightly")) == {"Deployed": 1}  # what it made is its own
+
+
+def test_what_a_job_makes_just_as_it_is_declared_is_no_work_of_the_job(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 1).replace("[functions.f000]", '[functions.f000]\nenvironment = { A = "1" }')
+    assert kinds(bench.run_job(f"{manifest}\n{NIGHTLY}", "nightly")) == {"Deployed": 1}
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}  # A goes, as the manifest has it
 
 
 def test_a_copy_that_would_be_the_same_again_is_not_made_and_another_is_made_once(tmp_path: Path) -> None:

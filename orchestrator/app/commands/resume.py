@@ -26,7 +26,7 @@ from orchestrator.engine.bus import Bus
 from orchestrator.engine.in_flight import in_flight, settle
 from orchestrator.engine.run import listen
 from orchestrator.errors import CloudError, UsageError
-from orchestrator.job.binding import Binding, bind
+from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
 from orchestrator.journal.identity import HIDDEN
 from orchestrator.journal.state import RunState
@@ -185,7 +185,9 @@ async def _plan(
     else:
         specs = {key: spec for key, spec in session.request.manifest.functions.items() if key in left}
         live, desired = await read_specs(session, specs)
-    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left))
+    manifest = session.request.manifest
+    jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
+    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs)
     plan, done = still_meant(planned.plan, planned.live, left)
     settled |= done
     for key in left.keys() - desired.specs.keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from anyio import to_thread
 
@@ -12,7 +13,7 @@ from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
-from orchestrator.job.binding import Binding
+from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
@@ -115,9 +116,8 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     if session.request.left is not None:
         specs = _only(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
-    return await plan_desired(
-        session, replace(desired, specs=specs), live, forced=forced, adopt=Adoption(everything=options.adopt)
-    )
+    jobs, adopt = marked(binding.name, session.request.manifest, specs), Adoption(everything=options.adopt)
+    return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
 
 
 async def _live(
@@ -143,8 +143,16 @@ async def _live(
     return live
 
 
-async def plan_desired(session: Session, desired: Desired, live: LiveState, *, forced: str, adopt: Adoption) -> Planned:
-    """Plan what is desired. `forced`, `adopt`: see `planner.build`. Raises `ManifestError`, `StartError`."""
+async def plan_desired(
+    session: Session,
+    desired: Desired,
+    live: LiveState,
+    *,
+    forced: str,
+    adopt: Adoption,
+    jobs: Mapping[str, str] = MappingProxyType({}),
+) -> Planned:
+    """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. Raises `ManifestError`, `StartError`."""
     require_sound(desired.specs.values())
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
@@ -155,7 +163,7 @@ async def plan_desired(session: Session, desired: Desired, live: LiveState, *, f
         raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
-    plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt)
+    plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs)
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(foreseen.plan, live)))
     for warning in warnings:

@@ -127,7 +127,7 @@ def test_parameters_that_make_no_sense(given: dict[str, Any], message: str) -> N
 
 def test_changes_to_declared_functions_are_said_to_be_taken_back() -> None:
     assert desired(select=("web",), environment={"A": "1"}).warnings == (
-        "deploy.toml does not say so: its next deploy takes these changes back from web",
+        "deploy.toml does not say so: its next deploy is blocked from taking these changes back from web",
     )
 
 

@@ -198,3 +198,10 @@ def test_folders_take_turns() -> None:
 
 def test_a_copy_of_the_live_version_with_its_settings_is_unchanged() -> None:
     assert plan_one(spec(code=VersionCopy("$latest")), live(spec())).action is Action.UNCHANGED
+
+
+def test_a_description_that_leaves_the_stamp_no_room_stops_its_own_function_alone() -> None:
+    long = spec(settings=settings(description="x" * 501), create=True)
+    units = build({"f": long, "g": spec("g", create=True)}, EMPTY, {}, {}).units
+    assert [unit.action for unit in units] == [Action.BLOCKED, Action.CREATE]
+    assert "its description has 501 characters" in units[0].reason

@@ -10,9 +10,15 @@ from orchestrator.function.fields import function_key
 from orchestrator.model import BucketPackage, Code, Fingerprint, Mount, Secret, Settings, Tree, VersionCopy
 from orchestrator.version import stamp
 from orchestrator.version.stamp import (
+    DESCRIPTION_MAX_CHARS,
+    JOB_MARK,
+    JOB_MARK_MAX_CHARS,
     STAMP_MAX_CHARS,
+    base_mark,
     code_digest,
+    no_room,
     read_stamp,
+    short_mark,
     stamped,
     version_key,
     without_stamp,
@@ -164,3 +170,26 @@ def test_code_is_known_again_however_often_it_was_copied() -> None:
     assert second_digest == digest
     by_hand = version("v0", "f", description="by hand")
     assert code_digest(VersionCopy("v0"), None, by_hand) == code_digest(VersionCopy("v0"), None)
+
+
+@pytest.mark.parametrize("name", ["nightly", "to-python312", "n" * 60, "ночь", "a;b=[c] d", "", "x.y"])
+def test_a_job_of_any_name_fits_into_a_stamp_beside_everything_else(name: str) -> None:
+    mark = (JOB_MARK, short_mark(name, JOB_MARK_MAX_CHARS))
+    marks = (("e", "0" * 8), mark, base_mark("d4e1"))
+    digest = Fingerprint("0" * 16, "1" * 16, "2" * 8, marks)
+    read = read_stamp(stamped("x" * DESCRIPTION_MAX_CHARS, digest))
+    assert read is not None
+    assert read.marks == marks
+    assert len(stamped("x" * DESCRIPTION_MAX_CHARS, digest)) <= 600
+
+
+def test_marks_of_two_jobs_differ_and_a_short_name_stays_as_it_is() -> None:
+    assert short_mark("nightly", 10) == "nightly"
+    assert short_mark("nightly-of-team-a", 10) != short_mark("nightly-of-team-b", 10)
+
+
+def test_a_description_without_room_for_the_stamp_is_told() -> None:
+    assert no_room("x" * DESCRIPTION_MAX_CHARS) is None
+    failure = no_room("x" * (DESCRIPTION_MAX_CHARS + 1))
+    assert failure is not None
+    assert "501 characters" in failure.message
