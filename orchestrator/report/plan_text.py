@@ -109,11 +109,12 @@ def _undeclared(view: PlanView) -> Iterator[str]:
     several = len(view.undeclared) > 1
     for found in view.undeclared:
         where = f"folder {found.folder_id}" if several else "the folder"
-        if found.ours:
-            names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose names them)"
-            yield f"live in {where}, made by this tool, not in the manifest: {len(found.ours)}{names}"
+        total, ours = len(found.ours) + found.others, len(found.ours)
+        told = f"live in {where}, not in the manifest: {total}"
         if found.others:
-            yield f"live in {where}, not in the manifest{' either' if found.ours else ''}: {found.others} of others"
+            told += f", of which {ours} made by this tool" if ours else ", none known to be made by this tool"
+        names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose names them)"
+        yield told + (names if ours else "")
 
 
 def named(keys: Iterable[str], most: int | None = None) -> str:

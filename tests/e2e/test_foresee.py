@@ -50,12 +50,11 @@ def test_what_is_not_in_the_manifest_any_more_is_told(tmp_path: Path, project: P
         plan = run(project.root, "plan", environ=cloud.environ())
         assert plan.code == 0, plan.err
         assert plan.out.splitlines() == [
-            "live in the folder, made by this tool, not in the manifest: 2 (--verbose names them)",
-            "live in the folder, not in the manifest either: 1 of others",
+            "live in the folder, not in the manifest: 3, of which 2 made by this tool (--verbose names them)",
             "plan: 2 unchanged",
         ]
         named = run(project.root, "plan", "-v", environ=cloud.environ())
-        assert "not in the manifest: 2: f002, f003\n" in named.out
+        assert "not in the manifest: 3, of which 2 made by this tool: f002, f003\n" in named.out
         assert named.out.count("  unchanged  ") == 2
         found = json.loads(run(project.root, "plan", "-o", "json", environ=cloud.environ()).out)["undeclared"]
         assert [(one["others"], [f["name"] for f in one["functions"]]) for one in found] == [(1, ["f002", "f003"])]

@@ -115,11 +115,9 @@ def test_what_is_not_done_is_in_no_wave() -> None:
 
 def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> None:
     undeclared = (Undeclared("b1g", (function("old-api"), function("old-job")), 7),)
-    assert text(unit("ant"), undeclared=undeclared).splitlines()[1:-1] == [
-        "live in the folder, made by this tool, not in the manifest: 2 (--verbose names them)",
-        "live in the folder, not in the manifest either: 7 of others",
-    ]
-    assert "manifest: 2: old-api, old-job\n" in text(unit("ant"), undeclared=undeclared, verbose=True)
+    line = "live in the folder, not in the manifest: 9, of which 2 made by this tool"
+    assert text(unit("ant"), undeclared=undeclared).splitlines()[1:-1] == [f"{line} (--verbose names them)"]
+    assert f"{line}: old-api, old-job\n" in text(unit("ant"), undeclared=undeclared, verbose=True)
     found = plan_json(PlanView(Plan(()), undeclared=undeclared))["undeclared"]
     assert found == [
         {
@@ -131,3 +129,16 @@ def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> No
             "others": 7,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Undeclared("b1g", (function("old"),), 0), "not in the manifest: 1 (--verbose names them)"),
+        (Undeclared("b1g", (), 7), "not in the manifest: 7, none known to be made by this tool"),
+    ],
+)
+def test_who_made_it_is_said_where_it_is_known(found: Undeclared, line: str) -> None:
+    assert text(undeclared=(found,)).splitlines()[0] == f"live in the folder, {line}"
+    both = text(undeclared=(found, replace(found, folder_id="b1h"))).splitlines()
+    assert [row.partition(",")[0] for row in both[:2]] == ["live in folder b1g", "live in folder b1h"]
