@@ -146,7 +146,7 @@ def test_names_may_come_from_a_file(cloud: Cloud, project: Project) -> None:
     assert plan(project, cloud, "@names.txt").out.splitlines()[-1] == "plan: 2 create"
     names.write_text("f00x\n")
     wrong = plan(project, cloud, "@names.txt")
-    assert (wrong.code, wrong.err.splitlines()[0]) == (2, 'error: no function matches "f00x"')
+    assert (wrong.code, wrong.err.splitlines()[0]) == (2, 'error: no function matches "f00x" (names.txt:1)')
     names.write_text("\n")
     assert "the list of functions names.txt is empty" in plan(project, cloud, "@names.txt").err
     assert "cannot be read: No such file" in plan(project, cloud, "@nowhere.txt").err
