@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,7 +52,7 @@ def finish(project: Project, cloud: Cloud) -> None:
     assert {version["status"] for version in versions} == {"ACTIVE"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_lets_operations_settle(cloud: Cloud, project: Project, number: signal.Signals) -> None:
     project.write(COUNT)
     log = project.root / "events.ndjson"
@@ -102,6 +106,89 @@ def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> 
     assert end.code == 3, end.err
     assert outcomes(end) == {"unknown": 2}
     assert run(project.root, "show").out.count("  unknown  ") == 2
+
+
+def test_what_was_ignored_stays_ignored(cloud: Cloud, project: Project) -> None:
+    """As nohup, and shells for jobs in the background, start a program."""
+
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    project.write(COUNT)
+    log = project.root / "events.ndjson"
+    with running(
+        project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ(), preexec_fn=ignore
+    ) as process:
+        wait_for(lambda: count_events(log, "operation_accepted") >= 20, process)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGINT, signal.SIGHUP):
+            interrupt(process, number)
+        end = ended(process)
+    assert end.code == 0, end.err
+    assert outcomes(end) == {"deployed": COUNT}
+
+
+BUSY_JOB = """
+from pathlib import Path
+
+PARAMETERS = {}
+
+
+def folders(manifest, given):
+    Path("busy").touch()
+    while True:
+        pass
+
+
+def desired(manifest, live, given):
+    raise AssertionError
+"""
+
+
+def interrupted_until_it_ends(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C as somebody does whom nothing answers: signals of one kind that are waiting count once."""
+    for _ in range(1000):
+        if process.poll() is not None:
+            return
+        interrupt(process)
+        time.sleep(0.02)
+
+
+def test_ctrl_c_ends_a_program_whose_own_thread_is_busy(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    (project.root / "jobs").mkdir()
+    (project.root / "jobs" / "busy.py").write_text(BUSY_JOB)
+    manifest = project.root / "deploy.toml"
+    manifest.write_text(manifest.read_text() + '\n[jobs.busy]\nrun = "busy"\n')
+    with running(project.root, "run", "busy", "--yes", environ=cloud.environ()) as process:
+        wait_for((project.root / "busy").exists, process)
+        interrupted_until_it_ends(process)
+        end = ended(process)
+    assert end.code == 3, end.err
+    assert "leaving by force" in end.err
+
+
+def test_ctrl_c_ends_a_program_that_is_stuck_in_a_call(project: Project) -> None:
+    """A pipe in place of a file of the manifest, from which nothing ever comes."""
+    project.write(1)
+    pipe = project.root / "more.toml"
+    os.mkfifo(pipe)
+    manifest = project.root / "deploy.toml"
+    manifest.write_text('include = ["more.toml"]\n' + manifest.read_text())
+    written: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):  # nobody reads it yet
+            written.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(written)
+
+    with running(project.root, "plan") as process:
+        wait_for(is_read, process)
+        interrupted_until_it_ends(process)
+        end = ended(process)
+    os.close(written[0])
+    assert end.code == 3, end.err
+    assert "leaving by force" in end.err
 
 
 def test_ctrl_c_on_a_terminal_does_not_reach_the_sandbox(project: Project) -> None:
