@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -184,6 +184,11 @@ class Earlier:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     before: Before = NOTHING_BEFORE
 
+    def and_settled(self, outcomes: Collection[Outcome]) -> Before:
+        """Count in what was asked for by the runs before, and has been seen to end since."""
+        failed, before = sum(isinstance(outcome, Failed) for outcome in outcomes), self.before
+        return Before(before.failed + failed, before.units + len(outcomes), before.in_wave + failed, before.breach)
+
 
 async def execute_planned(
     session: Session,
@@ -199,10 +204,7 @@ async def execute_planned(
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
-    failed, before = sum(isinstance(outcome, Failed) for outcome in settled.values()), earlier.before
-    before = replace(
-        before, failed=before.failed + failed, units=before.units + len(settled), in_wave=before.in_wave + failed
-    )
+    before = earlier.and_settled(settled.values())
     result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before)
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)

@@ -1,0 +1,291 @@
+"""Runs with a budget of failures that die, are taken up, and lose their journal, in any order: what a chain promises.
+
+No unit starts after a breach, within the chain. No exit 0 while something is undone. A failing seed is in the test's
+name: `pytest -m "" tests/simulation/test_chains.py -k "[317]"` replays it. More of them:
+`python -m tests.simulation.test_chains FIRST` goes on until stopped.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrator.app.session import chain as chains
+from orchestrator.engine import run as running
+from orchestrator.engine.in_flight import settle
+from orchestrator.engine.run import execute
+from orchestrator.engine.verdicts import Tally, exit_code
+from orchestrator.errors import CloudError, Exit, InterruptedRunError
+from orchestrator.job.contract import Desired
+from orchestrator.journal.events import Event, Requested, RunEnded, RunStarted, UnitEnded
+from orchestrator.journal.state import RunState, fold
+from orchestrator.model import Action, Deployed, Failed, Outcome, Plan, Rollout, Unchanged
+from orchestrator.planning import resume as resuming
+from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, undone
+from orchestrator.prediction.virtual_time import run
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.faults import Faults, Rates
+from tests.engine import EPOCH_S, sources
+from tests.long import short_first
+from tests.simulation.crashes import MortalBench
+from tests.simulation.test_storm import storm
+
+SEEDS = range(400)
+SHORT = 60  # of which `make test` runs so many, and `make long` the others
+
+
+@dataclass
+class ChainBench(MortalBench):
+    """`past`: the events of the chain's runs before, as far as the journal still has them; `state`: with this run's."""
+
+    rollout: Rollout = field(default_factory=Rollout)
+    past: list[Event] = field(default_factory=list)
+    state: RunState = field(default_factory=RunState)
+    asked: set[str] = field(default_factory=set)  # in this run
+    begun: bool = False
+    code: int = 0
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Requested) and event.key not in self.asked:
+            self.asked.add(event.key)
+            assert not self.state.breach, f"{event.key} starts after: {self.state.breach}"
+            most, failed = self.rollout.max_failures, self.failures()
+            assert not isinstance(most, int) or failed <= most, f"{event.key} starts after {failed} failures"
+        try:
+            super().emit(event)
+        finally:
+            if self.events and self.events[-1] is event:  # it is in the journal
+                self.state.apply(event)
+
+    def failures(self) -> int:
+        units = self.state.units.values()
+        return sum(isinstance(unit.outcome, Failed) and unit.action != Action.BLOCKED for unit in units)
+
+    def announce(self, plan: Plan) -> None:
+        self.start(len(plan.units))
+        super().announce(plan)
+
+    def start(self, units: int, resumes: str = "") -> None:
+        if not self.begun:
+            self.begun = True
+            run_id = f"R{sum(isinstance(event, RunStarted) for event in self.past)}"
+            self.emit(RunStarted(self.now(), run_id, "deploy", "here", "deploy.toml", units, "0", resumes=resumes))
+
+    def new_chain(self, manifest: str) -> bool:
+        """Deploy as a new run. Says whether it lived."""
+        self.past, self.state = [], RunState()
+
+        def deploy() -> dict[str, Outcome]:
+            outcomes = self.deploy(manifest, rollout=self.rollout)
+            self.end(list(outcomes.values()))
+            return outcomes
+
+        return self.until_end(deploy)
+
+    def take_up(self, manifest: str) -> bool:
+        """Take the chain up, as `resume` does. Says whether that lived."""
+        self.state = before = fold(self.past)
+        left = chains.left_of(before)
+        if not left:
+            self.code = exit_code(resuming.outcomes_of(before).values(), interrupted=False)
+            if before.total > len(before.units):  # a plan of which the journal has lost a part
+                self.code = max(self.code, Exit.FAILED)
+            return True
+        return self.until_end(lambda: self._take_up(manifest, before))
+
+    def until_end(self, work: Callable[[], dict[str, Outcome]]) -> bool:
+        self.asked, self.begun, self.events = set(), False, []
+        lived = self._until_death(work) is not None
+        self.past = [*self.past, *self.journal]
+        return lived
+
+    def end(self, outcomes: list[Outcome]) -> None:
+        cut = self.stop.reason not in ("", self.result.breach)
+        self.code = exit_code(outcomes, interrupted=cut or self.result.interruption is not None)
+        self.emit(RunEnded(self.now(), self.code, self.stop.reason))
+
+    def _take_up(self, manifest: str, before: RunState) -> dict[str, Outcome]:
+        left = chains.left_of(before)
+        earlier = chains.earlier_of(before, left)
+        declared = self.load(manifest).functions
+        outcomes: dict[str, Outcome] = {}
+
+        async def main() -> None:
+            started_at = anyio.current_time()
+            self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
+            world, self.stop, self.events = self.world(), Stop(), []
+            self.start(len(left), before.run_id)
+            for event in taken_over(left, 0.0):
+                self.emit(event)
+            settled = await settle(world, self.emit, self.stop, accepted(left))
+            rest = {key: declared[key] for key in left if key not in settled}
+            plan, _ = await self.planned(
+                world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=agreed(left)
+            )
+            plan, done = still_meant(plan, self.live, left)
+            self.announce(plan)
+            settled |= done
+            for key, outcome in settled.items():
+                self.emit(UnitEnded(0.0, key, outcome))
+            counted = earlier.and_settled(settled.values())
+            self.result = await execute(
+                plan, self.live, world, self.emit, self.stop, rollout=self.rollout, before=counted
+            )
+            outcomes.update({**earlier.outcomes, **self.result.outcomes, **settled})
+            self.end(list(outcomes.values()))
+            self.seconds = anyio.current_time() - started_at
+
+        run(main)
+        self.pass_time(self.seconds + 1.0)
+        return outcomes
+
+
+def live_through(seed: int, root: Path) -> None:
+    """Let runs breach, die, be taken up and be forgotten; hold what is said against what is so, after each."""
+    rng = random.Random(seed)
+    functions = rng.choice([4, 9, 16])
+    bench = ChainBench(
+        root,
+        faults=Faults(storm(rng) if rng.random() < 0.2 else Rates(), seed=seed),
+        seed=seed,
+        durations=rng.choice(["lognormal:1.2,0.4", "fixed:3"]),
+        rollout=Rollout(
+            waves=rng.choice([("100%",), (1, "100%"), (2, "50%", "100%")]),
+            max_failures=rng.choice([None, 0, 1, 2, 4, "20%"]),
+        ),
+    )
+    manifest = sources(root, functions)
+    names = [f"f{number:03}" for number in range(functions)]
+    bench.faults.failing_functions.update(name for name in names if rng.random() < 0.3)
+    changed = root / "src" / "f0" / "index.py"
+    source = changed.read_text()
+    for turn in range(10):
+        bench.die_after = rng.randrange(1, 30 * functions) if rng.random() < 0.6 else None
+        if rng.random() < 0.2:
+            bench.faults.failing_functions.clear()  # somebody has mended it
+        if rng.random() < 0.2:
+            changed.write_text(source if rng.random() < 0.7 else f"{source}# {turn}\n")
+        if bench.past and rng.random() < 0.2:
+            del bench.past[-rng.randrange(1, 4) :]  # a power cut
+        resumes = bench.past and rng.random() < 0.7
+        try:
+            lived = bench.take_up(manifest) if resumes else bench.new_chain(manifest)
+        except (CloudError, InterruptedRunError):  # what is live could not be read: nothing was done
+            continue
+        if lived:
+            check_the_chain(bench, names)
+    bench.faults.failing_functions.clear()
+    bench.faults.rates = Rates()
+    changed.write_text(source)
+    bench.pass_time(120.0)
+    bench.die_after = None
+    if bench.past:
+        bench.take_up(manifest)
+        check_the_chain(bench, names)
+    for _ in range(2):
+        assert bench.new_chain(manifest)
+    check_the_chain(bench, names)
+    assert bench.code == 0
+
+
+def check_the_chain(bench: ChainBench, names: list[str]) -> None:
+    """The exit code is 0 just where nothing is undone, and that is what the cloud shows."""
+    left = undone(bench.state)
+    told = len(bench.state.units) >= bench.state.total
+    assert (bench.code == 0) == (not left and told), (bench.code, left.keys(), bench.state.outcomes)
+    if bench.code == 0:
+        functions = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+        latest = {
+            functions[one["functionId"]]
+            for one in bench.versions()
+            if "$latest" in one.get("tags", ()) and one["status"] == "ACTIVE"
+        }
+        assert latest == set(names)
+    for unit in bench.state.units.values():
+        assert not isinstance(unit.outcome, Deployed) or unit.outcome.read_back
+
+
+@pytest.mark.parametrize("seed", short_first(SHORT, SEEDS))
+def test_whatever_happens_a_stop_is_final_and_exit_0_is_true(seed: int, tmp_path: Path) -> None:
+    live_through(seed, tmp_path)
+
+
+# --- it bites -------------------------------------------------------------------------------------------------------
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def forget_failures_before(patch: pytest.MonkeyPatch) -> None:
+    whole = chains.earlier_of
+    patch.setattr(chains, "earlier_of", lambda before, left: type(whole(before, left))(whole(before, left).outcomes))
+
+
+def judge_by_the_last_run_alone(patch: pytest.MonkeyPatch) -> None:
+    whole = chains.earlier_of
+    patch.setattr(chains, "earlier_of", lambda before, left: type(whole(before, left))({}, whole(before, left).before))
+
+
+def take_what_is_blocked_since_for_done(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(chains, "exit_code", exit_code)
+    whole = resuming.outcomes_of
+    patch.setattr(
+        resuming,
+        "outcomes_of",
+        lambda run: {key: one if isinstance(one, Failed) else Unchanged("") for key, one in whole(run).items()},
+    )
+    patch.setattr(resuming, "_has_ended", lambda unit: unit.outcome is not None)
+
+
+def write_a_breach_after_the_outcome(patch: pytest.MonkeyPatch) -> None:
+    def end(self: running._Run, unit: object, outcome: Outcome) -> None:
+        key = unit.key  # type: ignore[attr-defined]
+        self.outcomes[key] = outcome
+        self.left.pop(key, None)
+        stopped = self.tally.ended(outcome)
+        self.emit(UnitEnded(self.world.clock(), key, outcome))
+        if stopped:
+            self.stop.request(stopped)
+
+    patch.setattr(running._Run, "end", end)
+    patch.setattr(Tally, "begin", lambda _self: "")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        forget_failures_before,
+        judge_by_the_last_run_alone,
+        take_what_is_blocked_since_for_done,
+        write_a_breach_after_the_outcome,
+    ],
+)
+def test_a_broken_chain_is_caught(broken: Break, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(monkeypatch)
+    for seed in SEEDS:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        try:
+            live_through(seed, folder)
+        except (AssertionError, BaseExceptionGroup):  # of a task group, where it was seen in one
+            return
+    pytest.fail(f"{broken.__name__} went through {len(SEEDS)} seeds")
+
+
+if __name__ == "__main__":
+    for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                live_through(number, Path(place))
+            except BaseException:
+                sys.stderr.write(f"seed {number}\n")
+                raise
+        if number % 100 == 0:
+            sys.stderr.write(f"{number}\n")
