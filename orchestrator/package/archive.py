@@ -27,8 +27,8 @@ from orchestrator.package.source import in_order, is_untouched_zip, label_of, op
 _TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raised when its form changes, which redeploys everything
 _MODES = {"-": stat.S_IFREG | 0o644, "x": stat.S_IFREG | 0o755}
 # What is read beside a package to know it again by the rules of before there were defaults: caches, editors' files.
-_FORMER_FILES_MAX = 1_000
-_FORMER_MAX_BYTES = 16 * 1024 * 1024
+FORMER_FILES_MAX = 1_000
+FORMER_MAX_BYTES = 16 * 1024 * 1024
 _UNIX = 3  # `create_system`: modes are read only where this says Unix
 
 
@@ -99,7 +99,7 @@ def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check)
     """Take the hash of the files that went in formerly; "" where there is no need, or more of them than is worth it."""
     tree = _Hash()
     more = [entry for entry in entries if not entry.packed]
-    if not entries or len(more) > _FORMER_FILES_MAX:
+    if not entries or len(more) > FORMER_FILES_MAX:
         return ""
     size_bytes = 0
     for entry in entries:
@@ -111,7 +111,7 @@ def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check)
                     check()
                     content.update(chunk)
                     size_bytes += len(chunk)
-                    if size_bytes > _FORMER_MAX_BYTES:
+                    if size_bytes > FORMER_MAX_BYTES:
                         return ""
             except PackageError:  # it was no mistake to pack it formerly, but it is none to leave it out now
                 return ""

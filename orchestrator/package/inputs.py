@@ -58,10 +58,6 @@ class Built:
         entry = self._known.get(_key(build), {})
         return str(entry.get("trees", {}).get(_of(code), "")) if entry.get("inputs") == inputs else ""
 
-    def forget(self, build: Build) -> None:
-        """Forget what a build made: it runs now, and whether it ends well nobody knows."""
-        self._changed = self._known.pop(_key(build), None) is not None or self._changed
-
     def note(self, code: SourceCode, build: Build, inputs: str, tree_hash: str) -> None:
         """Remember the tree of a source after its build."""
         entry = self._known.setdefault(_key(build), {"inputs": inputs, "trees": {}})

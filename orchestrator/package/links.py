@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 from pathlib import Path
+
+import orjson
 
 from orchestrator.package.entry import printable
 from orchestrator.package.project import Project
@@ -16,23 +17,34 @@ def isolated(link: str, real: str, project: Project) -> str:
     nothing. pnpm, and others that it has taught, lay their stores out so: node_modules/.pnpm/a@1/node_modules/{a,b}.
     """
     store, found, name = real.rpartition("/node_modules/")
-    beside, also, _ = link.rpartition("/node_modules/")
-    if not (found and also) or store == beside:
+    if not found or "/node_modules/" not in link:
         return ""
-    with suppress(OSError):
-        missing = sorted(
-            other
-            for other in os.listdir(f"{store}/node_modules")  # noqa: PTH208 - names are wanted
-            if other != name.split("/")[0] and not other.startswith(".") and not _lies_above(link, other)
-        )
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            return (
-                f"{project.show(link)} is a link into a store of packages ({project.show(real)}, as pnpm lays it out):"
-                f" in the package, {printable(missing[0])}{more}, which it may need, is not beside it; install with"
-                " node-linker=hoisted (in .npmrc), or bundle the function"
-            )
-    return ""
+    beside = f"{store}/node_modules"
+    needed = _dependencies(real) if Path(real, "package.json").exists() else _others(beside, name.split("/")[0])
+    missing = [one for one in needed if Path(beside, one).exists() and not _lies_above(link, one)]
+    if not missing:
+        return ""
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return (
+        f"{project.show(link)} is a link into a store of packages ({project.show(real)}, as pnpm lays it out): in the"
+        f" package, {printable(missing[0])}{more}, which it may need, is not beside it; install with"
+        " node-linker=hoisted (in .npmrc), or bundle the function"
+    )
+
+
+def _dependencies(folder: str) -> list[str]:
+    try:
+        found = orjson.loads(Path(folder, "package.json").read_bytes())["dependencies"]
+        return sorted(str(name) for name in found)
+    except (OSError, ValueError, KeyError, TypeError):  # it has none, or nothing that anybody could read
+        return []
+
+
+def _others(folder: str, name: str) -> list[str]:
+    try:
+        return sorted(other for other in os.listdir(folder) if other != name and not other.startswith("."))  # noqa: PTH208 - names are wanted
+    except OSError:
+        return []
 
 
 def _lies_above(link: str, name: str) -> bool:

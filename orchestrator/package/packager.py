@@ -90,7 +90,6 @@ class ZipPackager:
 
         async def work() -> None:
             async with self._build_folders.setdefault(folder, anyio.Lock()):
-                self._built.forget(build)
                 await self._run(build, label)
 
         if build.inputs and await self._is_made(code, build):

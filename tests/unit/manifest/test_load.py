@@ -233,6 +233,7 @@ def test_included_files_have_their_own_folder(folder: Path) -> None:
     (team / "functions.toml").write_text('# media\n[functions.more]\nsource = "code"\n')
     manifest = loaded(folder, f'include = ["teams/*/functions.toml", "deploy.toml"]\n{FUNCTION}')
     assert list(manifest.functions) == ["fun", "more"]
+    assert manifest.files == (folder / "deploy.toml", team / "functions.toml")
     more = manifest.functions["more"]
     assert more.code == SourceCode(team / "code", team)
     assert more.place == Place(str(team / "functions.toml"), 2)

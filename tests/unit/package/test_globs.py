@@ -24,6 +24,7 @@ def matches(line: str, path: str, *, is_folder: bool = False) -> bool:
         ("foo**/bar", ["foo/bar", "foo/x/bar", "foobar"], ["x/foo/bar", "fo/bar"]),
         ("a/**/b", ["a/b", "a/x/b", "a/x/y/b"], ["ab", "a/xb"]),
         ("**/b", ["b", "x/b", "x/y/b"], ["xb"]),
+        ("*/**/b", ["x/b", "x/y/b"], ["b", "xb"]),
         ("a/**", ["a/b", "a/b/c"], ["a", "b/a/c"]),
         ("a**b", ["ab", "axb"], ["acx"]),
         ("/a/**b", ["a/xb"], ["a/x/b"]),

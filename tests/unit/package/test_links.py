@@ -37,6 +37,16 @@ def test_a_store_is_no_matter_where_what_is_needed_lies_beside(tmp_path: Path) -
     assert scan(code_of(pnpm(tmp_path / "out"), exclude=("node_modules/",))).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [('{"dependencies": {"b": "1"}}', True), ('{"dependencies": {"gone": "1"}}', False), ("{}", False), ("[", False)],
+)
+def test_what_a_package_declares_to_need_decides(tmp_path: Path, manifest: str, told: bool) -> None:
+    folder = pnpm(tmp_path / "fn")
+    make_tree(folder, {"node_modules/.pnpm/a@1/node_modules/a/package.json": manifest})
+    assert bool(scan(code_of(folder)).warnings) is told
+
+
 def test_workspaces_and_linked_programs_are_no_store(tmp_path: Path) -> None:
     make_tree(tmp_path, {
         ".git/HEAD": "", "packages/common/index.js": "", "fn/index.js": "", "fn/node_modules/left/cli.js": "",
