@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.engine.breaker import Breaker, Opened
 from orchestrator.journal.events import StepFinished, StepStarted
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Failed, Failure, Outcome, SourceCode, Step, Unit
-from tests.builders import settings, source, spec
+from tests.builders import settings as made
+from tests.builders import source, spec
 
 NO = "PERMISSION_DENIED"
 
@@ -18,7 +22,7 @@ def units(count: int, folder: str = "b1g", kind: ChangeKind = ChangeKind.VERSION
     return [
         Unit(
             f"{folder}-{number}-{kind}",
-            spec(f"{folder}-{number}", folder_id=folder, settings=settings(**changes), code=source()),
+            spec(f"{folder}-{number}", folder_id=folder, settings=made(**changes), code=source()),
             Action.VERSION,
             "",
             changes=(Change(kind),),
@@ -168,3 +172,61 @@ def test_uploads_are_of_sources() -> None:
 def test_a_declared_limit_switches_it_off() -> None:
     some = units(20)
     assert not Run(some, on=False).refuse(some)
+
+
+answers = st.sampled_from([*["refused"] * 12, "accepted", "refused otherwise", "broken"])
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["b1g", "b1h"]), st.sampled_from(["python311", "python312"]), answers),
+        min_size=5,
+        max_size=40,
+    ),
+    st.integers(1, 6),
+    st.randoms(use_true_random=False),
+)
+def test_nothing_is_ended_without_its_evidence(
+    asked: list[tuple[str, str, str]], at_once: int, rng: random.Random
+) -> None:
+    """Whatever is answered in whatever order: what is ended is of one folder, in which five were refused alike, none
+    was accepted, and whose settings in common it shares; and whoever is ended had not asked.
+    """
+    some = [
+        Unit(f"f{number}", spec(f"f{number}", folder_id=folder, settings=made(runtime=runtime), code=source()),
+             Action.VERSION, "", changes=(Change(ChangeKind.VERSION),))
+        for number, (folder, runtime, _) in enumerate(asked)
+    ]  # fmt: skip
+    says = {unit.key: answer for unit, (_, _, answer) in zip(some, asked, strict=True)}
+    run, waiting, begun = Run(some), list(some), list[Unit]()
+    refusals: dict[str, list[Unit]] = {"b1g": [], "b1h": []}
+    accepted = set[str]()
+    while waiting or begun:
+        if waiting and len(begun) < at_once:
+            begun.append(waiting.pop(0))
+            run.ask(begun[-1])
+            continue
+        unit = begun.pop(rng.randrange(len(begun)))
+        folder, answer = unit.spec.folder_id, says[unit.key]
+        run.answer(unit, ok=answer in ("accepted", "broken"))
+        if answer in ("accepted", "broken"):
+            accepted.add(folder)
+            opened = run.end(unit, Deployed("v") if answer == "accepted" else refused(unit, step=Step.TRACK))
+            assert opened is None
+            continue
+        refusals[folder].append(unit)
+        opened = run.end(unit, refused(unit, "no" if answer == "refused" else "never"))
+        if opened is None:
+            continue
+        last = refusals[folder][-5:]
+        assert folder not in accepted
+        assert len({says[one.key] for one in last}) == 1
+        assert len(last) == 5
+        shared = {one.spec.settings.runtime for one in last}
+        assert opened.units
+        for ended in opened.units:
+            assert ended.spec.folder_id == folder
+            assert ended in waiting
+            assert len(shared) > 1 or ended.spec.settings.runtime in shared
+        waiting = [one for one in waiting if one not in opened.units]
