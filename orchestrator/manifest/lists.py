@@ -34,6 +34,7 @@ LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
     "functions.without": ListRule("Counts for what its own table inherits."),
+    "functions.build.inputs": _REPLACES,
     "functions.include": _REPLACES,
     "functions.exclude": _ADDS,
     "functions.secrets": _by("environment_variable"),

@@ -42,8 +42,9 @@ class BuildTable(StrictTable):
     folder: f.Text | None = _key(
         "Where it runs; relative to this file. Default: the source folder; name it where that is what is made."
     )
-    inputs: list[f.Text] | None = _key(
-        "Files that it depends on, as patterns from its folder: skipped while they, and what it made, are unchanged."
+    inputs: list[f.Text] | None = _list(
+        "functions.build.inputs",
+        "Files that it depends on, as patterns from its folder: skipped while they, and what it made, are unchanged.",
     )
 
 

@@ -16,7 +16,10 @@ from orchestrator.version.stamp import (
     STAMP_MAX_CHARS,
     base_mark,
     code_digest,
+    code_marks,
+    is_same,
     no_room,
+    object_changed,
     read_stamp,
     short_mark,
     stamped,
@@ -193,3 +196,22 @@ def test_a_description_without_room_for_the_stamp_is_told() -> None:
     failure = no_room("x" * (DESCRIPTION_MAX_CHARS + 1))
     assert failure is not None
     assert "501 characters" in failure.message
+
+
+def test_all_marks_that_there_are_fit_into_one_stamp() -> None:
+    of_code = code_marks(BucketPackage("b", "o"), "etag", None)
+    job = (JOB_MARK, short_mark("a-job-with-a-long-name", JOB_MARK_MAX_CHARS))
+    marks = (*of_code, ("p", "2"), job, base_mark("d4e0"))
+    digest = Fingerprint("0" * 16, "1" * 16, "2" * 8, marks)
+    again = read_stamp(stamped("text", digest))
+    assert again is not None
+    assert again.marks == marks
+    assert is_same(again, digest)
+
+
+def test_another_object_is_another_version_and_an_unknown_one_is_not() -> None:
+    one, other, unknown = (
+        Fingerprint("0" * 16, "1" * 16, marks=code_marks(BucketPackage("b", "o"), etag)) for etag in ("a", "b", None)
+    )
+    assert [object_changed(one, now) for now in (one, other, unknown)] == [False, True, None]
+    assert [is_same(one, now) for now in (one, other, unknown)] == [True, False, True]
