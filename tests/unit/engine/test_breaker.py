@@ -180,7 +180,7 @@ answers = st.sampled_from([*["refused"] * 12, "accepted", "refused otherwise", "
 @settings(max_examples=300)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["b1g", "b1h"]), st.sampled_from(["python311", "python312"]), answers),
+        st.tuples(st.sampled_from([*["b1g"] * 4, "b1h"]), st.sampled_from([*["python311"] * 4, "python312"]), answers),
         min_size=5,
         max_size=40,
     ),
