@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,9 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator import __version__
-from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.errors import OrchestratorError
 from orchestrator.report.formats import FORMATS
-from orchestrator.report.streams import open_streams
+from orchestrator.report.streams import open_streams, tell_crashes
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
@@ -68,6 +69,7 @@ def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
     from orchestrator.report.messages import Messages  # noqa: PLC0415 - heavy imports only when needed
 
     messages = Messages()
+    tell_crashes(messages.outlet)
     try:
         return messages.finish(command(messages), output)
     except OrchestratorError as error:
@@ -288,9 +290,8 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        code = Exit.USAGE
+        error.show(text := io.StringIO())
+        code = _answer(lambda messages: messages.usage(text.getvalue()))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        code = Exit.INTERRUPTED
+        code = _answer(lambda messages: messages.interrupted())
     sys.exit(int(code or 0))

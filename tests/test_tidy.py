@@ -26,6 +26,7 @@ RINGS = [
     {"version"},
     {"function"},
     {"manifest", "journal"},
+    {"redaction"},
     {"ports"},
     {"resilience"},
     {"planning"},
@@ -332,6 +333,55 @@ def test_banned_calls(banned: str) -> None:
         if room_of(path) not in rooms
         for line, called in calls_of(path)
         if called == banned
+    ]
+    assert found == []
+
+
+# What writes where people or programs read, and the modules where it is at home: everything else goes through these.
+WAYS_OUT = {
+    "sys.stdout": {"report/streams.py", "report/displays.py"},  # there: --events -
+    "sys.stderr": {"report/streams.py", "report/messages.py", "report/displays.py"},  # there: is it a terminal?
+    "sys.__stdout__": set[str](),
+    "sys.__stderr__": set[str](),
+    "click.echo": set[str](),
+    "click.secho": set[str](),
+    "os.write": {"app/session/signals.py"},  # there: numbers of signals, to the event loop
+    "Safe": {"redaction/outlet.py", "redaction/safe.py"},
+    "structlog.configure": {"report/logs.py"},
+    "logging.basicConfig": set[str](),
+    "logging.StreamHandler": set[str](),
+    "traceback.print_exc": set[str](),
+    "warnings.warn": set[str](),
+    "faulthandler.enable": set[str](),
+}
+# Rooms that write JSON of their own: to the cloud, in its sandbox, the journal, records, hashes.
+JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifest", "redaction"}
+JSON_ELSEWHERE = {
+    "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
+    "package/inputs.py": "a cache of builds in the state folder: hashes",
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_text_goes_one_way_out(way: str) -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {way}; let `Messages` say it, or an `Outlet` make it safe"
+        for path in SOURCES
+        if path.relative_to(PACKAGE).as_posix() not in WAYS_OUT[way]
+        for node in nodes_of(path)
+        if (isinstance(node, ast.Attribute) and dotted(node) == way)
+        or (isinstance(node, ast.Call) and dotted(node.func) == way)
+    ]
+    assert found == []
+
+
+def test_json_for_people_and_programs_is_made_by_the_outlet() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {called}; instead: Outlet.json"
+        for path in SOURCES
+        if room(path) not in JSON_ROOMS and path.relative_to(PACKAGE).as_posix() not in JSON_ELSEWHERE
+        for line, called in calls_of(path)
+        if called in ("orjson.dumps", "json.dumps", "json.dump", "dumps")
     ]
     assert found == []
 

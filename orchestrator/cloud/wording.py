@@ -8,20 +8,12 @@ import html
 import re
 
 from orchestrator.errors import CloudError, Code
+from orchestrator.redaction.patterns import LEAST, MARK, hide_by_look
 
 EXCERPT_CHARACTERS = 120
-_LEAST = 6  # characters; a shorter "token" is somebody's try, and would be cut out of other words
 
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
-_SECRETS = re.compile(
-    r"(?i:\bbearer\s+)[^\s\"',;<>]+"
-    r"|\bt1\.[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]*)?"  # IAM token
-    r"|\by[0-3]_[A-Za-z0-9_-]{20,}"  # OAuth token
-    r"|\beyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*"  # JWT
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    re.DOTALL,
-)
 
 # Parts of the server's message, all of which must be there; the first row that fits counts.
 _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -56,9 +48,9 @@ def advise(code: Code | None, message: str) -> str:
 
 def redacted(text: str, secret: str = "") -> str:
     """Take out what looks like a token or a key, and `secret` itself, unless it is too short to be one."""
-    if len(secret) >= _LEAST:
-        text = text.replace(secret, "[secret]")
-    return _SECRETS.sub("[secret]", text)
+    if len(secret) >= LEAST:
+        text = text.replace(secret, MARK)
+    return hide_by_look(text)
 
 
 def excerpt(body: bytes, secret: str = "") -> str:

@@ -10,7 +10,6 @@ from orchestrator.job.contract import JobStatus
 from orchestrator.journal.state import RunState
 from orchestrator.model import Blocked, Failed, Outcome, Unknown
 from orchestrator.report.plain_text import aligned, counted
-from orchestrator.report.redact import redact
 
 STATUSES = ("done", "waiting", "failed", "skipped")
 _HEAD = ("runtime", "folder", *STATUSES)
@@ -31,11 +30,11 @@ def statuses(board: Iterable[JobStatus], last_run: RunState | None) -> tuple[Job
 
 def _after(row: JobStatus, outcome: Outcome | None) -> JobStatus:
     if isinstance(outcome, Failed):
-        return replace(row, status="failed", note=redact(f"{outcome.step}: {outcome.failure.message}"))
+        return replace(row, status="failed", note=f"{outcome.step}: {outcome.failure.message}")
     if isinstance(outcome, Blocked):
-        return replace(row, status="failed", note=redact(outcome.reason))
+        return replace(row, status="failed", note=outcome.reason)
     if isinstance(outcome, Unknown):  # no failure: the next run asks again
-        return replace(row, note=redact(outcome.reason))
+        return replace(row, note=outcome.reason)
     return row
 
 

@@ -14,7 +14,9 @@ from orchestrator.journal.events import Event, RunEnded
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
-from orchestrator.report.plain_text import one_line, pad, shorten, time_span
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.plain_text import pad, shorten, time_span
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from orchestrator.report.summary import counts
 
@@ -36,12 +38,16 @@ def progress(
     interval_s: float = 10.0,
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
+    outlet: Outlet | None = None,
 ) -> Progress:
     """Make the display of a run: a listener, and `run`, which draws until it is cancelled or the run has ended.
 
     `state` is what the events are folded into; `interval_s` lies between plain lines.
     """
-    return Progress(stream, total=total, state=state, interval_s=interval_s, clock=clock, environ=environ)
+    outlet = outlet or Outlet(Redactor())
+    return Progress(
+        stream, total=total, state=state, interval_s=interval_s, clock=clock, environ=environ, outlet=outlet
+    )
 
 
 class Progress:
@@ -56,8 +62,10 @@ class Progress:
         interval_s: float,
         clock: Callable[[], float],
         environ: Mapping[str, str],
+        outlet: Outlet,
     ) -> None:
         self._stream = stream
+        self._outlet = outlet
         self._total = total
         self._state = state
         self._interval_s = interval_s
@@ -77,7 +85,7 @@ class Progress:
             return
         out = Unbroken(self._stream)
         while not await self._ended_within(self._interval_s):
-            out.write(f"{self.line()}\n")
+            out.write(f"{self._outlet.line(self.line())}\n")
             out.flush()
 
     async def _draw(self) -> None:
@@ -123,7 +131,7 @@ class Progress:
             doing = _DOING[unit.step] if unit.step is not None else "waiting to try again"
             if unit.step is Step.UPLOAD and unit.size_bytes:
                 doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes / 1e6:.0f} MB"
-            name = pad(shorten(one_line(unit.key), 40), 40)
+            name = pad(shorten(self._outlet.line(unit.key), 40), 40)
             lines.append(f"  {name}  {doing}, {time_span(self._clock() - (unit.started_at or self._clock()))}")
         return [shorten(line, max(1, width - 1)) for line in lines]
 

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio
-import orjson
 
 from orchestrator.engine.bus import Listener
 from orchestrator.errors import DeclinedError, InterruptedRunError, StartError, UsageError
 from orchestrator.journal.event_json import outcome_name, to_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState
+from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
-from orchestrator.report.redact import Redactor
+from orchestrator.report.streams import write_message
 
 _PROGRESS_S = 10.0
 
 
-async def confirm(what: str, *, yes: bool) -> None:
+async def confirm(messages: Messages, what: str, *, yes: bool) -> None:
     """Say what is about to be done, and ask whether to. Raises `UsageError` where nobody can be asked, `DeclinedError`
     for a no, `InterruptedRunError` where the terminal gives no answer.
     """
@@ -33,8 +33,7 @@ async def confirm(what: str, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
-    sys.stderr.write(f"{what}. Deploy? [y/N] ")
-    sys.stderr.flush()
+    write_message(messages.outlet.line(f"{what}. Deploy? [y/N] "), end="")
     await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
     answer = sys.stdin.readline()
     if not answer:
@@ -45,13 +44,13 @@ async def confirm(what: str, *, yes: bool) -> None:
 
 @asynccontextmanager
 async def displays(
-    messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None, redactor: Redactor
+    messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None
 ) -> AsyncIterator[list[Listener]]:
     """Show progress, write logs and the event file `events` for the length of a run of so many functions."""
-    display = progress(sys.stderr, total=units, state=state)
+    display = progress(sys.stderr, total=units, state=state, outlet=messages.outlet)
     listeners: list[Listener] = [LogListener(run_id), display]
     if events is not None:
-        listeners.append(EventFile(events, run_id, redactor))
+        listeners.append(EventFile(events, run_id, messages.outlet))
     async with anyio.create_task_group() as group:
         if messages.log is not None:
             group.start_soon(_log_progress, messages, state, units)
@@ -76,9 +75,9 @@ class EventFile:
     and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
     """
 
-    def __init__(self, target: str, run_id: str, redactor: Redactor) -> None:
+    def __init__(self, target: str, run_id: str, outlet: Outlet) -> None:
         self._run_id = run_id
-        self._redactor = redactor
+        self._outlet = outlet
         self._outcomes: dict[str, str] = {}
         self._started: RunStarted | None = None
         self._own = target != "-"
@@ -94,7 +93,7 @@ class EventFile:
             self._started = event
         elif isinstance(event, UnitEnded):
             self._outcomes[event.key] = outcome_name(event.outcome)
-        self._write(to_dict(self._redactor.event(event)))
+        self._write(to_dict(event))
         if isinstance(event, RunEnded):
             self._write(self._summary(event))
             self.close()
@@ -110,7 +109,7 @@ class EventFile:
             "kind": "summary",
             "at": ended.at,
             "exit_code": ended.exit_code,
-            "reason": self._redactor.text(ended.reason),
+            "reason": ended.reason,
             "functions": started.units if started is not None else len(self._outcomes),
             "seconds": round(ended.at - started.at, 3) if started is not None else None,
             "outcomes": dict(Counter(self._outcomes.values())),
@@ -118,5 +117,5 @@ class EventFile:
 
     def _write(self, data: dict[str, Any]) -> None:
         line = {"schema": SCHEMA, "run_id": self._run_id} | data | {"schema": SCHEMA}
-        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._file.write(f"{self._outlet.json(line)}\n".encode())
         self._file.flush()  # a killed run leaves what has happened

@@ -1,4 +1,4 @@
-"""The formats of `--output`. A new one is a module with a function `(view, width) -> text`, and its row here.
+"""The formats of `--output`. A new one is a module with a function `(view, width, outlet) -> text`, and its row here.
 
 Light: `--help` names the formats, and imports none.
 """
@@ -6,10 +6,14 @@ Light: `--help` names the formats, and imports none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Renders a `View` (see `views`) for a terminal of so many columns; None: for no terminal.
-Render = Callable[[Any, int | None], str]
+if TYPE_CHECKING:
+    from orchestrator.redaction.outlet import Outlet
+    from orchestrator.redaction.safe import Safe
+
+# Renders a `View` (see `views`) for a terminal of so many columns; None: for no terminal. What comes out is safe.
+Render = Callable[[Any, int | None, "Outlet"], "Safe"]
 
 
 def _text() -> Render:

@@ -9,8 +9,7 @@ from typing import Any
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
-from orchestrator.report.plain_text import one_line, time_span
-from orchestrator.report.redact import redact
+from orchestrator.report.plain_text import time_span
 
 _COMMIT = 12  # digits of a commit that are shown to people
 
@@ -58,7 +57,7 @@ def identity_json(identity: Identity) -> dict[str, Any]:
             "labels": list(selection.labels),
             "left_by": selection.left_by,
             "job": selection.job,
-            "parameters": {name: redact(value) for name, value in selection.parameters.items()},
+            "parameters": dict(selection.parameters),
         },
         "user": identity.user,
         "host": identity.host,
@@ -79,10 +78,10 @@ def history_text(state: RunState, *, alive: bool) -> str:
         "verb": state.verb,
         "selection": selection_words(identity),
         "by": who(identity),
-        "stopped": redact(state.breach),
+        "stopped": state.breach,
         "given up": "what is undone" if state.given_up else "",
     }
-    told = [f"  {name:<11}  {one_line(value)}" for name, value in facts.items() if value]
+    told = [f"  {name:<11}  {value}" for name, value in facts.items() if value]
     return "\n".join([*_links(state, alive=alive), *told])
 
 

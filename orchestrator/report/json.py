@@ -10,17 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, assert_never
 
-import orjson
-
 from orchestrator.job.contract import JobStatus
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.planning.rollout import stop_rule, waves_of
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import STATUSES, by_place
 from orchestrator.report.history import identity_json, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
-from orchestrator.report.redact import redact
 from orchestrator.report.summary import counts
 from orchestrator.report.views import (
     BoardView,
@@ -34,7 +33,7 @@ from orchestrator.report.views import (
 )
 
 
-def render_json(view: View, _width: int | None) -> str:
+def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
     """Write a value as an indented document of JSON."""
     match view:
         case PlanView():
@@ -50,10 +49,10 @@ def render_json(view: View, _width: int | None) -> str:
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
         case DocumentView(text):
-            return text
+            return outlet.rendered(text)
         case _:
             assert_never(view)
-    return orjson.dumps({"schema": schema} | document, option=orjson.OPT_INDENT_2).decode()
+    return outlet.json({"schema": schema} | document, indent=True)
 
 
 def plan_json(view: PlanView) -> dict[str, Any]:
@@ -70,8 +69,8 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "base_version_id": unit.base_version_id,
             "advice": unit.failure.advice if unit.failure is not None else "",
             "failed_step": unit.failed_step,
-            "detail": redact(unit.failure.detail) if unit.failure is not None else "",
-            "warnings": [redact(warning) for warning in unit.warnings],
+            "detail": unit.failure.detail if unit.failure is not None else "",
+            "warnings": list(unit.warnings),
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
         }
         for unit in view.plan.units
@@ -92,7 +91,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
         "pause_s": rollout.pause_s,
         "stops": stop_rule(len(waves), rollout.max_failures),
         "undeclared": undeclared,
-        "warnings": [redact(warning) for warning in view.warnings],
+        "warnings": list(view.warnings),
         **({"simulation": asdict(view.prediction)} if view.prediction is not None else {}),
     }
 
@@ -116,12 +115,12 @@ def result_json(state: RunState) -> dict[str, Any]:
             for link in state.chain
         ],
         **identity_json(state.identity),
-        "breach": redact(state.breach),
+        "breach": state.breach,
         "given_up": state.given_up,
         "started_at": iso(state.started_at),
         "ended_at": iso(state.ended_at),
         "exit_code": state.exit_code,
-        "reason": redact(state.reason),
+        "reason": state.reason,
         "total": state.total,
         "outcomes": counts(state),
         "functions": [record(unit) for unit in state.units.values()],

@@ -34,21 +34,24 @@ from orchestrator.journal.events import (
     WaveStarted,
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
-from orchestrator.report.redact import Redactor
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.redaction.safe import one_line, several_lines, uncommanding
 from orchestrator.report.streams import Unbroken, may_colour
 
+_TRACES = ("exception", "stack")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure(level: str, format: str, stream: TextIO, redactor: Redactor | None = None) -> None:
+def configure(level: str, format: str, stream: TextIO, outlet: Outlet | None = None) -> None:
     """Set logging up for the process. `level`: debug | info | warning | error; `format`: console | json.
 
-    Libraries that use `logging` (boto3, aiohttp) come through the same chain, from warning on. `redactor` knows the
+    Libraries that use `logging` (boto3, aiohttp) come through the same chain, from warning on. `outlet` knows the
     run's own secret values; what looks like a secret is hidden without it too.
     """
     out = Unbroken(stream)
     structlog.configure(
-        processors=_chain(format, colours=may_colour(stream), redactor=redactor or Redactor()),
+        processors=_chain(format, colours=may_colour(stream), outlet=outlet or Outlet(Redactor())),
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
@@ -60,16 +63,20 @@ def configure(level: str, format: str, stream: TextIO, redactor: Redactor | None
     root.setLevel(logging.WARNING)
 
 
-def _chain(format: str, *, colours: bool, redactor: Redactor) -> list[Processor]:
-    if format == "json":
-        renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-        )
+def _chain(format: str, *, colours: bool, outlet: Outlet) -> list[Processor]:
+    """One event is one line, but for the traceback below it on the console."""
+    console = structlog.dev.ConsoleRenderer(
+        colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
 
-    def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return cast("EventDict", redactor.value(event))
+    def on_lines(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        redacted = outlet.redactor.value(event)
+        below = [f"  | {line}" for name in _TRACES for line in several_lines(redacted.pop(name, "")).splitlines()]
+        safe: EventDict = {outlet.line(name): _on_a_line(value) for name, value in redacted.items()}
+        return "\n".join([str(console(logger, method, safe)), *map(uncommanding, below)])
+
+    def as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        return outlet.json(event)
 
     return [
         structlog.contextvars.merge_contextvars,
@@ -77,9 +84,14 @@ def _chain(format: str, *, colours: bool, redactor: Redactor) -> list[Processor]
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        hide,
-        renderer,
+        as_json if format == "json" else on_lines,
     ]
+
+
+def _on_a_line(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return uncommanding(one_line(value if isinstance(value, str) else repr(value)))
 
 
 class _Bridge(logging.Handler):

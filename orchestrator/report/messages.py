@@ -5,23 +5,26 @@ Every command has one, so what only runs need is imported when it is needed.
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import suppress
 from typing import Any
 
-from orchestrator.errors import CloudError, ManifestError, OrchestratorError
+from orchestrator.errors import CloudError, Exit, ManifestError, OrchestratorError
 from orchestrator.planning.rollout import waves_of
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
-from orchestrator.report.redact import Redactor
-from orchestrator.report.streams import is_terminal, terminal_width, write_data
-from orchestrator.report.views import CommandResult, PlanView
+from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
+from orchestrator.report.views import CommandResult, PlanView, words
 
 
 class Messages:
     """Speaks to the person, or with --log-format json to the program that reads stderr."""
 
     def __init__(self) -> None:
+        self.outlet = Outlet(Redactor())
+        self.outlet.redactor.add_variables(os.environ)
         self._log: Any = None  # where stderr holds logs alone
         self._quiet = False  # --log-level warning or error
 
@@ -30,7 +33,7 @@ class Messages:
         """The logger that all goes through, as JSON; None where people read."""
         return self._log
 
-    def configure(self, level: str, format: str, redactor: Redactor) -> None:
+    def configure(self, level: str, format: str) -> None:
         """Set the logs up. Under a live display they start at warning, so that they do not bury it.
 
         `level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json. As JSON
@@ -43,16 +46,14 @@ class Messages:
         self._log = structlog.get_logger() if format == "json" else None
         self._quiet = level in ("warning", "error")
         live = is_terminal(sys.stderr) and self._log is None
-        configure(("warning" if live else "info") if level == "auto" else level, format, sys.stderr, redactor)
+        configure(("warning" if live else "info") if level == "auto" else level, format, sys.stderr, self.outlet)
 
     def say(self, text: str) -> None:
-        """Tell the person something."""
+        """Tell the person something, on one line."""
         if self._log is not None:
             self._log.info(text)
             return
-        with suppress(OSError):
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        write_message(self.outlet.line(text))
 
     def mention(self, text: str) -> None:
         """Tell what is good to know, and nothing that is worth a mail from cron: not with --log-level warning."""
@@ -70,31 +71,45 @@ class Messages:
         """Say what ends the command: every mistake, the error, what to do next."""
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
         if self._log is None:
-            advice = [f"       {error.advice}"] if error.advice else []
-            self.say("\n".join([*(str(mistake) for mistake in mistakes), f"error: {error.message}", *advice]))
+            for mistake in mistakes:
+                self.say(str(mistake))
+            self.say(f"error: {error.message}")
+            if error.advice:
+                self.say(f"       {error.advice}")
             return
         for mistake in mistakes:
             self._log.error(mistake.rule, file=mistake.file, line=mistake.line, key=mistake.key)
         facts = {"advice": error.advice} if error.advice else {}
         self._log.error(error.message, exit_code=int(error.exit), **facts)
 
+    def usage(self, text: str) -> CommandResult:
+        """Say, in lines, what is wrong with what was typed."""
+        write_message(self.outlet.lines(text.rstrip()))
+        return CommandResult(Exit.USAGE)
+
+    def interrupted(self) -> CommandResult:
+        """Say that somebody stopped us before anything was begun."""
+        self.say("interrupted")
+        return CommandResult(Exit.INTERRUPTED)
+
     def plan(self, view: PlanView) -> None:
         """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
         if self._log is None:
-            self.say(plan_text(view, whole=False))
+            write_message(self.outlet.rendered(plan_text(self.outlet.value(view), whole=False)))
             return
         counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
         self._log.info("plan", **counts, waves=len(waves_of(view.plan, view.rollout)))
 
     def announce(self, text: str) -> None:
         """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""
-        write_data(text)
+        write_data(self.outlet.rendered(text))
 
     def finish(self, result: CommandResult, format: str) -> int:
         """Write what a command gives back to stdout, in a format. Gives its exit code; raises `OrchestratorError`."""
         try:
             if result.view is not None:
-                write_data(FORMATS[format]()(result.view, terminal_width()))
+                self.outlet.redactor.protect(words(result.view))
+                write_data(FORMATS[format]()(result.view, terminal_width(), self.outlet))
         except OrchestratorError as error:
             if not result.has_run:
                 raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from orchestrator.redaction.safe import one_line
+
 _GAP = "  "
 
 
@@ -34,16 +36,6 @@ def _cells_of(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
-
-
-def one_line(text: str) -> str:
-    """Make a text safe in a line of a table: control characters, line ends too, become spaces."""
-    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-
-
-def harmless(text: str) -> str:
-    """Take the control characters that a terminal would obey out of a text of several lines."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def shorten(text: str, width: int) -> str:

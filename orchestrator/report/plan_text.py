@@ -1,4 +1,7 @@
-"""A plan for people: what is done to each function and why, the waves it is done in, how long that takes."""
+"""A plan for people: what is done to each function and why, the waves it is done in, how long that takes.
+
+What is foreign in it has been made safe before (`Outlet.value`).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.model import Action, Bound, Plan, Prediction, Unit
 from orchestrator.planning.rollout import stop_rule, waves_of
-from orchestrator.report.plain_text import cells, counted, harmless, one_line, pad, time_span
-from orchestrator.report.redact import redact
+from orchestrator.report.plain_text import cells, counted, pad, time_span
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
@@ -60,10 +62,10 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
         failure = unit.failure
         advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
-        yield _GAP + _GAP.join([*columns, one_line(f"{unit.reason}{advice}")]).rstrip()
+        yield _GAP + _GAP.join([*columns, f"{unit.reason}{advice}"]).rstrip()
         if failure is not None and failure.detail and failure.detail not in told:
             told.add(failure.detail)
-            yield from (f"      | {line}".rstrip() for line in harmless(redact(failure.detail)).splitlines())
+            yield from (f"      | {line}".rstrip() for line in failure.detail.splitlines())
 
 
 def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
@@ -74,20 +76,20 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         for warning in unit.warnings:
             told.setdefault(warning, []).append(unit.key)
     for warning, keys in told.items():
-        yield one_line(f"warning: {named(keys, None if verbose else _NAMED)}: {redact(warning)}")
+        yield f"warning: {named(keys, None if verbose else _NAMED)}: {warning}"
     without = [(unit.key, unit.tree.left_out) for unit in sent if unit.tree is not None and unit.tree.left_out]
     if verbose:
-        yield from (one_line(f"left out of {key}: {', '.join(names)}") for key, names in without)
+        yield from (f"left out of {key}: {', '.join(names)}" for key, names in without)
     elif without:
         count = counted(sum(len(names) for _, names in without), "path")
         of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
-        yield one_line(f"left out of the {of}: {count} (--verbose names them)")
+        yield f"left out of the {of}: {count} (--verbose names them)"
 
 
 def _cells(unit: Unit, *, folders: bool) -> list[str]:
     spec = unit.spec
     name = f"{unit.key} ({spec.name})" if spec.name not in ("", unit.key) else unit.key
-    return [*([spec.folder_id] if folders else []), one_line(name), str(unit.action)]
+    return [*([spec.folder_id] if folders else []), name, str(unit.action)]
 
 
 def _waves(view: PlanView) -> Iterator[str]:
@@ -119,7 +121,7 @@ def _undeclared(view: PlanView) -> Iterator[str]:
 
 def named(keys: Iterable[str], most: int | None = None) -> str:
     """Name the first of some functions, and count the others."""
-    keys = [one_line(key) for key in keys]
+    keys = list(keys)
     shown = keys if most is None else keys[:most]
     return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")
 

@@ -8,7 +8,6 @@ from typing import Any
 from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
-from orchestrator.report.redact import redact
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
 
@@ -26,8 +25,8 @@ def record(unit: UnitState) -> dict[str, Any]:
         "folder_id": unit.folder_id,
         "function_id": unit.function_id,
         "action": unit.action,
-        "reason": redact(unit.reason),
-        "warnings": [redact(warning) for warning in unit.warnings],
+        "reason": unit.reason,
+        "warnings": list(unit.warnings),
         "base_version_id": unit.base_version_id,
         "fingerprint": unit.fingerprint,
         "before": dict(unit.before),
@@ -60,11 +59,9 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
 
 def _details(outcome: Outcome | None) -> dict[str, Any]:
     if isinstance(outcome, Failed):
-        failure = outcome_to_dict(outcome)["failure"]
-        shown = {name: redact(failure[name]) for name in ("message", "advice", "detail")}
-        return {"failed_step": outcome.step, "failure": failure | shown}
+        return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"]}
     if isinstance(outcome, Blocked | Cancelled | Unknown):
-        return {"outcome_reason": redact(outcome.reason)}
+        return {"outcome_reason": outcome.reason}
     return {}
 
 

@@ -9,11 +9,17 @@ import io
 import os
 import shutil
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator.errors import OrchestratorError
+
+if TYPE_CHECKING:
+    from orchestrator.redaction.outlet import Outlet
+    from orchestrator.redaction.safe import Safe
 
 
 def open_streams() -> None:
@@ -32,7 +38,25 @@ def open_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def write_data(text: str) -> None:
+def write_message(text: Safe, *, end: str = "\n") -> None:
+    """Write to standard error. Where that is closed or broken, nobody is told."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}{end}")
+        sys.stderr.flush()
+
+
+def tell_crashes(outlet: Outlet) -> None:
+    """Let what Python itself writes to standard error, of errors that nobody caught, out as everything else."""
+
+    def tell_crash(kind: Any, error: Any, trace: Any) -> None:
+        write_message(outlet.lines("".join(traceback.format_exception(kind, error, trace)).rstrip()))
+
+    sys.excepthook = tell_crash
+    threading.excepthook = lambda args: tell_crash(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: tell_crash(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def write_data(text: Safe) -> None:
     """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop.
 
     Raises `OrchestratorError` where it cannot be written: a full disk, say.

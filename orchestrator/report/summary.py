@@ -13,10 +13,9 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Failed, Failure, Step, Unknown
 from orchestrator.report.history import commit_words, selection_words, status, who
-from orchestrator.report.plain_text import aligned, counted, harmless, one_line, time_span
+from orchestrator.report.plain_text import aligned, counted, time_span
 from orchestrator.report.plan_text import named
 from orchestrator.report.records import NOT_ENDED, name_of
-from orchestrator.report.redact import redact
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
 SLOWEST = 20
@@ -42,7 +41,7 @@ def headline(state: RunState) -> str:
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at)}"
-    reason = f" ({redact(state.reason)})" if state.reason else ""
+    reason = f" ({state.reason})" if state.reason else ""
     return f"{counted(total, 'function')}: {told}{took}{reason}"
 
 
@@ -95,9 +94,7 @@ def warnings(state: RunState) -> str:
         if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
             for warning in unit.warnings:
                 told.setdefault(warning, []).append(unit.key)
-    return "\n".join(
-        one_line(f"warning: {named(keys, NAMED_MAX)}: {redact(warning)}") for warning, keys in told.items()
-    )
+    return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in told.items())
 
 
 # The columns of `runs`, in their order; those that would be empty are left out.
@@ -187,17 +184,17 @@ def _block(group: list[_Told]) -> str:
     more = f" and {len(group) - NAMED_MAX} more" if len(group) > NAMED_MAX else ""
     lines = [
         f"{counted(len(group), 'function')} {first.what}: {named}{more}",
-        *_indented(redact(failure.message)),
+        *_indented(failure.message),
     ]
     for told in group[:NAMED_MAX]:
         ids = _ids(told)
         if ids:
             lines.append(f"    {told.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
     if failure.advice:
-        lines += _indented(f"advice: {redact(failure.advice)}")
+        lines += _indented(f"advice: {failure.advice}")
     if failure.detail:
         of = f" (of {first.unit.key})" if len({told.failure.detail for told in group}) > 1 else ""
-        lines += [f"    detail{of}:", *_indented(redact(failure.detail), "      | ")]
+        lines += [f"    detail{of}:", *_indented(failure.detail, "      | ")]
     return "\n".join(lines)
 
 
@@ -215,4 +212,4 @@ def _ids(told: _Told) -> str:
 
 
 def _indented(text: str, by: str = "    ") -> list[str]:
-    return [f"{by}{line}".rstrip() for line in harmless(text).splitlines()]
+    return [f"{by}{line}".rstrip() for line in text.splitlines()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from orchestrator.errors import ManifestError
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import board_text
 from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted
@@ -25,8 +27,12 @@ _WIDTH = 110  # of a table where there is no terminal
 _WIDE = 160  # the same, of tables with whole sentences
 
 
-def render_text(view: View, width: int | None) -> str:
+def render_text(view: View, width: int | None, outlet: Outlet) -> Safe:
     """Write a value for people. Raises `ManifestError` with the mistakes of a manifest, which are no data."""
+    return outlet.rendered(_text(outlet.value(view), width))
+
+
+def _text(view: View, width: int | None) -> str:
     match view:
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,6 +103,22 @@ class DocumentView:
 
 
 View = PlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | DocumentView
+
+
+def words(view: View) -> Iterator[str | None]:
+    """Give the keys, names and ids that a view speaks of: what nobody may take for a secret."""
+    match view:
+        case PlanView(plan):
+            for unit in plan.units:
+                yield from (unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id, unit.base_version_id)
+        case ResultView(state):
+            for one in state.units.values():
+                yield from (one.key, one.name, one.folder_id, one.function_id, one.base_version_id, one.version_id)
+        case BoardView(rows):
+            for row in rows:
+                yield from (row.key, row.folder_id, row.runtime)
+        case JobsView():
+            yield from (*view.known, *(job.job for job in view.bound))
 
 
 @dataclass(frozen=True, slots=True)

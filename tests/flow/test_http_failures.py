@@ -189,7 +189,7 @@ def test_a_page_that_echoes_credentials_is_cleaned(echo: str) -> None:
 
 def test_a_server_message_that_echoes_the_token_is_cleaned() -> None:
     error = fail_with(lambda: answer({"code": 3, "message": f"bad {SECRET}"}, 400))
-    assert error.message == "bad [secret]"
+    assert error.message == "bad [redacted]"
 
 
 def test_an_excerpt_is_short() -> None:

@@ -117,7 +117,7 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
     session.messages.plan(_view(planned, options))
     if to_change(planned.plan):
         with session.stop.interruptible():
-            await confirm(_where(session, planned), yes=options.yes or options.sandbox)
+            await confirm(session.messages, _where(session, planned), yes=options.yes or options.sandbox)
 
 
 def _where(session: Session, planned: Planned) -> str:
@@ -156,13 +156,11 @@ async def journaled(
     own = RunState()
     chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
-        shown = displays(
-            session.messages, session.run_id, own, units=units, events=options.events, redactor=session.redactor
-        )
+        shown = displays(session.messages, session.run_id, own, units=units, events=options.events)
         async with shown as listeners:
             if before is not None:
                 listeners.insert(0, before.apply)
-            bus = Bus(store.start_run(started), own, listeners, clean=session.redactor.event)
+            bus = Bus(store.start_run(started), own, listeners, clean=session.messages.outlet.redactor.event)
             bus(started)
             try:
                 yield bus, chain

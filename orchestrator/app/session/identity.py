@@ -14,8 +14,8 @@ from orchestrator.app.session.options import SANDBOX, RunOptions
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
 from orchestrator.model import CloudAddress, Manifest
-from orchestrator.report.patterns import is_secret_name
-from orchestrator.report.redact import redact
+from orchestrator.redaction.patterns import is_secret_name, is_secret_variable
+from orchestrator.redaction.redactor import Redactor
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -48,7 +48,8 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
 
 
 def _shown(name: str, value: str) -> str:
-    return HIDDEN if is_secret_name(name) or redact(f"{name}={value}") != f"{name}={value}" else value
+    named = is_secret_name(name) or is_secret_variable(name)
+    return HIDDEN if named or Redactor().text(value) != value else value
 
 
 def _user() -> str:

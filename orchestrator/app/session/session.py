@@ -46,8 +46,8 @@ from orchestrator.manifest.load import load_for_run
 from orchestrator.model import BucketPackage, CloudAddress, FunctionSpec, Manifest
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.messages import Messages
-from orchestrator.report.redact import Redactor
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop
 
@@ -76,16 +76,14 @@ class Session:
     world: World
     stop: Stop
     run_id: str
-    redactor: Redactor
     messages: Messages
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
     locks: Sequence[LocalLock]  # those that the invocation holds by now
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
-        """Let the values of these functions' environments show up nowhere, even where the cloud repeats them."""
+        """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""
         for spec in specs:
-            for value in spec.settings.environment.values():
-                self.redactor.add(value)
+            self.messages.outlet.redactor.add_function(spec)
 
 
 def read_request(invocation: Invocation) -> Request:
@@ -98,9 +96,18 @@ def read_request(invocation: Invocation) -> Request:
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
     manifest = load_for_run(options.config, environ, check)
+    _hide(invocation.messages.outlet.redactor, manifest)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
     return Request(options, environ, state_dir, manifest)
+
+
+def _hide(redactor: Redactor, manifest: Manifest) -> None:
+    for spec in manifest.functions.values():
+        redactor.add_function(spec)
+    for job in manifest.jobs.values():
+        redactor.protect((job.name, job.run))
+        redactor.add_variables({name: value for name, value in job.parameters.items() if isinstance(value, str)})
 
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:
@@ -132,7 +139,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
 
     def say_build(text: str) -> None:
-        invocation.messages.mention(invocation.redactor.text(text))
+        invocation.messages.mention(text)
 
     packages = ZipPackager(state_dir / "packages", surroundings=around, tell=say_build)
     packager = await stack.enter_async_context(packages)
@@ -157,7 +164,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     endpoint = SANDBOX if options.sandbox else connection.endpoint
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(
-        request, connection, world, invocation.stop, new_run_id(), invocation.redactor, invocation.messages, endpoint,
+        request, connection, world, invocation.stop, new_run_id(), invocation.messages, endpoint,
         invocation.locks,
     )  # fmt: skip
 

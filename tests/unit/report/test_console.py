@@ -46,7 +46,10 @@ A_RUN: list[Event] = [
 
 
 def display(
-    state: RunState, stream: io.StringIO | None = None, environ: Mapping[str, str] = PLAIN_TERMINAL, **more: float
+    state: RunState,
+    stream: io.StringIO | None = None,
+    environ: Mapping[str, str] = PLAIN_TERMINAL,
+    interval_s: float = 10.0,
 ) -> Progress:
     return progress(
         stream or io.StringIO(),
@@ -54,7 +57,7 @@ def display(
         state=state,
         clock=lambda: STARTED_AT + 12.3,
         environ=environ,
-        **more,
+        interval_s=interval_s,
     )
 
 

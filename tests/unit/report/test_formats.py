@@ -14,9 +14,10 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
 from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.messages import Messages
-from orchestrator.report.redact import Redactor
 from orchestrator.report.views import (
     BoardView,
     BoundJob,
@@ -61,6 +62,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         "warning: no folder is known\ndeploy.toml is valid: 2 functions (1 disabled), 1 job",
     ),
 }  # fmt: skip
+OUTLET = Outlet(Redactor())
 MISTAKES = FindingsView(CONFIG, mistakes=(Mistake("deploy.toml", 3, "functions.a.memry", "unknown key"),))
 
 
@@ -72,7 +74,7 @@ def test_no_kind_of_value_is_left_out() -> None:
 @pytest.mark.parametrize("name", VIEWS)
 @pytest.mark.parametrize("width", [None, 40])
 def test_every_format_renders_every_kind(format: str, name: str, width: int | None) -> None:
-    text = FORMATS[format]()(VIEWS[name][0], width)
+    text = FORMATS[format]()(VIEWS[name][0], width, OUTLET)
     assert text.strip()
     assert text == text.rstrip("\n")  # one line end is written after it
 
@@ -80,27 +82,27 @@ def test_every_format_renders_every_kind(format: str, name: str, width: int | No
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_document_of_json_says_its_schema_first(name: str) -> None:
     view, schema, _ = VIEWS[name]
-    found = orjson.loads(FORMATS["json"]()(view, None))
+    found = orjson.loads(FORMATS["json"]()(view, None, OUTLET))
     assert next(iter(found.items())) == ("schema", schema)
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_text_says_what_it_is_about(name: str) -> None:
     view, _, told = VIEWS[name]
-    assert told in FORMATS["text"]()(view, None)
+    assert told in FORMATS["text"]()(view, None, OUTLET)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_document_is_the_same_in_every_format(format: str) -> None:
-    assert FORMATS[format]()(DocumentView('{"type": "object"}'), None) == '{"type": "object"}'
+    assert FORMATS[format]()(DocumentView('{"type": "object"}'), None, OUTLET) == '{"type": "object"}'
 
 
 def test_mistakes_are_data_for_programs_and_an_error_for_people() -> None:
-    found = orjson.loads(FORMATS["json"]()(MISTAKES, None))
+    found = orjson.loads(FORMATS["json"]()(MISTAKES, None, OUTLET))
     row = {"file": "deploy.toml", "line": 3, "key": "functions.a.memry", "rule": "unknown key"}
     assert found == {"schema": "orchestrator/findings/1", "valid": False, "mistakes": [row]}
     with pytest.raises(ManifestError) as error:
-        FORMATS["text"]()(MISTAKES, None)
+        FORMATS["text"]()(MISTAKES, None, OUTLET)
     assert error.value.mistakes == MISTAKES.mistakes
 
 
@@ -140,7 +142,7 @@ def test_an_error_is_said_with_its_mistakes_and_its_advice(capsys: pytest.Captur
 
 def test_as_json_every_line_of_stderr_is_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     messages = Messages()
-    messages.configure("auto", "json", Redactor())
+    messages.configure("auto", "json")
     messages.say("reading")
     messages.warn("a runtime is old")
     messages.plan(PlanView(PLAN))
@@ -161,7 +163,7 @@ def test_what_cron_need_not_mail_is_said_from_info_on(
     level: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     messages = Messages()
-    messages.configure(level, "console", Redactor())
+    messages.configure(level, "console")
     messages.mention("reading")
     messages.say("worth a mail")
     assert capsys.readouterr().err == said

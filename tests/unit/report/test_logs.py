@@ -11,11 +11,12 @@ import structlog
 
 from orchestrator.journal.events import BytesSent, Event, UnitEnded
 from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Unchanged, Unknown
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.patterns import MARK
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.logs import LogListener, _Bridge, configure
-from orchestrator.report.patterns import MARK
-from orchestrator.report.redact import Redactor
 from tests.runs import RUN_ID, deployment, ended, failed, started
-from tests.unit.report.test_redact import BODY, IAM, JWT, LOCKBOX, OAUTH, PEM, STATIC
+from tests.unit.redaction.test_redactor import BODY, IAM, JWT, LOCKBOX, OAUTH, PEM, STATIC
 
 
 def fail(error: Exception, cause: Exception | None = None) -> None:
@@ -100,7 +101,7 @@ def test_values_under_secret_names_are_hidden_even_when_bound(logs: Logs) -> Non
 
 def test_values_that_the_run_knows_are_hidden(logs: Logs) -> None:
     redactor = Redactor()
-    configure("debug", "json", logs, redactor)
+    configure("debug", "json", logs, Outlet(redactor))
     redactor.add(LOCKBOX)
     structlog.get_logger().info("echoed", body={"text": f"psql {LOCKBOX}"})
     assert logs.last["body"] == {"text": f"psql {MARK}"}

@@ -11,15 +11,16 @@ from orchestrator.errors import Exit, StartError
 from orchestrator.journal.event_json import from_dict
 from orchestrator.journal.events import SCHEMA, Event, UnitEnded
 from orchestrator.model import Deployed
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.patterns import MARK
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.displays import EventFile
-from orchestrator.report.patterns import MARK
-from orchestrator.report.redact import Redactor
 from tests.runs import RUN_ID, STARTED_AT, ended, failed, started, whole_run
-from tests.unit.report.test_redact import IAM
+from tests.unit.redaction.test_redactor import IAM
 
 
 def write(path: Path, events: list[Event]) -> list[dict[str, Any]]:
-    file = EventFile(str(path), RUN_ID, Redactor())
+    file = EventFile(str(path), RUN_ID, Outlet(Redactor()))
     for event in events:
         file(event)
     file.close()
@@ -49,7 +50,7 @@ def test_the_last_line_sums_the_run_up(tmp_path: Path) -> None:
 
 
 def test_lines_are_there_as_soon_as_they_happened(tmp_path: Path) -> None:
-    file = EventFile(str(tmp_path / "e"), RUN_ID, Redactor())
+    file = EventFile(str(tmp_path / "e"), RUN_ID, Outlet(Redactor()))
     file(started())
     assert len((tmp_path / "e").read_bytes().splitlines()) == 1
     file.close()
@@ -63,7 +64,7 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
 def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     stdout = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr("sys.stdout", stdout)
-    file = EventFile("-", RUN_ID, Redactor())
+    file = EventFile("-", RUN_ID, Outlet(Redactor()))
     for event in whole_run("auth"):
         file(event)
     assert not stdout.closed
@@ -72,12 +73,12 @@ def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_file_that_cannot_be_made_is_told_before_the_run_starts(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="cannot be written") as caught:
-        EventFile(str(tmp_path / "none" / "e"), RUN_ID, Redactor())
+        EventFile(str(tmp_path / "none" / "e"), RUN_ID, Outlet(Redactor()))
     assert (caught.value.exit, "--events" in caught.value.advice) == (Exit.NOT_STARTED, True)
 
 
 def test_a_line_that_cannot_be_written_raises_for_the_fence_to_see() -> None:
-    file = EventFile("/dev/full", RUN_ID, Redactor())
+    file = EventFile("/dev/full", RUN_ID, Outlet(Redactor()))
     with pytest.raises(OSError, match="No space"):
         file(started())
     with pytest.raises(OSError, match="No space"):

@@ -9,12 +9,16 @@ from orchestrator.journal.events import Event, StepFinished, UnitEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
-from orchestrator.report.json import result_json, runs_json
-from orchestrator.report.patterns import MARK
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.patterns import MARK
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.json import render_json, result_json, runs_json
 from orchestrator.report.plain_text import cells, time_span
 from orchestrator.report.summary import failures, headline, run_table, runs_table
+from orchestrator.report.text import render_text
+from orchestrator.report.views import ResultView
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
-from tests.unit.report.test_redact import IAM
+from tests.unit.redaction.test_redactor import IAM
 
 
 def run_of(outcomes: dict[str, Outcome | None], *, run_ended: bool = True) -> RunState:
@@ -187,7 +191,8 @@ def test_an_unknown_end_names_the_operation_that_was_accepted() -> None:
 
 
 def test_messages_cannot_command_the_terminal_and_show_no_secret() -> None:
-    text = failures(run_of({"auth": failed(f"\x1b[2J bad {IAM}", detail=f"TOKEN={IAM}\n\x1b]0;x\x07")}))
+    state = run_of({"auth": failed(f"\x1b[2J bad {IAM}", detail=f"TOKEN={IAM}\n\x1b]0;x\x07")})
+    text = render_text(ResultView(state), None, Outlet(Redactor()))
     assert "\x1b" not in text
     assert IAM not in text
     assert text.count(MARK) == 2
@@ -221,7 +226,8 @@ def test_the_json_of_a_run_says_everything() -> None:
 
 
 def test_the_json_of_a_failure_is_whole_and_shows_no_secret() -> None:
-    (function,) = result_json(run_of({"auth": failed(f"bad {IAM}")}))["functions"]
+    view = ResultView(run_of({"auth": failed(f"bad {IAM}")}))
+    (function,) = orjson.loads(render_json(view, None, Outlet(Redactor())))["functions"]
     assert (function["outcome"], function["failed_step"]) == ("failed", "track")
     assert function["failure"]["message"] == f"bad {MARK}"
     assert function["failure"]["server_trace_id"] == "trace-9"

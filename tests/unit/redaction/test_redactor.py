@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from orchestrator.journal.events import OperationDone, RunEnded, StepRetried, UnitEnded, UnitPlanned
 from orchestrator.model import Blocked, Deployed, Failed, Step, Unknown
-from orchestrator.report.patterns import MARK, is_secret_name
-from orchestrator.report.redact import Redactor, redact, redact_value
+from orchestrator.redaction.patterns import MARK, is_secret_name
+from orchestrator.redaction.redactor import Redactor
 from tests.runs import failed, planned
 
 IAM = "t1.9euelZqXlZKMkJuVmZCQnJnKjO3rnpWaipOSk5nLyc6Jz5KYlJbl8_dZPVNT." + "aB3_" * 21 + "xY"
@@ -34,6 +34,9 @@ PEM = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(BODY[at : at + 64] for at in r
 RSA = PEM.replace("PRIVATE", "RSA PRIVATE")
 LOCKBOX = "pg:Zx9!kLm#42"
 SIGNATURE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+redact = Redactor().text  # by look and by name alone
+redact_value = Redactor().value
 
 SECRETS = {
     "IAM": IAM, "JWT": JWT, "OAuth": OAUTH, "old OAuth": OLD_OAUTH, "static key": STATIC, "PEM": PEM, "RSA": RSA,

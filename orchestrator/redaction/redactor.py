@@ -1,0 +1,203 @@
+"""Secrets out of what is shown: by their own look, by the name that they stand under, and by value where it is known.
+
+Pure functions of text. Nothing that is sent passes through here. What is a secret and what is not: docs/promises.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import date
+from enum import Enum
+from functools import cache
+from json import dumps
+from pathlib import PurePath
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from orchestrator.journal.events import Event
+from orchestrator.model import Action, ChangeKind, FunctionSpec, Step
+from orchestrator.redaction.patterns import (
+    LEAST,
+    MARK,
+    hide,
+    is_plain_word,
+    is_secret_name,
+    is_secret_variable,
+    is_worth_hiding,
+)
+
+_PASSES = 5  # the first nearly always changes nothing, and is then the only one
+
+_E = TypeVar("_E", bound=Event)
+_A_NAME = re.compile(r"[\w.-]+")
+_WORD = re.compile(r"[\w$.-]")
+_GOES_ON = re.compile(r"[\w$-]|\.\w")  # a word, after its beginning
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+# What a run goes on by, so no event loses it; whoever shows it redacts it.
+EXACT = frozenset({
+    "key", "name", "run_id", "resumes", "verb", "endpoint", "manifest", "folder_id", "function_id", "operation_id",
+    "version_id", "base_version_id", "idempotency_key", "fingerprint", "action", "call", "what", "before", "changes",
+    "bucket", "object", "sha256", "identity",
+})  # fmt: skip
+# Variables of our own whose values are hidden whatever they are.
+CREDENTIALS = (
+    "YC_IAM_TOKEN", "YC_TOKEN", "YC_STORAGE_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
+OUR_WORDS = frozenset(map(str, (*Action, *Step, *ChangeKind)))
+
+
+class Redactor:
+    """Redacts text and values. It learns which values are secret whatever they look like, and which words never are."""
+
+    def __init__(self) -> None:
+        # By their first characters, then by length, so that a text costs its length however many values there are.
+        self._known: dict[str, dict[int, set[str]]] = {}
+        self._words = set(OUR_WORDS)
+        self._longest = max(map(len, OUR_WORDS))  # of them
+
+    def add(self, value: str) -> None:
+        """Hide this value from now on, also as it looks inside JSON, a repr or a URL. Short ones are passed over."""
+        forms = {dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+        for form in forms | {value, quote(value, safe="", errors="replace")}:
+            if len(form) >= LEAST and form not in MARK:
+                self._known.setdefault(form[:LEAST], {}).setdefault(len(form), set()).add(form)
+
+    def add_variables(self, variables: Mapping[str, str]) -> None:
+        """Hide the values of those variables whose names say that they are secret, and the passwords in URLs of all."""
+        for name, value in variables.items():
+            found = [value.strip()] if is_secret_variable(name) else []
+            for secret in (*found, *_URL_PASSWORD.findall(value)):
+                if is_worth_hiding(secret) or name in CREDENTIALS:
+                    self.add(secret)
+
+    def add_function(self, spec: FunctionSpec) -> None:
+        """Hide the secret variables of a function, and none of the other words of its declaration."""
+        settings = spec.settings
+        secrets = (word for one in settings.secrets for word in (one.environment_variable, one.key, one.id, one.name))
+        ids = (spec.id, spec.folder_id, settings.service_account_id, settings.service_account)
+        self.protect((spec.key, spec.name, settings.runtime, settings.entrypoint, *ids, *secrets))
+        self.protect((*settings.tags, *spec.labels, *spec.labels.values(), *settings.environment))
+        self.add_variables(settings.environment)
+
+    def protect(self, words: Iterable[str | None]) -> None:
+        """Never hide these words, nor take them for the name of a secret."""
+        for word in words:
+            if word:
+                self._words.add(word)
+                self._longest = max(self._longest, len(word))
+
+    def text(self, text: str) -> str:
+        """Redact a text. Doing it again changes nothing."""
+        for _ in range(_PASSES):
+            shown = hide(self._without_known(text) if self._known else text, self._is_kept)
+            if shown == text:
+                break
+            text = shown  # what stood right after a secret may only now be seen to begin there
+        return text
+
+    def value(self, value: Any) -> Any:
+        """Redact a value of JSON's kinds, however nested; anything else becomes its redacted text."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return self.text(str(value))
+        if isinstance(value, bytes | bytearray):
+            return self.text(bytes(value).decode(errors="replace"))
+        if isinstance(value, Mapping):
+            return self._mapping(value)
+        if isinstance(value, list | tuple | set | frozenset):
+            items = list(value)
+            if (
+                len(items) == 2
+                and isinstance(items[0], str)
+                and _A_NAME.fullmatch(items[0])
+                and is_secret_name(items[0])
+            ):
+                return [items[0], self._hidden(items[1])]  # a header, as a pair
+            return [self.value(item) for item in items]
+        if isinstance(value, PurePath | date | UUID):
+            return self.text(str(value))
+        return self.text(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else repr(value))
+
+    def event(self, event: _E) -> _E:
+        """Redact every text of an event but for what a run goes on by."""
+        found: _E = self._record(event)
+        return found
+
+    def _record(self, record: Any) -> Any:
+        changed = {}
+        for name in _told(record.__class__):
+            value = getattr(record, name)
+            if isinstance(value, str) and not isinstance(value, Enum):
+                shown: Any = self.text(value)
+            elif isinstance(value, tuple):
+                shown = tuple(self.text(item) if isinstance(item, str) else item for item in value)
+            else:
+                shown = self._record(value) if is_dataclass(value) else value
+            if shown is not value and shown != value:
+                changed[name] = shown
+        return replace(record, **changed) if changed else record
+
+    def _mapping(self, mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+        # {"name": "PASSWORD", "value": "…"}: the name is a value of its own
+        named = any(
+            isinstance(name := mapping.get(word), str) and is_secret_name(name)
+            for word in ("name", "key", "environment_variable", "environmentVariable")
+        )
+        redacted = {}
+        for key, value in mapping.items():
+            hide = (isinstance(key, str) and is_secret_name(key)) or (named and key == "value")
+            redacted[self.text(key) if isinstance(key, str) else key] = (
+                self._hidden(value) if hide else self.value(value)
+            )
+        return redacted
+
+    def _hidden(self, value: Any) -> Any:
+        """Hide what stands under a secret's name. A structure there describes one, so it keeps its shape."""
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        if isinstance(value, Mapping):
+            return self.value(value)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._hidden(item) for item in value]
+        return MARK
+
+    def _without_known(self, text: str) -> str:
+        parts, start, at, end = [], 0, 0, len(text) - LEAST
+        while at <= end:
+            forms = self._known.get(text[at : at + LEAST])
+            length = max((n for n, same in forms.items() if text[at : at + n] in same), default=0) if forms else 0
+            if length and not self._is_other_word(text, at, at + length):
+                parts += [text[start:at], MARK]
+                start = at = at + length
+            else:
+                at += 1
+        return "".join([*parts, text[start:]])
+
+    def _is_other_word(self, text: str, start: int, end: int) -> bool:
+        """Say whether what looks like a known value is part of some other word, or of one that is never hidden."""
+        if self._is_kept(text, start, end):
+            return True
+        if not is_plain_word(text[start:end]):
+            return False
+        before = text[max(0, start - 2) : start][::-1]
+        return bool(_GOES_ON.match(text, end) or _GOES_ON.match(before))
+
+    def _is_kept(self, text: str, start: int, end: int) -> bool:
+        """Say whether the word around is never hidden."""
+        if text[start:end] in self._words:
+            return True
+        while start > 0 and end - start <= self._longest and _WORD.match(text[start - 1]):
+            start -= 1
+        while end < len(text) and end - start <= self._longest and _WORD.match(text[end]):
+            end += 1
+        return text[start:end].strip(".") in self._words
+
+
+@cache
+def _told(kind: type[Any]) -> tuple[str, ...]:
+    """Name the fields of an event, or of what stands in one, that may hold foreign text."""
+    return tuple(field.name for field in fields(kind) if field.name not in EXACT)

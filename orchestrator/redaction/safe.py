@@ -1,0 +1,81 @@
+r"""Text that commands nothing: what a terminal or a CI would obey is written as its escape: `\x1b`, `\u202e`, `\n`.
+
+`Safe` is a text that a `Redactor` and this module have seen; the streams take nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NewType
+
+import orjson
+
+Safe = NewType("Safe", str)
+
+_C0 = r"\x00-\x1f"
+# DEL and C1, what turns the direction of text, separators of lines and paragraphs, what is not to be seen, and bytes of
+# file names that are no text (lone surrogates). Not the joiners U+200C and U+200D: words of some scripts need them.
+_OTHERS = (
+    r"\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f\ud800-\udfff"
+)
+_ON_A_LINE = re.compile(rf"[{_C0}{_OTHERS}]")
+_ON_LINES = re.compile(rf"(?!\n)[{_C0}{_OTHERS}]")
+_IN_JSON = re.compile(rf"[{_OTHERS}]")  # C0 is escaped there anyway
+_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Commands to a CI: `::error::` at the beginning of a line, after spaces too; `##[group]`, `##vso[` anywhere in it.
+_AT_THE_BEGINNING = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_ANYWHERE = re.compile(r"#(?=#[\w.-]*\[)")
+
+
+def one_line(text: str) -> str:
+    """Write a text on one line, whatever is no character to be read as its escape."""
+    return _ON_A_LINE.sub(_escaped, text)
+
+
+def several_lines(text: str) -> str:
+    """Do the same for a text that has lines, a build's output, say. Colours are left out, tabs become spaces."""
+    return _ON_LINES.sub(_escaped, _COLOUR.sub("", text).replace("\r\n", "\n").expandtabs(4))
+
+
+def uncommanding(text: str) -> str:
+    """Break what a CI would take for a command to it, in a text of one or several lines."""
+    text = _ANYWHERE.sub(r"\\x23", text) if "##" in text else text
+    return _AT_THE_BEGINNING.sub(r"\1\\x3a", text) if "::" in text else text
+
+
+def to_json(value: Any, *, indent: bool = False) -> Safe:
+    """Write a value as JSON, on one line or indented. It reads back equal, and no character in it commands anything.
+
+    Bytes of file names that are no text have no JSON: they are written as their escape.
+    """
+    option = orjson.OPT_INDENT_2 if indent else 0
+    try:
+        text = orjson.dumps(value, option=option).decode()
+    except TypeError:
+        text = orjson.dumps(_encodable(value), option=option).decode()
+    return Safe(_ANYWHERE.sub(r"\\u0023", _IN_JSON.sub(_json_escaped, text)))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in _NAMED:
+        return _NAMED[character]
+    if character.isascii():
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode()
+
+
+def _json_escaped(match: re.Match[str]) -> str:
+    pairs = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{pairs[at]:02x}{pairs[at + 1]:02x}" for at in range(0, len(pairs), 2))
