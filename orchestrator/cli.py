@@ -99,7 +99,7 @@ _reach = _options(
 )  # fmt: skip
 _cloud = _options(
     _option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
-    _option("--adopt", is_flag=True, help="Let new versions take away what versions made by hand have."),
+    _option("--adopt", multiple=True, metavar="[NAME@VERSION]", help="Let all live versions lose settings, or one."),
     _reach,
 )
 _param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
@@ -287,6 +287,10 @@ def _sandbox(**given: Any) -> int:
 def main() -> None:
     """Run the program and exit with one of the published codes."""
     open_streams()
+    if "--adopt" in sys.argv:
+        from orchestrator.app.session.options import with_adoption  # noqa: PLC0415 - heavy imports only when needed
+
+        sys.argv[1:] = with_adoption(sys.argv[1:])
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -25,6 +25,7 @@ from orchestrator.manifest.load import json_schema
 from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
 from orchestrator.planning.selection import expanded
+from orchestrator.version.adoption import NOTHING, Adoption, adoption_of
 from orchestrator.version.body import settings_fields
 from orchestrator.version.compare import differences
 
@@ -39,6 +40,7 @@ class Binding:
     spec: JobSpec
     job: Job
     given: Mapping[str, Any]
+    adopt: Adoption = NOTHING
 
 
 def timezone_of(spec: JobSpec) -> str:
@@ -66,7 +68,7 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
     }
     given["today"] = now.astimezone(ZoneInfo(timezone_of(spec))).date()
     given["rollout"] = rollout_of(spec, manifest)
-    return Binding(name, spec, job, given)
+    return Binding(name, spec, job, given, adoption_of(spec.parameters.get("adopt") or ()))
 
 
 def _expanded(key: str, value: Any, folder: Path, spec: JobSpec | None) -> Any:

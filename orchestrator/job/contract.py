@@ -23,8 +23,8 @@ from orchestrator.model.live_state import LiveState
 
 Given = Mapping[str, Any]
 
-# Keys of [jobs.NAME] that mean the same for every job: who runs it when, and how it spreads.
-COMMON = ("run", "schedule", "timezone", "rollout")
+# Keys of [jobs.NAME] that mean the same for every job: who runs it when, how it spreads, what it may take away.
+COMMON = ("run", "schedule", "timezone", "rollout", "adopt")
 
 
 class JobError(OrchestratorError):

@@ -150,6 +150,8 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["changes"] = _changes(values["changes"])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
+    if "adopt" in values:
+        values["adopt"] = tuple(values["adopt"])
     if "identity" in values:
         values["identity"] = identity_from_dict(values["identity"])
     return cls(**values)

@@ -38,6 +38,7 @@ class RunStarted(Event):
     schema: int = SCHEMA
     resumes: str = ""  # the id of the run that this one takes up
     identity: Identity = NOTHING_KNOWN
+    adopt: tuple[str, ...] = ()  # NAME@VERSION_ID of live versions that may lose what they have, or "*": all of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ LISTS: Mapping[str, ListRule] = {
     "jobs.from": _ONCE,
     "jobs.folders": _ONCE,
     "jobs.skip": _ONCE,
+    "jobs.adopt": _ONCE,
 }
 
 

@@ -13,6 +13,7 @@ from orchestrator.manifest.tables import CloudTable, JobTable, LimitsTable, Mani
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import frozen
 from orchestrator.model import CloudAddress, JobSpec, Limits, Place, Storage
+from orchestrator.version.adoption import adoption_of
 
 _CRON_FIELDS = 5
 
@@ -97,6 +98,13 @@ def _breaches(table: JobTable) -> Iterator[tuple[str, str]]:
             wrong = mistake(table.schedule)
             if wrong:
                 yield "schedule", f"{rule} ({wrong})"
+    try:
+        adopted = adoption_of(table.adopt or ())
+    except ValueError as error:
+        yield "adopt", f"{error}; write it as the plan prints it"
+    else:
+        if adopted.everything:
+            yield "adopt", "names each live version: NAME@VERSION_ID; all of a run may be let go with `--adopt` alone"
     if table.timezone is not None and not _is_timezone(table.timezone):
         hint = did_you_mean(table.timezone, zoneinfo.available_timezones())
         yield "timezone", f'"{table.timezone}" is no time zone, such as Europe/Moscow{hint}'

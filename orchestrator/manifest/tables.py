@@ -244,6 +244,7 @@ class JobTable(StrictTable):
     force: bool | None = _key("Also where nothing changed.")
     schedule: str | None = _key("Cron: minute, hour, day, month, day of the week.")
     timezone: str | None = _key("Time zone of the schedule, such as Europe/Moscow.")
+    adopt: list[f.Text] | None = _key("Live versions that may lose settings: NAME@VERSION_ID, as plans print them.")
     from_: list[f.Runtime] | None = Field(default=None, alias="from", description="Runtimes to leave.")
     to: f.Runtime | None = _key("Runtime to move to.")
     folders: list[f.Id] | None = _key("Folders. Default: every folder of the manifest.")

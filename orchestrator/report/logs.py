@@ -129,7 +129,7 @@ _Line = tuple[str, str, dict[str, Any]]
 
 def _run_started(event: RunStarted) -> _Line:
     facts = {"verb": event.verb, "endpoint": event.endpoint, "functions": event.units, "program": event.program}
-    return "info", "run started", facts
+    return "info", "run started", facts | ({"adopt": " ".join(event.adopt)} if event.adopt else {})
 
 
 def _wave(event: WaveStarted) -> _Line:

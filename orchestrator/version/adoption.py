@@ -7,6 +7,7 @@ runtime), is lost. Other values, more of anything and what the cloud fills in by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from shlex import quote as quoted
@@ -78,12 +79,35 @@ class Adoption:
         """Say whether the function of these names may lose what this Version has."""
         return self.everything or any((name, version_id) in self.versions for name in names)
 
+    def __or__(self, other: Adoption) -> Adoption:
+        return Adoption(self.everything or other.everything, self.versions | other.versions)
+
+    def texts(self) -> tuple[str, ...]:
+        """Write it as `adoption_of` reads it, for the record."""
+        return (*([EVERYTHING] if self.everything else []), *sorted("@".join(one) for one in self.versions))
+
     def others(self, names: Container[str]) -> list[str]:
         """List the Versions that were named for the function of these names."""
         return sorted({version_id for name, version_id in self.versions if name in names})
 
 
 NOTHING = Adoption()
+EVERYTHING = "*"
+NAME_AT_VERSION = re.compile(r"([^@].*)@([^@\s]+)")  # @FILE is none: nothing is before its @
+
+
+def adoption_of(texts: Iterable[str]) -> Adoption:
+    """Read NAME@VERSION_ID, as plans print them, and "*". Raises `ValueError` for anything else."""
+    everything, versions = False, set[tuple[str, str]]()
+    for text in texts:
+        found = NAME_AT_VERSION.fullmatch(text)
+        if text == EVERYTHING:
+            everything = True
+        elif found is None:
+            raise ValueError(f'"{text}" is no NAME@VERSION_ID')
+        else:
+            versions.add((found[1], found[2]))
+    return Adoption(everything, frozenset(versions))
 
 
 def refused(taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str] = ()) -> Failure:

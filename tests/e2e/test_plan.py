@@ -72,11 +72,22 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         adopted = deploy(project, cloud, "--adopt")
         assert adopted.code == 0, adopted.err
         assert "environment: -DB_URL" in adopted.err
+        function_version = next(
+            one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ())
+        )
         served.cloud.versions.create(sent | {"environment": {"HOT": "fix"}})
         drift = plan(project, cloud)
         assert "drift: " in drift.out
         assert "would take away environment HOT" in drift.out
         shown = run(project.root, "show", "-o", "json")
+        latest = next(one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ()))
+        assert f"--adopt f000@{latest}" in drift.out + drift.err
+        stale = deploy(project, cloud, "--adopt", f"f000@{function_version}")
+        assert (stale.code, f"--adopt names {function_version}, which is not live any more" in stale.out) == (1, True)
+        slip = deploy(project, cloud, "--adopt", f"f001@{latest}")
+        assert (slip.code, 'there is no function f001; did you mean "f000"?' in slip.err) == (2, True), slip.err
+        named = deploy(project, cloud, "--adopt", f"f000@{latest}", "f000")
+        assert named.code == 0, named.err
     assert "hidden" not in blocked.out + blocked.err + adopted.err + drift.out + shown.out
     (function,) = json.loads(shown.out)["functions"]
     assert function["before"]["environment"] == ["DB_URL"]  # what was live before, without values

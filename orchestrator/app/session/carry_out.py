@@ -30,6 +30,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import confirm, displays
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView, ResultView
+from orchestrator.version.adoption import NOTHING, Adoption
 
 _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 
@@ -106,7 +107,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                     continue  # with a lease on those, too
                 await _show_and_ask(session, planned)
             clouds = planned.live.clouds.values()
-            async with journaled(session, len(planned.plan.units), clouds) as (bus, state):
+            async with journaled(session, len(planned.plan.units), clouds, adopt=planned.adopt) as (bus, state):
                 tell(lease, len(functions), session, bus)
                 code = await execute_planned(guarded(session, lease), planned, bus)
         return result_of(code, state)
@@ -136,7 +137,12 @@ def _where(session: Session, planned: Planned) -> str:
 
 @asynccontextmanager
 async def journaled(
-    session: Session, units: int, clouds: Iterable[str], *, before: RunState | None = None
+    session: Session,
+    units: int,
+    clouds: Iterable[str],
+    *,
+    before: RunState | None = None,
+    adopt: Adoption = NOTHING,
 ) -> AsyncIterator[tuple[Bus, RunState]]:
     """Begin a run: its journal, its displays. What happens in it is told to the bus, and folds into the state: of the
     whole chain where it takes up what is left of a run `before`.
@@ -151,6 +157,7 @@ async def journaled(
         units=units,
         program=__version__,
         resumes=before.run_id if before is not None else "",
+        adopt=adopt.texts(),
         identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
     )
     own = RunState()

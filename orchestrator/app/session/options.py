@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from typing import Any
 from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
+from orchestrator.version.adoption import EVERYTHING, NAME_AT_VERSION, NOTHING, Adoption, adoption_of
 
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
+
 ANY_FOLDER = "unknown-folder"  # where functions live may well be known only where they are deployed from
 SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
 DEFAULT_CONFIG = "deploy.toml"
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -45,7 +48,7 @@ class RunOptions:
     simulate: bool = False
     verbose: bool = False
     force: bool = False
-    adopt: bool = False
+    adopt: Adoption = NOTHING
     run_key: str | None = None
     events: str | None = None
     lock_timeout_s: float = 0.0
@@ -69,6 +72,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     }
     parameters = dict(_parameter(text) for text in given.pop("param", ()))
     config = given.pop("config")
+    adopt = _adoption(given.pop("adopt", ()))
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
         config=config or Path(DEFAULT_CONFIG),
@@ -79,6 +83,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         dry_run=verb == "plan" or given.pop("dry_run", False),
         **times,
         parameters=parameters,
+        adopt=adopt,
         **given,
     )
     for one, other, both in (
@@ -95,6 +100,30 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
             "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
         )
     return options
+
+
+def _adoption(given: Iterable[str]) -> Adoption:
+    """Read --adopt. In ORCHESTRATOR_ADOPT, 1, true … say what the bare option says, and 0, false … nothing."""
+    texts = [EVERYTHING if text.lower() in _YES else text for text in given if text.lower() not in _NO]
+    try:
+        return adoption_of(texts)
+    except ValueError as error:
+        raise UsageError(f"--adopt: {error}", advice="write it as the plan prints it, or --adopt alone") from error
+
+
+def with_adoption(args: list[str]) -> list[str]:
+    """Give --adopt its value: what follows it, where that looks like one, else that for everything."""
+    found: list[str] = []
+    for number, arg in enumerate(args):
+        if found[-1:] == ["--adopt"]:
+            named = NAME_AT_VERSION.fullmatch(arg) is not None
+            found[-1] = f"--adopt={arg if named else EVERYTHING}"
+            if named:
+                continue
+        if arg == "--":
+            return [*found, *args[number:]]
+        found.append(arg)
+    return [f"--adopt={EVERYTHING}" if arg == "--adopt" else arg for arg in found]
 
 
 def _parameter(text: str) -> tuple[str, str]:

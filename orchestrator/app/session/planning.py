@@ -15,7 +15,7 @@ from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
-from orchestrator.manifest.findings import require_sound
+from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.foresee import foresee
@@ -29,7 +29,7 @@ from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
-from orchestrator.version.adoption import Adoption
+from orchestrator.version.adoption import NOTHING, Adoption
 from orchestrator.version.stamp import forced_digest
 
 _NAMED_MAX = 5  # functions that a warning names
@@ -45,6 +45,7 @@ class Planned:
     rollout: Rollout
     undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
     warnings: tuple[str, ...] = ()  # of what may fail, said already
+    adopt: Adoption = NOTHING
 
 
 def selected(request: Request) -> dict[str, FunctionSpec]:
@@ -78,8 +79,20 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
     if session.request.left is not None and not forced:  # what such a run's functions lack is a forced version
         forced = forced_of(session.request.left.units)
-    planned = await plan_desired(session, desired, live, forced=forced, adopt=Adoption(everything=options.adopt))
+    _check_names(options.adopt, declared.values())
+    planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
+
+
+def _check_names(adopt: Adoption, specs: Iterable[FunctionSpec]) -> None:
+    """See that what is to be adopted is of functions that there are. Raises `UsageError`."""
+    known = {name for spec in specs for name in (spec.key, spec.name)}
+    for name, version_id in sorted(adopt.versions):
+        if name not in known:
+            raise UsageError(
+                f"--adopt {name}@{version_id}: there is no function {name}{did_you_mean(name, known)}",
+                advice="write it as the plan prints it",
+            )
 
 
 async def read_specs(
@@ -116,7 +129,9 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     if session.request.left is not None:
         specs = _only(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
-    jobs, adopt = marked(binding.name, session.request.manifest, specs), Adoption(everything=options.adopt)
+    adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
+    _check_names(adopt, [*desired.specs.values(), *declared.values()])
+    jobs = marked(binding.name, session.request.manifest, specs)
     return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
 
 
@@ -168,7 +183,7 @@ async def plan_desired(
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(foreseen.plan, live)))
     for warning in warnings:
         session.messages.warn(warning)
-    return Planned(foreseen.plan, live, sources, desired.rollout, warnings=warnings)
+    return Planned(foreseen.plan, live, sources, desired.rollout, warnings=warnings, adopt=adopt)
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:
