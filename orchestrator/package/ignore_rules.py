@@ -31,6 +31,7 @@ LEFT_OUT_NAMES = frozenset({
 LEFT_OUT_ENDINGS = ("~", ".swp", ".swo")  # editors' copies
 # Before there were defaults, these alone were left out, whatever a line said.
 FORMERLY_LEFT_OUT = frozenset({".git", ".orchestrator", IGNORE_FILE})
+_COMPARED_MAX = 2_000  # names among which one is looked for that is spelled alike: slow, and only a help
 _HARMLESS_ENV = frozenset({"example", "sample", "template", "dist", "defaults", "schema"})  # .env.example
 
 
@@ -205,7 +206,8 @@ def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], l
             sentence += f"; {printable(known[0])} is left out by `exclude`, {IGNORE_FILE} or by default"
         else:
             wanted = line.strip("/")
-            near = get_close_matches(wanted, [*taken, *(name.rstrip("/") for name in left_out)], n=1)
+            names = [*taken, *(name.rstrip("/") for name in left_out)]
+            near = get_close_matches(wanted, names[:_COMPARED_MAX], n=1)
             sentence += f"; did you mean {near[0]!r}?" if near else ""
         if pattern.glob is None:
             mistake = mistake or sentence
