@@ -13,7 +13,6 @@ from orchestrator.version.stamp import without_stamp
 
 # Of the deprecated mounts there is nothing left to compare, unless they cannot be read.
 _ROWS = (*SHOWN, *(row for row in FIELDS if row.shown is Shown.NOWHERE))
-_ECHOED = frozenset(row.api for row in SHOWN if row.echoed)
 
 
 def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> dict[str, str]:
@@ -38,8 +37,10 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
 
 
 def not_as_sent(settings: Settings, live: Json) -> list[str]:
-    """Say what the cloud made of these settings that it should have taken as they are."""
-    return [text for name, text in differences(settings, live, filled_in=True).items() if name in _ECHOED]
+    """Say what the cloud made of these settings that it should have taken as they are: in all that a plan compares, or
+    the next plan would call it drift.
+    """
+    return list(differences(settings, live, filled_in=True).values())
 
 
 def _text(json: Any) -> str:

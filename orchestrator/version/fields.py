@@ -54,7 +54,6 @@ class Field:
 
     `setting`: in `model.Settings`; `key`: in deploy.toml; `api`: in the API's JSON. `label`: what people know it by.
     What is not given: `api` is `setting` as JSON spells it (serviceAccountId), `key` is `setting`, `label` is `key`.
-    `echoed`: documented to be given back as it was sent (cloud-api §2), so what reads back otherwise is a mistake.
     `guarded`: what a live Version has of it and a new one would not have, or have less of, is not let go in silence
     (`Codec.lost`), unless the field `or_in` has it then (a variable becomes a secret). So is a new row.
     `default`: in comparable form, what the cloud gives where nobody asks: losing that is no loss.
@@ -67,7 +66,6 @@ class Field:
     key: str = ""
     label: str = ""
     filled_in: FilledIn = FilledIn.NOTHING
-    echoed: bool = False
     guarded: bool = True
     or_in: str = ""
     default: tuple[Any, ...] = ()
@@ -161,13 +159,13 @@ _LOG = _Log(
         Part("disabled", "disabled", Flag(), "log disabled"),
         Part("group_id", "logGroupId", _TEXT, "log group"),
         Part("folder_id", "folderId", _TEXT, "log folder"),
-        Part("min_level", "minLevel", _LEVEL, "log level"),
+        Part("min_level", "minLevel", _LEVEL, "log level", default=("INFO",)),
     ),
 )
 _ASYNC_INVOCATION = Object(
     AsyncInvocation,
     (
-        Part("retries", "retriesCount", _INT64, "async retries", default=("3",)),
+        Part("retries", "retriesCount", _INT64, "async retries", default=("2", "3")),
         Part("service_account_id", "serviceAccountId", _TEXT, "async service account"),
         Part("success", "successTarget", _Target(), "async success queue"),
         Part("failure", "failureTarget", _Target(), "async failure queue"),
@@ -188,19 +186,18 @@ _ALL, _PARTS = FilledIn.ALL, FilledIn.PARTS
 
 # fmt: off
 FIELDS = (
-    Field("runtime", _Runtime(unset=""), Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("entrypoint", _REQUIRED, Shown.VALUES, filled_in=_ALL, echoed=True),
-    Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL, echoed=True,
+    Field("runtime", _Runtime(unset=""), Shown.VALUES, filled_in=_ALL),
+    Field("entrypoint", _REQUIRED, Shown.VALUES, filled_in=_ALL),
+    Field("execution_timeout_s", Duration(), Shown.VALUES, "executionTimeout", "timeout", filled_in=_ALL,
           default=("3s",)),
-    Field("environment", TextMap(), Shown.ENTRIES, echoed=True, or_in="secrets"),
+    Field("environment", TextMap(), Shown.ENTRIES, or_in="secrets"),
     Field("secrets", ObjectList(_SECRET, "environmentVariable"), Shown.ITEMS, or_in="environment"),
-    Field("service_account_id", _TEXT, Shown.VALUES, label="service account", echoed=True),
-    Field("memory_bytes", Memory(), Shown.VALUES, "resources", "memory", echoed=True),
-    Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL, echoed=True,
+    Field("service_account_id", _TEXT, Shown.VALUES, label="service account"),
+    Field("memory_bytes", Memory(), Shown.VALUES, "resources", "memory"),
+    Field("tmpfs_size_bytes", Size(), Shown.VALUES, "tmpfsSize", "tmpfs_size", filled_in=_ALL,
           default=("512MB",)),
-    Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, echoed=True, default=("1",)),
-    Field("named_service_accounts", TextMap(), Shown.ENTRIES, label="named accounts",
-          echoed=True),
+    Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, default=("1",)),
+    Field("named_service_accounts", TextMap(), Shown.ENTRIES, label="named accounts"),
     Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS),
     # Compared, guarded and kept as the mounts that they are: see `with_mounts_alone`.
     Field("storage_mounts", STORAGE_MOUNTS, Shown.NOWHERE),

@@ -13,16 +13,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from orchestrator.model import Action, Settings
+from orchestrator.job.contract import Desired
+from orchestrator.model import (
+    Action,
+    AsyncInvocation,
+    BucketPackage,
+    Connectivity,
+    Failed,
+    LogOptions,
+    MetadataOptions,
+    Mount,
+    Rollout,
+    Secret,
+    Settings,
+    Step,
+)
 from orchestrator.model.decode import version as decoded
 from orchestrator.sandbox.memory.adapters import Wire
 from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.version.body import body
 from orchestrator.version.copy import settings_of
+from tests.builders import settings, spec
 from tests.clouds import inline, zipped
 from tests.engine import BUCKET, Bench, InlinePackager, RecordingFunctions
 from tests.flow.test_run import kinds
@@ -204,6 +220,38 @@ def test_what_the_cloud_fills_in_is_nothing_to_do(tmp_path: Path, checkout: Chec
     checkout.write(folder, umask=0o022, time_s=1_700_000_000)
     assert kinds(bench.deploy(checkout.manifest)) == {"Deployed": 3}
     assert_nothing_to_do(bench, lambda: bench.deploy(checkout.manifest))
+
+
+class LosingWire(Wire):
+    """Shows Versions as a cloud does that has made them without some of what was asked for."""
+
+    async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
+        answer, request_id = await super().call(name, act)
+        if "versions" in answer:
+            answer = {**answer, "versions": [self._less(version) for version in answer["versions"]]}
+        return (self._less(answer) if "runtime" in answer else answer), request_id
+
+    def _less(self, version: Record) -> Record:
+        lost = ("secrets", "mounts", "connectivity", "logOptions", "asyncInvocationConfig", "metadataOptions")
+        return {name: value for name, value in version.items() if name not in lost}
+
+
+ASKED_FOR: dict[str, Any] = {
+    "secrets": (Secret("TOKEN", "k", "e6q", None, "e6r"),), "mounts": (Mount("data", "read_only", bucket="bbb"),),
+    "connectivity": Connectivity("enp1"), "log": LogOptions(min_level="WARN"), "async_invocation": AsyncInvocation(),
+    "metadata": MetadataOptions(gce_http_endpoint=False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASKED_FOR)
+def test_a_version_that_lacks_what_was_asked_for_is_not_deployed(tmp_path: Path, name: str) -> None:
+    bench = bench_in(tmp_path, LosingWire)
+    bench.objects.put(BUCKET, "f.zip", zipped("index.py"))
+    made = settings(**{name: ASKED_FOR[name]})
+    specs = {"fun": spec("fun", settings=made, code=BucketPackage(BUCKET, "f.zip"), create=True)}
+    (outcome,) = bench.carry_out(lambda _have: Desired(specs, Rollout()), specs).values()
+    assert isinstance(outcome, Failed)
+    assert (outcome.step, "is not what was sent" in outcome.failure.message) == (Step.READ_BACK, True)
 
 
 def latest(bench: Bench, function_id: str) -> Settings:

@@ -159,6 +159,7 @@ KEPT: list[tuple[dict[str, Any], Settings]] = [
     ({"metadataOptions": {"gceHttpEndpoint": "ENABLED", "awsV1HttpEndpoint": "DISABLED"}}, settings()),
     ({"metadataOptions": {"gceHttpEndpoint": "METADATA_OPTION_UNSPECIFIED"}}, settings()),
     ({"logOptions": {"folderId": "home", "minLevel": "LEVEL_UNSPECIFIED", "disabled": False}}, settings()),
+    ({"logOptions": {"folderId": "home", "minLevel": "INFO"}}, settings()),
     ({"logOptions": {"minLevel": "INFO"}}, settings(log=LogOptions(min_level="WARN"))),
     ({"asyncInvocationConfig": {"successTarget": {"emptyTarget": {}}, "retriesCount": "3"}},
      settings(async_invocation=AsyncInvocation())),

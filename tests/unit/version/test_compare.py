@@ -20,7 +20,8 @@ from orchestrator.model import (
     StorageMount,
 )
 from orchestrator.version.body import settings_fields
-from orchestrator.version.compare import differences
+from orchestrator.version.compare import differences, not_as_sent
+from orchestrator.version.fields import SHOWN, Field
 from tests.builders import settings
 from tests.settings import any_settings
 from tests.unit.version.test_copy import live
@@ -89,3 +90,19 @@ def test_no_value_of_an_environment_shows(wanted: Settings, there: Settings) -> 
     marked = replace(wanted, environment={name: f"hidden-{name}" for name in wanted.environment})
     before = replace(there, environment={name: f"hidden-{name}-before" for name in there.environment})
     assert "hidden" not in " ".join(differences(marked, echoed(before)).values())
+
+
+WHOLE = replace(
+    BASE, connectivity=Connectivity("enp1", ("e9b1",)), log=LogOptions(min_level="WARN"),
+    async_invocation=AsyncInvocation(2), metadata=MetadataOptions(gce_http_endpoint=False), concurrency=4,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.setting)
+def test_whatever_was_asked_for_and_is_not_there_is_not_as_sent(row: Field) -> None:
+    made = echoed(WHOLE)
+    assert row.api in made
+    assert not_as_sent(WHOLE, made) == []
+    del made[row.api]
+    (said,) = not_as_sent(WHOLE, made)
+    assert row.label in said
