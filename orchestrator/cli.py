@@ -90,10 +90,7 @@ _reach = _options(
     _option("--bucket", help="The bucket for packages, instead of the manifest's."),
     _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
     _option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
-    _option(
-        "--max-outage", default="30m", metavar="DURATION",
-        help="Pause this long where the cloud does not answer any more, before giving up.",
-    ),
+    _option("--max-outage", default="30m", metavar="DURATION", help="Pause this long in an outage, then give up."),
     _output,
     _logging,
 )  # fmt: skip
@@ -105,7 +102,9 @@ _cloud = _options(
 _param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
 _events = _option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
 _force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
-_verbose = _option("--verbose", "-v", is_flag=True, help="Name every function of the plan, the unchanged ones too.")
+_verbose = _option(
+    "--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, left out of packages."
+)
 _changing = _options(
     _verbose,
     _option("--yes", "-y", is_flag=True, help="Do not ask."),
