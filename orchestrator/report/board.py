@@ -38,7 +38,7 @@ def _after(row: JobStatus, outcome: Outcome | None) -> JobStatus:
     return row
 
 
-def board_text(rows: Sequence[JobStatus], *, width: int) -> str:
+def board_text(rows: Sequence[JobStatus], *, width: int | None) -> str:
     """Show counts per runtime and folder, then what waits, failed, was skipped, or is done but not quite."""
     if not rows:
         return "no function is or was on these runtimes"
@@ -58,7 +58,7 @@ def _totals(rows: Sequence[JobStatus]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
 
 
-def _counts(rows: Sequence[JobStatus], width: int) -> str:
+def _counts(rows: Sequence[JobStatus], width: int | None) -> str:
     table = [
         [runtime, folder_id, *(str(counts[status]) for status in STATUSES)]
         for (runtime, folder_id), counts in by_place(rows).items()
@@ -74,7 +74,7 @@ def by_place(rows: Sequence[JobStatus]) -> Mapping[tuple[str, str], Counter[str]
     return places
 
 
-def _section(title: str, rows: Sequence[JobStatus], width: int) -> str:
+def _section(title: str, rows: Sequence[JobStatus], width: int | None) -> str:
     noted = any(row.note for row in rows)
     head = [title, "runtime", "folder", *(["why"] if noted else [])]
     cells = [[row.key, row.runtime, row.folder_id, *([row.note] if noted else [])] for row in rows]

@@ -64,22 +64,39 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def aligned(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, numbers: frozenset[str] = frozenset()
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    numbers: frozenset[str] = frozenset(),
+    spare: Sequence[str] = (),
 ) -> str:
-    """Set rows under their heads. The first column gives way where the whole is wider than `width`, down to 12 cells.
+    """Set rows under their heads. `width` None: there is no terminal, and nothing is left out or cut.
 
-    `numbers`: the heads whose columns stand to the right. Cells are made one line each.
+    Where the whole is wider than `width`, the columns `spare` go one by one, then the first column gives way, down to
+    12 cells. `numbers`: the heads whose columns stand to the right. Cells are made one line each.
     """
     table = [list(head), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(cells(row[column]) for row in table) for column in range(len(head))]
-    excess = sum(widths) + len(_GAP) * (len(head) - 1) - width
-    if excess > 0:
-        widths[0] = max(min(widths[0], 12), widths[0] - excess)
-    lines = []
+    if width is not None:
+        for name in spare:
+            if _whole(widths) > width:
+                at = table[0].index(name)
+                del widths[at]
+                for row in table:
+                    del row[at]
+        excess = _whole(widths) - width
+        if excess > 0:
+            widths[0] = max(min(widths[0], 12), widths[0] - excess)
+    heads, lines = tuple(table[0]), []
     for row in table:
         parts = [
             pad(shorten(cell, size), size, right=name in numbers)
-            for cell, size, name in zip(row, widths, head, strict=True)
+            for cell, size, name in zip(row, widths, heads, strict=True)
         ]
         lines.append(_GAP.join(parts).rstrip())
     return "\n".join(lines)
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)

@@ -74,8 +74,8 @@ def write_data(text: Safe) -> None:
 
 
 def terminal_width() -> int | None:
-    """Give the columns that COLUMNS or the terminal has; None where there is neither."""
-    return shutil.get_terminal_size((0, 0)).columns or None
+    """Give the columns of the terminal that standard output is (COLUMNS, or its own); None where it is none."""
+    return (shutil.get_terminal_size((0, 0)).columns or None) if Unbroken(sys.stdout).isatty() else None
 
 
 class Unbroken:

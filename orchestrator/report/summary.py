@@ -45,7 +45,7 @@ def headline(state: RunState) -> str:
     return f"{counted(total, 'function')}: {told}{took}{reason}"
 
 
-def run_table(state: RunState, *, width: int = 110, everything: bool = False) -> str:
+def run_table(state: RunState, *, width: int | None = None, everything: bool = False) -> str:
     """Show each unit's outcome, version and seconds per step, failures last; "" without units.
 
     Above 60 units: what failed, is unknown or blocked, and the 20 slowest, unless `everything`.
@@ -66,7 +66,7 @@ def run_table(state: RunState, *, width: int = 110, everything: bool = False) ->
         ]
         for unit in shown
     ]
-    text = aligned(head, rows, width=width, numbers=frozenset(head[3:]))
+    text = aligned(head, rows, width=width, numbers=frozenset(head[3:]), spare=head[3:])
     if len(shown) == len(units):
         return text
     run = state.run_id or "last"
@@ -115,7 +115,7 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
 }
 
 
-def runs_table(runs: Iterable[RunSummary], *, width: int = 400) -> str:
+def runs_table(runs: Iterable[RunSummary], *, width: int | None = None) -> str:
     """List runs, one a line."""
     table = [[tell(run) for tell in _RUNS.values()] for run in runs]
     shown = [number for number in range(len(_RUNS)) if any(row[number] for row in table)]

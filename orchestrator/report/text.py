@@ -23,9 +23,6 @@ from orchestrator.report.views import (
     View,
 )
 
-_WIDTH = 110  # of a table where there is no terminal
-_WIDE = 160  # the same, of tables with whole sentences
-
 
 def render_text(view: View, width: int | None, outlet: Outlet) -> Safe:
     """Write a value for people. Raises `ManifestError` with the mistakes of a manifest, which are no data."""
@@ -38,13 +35,13 @@ def _text(view: View, width: int | None) -> str:
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
         case ResultView():
-            return _result(view, width or _WIDTH)
+            return _result(view, width)
         case RunsView(runs):
             return runs_table(runs) if runs else "no runs yet"
         case BoardView(rows):
-            return board_text(rows, width=width or _WIDE)
+            return board_text(rows, width=width)
         case JobsView():
-            return _jobs(view, width or _WIDE)
+            return _jobs(view, width)
         case FindingsView():
             return _findings(view)
         case DocumentView(text):
@@ -53,7 +50,7 @@ def _text(view: View, width: int | None) -> str:
             assert_never(view)
 
 
-def _result(view: ResultView, width: int) -> str:
+def _result(view: ResultView, width: int | None) -> str:
     state = view.state
     table = run_table(state, width=width, everything=view.everything)
     parts = [table, warnings(state), failures(state), headline(state)]
@@ -62,7 +59,7 @@ def _result(view: ResultView, width: int) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _jobs(view: JobsView, width: int) -> str:
+def _jobs(view: JobsView, width: int | None) -> str:
     lines = [f"{view.config} binds no job yet: add a table [jobs.NAME] with `run` and the parameters of one of these"]
     if view.bound:
         rows = [(job.job, job.run, job.schedule or "-", job.next_due or "-", job.place) for job in view.bound]

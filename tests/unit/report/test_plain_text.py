@@ -50,6 +50,32 @@ def test_the_first_column_gives_way_in_a_narrow_terminal() -> None:
     assert all(cells(line) <= 24 for line in lines)
 
 
+NAME = "a-name-of-exactly-forty-five-characters-in-it"
+WIDE = [[NAME, "deployed", "d4e0123456789abcdefg", "0.1", "12.0"]]
+WIDE_HEAD = ("function", "outcome", "version", "package", "total")
+
+
+def test_without_a_terminal_nothing_is_cut_or_left_out() -> None:
+    assert len(NAME) == 45
+    line = aligned(WIDE_HEAD, [[*WIDE[0][:1], "x" * 500, *WIDE[0][2:]]], width=None, spare=("package",)).splitlines()[1]
+    assert line == f"{NAME}  {'x' * 500}  d4e0123456789abcdefg  0.1      12.0"
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (100, [NAME, "deployed", "d4e0123456789abcdefg", "0.1", "12.0"]),
+        (90, [NAME, "deployed", "d4e0123456789abcdefg", "12.0"]),
+        (80, [NAME, "deployed", "d4e0123456789abcdefg"]),
+        (70, ["a-name-of-exactly-f…e-characters-in-it", "deployed", "d4e0123456789abcdefg"]),
+    ],
+)
+def test_on_a_terminal_columns_go_before_names_are_cut(width: int, told: list[str]) -> None:
+    text = aligned(WIDE_HEAD, WIDE, width=width, spare=("package", "total"))
+    assert text.splitlines()[1].split() == told
+    assert all(cells(line) <= width for line in text.splitlines())
+
+
 def test_a_cell_cannot_break_its_line_or_command_the_terminal() -> None:
     assert one_line("a\nb\x1b[31mc\td") == r"a\nb\x1b[31mc\td"
     assert len(aligned(["f"], [["a\nb\x1b[2J"]], width=80).splitlines()) == 2
