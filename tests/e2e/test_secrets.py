@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import jwt
 import pytest
 
-from orchestrator.sandbox.memory.faults import Distribution
+from orchestrator.errors import Code
+from orchestrator.sandbox.memory.faults import Distribution, Fate, Fault, Trouble
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
 PASSWORD = "Tr0ub4dor&3-correct-horse"
@@ -97,3 +100,27 @@ def test_a_fixed_token_that_ends_in_mid_run_can_be_followed_by_another(tmp_path:
         assert again.code == 0, again.err
         versions = cloud.versions(project.folder_id)
     assert len(versions) == len({version["functionId"] for version in versions}) == 24
+
+
+HOSTILE = f"no\n::error::had\r\x1b[2J\x9b1m ##[group]x \u202e\u2028 {PASSWORD} in production, of api-production"
+COMMANDING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]|^\s*::|##\[", re.MULTILINE)
+
+
+def test_a_cloud_that_answers_hostile_text_commands_nothing_and_names_stay(tmp_path: Path, project: Project) -> None:
+    project.write(2, defaults='environment = { APP_ENV = "production", DB_PASSWORD = "${DB_PASSWORD}" }\n')
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1")) as (cloud, served):
+        fault = Fault(Code.INVALID_ARGUMENT, HOSTILE)
+        served.cloud.faults.settle_next("createVersion", Fate(error=fault))
+        served.cloud.faults.fail_next("createVersion", Trouble(), Trouble(refusal=fault))
+        environ = {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_IAM_TOKEN": cloud.token(), "DB_PASSWORD": PASSWORD}
+        end = run(project.root, "deploy", "--yes", "--events", "events.ndjson", "--log-level", "debug", environ=environ)
+        shown = run(project.root, "show", "--output", "json")
+    assert end.code == 1, end.err
+    assert shown.out.count("[redacted] in production, of api-production") == 2
+    for text in (end.out, end.err, shown.out):
+        assert COMMANDING.search(text) is None
+        assert r"\u202e" in text
+    for place, content in written(project, end).items():
+        assert PASSWORD.encode() not in content, place
+    lines = (project.root / "events.ndjson").read_bytes().removesuffix(b"\n").split(b"\n")
+    assert all("kind" in json.loads(line) for line in lines)

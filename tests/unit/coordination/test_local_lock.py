@@ -13,14 +13,14 @@ import anyio
 import pytest
 
 from orchestrator.coordination import local_lock
-from orchestrator.coordination.local_lock import FILE, OWNER, lock, owner_of
+from orchestrator.coordination.local_lock import FILE, OWNER, described, lock, owner_of
 from orchestrator.errors import Exit, JournalError, LockHeldError
 
 HOLDER = """
 import sys
 import anyio
 from pathlib import Path
-from orchestrator.coordination.local_lock import lock
+from orchestrator.coordination.local_lock import lock, described
 
 async def main():
     async with lock(Path(sys.argv[1]), verb="run nightly"):
@@ -44,6 +44,18 @@ def test_a_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path: Path) 
     message = anyio.run(main)
     assert f"`orchestrator run nightly` of {getpass.getuser()}" in message
     assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in message
+
+
+def test_what_was_typed_is_in_no_lock_and_in_no_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["orchestrator", "run", "nightly", "--param", "password=hunter2"])
+
+    async def main() -> bytes:
+        async with lock(tmp_path, verb="run nightly"):
+            return (tmp_path / FILE).read_bytes()
+
+    assert b"hunter2" not in anyio.run(main)
+    assert described("run nightly").startswith("`orchestrator run nightly` of ")
+    assert "hunter2" not in described("run nightly")
 
 
 def test_a_lock_of_a_former_program_is_understood(tmp_path: Path) -> None:
