@@ -36,9 +36,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, show_envvar=True, **attributes)
 
 
-_config = _option(
-    "--config", "-c", type=click.Path(path_type=Path), default=Path("deploy.toml"), help="The manifest."
-)  # fmt: skip
+_config = _option("--config", "-c", type=click.Path(path_type=Path), default="deploy.toml", help="The manifest.")
 _state = _option(
     "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
 )  # fmt: skip
