@@ -9,6 +9,7 @@ import os
 import ssl
 import time
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
 CONNECT_LIMIT_S = 10.0
 TOTAL_LIMIT_S = 60.0
+_GZIP = 31  # of zlib: with the header and the end of gzip
 _log = structlog.get_logger()
 
 
@@ -133,9 +135,13 @@ class Transport:
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, client_request_id: str) -> bytes:
     """Read an answer, unpacked piece by piece; what is too large is left unread, and its connection closed."""
-    content = bytearray()
+    content, packed = bytearray(), response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
+    unpacker = zlib.decompressobj(_GZIP)
     async for piece in response.content.iter_any():
-        content += piece
+        try:
+            content += unpacker.decompress(piece, max_bytes + 1 - len(content)) if packed else piece
+        except zlib.error as error:
+            raise aiohttp.ClientPayloadError from error
         if len(content) > max_bytes:
             response.close()
             raise CloudError(
@@ -145,6 +151,8 @@ async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, 
                 client_request_id=client_request_id,
                 advice=answers.NOT_THE_CLOUD,
             )
+    if packed and content and not unpacker.eof:
+        raise aiohttp.ClientPayloadError
     return bytes(content)
 
 
@@ -194,7 +202,8 @@ async def open_transport(
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"orchestrator/{version}", "Accept": "application/json"},
+        headers={"User-Agent": f"orchestrator/{version}", "Accept": "application/json", "Accept-Encoding": "gzip"},
+        auto_decompress=False,  # see `_bounded`
         trust_env=False,  # see `proxies`
         trace_configs=[trace],
     ) as session:

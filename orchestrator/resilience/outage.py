@@ -106,7 +106,7 @@ class Outage:
         """
         self.endure(wait_s, why, since=since)
         end_at = anyio.current_time() + wait_s
-        with anyio.move_on_at(end_at):
+        with anyio.move_on_after(wait_s):
             await self._hurried.wait()
         if end_at > anyio.current_time() + HURRY_S:
             return False

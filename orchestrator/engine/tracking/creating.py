@@ -117,7 +117,7 @@ class Creating:
         while self._believed:
             self._more = anyio.Event()
             self._due_at = asked_at + self._wait_s(asked_at) if len(self._watched) >= _ENOUGH else math.inf
-            with anyio.move_on_at(self._due_at):
+            with anyio.move_on_after(self._due_at - anyio.current_time()):
                 await self._more.wait()
                 continue  # with one more, it may be due earlier
             if len(self._watched) < _ENOUGH:
