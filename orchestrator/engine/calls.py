@@ -93,7 +93,7 @@ class Calls:
     retries: Counter[policy.Verdict] = field(default_factory=Counter)  # of the whole run, by class
     sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls that were sent for the first time
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by unit
-    first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call that is under way
+    first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call, since the last refusal
     replayed: set[str] = field(default_factory=set)  # Operations that were over before their call was first sent
 
     async def run(self, call: Call, found: Operation | None = None) -> Operation:
@@ -236,7 +236,10 @@ class Calls:
         except CloudError as error:
             self.world.outage.failed(error)
             # A refusal says nothing of an earlier try whose answer was lost.
-            self._is_unsure(call, unsure=before or policy.judge(error) is policy.Verdict.UNSURE)
+            unsure = before or policy.judge(error) is policy.Verdict.UNSURE
+            self._is_unsure(call, unsure=unsure)
+            if not unsure:  # nothing can have begun by then: an Operation's age is that of the next try
+                self.first_sent.pop(call.at.unit, None)
             raise
         self.world.outage.answered()
         self.pace.accepted(anyio.current_time())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import anyio
 import pytest
@@ -79,6 +80,22 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
     )
     assert again.refused_share() < 0.02
     assert again.per_second(5.0, 60.0) >= 0.95 * known.per_second(5.0, 60.0)
+
+
+@pytest.mark.parametrize("seeds", [range(1, 3), pytest.param(range(1, 11), marks=LONG)], ids=len)
+def test_a_run_that_has_to_find_its_limit_is_hardly_longer_than_one_that_is_told(tmp_path: Path, seeds: range) -> None:
+    longer = []
+    for seed in seeds:
+        found, told = (
+            measure(
+                tmp_path / f"{seed}{mute}", 300, "lognormal:1,0.3", quotas=Quotas(10, 20, 9), limits=ASSUMED, mute=mute,
+                latency_s=0.02, folders=2, seed=seed,
+            )
+            for mute in (True, False)
+        )  # fmt: skip
+        longer.append(found.makespan_s / told.makespan_s)
+    assert max(longer) <= 1.05, longer
+    assert median(longer) <= (1.02 if len(longer) == 10 else 1.05), longer  # of two it is the tail, so chance
 
 
 @LONG

@@ -89,8 +89,10 @@ def measure(
     knowledge: Knowledge | None = None,
     latency_s: float = 0.004,
     meanwhile: Callable[[SpeedBench], Any] | None = None,
+    folders: int = 1,
+    seed: int = 1,
 ) -> Measured:
-    """Redeploy `count` functions that are live, as it is asked for."""
+    """Redeploy `count` functions that are live, in turn in each of the folders, as it is asked for."""
     root.mkdir(exist_ok=True)
     endless = 1 << 20
     wide = replace(FAST, operations_per_folder=endless, operations_per_cloud=endless)
@@ -100,12 +102,15 @@ def measure(
         limits=wide,
         quotas=Quotas(endless, endless, endless),
         settings=settings or CloudSettings(),
+        seed=seed,
     )
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("index.py", "")
     bench.objects.put(BUCKET, "package.zip", package.getvalue())
-    manifest = _HEAD + _PACKAGE + "\n".join(f"[functions.f{number:05}]" for number in range(count))
+    homes = [f'folder_id = "folder{number or ""}"' for number in range(folders)]
+    tables = [f"[functions.f{number:05}]\n{homes[number % folders]}" for number in range(count)]
+    manifest = _HEAD + _PACKAGE + "\n".join(tables)
     deployed_before(bench, bench.load(manifest).functions.values())
     before = len(lengths_s(bench))
     bench.limits, bench.mute, bench.knowledge = limits, mute, knowledge or Knowledge()

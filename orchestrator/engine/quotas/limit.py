@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
 
 from orchestrator.resilience.policy import backoff_s
 
 GROWTH_CALLS = 8  # accepted at the limit, after each of which it grows by one where nothing was ever refused
 RETURN_CALLS = 2  # the same, on the way back to where it was refused last
+PROOF = 8  # acceptances that prove what there is room for: each may be luck, just when one of ours had ended unseen
 PROBE_CALLS = 60  # accepted since the last refusal, before that number is tried again: 1.7 % of calls at most
 PROBE_MIN_S = 15.0  # and so long after it; doubled with each probe that was refused
 PROBE_MAX_S = 240.0
@@ -35,14 +37,14 @@ class Limit:
     source: str = "declared"
     allowed: int = field(init=False)
     closed_until: float = 0.0
-    shared: bool = False  # the last refusal came below what is known to be ours
+    shared: bool = False  # the last refusal came below what has been proved to be ours
     _in_a_row: int = 0
     _calls: int = 0  # accepted at the limit since it last changed
     _since_refusal: int = 0
     _proven: int = 0  # accepted at what was refused before
+    _most_at_once: list[int] = field(default_factory=list)  # a heap: of ours that ran with each of the `PROOF` largest
     _refused_at: float = float("-inf")
     _probe_s: float = PROBE_MIN_S
-    _best: int = 0  # the most that ever ran at once, so as to tell a probe from somebody else's Operations
 
     def __post_init__(self) -> None:
         self.allowed = max(1, self.assumed - self.reserve)
@@ -52,17 +54,22 @@ class Limit:
         """What is never passed."""
         return max(1, self.assumed - self.reserve) if self.known else float("inf")
 
+    @property
+    def proved(self) -> int:
+        """How many of ours have run at once, as more than one acceptance shows; 0 as long as that is not known."""
+        return self._most_at_once[0] if len(self._most_at_once) == PROOF else 0
+
     def accepted(self, held: int, running: int, now: float) -> None:
         """Hear that a call was accepted. `held`: ours that run or are asked for; `running`: those accepted, with it."""
         self._in_a_row, self.closed_until = 0, 0.0
         self._since_refusal += 1
-        self._best = max(self._best, running)
+        (heappush if len(self._most_at_once) < PROOF else heappushpop)(self._most_at_once, running)
         if held < self.allowed:
             return
         self._calls += 1
         if self.ceiling is not None and running >= self.ceiling:
             self._proven += 1
-            if self._proven >= GROWTH_CALLS:  # not by chance, just when one of ours had ended
+            if self._proven >= PROOF:
                 self.ceiling, self.shared, self._probe_s = None, False, PROBE_MIN_S
         if self.allowed < self.most and self._grows(now):
             self.allowed, self._calls, self._proven = self.allowed + 1, 0, 0
@@ -92,8 +99,10 @@ class Limit:
             if self._in_a_row == 1:
                 probe = self.ceiling is not None and held + 1 >= self.ceiling
                 self._probe_s = min(PROBE_MAX_S, 2 * self._probe_s) if probe else PROBE_MIN_S
-                # Below what has run at once already, or what quota-manager tells: it is others who fill the quota.
-                self.shared = held < (self.most if self.known else self._best) and not probe
+                # Below what is proved, or what quota-manager tells: it is others who fill the quota.
+                self.shared = held < (self.most if self.known else self.proved) and not probe
+                if not self.shared:  # then more than that ran only as it seemed
+                    self._most_at_once = [min(one, held) for one in self._most_at_once]
             yielded = max(1, held // 10) if self.shared else 0
             room = held * 3 // 4 if self._in_a_row > 1 else held - yielded
             self.allowed = max(1, min(self.allowed, room))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.quotas.limit import GROWTH_CALLS, PROBE_CALLS, PROBE_MIN_S, Limit
+from orchestrator.engine.quotas.limit import GROWTH_CALLS, PROBE_CALLS, PROBE_MIN_S, PROOF, Limit
 
 
 @dataclass
@@ -99,6 +99,31 @@ def test_what_others_use_is_left_to_them_and_one_more() -> None:
     cloud.calls(3000)
     assert cloud.limit.allowed == 20
     assert not cloud.limit.shared
+
+
+def refused_after(limit: Limit, lucky: int) -> None:
+    """Nine are allowed; `lucky` calls are taken as the tenth, just when one had ended unseen, and then one is not."""
+    for running in [*range(1, 10), *[9] * 20, *[10] * lucky]:
+        limit.accepted(running, running, 0.5)
+    limit.refused(9, 1.0, 1.0, random.Random(1))
+
+
+@pytest.mark.parametrize("lucky", [0, 1, 2, PROOF - 1])
+def test_a_lucky_acceptance_is_no_proof(lucky: int) -> None:
+    limit = Limit(20)
+    refused_after(limit, lucky)
+    assert not limit.shared
+    assert (limit.allowed, limit.ceiling) == (9, 10)
+    refused_after(limit, lucky)  # nor do two runs of luck add up, with a refusal between them
+    assert not limit.shared
+    assert limit.allowed == 9
+
+
+def test_what_was_proved_by_many_is_taken_by_others() -> None:
+    limit = Limit(20)
+    refused_after(limit, PROOF)
+    assert limit.shared
+    assert limit.allowed < 10
 
 
 def test_where_nothing_of_ours_runs_only_time_helps() -> None:
