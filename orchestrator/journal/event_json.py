@@ -33,6 +33,7 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
     UnitPlanned,
+    UnitsUnchanged,
     WaveStarted,
 )
 from orchestrator.journal.identity import identity_from_dict, identity_to_dict
@@ -55,6 +56,7 @@ EVENTS: Mapping[str, type[Event]] = {
     for event in (
         RunStarted,
         UnitPlanned,
+        UnitsUnchanged,
         WaveStarted,
         BreakerOpened,
         OutageBegan,
@@ -148,6 +150,8 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["outcome"] = outcome_from_dict(values["outcome"])
     if "changes" in values:
         values["changes"] = _changes(values["changes"])
+    if "units" in values and cls is UnitsUnchanged:
+        values["units"] = tuple(tuple(row) for row in values["units"])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
     if "adopt" in values:

@@ -72,6 +72,17 @@ def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanne
 
 
 @dataclass(frozen=True, slots=True)
+class UnitsUnchanged(Event):
+    """Functions for which nothing is done, as the plan says: planned and ended. One record of the journal for all.
+
+    Each of `units`: key, name, folder id, function id, id of the live Version, fingerprint, reason.
+    """
+
+    kind: ClassVar[str] = "units_unchanged"
+    units: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WaveStarted(Event):
     """A wave of the rollout begins; the one before it has ended whole."""
 

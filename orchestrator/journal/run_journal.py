@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 from zlib import crc32
 
 import orjson
@@ -24,9 +25,12 @@ from orchestrator.journal.events import (
     StepFinished,
     StepRetried,
     StepStarted,
+    UnitEnded,
     UnitPlanned,
+    UnitsUnchanged,
 )
 from orchestrator.journal.schema import translated
+from orchestrator.model import Action, Unchanged
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
@@ -35,8 +39,13 @@ _WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, LeaseTaken, PackageSt
 
 OUTCOMES = """
     SELECT outcome, count(*) FROM (
-        SELECT json_extract(data, '$.outcome.outcome') AS outcome, max(seq)  -- of each unit's last such event
-        FROM events WHERE run_id = ? AND kind = 'unit_ended' GROUP BY key
+        SELECT outcome, max(seq) FROM (  -- of each unit's last such event
+            SELECT key, json_extract(data, '$.outcome.outcome') AS outcome, seq
+            FROM events WHERE run_id = :run AND kind = 'unit_ended'
+            UNION ALL
+            SELECT json_extract(unit.value, '$[0]'), 'unchanged', seq
+            FROM events, json_each(data, '$.units') AS unit WHERE run_id = :run AND kind = 'units_unchanged'
+        ) GROUP BY key
     ) GROUP BY outcome
 """
 
@@ -51,25 +60,32 @@ class RunJournal:
         self._unplanned = started.units  # units of which the plan has not been told yet
         self._seq = 0
         self._waiting: list[Event] = []
+        self._unchanged: dict[str, UnitPlanned] = {}  # of which one record tells, written with the plan
+        self._is_written = False
 
     def append(self, event: Event) -> None:
         """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
 
         `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What a
         run can do without is written with the next event: a commit costs as much as ten inserts. So is a plan, which
-        is written whole: a run that is killed has all of it in the journal, or has asked for nothing.
+        is written whole: a run that is killed has all of it in the journal, or has asked for nothing. Functions for
+        which nothing is done, and nothing is said, share one record.
         """
-        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq):
+        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq) or self._is_told(event):
             return
         if isinstance(event, UnitPlanned):
             self._unplanned -= 1
+        if unchanged := not self._is_written and _is_unchanged(event):
+            self._unchanged[event.key] = event
         if isinstance(event, _WITH_THE_NEXT) or (isinstance(event, UnitPlanned) and self._unplanned > 0):
-            self._waiting.append(event)
+            self._waiting += [] if unchanged else [event]
             return
-        before = self._seq
+        before, events = self._seq, list(self._waiting)
+        if self._unchanged and not self._is_written:
+            events.append(_units_unchanged(self._unchanged.values()))
         try:
             with translated(self._path), transaction(self._connection):
-                for one in (*self._waiting, event):
+                for one in events if unchanged else [*events, event]:
                     self.insert(one)
                 if isinstance(event, RunEnded):
                     self._sum_up(event)
@@ -77,9 +93,18 @@ class RunJournal:
             self._seq = before
             raise
         self._waiting.clear()
+        self._is_written = bool(self._unchanged)
+
+    def _is_told(self, event: Event) -> bool:
+        """Say whether the record of what is unchanged tells as much."""
+        if isinstance(event, StepFinished):  # packages that had to be made to see that nothing has changed
+            return event.key in self._unchanged
+        if not isinstance(event, UnitEnded) or event.key not in self._unchanged:
+            return False
+        return event.outcome == Unchanged(self._unchanged[event.key].base_version_id)
 
     def _sum_up(self, event: RunEnded) -> None:
-        counts = dict(self._connection.execute(OUTCOMES, (self._run_id,)).fetchall())
+        counts = dict(self._connection.execute(OUTCOMES, {"run": self._run_id}).fetchall())
         self._connection.execute(
             "UPDATE runs SET ended_at = ?, exit_code = ?, outcomes = ? WHERE id = ?",
             (event.at, event.exit_code, orjson.dumps(counts).decode(), self._run_id),
@@ -94,6 +119,19 @@ class RunJournal:
             (self._run_id, self._seq + 1, event.at, event.kind, values.get("key", ""), data.decode(), crc32(data)),
         )
         self._seq += 1
+
+
+def _is_unchanged(event: Event) -> TypeGuard[UnitPlanned]:
+    return isinstance(event, UnitPlanned) and event.action == Action.UNCHANGED and not event.warnings
+
+
+def _units_unchanged(units: Collection[UnitPlanned]) -> UnitsUnchanged:
+    """Make one event of what the plan says of unchanged functions, one at least."""
+    rows = [
+        (one.key, one.name, one.folder_id, one.function_id, one.base_version_id, one.fingerprint, one.reason)
+        for one in units
+    ]
+    return UnitsUnchanged(max(one.at for one in units), tuple(rows))
 
 
 @contextmanager

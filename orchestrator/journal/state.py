@@ -27,11 +27,12 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
     UnitPlanned,
+    UnitsUnchanged,
 )
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.runs import Link
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import Change, ChangeKind, Step
+from orchestrator.model import Action, Change, ChangeKind, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
@@ -237,6 +238,13 @@ def _unit_ended(state: RunState, event: UnitEnded) -> None:
     unit.outcome, unit.ended_at = event.outcome, event.at
 
 
+def _unchanged(state: RunState, event: UnitsUnchanged) -> None:
+    for key, name, folder_id, function_id, version_id, fingerprint, reason, *_ in event.units:
+        facts = name, folder_id, function_id, Action.UNCHANGED, reason, version_id, fingerprint
+        _planned(state, UnitPlanned(event.at, key, *facts))
+        _unit_ended(state, UnitEnded(event.at, key, Unchanged(version_id)))
+
+
 def _enter(state: RunState, unit: UnitState, step: Step, at: float) -> None:
     if unit.outcome is not None or unit.step is step:
         return
@@ -268,6 +276,7 @@ _HANDLERS: Mapping[type[Event], Callable[[RunState, Any], None]] = {
     Breached: _breached,
     GivenUp: _given_up,
     UnitPlanned: _planned,
+    UnitsUnchanged: _unchanged,
     StepStarted: _step_started,
     StepFinished: _step_finished,
     StepRetried: _step_retried,

@@ -27,6 +27,7 @@ from orchestrator.journal.events import (
     RunStarted,
 )
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
+from orchestrator.journal.retention import outdated
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
@@ -95,6 +96,16 @@ class Store:
             journal.insert(started)
         return journal
 
+    def prune(self, now: float) -> tuple[str, ...]:
+        """Let go of the runs that nothing reads any more. Gives their ids. Raises `JournalError`."""
+        gone = outdated(self.runs(), now)
+        if gone:
+            rows = [(run_id,) for run_id in gone]
+            with translated(self._path), transaction(self._connection):
+                self._connection.executemany("DELETE FROM events WHERE run_id = ?", rows)
+                self._connection.executemany("DELETE FROM runs WHERE id = ?", rows)
+        return gone
+
     def knowledge(self, endpoint: str) -> dict[str, Any]:
         """Read what was learned of an installation; empty where nothing was. Raises `JournalError`."""
         with translated(self._path):
@@ -149,7 +160,7 @@ class Store:
     def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
         if stored is not None:
             return dict(orjson.loads(stored))
-        return dict(self._connection.execute(OUTCOMES, (run_id,)).fetchall())
+        return dict(self._connection.execute(OUTCOMES, {"run": run_id}).fetchall())
 
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
+import structlog
+
 from orchestrator import __version__
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation
@@ -173,6 +175,17 @@ async def journaled(
                 yield bus, chain
             finally:
                 _keep_knowledge(store, session)
+                _prune(store, session)
+
+
+def _prune(store: Store, session: Session) -> None:
+    try:
+        gone = store.prune(session.world.clock())
+    except JournalError as error:
+        session.messages.warn(f"old runs stay in the journal: {error.message}")
+    else:
+        if gone:
+            structlog.get_logger().info("old runs pruned", runs=len(gone), oldest=gone[-1], newest=gone[0])
 
 
 def _keep_knowledge(store: Store, session: Session) -> None:

@@ -21,6 +21,7 @@ from orchestrator.journal.events import (
     OutageBegan,
     OutageEnded,
     UnitEnded,
+    UnitsUnchanged,
     WaveStarted,
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
@@ -36,6 +37,7 @@ OUTCOMES = [
 ]
 A_RUN = [
     started(units=1),
+    UnitsUnchanged(1.0, (("f", "f", "b1g", "d4e", "version-1", "print", "what is live is what is wanted"),)),
     WaveStarted(1.0, 1, 3, 10),
     BreakerOpened(1.0, "b1g", Step.CREATE, "refused alike", 12),
     OutageBegan(1.0, "no answer"),
