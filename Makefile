@@ -8,7 +8,7 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test long lint clean
+.PHONY: demo test long lint floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -25,6 +25,10 @@ lint: .venv-test/installed
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
 
+# With the lowest versions that pyproject.toml declares, each exactly: whoever has them installed gets no tracebacks.
+floors: .venv-floors/installed
+	.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/speed --ignore tests/simulation
+
 .venv-demo/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python $(PIP) $(CONSTRAINTS) -e .
@@ -35,5 +39,11 @@ lint: .venv-test/installed
 	.venv-test/bin/python $(PIP) $(CONSTRAINTS) -e '.[test]'
 	touch $@
 
+.venv-floors/installed: pyproject.toml .ci/floors
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python .ci/floors > .venv-floors/constraints.txt
+	.venv-floors/bin/python $(PIP) -c .venv-floors/constraints.txt -e '.[test]'
+	touch $@
+
 clean:
-	rm -rf .venv-demo .venv-test .orchestrator build dist *.egg-info
+	rm -rf .venv-demo .venv-test .venv-floors .orchestrator build dist *.egg-info
