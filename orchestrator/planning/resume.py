@@ -27,7 +27,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
-from orchestrator.version.adoption import Adoption
+from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp
 
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
@@ -146,7 +146,7 @@ def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> t
         elif latest is not None and latest.is_active and _made(then[unit.key], latest):
             settled[unit.key] = Deployed(latest.id, read_back=True)
         else:
-            units.append(_checked(unit, then[unit.key]))
+            units.append(_checked(unit, latest, then[unit.key]))
     return Plan(tuple(units)), settled
 
 
@@ -158,13 +158,15 @@ def _made(then: UnitState, latest: Version) -> bool:
     return str(read_stamp(latest.description)) == then.fingerprint and (latest.id in told or not told)
 
 
-def _checked(unit: Unit, then: UnitState) -> Unit:
-    if unit.action not in _CHANGES:
+def _checked(unit: Unit, latest: Version | None, then: UnitState) -> Unit:
+    guarded = unit.failure is not None and unit.failure.kind == GUARDED
+    if unit.action not in _CHANGES and not (guarded and then.action in _CHANGES):
         return unit
-    if str(unit.fingerprint) != then.fingerprint:
+    base_id = latest.id if latest is not None else ""
+    if not guarded and str(unit.fingerprint) != then.fingerprint:
         why = "its settings or its source have changed since the run began"
-    elif (unit.base_version_id or "") != then.base_version_id:
-        why = f"another version, {unit.base_version_id}, has taken $latest since the run began"
+    elif base_id != then.base_version_id:  # and who made it is another's, perhaps: nobody has agreed to its loss
+        why = f"another version, {base_id}, has taken $latest since the run began"
     else:
         return unit
     failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")

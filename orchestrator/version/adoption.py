@@ -92,6 +92,7 @@ class Adoption:
 
 
 NOTHING = Adoption()
+GUARDED = "adoption"  # the kind of failure of a function that would lose something
 EVERYTHING = "*"
 NAME_AT_VERSION = re.compile(r"([^@].*)@([^@\s]+)")  # @FILE is none: nothing is before its @
 
@@ -117,6 +118,6 @@ def refused(taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str
     former = f" (--adopt names {', '.join(stale)}, which is not live any more)" if stale else ""
     return Failure(
         f"{label}, and the new version would take away {'; '.join(taken)}{former}",
-        kind="adoption",
+        kind=GUARDED,
         advice=f"declare it in deploy.toml, or let it go with --adopt {quoted(to_adopt)}",
     )
