@@ -81,11 +81,15 @@ _selection = _options(
     _option("--failed", is_flag=True, help="Only what failed in the last run."),
     _option("--undone", is_flag=True, help="Only what the last run left undone: failed, cancelled, unknown."),
 )
-_reach = _options(
-    _option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
+_place = _options(
     _state,
     _option("--endpoint", metavar="URL", help="Another installation of the cloud."),
-    _option("--bucket", help="The bucket for packages, instead of the manifest's."),
+    _option("--bucket", help="The bucket for packages and records of runs, instead of the manifest's."),
+)
+_known = _options(_config, _place, _output)
+_reach = _options(
+    _option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
+    _place,
     _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
     _option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
     _option("--max-outage", default="30m", metavar="DURATION", help="Pause this long in an outage, then give up."),
@@ -220,27 +224,23 @@ def schema() -> int:
 
 
 @cli.command("runs")
-@_config
-@_state
-@_output
-def _runs(config: Path, state: Path | None, output: str) -> int:
-    """List the runs that the journal knows, the newest first."""
+@_known
+def _runs(output: str, **given: Any) -> int:
+    """List the runs that the journal knows, the newest first; where it has none, those of the bucket's records."""
     from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return _answer(lambda _: runs_command(config, state), output)
+    return _answer(partial(runs_command, given), output)
 
 
 @cli.command("show")
 @click.argument("run", default="last")
-@_config
-@_state
-@_output
+@_known
 @_option("--all", "everything", is_flag=True, help="Every function, however many.")
-def _show(run: str, config: Path, state: Path | None, output: str, everything: bool) -> int:
-    """Show RUN (an id, the beginning of one, or "last"): every function's outcome, and what failed in full."""
+def _show(output: str, **given: Any) -> int:
+    """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full."""
     from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return _answer(lambda _: show_command(run, config, state, everything), output)
+    return _answer(partial(show_command, given), output)
 
 
 @cli.command("sandbox")

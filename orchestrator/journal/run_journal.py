@@ -103,6 +103,13 @@ class RunJournal:
             return False
         return event.outcome == Unchanged(self._unchanged[event.key].base_version_id)
 
+    def flush(self) -> None:
+        """Write what waits for the next event. Raises `JournalError`."""
+        with translated(self._path), transaction(self._connection):
+            for one in self._waiting:
+                self.insert(one)
+        self._waiting.clear()
+
     def _sum_up(self, event: RunEnded) -> None:
         counts = dict(self._connection.execute(OUTCOMES, {"run": self._run_id}).fetchall())
         self._connection.execute(

@@ -8,7 +8,7 @@ records, never the file. One writer (the holder of the lock) and any number of r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +105,16 @@ class Store:
                 self._connection.executemany("DELETE FROM events WHERE run_id = ?", rows)
                 self._connection.executemany("DELETE FROM runs WHERE id = ?", rows)
         return gone
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Write a run that another machine has recorded, whole; one that is here already stays as it is."""
+        started, *others = events
+        if not isinstance(started, RunStarted) or any(run.id == started.run_id for run in self.runs()):
+            return
+        journal = self.start_run(started)
+        for event in others:
+            journal.append(event)
+        journal.flush()
 
     def knowledge(self, endpoint: str) -> dict[str, Any]:
         """Read what was learned of an installation; empty where nothing was. Raises `JournalError`."""

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.sandbox.http.server import Sandbox
 from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.objects import ALWAYS, Condition, Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import Cloud, Project, embedded, run
@@ -149,3 +151,81 @@ def test_a_job_keeps_its_parameters_but_for_secret_ones(tmp_path: Path, project:
         assert "--param 'environment=…'`" in refused.err
         end = run(project.root, "resume", *secret[2:4], environ=cloud.environ())
         assert end.code == 0, end.err
+
+
+def stored_at(served: Sandbox, key: str) -> bytes:
+    found = served.objects.get(harness.BUCKET, key)
+    assert found is not None
+    return found.read_bytes() if isinstance(found, Path) else found
+
+
+def elsewhere(project: Project) -> None:
+    """Be another machine: its checkout has no state folder."""
+    project.state_dir.rename(project.state_dir.with_name(f"gone-{len(list(project.root.iterdir()))}"))
+
+
+def test_a_machine_without_a_state_folder_reads_the_record_in_the_bucket(tmp_path: Path, project: Project) -> None:
+    project.write(8)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        environ = cloud.environ()
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 0
+        before = {one["id"]: one["functionId"] for one in cloud.versions(project.folder_id)}
+        served.cloud.faults.failing_functions.update({"f000", "f001"})
+        project.manifest.write_text(project.manifest.read_text().replace('"3s"', '"4s"'))
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 1
+        run_id = shown(project)["run_id"]
+        stored = json.loads(stored_at(served, f"runs/{run_id}.json"))
+        planned = [one for one in stored["events"] if one["kind"] == "unit_planned"]
+        assert {one["base_version_id"] for one in planned} == before.keys()
+        assert all("environment" not in one["before"] or one["before"]["environment"] == [] for one in planned)
+        elsewhere(project)
+        listed = run(project.root, "runs", "-o", "json", environ=environ)
+        assert json.loads(listed.out)["runs"][0]["run_id"] == run_id
+        elsewhere(project)
+        assert json.loads(run(project.root, "show", "-o", "json", environ=environ).out)["outcomes"]["failed"] == 2
+        elsewhere(project)
+        served.cloud.faults.failing_functions.clear()
+        end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=environ)
+        assert end.code == 0, end.err
+        assert json.loads(end.out)["outcomes"] == {"deployed": 2}
+        project.manifest.write_text(project.manifest.read_text().replace('"4s"', '"5s"'))
+        harness.cut_off(project.root, signal.SIGKILL, 3, "deploy", "--yes", environ=environ)
+        killed = shown(project)["run_id"]
+        elsewhere(project)
+        end = run(project.root, "resume", "-o", "json", "--lock-timeout", "60s", environ=environ)
+        assert end.code == 0, end.err
+        assert json.loads(end.out)["resumes"] == killed
+        assert json.loads(end.out)["outcomes"] == {"deployed": 8}
+        assert len(cloud.versions(project.folder_id)) == 8 + 6 + 2 + 8
+
+
+def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(2)
+    whole = Objects.check
+
+    def check(self: Objects, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
+        if key.startswith("runs/"):
+            raise RefusedError("AccessDenied", "Access Denied")
+        whole(self, bucket, key, condition)
+
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, served):
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "check", check)
+            end = run(project.root, "deploy", "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert end.err.count("the run's record cannot be written, so only this machine can resume it: ") == 1
+        assert "2 functions: 2 deployed" in end.out
+        served.objects.put(harness.BUCKET, "runs/index.json", b"no JSON")  # is begun anew
+        end = run(project.root, "deploy", "--force", "--yes", environ=cloud.environ())
+        assert "cannot be written" not in end.err
+        assert len(json.loads(stored_at(served, "runs/index.json"))["runs"]) == 1
+
+
+def test_without_a_bucket_it_is_said_that_this_machine_alone_can_go_on(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    project.without_bucket()
+    told = "this machine alone can take the run up again"
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).err.count(told) == 1
+    assert told not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # there is nothing to change

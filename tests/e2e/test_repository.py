@@ -69,7 +69,7 @@ def test_a_dry_run_is_data_and_leaves_no_run(deployed: tuple[Path, Ended]) -> No
 def test_show_and_runs_tell_of_the_first_run(deployed: tuple[Path, Ended]) -> None:
     root, first = deployed
     first_run = events(root / "events.ndjson")[0]["run_id"]
-    assert run(root, "show", first_run).out == first.out
+    assert run(root, "show", first_run).out.endswith(f"\n\n{first.out}")
     whole = json.loads(run(root, "show", first_run, "-o", "json").out)
     assert whole["exit_code"] == 0
     assert whole["outcomes"] == {"deployed": FUNCTIONS}

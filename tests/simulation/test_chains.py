@@ -173,6 +173,7 @@ def live_through(seed: int, root: Path) -> None:
             bench.faults.failing_functions.clear()  # somebody has mended it
         if rng.random() < 0.2:
             changed.write_text(source if rng.random() < 0.7 else f"{source}# {turn}\n")
+        bench.packager = type(bench.packager)(root / "zips")  # of another process, which packs what is there now
         if bench.past and rng.random() < 0.2:
             del bench.past[-rng.randrange(1, 4) :]  # a power cut
         resumes = bench.past and rng.random() < 0.7
@@ -185,6 +186,7 @@ def live_through(seed: int, root: Path) -> None:
     bench.faults.failing_functions.clear()
     bench.faults.rates = Rates()
     changed.write_text(source)
+    bench.packager = type(bench.packager)(root / "zips")
     bench.pass_time(120.0)
     bench.die_after = None
     if bench.past:

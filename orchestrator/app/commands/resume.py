@@ -5,7 +5,7 @@ What it left undone can be given up instead. After a breach nothing new starts: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
 from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
+from orchestrator.app.session.recording import fetch
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of
 from orchestrator.coordination.registry import NOT_LOOKED
@@ -54,9 +55,23 @@ def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     run_id, giving_up = given.pop("run"), given.pop("give_up")
     options = read_options("resume", given)
     options = replace(options, state_dir=state_dir_of(options.config, options.state_dir))
-    with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
-        asked = store.find(run_id)
-    return invoke(options, messages, partial(give_up if giving_up else _resume, asked))
+    return invoke(options, messages, partial(_run, run_id, give_up if giving_up else _resume))
+
+
+async def _run(
+    run_id: str, work: Callable[[str, Invocation], Awaitable[CommandResult]], invocation: Invocation
+) -> CommandResult:
+    """Find the run in the journal, or in the bucket's records where that has none of the kind."""
+    state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            asked = store.find(run_id)
+    except UsageError:
+        if not await fetch(invocation):
+            raise
+        with open_store(state_dir, read_only=True) as store:
+            asked = store.find(run_id)
+    return await work(asked, invocation)
 
 
 def _as_then(options: RunOptions, before: RunState) -> RunOptions:
@@ -140,7 +155,7 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
     leases = leases_of(session)
     async with (
         leased(session, leases, functions, NOT_LOOKED) as lease,
-        journaled(session, len(left), before.identity.clouds, before=before) as (bus, state),
+        journaled(session, len(left), before.identity.clouds, before=before) as (bus, state, recorder),
     ):
         tell(lease, len(functions), session, bus)
         listen(session.world, bus, stop)
@@ -152,7 +167,7 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
             planned = await _plan(session, binding, rest, settled)
             if before.breach:
                 planned = await _followed(session, bus, planned, rest, settled)
-        code = await execute_planned(guarded(session, lease), planned, bus, settled=settled, earlier=earlier)
+        code = await execute_planned(guarded(session, lease), planned, bus, recorder, settled=settled, earlier=earlier)
     return result_of(code, state)
 
 

@@ -34,7 +34,7 @@ async def _run(invocation: Invocation) -> CommandResult:
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
         if options.sandbox or not (options.status or options.due):
             await hold_lock(invocation, request)
-        request = about(request, binding)
+        request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
         session = await open_session(invocation, request)

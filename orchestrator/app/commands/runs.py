@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
-from orchestrator.app.session.options import state_dir_of
+from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import Exit
+from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.store import open_store
+from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, RunsView
 
 
-def runs_command(config: Path, state: Path | None) -> CommandResult:
-    """List the runs, the newest first. Raises `JournalError`."""
-    state_dir = state_dir_of(config, state)
+def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """List the runs, the newest first: of the journal, or of the bucket's records where that has none.
+
+    Raises `JournalError`.
+    """
+    options = read_place("runs", given)
+    runs = _runs(options)
+    if not runs:
+        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
+
+        fetch_for(options, messages)
+        runs = _runs(options)
+    return CommandResult(Exit.DONE, RunsView(runs))
+
+
+def _runs(options: RunOptions) -> tuple[RunSummary, ...]:
+    state_dir = state_dir_of(options.config, options.state_dir)
     since = alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
-        runs = tuple(replace(run, alive=run.started_at >= since) for run in store.runs())
-    return CommandResult(Exit.DONE, RunsView(runs))
+        return tuple(replace(run, alive=run.started_at >= since) for run in store.runs())

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from orchestrator.app.session.options import state_dir_of
+from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
+from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, ResultView
 
 
-def show_command(run: str, config: Path, state: Path | None, everything: bool) -> CommandResult:
-    """Show the chain of a run: what became of each function, and every failure in full.
+def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Show the chain of a run: what became of each function, and every failure in full. What the journal does not have
+    is looked for in the bucket's records.
 
     Raises `JournalError`, `UsageError`.
     """
-    state_dir = state_dir_of(config, state)
-    with open_store(state_dir, read_only=True) as store:
-        chain = store.chain_state(store.find(run))
-    alive = (chain.started_at or 0.0) >= alive_since(state_dir)
+    run, everything = given["run"], given["everything"]
+    options = read_place("show", given)
+    try:
+        chain = _chain(run, options)
+    except UsageError:
+        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
+
+        fetch_for(options, messages)
+        chain = _chain(run, options)
+    alive = (chain.started_at or 0.0) >= alive_since(state_dir_of(options.config, options.state_dir))
     return CommandResult(Exit.DONE, ResultView(chain, everything, history=True, alive=alive))
+
+
+def _chain(run: str, options: RunOptions) -> RunState:
+    with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
+        return store.chain_state(store.find(run))

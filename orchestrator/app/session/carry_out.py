@@ -17,8 +17,9 @@ from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
+from orchestrator.app.session.recording import Recorder, fetch, recorded
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last
+from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
@@ -45,7 +46,7 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
         specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
         if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
             await hold_lock(invocation, request)
-        request = about(request)
+        request = await about(invocation, request)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
         specs = selected(request) if specs is None else specs
@@ -59,8 +60,9 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     return await carry_out(session, partial(plan_functions, session, specs))
 
 
-def about(request: Request, binding: Binding | None = None) -> Request:
-    """Say what a run with these options is about, and what --failed or --undone selects.
+async def about(invocation: Invocation, request: Request, binding: Binding | None = None) -> Request:
+    """Say what a run with these options is about, and what --failed or --undone selects: of the journal, or of the
+    bucket's records where that has no run.
 
     Raises `UsageError` where the last run was about something else.
     """
@@ -71,6 +73,11 @@ def about(request: Request, binding: Binding | None = None) -> Request:
     if not option:
         return request
     now = Now(options.verb, endpoint_of(options, request.manifest), identity, request.state_dir, option)
+    try:
+        return replace(request, left=left_by_last(options, now))
+    except NoRunError:
+        if not await fetch(invocation):
+            raise
     return replace(request, left=left_by_last(options, now))
 
 
@@ -109,15 +116,18 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                     continue  # with a lease on those, too
                 await _show_and_ask(session, planned)
             clouds = planned.live.clouds.values()
-            async with journaled(session, len(planned.plan.units), clouds, adopt=planned.adopt) as (bus, state):
+            begun = journaled(session, len(planned.plan.units), clouds, adopt=planned.adopt)
+            async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
-                code = await execute_planned(guarded(session, lease), planned, bus)
+                code = await execute_planned(guarded(session, lease), planned, bus, recorder)
         return result_of(code, state)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:
     options = session.request.options
     session.messages.plan(_view(planned, options))
+    if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
+        session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan):
         with session.stop.interruptible():
             await confirm(session.messages, _where(session, planned), yes=options.yes or options.sandbox)
@@ -145,9 +155,9 @@ async def journaled(
     *,
     before: RunState | None = None,
     adopt: Adoption = NOTHING,
-) -> AsyncIterator[tuple[Bus, RunState]]:
-    """Begin a run: its journal, its displays. What happens in it is told to the bus, and folds into the state: of the
-    whole chain where it takes up what is left of a run `before`.
+) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
+    """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
+    folds into the state: of the whole chain where it takes up what is left of a run `before`.
     """
     options, identity = session.request.options, session.request.identity
     started = RunStarted(
@@ -166,13 +176,15 @@ async def journaled(
     chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
         shown = displays(session.messages, session.run_id, own, units=units, events=options.events)
-        async with shown as listeners:
+        async with recorded(session) as recorder, shown as listeners:
+            if recorder is not None:
+                listeners.insert(0, recorder)
             if before is not None:
                 listeners.insert(0, before.apply)
             bus = Bus(store.start_run(started), own, listeners, clean=session.messages.outlet.redactor.event)
             bus(started)
             try:
-                yield bus, chain
+                yield bus, chain, recorder
             finally:
                 _keep_knowledge(store, session)
                 _prune(store, session)
@@ -212,6 +224,7 @@ async def execute_planned(
     session: Session,
     planned: Planned,
     bus: Bus,
+    recorder: Recorder | None,
     *,
     settled: Mapping[str, Outcome] = MappingProxyType({}),
     earlier: Earlier | None = None,
@@ -223,6 +236,8 @@ async def execute_planned(
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
     before = earlier.and_settled(settled.values())
+    if recorder is not None and (settled or to_change(planned.plan)):
+        await recorder.begin()
     result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before)
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)

@@ -126,6 +126,13 @@ def with_adoption(args: list[str]) -> list[str]:
     return [f"--adopt={EVERYTHING}" if arg == "--adopt" else arg for arg in found]
 
 
+def read_place(verb: str, given: Mapping[str, Any]) -> RunOptions:
+    """Make the options of a command that only looks at what is known of runs; nobody waits for a network to come."""
+    return RunOptions(
+        verb, given["config"], given["state"], endpoint=given["endpoint"], bucket=given["bucket"], start_timeout_s=0.0
+    )
+
+
 def _parameter(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:

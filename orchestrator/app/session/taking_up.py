@@ -24,6 +24,10 @@ from orchestrator.planning.resume import failed, undone
 from orchestrator.report.plain_text import counted
 
 
+class NoRunError(UsageError):
+    """The journal has no run of which something could be selected."""
+
+
 class Differs(StrEnum):
     """In what a command is about something else than a former run. The first that differs is told."""
 
@@ -167,7 +171,7 @@ def _chosen(store: Store, options: RunOptions, now: Now) -> RunState:
         first = first or run
     if first is None:
         what = "failures" if now.option == "failed" else "undone functions"
-        raise UsageError(
+        raise NoRunError(
             f"there is no run yet whose {what} could be selected",
             advice=f"leave --{now.option} out",
         )

@@ -13,6 +13,7 @@ from orchestrator.app.commands.schema import schema_command
 from orchestrator.app.commands.validate import validate_command
 from orchestrator.cli import cli
 from orchestrator.errors import Exit
+from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, DocumentView, FindingsView, JobsView, RunsView
 from tests.unit.manifest.test_tables import FUNCTION
 
@@ -63,7 +64,8 @@ def test_jobs_that_can_be_bound_are_given_with_their_parameters(manifest: Path) 
 
 
 def test_without_a_journal_there_are_no_runs(manifest: Path) -> None:
-    assert runs_command(manifest, None) == CommandResult(Exit.DONE, RunsView(()))
+    given = {"config": manifest, "state": None, "endpoint": None, "bucket": None}
+    assert runs_command(given, Messages()) == CommandResult(Exit.DONE, RunsView(()))
 
 
 def test_the_schema_is_a_document() -> None:

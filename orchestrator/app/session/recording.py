@@ -1,0 +1,197 @@
+"""The record of a run in the bucket: written before the first change, at each wave, at a breach, at the end.
+
+It is read on a machine whose journal has no such run.
+
+`PREFIX/runs/RUN.json` is the run; `PREFIX/runs/index.json` names the newest, since a bucket is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from orchestrator.app.session.identity import identity_of
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.leasing import bucket_records
+from orchestrator.app.session.options import RunOptions, storage_of
+from orchestrator.app.session.session import Session, open_session, read_request
+from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
+from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError
+from orchestrator.journal.events import Breached, Event, RunStarted, WaveStarted
+from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
+from orchestrator.journal.state import fold
+from orchestrator.journal.store import open_store
+from orchestrator.ports import Records
+from orchestrator.report.messages import Messages, with_facts
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult
+from orchestrator.resilience.groups import ungrouped
+from orchestrator.resilience.stop import StoppedError
+
+T = TypeVar("T")
+_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
+_READ = 20  # runs that are read, the newest first
+_TRIES = 8  # to write the index against others who do so as well
+_END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
+
+
+class Recorder:
+    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all."""
+
+    def __init__(self, session: Session, records: Records) -> None:
+        self._session = session
+        self._records = records
+        self._record = RunRecord()
+        self._due = anyio.Event()
+        self._etag: str | None = None
+        self._begun = self._broken = False
+
+    def __call__(self, event: Event) -> None:
+        self._record(event)
+        if isinstance(event, WaveStarted | Breached):
+            self._due.set()
+
+    async def keep(self) -> None:
+        """Write the record whenever a wave begins, or a breach is seen, until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due = anyio.Event()
+            await self.write()
+
+    async def begin(self) -> None:
+        """Write the record, and name it in the index. Before that nothing is written: a run that changes nothing leaves
+        nothing to take up.
+        """
+        self._begun = True
+        await self.write(first=True)
+
+    async def write(self, *, first: bool = False) -> None:
+        """Write what is known by now."""
+        if self._broken or not self._begun:
+            return
+        prefix = _folder(self._session)
+        try:
+            key = f"{prefix}{self._session.run_id}.json"
+            self._etag = await self._put(key, self._record.encode(), self._etag)
+            if first:
+                await self._index(f"{prefix}index.json")
+        except (CloudError, InterruptedRunError) as error:
+            self._broken = True
+            told = with_facts(error) if isinstance(error, CloudError) else error.message
+            self._session.messages.warn(
+                f"the run's record cannot be written, so only this machine can resume it: {told}"
+            )
+
+    async def end(self) -> None:
+        """Write how it ended, if that can be done soon."""
+        with anyio.move_on_after(_END_S, shield=True):
+            await self.write()
+
+    async def _put(self, key: str, body: bytes, etag: str | None) -> str | None:
+        records = self._records
+        if etag is None:
+            made = await self._safely(partial(records.create, key, body))
+        else:
+            made = await self._safely(partial(records.replace, key, body, etag))
+        if made is not None:
+            return made
+        found = await self._safely(partial(records.read, key))  # an answer was lost: it is ours
+        return await self._safely(partial(records.replace, key, body, found[1])) if found is not None else None
+
+    async def _index(self, key: str) -> None:
+        started = next(event for event in self._record.run if isinstance(event, RunStarted))
+        for _ in range(_TRIES):
+            found = await self._safely(partial(self._records.read, key))
+            rows = [row for row in read_index(found[0] if found else b"") if row["run_id"] != started.run_id]
+            body = encode_index([{"run_id": started.run_id, "endpoint": started.endpoint}, *rows][:_INDEXED])
+            if found is None:
+                made = await self._safely(partial(self._records.create, key, body))
+            else:
+                made = await self._safely(partial(self._records.replace, key, body, found[1]))
+            if made is not None:
+                return
+
+    async def _safely(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._session.world.read(call)
+
+
+def _folder(session: Session) -> str:
+    return f"{session.world.storage.prefix}runs/"
+
+
+@asynccontextmanager
+async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
+    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in."""
+    records = bucket_records(session)
+    if records is None:
+        yield None
+        return
+    recorder = Recorder(session, records)
+    try:
+        with ungrouped(OrchestratorError), ungrouped(StoppedError):
+            async with anyio.create_task_group() as group:
+                group.start_soon(recorder.keep)
+                yield recorder
+                group.cancel_scope.cancel()
+    finally:
+        await recorder.end()
+
+
+async def fetch(invocation: Invocation) -> int:
+    """Read the newest runs of this manifest from its bucket into the journal. Gives how many there were.
+
+    What cannot be read is said, and is as if it were not there.
+    """
+    options = invocation.options
+    try:
+        request = read_request(invocation)
+        if options.sandbox or storage_of(request.manifest, options.bucket).bucket is None:
+            return 0
+        now = Now("", endpoint_of(options, request.manifest), identity_of(options, request.manifest), request.state_dir)
+        async with AsyncExitStack() as stack:
+            session = await open_session(replace(invocation, stack=stack), request)
+            return await _read_runs(session, now)
+    except OrchestratorError as error:
+        invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
+        return 0
+
+
+def fetch_for(options: RunOptions, messages: Messages) -> None:
+    """Do so for a command that asks nothing else of the cloud."""
+    if not options.config.exists():
+        return
+
+    async def main(invocation: Invocation) -> CommandResult:
+        await fetch(invocation)
+        return CommandResult(Exit.DONE)
+
+    invoke(options, messages, main)
+
+
+async def _read_runs(session: Session, now: Now) -> int:
+    records = bucket_records(session)
+    if records is None:
+        return 0
+    kept = 0
+    try:
+        index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
+        rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == now.endpoint]
+        with open_store(now.state_dir) as store:
+            for row in rows[:_READ]:
+                found = await session.world.read(partial(records.read, f"{_folder(session)}{row['run_id']}.json"))
+                events = read_record(found[0]) if found is not None else []
+                differs = difference(fold(events), now) if events else None
+                if events and (differs is None or differs[0] is Differs.FOLDERS):
+                    store.keep(events)
+                    kept += 1
+    except (CloudError, ValueError) as error:
+        told = with_facts(error) if isinstance(error, CloudError) else str(error)
+        session.messages.warn(f"the records of runs in the bucket cannot be read: {told}")
+    if kept:
+        session.messages.say(f"the journal here had no such run: {counted(kept, 'run')} read from the bucket")
+    return kept

@@ -1,0 +1,96 @@
+"""A run as one document, for the bucket: what it takes to take it up on a machine that has lost its journal.
+
+It is made of the run's own events, of which those are left out that say how a function came to where it is. No value of
+a variable is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from orchestrator.journal.event_json import EVENTS, from_dict, to_dict
+from orchestrator.journal.events import (
+    Breached,
+    Event,
+    GivenUp,
+    OperationAccepted,
+    OperationDone,
+    RunEnded,
+    RunStarted,
+    UnitEnded,
+    UnitPlanned,
+)
+
+RECORD_SCHEMA = 1  # raised when a stored document changes its meaning
+_OF_THE_RUN = (RunStarted, Breached, GivenUp, RunEnded)
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run. Call it with each event of it, in their order."""
+
+    run: list[Event] = field(default_factory=list)
+    planned: dict[str, UnitPlanned] = field(default_factory=dict)
+    operations: dict[str, Event] = field(default_factory=dict)  # by id: those whose end was not seen
+    ended: dict[str, UnitEnded] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case UnitPlanned():
+                self.planned[event.key] = event
+            case OperationAccepted():
+                self.operations[event.operation_id] = event
+            case OperationDone():
+                self.operations.pop(event.operation_id, None)
+            case UnitEnded():
+                self.ended[event.key] = event
+            case _ if isinstance(event, _OF_THE_RUN):
+                self.run.append(event)
+
+    def events(self) -> Iterator[Event]:
+        """Give the events that lead to the same state, RunEnded last."""
+        last = [event for event in self.run if isinstance(event, RunEnded)]
+        yield from (event for event in self.run if not isinstance(event, RunEnded))
+        yield from self.planned.values()
+        yield from self.operations.values()
+        yield from self.ended.values()
+        yield from last
+
+    def encode(self) -> bytes:
+        """Write it as JSON."""
+        return orjson.dumps({"schema": RECORD_SCHEMA, "events": [to_dict(event) for event in self.events()]})
+
+
+def read_record(body: bytes) -> list[Event]:
+    """Undo `RunRecord.encode`; kinds that only a newer program knows are passed over.
+
+    Raises `ValueError` for what is no such document, or of a newer program.
+    """
+    try:
+        document: Mapping[str, Any] = orjson.loads(body)
+        if document["schema"] > RECORD_SCHEMA:
+            raise ValueError("it was written by a newer orchestrator")
+        events = [from_dict(one) for one in document["events"] if one["kind"] in EVENTS]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it cannot be understood ({error!r})") from error
+    if not events or not isinstance(events[0], RunStarted):
+        raise ValueError("it does not begin with the run")
+    return events
+
+
+def encode_index(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Write the index: `run_id` and `endpoint` of each run, the newest first."""
+    return orjson.dumps({"schema": RECORD_SCHEMA, "runs": rows})
+
+
+def read_index(body: bytes) -> list[Mapping[str, Any]]:
+    """Undo `encode_index`. One that cannot be understood is begun anew: it only says where to look."""
+    try:
+        rows = orjson.loads(body)["runs"]
+        return [row for row in rows if isinstance(row["run_id"], str) and isinstance(row["endpoint"], str)]
+    except (ValueError, KeyError, TypeError):
+        return []
