@@ -157,12 +157,19 @@ class Calls:
                     found = await call.look() if self._unsure(call) and call.look is not None else None
                     if found is None and call.base is not None:
                         await call.base.look()
+                        self._still_wanted(call)
                     return slot, found or await self._send(call)
             except CloudError as error:
                 await self._again(call, error, tries, self._give_back(slot, error))
             except BaseException:
                 slot.release()
                 raise
+
+    def _still_wanted(self, call: Call) -> None:
+        """Send nothing that a stop came before, while something was looked at. What may have been sent is found out."""
+        why = self.stop.why(call.at.unit)
+        if why and not self._unsure(call):
+            raise StoppedError(why)
 
     async def _slot(self, call: Call) -> Slot:
         learned = self.tracker.learned
