@@ -4,7 +4,8 @@ all, into a Version that is edited by hand.
 
 from __future__ import annotations
 
-from itertools import islice, product
+from collections.abc import Iterator
+from itertools import chain, combinations, product
 from typing import Any
 
 from orchestrator.model import Fingerprint, Json, Settings, Version
@@ -18,7 +19,7 @@ from orchestrator.version.stamp import digest_of, text_before
 
 _MOUNTS = (BY_API["mounts"], BY_API["storageMounts"])  # two spellings of one thing
 _GROUPS = (_MOUNTS, *((row,) for row in FIELDS if row not in _MOUNTS))
-_READINGS_MAX = 1024
+_UNLIKELY_MAX = 2  # some hundred readings at the most
 
 
 def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bool:
@@ -33,10 +34,17 @@ def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bo
     raw = {**latest.raw, "description": text_before(latest.description)}
     live, desired = with_mounts_alone(raw), with_mounts_alone(settings_fields(settings, settings.description))
     sent = canonical(settings)
-    judged = [(_same(rows[0], live, desired), rows) for rows in _GROUPS]
-    judged.sort(key=lambda one: not one[0])  # `product` varies the last the most: what differs
-    readings = [_readings(rows, sent, raw, same=same) for same, rows in judged]
-    return any(_digest(one) == stamp.settings for one in islice(product(*readings), _READINGS_MAX))
+    near = [_readings(rows, sent, raw, same=_same(rows[0], live, desired)) for rows in _GROUPS]
+    as_live = [_readings(rows, sent, raw, same=False) for rows in _GROUPS]
+    found = chain(_likeliest(near), _likeliest(as_live))
+    return any(_digest(one) == stamp.settings for one in found)
+
+
+def _likeliest(readings: list[list[Json]]) -> Iterator[tuple[Json, ...]]:
+    """Take one reading of each group: first the likeliest of all, then others of one group, of two."""
+    for unlikely in range(_UNLIKELY_MAX + 1):
+        for chosen in combinations([number for number, one in enumerate(readings) if len(one) > 1], unlikely):
+            yield from product(*(one[1:] if number in chosen else one[:1] for number, one in enumerate(readings)))
 
 
 def _same(row: Field, live: Json, desired: Json) -> bool:
@@ -53,6 +61,9 @@ def _readings(rows: tuple[Field, ...], sent: Json, raw: Json, *, same: bool) -> 
         forms.append({name: BY_API[name].codec.bare(value) for name, value in as_live.items()})
     if rows[0].filled_in is FilledIn.ALL:
         forms.append(dict.fromkeys(row.api for row in rows))
+    if "mounts" in as_live and "storageMounts" in as_live:  # the cloud may show the older kind as both
+        older = {one["mountPointName"] for one in as_live["storageMounts"]}
+        forms.append({**as_live, "mounts": [one for one in as_live["mounts"] if one["name"] not in older]})
     for form in forms:
         found += [only_set(form), only_set({name: BY_API[name].codec.spelled_out(form[name]) for name in form})]
     return [one for number, one in enumerate(found) if one not in found[:number]]
