@@ -44,7 +44,7 @@ _output = _option("--output", "-o", type=click.Choice(list(FORMATS)), default="t
 _logging = _options(
     _option(
         "--log-level", type=click.Choice(["auto", "debug", "info", "warning", "error"]), default="auto",
-        help="The least level shown; auto: warning on a terminal, info elsewhere.",
+        help="The least level shown; auto: warning on a terminal, info elsewhere, and no line for each function.",
     ),
     _option("--log-format", type=click.Choice(["console", "json"]), default="console", help="The form of the logs."),
 )  # fmt: skip
@@ -102,7 +102,8 @@ _cloud = _options(
     _reach,
 )
 _param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
-_events = _option("--events", metavar="FILE", help="Write every event to a file as NDJSON.")
+_timings = _option("--timings", is_flag=True, help="Show how long each step of a function took, the queue too.")
+_events = _options(_option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), _timings)
 _force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
 _verbose = _option(
     "--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, left out of packages."
@@ -236,6 +237,7 @@ def _runs(output: str, **given: Any) -> int:
 @click.argument("run", default="last")
 @_known
 @_option("--all", "everything", is_flag=True, help="Every function, however many.")
+@_timings
 def _show(output: str, **given: Any) -> int:
     """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full."""
     from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed

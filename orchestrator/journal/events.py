@@ -39,6 +39,7 @@ class RunStarted(Event):
     resumes: str = ""  # the id of the run that this one takes up
     identity: Identity = NOTHING_KNOWN
     adopt: tuple[str, ...] = ()  # NAME@VERSION_ID of live versions that may lose what they have, or "*": all of them
+    planned_s: float = 0.0  # how long its plan took before, builds included
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class RunState:
     given_up: bool = False  # what is undone stays so
     total: int = 0  # units of the plan, of the first run's
     started_at: float | None = None
+    planned_s: float = 0.0  # before it started, builds included
     ended_at: float | None = None
     exit_code: int | None = None
     reason: str = ""  # why it stopped before its plan was done
@@ -99,7 +100,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.identity, state.total = event.identity, event.units
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
     state.manifest, state.program, state.resumes = event.manifest, event.program, event.resumes
-    state.started_at = event.at
+    state.started_at, state.planned_s = event.at, event.planned_s
     state.chain.append(Link(event.run_id, event.at))
 
 

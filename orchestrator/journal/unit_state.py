@@ -95,6 +95,6 @@ class UnitState:
         return next((o.version_id for o in reversed(self.operations.values()) if o.version_id), "")
 
     @property
-    def total_s(self) -> float:
-        """Seconds in all finished steps."""
-        return sum(self.seconds.values())
+    def work_s(self) -> float:
+        """Seconds in all finished steps but the queue, where others worked."""
+        return sum(seconds for step, seconds in self.seconds.items() if step is not Step.QUEUE)

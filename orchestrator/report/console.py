@@ -121,7 +121,7 @@ class Progress:
         if size:
             parts.append(f"{sent / 1e6:.0f} of {size / 1e6:.0f} MB sent")
         if state.started_at is not None:
-            parts.append(time_span(self._clock() - state.started_at))
+            parts.append(time_span(self._clock() - state.started_at + state.planned_s))
         return "; ".join(part for part in parts if part)
 
     def region(self, width: int) -> list[str]:

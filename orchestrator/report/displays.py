@@ -48,7 +48,7 @@ async def displays(
 ) -> AsyncIterator[list[Listener]]:
     """Show progress, write logs and the event file `events` for the length of a run of so many functions."""
     display = progress(sys.stderr, total=units, state=state, outlet=messages.outlet)
-    listeners: list[Listener] = [LogListener(run_id), display]
+    listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), display]
     if events is not None:
         listeners.append(EventFile(events, run_id, messages.outlet))
     async with anyio.create_task_group() as group:
@@ -111,7 +111,7 @@ class EventFile:
             "exit_code": ended.exit_code,
             "reason": ended.reason,
             "functions": started.units if started is not None else len(self._outcomes),
-            "seconds": round(ended.at - started.at, 3) if started is not None else None,
+            "seconds": round(ended.at - started.at + started.planned_s, 3) if started is not None else None,
             "outcomes": dict(Counter(self._outcomes.values())),
         }
 

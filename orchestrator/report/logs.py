@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO, cast
 
@@ -40,6 +41,8 @@ from orchestrator.redaction.safe import one_line, several_lines, uncommanding
 from orchestrator.report.streams import Unbroken, may_colour
 
 _TRACES = ("exception", "stack")
+# What differs between equal errors: ids of the cloud, and numbers.
+_IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f-]{32,64}|\d+(?:\.\d+)?)\b")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -107,21 +110,41 @@ class _Bridge(logging.Handler):
 
 
 class LogListener:
-    """Turns events into log calls, and binds `run_id` for everything else that is logged while the run lasts."""
+    """Turns events into log calls, and binds `run_id` for everything else that is logged while the run lasts.
 
-    def __init__(self, run_id: str) -> None:
+    `brief`: a table follows, so outcomes are left to it, but for the first failure of its kind; of equal retries the
+    first is told as well.
+    """
+
+    def __init__(self, run_id: str, *, brief: bool = False) -> None:
         self._run_id = run_id
         self._log: Any = structlog.get_logger()
+        self._brief = brief
+        self._told: set[tuple[object, ...]] = set()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):  # inherited by the tasks that the run starts
             structlog.contextvars.bind_contextvars(run_id=self._run_id)
         handler = _LINES.get(type(event))
-        if handler is not None:
+        if handler is not None and not (self._brief and self._is_left_out(event)):
             level, text, facts = handler(event)
             self._log.log(LEVELS[level], text, **({"run_id": self._run_id} | facts))
         if isinstance(event, RunEnded):
             structlog.contextvars.unbind_contextvars("run_id")
+
+    def _is_left_out(self, event: Event) -> bool:
+        match event:
+            case UnitEnded(outcome=Failed(step, failure)):
+                kind = "failed", step, failure.kind
+            case UnitEnded():
+                return True
+            case StepRetried(step=step, reason=reason):
+                kind = "retried", step, _IDS.sub("…", reason)
+            case _:
+                return False
+        told = kind in self._told
+        self._told.add(kind)
+        return told
 
 
 _Line = tuple[str, str, dict[str, Any]]

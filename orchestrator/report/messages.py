@@ -27,6 +27,7 @@ class Messages:
         self.outlet.redactor.add_variables(os.environ)
         self._log: Any = None  # where stderr holds logs alone
         self._quiet = False  # --log-level warning or error
+        self.brief = False  # what the table at the end tells is not logged as well
 
     @property
     def log(self) -> Any:
@@ -36,8 +37,8 @@ class Messages:
     def configure(self, level: str, format: str) -> None:
         """Set the logs up. Under a live display they start at warning, so that they do not bury it.
 
-        `level`: debug … error, or "auto": warning under a live display, else info. `format`: console | json. As JSON
-        they are all that stands on stderr, so that each of its lines can be read.
+        `level`: debug … error, or "auto": warning under a live display, else info, with no line for each function.
+        `format`: console | json. As JSON they are all that stands on stderr, so that each of its lines can be read.
         """
         import structlog  # noqa: PLC0415 - commands that only read write no logs
 
@@ -45,6 +46,7 @@ class Messages:
 
         self._log = structlog.get_logger() if format == "json" else None
         self._quiet = level in ("warning", "error")
+        self.brief = level == "auto" and self._log is None
         live = is_terminal(sys.stderr) and self._log is None
         configure(("warning" if live else "info") if level == "auto" else level, format, sys.stderr, self.outlet)
 

@@ -35,26 +35,29 @@ def counts(state: RunState) -> dict[str, int]:
 
 
 def headline(state: RunState) -> str:
-    """Say how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s"."""
+    """Say how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s", with its
+    planning and builds.
+    """
     total = max(state.total, len(state.units))
     told = ", ".join(f"{count} {name}" for name, count in counts(state).items()) or "nothing to do"
     took = ""
     if state.started_at is not None and state.ended_at is not None:
-        took = f" in {time_span(state.ended_at - state.started_at)}"
+        took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
     reason = f" ({state.reason})" if state.reason else ""
     return f"{counted(total, 'function')}: {told}{took}{reason}"
 
 
-def run_table(state: RunState, *, width: int | None = None, everything: bool = False) -> str:
-    """Show each unit's outcome, version and seconds per step, failures last; "" without units.
+def run_table(state: RunState, *, width: int | None = None, everything: bool = False, timings: bool = False) -> str:
+    """Show each unit's outcome, version and seconds of work, failures last; "" without units.
 
-    Above 60 units: what failed, is unknown or blocked, and the 20 slowest, unless `everything`.
+    The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
+    units: what failed, is unknown or blocked, and the 20 slowest, unless `everything`.
     """
     units = sorted(state.units.values(), key=lambda unit: (_rank(name_of(unit)), unit.key))
     shown = units if everything or len(units) <= WHOLE_MAX else _worth_seeing(units)
     if not shown:
         return ""
-    steps = [step for step in Step if any(step in unit.seconds for unit in shown)]
+    steps = [step for step in Step if timings and any(step in unit.seconds for unit in shown)]
     head = ["function", "outcome", "version", *(_HEADS.get(step, str(step)) for step in steps), "total"]
     rows = [
         [
@@ -62,7 +65,7 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
             name_of(unit),
             unit.version_id or "-",
             *(_seconds(unit.seconds.get(step)) for step in steps),
-            _seconds(unit.total_s if unit.seconds else None),
+            _seconds(unit.work_s if unit.seconds else None),
         ]
         for unit in shown
     ]
@@ -77,8 +80,8 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
 
 
 def _worth_seeing(units: list[UnitState]) -> list[UnitState]:
-    slowest = sorted(units, key=lambda unit: -unit.total_s)[:SLOWEST]
-    keys = {unit.key for unit in slowest if unit.total_s}
+    slowest = sorted(units, key=lambda unit: -unit.work_s)[:SLOWEST]
+    keys = {unit.key for unit in slowest if unit.work_s}
     return [unit for unit in units if unit.key in keys or name_of(unit) in _LOUD]
 
 

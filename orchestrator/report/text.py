@@ -52,7 +52,7 @@ def _text(view: View, width: int | None) -> str:
 
 def _result(view: ResultView, width: int | None) -> str:
     state = view.state
-    table = run_table(state, width=width, everything=view.everything)
+    table = run_table(state, width=width, everything=view.everything, timings=view.timings)
     parts = [table, warnings(state), failures(state), headline(state)]
     if view.history:
         parts.insert(0, history_text(state, alive=view.alive))

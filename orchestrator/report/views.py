@@ -30,12 +30,13 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """What became of a run, or of a chain of them. `everything`: every function, however many. `history`: with what it
-    was about, and each run of the chain; `alive`: the last of them may still be under way.
+    """What became of a run, or of a chain of them. `everything`: every function, however many; `timings`: with each
+    step's. `history`: with what it was about, and each run of the chain; `alive`: the last may still be under way.
     """
 
     state: RunState
     everything: bool = False
+    timings: bool = False
     history: bool = False
     alive: bool = False
 

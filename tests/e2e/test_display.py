@@ -51,6 +51,11 @@ def test_elsewhere_lines_are_plain(cloud: Cloud, project: Project) -> None:
     end = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert end.code == 0, end.err
     assert "\x1b" not in end.out + end.err
+    assert "run started" in end.err
+    assert "deployed" not in end.err, "the table on stdout tells what became of each function"
+    assert "queue" not in end.out
+    end = run(project.root, "deploy", "--yes", "--force", "--timings", "--log-level", "info", environ=cloud.environ())
+    assert "queue" in end.out
     assert len(re.findall(r"\[info +\] deployed +function=f00\d run_id=\S+ version_id=", end.err)) == 4
 
 

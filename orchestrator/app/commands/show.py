@@ -20,7 +20,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 
     Raises `JournalError`, `UsageError`.
     """
-    run, everything = given["run"], given["everything"]
+    run, everything, timings = given["run"], given["everything"], given["timings"]
     options = read_place("show", given)
     try:
         chain = _chain(run, options)
@@ -30,7 +30,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         fetch_for(options, messages)
         chain = _chain(run, options)
     alive = (chain.started_at or 0.0) >= alive_since(state_dir_of(options.config, options.state_dir))
-    return CommandResult(Exit.DONE, ResultView(chain, everything, history=True, alive=alive))
+    return CommandResult(Exit.DONE, ResultView(chain, everything, timings, history=True, alive=alive))
 
 
 def _chain(run: str, options: RunOptions) -> RunState:

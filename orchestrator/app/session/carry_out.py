@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
+import anyio
 import structlog
 
 from orchestrator import __version__
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change
+from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.recording import Recorder, fetch, recorded
@@ -99,10 +99,20 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
     """
     options = session.request.options
     leases = None if options.dry_run else leases_of(session)
+    planned_s = 0.0
+
+    async def plan() -> Planned:
+        nonlocal planned_s
+        began_at = anyio.current_time()
+        with session.stop.interruptible():
+            made = await make_plan()
+        planned_s += anyio.current_time() - began_at
+        return made
+
     while True:
         with session.stop.interruptible():
             looked = await look(leases)
-            planned = await make_plan()
+        planned = await plan()
         if options.dry_run:
             prediction = await predicted(session, planned) if options.simulate else None
             return CommandResult(_plan_code(planned, options), _view(planned, options, prediction))
@@ -110,17 +120,16 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
             if lease is not None and not lease.fresh:
                 session.messages.say("another run may have changed something meanwhile: planning again")
-                with session.stop.interruptible():
-                    planned = await make_plan()
+                planned = await plan()
                 if to_change(planned.plan).keys() - functions.keys():
                     continue  # with a lease on those, too
                 await _show_and_ask(session, planned)
-            clouds = planned.live.clouds.values()
-            begun = journaled(session, len(planned.plan.units), clouds, adopt=planned.adopt)
+            clouds, units = planned.live.clouds.values(), len(planned.plan.units)
+            begun = journaled(session, units, clouds, adopt=planned.adopt, planned_s=planned_s)
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
                 code = await execute_planned(guarded(session, lease), planned, bus, recorder)
-        return result_of(code, state)
+        return result_of(code, state, timings=options.timings)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:
@@ -130,21 +139,7 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan):
         with session.stop.interruptible():
-            await confirm(session.messages, _where(session, planned), yes=options.yes or options.sandbox)
-
-
-def _where(session: Session, planned: Planned) -> str:
-    """Say to which folders functions go, of which clouds, and as whom, where that is known."""
-    folders = Counter(function.split("/", 1)[0] for function in to_change(planned.plan).values())
-    parts = []
-    clouds = dict[str, list[str]]()
-    for folder_id, number in sorted(folders.items()):
-        cloud = planned.live.clouds.get(folder_id, UNKNOWN_CLOUD)
-        clouds.setdefault(cloud, []).append(f"{folder_id} ({number})" if len(folders) > 1 else folder_id)
-    for cloud, named in clouds.items():
-        parts.append(f"folder{'s' if len(named) > 1 else ''} {', '.join(named)}{f' of cloud {cloud}' if cloud else ''}")
-    whom = f", as service account {session.connection.account}" if session.connection.account else ""
-    return f"{counted(folders.total(), 'function')} to change in {' and '.join(parts)}{whom}"
+            await confirm(session.messages, where_to(session, planned), yes=options.yes or options.sandbox)
 
 
 @asynccontextmanager
@@ -155,6 +150,7 @@ async def journaled(
     *,
     before: RunState | None = None,
     adopt: Adoption = NOTHING,
+    planned_s: float = 0.0,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
     folds into the state: of the whole chain where it takes up what is left of a run `before`.
@@ -170,6 +166,7 @@ async def journaled(
         program=__version__,
         resumes=before.run_id if before is not None else "",
         adopt=adopt.texts(),
+        planned_s=round(planned_s, 3),
         identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
     )
     own = RunState()
@@ -187,24 +184,19 @@ async def journaled(
                 yield bus, chain, recorder
             finally:
                 _keep_knowledge(store, session)
-                _prune(store, session)
-
-
-def _prune(store: Store, session: Session) -> None:
-    try:
-        gone = store.prune(session.world.clock())
-    except JournalError as error:
-        session.messages.warn(f"old runs stay in the journal: {error.message}")
-    else:
-        if gone:
-            structlog.get_logger().info("old runs pruned", runs=len(gone), oldest=gone[-1], newest=gone[0])
 
 
 def _keep_knowledge(store: Store, session: Session) -> None:
+    """Keep what was learned, and let old runs go."""
+    now = session.world.clock()
     try:
-        store.learn(session.endpoint, session.world.knowledge.to_json(), session.world.clock())
+        store.learn(session.endpoint, session.world.knowledge.to_json(), now)
+        gone = store.prune(now)
     except JournalError as error:
         session.messages.warn(f"what was learned in this run is not kept: {error.message}")
+        return
+    if gone:
+        structlog.get_logger().info("old runs pruned", runs=len(gone), oldest=gone[-1], newest=gone[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +269,9 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
 
 
-def result_of(code: int, state: RunState) -> CommandResult:
+def result_of(code: int, state: RunState, *, timings: bool) -> CommandResult:
     """Give what became of every function, and how to go on where there is something to go on with."""
-    return CommandResult(code, ResultView(state), next_step(state), has_run=True)
+    return CommandResult(code, ResultView(state, timings=timings), next_step(state), has_run=True)
 
 
 def next_step(state: RunState) -> str:

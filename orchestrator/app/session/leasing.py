@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
 
+from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.session import Session
 from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.coordination.heartbeat import boottime_s
@@ -18,7 +20,9 @@ from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, JournalError, OrchestratorError, StartError
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
+from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.report.messages import Messages, with_facts
+from orchestrator.report.plain_text import counted
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import StoppedError
 
@@ -148,3 +152,17 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
 
     lease.lost = lost
     emit(LeaseTaken(clock(), lease.fencing, functions))
+
+
+def where_to(session: Session, planned: Planned) -> str:
+    """Say to which folders functions go, of which clouds, and as whom, where that is known."""
+    folders = Counter(function.split("/", 1)[0] for function in to_change(planned.plan).values())
+    parts = []
+    clouds = dict[str, list[str]]()
+    for folder_id, number in sorted(folders.items()):
+        cloud = planned.live.clouds.get(folder_id, UNKNOWN_CLOUD)
+        clouds.setdefault(cloud, []).append(f"{folder_id} ({number})" if len(folders) > 1 else folder_id)
+    for cloud, named in clouds.items():
+        parts.append(f"folder{'s' if len(named) > 1 else ''} {', '.join(named)}{f' of cloud {cloud}' if cloud else ''}")
+    whom = f", as service account {session.connection.account}" if session.connection.account else ""
+    return f"{counted(folders.total(), 'function')} to change in {' and '.join(parts)}{whom}"

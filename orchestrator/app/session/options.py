@@ -47,6 +47,7 @@ class RunOptions:
     detailed_exitcode: bool = False
     simulate: bool = False
     verbose: bool = False
+    timings: bool = False
     force: bool = False
     adopt: Adoption = NOTHING
     run_key: str | None = None

@@ -9,8 +9,8 @@ import orjson
 import pytest
 import structlog
 
-from orchestrator.journal.events import BytesSent, Event, UnitEnded
-from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Unchanged, Unknown
+from orchestrator.journal.events import BytesSent, Event, StepRetried, UnitEnded
+from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import MARK
 from orchestrator.redaction.redactor import Redactor
@@ -225,3 +225,16 @@ def test_the_run_id_is_bound_for_everything_from_its_start_to_its_end(logs: Logs
     listener(ended())
     structlog.get_logger().info("after")
     assert [line.get("run_id") for line in logs.lines if line["event"] in ("during", "after")] == [RUN_ID, None]
+
+
+def test_what_the_table_tells_is_not_logged_function_by_function(logs: Logs) -> None:
+    listener = LogListener(RUN_ID, brief=True)
+    for key in ("a", "b", "c"):
+        listener(UnitEnded(1.0, key, failed("no such account")))
+        listener(UnitEnded(1.0, key, failed("build failed", Step.BUILD)))
+        for outcome in (Deployed("v"), Blocked("by hand"), Cancelled(), Unknown("lost"), Unchanged("v")):
+            listener(UnitEnded(1.0, key, outcome))
+        listener(StepRetried(1.0, key, Step.CREATE, 1, 0.5, f"no answer after {len(logs.lines)} s"))
+    assert [(line["event"], line["function"]) for line in logs.lines] == [
+        ("failed", "a"), ("failed", "a"), ("retrying", "a")
+    ]  # fmt: skip

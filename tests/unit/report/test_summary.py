@@ -59,11 +59,35 @@ def test_the_headline_says_why_a_run_stopped() -> None:
     )
 
 
-def test_the_table_shows_outcome_version_and_the_seconds_of_each_step() -> None:
+def test_the_table_shows_outcome_version_and_the_seconds_of_work() -> None:
     assert run_table(fold(whole_run("auth"))).splitlines() == [
-        "function  outcome   version       package  upload  queue  create  track  total",
-        "auth      deployed  version-auth      0.1     0.5    1.5     0.5    2.0    4.6",
+        "function  outcome   version       total",
+        "auth      deployed  version-auth    3.1",
     ]
+
+
+def test_with_timings_it_shows_each_step_and_the_total_is_still_without_the_queue() -> None:
+    assert run_table(fold(whole_run("auth")), timings=True).splitlines() == [
+        "function  outcome   version       package  upload  queue  create  track  total",
+        "auth      deployed  version-auth      0.1     0.5    1.5     0.5    2.0    3.1",
+    ]
+
+
+def test_the_seconds_of_a_run_count_its_planning_and_builds() -> None:
+    events = [replace(started(), planned_s=100.0), *whole_run("auth")[1:]]
+    assert headline(fold(events)) == "1 function: 1 deployed in 1 min 48 s"
+
+
+def test_who_only_waited_is_not_among_the_slowest() -> None:
+    keys = [f"f{number:03}" for number in range(100)]
+    events: list[Event] = [started(units=100)]
+    for key in keys:
+        waited = Step.QUEUE if key == "f000" else Step.TRACK
+        events += [
+            StepFinished(STARTED_AT, key, waited, 900.0 if key == "f000" else 1.0),
+            UnitEnded(STARTED_AT, key, Deployed("v")),
+        ]
+    assert "f000" not in run_table(fold([*events, ended()]))
 
 
 def test_what_everybody_must_see_stands_last() -> None:
