@@ -170,13 +170,13 @@ def goes(live: dict[str, Any], wanted: Settings, **more: Any) -> tuple[str, ...]
     return taken_away(wanted, version("v1", "f", **live), folder_id="home", **more)
 
 
-@pytest.mark.parametrize("row", [row for rows in LOST.values() for row in rows], ids=str)
+@pytest.mark.parametrize("row", [row for rows in LOST.values() for row in rows])
 def test_what_would_be_taken_away(row: Row) -> None:
     live, wanted, lost = row
     assert goes(live, wanted) == lost
 
 
-@pytest.mark.parametrize(("live", "wanted"), KEPT, ids=str)
+@pytest.mark.parametrize(("live", "wanted"), KEPT)
 def test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live: dict[str, Any], wanted: Settings) -> None:
     assert goes(live, wanted) == ()
 
@@ -205,7 +205,7 @@ NEW_ROWS: list[tuple[Codec, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("codec", "live", "said"), NEW_ROWS, ids=str)
+@pytest.mark.parametrize(("codec", "live", "said"), NEW_ROWS)
 def test_a_new_row_is_guarded_without_a_word_about_it(
     codec: Codec, live: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
