@@ -215,7 +215,7 @@ def test_a_killed_run_is_taken_up(cloud: Cloud, project: Project, kept: bool) ->
     end = cut_off(project.root, signal.SIGKILL, 20, "deploy", "--yes", environ=cloud.environ())
     assert end.code == -signal.SIGKILL
     if kept:
-        assert "not ended" in run(project.root, "runs").out
+        assert "interrupted" in run(project.root, "runs").out
         assert run(project.root, "show").code == 0
     else:
         shutil.rmtree(project.state_dir)

@@ -47,7 +47,7 @@ from tests.settings import any_settings
 
 READS = {
     "list functions", "listVersions", "getVersionByTag", "getVersion", "get folder", "list secrets", "get secret",
-    "list service accounts", "listRuntimes",
+    "list service accounts", "listRuntimes", "head object",
 }  # fmt: skip
 COPIES = '[jobs.copies]\nrun = "mass_redeploy"\nfunctions = ["*"]\nfolders = ["folder"]\n'
 
