@@ -201,7 +201,7 @@ def _package_stored(state: RunState, event: PackageStored) -> None:
 
 def _requested(state: RunState, event: Requested) -> None:
     unit = state.unit(event.key)
-    change = unit.change(event.change, event.call)
+    change, unit.call = unit.change(event.change, event.call), event.call
     unit.function_id = event.function_id or unit.function_id
     if change is not None:
         change.requests.append(event)
@@ -211,7 +211,7 @@ def _requested(state: RunState, event: Requested) -> None:
 
 def _accepted(state: RunState, event: OperationAccepted) -> None:
     unit = state.unit(event.key)
-    change = unit.change(event.change, event.call)
+    change, unit.call = unit.change(event.change, event.call), event.call
     if change is not None:
         change.operations[event.operation_id] = event
     unit.function_id = event.function_id or unit.function_id

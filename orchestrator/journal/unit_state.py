@@ -44,6 +44,7 @@ class UnitState:
     before: Mapping[str, Any] = field(default_factory=dict)  # the settings that were live, without values
     step: Step | None = None  # the one it is in; None between steps, before the first and after the end
     step_since: float = 0.0
+    call: str = ""  # the one that is under way, or was last: a `ChangeKind`, by its value
     started_at: float | None = None  # its first step or request
     ended_at: float | None = None
     seconds: dict[Step, float] = field(default_factory=dict)  # per finished step; repeats add up

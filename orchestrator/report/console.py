@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from heapq import nsmallest
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import anyio
 
 from orchestrator.journal.events import Event, RunEnded
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Step
+from orchestrator.model import ChangeKind, Step
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.plain_text import pad, shorten, time_span
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from orchestrator.report.summary import counts
+
+if TYPE_CHECKING:
+    from orchestrator.report.outlook import Outlook
 
 _REFRESH_S = 0.25
 _LONGEST = 4  # running units named in the live region
@@ -28,6 +33,22 @@ _DOING = {
     Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.TRACK: "operation running",
     Step.READ_BACK: "reading back",
 }  # fmt: skip
+# What an Operation that runs does, by its call.
+_RUNNING = {
+    ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
+    ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
+}  # fmt: skip
+
+
+def _doing(unit: UnitState) -> str:
+    """Say what a unit is at."""
+    if unit.step is None:
+        return "waiting to try again"
+    running = _RUNNING.get(ChangeKind(unit.call)) if unit.step is Step.TRACK and unit.call in _CALLS else None
+    return running or _DOING[unit.step]
+
+
+_CALLS = frozenset(ChangeKind)
 
 
 def progress(
@@ -39,6 +60,7 @@ def progress(
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
     outlet: Outlet | None = None,
+    outlook: Outlook | None = None,
 ) -> Progress:
     """Make the display of a run: a listener, and `run`, which draws until it is cancelled or the run has ended.
 
@@ -46,8 +68,9 @@ def progress(
     """
     outlet = outlet or Outlet(Redactor())
     return Progress(
-        stream, total=total, state=state, interval_s=interval_s, clock=clock, environ=environ, outlet=outlet
-    )
+        stream, total=total, state=state, interval_s=interval_s, clock=clock, environ=environ, outlet=outlet,
+        outlook=outlook,
+    )  # fmt: skip
 
 
 class Progress:
@@ -63,9 +86,11 @@ class Progress:
         clock: Callable[[], float],
         environ: Mapping[str, str],
         outlet: Outlet,
+        outlook: Outlook | None,
     ) -> None:
         self._stream = stream
         self._outlet = outlet
+        self._outlook = outlook
         self._total = total
         self._state = state
         self._interval_s = interval_s
@@ -113,22 +138,38 @@ class Progress:
 
     def line(self) -> str:
         """Say how far the run is, in one line."""
-        state = self._state
+        state, now = self._state, self._clock()
         named = [f"{count} {name}" for name, count in counts(state).items() if name != "not ended"]
-        doing = [f"{state.steps[step]} {_DOING[step]}" for step in Step if step in state.steps]
-        parts = [f"{state.ended}/{self._total}", ", ".join(named), ", ".join(doing)]
+        doing = [
+            f"{state.steps[step]} {_DOING[step]}" for step in Step if step in state.steps and step is not Step.TRACK
+        ]
+        running = Counter(_doing(unit) for unit in self._running() if unit.step is Step.TRACK)
+        doing += [f"{count} {what}" for what, count in running.items()]
+        share = f" ({100 * state.ended // self._total} %)" if self._total else ""
+        parts = [f"{state.ended}/{self._total}{share}", ", ".join(named), ", ".join(doing), *self._ahead(now)]
         sent, size = self._bytes()
         if size:
             parts.append(f"{sent / 1e6:.0f} of {size / 1e6:.0f} MB sent")
         if state.started_at is not None:
-            parts.append(time_span(self._clock() - state.started_at + state.planned_s))
+            parts.append(time_span(now - state.started_at + state.planned_s))
+        left_s = self._outlook.seconds(now) if self._outlook is not None else None
+        if left_s is not None:
+            parts.append(f"about {time_span(left_s)} left")
         return "; ".join(part for part in parts if part)
+
+    def _ahead(self, now: float) -> Iterator[str]:
+        """Say which wave it is, and until when the run pauses before the next."""
+        if self._outlook is not None:
+            yield self._outlook.wave
+            until = self._outlook.pause_until
+            if until is not None and until > now:
+                yield f"pause until {datetime.fromtimestamp(until):%H:%M:%S}"  # noqa: DTZ006 - people read their own time
 
     def region(self, width: int) -> list[str]:
         """Give the lines of the live region, none wider than `width`: the line, and the longest running units."""
         lines = [self.line()]
         for unit in nsmallest(_LONGEST, self._running(), key=lambda unit: unit.started_at or 0.0):
-            doing = _DOING[unit.step] if unit.step is not None else "waiting to try again"
+            doing = _doing(unit)
             if unit.step is Step.UPLOAD and unit.size_bytes:
                 doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes / 1e6:.0f} MB"
             name = pad(shorten(self._outlet.line(unit.key), 40), 40)

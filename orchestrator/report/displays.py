@@ -20,6 +20,7 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.console import progress
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
+from orchestrator.report.outlook import Outlook
 from orchestrator.report.streams import write_message
 
 _PROGRESS_S = 10.0
@@ -44,11 +45,11 @@ async def confirm(messages: Messages, what: str, *, yes: bool) -> None:
 
 @asynccontextmanager
 async def displays(
-    messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None
+    messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None, outlook: Outlook
 ) -> AsyncIterator[list[Listener]]:
     """Show progress, write logs and the event file `events` for the length of a run of so many functions."""
-    display = progress(sys.stderr, total=units, state=state, outlet=messages.outlet)
-    listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), display]
+    display = progress(sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook)
+    listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), outlook, display]
     if events is not None:
         listeners.append(EventFile(events, run_id, messages.outlet))
     async with anyio.create_task_group() as group:

@@ -172,7 +172,9 @@ async def journaled(
     own = RunState()
     chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
-        shown = displays(session.messages, session.run_id, own, units=units, events=options.events)
+        shown = displays(
+            session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook
+        )
         async with recorded(session) as recorder, shown as listeners:
             if recorder is not None:
                 listeners.insert(0, recorder)
@@ -224,6 +226,7 @@ async def execute_planned(
     """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code, of the chain."""
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
+    session.outlook.plan(planned.plan.units, planned.live.clouds, rollout)
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))

@@ -48,6 +48,7 @@ from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.messages import Messages
+from orchestrator.report.outlook import Outlook
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop
 
@@ -79,6 +80,7 @@ class Session:
     messages: Messages
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
     locks: Sequence[LocalLock]  # those that the invocation holds by now
+    outlook: Outlook
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""
@@ -165,7 +167,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(
         request, connection, world, invocation.stop, new_run_id(), invocation.messages, endpoint,
-        invocation.locks,
+        invocation.locks, Outlook(world.knowledge.durations),
     )  # fmt: skip
 
 

@@ -7,20 +7,33 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import anyio
 import pytest
 import structlog
 
-from orchestrator.journal.events import BytesSent, Event, StepStarted, UnitEnded
+from orchestrator.engine.tracking.durations import Kind, Learned
+from orchestrator.journal.events import (
+    BytesSent,
+    Event,
+    LimitChanged,
+    OperationAccepted,
+    Requested,
+    StepStarted,
+    UnitEnded,
+    WaveStarted,
+)
 from orchestrator.journal.state import RunState, fold
-from orchestrator.model import Deployed, Step
+from orchestrator.model import Action, Change, ChangeKind, Deployed, Rollout, Step, Unit
 from orchestrator.prediction import virtual_time
 from orchestrator.report.console import Progress, progress
 from orchestrator.report.logs import configure
+from orchestrator.report.outlook import Outlook
 from orchestrator.report.plain_text import cells
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
-from tests.runs import STARTED_AT, ended, failed, started
+from tests.builders import spec
+from tests.runs import STARTED_AT, ended, failed, planned, started
 
 
 class Terminal(io.StringIO):
@@ -50,6 +63,7 @@ def display(
     stream: io.StringIO | None = None,
     environ: Mapping[str, str] = PLAIN_TERMINAL,
     interval_s: float = 10.0,
+    outlook: Outlook | None = None,
 ) -> Progress:
     return progress(
         stream or io.StringIO(),
@@ -58,17 +72,22 @@ def display(
         clock=lambda: STARTED_AT + 12.3,
         environ=environ,
         interval_s=interval_s,
+        outlook=outlook,
     )
+
+
+def unit(key: str) -> Unit:
+    return Unit(key, spec(key), Action.VERSION, "changed", changes=(Change(ChangeKind.VERSION),))
 
 
 def test_the_line_says_how_far_the_run_is() -> None:
     assert display(fold(A_RUN)).line() == (
-        "2/6; 1 deployed, 1 failed; 1 uploading, 2 operation running; 30 of 120 MB sent; 12.3 s"
+        "2/6 (33 %); 1 deployed, 1 failed; 1 uploading, 2 operation running; 30 of 120 MB sent; 12.3 s"
     )
 
 
 def test_the_line_of_a_run_that_has_hardly_begun() -> None:
-    assert display(RunState(total=6)).line() == "0/6"
+    assert display(RunState(total=6)).line() == "0/6 (0 %)"
 
 
 def test_the_region_names_the_longest_running_units_first() -> None:
@@ -155,7 +174,7 @@ def test_without_a_terminal_a_plain_line_comes_every_ten_seconds() -> None:
     drawn(stream, after_s=35)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 3
-    assert all(line.startswith("2/6; 1 deployed, 1 failed;") for line in lines)
+    assert all(line.startswith("2/6 (33 %); 1 deployed, 1 failed;") for line in lines)
 
 
 def test_a_short_run_writes_no_line() -> None:
@@ -188,7 +207,7 @@ def test_on_a_terminal_the_region_is_drawn_and_wiped(monkeypatch: pytest.MonkeyP
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
     anyio.run(live, stream, lambda: None)
-    assert "2/6; 1 deployed, 1 failed" in stream.getvalue()
+    assert "2/6 (33 %); 1 deployed, 1 failed" in stream.getvalue()
     assert "\x1b[2K" in stream.getvalue()  # the lines are erased
     assert sys.stderr is stream
 
@@ -243,7 +262,7 @@ def test_a_real_terminal_gets_the_region_and_is_left_clean() -> None:
         os.close(ours)
         os.close(theirs)
     assert done.returncode == 0
-    assert "2/6; 1 deployed, 1 failed" in shown
+    assert "2/6 (33 %); 1 deployed, 1 failed" in shown
     assert "said beside it" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
 
@@ -252,3 +271,61 @@ def test_rich_is_not_loaded_where_there_is_no_terminal() -> None:
     code = "import sys, orchestrator.report.console, orchestrator.report.summary\n"
     code += "assert 'rich' not in sys.modules, 'rich'"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "doing"),
+    [
+        ("create", "function in the making"),
+        ("update", "function being updated"),
+        ("createVersion", "version in the making"),
+        ("setTag", "tag on its way"),
+        ("of-a-newer-program", "operation running"),
+    ],
+)
+def test_an_operation_that_runs_is_called_by_what_it_does(call: str, doing: str) -> None:
+    events = [
+        planned("f"),
+        Requested(STARTED_AT, "f", call, "d4e", "key", 1),
+        OperationAccepted(STARTED_AT, "f", call, "operation", "d4e"),
+    ]
+    shown = display(fold([started(), *events]))
+    assert f"; 1 {doing}; " in shown.line()
+    assert f"{doing}, 12.3 s" in shown.region(120)[1]
+
+
+def test_the_line_tells_wave_pause_and_how_long_is_left() -> None:
+    outlook = Outlook(Learned({Kind.PLAIN: [2.0] * 20}))
+    units = [unit(f"f{number}") for number in range(100)]
+    outlook.plan(units, {"folder": "cloud"}, Rollout(pause_s=60.0))
+    state = fold([started(units=100)])
+    shown = display(state, outlook=outlook)
+    assert "left" not in shown.line(), "it is not known yet for how many there is room"
+    for what, allowed in (("folder folder", 10.0), ("cloud cloud", 20.0)):
+        outlook(LimitChanged(STARTED_AT, what, allowed, "quota-manager"))
+    assert shown.line() == "0/100 (0 %); 12.3 s; about 20.0 s left"
+    outlook(WaveStarted(STARTED_AT, 1, 2, 1))
+    assert shown.line() == "0/100 (0 %); wave 1 of 2; 12.3 s; about 1 min 20 s left"
+    ended = UnitEnded(STARTED_AT + 10.0, "f0", Deployed("v"))
+    for listener in (state.apply, outlook):
+        listener(ended)
+        listener(ended)  # it is told once more when it was read back
+    until = datetime.fromtimestamp(STARTED_AT + 70.0)  # noqa: DTZ006 - as the display has it
+    assert shown.line() == (
+        f"1/100 (1 %); 1 deployed; wave 1 of 2; pause until {until:%H:%M:%S}; 12.3 s; about 1 min 18 s left"
+    )
+    outlook(WaveStarted(STARTED_AT + 70.0, 2, 2, 99))
+    assert shown.line() == "1/100 (1 %); 1 deployed; wave 2 of 2; 12.3 s; about 19.8 s left"
+    for one in units:
+        outlook(UnitEnded(STARTED_AT + 80.0, one.key, Deployed("v")))
+    assert "left" not in shown.line()
+
+
+def test_what_is_left_is_never_less_than_one_operation_and_keeps_to_the_request_rate() -> None:
+    outlook = Outlook(Learned({Kind.PLAIN: [2.0] * 20}))
+    outlook.plan([unit(f"f{number}") for number in range(100)], {}, Rollout())
+    outlook(LimitChanged(STARTED_AT, "folder folder", 1000.0, "declared"))
+    assert outlook.seconds(STARTED_AT) == 5.0  # 100 calls, 20 a second
+    for number in range(99):
+        outlook(UnitEnded(STARTED_AT, f"f{number}", Deployed("v")))
+    assert outlook.seconds(STARTED_AT) == 2.0
