@@ -43,6 +43,7 @@ from orchestrator.report.streams import Unbroken, may_colour
 _TRACES = ("exception", "stack")
 # What differs between equal errors: ids of the cloud, and numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f-]{32,64}|\d+(?:\.\d+)?)\b")
+_IN_BRIEF = ("function", "step", "kind", "message")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -128,6 +129,8 @@ class LogListener:
         handler = _LINES.get(type(event))
         if handler is not None and not (self._brief and self._is_left_out(event)):
             level, text, facts = handler(event)
+            if self._brief and isinstance(event, UnitEnded):  # in full it is told at the end
+                facts = {name: facts[name] for name in _IN_BRIEF if name in facts}
             self._log.log(LEVELS[level], text, **({"run_id": self._run_id} | facts))
         if isinstance(event, RunEnded):
             structlog.contextvars.unbind_contextvars("run_id")

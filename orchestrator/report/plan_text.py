@@ -14,6 +14,7 @@ from orchestrator.report.plain_text import cells, counted, pad, time_span
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
+_FAILED = "failed"  # already: its package could not be made
 _NAMED = 5  # functions of a wave
 _GAP = "  "
 
@@ -34,7 +35,8 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     for what, those in (("", changes), (" blocked", blocked)):
         if len(those) > most:
             lines.append(f"{_GAP}… and {len(those) - most} more{what}")
-    told = ", ".join(f"{count} {action}" for action, count in plan_counts(view.plan).items())
+    words = Counter(_word(unit) for unit in units)
+    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED) if words[word])
     return "\n".join(
         [
             *lines,
@@ -44,6 +46,11 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
             f"plan: {told or 'nothing to do'}",
         ]
     )
+
+
+def _word(unit: Unit) -> str:
+    """Say what is done to a function, or becomes of it, in the word that the run's own table has."""
+    return _FAILED if unit.failed_step is not None else str(unit.action)
 
 
 def plan_counts(plan: Plan) -> dict[str, int]:
@@ -89,7 +96,7 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
 def _cells(unit: Unit, *, folders: bool) -> list[str]:
     spec = unit.spec
     name = f"{unit.key} ({spec.name})" if spec.name not in ("", unit.key) else unit.key
-    return [*([spec.folder_id] if folders else []), name, str(unit.action)]
+    return [*([spec.folder_id] if folders else []), name, _word(unit)]
 
 
 def _waves(view: PlanView) -> Iterator[str]:

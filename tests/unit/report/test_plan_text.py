@@ -66,11 +66,11 @@ def test_what_a_failed_build_has_printed_is_shown_once() -> None:
     failure = Failure("the build failed", kind="build", advice="run it by hand", detail="compiling\n\x1b[31merror")
     failed = [unit(key, Action.BLOCKED, failure=failure, failed_step=Step.BUILD) for key in ("ant", "bee")]
     assert text(*failed).splitlines() == [
-        "  ant  blocked      because; run it by hand",
+        "  ant  failed       because; run it by hand",
         "      | compiling",
         "      | error",
-        "  bee  blocked      because; run it by hand",
-        "plan: 2 blocked",
+        "  bee  failed       because; run it by hand",
+        "plan: 2 failed",
     ]
 
 
