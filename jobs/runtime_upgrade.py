@@ -66,14 +66,15 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     """Want a copy on the new runtime of every function whose `$latest` has an old one."""
     old, to = texts(given, "from"), text(given, "to")
     _check_runtimes(old, to, live)
-    skips = _skips(given)
+    skips, expired = _skips(given)
     functions = inventory(manifest, live, folders_of(manifest, given))
     served = _still_served(old, live)
     board: list[JobStatus] = []
     waiting: list[LiveFunction] = []
     for one in functions:
         if one.runtime == to:
-            board.append(_standing(one, "done", served.get(one.function.id, "")))
+            tags = served.get(one.function.id, "")
+            board.append(_standing(one, "old tags" if tags else "done", tags))
         elif one.runtime in old:
             reason = _skipped(one, skips)
             if reason:
@@ -84,10 +85,11 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     failures: dict[str, str] = {}
     for one in waiting:
         specs[one.key] = _copy(one, to, manifest, failures)
-        board.append(_standing(one, "waiting", failures.get(one.key, "")))
+        board.append(_standing(one, "waiting", failures.get(one.key) or _skipped(one, expired)))
     warnings = [
+        *(f"the exception of {_expired(skip)}: the job does not run before that is settled" for skip in expired),
         *_unknown_runtimes(old, live),
-        *_unknown_skips(skips, functions, manifest),
+        *_unknown_skips([*skips, *expired], functions, manifest),
         *_trap_warnings(specs, waiting, to),
         *_manifest_warnings(functions, board, to),
         *_elsewhere(functions, old, to, served),
@@ -127,16 +129,20 @@ def _standing(one: LiveFunction, status: str, note: str = "") -> JobStatus:
 # --- skip -----------------------------------------------------------------------------------------------------------
 
 
-def _skips(given: Mapping[str, Any]) -> list[Skip]:
-    """Read `skip`, of which no row has expired. Raises `JobError`."""
+def _skips(given: Mapping[str, Any]) -> tuple[list[Skip], list[Skip]]:
+    """Read `skip`: those that hold, and those that have expired, for a board alone. Raises `JobError`."""
     skips, today = read_skips(given, "skip"), given["today"]
-    expired = [f"{skip.function} (owner {skip.owner}) expired on {skip.until}" for skip in skips if skip.until < today]
-    if expired:
+    expired = [skip for skip in skips if skip.until < today]
+    if expired and not given["board_only"]:
         raise JobError(
-            f"exceptions of `skip` have expired: {'; '.join(expired)}",
+            f"exceptions of `skip` have expired: {'; '.join(map(_expired, expired))}",
             advice="ask the owner: take the row out, or agree on a new `until`",
         )
-    return skips
+    return [skip for skip in skips if skip.until >= today], expired
+
+
+def _expired(skip: Skip) -> str:
+    return f"{skip.function} (owner {skip.owner}) expired on {skip.until}"
 
 
 def _skip(row: Mapping[str, Any]) -> Skip:

@@ -170,7 +170,7 @@ def _run(output: str, **given: Any) -> int:
 
     \b
     orchestrator run to-python312 --dry-run  what it would do, and why
-    orchestrator run to-python312 --status   the board: done, waiting, failed, skipped
+    orchestrator run to-python312 --status   the board: done, old tags, waiting, failed, skipped
     orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.run import run_command  # noqa: PLC0415 - heavy imports only when needed

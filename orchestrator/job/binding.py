@@ -48,10 +48,13 @@ def timezone_of(spec: JobSpec) -> str:
     return str(spec.parameters.get("timezone") or DEFAULT_TIMEZONE)
 
 
-def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime) -> Binding:
+def bind(
+    manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime, *, board_only: bool = False
+) -> Binding:
     """Load the job of [jobs.NAME]; one without a table there runs on `--param` (`typed`) alone.
 
-    Texts that begin with @ in a list parameter are files of names. Raises `ManifestError`, `UsageError`, `JobError`.
+    `board_only`: it is to show its board, and nothing is done. Texts that begin with @ in a list parameter are files of
+    names. Raises `ManifestError`, `UsageError`, `JobError`.
     """
     project = manifest.path.absolute().parent
     spec = manifest.jobs.get(name)
@@ -68,6 +71,7 @@ def bind(manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime)
     }
     given["today"] = now.astimezone(ZoneInfo(timezone_of(spec))).date()
     given["rollout"] = rollout_of(spec, manifest)
+    given["board_only"] = board_only
     return Binding(name, spec, job, given, adoption_of(spec.parameters.get("adopt") or ()))
 
 

@@ -59,27 +59,31 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How one function stands with respect to a job, for its board: done, waiting or skipped.
+    """How one function stands with respect to a job, for its board.
 
-    `note`: why it is skipped, or what is left although it is done (tags that still serve an old runtime).
+    "old tags": `$latest` is done, but traffic that comes by a tag still meets what the job is to change. `note`: why it
+    is skipped, or which tags these are.
     """
 
     key: str
     folder_id: str
     runtime: str
-    status: str  # done | waiting | skipped
+    status: str  # done | old tags | waiting | skipped
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a job asks for. `force`: new versions of unchanged functions too. `warnings`: sentences for people."""
+    """What a job asks for. `force`: new versions of unchanged functions too. `warnings`: sentences for people.
+
+    `board`: how every function stands, for `run NAME --status`; None: the job has no board.
+    """
 
     specs: Mapping[str, FunctionSpec]
     rollout: Rollout
     force: bool = False
     warnings: tuple[str, ...] = ()
-    board: tuple[JobStatus, ...] = ()
+    board: tuple[JobStatus, ...] | None = None
     failures: Mapping[str, str] = field(default_factory=dict)  # functions that cannot be done, and why
 
 

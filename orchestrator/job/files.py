@@ -176,7 +176,7 @@ def _load(name: str, path: Path) -> ModuleType:
 def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, Any]:
     """Give every parameter a value: of `--param k=v` (`given`), else of [jobs.NAME], else the job's default.
 
-    The engine adds `rollout` and `today`. Raises `JobError`.
+    The engine adds `rollout`, `today` and `board_only`. Raises `JobError`.
     """
     place = f"{spec.place.file}:{spec.place.line}"
     in_file = _own(spec)

@@ -11,7 +11,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.model import Blocked, Failed, Outcome, Unknown
 from orchestrator.report.plain_text import aligned, counted
 
-STATUSES = ("done", "waiting", "failed", "skipped")
+STATUSES = ("done", "old tags", "waiting", "failed", "skipped")
 _HEAD = ("runtime", "folder", *STATUSES)
 
 
@@ -39,17 +39,14 @@ def _after(row: JobStatus, outcome: Outcome | None) -> JobStatus:
 
 
 def board_text(rows: Sequence[JobStatus], *, width: int | None) -> str:
-    """Show counts per runtime and folder, then what waits, failed, was skipped, or is done but not quite."""
+    """Show counts per runtime and folder, then what waits, failed, was skipped, or is done but for traffic by tags."""
     if not rows:
         return "no function is or was on these runtimes"
     parts = [f"{counted(len(rows), 'function')}: {_totals(rows)}", _counts(rows, width)]
-    for status in ("waiting", "failed", "skipped"):
+    for status in ("waiting", "failed", "skipped", "old tags"):
         found = [row for row in rows if row.status == status]
         if found:
             parts.append(_section(status, found, width))
-    left = [row for row in rows if row.status == "done" and row.note]
-    if left:
-        parts.append(_section("done, but", left, width))
     return "\n\n".join(parts)
 
 

@@ -38,8 +38,8 @@ def _text(view: View, width: int | None) -> str:
             return _result(view, width)
         case RunsView(runs):
             return runs_table(runs) if runs else "no runs yet"
-        case BoardView(rows):
-            return board_text(rows, width=width)
+        case BoardView(rows, missing):
+            return missing or board_text(rows, width=width)
         case JobsView():
             return _jobs(view, width)
         case FindingsView():

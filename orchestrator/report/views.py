@@ -50,9 +50,10 @@ class RunsView:
 
 @dataclass(frozen=True, slots=True)
 class BoardView:
-    """How far a job has come, function by function."""
+    """How far a job has come, function by function. `missing`: why there is no board."""
 
     rows: tuple[JobStatus, ...]
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.app.session.carry_out import about, carry_out, nothing_left
 from orchestrator.app.session.due import run_if_due
+from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires, plan_job
@@ -30,7 +31,8 @@ async def _run(invocation: Invocation) -> CommandResult:
     options, stop = invocation.options, invocation.stop
     with stop.interruptible():
         request = read_request(invocation)
-        binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
+        now = datetime.now(UTC)
+        binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
         if options.sandbox or not (options.status or options.due):
             await hold_lock(invocation, request)
@@ -58,5 +60,9 @@ async def _run(invocation: Invocation) -> CommandResult:
 
 async def _board(session: Session, binding: Binding) -> CommandResult:
     _, desired = await job_desires(session, binding)
+    if desired.board is None:
+        line = line_of(session.request.options.verb, session.request.identity, session.endpoint, "--dry-run")
+        why = f'job "{binding.name}" has no board: {binding.spec.run} does not say how its functions stand'
+        return CommandResult(Exit.DONE, BoardView((), f"{why}; `{line}` shows what it would do"))
     last = last_chain(session.request.state_dir, session.endpoint, verb=session.request.options.verb)
     return CommandResult(Exit.DONE, BoardView(statuses(desired.board, last)))

@@ -38,10 +38,13 @@ def desired(
     found: LiveState, *, of: Manifest | None = None, old: Any = ("python38", "python39"), **given: Any
 ) -> Desired:
     parameters = {"from": old, "to": "python312", "folders": (), "skip": ()}
-    return JOB.desired(of or manifest(), found, parameters | {"today": TODAY, "rollout": Rollout()} | given)
+    return JOB.desired(
+        of or manifest(), found, parameters | {"today": TODAY, "rollout": Rollout(), "board_only": False} | given
+    )
 
 
 def board(found: Desired) -> dict[str, str]:
+    assert found.board is not None
     return {standing.key: standing.status for standing in found.board}
 
 
@@ -55,7 +58,7 @@ def test_old_ones_wait_new_ones_are_done_and_others_are_not_its_business() -> No
 def test_a_skipped_function_is_on_the_board_with_its_reason() -> None:
     found = desired(there(a="python38", b="python39"), skip=(SKIP,))
     assert board(found) == {"a": "waiting", "b": "skipped"}
-    assert found.board[1].note == "vendor library (owner ann, until 2027-03-01)"
+    assert (found.board or ())[1].note == "vendor library (owner ann, until 2027-03-01)"
     assert list(found.specs) == ["a"]
 
 
@@ -64,6 +67,14 @@ def test_a_skip_may_be_a_glob_and_its_last_day_counts() -> None:
     assert board(desired(there(**{"legacy-x": "python38", "b": "python38"}), skip=(row,))) == {
         "legacy-x": "skipped", "b": "waiting",
     }  # fmt: skip
+
+
+def test_the_board_is_there_where_an_exception_has_expired() -> None:
+    row = SKIP | {"until": date(2026, 11, 24)}
+    found = desired(there(a="python38", b="python39"), skip=(row,), board_only=True)
+    assert board(found) == {"a": "waiting", "b": "waiting"}
+    assert (found.board or ())[1].note == "vendor library (owner ann, until 2026-11-24)"
+    assert "the exception of b (owner ann) expired on 2026-11-24: the job does not run" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +136,7 @@ def test_a_function_of_the_manifest_goes_by_its_key_and_must_be_changed_there_to
 def test_a_function_that_the_manifest_disables_is_skipped() -> None:
     declared = spec("a", enabled=False, place=Place("deploy.toml", 7))
     found = desired(there(a="python38"), of=manifest(a=declared))
-    assert (board(found), found.board[0].note) == ({"a": "skipped"}, "disabled at deploy.toml:7")
+    assert (board(found), (found.board or ())[0].note) == ({"a": "skipped"}, "disabled at deploy.toml:7")
 
 
 def test_functions_of_one_name_in_two_folders_are_told_apart() -> None:
@@ -153,8 +164,8 @@ def test_tags_that_still_serve_an_old_runtime_are_told() -> None:
             runtimes=RUNTIMES,
         )
     )
-    assert board(found) == {"a": "done"}
-    assert found.board[0].note == "tags still serve an old runtime: blue (python38, v1)"
+    assert board(found) == {"a": "old tags"}
+    assert (found.board or ())[0].note == "tags still serve an old runtime: blue (python38, v1)"
 
 
 def test_what_the_new_runtime_does_not_allow_stops_that_function() -> None:
