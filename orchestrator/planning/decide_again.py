@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
+from orchestrator.planning.origin import shares_stamp
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import carried_over, settings_of, unknown_fields, unreadable_fields
 from orchestrator.version.stamp import code_digest, code_marks, fingerprint, is_same, read_stamp, remarked
@@ -45,7 +46,8 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
     if settings == theirs and not unit.fingerprint.forced:
         return Unchanged(latest.id)
     spec = replace(unit.spec, settings=settings, code=VersionCopy(latest.id))
-    digest = fingerprint(settings, code_digest(spec.code, None, latest))
+    known = None if shares_stamp(latest, base) else latest
+    digest = fingerprint(settings, code_digest(spec.code, None, known))
     return replace(
         unit,
         spec=spec,

@@ -10,7 +10,7 @@ from orchestrator.version.compare import differences
 from orchestrator.version.drift import is_as_stamped
 from orchestrator.version.stamp import JOB_MARK, read_stamp
 
-CODE = "its code, as it was edited by hand"
+CODE = "its code, which may have been edited"
 Whole = tuple[str, str, str, tuple[tuple[str, str], ...]]
 
 
@@ -36,8 +36,7 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, before: Ver
     stamp = read_stamp(latest.description)
     if stamp is None:
         return Origin(_by_hand(latest) if ours else "the live version was not made by this tool", by_hand=True)
-    former = read_stamp(before.description) if before is not None else None
-    if before is not None and former is not None and whole(former) == whole(stamp):
+    if before is not None and shares_stamp(latest, before):
         return Origin(
             f"{_by_hand(latest)}, with the stamp of {before.id}", by_hand=True, code=_loses_code(spec, latest)
         )
@@ -51,6 +50,13 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, before: Ver
     job = dict(stamp.marks).get(JOB_MARK)
     others = job is not None and job != dict(digest.marks).get(JOB_MARK)
     return Origin(f"{latest.id} was made by job {job}" if others else "", as_desired=as_desired)
+
+
+def shares_stamp(version: Version, other: Version | None) -> bool:
+    """Say whether two Versions say the same of themselves: then one is a copy by hand, of which no code is known."""
+    stamp = read_stamp(version.description)
+    former = read_stamp(other.description) if other is not None else None
+    return stamp is not None and former is not None and whole(stamp) == whole(former)
 
 
 def whole(stamp: Fingerprint) -> Whole:

@@ -29,7 +29,7 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
-from orchestrator.planning.origin import CODE, Origin, Whole, origin, stamps_of, versions_before, whole
+from orchestrator.planning.origin import CODE, Origin, Whole, origin, shares_stamp, stamps_of, versions_before, whole
 from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
@@ -141,6 +141,8 @@ class _Planner:
         unstampable = no_room(spec.settings.description)
         if unstampable is not None:
             return _blocked(spec, unstampable)
+        if copied is not None and shares_stamp(copied, self.before.get(copied.function_id)):
+            copied = replace(copied, description="")  # edited by hand: its code is not that of its stamp
         digest = self._fingerprint(spec, tree, etag, copied)
         unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree, warnings=warnings)
         if found is None:

@@ -28,7 +28,7 @@ BODY = {
 }
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "gzip",
     "Authorization": "Bearer t1.secret-token",
     "User-Agent": "orchestrator/1.2.3",
 }

@@ -113,11 +113,19 @@ def _adoption(given: Iterable[str]) -> Adoption:
 
 
 def with_adoption(args: list[str]) -> list[str]:
-    """Give --adopt its value: what follows it, where that looks like one, else that for everything."""
+    """Give --adopt its value: what follows it, or at the end and before another option that for everything.
+
+    Raises `UsageError` where a name follows: whether that one is meant, or all, decides what is lost.
+    """
     found: list[str] = []
     for number, arg in enumerate(args):
         if found[-1:] == ["--adopt"]:
             named = NAME_AT_VERSION.fullmatch(arg) is not None
+            if not named and not arg.startswith("-"):
+                raise UsageError(
+                    f"--adopt {arg}: a version is missing",
+                    advice=f"--adopt {arg}@VERSION_ID, as the plan prints it, adopts one; for all, --adopt stands last",
+                )
             found[-1] = f"--adopt={arg if named else EVERYTHING}"
             if named:
                 continue

@@ -41,9 +41,8 @@ def test_anything_else_is_a_mistake(text: str) -> None:
 
 TYPED: list[tuple[list[str], tuple[str, ...], tuple[str, ...]]] = [
     (["--adopt"], (), ("*",)),
-    (["--adopt", "f"], ("f",), ("*",)),
     (["f", "--adopt"], ("f",), ("*",)),
-    (["--adopt", "@names.txt"], ("@names.txt",), ("*",)),
+    (["@names.txt", "--adopt"], ("@names.txt",), ("*",)),
     (["--adopt", "f@v1"], (), ("f@v1",)),
     (["--adopt=f@v1", "--adopt", "g@v2", "f"], ("f",), ("f@v1", "g@v2")),
     (["--adopt", "--yes"], (), ("*",)),
@@ -58,6 +57,13 @@ def test_the_option_takes_a_value_only_where_it_looks_like_one(
     command = cli.commands["deploy"]
     context = command.make_context("deploy", with_adoption(typed))
     assert (context.params["functions"], context.params["adopt"]) == (functions, adopt)
+
+
+@pytest.mark.parametrize("typed", [["--adopt", "f"], ["--yes", "--adopt", "auth-*", "f"], ["--adopt", "@names.txt"]])
+def test_a_name_without_a_version_adopts_nothing(typed: list[str]) -> None:
+    """Whether it or everything is meant decides what is lost."""
+    with pytest.raises(UsageError, match="a version is missing"):
+        with_adoption(typed)
 
 
 @pytest.mark.parametrize(
