@@ -253,24 +253,18 @@ def _show(output: str, **given: Any) -> int:
 @_option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
 @_option(
     "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
-    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or a mixture of these,"
-    " W*SPEC+W*SPEC.",
+    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or W*SPEC+W*SPEC.",
 )  # fmt: skip
 @_option(
     "--quota", "quotas", multiple=True, metavar="NAME=N",
-    help="A quota that is enforced: operations_per_function, operations_per_folder, operations_per_cloud,"
-    " requests_per_second …; may be given again.",
+    help="Enforced: operations_per_function, operations_per_folder, operations_per_cloud, requests_per_second …",
 )  # fmt: skip
-@_option(
-    "--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N",
-    help="The same, so long after the first Operation.",
-)  # fmt: skip
+@_option("--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N", help="So long after the first call.")
 @_option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
 @_option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
 @_option(
     "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
-    help="Whether listings show versions while they are made, or only so long after they were begun, or each listing"
-    " only so many of them (80%).",
+    help="Whether listings show versions while they are made, or only after so long, or only so many each (80%).",
 )  # fmt: skip
 @_option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
 @_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")

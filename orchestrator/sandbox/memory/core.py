@@ -46,10 +46,10 @@ class CloudSettings:
     subject: str = "ajesandboxcaller0000"
     invoke_url: str = "https://functions.yandexcloud.net"
     runtimes: tuple[str, ...] = (
-        "nodejs22", "nodejs18", "nodejs16", "nodejs14", "nodejs12", "nodejs10", "python314", "python313",
-        "python312", "python311", "python39", "python38", "python37", "golang123", "golang121", "golang119", "golang118", "golang117", "golang116", "php82",
-        "php8", "php74", "java21", "java17", "java11", "kotlin20", "dotnet8", "dotnet6", "dotnetcore31", "r43", "r42",
-        "bash-2204", "bash",
+        "nodejs22", "nodejs18", "nodejs16", "nodejs14", "nodejs12", "nodejs10", "python314", "python313", "python312",
+        "python311", "python39", "python38", "python37", "golang123", "golang121", "golang119", "golang118",
+        "golang117", "golang116", "php82", "php8", "php74", "java21", "java17", "java11", "kotlin20", "dotnet8",
+        "dotnet6", "dotnetcore31", "r43", "r42", "bash-2204", "bash",
     )  # fmt: skip
 
 
