@@ -136,6 +136,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 NAMED_MAX = 10  # functions named in a group
+_ACCEPTED = (Step.TRACK, Step.READ_BACK)  # the steps in which what was asked for is an Operation
 # What differs between equal errors: ids of the cloud (20 characters), UUIDs, hashes, numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64}|\d+(?:\.\d+)?)\b")
 
@@ -203,15 +204,24 @@ def _block(group: list[_Told]) -> str:
 
 def _ids(told: _Told) -> str:
     failure = told.failure
-    operations = [failure.operation_id] if failure.operation_id else list(told.unit.operations)[-1:]
     facts = {
-        "operation": operations[0] if operations else "",
+        "operation": failure.operation_id or _last_operation(told.unit),
         "HTTP": str(failure.http_status or ""),
         "request id": failure.request_id,
         "server trace id": failure.server_trace_id,
         "client request id": failure.client_request_id,
     }
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+
+
+def _last_operation(unit: UnitState) -> str:
+    """Give the Operation that an outcome is about: of the change that was asked for last. "" where a call was refused,
+    or was never sent: what the changes before it were done by has not failed.
+    """
+    if isinstance(unit.outcome, Failed) and unit.outcome.step not in _ACCEPTED:
+        return ""
+    asked_for = [change.operations for change in unit.changes if change.requests or change.operations]
+    return next(reversed(asked_for[-1]), "") if asked_for else ""
 
 
 def _indented(text: str, by: str = "    ") -> list[str]:

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import orjson
 import pytest
 
-from orchestrator.journal.events import Event, StepFinished, UnitEnded
+from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, StepFinished, UnitEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState, fold
-from orchestrator.model import Action, Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Cancelled,
+    Change,
+    ChangeKind,
+    Deployed,
+    Outcome,
+    Step,
+    Unchanged,
+    Unknown,
+)
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import MARK
 from orchestrator.redaction.redactor import Redactor
@@ -201,6 +213,39 @@ def test_the_most_frequent_error_stands_last() -> None:
 def test_details_that_differ_say_whose_the_shown_one_is() -> None:
     state = run_of({"a": failed(detail="line of a"), "b": failed(detail="line of b")})
     assert "    detail (of a):\n      | line of a" in failures(state)
+
+
+# the outcome of createVersion, sent after createFunction was done; what is asked for of it → the Operation shown
+VERSION = Requested(STARTED_AT + 2, "auth", "createVersion", "d4e-auth", "key-2", 1, 1)
+ACCEPTED = OperationAccepted(STARTED_AT + 2, "auth", "createVersion", "operation-2", "d4e-auth", "version", "", 1)
+OF_TWO: list[tuple[Outcome, list[Event], str]] = [
+    (failed(step=Step.CREATE, operation_id=""), [VERSION], ""),
+    (failed(step=Step.CREATE, operation_id=""), [], ""),  # refused before it was sent
+    (failed(step=Step.UPLOAD, operation_id=""), [], ""),
+    (failed(step=Step.FUNCTION, operation_id="operation-1"), [], "operation-1"),
+    (failed(step=Step.TRACK, operation_id="operation-2"), [VERSION, ACCEPTED], "operation-2"),
+    (failed(step=Step.READ_BACK, operation_id=""), [VERSION, ACCEPTED], "operation-2"),
+    (Unknown("the answer was lost"), [VERSION], ""),
+    (Unknown("not done after 900 s"), [VERSION, ACCEPTED], "operation-2"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "more", "operation"), OF_TWO, ids=range(len(OF_TWO)))
+def test_an_operation_is_shown_where_it_belongs_to_what_failed(
+    outcome: Outcome, more: list[Event], operation: str
+) -> None:
+    changes = (Change(ChangeKind.FUNCTION), Change(ChangeKind.VERSION))
+    state = fold([
+        started(),
+        replace(planned("auth", action=Action.CREATE), changes=changes),
+        Requested(STARTED_AT, "auth", "create", "", "key-1", 1, 0),
+        OperationAccepted(STARTED_AT, "auth", "create", "operation-1", "d4e-auth", "", "", 0),
+        OperationDone(STARTED_AT + 1, "auth", "operation-1", 1.0),
+        *more,
+        UnitEnded(STARTED_AT + 3, "auth", outcome),
+    ])  # fmt: skip
+    assert next(iter(state.units["auth"].operations)) == "operation-1"
+    assert re.findall(r"operation (operation-\d)", failures(state)) == ([operation] if operation else [])
 
 
 def test_unknown_and_blocked_functions_are_explained_too() -> None:
