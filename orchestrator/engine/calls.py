@@ -11,7 +11,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from orchestrator.engine.base import Base
+from orchestrator.engine.base import Looked
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import QuotaScope, Slot, Slots
@@ -74,7 +74,7 @@ class Call:
     request: ApiRequest
     kinds: tuple[Kind, ...]  # of this call, and of what its unit does after it
     look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
-    base: Base | None = None  # what it is based on, and must still be there
+    base: Looked | None = None  # what it is based on, and must still be there
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from orchestrator.engine.attempts import Attempts, Made
+import anyio
+
+from orchestrator.engine.attempts import Attempts, Made, SettledError
+from orchestrator.engine.base import FunctionChangedError, OwnSettings
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.steps import At
@@ -13,6 +16,7 @@ from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
 from orchestrator.function.fields import function_key, function_request, update_key, update_request
 from orchestrator.model import (
+    Blocked,
     ChangeKind,
     Operation,
     Step,
@@ -88,27 +92,38 @@ class Changes:
         """Change a Function's own settings. It is read once more before: a map is replaced as a whole, and what
         somebody has added to it since the plan stays.
         """
-        world, change = self.calls.world, unit.changes[at.change]
+        world = self.calls.world
         try:
             with self.calls.stop.interruptible(unit.key):
+                read_at = anyio.current_time()
                 function = await world.read(partial(world.functions.get_function, made.function_id))
         except CloudError as error:
             failure.unless_token(error)
             raise StepFailedError(Step.UPDATE, failure.of_call(error)) from error
-        request = update_request(function, change.after)
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                await self._update(unit, at, OwnSettings(world, function, read_at))
+            except FunctionChangedError as error:
+                function, read_at = error.function, anyio.current_time()
+            else:
+                return made
+        raise SettledError(Blocked("its labels or its description are changed again and again by somebody else"))
+
+    async def _update(self, unit: Unit, at: At, own: OwnSettings) -> None:
+        change, function_id = unit.changes[at.change], own.function.id
+        request = update_request(own.function, change.after)
         if request is None:
-            return made
+            return
 
         def call(attempt: int) -> Call:
-            key = update_key(made.function_id, request, change.before, attempt)
-            scope = self.attempts.scope(unit, made.function_id)
-            return Call(at, ChangeKind.UPDATE, made.function_id, scope, key, attempt, request, (Kind.FUNCTION,))
+            key = update_key(function_id, request, change.before, attempt)
+            scope = self.attempts.scope(unit, function_id)
+            return Call(at, ChangeKind.UPDATE, function_id, scope, key, attempt, request, (Kind.FUNCTION,), None, own)
 
         async def is_replay(operation: Operation) -> bool:
             return self.attempts.ended_before(operation)  # it was changed so, and has been changed since
 
         await self.attempts.done(call, is_replay, Step.UPDATE, "updates of the function")
-        return made
 
     async def _move_tag(self, unit: Unit, at: At, made: Made) -> Made:
         """Move a tag to a Version (None: the one that the unit has made), or take it away where it is to have none."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import anyio
 
@@ -29,6 +31,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
+from orchestrator.planning.overwritten import replaced, told
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
@@ -60,7 +63,7 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
         for key, unit in left.items():
             outcome = _judge(unit, outcomes[key], live)
             if isinstance(outcome, Deployed):
-                outcome = _overwrote(unit, outcome, before, histories) or outcome
+                outcome = await _overwrote(world, unit, outcome, before, histories) or outcome
             found[key] = outcome
         left = {key: unit for key, unit in left.items() if _may_lag(unit, outcomes[key], live)}
         if not left or anyio.current_time() + wait_s > until:
@@ -89,36 +92,26 @@ def _histories(live: LiveState) -> dict[str, list[Version]]:
     return found
 
 
-def _overwrote(
-    unit: Unit, outcome: Deployed, before: LiveState, histories: Mapping[str, list[Version]]
+async def _overwrote(
+    world: World, unit: Unit, outcome: Deployed, before: LiveState, histories: Mapping[str, list[Version]]
 ) -> Failed | None:
-    """Find a Version of somebody else's between what the unit was based on and what it made: the look right before it
-    was asked for cannot close the last gap.
-    """
+    """Say of a Version of somebody else's that the unit has replaced it."""
+    if unit.action in _SAME_VERSION:
+        return None
     made = next((v for versions in histories.values() for v in versions if v.id == outcome.version_id), None)
-    if made is None or made.created_at is None or unit.action in _SAME_VERSION:
+    if made is None:
         return None
     base = before.versions.get(unit.base_version_id or "")
-    since = base.created_at if base is not None else None
-    between = [
-        version
-        for version in histories.get(made.function_id, ())
-        if version.is_active
-        and version.id not in (made.id, unit.base_version_id)
-        and version.id not in before.versions
-        and version.created_at is not None
-        and version.created_at < made.created_at
-        and (since is None or version.created_at > since)
-        and read_stamp(version.description) != unit.fingerprint  # of an earlier attempt of ours
-    ]
-    if not between:
+    lost = replaced(
+        made, unit.base_version_id or "", base.created_at if base is not None else None,
+        histories[made.function_id], str(unit.fingerprint or ""), before.versions,
+    )  # fmt: skip
+    if lost is None:
         return None
-    lost = max(between, key=lambda version: str(version.created_at))
-    problem = f"somebody made version {lost.id} after the plan, and version {made.id} has replaced it"
-    back = (
-        f'to bring it back, set `version_id = "{lost.id}"` in [functions.{unit.key}] in place of its source, and deploy'
-    )
-    return Failed(Step.READ_BACK, Failure(problem, kind="overwritten", advice=back))
+    whole = None
+    with suppress(CloudError, InterruptedRunError):
+        whole = await world.read(partial(world.functions.get_version, lost.id))
+    return told(unit.key, lost, made, whole)
 
 
 def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from orchestrator.errors import Code
 from orchestrator.journal.events import OperationDone, Requested
-from orchestrator.model import Action, ChangeKind, Deployed, Failed, Unchanged
-from orchestrator.sandbox.memory.faults import Fault, Trouble
+from orchestrator.model import Action, ChangeKind, Deployed, Failed, Limits, Unchanged
+from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.faults import Fate, Fault, Trouble
+from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import Bench, sources
 
 
@@ -90,3 +93,26 @@ def test_a_refused_update_fails_in_its_own_step(bench: Bench, tmp_path: Path) ->
     assert isinstance(outcome, Failed)
     assert str(outcome.step) == "update"
     assert "no right to update" in outcome.failure.message
+
+
+def test_labels_that_are_set_by_hand_while_a_function_waits_stay(tmp_path: Path) -> None:
+    one_at_a_time = Limits(operations_per_folder=1, operations_per_cloud=1)
+    bench = Bench(tmp_path, durations="fixed:10", limits=one_at_a_time)
+    plain = sources(tmp_path, 3)
+    bench.deploy(plain)
+    functions = bench.cloud.functions.list({"folderId": "folder"})["functions"]
+
+    async def by_hand(_stop: Stop) -> None:
+        await anyio.sleep(2.0)  # the first is being made, the others wait
+        bench.cloud.active.quotas = Quotas(100, 100, 100)
+        for function in functions:
+            if function["name"] != "f000":
+                bench.faults.settle_next("update function", Fate(duration_s=0.5))
+                bench.cloud.functions.update(function["id"], {"updateMask": "labels", "labels": {"by": "hand"}})
+        bench.cloud.active.quotas = Quotas(10, 1, 1)
+
+    labelled = plain.replace("create = true", 'create = true\nlabels = { team = "a" }')
+    outcomes = bench.deploy(labelled, meanwhile=by_hand)
+    assert all(isinstance(outcome, Deployed) for outcome in outcomes.values()), outcomes
+    now = {one["name"]: one["labels"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+    assert now["f001"] == now["f002"] == {"team": "a", "by": "hand"}

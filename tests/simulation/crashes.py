@@ -18,6 +18,7 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded, UnitPlanned
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
+from orchestrator.planning.overwritten import after_a_kill
 from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, to_resume
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
@@ -208,7 +209,7 @@ class MortalBench(UnchangingBench):
             )
             plan, done = still_meant(plan, self.live, left)
             self.announce(plan)
-            settled |= done
+            settled |= after_a_kill(done, self.live, left)
             for key, outcome in settled.items():
                 self.emit(UnitEnded(0.0, key, outcome))
             result = await execute(plan, self.live, world, self.emit, self.stop)

@@ -148,7 +148,10 @@ def believe_the_plan(patch: pytest.MonkeyPatch) -> None:
 
 
 def overwrite_in_silence(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reading, "_overwrote", lambda *_: None)
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(reading, "_overwrote", nothing)
 
 
 def count_no_slots(patch: pytest.MonkeyPatch) -> None:

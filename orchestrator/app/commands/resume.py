@@ -35,6 +35,7 @@ from orchestrator.journal.store import open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
+from orchestrator.planning.overwritten import after_a_kill
 from orchestrator.planning.resume import (
     accepted,
     agreed,
@@ -204,7 +205,7 @@ async def _plan(
     jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
     planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs)
     plan, done = still_meant(planned.plan, planned.live, left)
-    settled |= done
+    settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():
         settled[key] = await _not_wanted(session, left[key])
     return replace(planned, plan=plan)

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.errors import UsageError
 from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
-from orchestrator.version.adoption import EVERYTHING, NAME_AT_VERSION, NOTHING, Adoption, adoption_of
+from orchestrator.version.adoption import EVERYTHING, NOTHING, Adoption, adoption_of
 
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
 
@@ -109,25 +109,21 @@ def _adoption(given: Iterable[str]) -> Adoption:
     try:
         return adoption_of(texts)
     except ValueError as error:
-        raise UsageError(f"--adopt: {error}", advice="write it as the plan prints it, or --adopt alone") from error
+        raise UsageError(
+            f"--adopt: {error}", advice="write it as the plan prints it; for all, --adopt stands last"
+        ) from error
 
 
 def with_adoption(args: list[str]) -> list[str]:
-    """Give --adopt its value: what follows it, or at the end and before another option that for everything.
-
-    Raises `UsageError` where a name follows: whether that one is meant, or all, decides what is lost.
+    """Give --adopt its value: what follows it, or at the end and before another option that for everything. Where a
+    name follows, whether that one is meant or all decides what is lost: it is a mistake, told with the others.
     """
     found: list[str] = []
     for number, arg in enumerate(args):
         if found[-1:] == ["--adopt"]:
-            named = NAME_AT_VERSION.fullmatch(arg) is not None
-            if not named and not arg.startswith("-"):
-                raise UsageError(
-                    f"--adopt {arg}: a version is missing",
-                    advice=f"--adopt {arg}@VERSION_ID, as the plan prints it, adopts one; for all, --adopt stands last",
-                )
-            found[-1] = f"--adopt={arg if named else EVERYTHING}"
-            if named:
+            given = not arg.startswith("-")
+            found[-1] = f"--adopt={arg if given else EVERYTHING}"
+            if given:
                 continue
         if arg == "--":
             return [*found, *args[number:]]

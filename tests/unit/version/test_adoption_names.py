@@ -62,8 +62,10 @@ def test_the_option_takes_a_value_only_where_it_looks_like_one(
 @pytest.mark.parametrize("typed", [["--adopt", "f"], ["--yes", "--adopt", "auth-*", "f"], ["--adopt", "@names.txt"]])
 def test_a_name_without_a_version_adopts_nothing(typed: list[str]) -> None:
     """Whether it or everything is meant decides what is lost."""
-    with pytest.raises(UsageError, match="a version is missing"):
-        with_adoption(typed)
+    given: dict[str, Any] = dict(cli.commands["deploy"].make_context("deploy", with_adoption(typed)).params)
+    given.pop("output")
+    with pytest.raises(UsageError, match="no NAME@VERSION_ID"):
+        read_options("deploy", given)
 
 
 @pytest.mark.parametrize(
