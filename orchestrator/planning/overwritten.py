@@ -26,8 +26,9 @@ def replaced(
 ) -> Version | None:
     """Find the newest Version of somebody else between the one that a unit was based on and the one that it made.
 
-    `since`: when its base was made, None where it had none. `versions`: of the same Function; `known`: those
-    that the plan has seen by id; one that was still being made then is none of them. An earlier attempt of ours has the stamp of `fingerprint`.
+    `since`: when its base was made, None where it had none. `versions`: of the same Function; `known`: those that the
+    plan has seen, by id: one that was still being made then is none of them. An earlier attempt of ours has the stamp
+    of `fingerprint`.
     """
     if made.created_at is None:
         return None

@@ -235,8 +235,8 @@ def test_two_versions_in_a_row_with_one_stamp_are_drift_and_the_code_is_guarded(
     unit = plan_one(spec(), there)
     assert unit.action is Action.BLOCKED
     assert unit.reason == (
-        "drift: v2 was made by hand, with the stamp of v1, and the new version would take away its code, as it was"
-        " edited by hand"
+        "drift: v2 was made by hand, with the stamp of v1, and the new version would take away its code, which may have"
+        " been edited"
     )
     assert plan_one(spec(code=VersionCopy("$latest")), there).action is Action.UNCHANGED
     adopted = plan_one(spec(), there, adopt=True)
