@@ -45,9 +45,11 @@ def read_skips(given: Mapping[str, Any], parameter: str) -> list[Skip]:
 
 
 PARAMETERS = {
-    "from": Parameter("runtimes to leave", required=True, read=texts),
+    "from": Parameter("runtimes to leave", required=True, read=texts, selects=True),
     "to": Parameter("runtime to move to", required=True, read=text),
-    "folders": Parameter("folders to look at; default: every folder of the manifest", default=(), read=texts),
+    "folders": Parameter(
+        "folders to look at; default: every folder of the manifest", default=(), read=texts, selects=True
+    ),
     "skip": Parameter(
         "functions to leave out: function (a name or a glob), reason, owner, until (a date)",
         default=(),

@@ -7,47 +7,16 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from orchestrator import __version__
+from orchestrator import cli_options as opt
 from orchestrator.errors import OrchestratorError
-from orchestrator.report.formats import FORMATS
 from orchestrator.report.streams import open_streams, tell_crashes
 
-F = TypeVar("F", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
-
-
-def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def apply(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return apply
-
-
-def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """Every option has its environment variable, ORCHESTRATOR_…, the same for all verbs."""
-    name = next(name for name in names if name.startswith("--")).split("/")[0].removeprefix("--")
-    attributes.setdefault("envvar", f"ORCHESTRATOR_{name.upper().replace('-', '_')}")
-    return click.option(*names, show_envvar=True, **attributes)
-
-
-_config = _option("--config", "-c", type=click.Path(path_type=Path), default="deploy.toml", help="The manifest.")
-_state = _option(
-    "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
-)  # fmt: skip
-_output = _option("--output", "-o", type=click.Choice(list(FORMATS)), default="text", help="The form of the data.")
-_logging = _options(
-    _option(
-        "--log-level", type=click.Choice(["auto", "debug", "info", "warning", "error"]), default="auto",
-        help="The least level shown; auto: warning on a terminal, info elsewhere, and no line for each function.",
-    ),
-    _option("--log-format", type=click.Choice(["console", "json"]), default="console", help="The form of the logs."),
-)  # fmt: skip
 
 
 @click.group(context_settings=_CONTEXT)
@@ -75,53 +44,11 @@ def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
         return error.exit
 
 
-_selection = _options(
-    click.argument("functions", nargs=-1),
-    _option("--label", "-l", "labels", multiple=True, metavar="K=V", help="Only functions with this label."),
-    _option("--failed", is_flag=True, help="Only what failed in the last run."),
-    _option("--undone", is_flag=True, help="Only what the last run left undone: failed, cancelled, unknown."),
-)
-_place = _options(
-    _state,
-    _option("--endpoint", metavar="URL", help="Another installation of the cloud."),
-    _option("--bucket", help="The bucket for packages and records of runs, instead of the manifest's."),
-)
-_known = _options(_config, _place, _output)
-_reach = _options(
-    _option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
-    _place,
-    _option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
-    _option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
-    _option("--max-outage", default="30m", metavar="DURATION", help="Pause this long in an outage, then give up."),
-    _output,
-    _logging,
-)  # fmt: skip
-_cloud = _options(
-    _option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
-    _option("--adopt", multiple=True, metavar="[NAME@VERSION]", help="Let all live versions lose settings, or one."),
-    _reach,
-)
-_param = click.option("--param", "-p", multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB].")
-_timings = _option("--timings", is_flag=True, help="Show how long each step of a function took, the queue too.")
-_events = _options(_option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), _timings)
-_force = _option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
-_verbose = _option(
-    "--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, left out of packages."
-)
-_changing = _options(
-    _verbose,
-    _option("--yes", "-y", is_flag=True, help="Do not ask."),
-    _option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
-    _option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
-    _events,
-)
-
-
 @cli.command("deploy")
-@_selection
-@_changing
-@_force
-@_cloud
+@opt.selection
+@opt.changing
+@opt.force
+@opt.cloud
 def _deploy(output: str, **given: Any) -> int:
     """Deploy FUNCTIONS: names, globs, label:K=V, any of these with "!": left out, @FILE; default: all of the manifest.
 
@@ -136,16 +63,13 @@ def _deploy(output: str, **given: Any) -> int:
     return _answer(partial(deploy_command, given), output)
 
 
-_simulate = _option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
-
-
 @cli.command("plan")
-@_selection
-@_force
-@_option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
-@_simulate
-@_verbose
-@_cloud
+@opt.selection
+@opt.force
+@opt.option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
+@opt.simulate
+@opt.verbose
+@opt.cloud
 def _plan(output: str, **given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
 
@@ -158,13 +82,13 @@ def _plan(output: str, **given: Any) -> int:
 
 @cli.command("run")
 @click.argument("job")
-@_selection
-@_param
-@_option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
-@_option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
-@_simulate
-@_changing
-@_cloud
+@opt.selection
+@opt.param
+@opt.option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
+@opt.option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
+@opt.simulate
+@opt.changing
+@opt.cloud
 def _run(output: str, **given: Any) -> int:
     """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
 
@@ -180,10 +104,10 @@ def _run(output: str, **given: Any) -> int:
 
 @cli.command("resume")
 @click.argument("run", default="last")
-@_option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
-@_param
-@_events
-@_reach
+@opt.option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
+@opt.param
+@opt.events
+@opt.reach
 def _resume(output: str, **given: Any) -> int:
     """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
 
@@ -197,8 +121,8 @@ def _resume(output: str, **given: Any) -> int:
 
 
 @cli.command("jobs")
-@_config
-@_output
+@opt.config
+@opt.output
 def _jobs(config: Path, output: str) -> int:
     """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
     from orchestrator.app.commands.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
@@ -207,8 +131,8 @@ def _jobs(config: Path, output: str) -> int:
 
 
 @cli.command("validate")
-@_config
-@_output
+@opt.config
+@opt.output
 def _validate(config: Path, output: str) -> int:
     """Check the manifest offline: every mistake at once, each with its line."""
     from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
@@ -225,7 +149,7 @@ def schema() -> int:
 
 
 @cli.command("runs")
-@_known
+@opt.known
 def _runs(output: str, **given: Any) -> int:
     """List the runs that the journal knows, the newest first; where it has none, those of the bucket's records."""
     from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
@@ -235,9 +159,9 @@ def _runs(output: str, **given: Any) -> int:
 
 @cli.command("show")
 @click.argument("run", default="last")
-@_known
-@_option("--all", "everything", is_flag=True, help="Every function, however many.")
-@_timings
+@opt.known
+@opt.option("--all", "everything", is_flag=True, help="Every function, however many.")
+@opt.timings
 def _show(output: str, **given: Any) -> int:
     """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full."""
     from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
@@ -246,29 +170,33 @@ def _show(output: str, **given: Any) -> int:
 
 
 @cli.command("sandbox")
-@_option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port.")
-@_config
-@_state
-@_option("--bucket", "buckets", multiple=True, help="A bucket that exists from the start; may be given again.")
-@_option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
-@_option(
+@opt.option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port.")
+@opt.config
+@opt.state
+@opt.option("--bucket", "buckets", multiple=True, help="A bucket that exists from the start; may be given again.")
+@opt.option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
+@opt.option(
     "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
     help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or W*SPEC+W*SPEC.",
 )  # fmt: skip
-@_option(
+@opt.option(
     "--quota", "quotas", multiple=True, metavar="NAME=N",
     help="Enforced: operations_per_function, operations_per_folder, operations_per_cloud, requests_per_second …",
 )  # fmt: skip
-@_option("--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N", help="So long after the first call.")
-@_option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
-@_option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
-@_option(
+@opt.option(
+    "--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N", help="So long after the first call."
+)
+@opt.option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
+@opt.option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
+@opt.option(
     "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
     help="Whether listings show versions while they are made, or only after so long, or only so many each (80%).",
 )  # fmt: skip
-@_option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
-@_option("--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed.")
-@_option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
+@opt.option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
+@opt.option(
+    "--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed."
+)
+@opt.option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
 def _sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""

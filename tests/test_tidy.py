@@ -35,6 +35,7 @@ RINGS = [
     {"cloud", "sandbox", "package"},
     {"prediction", "report"},
     {"app"},
+    {"cli_options"},
     {"cli"},
     {"__main__"},
 ]
@@ -61,7 +62,7 @@ LIBRARIES = {
     "structlog": {"engine", "job", "cloud", "report", "app"},
     "pydantic": {"manifest"},
     "sqlite3": {"journal", "sandbox"},
-    "click": {"cli"},
+    "click": {"cli", "cli_options"},
     "rich": {"report"},
     "jwt": {"cloud", "sandbox"},
     "cronsim": {"manifest"},

@@ -122,6 +122,8 @@ def _schema_of(job: FileJob, table: Mapping[str, Any]) -> dict[str, Any]:
     for name, parameter in job.PARAMETERS.items():
         known = name in table["properties"]
         properties[name] = {"description": parameter.description, **({} if known else _values(parameter))}
+        if parameter.selects:
+            properties[name]["minItems"] = 1
     then = {"properties": properties, "additionalProperties": False}
     required = [name for name, parameter in job.PARAMETERS.items() if parameter.required]
     if required:

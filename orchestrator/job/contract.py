@@ -37,7 +37,8 @@ class JobError(OrchestratorError):
 class Parameter:
     """What a job takes. `read`: how its value is read (`text`, `texts`, `flag`, `table`, or a function like them), so
     that a wrong one is found before the job runs; None: any value will do. `keys`: those of a list of tables, for
-    editors.
+    editors. `selects`: it chooses what the job is about, so a list that is given has something in it; only one that is
+    left out means the default. `needs`: the parameter without which this one would do nothing, so both are given.
     """
 
     description: str
@@ -45,6 +46,8 @@ class Parameter:
     required: bool = False
     read: Callable[[Given, str], object] | None = None
     keys: tuple[str, ...] = ()
+    selects: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

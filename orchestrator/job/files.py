@@ -199,7 +199,24 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
             values[name] = parameter.default
         if parameter.read is not None:
             parameter.read(values, name)
+        if name in given or name in in_file:
+            _check_given(name, parameter, values[name], {*given, *in_file})
     return values
+
+
+def _check_given(name: str, parameter: Parameter, value: object, names: Collection[str]) -> None:
+    """Check what holds for a parameter only where it is given: see `Parameter.selects` and `needs`. `names`: all that
+    are given. Raises `JobError`.
+    """
+    if parameter.selects and isinstance(value, tuple | list) and not value:
+        raise JobError(
+            f"`{name}` is empty: an empty list selects nothing", advice=f"name something, or leave `{name}` out"
+        )
+    if parameter.needs and parameter.needs not in names:
+        raise JobError(
+            f"`{name}` has no effect without `{parameter.needs}`",
+            advice=f"add `{parameter.needs}`, or leave `{name}` out",
+        )
 
 
 def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -215,6 +232,7 @@ def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterato
         if name in in_file and name not in given and parameter.read is not None:
             try:
                 parameter.read(in_file, name)
+                _check_given(name, parameter, in_file[name], {*given, *in_file})
             except JobError as error:
                 yield name, f"{error.message}; {error.advice}"
         elif parameter.required and name not in in_file and name not in given:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.job.binding import bind, job_check
+from orchestrator.job.binding import bind, job_check, manifest_schema
+from orchestrator.job.contract import JobError
+from orchestrator.job.files import builtin_jobs, find_job
 from orchestrator.manifest.load import load_for_run, survey
 from tests.unit.manifest.test_tables import FUNCTION, loaded
 
@@ -86,3 +90,69 @@ def test_a_wrong_value_that_is_typed_is_told_before_anything_is_read(
 ) -> None:
     with pytest.raises(OrchestratorError):
         bind(loaded(tmp_path, f"{FUNCTION}{MASS}{UP}"), job, typed, NOW)
+
+
+# Whatever selects: an empty list that is given is a mistake, and never everything.
+SELECTING = [
+    (name, parameter, other)
+    for name in builtin_jobs()
+    for parameter, declared in find_job(name, Path()).PARAMETERS.items()
+    if declared.selects
+    for other in [f'{declared.needs} = ["a"]\n' if declared.needs else ""]
+]
+LEAST = {"runtime_upgrade": {"from": '["python37"]', "to": '"python312"'}}
+
+
+def bound(job: str, **own: str) -> str:
+    keys = "".join(f"{key} = {value}\n" for key, value in (LEAST.get(job, {}) | own).items())
+    return f'[jobs.one]\nrun = "{job}"\n{keys}'
+
+
+def test_what_selects_is_in_the_table() -> None:
+    assert {(name, parameter) for name, parameter, _ in SELECTING} == {
+        *((name, key) for name in ("mass_redeploy", "scheduled") for key in ("select", "functions", "folders")),
+        ("runtime_upgrade", "from"), ("runtime_upgrade", "folders"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("job", "parameter", "other"), SELECTING)
+def test_an_empty_selection_is_a_mistake_wherever_it_is_given(
+    tmp_path: Path, job: str, parameter: str, other: str
+) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f"{FUNCTION}{bound(job, **{parameter: '[]'})}{other}")
+    (found,) = survey(path, {}, job_check(tmp_path)).mistakes
+    assert (found.key, found.rule.partition(":")[0]) == (f"jobs.one.{parameter}", f"`{parameter}` is empty")
+    for typed in ("", "[]", " , "):
+        made = loaded(tmp_path, f"{FUNCTION}{bound(job)}{other}")
+        with pytest.raises(JobError, match=f"`{parameter}` is empty"):
+            bind(made, "one", {parameter: typed}, NOW)
+    values = schema_of(job)[parameter]
+    assert values["minItems"] == 1
+
+
+@pytest.mark.parametrize("parameter", ["remove_environment", "secrets"])
+def test_an_empty_list_of_changes_changes_nothing(tmp_path: Path, parameter: str) -> None:
+    made = loaded(tmp_path, f"{FUNCTION}{bound('mass_redeploy', **{parameter: '[]'})}")
+    assert bind(made, "one", {}, NOW).given[parameter] == ()
+
+
+def schema_of(job: str) -> Mapping[str, Any]:
+    rules = manifest_schema()["$defs"]["JobTable"]["allOf"]
+    return next(rule["then"]["properties"] for rule in rules if rule["if"]["properties"]["run"]["const"] == job)
+
+
+FOLDERS = bound("mass_redeploy", folders='["b1gother"]')
+
+
+def test_folders_without_functions_are_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f"{FUNCTION}{FOLDERS}")
+    (found,) = survey(path, {}, job_check(tmp_path)).mistakes
+    assert found.key == "jobs.one.folders"
+    assert "`folders` has no effect without `functions`" in found.rule
+    survey_typed = survey(path, {}, job_check(tmp_path, only="one", typed=["functions"]))
+    assert not survey_typed.mistakes
+    with pytest.raises(JobError, match="has no effect without"):
+        bind(loaded(tmp_path, f"{FUNCTION}{bound('mass_redeploy')}"), "one", {"folders": "b1gother"}, NOW)
+    assert bind(loaded(tmp_path, f"{FUNCTION}{FOLDERS}"), "one", {"functions": "*"}, NOW).given["functions"] == ("*",)

@@ -1,0 +1,104 @@
+"""The options that several verbs share, and what holds for every option."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.errors import UsageError
+from orchestrator.report.formats import FORMATS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options(*several: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options, in their order."""
+
+    def apply(command: F) -> F:
+        for one in reversed(several):
+            command = one(command)
+        return command
+
+    return apply
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """Every option has its environment variable, ORCHESTRATOR_…, the same for all verbs."""
+    name = next(name for name in names if name.startswith("--")).split("/")[0].removeprefix("--")
+    attributes.setdefault("envvar", f"ORCHESTRATOR_{name.upper().replace('-', '_')}")
+    return click.option(*names, show_envvar=True, **attributes)
+
+
+class Selecting(click.Option):
+    """An option that selects. Its environment variable has a value where there is one: dropped like others that are
+    empty, it would let a run be about everything. A switch is just off then, and needs no such care.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        for name in (self.envvar, f"{ctx.auto_envvar_prefix}_{str(self.name).upper()}"):
+            if isinstance(name, str) and not os.environ.get(name, "unset").strip():
+                raise UsageError(f"{name} is empty: it selects nothing", advice="give it a value, or unset it")
+        return super().resolve_envvar_value(ctx)
+
+
+config = option("--config", "-c", type=click.Path(path_type=Path), default="deploy.toml", help="The manifest.")
+state = option(
+    "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
+)  # fmt: skip
+output = option("--output", "-o", type=click.Choice(list(FORMATS)), default="text", help="The form of the data.")
+logging = options(
+    option(
+        "--log-level", type=click.Choice(["auto", "debug", "info", "warning", "error"]), default="auto",
+        help="The least level shown; auto: warning on a terminal, info elsewhere, and no line for each function.",
+    ),
+    option("--log-format", type=click.Choice(["console", "json"]), default="console", help="The form of the logs."),
+)  # fmt: skip
+
+
+selection = options(
+    click.argument("functions", nargs=-1),
+    option(
+        "--label", "-l", "labels", cls=Selecting, multiple=True, metavar="K=V", help="Only functions with this label."
+    ),
+    option("--failed", is_flag=True, help="Only what failed in the last run."),
+    option("--undone", is_flag=True, help="Only what the last run left undone: failed, cancelled, unknown."),
+)
+place = options(
+    state,
+    option("--endpoint", metavar="URL", help="Another installation of the cloud."),
+    option("--bucket", help="The bucket for packages and records of runs, instead of the manifest's."),
+)
+known = options(config, place, output)
+reach = options(
+    option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
+    place,
+    option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
+    option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
+    option("--max-outage", default="30m", metavar="DURATION", help="Pause this long in an outage, then give up."),
+    output,
+    logging,
+)  # fmt: skip
+cloud = options(
+    option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
+    option("--adopt", multiple=True, metavar="[NAME@VERSION]", help="Let all live versions lose settings, or one."),
+    reach,
+)
+param = click.option(
+    "--param", "-p", cls=Selecting, multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB]."
+)
+timings = option("--timings", is_flag=True, help="Show how long each step of a function took, the queue too.")
+events = options(option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), timings)
+force = option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
+verbose = option("--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, left out of packages.")
+changing = options(
+    verbose,
+    option("--yes", "-y", is_flag=True, help="Do not ask."),
+    option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
+    option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
+    events,
+)
+simulate = option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
