@@ -66,13 +66,15 @@ def whole(stamp: Fingerprint) -> Whole:
     return stamp.settings, stamp.code, stamp.forced, stamp.marks
 
 
-def stamps_of(live: LiveState) -> dict[str, set[Whole]]:
-    """Collect the stamps of all Versions, by function id: only Functions that this tool has made one of are there."""
-    found: dict[str, set[Whole]] = {}
+def stamps_of(live: LiveState) -> dict[str, dict[Whole, list[str]]]:
+    """Collect the stamps of all Versions, and which have them, by function id: only Functions that this tool has made
+    one of are there.
+    """
+    found: dict[str, dict[Whole, list[str]]] = {}
     for version in live.versions.values():
         stamp = read_stamp(version.description)
         if stamp is not None:
-            found.setdefault(version.function_id, set()).add(whole(stamp))
+            found.setdefault(version.function_id, {}).setdefault(whole(stamp), []).append(version.id)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -111,7 +111,7 @@ class _Planner:
     """
 
     live: LiveState
-    ours: Mapping[str, Collection[Whole]]
+    ours: Mapping[str, Mapping[Whole, Sequence[str]]]
     before: Mapping[str, Version]
     forced: str
     adopt: Adoption
@@ -167,13 +167,24 @@ class _Planner:
         made = origin(spec, wanted, latest, self.before.get(latest.function_id), ours=latest.function_id in self.ours)
         reason = self._reason(unit, latest, stamp, wanted, made)
         if reason:
-            return self._guarded(replace(change, reason=reason), latest, made)
+            change = replace(change, reason=reason, warnings=(*change.warnings, *self._twins(latest, stamp, made)))
+            return self._guarded(change, latest, made)
         missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
         if missing:
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
             moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
             return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
+
+    def _twins(self, latest: Version, stamp: Fingerprint | None, made: Origin) -> tuple[str, ...]:
+        """Say that another version, not the one right before it, has the live one's stamp. A former release may have
+        made both, so it is no reason to stop; nor can it be told from code that was edited by hand.
+        """
+        same = self.ours.get(latest.function_id, {}).get(whole(stamp), ()) if stamp is not None else ()
+        others = sorted(one for one in same if one != latest.id)
+        if made.by_hand or not others:
+            return ()
+        return (f"{latest.id} says the same of its code as {others[0]}: if it was edited by hand, that is replaced",)
 
     def _holders(self, unit: Unit) -> dict[str, str]:
         """Give the ids of the Versions that hold `$latest` and the unit's tags now."""

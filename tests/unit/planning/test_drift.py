@@ -313,3 +313,12 @@ def test_a_version_that_cannot_be_read_stops_its_own_function_alone(name: str, j
 
 def test_the_table_of_what_cannot_be_read_has_every_row() -> None:
     assert {name for name, _ in MALFORMED} == {row.api for row in FIELDS}
+
+
+def test_the_stamp_of_an_older_version_is_told_where_the_live_one_is_replaced() -> None:
+    """A former release gave two versions of the same content one stamp; whoever patches an old one by hand, too."""
+    there = row(ours("v1"), ours("v2", settings(memory_bytes=512 << 20)), ours("v3"))
+    assert plan_one(spec(), there).action is Action.UNCHANGED
+    unit = plan_one(spec(settings=settings(memory_bytes=1 << 30)), there)
+    assert unit.action is Action.VERSION
+    assert unit.warnings == ("v3 says the same of its code as v1: if it was edited by hand, that is replaced",)
