@@ -205,15 +205,21 @@ def _sandbox(**given: Any) -> int:
     return _answer(partial(sandbox_command, given))
 
 
+def _raise(error: OrchestratorError, _messages: object) -> None:
+    raise error
+
+
 def main() -> None:
     """Run the program and exit with one of the published codes."""
     open_streams()
-    if "--adopt" in sys.argv:
-        from orchestrator.app.session.options import with_adoption  # noqa: PLC0415 - heavy imports only when needed
-
-        sys.argv[1:] = with_adoption(sys.argv[1:])
     try:
+        if "--adopt" in sys.argv:
+            from orchestrator.app.session.options import with_adoption  # noqa: PLC0415 - heavy imports when needed
+
+            sys.argv[1:] = with_adoption(sys.argv[1:])
         code = cli.main(standalone_mode=False)
+    except OrchestratorError as mistake:
+        code = _answer(partial(_raise, mistake))
     except click.ClickException as error:
         error.show(text := io.StringIO())
         code = _answer(lambda messages: messages.usage(text.getvalue()))

@@ -147,6 +147,32 @@ def test_every_known_mistake_exits_with_2(
     assert "in the manifest\n" in err
 
 
+@pytest.mark.parametrize(
+    ("args", "variables", "said"),
+    [
+        (["deploy"], {"ORCHESTRATOR_LABEL": ""}, "ORCHESTRATOR_LABEL is empty"),
+        (["run", "x"], {"ORCHESTRATOR_RUN_PARAM": " "}, "ORCHESTRATOR_RUN_PARAM is empty"),
+        (["deploy", "--adopt", "name"], {}, '--adopt: "name" is no NAME@VERSION_ID'),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_a_message(
+    tmp_path: Path,
+    args: list[str],
+    variables: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["orchestrator", *args])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert f"error: {said}" in capsys.readouterr().err
+
+
 def test_validate_looks_into_jobs(project: Project) -> None:
     project.write(1, more='[jobs.up]\nrun = "runtime_upgrad"\n[jobs.mass]\nrun = "mass_redeploy"\nselct = ["a"]\n')
     end = run(project.root, "validate")
