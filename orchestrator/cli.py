@@ -181,16 +181,25 @@ def _show(output: str, **given: Any) -> int:
 )  # fmt: skip
 @opt.option(
     "--quota", "quotas", multiple=True, metavar="NAME=N",
-    help="Enforced: operations_per_function, operations_per_folder, operations_per_cloud, requests_per_second …",
+    help="A quota that is enforced: operations_per_function, operations_per_folder, operations_per_cloud,"
+    " requests_per_second …; may be given again.",
 )  # fmt: skip
 @opt.option(
-    "--quota-at", "quota_changes", multiple=True, metavar="DURATION:NAME=N", help="So long after the first call."
+    "--quota-at",
+    "quota_changes",
+    multiple=True,
+    metavar="DURATION:NAME=N",
+    help="The same, so long after the first Operation.",
 )
 @opt.option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
 @opt.option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
 @opt.option(
     "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
     help="Whether listings show versions while they are made, or only after so long, or only so many each (80%).",
+)  # fmt: skip
+@opt.option(
+    "--seed", "seeds", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    help="What it has from the start: folders, service accounts, secrets, functions (TOML, or *.json).",
 )  # fmt: skip
 @opt.option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
 @opt.option(

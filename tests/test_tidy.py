@@ -358,6 +358,7 @@ WAYS_OUT = {
 # Rooms that write JSON of their own: to the cloud, in its sandbox, the journal, records, hashes.
 JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifest", "redaction"}
 JSON_ELSEWHERE = {
+    "app/session/manifest_seeds.py": "a file for our own sandbox: names and ids that are made of them",
     "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
     "package/inputs.py": "a cache of builds in the state folder: hashes",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import anyio
 import pytest
 
 from orchestrator.errors import StartError
-from orchestrator.sandbox.http.serve import read_seeds, run_server
-from orchestrator.sandbox.http.server import Options
+from orchestrator.sandbox.http.seeds import read_seeds
+from orchestrator.sandbox.http.serve import run_server
+from orchestrator.sandbox.http.server import Options, open_sandbox
 from tests.clouds import FOLDER
 
 PROGRAM = """
@@ -24,7 +27,7 @@ import sys
 from pathlib import Path
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.http.serve import run_server
-from orchestrator.sandbox.http.server import Options
+from orchestrator.sandbox.http.server import Options, open_sandbox
 
 def announce(url):
     print(url, flush=True)
@@ -101,7 +104,7 @@ def test_seeds_are_read_from_the_state_folder(tmp_path: Path) -> None:
     secret = {"folder_id": FOLDER, "name": "token", "id": "e6q1", "version_id": "e6qv1", "keys": ["token"]}
     account = {"folder_id": FOLDER, "name": "runner", "id": "aje1"}
     (tmp_path / "seeds.json").write_text(json.dumps({"secrets": [secret], "service_accounts": [account]}), "utf-8")
-    seeds = read_seeds(tmp_path)
+    seeds = read_seeds([tmp_path / "seeds.json"]).seeds
     assert seeds.secrets["e6q1"]["currentVersion"]["id"] == "e6qv1"
     assert seeds.service_accounts["aje1"]["name"] == "runner"
 
@@ -110,4 +113,54 @@ def test_seeds_are_read_from_the_state_folder(tmp_path: Path) -> None:
 def test_odd_seeds_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "seeds.json").write_text(text, "utf-8")
     with pytest.raises(StartError, match=r"seeds\.json cannot be used"):
-        read_seeds(tmp_path)
+        read_seeds([tmp_path / "seeds.json"])
+
+
+SEEDS = """
+[[folders]]
+id = "b1gother000000000000"
+cloud_id = "b1cother000000000000"
+[[service_accounts]]
+folder_id = "b1gother000000000000"
+name = "runner"
+id = "aje1"
+[[functions]]
+folder_id = "b1gother000000000000"
+name = "old-one"
+labels = { team = "a" }
+versions = [{ runtime = "python39" }, { entrypoint = "main.run", description = "by hand" }]
+"""
+
+
+def test_a_seed_file_makes_folders_accounts_and_functions_with_versions_once(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.toml"
+    path.write_text(SEEDS, "utf-8")
+    found = read_seeds([path])
+    assert found.clouds == {"b1gother000000000000": "b1cother000000000000"}
+    assert found.seeds.service_accounts["aje1"]["name"] == "runner"
+
+    async def serve() -> None:
+        options = Options(state_dir=tmp_path / "state", functions=tuple(found.functions))
+        async with open_sandbox(options) as sandbox:
+            folder = {"folderId": "b1gother000000000000"}
+            (function,) = sandbox.cloud.functions.list(folder)["functions"]
+            versions = sandbox.cloud.versions.list(folder)["versions"]
+        assert (function["name"], function["labels"]) == ("old-one", {"team": "a"})
+        assert {one["runtime"]: one["status"] for one in versions} == {"python39": "ACTIVE", "python312": "ACTIVE"}
+
+    anyio.run(serve)
+    anyio.run(serve)  # the second one finds them kept
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[folder]]\nid = 1", '"folder" is no list of tables that is known'),
+        ('[[functions]]\nname = "f"', "functions, 1: folder_id is missing"),
+        ('[[folders]]\nid = "a"\ncloud_id = "b"\nclod = 1', 'folders, 1: unknown key "clod"; known: cloud_id, id'),
+    ],
+)
+def test_a_mistake_in_a_seed_file_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "seeds.toml").write_text(text, "utf-8")
+    with pytest.raises(StartError, match=re.escape(message)):
+        read_seeds([tmp_path / "seeds.toml"])

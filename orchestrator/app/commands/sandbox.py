@@ -36,6 +36,7 @@ def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResu
         settings=_settings(given),
         buckets=given["buckets"],
         record=given["record"],
+        seed_files=given["seeds"],
     )
     by_a_person = not given["until_stdin_closes"]
 

@@ -22,6 +22,7 @@ from anyio.streams.text import TextReceiveStream
 
 from orchestrator import __version__
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.manifest_seeds import write_seeds
 from orchestrator.app.session.options import (
     SANDBOX,
     RunOptions,
@@ -126,7 +127,9 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     make_state_dir(state_dir)
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
     if options.sandbox:
-        served = await stack.enter_async_context(served_sandbox(state_dir, [storage.bucket] if storage.bucket else []))
+        served = await stack.enter_async_context(
+            served_sandbox(state_dir, [storage.bucket] if storage.bucket else [], manifest)
+        )
         address = CloudAddress(served.endpoint, address.folder_id, address.cloud_id)
 
     def say_waits(seconds: float, why: str) -> None:  # until a run begins, which writes them down
@@ -223,12 +226,17 @@ class SandboxAddress:
 
 
 @asynccontextmanager
-async def served_sandbox(state_dir: Path, buckets: Iterable[str]) -> AsyncIterator[SandboxAddress]:
-    """Run a sandbox with its state under `state_dir`. It ends when its standard input closes: with us, however."""
+async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Manifest) -> AsyncIterator[SandboxAddress]:
+    """Run a sandbox with its state under `state_dir`, and in it what the manifest names. It ends when its standard
+    input closes: with us, however.
+    """
     command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(state_dir)]
     for bucket in buckets:
         command += ["--bucket", bucket]
-    command.append("--until-stdin-closes")
+    try:
+        command += ["--seed", str(write_seeds(manifest, state_dir)), "--until-stdin-closes"]
+    except OSError as error:
+        raise StartError(f"the sandbox's folder cannot be written: {error}", advice="name another: --state") from error
     process = await anyio.open_process(
         command,
         stdin=subprocess.PIPE,

@@ -7,23 +7,23 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import anyio
-import orjson
 
-from orchestrator.errors import StartError
+from orchestrator.sandbox.http.seeds import read_seeds
 from orchestrator.sandbox.http.server import Options, open_sandbox
-from orchestrator.sandbox.memory.cloud_state import Seeds
 
 
 def run_server(options: Options, announce: Callable[[str], None], *, until_stdin_closes: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, or, where asked for, until standard input ends.
 
-    `announce` gets the URL once it is listened to. A `seeds.json` in the state folder names secrets and service
-    accounts. Raises `StartError`.
+    `announce` gets the URL once it is listened to. What is there from the start is what `options.seed_files` say, and
+    `seeds.json` in the state folder. Raises `StartError`.
     """
-    options = replace(options, seeds=read_seeds(options.state_dir))
+    kept = options.state_dir / "seeds.json" if options.state_dir else None
+    found = read_seeds([*([kept] if kept is not None and kept.exists() else []), *options.seed_files])
+    settings = replace(options.settings, clouds={**options.settings.clouds, **found.clouds})
+    options = replace(options, seeds=found.seeds, functions=tuple(found.functions), settings=settings)
     anyio.run(_serve, options, announce, until_stdin_closes)
 
 
@@ -54,22 +54,3 @@ async def _end_of(fd: int) -> None:
                 return
     except OSError:  # no pipe, no terminal (/dev/null): nothing that could ever close
         return
-
-
-def read_seeds(state_dir: Path | None) -> Seeds:
-    """Read `seeds.json`: {"secrets": [{"folder_id", "name", "id", "version_id", "keys"}], "service_accounts":
-    [{"folder_id", "name", "id"}]}. No such file, no seeds.
-    """
-    seeds = Seeds()
-    path = state_dir / "seeds.json" if state_dir else None
-    if path is None or not path.exists():
-        return seeds
-    try:
-        found = orjson.loads(path.read_bytes())
-        for secret in found.get("secrets", ()):
-            seeds.add_secret(**secret)
-        for account in found.get("service_accounts", ()):
-            seeds.add_service_account(**account)
-    except (OSError, orjson.JSONDecodeError, TypeError, AttributeError) as error:
-        raise StartError(f"the sandbox's {path} cannot be used: {error}", advice="mend or remove it") from error
-    return seeds

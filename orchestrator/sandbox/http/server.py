@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import orjson
@@ -23,6 +24,7 @@ from orchestrator.journal.folder import make_private_database
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
 from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
+from orchestrator.sandbox.http.seeds import make_functions
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.cloud_state import Change, Seeds, State
 from orchestrator.sandbox.memory.core import CloudSettings
@@ -53,6 +55,8 @@ class Options:
     quotas: Quotas = field(default_factory=Quotas)
     settings: CloudSettings = field(default_factory=CloudSettings)
     seeds: Seeds = field(default_factory=Seeds)
+    seed_files: tuple[Path, ...] = ()
+    functions: tuple[Mapping[str, Any], ...] = ()  # that exist from the start, as seed files have them
     buckets: tuple[str, ...] = ()
     token_lifetime_s: float = TOKEN_LIFETIME_S
     clock: Callable[[], float] = time.time
@@ -85,6 +89,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
             settings=options.settings, faults=options.faults, seeds=options.seeds,
             state=State(store.load() if store else ()),
         )  # fmt: skip
+        make_functions(cloud, options.functions, options.durations)
         tokens = Tokens(
             secret=hashlib.sha256(key["private_key"].encode()).digest(),
             clock=clock,
