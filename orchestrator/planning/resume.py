@@ -137,17 +137,40 @@ def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> t
 
     Gives the plan of what is left, in which a unit is blocked that has changed since, or whose function somebody else
     has deployed since; and the outcomes of what is live by now, whatever else is wanted of it since.
+
+    | live                   | wanted now              | gives                     |
+    | ---                    | ---                     | ---                       |
+    | what the run made      | anything                | `Deployed`                |
+    | what is wanted now     | what the run was about  | `Unchanged`; see `_found` |
+    | what is wanted now     | anything else           | blocked: it has changed   |
+    | anything else          | what the run was about  | the unit                  |
+    | anything else          | anything else           | blocked: it has changed   |
     """
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
+        before = then[unit.key]
         latest = live.latest(unit.function_id) if unit.function_id is not None else None
-        if unit.action is Action.UNCHANGED:
-            settled[unit.key] = Deployed(unit.base_version_id or "", read_back=True)
-        elif latest is not None and latest.is_active and _made(then[unit.key], latest):
+        if latest is not None and latest.is_active and _made(before, latest):
             settled[unit.key] = Deployed(latest.id, read_back=True)
+        elif unit.action is Action.UNCHANGED and not _has_changed(unit, before):
+            settled[unit.key] = _found(unit, before)
         else:
-            units.append(_checked(unit, latest, then[unit.key]))
+            units.append(_checked(unit, latest, before))
     return Plan(tuple(units)), settled
+
+
+def _has_changed(unit: Unit, then: UnitState) -> bool:
+    """Say whether something else is wanted than the run was to make. What it was to leave alone may be anything."""
+    return then.action != Action.UNCHANGED and then.fingerprint not in ("", str(unit.fingerprint))
+
+
+def _found(unit: Unit, then: UnitState) -> Outcome:
+    """Give the outcome of what is live as wanted, and is no Version that the run made: tags or settings that it moved
+    before it was cut off, or what was there without it.
+    """
+    version_id = unit.base_version_id or ""
+    moved = then.requests and then.action not in _CHANGES
+    return Deployed(version_id, read_back=True) if moved else Unchanged(version_id)
 
 
 def _made(then: UnitState, latest: Version) -> bool:
@@ -160,7 +183,8 @@ def _made(then: UnitState, latest: Version) -> bool:
 
 def _checked(unit: Unit, latest: Version | None, then: UnitState) -> Unit:
     guarded = unit.failure is not None and unit.failure.kind == GUARDED
-    if unit.action not in _CHANGES and not (guarded and then.action in _CHANGES):
+    other = unit.action is Action.UNCHANGED  # and it is not what the run was about: see `still_meant`
+    if unit.action not in _CHANGES and not other and not (guarded and then.action in _CHANGES):
         return unit
     base_id = latest.id if latest is not None else ""
     if not guarded and str(unit.fingerprint) != then.fingerprint:

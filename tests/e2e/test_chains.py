@@ -140,6 +140,31 @@ def test_what_a_changed_source_kept_from_being_done_is_done_once_it_is_put_back(
         assert made(cloud, project) == 2 * 14
 
 
+def test_a_source_changed_back_leaves_undone_what_the_run_had_not_come_to(tmp_path: Path, project: Project) -> None:
+    """What is live as it is wanted now is not what the run was to make of it."""
+    project.write(6)
+    sources = {path: path.read_text() for path in project.root.glob("src/*/index.py")}
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
+        first = {version["id"] for version in cloud.versions(project.folder_id)}
+        for path, text in sources.items():
+            path.write_text(f"{text}# changed\n")
+        killed(project, cloud, 3)
+        for path, text in sources.items():
+            path.write_text(text)
+        live = made(cloud, project) - 6
+        assert 2 <= live < 6
+        for _ in range(2):
+            end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+            assert (end.code, outcomes(end)) == (1, {"deployed": live, "blocked": 6 - live})
+            done = {one["version_id"] for one in told(end)["functions"] if one["outcome"] == "deployed"}
+            assert len(done) == live
+            assert not done & first
+            assert made(cloud, project) == 6 + live
+        end = run(project.root, *DEPLOY, "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": live, "unchanged": 6 - live})
+
+
 @pytest.mark.parametrize("breach", [False, True], ids=["killed", "stopped"])
 def test_what_is_undone_can_be_given_up(tmp_path: Path, project: Project, breach: bool) -> None:
     project.write(8, more="[rollout]\nmax_failures = 0\n" if breach else "")

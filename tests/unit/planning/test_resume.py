@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.journal.unit_state import UnitState
-from orchestrator.planning.resume import named_now
-from tests.builders import spec
+from orchestrator.journal.events import OperationAccepted, Requested
+from orchestrator.journal.unit_state import ChangeState, UnitState
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Change,
+    ChangeKind,
+    Deployed,
+    Fingerprint,
+    Outcome,
+    Plan,
+    Unchanged,
+    Unit,
+)
+from orchestrator.model.live_state import indexed
+from orchestrator.planning.resume import named_now, still_meant
+from tests.builders import function, spec, version
 
 # what the run knew of the unit, what the manifest declares now → the unit's key now, whether it is still declared
 TABLE: list[tuple[str, UnitState, dict[str, dict[str, str]], str, bool]] = [
@@ -42,3 +58,59 @@ def test_a_function_whose_name_cannot_be_told_is_found_by_its_key() -> None:
     for untold, is_found in ((frozenset({"name"}), True), (frozenset[str](), False)):
         found, _ = named_now({"api": unit}, {"api": spec("api", folder_id="one", name="?", untold=untold)})
         assert bool(found) is is_found
+
+
+def _stamped(fingerprint: str) -> str:
+    return f"[orchestrator:1:{fingerprint}]"
+
+
+A, B, C = (f"{letter * 16}.{letter * 16}" for letter in "abc")
+CUT_OFF = UnitState("f", "f", "folder", "id-f", Action.VERSION, base_version_id="v0", fingerprint=B)
+BLOCKED_SINCE = replace(CUT_OFF, action=Action.BLOCKED)
+MOVING = replace(CUT_OFF, action=Action.RETAG)
+LEFT_ALONE = replace(CUT_OFF, action=Action.UNCHANGED, fingerprint=A)
+WHY = "its settings or its source have changed since the run began"
+
+# the run's unit, what is live (id, fingerprint), what is wanted now → the outcome, None: it is carried out
+MEANT: list[tuple[str, UnitState, tuple[str, str], str, Outcome | None]] = [
+    ("as planned", CUT_OFF, ("v0", A), B, None),
+    ("changed", CUT_OFF, ("v0", A), C, Blocked(WHY)),
+    ("changed back, not begun", CUT_OFF, ("v0", A), A, Blocked(WHY)),
+    ("changed back, and blocked for it before", BLOCKED_SINCE, ("v0", A), A, Blocked(WHY)),
+    ("changed back, made", CUT_OFF, ("v1", B), A, Deployed("v1", read_back=True)),
+    ("changed, made", CUT_OFF, ("v1", B), C, Deployed("v1", read_back=True)),
+    ("made", CUT_OFF, ("v1", B), B, Deployed("v1", read_back=True)),
+    ("made by another, who made the same", CUT_OFF, ("v9", B), B, Unchanged("v9")),
+    ("made by another, and wanted so now", CUT_OFF, ("v9", C), C, Blocked(WHY)),
+    ("made by another, and wanted no more", CUT_OFF, ("v9", C), A, Blocked(WHY)),
+    ("its tags moved", replace(MOVING, fingerprint=A), ("v0", A), A, Deployed("v0", read_back=True)),
+    ("its tags moved, and changed back", MOVING, ("v0", A), A, Blocked(WHY)),
+    ("left alone", LEFT_ALONE, ("v0", A), A, Unchanged("v0")),
+    ("left alone, and changed", LEFT_ALONE, ("v9", B), B, Unchanged("v9")),
+]
+
+
+@pytest.mark.parametrize(
+    ("then", "latest", "wanted", "expected"), [row[1:] for row in MEANT], ids=[row[0] for row in MEANT]
+)
+def test_a_unit_is_done_only_as_what_the_run_was_about(
+    then: UnitState, latest: tuple[str, str], wanted: str, expected: Outcome | None
+) -> None:
+    version_id, is_live = latest
+    live = indexed([function()], [version(version_id, "id-f", description=_stamped(is_live))])
+    kind = ChangeKind.VERSION if then.action in (Action.VERSION, Action.BLOCKED) else ChangeKind.TAG
+    change = ChangeState(Change(kind))
+    if then.action is not Action.UNCHANGED:
+        change.requests.append(Requested(0.0, "f", kind, "id-f", "key", 1))
+        made = "v1" if kind is ChangeKind.VERSION else ""
+        change.operations["o"] = OperationAccepted(0.0, "f", kind, "o", "id-f", made)
+    then = replace(then, changes=[change])
+    action = Action.UNCHANGED if is_live == wanted else Action.VERSION
+    settings, code = wanted.split(".")
+    unit = Unit("f", spec(), action, "", Fingerprint(settings, code), None, "id-f", version_id)
+    plan, settled = still_meant(Plan((unit,)), live, {"f": then})
+    told = {**settled, **{one.key: Blocked(one.reason) for one in plan.units if one.action is Action.BLOCKED}}
+    assert told == ({} if expected is None else {"f": expected})
+    if isinstance(expected, Blocked):
+        (blocked,) = plan.units
+        assert (str(blocked.fingerprint), blocked.base_version_id) == (then.fingerprint, "v0")  # `resume` still can
