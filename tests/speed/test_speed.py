@@ -28,7 +28,7 @@ UNTOLD = CloudSettings(quota_details=False)
             ("lognormal:2,0.4", CloudSettings(), 0.03, 4.0),
             ("lognormal:2,0.4", CloudSettings(creating_visible=False), 0.055, 8.0),
             ("lognormal:2,0.4", CloudSettings(creating_after_s=1.0), 0.03, 5.0),
-            ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.0),
+            ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.1),  # looks at `$latest` spread the ends
             ("9*fixed:1+1*fixed:30", CloudSettings(creating_visible=False), 0.04, 6.0),
             ("lognormal:2,0.1", CloudSettings(), 0.03, 4.0),
             ("lognormal:2,0.1", CloudSettings(creating_visible=False), 0.03, 6.0),
