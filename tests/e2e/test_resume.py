@@ -178,6 +178,26 @@ def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cl
     assert told
 
 
+@pytest.mark.parametrize("left_on", ["", "f003"], ids=["all disabled", "all but one"])
+def test_what_is_disabled_by_now_is_followed_and_not_deployed(tmp_path: Path, project: Project, left_on: str) -> None:
+    project.write(4)
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:2"), quotas=ONE) as (cloud, _):
+        cut_off(project, cloud, 2, signal.SIGKILL)  # a Function, and the first of the versions
+        for name in {f"f{number:03}" for number in range(4)} - {left_on}:
+            declared = f"[functions.{name}]\n"
+            project.manifest.write_text(project.manifest.read_text().replace(declared, f"{declared}enabled = false\n"))
+        end = resume(project, cloud)
+        functions = {one["id"]: one["name"] for one in cloud.functions(project.folder_id)}
+        made = {functions[one["functionId"]] for one in cloud.versions(project.folder_id)}
+    assert end.code == 1, end.err
+    found = {one["function"]: one for one in json.loads(end.out)["functions"]}
+    blocked = {name: one["outcome_reason"] for name, one in found.items() if one["outcome"] == "blocked"}
+    assert set(blocked.values()) == {"deploy.toml does not want it any more"}
+    assert made == found.keys() - blocked.keys()
+    assert not left_on or left_on in made
+    assert len(blocked) >= 2
+
+
 def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
     project.write(COUNT, more='[jobs.all]\nrun = "scheduled"\n')
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.3")) as (cloud, _):

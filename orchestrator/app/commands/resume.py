@@ -21,7 +21,7 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, 
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.recording import fetch
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of
+from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.in_flight import in_flight, settle
@@ -131,7 +131,8 @@ def _request(invocation: Invocation, before: RunState) -> tuple[Request, Binding
     if options.job:
         binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
     identity = identity_of(options, request.manifest, binding)
-    check_same(before, Now("resume", endpoint_of(options, request.manifest), identity, request.state_dir))
+    about = with_disabled(identity, request.manifest)
+    check_same(before, Now("resume", endpoint_of(options, request.manifest), about, request.state_dir))
     # What was selected then is what is taken up; who takes it up, and where, is news.
     return replace(request, identity=replace(identity, selection=before.identity.selection)), binding
 
@@ -147,7 +148,8 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
     earlier = earlier_of(before, wanted)
     found, gone = named_now(wanted, session.request.manifest.functions)
     if binding is None:
-        require_sound(session.request.manifest.functions[key] for key in found)
+        named = (session.request.manifest.functions[key] for key in found)
+        require_sound(spec for spec in named if spec.enabled)
     left = found | gone
     messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     if before.breach:
@@ -199,7 +201,8 @@ async def _plan(
         live, desired = await job_desires(session, binding)
         desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
     else:
-        specs = {key: spec for key, spec in session.request.manifest.functions.items() if key in left}
+        wanted = session.request.manifest.functions.items()
+        specs = {key: spec for key, spec in wanted if key in left and spec.enabled}
         live, desired = await read_specs(session, specs)
     manifest = session.request.manifest
     jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}

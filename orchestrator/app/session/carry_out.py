@@ -19,7 +19,7 @@ from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.recording import Recorder, fetch, recorded
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last
+from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last, with_disabled
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
@@ -72,7 +72,8 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
     option = identity.selection.left_by
     if not option:
         return request
-    now = Now(options.verb, endpoint_of(options, request.manifest), identity, request.state_dir, option)
+    about_now = with_disabled(identity, request.manifest)
+    now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
     try:
         return replace(request, left=left_by_last(options, now))
     except NoRunError:

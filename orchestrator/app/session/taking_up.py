@@ -7,7 +7,7 @@ manifest, in another environment or in other folders is refused, with the line t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -51,6 +51,12 @@ class Now:
 def endpoint_of(options: RunOptions, manifest: Manifest) -> str:
     """Say how the journal remembers where these options lead to. Raises `StartError` for what is no URL."""
     return SANDBOX if options.sandbox else clean_endpoint(address_of(manifest, options.endpoint).endpoint)
+
+
+def with_disabled(identity: Identity, manifest: Manifest) -> Identity:
+    """Count in the folders of functions that are disabled by now: a run that was about these was about the same."""
+    disabled = {spec.folder_id for spec in manifest.functions.values() if not spec.enabled and spec.folder_id}
+    return replace(identity, folders=tuple(sorted({*identity.folders, *disabled})))
 
 
 def manifest_of(run: RunState, state_dir: Path) -> Path | None:

@@ -9,13 +9,27 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, left_by_last
+from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, left_by_last, with_disabled
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.events import GivenUp, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
-from orchestrator.model import Action, Cancelled, Deployed, Failed, Failure, Outcome, Step
+from orchestrator.model import (
+    Action,
+    Cancelled,
+    CloudAddress,
+    Deployed,
+    Failed,
+    Failure,
+    Limits,
+    Manifest,
+    Outcome,
+    Rollout,
+    Step,
+    Storage,
+)
+from tests.builders import spec
 from tests.runs import ended
 
 ENDPOINT = "https://api.cloud.yandex.net"
@@ -113,6 +127,16 @@ def test_what_makes_no_difference_stops_nobody(
     tmp_path: Path, run: RunState, name: str, verb: str, option: str
 ) -> None:
     check_same(run, SAME[name](now_of(tmp_path, verb, option)))
+
+
+def test_a_function_that_is_disabled_by_now_is_still_of_the_same_folder(tmp_path: Path) -> None:
+    declared = {"off": spec("off", folder_id="b1gdev", enabled=False)}
+    of = Manifest(tmp_path / "deploy.toml", CloudAddress(), Storage(), Limits(), Rollout(), declared, {})
+    now = now_of(tmp_path, "resume", "")
+    nothing = replace(now, identity=replace(now.identity, folders=()))
+    state = fold([begun(replace(about(tmp_path), folders=("b1gdev",))), planned("off")])
+    assert difference(state, nothing) is not None
+    assert difference(state, replace(nothing, identity=with_disabled(nothing.identity, of))) is None
 
 
 def test_the_same_place_in_a_work_tree_is_the_same_manifest(tmp_path: Path) -> None:
