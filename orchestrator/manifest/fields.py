@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from orchestrator.manifest import units
 
@@ -118,6 +118,29 @@ def _wave(value: object) -> int | str:
     return wave
 
 
+def _waves(waves: list[int | str]) -> list[int | str]:
+    """See that each wave may come after those before: counts grow, shares grow, and nothing follows the whole."""
+    for number, wave in enumerate(waves):
+        share = _share_of(wave)
+        for before in waves[:number]:
+            of_before = _share_of(before)
+            alike = (share is None) == (of_before is None)
+            if of_before == 100 or (alike and (share or wave) <= (of_before or before)):  # type: ignore[operator]
+                raise ValueError(
+                    f"has {_shown(wave)} after {_shown(before)}, where it does nothing: each says how many functions"
+                    " are done at the end of its wave, those of the waves before counted in"
+                )
+    return waves
+
+
+def _share_of(wave: int | str) -> float | None:
+    return float(wave[:-1]) if isinstance(wave, str) else None
+
+
+def _shown(wave: int | str) -> str:
+    return f'"{wave}"' if isinstance(wave, str) else str(wave)
+
+
 _SIZE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.SIZE_PATTERN}]
 }
@@ -139,4 +162,5 @@ Duration = Annotated[float, PlainValidator(units.duration), WithJsonSchema(_DURA
 Timeout = Annotated[float, PlainValidator(_timeout), WithJsonSchema(_DURATION_SCHEMA)]
 Deadline = Annotated[float, PlainValidator(_deadline), WithJsonSchema(_DURATION_SCHEMA)]
 Wave = Annotated[int | str, PlainValidator(_wave), WithJsonSchema(_SHARE_SCHEMA)]
+Waves = Annotated[list[Wave], Field(min_length=1), AfterValidator(_waves)]
 Share = Annotated[int | str, PlainValidator(units.share), WithJsonSchema(_SHARE_SCHEMA)]

@@ -214,8 +214,10 @@ class LimitsTable(StrictTable):
 class RolloutTable(StrictTable):
     """How a run spreads."""
 
-    waves: Annotated[list[f.Wave], Field(min_length=1)] | None = _list(
-        "rollout.waves", 'Counts or shares: [1, "10%", "100%"].'
+    waves: f.Waves | None = _list(
+        "rollout.waves",
+        "After how many functions each wave ends, or after which share of them, counted from the first one:"
+        ' [1, "10%", "100%"]. A last wave takes what these leave over: ["50%"] is two waves.',
     )
     pause: f.Duration | None = _key("Pause between waves.")
     max_failures: f.Share | None = _key(
@@ -229,9 +231,9 @@ class SkipTable(StrictTable):
     """A function that a job passes over."""
 
     function: f.Text = _required("Which function: a name or a glob.")
-    reason: f.Text | None = _key("Why.")
-    owner: f.Text | None = _key("Whom to ask.")
-    until: date | None = _key("Passed over up to this day.")
+    reason: f.Text | None = _key("Why. Required by runtime_upgrade.")
+    owner: f.Text | None = _key("Whom to ask. Required by runtime_upgrade.")
+    until: date | None = _key("Passed over up to this day. Required by runtime_upgrade.")
 
 
 class JobTable(StrictTable):
