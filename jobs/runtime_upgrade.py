@@ -24,6 +24,7 @@ from orchestrator.job import (
     Parameter,
     Skip,
     copy_of,
+    empty_folders,
     folders_of,
     forbidden,
     inventory,
@@ -90,6 +91,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
         board.append(_standing(one, "waiting", failures.get(one.key) or _skipped(one, expired)))
     warnings = [
         *(f"the exception of {_expired(skip)}: the job does not run before that is settled" for skip in expired),
+        *empty_folders(folders_of(manifest, given), live),
         *_unknown_runtimes(old, live),
         *_unknown_skips([*skips, *expired], functions, manifest),
         *_trap_warnings(specs, waiting, to),

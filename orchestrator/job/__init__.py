@@ -6,7 +6,7 @@ from here alone and keep the same contract: see `orchestrator.job.contract` and 
 """
 
 from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts
-from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed
+from orchestrator.job.inventory import LiveFunction, copy_of, empty_folders, folders_of, inventory, listed
 from orchestrator.manifest.units import duration, size
 from orchestrator.model import (
     LATEST,
@@ -68,6 +68,7 @@ __all__ = [
     "copy_of",
     "copy_spec",
     "duration",
+    "empty_folders",
     "flag",
     "folders_of",
     "forbidden",

@@ -51,6 +51,12 @@ def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     return found
 
 
+def empty_folders(folders: Iterable[str], live: LiveState) -> list[str]:
+    """Warn of folders in which nothing is live: most likely other ones are meant."""
+    inside = {function.folder_id for function in live.by_id.values() if live.latest(function.id) is not None}
+    return [f"folder {folder} has no functions with a version" for folder in folders if folder not in inside]
+
+
 def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tuple[LiveFunction, ...]:
     """List the Functions of these folders that have a version, in the order of their keys.
 

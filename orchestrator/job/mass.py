@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.job.contract import Desired, Given, JobError, Parameter, flag, rows, table, texts
-from orchestrator.job.inventory import LiveFunction, copy_of, folders_of, inventory, listed, sentence
+from orchestrator.job.inventory import LiveFunction, copy_of, empty_folders, folders_of, inventory, listed, sentence
 from orchestrator.model import Failure, FunctionSpec, Manifest, Secret, Settings
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.selection import Selectable, matching, select
@@ -91,12 +91,11 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
         if key not in specs:
             specs[key] = copy_of(one, manifest, failures)
     warnings = without_effect(changes, [spec.settings for spec in specs.values()])
-    for key, spec in specs.items():
-        if key not in failures:
-            specs[key] = _changed(spec, changes, failures)
+    specs = {key: spec if key in failures else _changed(spec, changes, failures) for key, spec in specs.items()}
     if not specs:
         raise JobError("the job selects no function", advice="correct `select` or `functions`")
-    warnings += _not_in_file(manifest, specs, changes)
+    warnings += _not_in_file(manifest, specs.keys() - failures.keys(), changes)
+    warnings += empty_folders(folders_of(manifest, given) if texts(given, "functions") else (), live)
     return Desired(specs, given["rollout"], flag(given, "force"), tuple(warnings), failures=failures)
 
 
@@ -135,9 +134,11 @@ def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, st
     return replace(spec, settings=settings, let_go=spec.let_go | let_go)
 
 
-def _not_in_file(manifest: Manifest, specs: Mapping[str, FunctionSpec], changes: SettingChanges) -> list[str]:
-    names = listed(key for key in specs if key in manifest.functions)
-    if not changes or not names:
+def _not_in_file(manifest: Manifest, keys: Iterable[str], changes: SettingChanges) -> list[str]:
+    """Warn of functions that the manifest declares otherwise than they are with the changes."""
+    declared = {key: manifest.functions[key].settings for key in keys if key in manifest.functions}
+    names = listed(key for key, settings in declared.items() if applied(changes, settings) != settings)
+    if not names:
         return []
     deploy = f"{manifest.path.name} does not say so: its next deploy"
     return [f"{deploy} is blocked from taking these changes back from {names}"]

@@ -131,6 +131,29 @@ def test_changes_to_declared_functions_are_said_to_be_taken_back() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"select": ("web",), "remove_environment": ("NOPE",)},
+        {"select": ("web",), "from_source": False, "remove_environment": ("TOKEN",)},  # deploy.toml has no TOKEN
+        {"select": ("auth",), "environment": {"LEVEL": "info"}},  # as deploy.toml has it
+        {"functions": ("legacy-*",), "environment": {"A": "1"}},
+    ],
+)
+def test_changes_that_the_file_does_not_contradict_are_not_said_to_be(given: dict[str, Any]) -> None:
+    assert not [said for said in desired(**given).warnings if "does not say so" in said]
+
+
+def test_only_what_really_changes_is_said_to_be_taken_back() -> None:
+    (said,) = desired(select=("auth", "web"), remove_environment=("LEVEL",)).warnings
+    assert said.endswith("from taking these changes back from auth")
+
+
+def test_a_folder_in_which_nothing_is_live_is_told() -> None:
+    found = desired(functions=("legacy-*",), folders=("folder", "b1gempty"))
+    assert found.warnings == ("folder b1gempty has no functions with a version",)
+
+
 def test_changes_without_effect_are_said() -> None:
     found = desired(functions=("legacy-*",), remove_environment=("NOPE",), secrets=({"id": "e6x", "version_id": "v"},))
     assert found.warnings[:2] == (

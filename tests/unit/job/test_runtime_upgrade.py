@@ -96,6 +96,12 @@ def test_a_skip_that_says_too_little_is_an_error(row: dict[str, Any], message: s
     assert caught.value.message == message
 
 
+def test_a_folder_in_which_nothing_is_live_is_told() -> None:
+    found = desired(there(a="python38", b="python39"), folders=("folder", "b1gempty"))
+    assert found.warnings[0] == "folder b1gempty has no functions with a version"
+    assert not [said for said in desired(there(a="python38")).warnings if said.startswith("folder ")]
+
+
 def test_a_skip_of_nothing_is_a_warning() -> None:
     warnings = desired(there(a="python38", c="python39"), skip=(SKIP,)).warnings
     assert warnings[0] == '`skip` names "b", which is no function of these folders or of the manifest'
