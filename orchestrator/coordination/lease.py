@@ -64,7 +64,7 @@ class Wanted:
         if over and all(lives[one.run_id] is Life.ALIVE for one in living):
             raise lock_held(self._what(living[0]), self.timeout_s)
         dead_after_s = LEASE_TIMINGS.dead_after_s
-        return Wait(f"{self._what(living[0])}: waiting, or until it has shown no life for {dead_after_s:.0f} s")
+        return Wait(f"{self._what(living[0])}; waiting until that ends, or has shown no life for {dead_after_s:.0f} s")
 
     def _granted(self, fencing: int, *, waited: bool, dead: tuple[Holder, ...] = ()) -> Granted:
         fresh = fencing == self.looked.fencing + 1 and not self.looked.others(self.mine) and not waited
