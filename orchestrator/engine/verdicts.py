@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from orchestrator.engine.calls import InFlight
 from orchestrator.errors import Exit
@@ -21,21 +21,23 @@ from orchestrator.model import (
 )
 
 
-def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False) -> Exit:
+def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False) -> Exit:
     """Say what a run ends with, by what became of its units.
 
     | outcomes                                                                | exit |
     | ---                                                                     | ---  |
     | any; the lease, or the lock, was lost: others may have changed it since | 3    |
     | any Unknown                                                             | 3    |
-    | interrupted, and any Cancelled, or Deployed that was not read back      | 3    |
+    | interrupted, and any Deployed that was not read back                    | 3    |
+    | interrupted, and any Cancelled: `resume` starts it, but after a breach  | 3    |
     | any Failed, Blocked or Cancelled                                        | 1    |
     | only Deployed and Unchanged: an interruption that came too late is none | 0    |
     """
     outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
     unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
-    if lost or Unknown in found or (interrupted and (Cancelled in found or unread)):
+    startable = Cancelled in found and not breached
+    if lost or Unknown in found or (interrupted and (startable or unread)):
         return Exit.INTERRUPTED
     return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
 
@@ -60,13 +62,18 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What counts of the runs that a run takes up: how many failed, of how many that ended; `in_wave`: of those that
-    failed, how many did so in a wave, not while planning. `breach`: why too many had failed by then.
+    """What counts of the runs that a run takes up: how many failed, of how many that ended. `breach`: why too many had
+    failed by then.
+
+    Their waves go on here: `in_waves` is how many units these have, `turns` key → the place, from 1, that a unit which
+    is taken up has among them, `failed_at` the places of those that failed in a wave, not while planning.
     """
 
     failed: int = 0
     units: int = 0
-    in_wave: int = 0
+    failed_at: tuple[int, ...] = ()
+    turns: Mapping[str, int] = field(default_factory=dict)
+    in_waves: int = 0
     breach: str = ""
 
 
@@ -82,12 +89,11 @@ class Tally:
     | failed                           | a count       | a share                                          |
     | ---                              | ---           | ---                                              |
     | in a wave                        | of the chain  | of the units up to the running wave's end        |
-    | in a run before, of the chain    | of the chain  | the same                                         |
+    | in a run before, of the chain    | of the chain  | the same: a chain has the waves of its first run |
     | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
     | blocked                          | not at all    | not at all: it was no part of what was tried     |
 
-    Without `max_failures`, a wave in which something failed is the last one; a failure of the runs before was in the
-    wave that goes on with the first one here.
+    Without `max_failures`, a wave in which something failed is the last one, in whichever run of the chain it did.
     """
 
     units: int
@@ -96,8 +102,7 @@ class Tally:
     failed: int = 0
     breach: str = ""  # why too many failures stop the run
     _unprepared: int = 0  # of `failed`: before the first wave
-    _before_wave: int = 0  # `failed` when the running wave began
-    _reached: int = 0  # units up to the running wave's end
+    _reached: int = 0  # units up to the running wave's end, of the chain
 
     def begin(self) -> str:
         """Say why nothing may start at all, since too much has failed before; "" where something may."""
@@ -105,10 +110,16 @@ class Tally:
         self.breach = before.breach or breach(before.failed, before.units + self.units, self.max_failures)
         return self.breach
 
-    def wave_begins(self, end: int) -> None:
-        """Begin a wave that ends with the `end`-th unit of all waves."""
+    def wave_begins(self, end: int) -> str:
+        """Begin a wave that ends with the `end`-th unit of the chain's waves. Says why nothing of it may start, since
+        too much of it has failed in the runs before; "" where something may, or nothing may anyhow.
+        """
         self._unprepared = self._unprepared if self._reached else self.failed
-        self._reached, self._before_wave = end, self.failed
+        self._reached = end
+        if not self.breach and isinstance(self.max_failures, str):
+            self.breach = breach(self._in_waves(), end, self.max_failures)
+            return self.breach
+        return ""
 
     def ended(self, outcome: Outcome) -> str:
         """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already."""
@@ -118,18 +129,21 @@ class Tally:
         failed = self.before.failed + self.failed
         self.breach = breach(failed, self.before.units + self.units, self.max_failures)
         if self._reached and isinstance(self.max_failures, str) and not self.breach:
-            reached = self.before.units + self._reached
-            self.breach = breach(failed - self._unprepared, reached, self.max_failures)
+            self.breach = breach(self._in_waves(), self._reached, self.max_failures)
         return self.breach
 
     def wave_ended(self, number: int) -> str:
         """End a wave that others are to follow. Says why none does, "" where they may."""
-        failed = self.failed - self._before_wave + (self.before.in_wave if number == 1 else 0)
+        failed = self._in_waves()
         if self.max_failures is not None or not failed or self.breach:
             return ""
         what = f"{failed} function{'s' if failed > 1 else ''}"
         self.breach = f"{what} of wave {number} failed, and max_failures is not declared: no other wave starts"
         return self.breach
+
+    def _in_waves(self) -> int:
+        """Count what has failed up to the running wave's end, in all runs of the chain."""
+        return self.failed - self._unprepared + sum(turn <= self._reached for turn in self.before.failed_at)
 
 
 def settled(unit: Unit) -> Outcome | None:

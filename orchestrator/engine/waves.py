@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,7 +13,7 @@ from orchestrator.engine.bus import Emit
 from orchestrator.engine.verdicts import Tally
 from orchestrator.journal.events import Breached, WaveStarted
 from orchestrator.model import Outcome, Rollout, Unit, Unknown
-from orchestrator.planning.rollout import wave_ends
+from orchestrator.planning.rollout import waves_left
 from orchestrator.ports import Clock
 from orchestrator.resilience.stop import Stop, StoppedError
 
@@ -39,27 +38,35 @@ class Waves:
     async def go(self, units: Sequence[Unit], begin: Callable[[Sequence[Unit]], None]) -> None:
         """Carry out all units, with a barrier and a pause between waves. `begin` hears of each wave's units first.
 
-        No wave follows one of which a unit's end is not known, nor one that the tally makes the last.
+        No wave follows one of which a unit's end is not known, nor one that the tally makes the last. Of a wave that
+        the runs before have ended nothing is left: it is judged, and passed over.
         """
-        ends = wave_ends(len(units), self.rollout.waves)
-        for number, (start, end) in enumerate(pairwise((0, *ends)), start=1):
-            if number > 1 and self.rollout.pause_s and not self.stop.reason:
+        before = self.tally.before
+        waves = waves_left(units, self.rollout.waves, before.turns, before.in_waves)
+        left, begun = len(units), False
+        for number, wave in enumerate(waves, start=1):
+            if not left:
+                return
+            if begun and wave.units and self.rollout.pause_s and not self.stop.reason:
                 with suppress(StoppedError), self.stop.interruptible():
                     await anyio.sleep(self.rollout.pause_s)
-            if len(ends) > 1 and not self.stop.reason:
-                self.emit(WaveStarted(self.clock(), number, len(ends), end - start))
-            wave = units[start:end]
-            begin(wave)
-            self.tally.wave_begins(end)
-            unknown = await self._wave(wave)
-            if end < len(units):
-                failed = self.tally.wave_ended(number)
-                if failed:
-                    self.emit(Breached(self.clock(), failed))
-                    self.stop.request(failed)
+            self._breached(self.tally.wave_begins(wave.end))
+            if wave.units and len(waves) > 1 and not self.stop.reason:
+                self.emit(WaveStarted(self.clock(), number, len(waves), len(wave.units)))
+            begin(wave.units)
+            unknown = await self._wave(wave.units)
+            left -= len(wave.units)
+            begun = begun or bool(wave.units)
+            if left:
+                self._breached(self.tally.wave_ended(number))
                 if unknown:
                     names = ", ".join(unknown[:5])
                     self.stop.request(f"what became of {names} of wave {number} is not known: no other wave starts")
+
+    def _breached(self, why: str) -> None:
+        if why:
+            self.emit(Breached(self.clock(), why))
+            self.stop.request(why)
 
     async def _wave(self, units: Sequence[Unit]) -> list[str]:
         """Carry out one wave. Gives the keys of those whose end is not known."""

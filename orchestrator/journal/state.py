@@ -55,6 +55,7 @@ class RunState:
     breach: str = ""  # why too many failures have stopped it, for good
     given_up: bool = False  # what is undone stays so
     total: int = 0  # units of the plan, of the first run's
+    turns: int = 0  # of them, those for which something is done: its waves are made of these
     started_at: float | None = None
     planned_s: float = 0.0  # before it started, builds included
     ended_at: float | None = None
@@ -123,6 +124,8 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     if state.keys:
         _call(state, event)
     unit = state.unit(event.key)
+    if not unit.turn and len(state.chain) < 2 and event.action not in (Action.UNCHANGED, Action.BLOCKED):
+        unit.turn = state.turns = state.turns + 1
     if unit.outcome is not None:  # it is taken up again
         _count(state.outcomes, outcome_name(unit.outcome), -1)
         state.ended -= 1

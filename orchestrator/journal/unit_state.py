@@ -56,6 +56,7 @@ class UnitState:
     package: PackageStored | None = None
     outcome: Outcome | None = None
     warnings: tuple[str, ...] = ()
+    turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave
 
     @property
     def requests(self) -> list[Requested]:

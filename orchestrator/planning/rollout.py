@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
@@ -32,6 +34,34 @@ def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
     todo = [unit for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
     ends = wave_ends(len(todo), rollout.waves)
     return tuple(tuple(todo[start:end]) for start, end in pairwise((0, *ends)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """What is left to do of a wave. `end`: how many units it and those before it had, when the first run began."""
+
+    end: int
+    units: tuple[Unit, ...]
+
+
+def waves_left(
+    units: Sequence[Unit], waves: Sequence[int | str], turns: Mapping[str, int], count: int
+) -> tuple[Wave, ...]:
+    """Give the waves of a chain of runs, with what is left of each: they stay those of the run that began it.
+
+    `turns`: key → the unit's place, from 1, among the `count` units of that run's waves; 0: this run begins a chain.
+
+    | waves     | count | left, by their turns | ends  | left of each wave |
+    | ---       | ---   | ---                  | ---   | ---               |
+    | 4, "100%" | 12    | 2, 3, 9              | 4, 12 | 2, 1              |
+    | 4, "100%" | 12    | 9, 10                | 4, 12 | 0, 2              |
+    """
+    ends = wave_ends(count or len(units), waves)
+    left: list[list[Unit]] = [[] for _ in ends]
+    for number, unit in enumerate(units, start=1):
+        turn = (turns.get(unit.key) or count) if count else number
+        left[bisect_left(ends, turn)].append(unit)
+    return tuple(Wave(end, tuple(some)) for end, some in zip(ends, left, strict=True))
 
 
 def stop_rule(waves: int, max_failures: int | str | None) -> str:

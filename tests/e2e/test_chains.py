@@ -82,6 +82,39 @@ def test_failures_before_a_kill_count(tmp_path: Path, project: Project) -> None:
         assert told(end)["breach"] == "10 of 16 failed, more than max_failures = 9"
 
 
+def test_a_share_is_of_the_wave_that_was_running_when_the_run_was_killed(tmp_path: Path, project: Project) -> None:
+    project.write(12, more='[rollout]\nwaves = [4, "100%"]\nmax_failures = "40%"\n')
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 1, 0, 1)
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, told(end)["breach"]) == (1, "2 of 4 failed, more than max_failures = 40%")
+        assert outcomes(end)["failed"] == 2
+        assert outcomes(end)["cancelled"] >= 8  # nothing of the second wave
+
+
+def test_a_wave_with_a_failure_is_the_last_one_however_often_it_is_killed(tmp_path: Path, project: Project) -> None:
+    project.write(16, more='[rollout]\nwaves = ["25%", "100%"]\n')
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 1, 0)
+        killed(project, cloud, 1, "resume")
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (1, {"cancelled": 12, "deployed": 3, "failed": 1})
+        assert told(end)["breach"].startswith("1 function of wave 1 failed, and max_failures is not declared")
+        assert made(cloud, project) == 16 + 3
+
+
+def test_a_signal_in_a_wave_that_is_the_last_one_leaves_nothing_to_resume(tmp_path: Path, project: Project) -> None:
+    project.write(6, more='[rollout]\nwaves = [2, "100%"]\n')
+    faults = Faults(failing_functions=["f000"])
+    slow = Distribution.parse("fixed:1")
+    with embedded(tmp_path / "cloud", durations=slow, faults=faults) as (cloud, _):
+        # 2 Functions and 2 Versions: all of the first wave is asked for
+        end = harness.cut_off(project.root, signal.SIGTERM, 4, *DEPLOY, "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (1, {"cancelled": 4, "deployed": 1, "failed": 1})
+        assert "goes on" not in end.err
+        assert "is a new run" in end.err
+
+
 def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, project: Project) -> None:
     project.write(12)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):

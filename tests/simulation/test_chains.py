@@ -22,7 +22,7 @@ from orchestrator.app.session import chain as chains
 from orchestrator.engine import run as running
 from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute
-from orchestrator.engine.verdicts import Tally, exit_code
+from orchestrator.engine.verdicts import Tally, breach, exit_code
 from orchestrator.errors import CloudError, Exit, InterruptedRunError
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, Requested, RunEnded, RunStarted, UnitEnded
@@ -30,6 +30,7 @@ from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Deployed, Failed, Outcome, Plan, Rollout, Unchanged
 from orchestrator.planning import resume as resuming
 from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, undone
+from orchestrator.planning.rollout import wave_ends
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Faults, Rates
@@ -52,6 +53,7 @@ class ChainBench(MortalBench):
     asked: set[str] = field(default_factory=set)  # in this run
     begun: bool = False
     code: int = 0
+    first: list[str] = field(default_factory=list)  # what the waves of the chain are made of
 
     def emit(self, event: Event) -> None:
         if isinstance(event, Requested) and event.key not in self.asked:
@@ -59,6 +61,8 @@ class ChainBench(MortalBench):
             assert not self.state.breach, f"{event.key} starts after: {self.state.breach}"
             most, failed = self.rollout.max_failures, self.failures()
             assert not isinstance(most, int) or failed <= most, f"{event.key} starts after {failed} failures"
+            if not isinstance(most, int):
+                self.check_the_wave(event.key)
         try:
             super().emit(event)
         finally:
@@ -66,10 +70,23 @@ class ChainBench(MortalBench):
                 self.state.apply(event)
 
     def failures(self) -> int:
+        return len(self.failed())
+
+    def failed(self) -> set[str]:
         units = self.state.units.values()
-        return sum(isinstance(unit.outcome, Failed) and unit.action != Action.BLOCKED for unit in units)
+        return {unit.key for unit in units if isinstance(unit.outcome, Failed) and unit.action != Action.BLOCKED}
+
+    def check_the_wave(self, key: str) -> None:
+        """Of a wave nothing starts while one before it is not done, or has a failure too much."""
+        ends = wave_ends(len(self.first), self.rollout.waves)
+        number = next(number for number, end in enumerate(ends) if self.first.index(key) < end)
+        for end in ends[:number]:
+            failed = self.failed() & set(self.first[:end])
+            assert not breach(len(failed), end, self.rollout.max_failures or 0), f"{key} starts after {failed} failed"
 
     def announce(self, plan: Plan) -> None:
+        if not self.past:
+            self.first = [unit.key for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
         self.start(len(plan.units))
         super().announce(plan)
 
@@ -94,6 +111,8 @@ class ChainBench(MortalBench):
         """Take the chain up, as `resume` does. Says whether that lived."""
         self.state = before = fold(self.past)
         left = chains.left_of(before)
+        if before.total > len(before.units):  # nothing was asked for
+            self.first = [key for key in self.first if key in before.units]
         if not left:
             self.code = exit_code(resuming.outcomes_of(before).values(), interrupted=False)
             if before.total > len(before.units):  # a plan of which the journal has lost a part
@@ -135,7 +154,7 @@ class ChainBench(MortalBench):
             settled |= done
             for key, outcome in settled.items():
                 self.emit(UnitEnded(0.0, key, outcome))
-            counted = earlier.and_settled(settled.values())
+            counted = earlier.and_settled(settled)
             self.result = await execute(
                 plan, self.live, world, self.emit, self.stop, rollout=self.rollout, before=counted
             )

@@ -145,12 +145,12 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
             f" nothing was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
         )
     wanted = left_of(before)
-    earlier = earlier_of(before, wanted)
     found, gone = named_now(wanted, session.request.manifest.functions)
     if binding is None:
         named = (session.request.manifest.functions[key] for key in found)
         require_sound(spec for spec in named if spec.enabled)
     left = found | gone
+    earlier = earlier_of(before, wanted, left)
     messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     if before.breach:
         messages.say(f"it was stopped for good: {before.breach}; nothing new starts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -209,10 +209,16 @@ class Earlier:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     before: Before = NOTHING_BEFORE
 
-    def and_settled(self, outcomes: Collection[Outcome]) -> Before:
+    def and_settled(self, outcomes: Mapping[str, Outcome]) -> Before:
         """Count in what was asked for by the runs before, and has been seen to end since."""
-        failed, before = sum(isinstance(outcome, Failed) for outcome in outcomes), self.before
-        return Before(before.failed + failed, before.units + len(outcomes), before.in_wave + failed, before.breach)
+        before = self.before
+        failed = [key for key, outcome in outcomes.items() if isinstance(outcome, Failed)]
+        return replace(
+            before,
+            failed=before.failed + len(failed),
+            units=before.units + len(outcomes),
+            failed_at=(*before.failed_at, *(before.turns.get(key, 0) for key in failed)),
+        )
 
 
 async def execute_planned(
@@ -231,13 +237,14 @@ async def execute_planned(
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
-    before = earlier.and_settled(settled.values())
+    before = earlier.and_settled(settled)
     if recorder is not None and (settled or to_change(planned.plan)):
         await recorder.begin()
     result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before)
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
-    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost))
+    breached = bool(before.breach or bus.state.breach)
+    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), breached=breached)
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:

@@ -69,16 +69,19 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     return CommandResult(code)
 
 
-def earlier_of(before: RunState, left: Mapping[str, UnitState]) -> Earlier:
-    """Give what counts of the runs before, besides what is taken up of them now."""
+def earlier_of(
+    before: RunState, left: Mapping[str, UnitState], named: Mapping[str, UnitState] | None = None
+) -> Earlier:
+    """Give what counts of the runs before, besides what is taken up of them now. `named`: that, by today's keys."""
     ended = {key: unit for key, unit in before.units.items() if key not in left}
     outcomes = {key: outcome for key, outcome in outcomes_of(before).items() if key in ended}
     if before.total > len(before.units):
         outcomes[""] = Blocked("not in the journal")
-    changed = [unit for unit in ended.values() if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
-    failed = sum(isinstance(one, Failed) for one in outcomes.values())
-    in_wave = sum(isinstance(unit.outcome, Failed) for unit in changed)
-    return Earlier(outcomes, Before(failed, len(changed), in_wave, before.breach))
+    counted_in = [unit for unit in ended.values() if unit.turn or unit.action != Action.UNCHANGED]
+    failed = [unit for unit in ended.values() if isinstance(unit.outcome, Failed)]
+    failed_at = tuple(unit.turn for unit in failed if unit.turn and unit.action != Action.BLOCKED)
+    turns = {key: unit.turn for key, unit in (left if named is None else named).items()}
+    return Earlier(outcomes, Before(len(failed), len(counted_in), failed_at, turns, before.turns, before.breach))
 
 
 async def give_up(asked: str, invocation: Invocation) -> CommandResult:

@@ -8,9 +8,22 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.verdicts import Before, Tally, breach, exit_code
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
-from orchestrator.planning.rollout import stop_rule, wave_ends
+from orchestrator.model import (
+    Action,
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Outcome,
+    Step,
+    Unchanged,
+    Unit,
+    Unknown,
+)
+from orchestrator.planning.rollout import stop_rule, wave_ends, waves_left
 from orchestrator.resilience.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, spent, worth_retrying
+from tests.builders import spec
 
 
 def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str = "") -> CloudError:
@@ -144,13 +157,20 @@ EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
         ("10%", [EARLY], [[D], [D]], (1, 9), (0, 0), ""),  # 1 of 10 of all
         ("10%", [EARLY, EARLY], [[D], [D]], (1, 8), (0, 0), "planning"),
         ("10%", [EARLY], [[D], [D, F]], (1, 9), (0, 0), "wave 2"),
-        # of the chain: failures of the runs before
-        (3, [], [[F], [D]], (1, 10), (3, 20), "wave 1"),
-        (4, [], [[F], [D]], (1, 10), (3, 20), ""),
-        ("20%", [], [[F], [D]], (1, 10), (3, 20), ""),  # 4 of 21
-        ("10%", [], [[F], [D]], (1, 10), (3, 20), "wave 1"),
+        # of the chain: failures of the runs before, of how many, and at which places of its waves
+        (3, [], [[F], [D]], (21, 30), (3, 20), "wave 1"),
+        (4, [], [[F], [D]], (21, 30), (3, 20), ""),
+        ("20%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), ""),  # 4 of 21
+        ("10%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), "wave 1 begins"),  # 3 of 21
+        ("15%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), "wave 1"),
+        ("40%", [], [[], [D]], (4, 12), (2, 4, 1, 2), "wave 1 begins"),  # nothing of it is left, yet it is judged
+        ("40%", [], [[F], [D]], (4, 12), (1, 3, 1), "wave 1"),
+        ("40%", [], [[D], [F]], (4, 12), (1, 3, 6), ""),  # 1 of 4, and 2 of 12
+        ("40%", [], [[F], [D]], (4, 12), (1, 3), ""),  # while planning: 2 of 12 of all
         (None, [], [[D], [D]], (1, 10), (3, 20), ""),  # while planning
         (None, [], [[D], [D]], (1, 10), (3, 20, 1), "wave 1 ended"),  # in the wave that goes on here
+        (None, [], [[], [D]], (4, 10), (1, 4, 2), "wave 1 ended"),  # in one that has ended
+        (None, [], [[D], [D]], (4, 10), (1, 4, 6), "wave 2 ended"),  # in one that began later
     ],
 )
 def test_what_counts_as_a_failure_and_of_how_many(
@@ -161,10 +181,12 @@ def test_what_counts_as_a_failure_and_of_how_many(
     before: tuple[int, ...],
     stops_in: str,
 ) -> None:
-    tally = Tally(len(planning) + ends[-1], max_failures, Before(before[0], before[1], sum(before[2:])))
+    units = len(planning) + ends[-1] - before[1]
+    tally = Tally(max(units, 0), max_failures, Before(before[0], before[1], before[2:]))
     stopped = ["planning" for outcome in planning if tally.ended(outcome)]
     for number, (end, outcomes) in enumerate(zip(ends, waves, strict=True), start=1):
-        tally.wave_begins(end)
+        if tally.wave_begins(end):
+            stopped.append(f"wave {number} begins")
         stopped += [f"wave {number}" for outcome in outcomes if tally.ended(outcome)]
         if tally.wave_ended(number):
             stopped.append(f"wave {number} ended")
@@ -193,6 +215,35 @@ FAILED = Failed(Step.TRACK, Failure("no"))
 )
 def test_exit_codes(outcomes: list[Outcome], interrupted: bool, code: int) -> None:
     assert exit_code(outcomes, interrupted=interrupted) == code
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([READ, FAILED, Cancelled()], 1),  # nobody starts it
+        ([READ, FAILED, UNREAD, Cancelled()], 3),
+        ([READ, FAILED, Unknown("?"), Cancelled()], 3),
+    ],
+)
+def test_after_a_breach_only_what_was_asked_for_is_left_to_resume(outcomes: list[Outcome], code: int) -> None:
+    assert exit_code(outcomes, interrupted=True, breached=True) == code
+
+
+@pytest.mark.parametrize(
+    ("turns", "count", "left"),
+    [
+        ({}, 0, [(1, "a"), (3, "bc")]),  # a first run
+        ({"a": 2, "b": 3, "c": 9}, 12, [(4, "ab"), (12, "c")]),
+        ({"a": 9, "b": 10, "c": 5}, 12, [(4, ""), (12, "abc")]),
+        ({"a": 4, "b": 2, "c": 1}, 12, [(4, "abc"), (12, "")]),
+    ],
+)
+def test_a_chain_keeps_the_waves_of_its_first_run(
+    turns: dict[str, int], count: int, left: list[tuple[int, str]]
+) -> None:
+    units = [Unit(key, spec(key), Action.VERSION, "") for key in "abc"]
+    found = waves_left(units, (4 if count else 1, "100%"), turns, count)
+    assert [(wave.end, "".join(one.key for one in wave.units)) for wave in found] == left
 
 
 @pytest.mark.parametrize(
