@@ -37,6 +37,7 @@ FUNCTION_FIELDS = (
     FunctionField("function_description", "description", Text(), "description", "function description"),
 )
 _BY_API = {row.api: row for row in FUNCTION_FIELDS}
+_ABSENT = object()
 
 
 def function_request(
@@ -78,6 +79,33 @@ def own_change(spec: FunctionSpec, function: Function) -> Change | None:
             before[row.api] = {name: live.get(name) for name in changed}
             after[row.api] = {name: wanted.get(name) for name in changed}
     return Change(ChangeKind.UPDATE, before, after) if after else None
+
+
+def wanted_otherwise(spec: FunctionSpec, function: Function | None, after: Mapping[str, Any]) -> bool:
+    """Say whether something else is wanted of a Function by now than a former change was to make: its `after`, {} for
+    none. What of that is live is done. `function`: None where it is still to be made.
+    """
+    function = function or Function("", spec.folder_id, spec.name)
+    change = own_change(spec, function)
+    then, now = _entries(after), _entries(change.after if change is not None else {})
+    live = {row.api: getattr(function, row.live) for row in FUNCTION_FIELDS}
+
+    def is_live(name: str, key: str, value: Any) -> bool:
+        return bool((live[name].get(key) if _BY_API[name].mapped else live[name]) == value)
+
+    return any(then.get(at, _ABSENT) != value for at, value in now.items()) or any(
+        now.get(at, _ABSENT) != value and not is_live(*at, value) for at, value in then.items()
+    )
+
+
+def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Give what a change makes, one by one: by the API's name of the field, and the entry's in a map."""
+    rows = [row for row in FUNCTION_FIELDS if row.updated and row.api in after]
+    return {
+        (row.api, key): value
+        for row in rows
+        for key, value in (after[row.api].items() if row.mapped else [("", after[row.api])])
+    }
 
 
 def in_words(change: Change) -> str:

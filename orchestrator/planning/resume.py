@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator.function.fields import wanted_otherwise
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
@@ -15,6 +16,7 @@ from orchestrator.model import (
     Action,
     Blocked,
     Cancelled,
+    ChangeKind,
     Deployed,
     Failed,
     Failure,
@@ -152,16 +154,25 @@ def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> t
         latest = live.latest(unit.function_id) if unit.function_id is not None else None
         if latest is not None and latest.is_active and _made(before, latest):
             settled[unit.key] = Deployed(latest.id, read_back=True)
-        elif unit.action is Action.UNCHANGED and not _has_changed(unit, before):
+        elif unit.action is Action.UNCHANGED and not (_has_changed(unit, before) or _own_changed(unit, live, before)):
             settled[unit.key] = _found(unit, before)
         else:
-            units.append(_checked(unit, latest, before))
+            units.append(_checked(unit, live, before))
     return Plan(tuple(units)), settled
 
 
 def _has_changed(unit: Unit, then: UnitState) -> bool:
     """Say whether something else is wanted than the run was to make. What it was to leave alone may be anything."""
     return then.action != Action.UNCHANGED and then.fingerprint not in ("", str(unit.fingerprint))
+
+
+def _own_changed(unit: Unit, live: LiveState, then: UnitState) -> bool:
+    """Say whether other settings of the Function itself are wanted than the run was to make, see `function.fields`."""
+    if not then.changes or then.action == Action.UNCHANGED:
+        return False
+    kinds = ChangeKind.FUNCTION, ChangeKind.UPDATE
+    after = next((one.change.after for one in then.changes if one.change.kind in kinds), {})
+    return wanted_otherwise(unit.spec, live.by_id.get(unit.function_id or ""), after)
 
 
 def _found(unit: Unit, then: UnitState) -> Outcome:
@@ -181,15 +192,20 @@ def _made(then: UnitState, latest: Version) -> bool:
     return str(read_stamp(latest.description)) == then.fingerprint and (latest.id in told or not told)
 
 
-def _checked(unit: Unit, latest: Version | None, then: UnitState) -> Unit:
+def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
     guarded = unit.failure is not None and unit.failure.kind == GUARDED
-    other = unit.action is Action.UNCHANGED  # and it is not what the run was about: see `still_meant`
-    if unit.action not in _CHANGES and not other and not (guarded and then.action in _CHANGES):
+    if unit.action is Action.BLOCKED and not (guarded and then.action in _CHANGES):
         return unit
+    latest = live.latest(unit.function_id) if unit.function_id is not None else None
     base_id = latest.id if latest is not None else ""
-    if not guarded and str(unit.fingerprint) != then.fingerprint:
+    serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another version is to serve, or one serves by now
+    if not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
         why = "its settings or its source have changed since the run began"
-    elif base_id != then.base_version_id:  # and who made it is another's, perhaps: nobody has agreed to its loss
+    elif _own_changed(unit, live, then):
+        why = "the function's labels or its description have changed since the run began"
+    elif (
+        serving and base_id != then.base_version_id
+    ):  # and who made it is another's, perhaps: nobody has agreed to its loss
         why = f"another version, {base_id}, has taken $latest since the run began"
     else:
         return unit

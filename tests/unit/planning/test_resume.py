@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -114,3 +115,52 @@ def test_a_unit_is_done_only_as_what_the_run_was_about(
     if isinstance(expected, Blocked):
         (blocked,) = plan.units
         assert (str(blocked.fingerprint), blocked.base_version_id) == (then.fingerprint, "v0")  # `resume` still can
+
+
+OWN = "the function's labels or its description have changed since the run began"
+MADE: dict[str, Any] = {"name": "f", "labels": {"team": "b"}}
+# what the run was to change of the Function itself, its labels and description by now, what is wanted of them now
+# → blocked for it
+OWN_TABLE: list[tuple[str, dict[str, Any], dict[str, str] | None, dict[str, str], str | None, bool]] = [
+    ("nothing, then as now", {}, {"team": "a"}, {"team": "a"}, None, False),
+    ("as planned", {"labels": {"team": "b"}}, {"team": "a"}, {"team": "b"}, None, False),
+    ("done", {"labels": {"team": "b"}}, {"team": "b"}, {"team": "b"}, None, False),
+    ("done, and another label by hand", {"labels": {"team": "b"}}, {"team": "b", "x": "y"}, {"team": "b"}, None, False),
+    ("changed", {"labels": {"team": "b"}}, {"team": "a"}, {"team": "c"}, None, True),
+    ("changed, when it was done", {"labels": {"team": "b"}}, {"team": "b"}, {"team": "c"}, None, True),
+    ("changed back", {"labels": {"team": "b"}}, {"team": "a"}, {"team": "a"}, None, True),
+    ("taken out", {"labels": {"team": "b"}}, {"team": "a"}, {}, None, True),
+    ("one more", {}, {"team": "a"}, {"team": "a", "tier": "gold"}, None, True),
+    ("a description more", {}, {}, {}, "new", True),
+    ("a description as planned", {"description": "new"}, {}, {}, "new", False),
+    ("to be made", MADE, None, {"team": "b"}, None, False),
+    ("to be made otherwise", MADE, None, {"team": "c"}, None, True),
+    ("made", MADE, {"team": "b"}, {"team": "b"}, None, False),
+    ("made, and changed", MADE, {"team": "b"}, {"team": "c"}, None, True),
+]
+
+
+@pytest.mark.parametrize("action", [Action.VERSION, Action.UPDATE, Action.UNCHANGED])
+@pytest.mark.parametrize(
+    ("after", "live", "labels", "description", "blocked"), [row[1:] for row in OWN_TABLE], ids=[r[0] for r in OWN_TABLE]
+)
+def test_other_settings_of_the_function_itself_are_not_what_the_run_was_about(
+    after: dict[str, Any],
+    live: dict[str, str] | None,
+    labels: dict[str, str],
+    description: str | None,
+    blocked: bool,
+    action: Action,
+) -> None:
+    kind = ChangeKind.FUNCTION if "name" in after else ChangeKind.UPDATE
+    changes = [ChangeState(Change(kind, {}, after))] if after else [ChangeState(Change(ChangeKind.VERSION))]
+    then = replace(CUT_OFF, fingerprint=A, base_version_id="", changes=changes)
+    there = [] if live is None else [replace(function(), labels=live)]
+    settings, code = A.split(".")
+    wanted = spec("f", labels=labels, function_description=description)
+    unit = Unit("f", wanted, action, "", Fingerprint(settings, code), None, "id-f" if there else None)
+    plan, settled = still_meant(Plan((unit,)), indexed(there, []), {"f": then})
+    if blocked:
+        assert [(one.action, one.reason) for one in plan.units] == [(Action.BLOCKED, OWN)]
+    else:
+        assert [one.action for one in plan.units] + [action for _ in settled] == [action]
