@@ -30,16 +30,32 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedDue:
+    """The due time whose run had too many failures, and why: it is not done, and no call takes it up by itself."""
+
+    due_at: str
+    run_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """The record of a job. Times in ISO 8601, UTC; `done_until`: due times up to this one need nothing more."""
+    """The record of a job. Times in ISO 8601, UTC; `done_until`: due times up to this one need nothing more.
+
+    `breach`: the newest due time after that, if a breach ended it; programs that do not know it pass it over.
+    """
 
     done_until: str
     running: Running | None = None
     schema: int = _SCHEMA
+    breach: StoppedDue | None = None
 
     def encode(self) -> bytes:
-        """Write it as JSON."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        """Write it as JSON; without a breach as it was before there were any in it."""
+        values = asdict(self)
+        if self.breach is None:
+            del values["breach"]
+        return json.dumps(values, sort_keys=True).encode()
 
 
 NO_RECORD = Record("")  # before the first call for a job
@@ -47,17 +63,22 @@ NO_RECORD = Record("")  # before the first call for a job
 
 @dataclass(frozen=True, slots=True)
 class NotDue:
-    """Nothing is to be run now, and why, in one sentence."""
+    """Nothing is to be run now, and why, in one sentence. `breach`: of the due time that is not done for it."""
 
     reason: str
+    breach: StoppedDue | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing."""
+    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing.
+
+    `died`: the run of a claimant that has died, "" where there is none.
+    """
 
     due_at: datetime
     said: str
+    died: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +109,8 @@ class DueJob:
         | there          | ALIVE            |     | `NotDue`                                     |
         | there          | DEAD, none       | no  | `NotDue`                                     |
         | there          | DEAD, none       | yes | write that we run it; `Claimed`              |
+
+        A due time that a breach ended is not due again; only one after it is.
         """
         if record == NO_RECORD:
             why = f'first call for job "{self.name}": its due times count from now on; {self._next(now)}'
@@ -98,12 +121,21 @@ class DueJob:
             return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
         if other is not None and lives.get(other.run_id) is Life.ALIVE:
             return Final(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
-        came = due(self.schedule, datetime.fromisoformat(record.done_until), now)
+        came = due(
+            self.schedule, datetime.fromisoformat(record.breach.due_at if record.breach else record.done_until), now
+        )
+        if came is None and record.breach is not None:
+            return Final(self.stopped(record.breach, now))
         if came is None:
             return Final(NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}'))
         died = f"{other.run_id} on {other.host} has died: taken over" if other is not None and lives else ""
         ours = replace(record, running=Running(_iso(came.at), self.run_id, self.host))
-        return Write(ours, Claimed(came.at, _said(came, died, now)))
+        return Write(ours, Claimed(came.at, _said(came, died, now), other.run_id if other is not None and died else ""))
+
+    def stopped(self, breach: StoppedDue, now: datetime) -> NotDue:
+        """Say of a due time that it is not done, and stays so."""
+        what = f'job "{self.name}": its due time {breach.due_at} is not done'
+        return NotDue(f"{what}: run {breach.run_id} was stopped for good: {breach.why}; {self._next(now)}", breach)
 
     def _next(self, now: datetime) -> str:
         at = next_due(self.schedule, now)
@@ -115,7 +147,7 @@ class Claim:
 
     def __init__(self, shared: Shared[Record], job: DueJob, claimed: Claimed, copy: Copy[Record]) -> None:
         self._job = job
-        self.due_at, self.said = claimed.due_at, claimed.said
+        self.due_at, self.said, self.died = claimed.due_at, claimed.said, claimed.died
         self._heartbeat = Heartbeat(shared, self._payload(), copy)
 
     @property
@@ -127,15 +159,20 @@ class Claim:
         """Write beats until cancelled. Calls `lost` with why, once, where the claim is not ours any more."""
         await self._heartbeat.keep(lost)
 
-    async def end(self, *, done: bool) -> None:
-        """Give the claim up: the due time is done, or the next call takes it up.
+    def breach(self, run_id: str, why: str) -> StoppedDue:
+        """Say that a run of this due time had too many failures, and why."""
+        return StoppedDue(_iso(self.due_at), run_id, why)
+
+    async def end(self, *, done: bool, breach: StoppedDue | None = None) -> None:
+        """Give the claim up: the due time is done, or ended by a breach, or the next call takes it up.
 
         Raises `CloudError`, `JournalError`, `StartError`.
         """
 
         def ended(record: Record) -> Record | None:
-            until = _iso(self.due_at) if done else record.done_until
-            return Record(until) if self._job.running(record) is not None else None
+            if self._job.running(record) is None:
+                return None
+            return Record(_iso(self.due_at)) if done else Record(record.done_until, breach=breach or record.breach)
 
         await self._heartbeat.end(ended)
 
@@ -173,6 +210,21 @@ async def claim(
     return answer if isinstance(answer, NotDue) else Claim(shared, job, answer, copy)
 
 
+async def close_breach(place: RecordPlace) -> StoppedDue | None:
+    """Let a due time that a breach ended count as done, and give it; None where there is none.
+
+    Raises `CloudError`, `JournalError`, `StartError`.
+    """
+
+    def decide(record: Record) -> Step[Record, StoppedDue | None]:
+        if record.breach is None:
+            return Final(None)
+        return Write(replace(record, done_until=record.breach.due_at, breach=None), record.breach)
+
+    answer, _ = await ask(Shared(place, decode_claim), decide, look_s=CLAIM_TIMINGS.look_s, say=lambda _: None)
+    return answer
+
+
 def decode_claim(body: bytes | None, key: str) -> Record:
     """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
     if body is None:
@@ -182,8 +234,10 @@ def decode_claim(body: bytes | None, key: str) -> Record:
         if values["schema"] > _SCHEMA:
             raise StartError(f"the record {key} was written by a newer orchestrator", advice="upgrade orchestrator")
         running = Running(**values["running"]) if values["running"] is not None else None
-        datetime.fromisoformat(values["done_until"])
-        return Record(values["done_until"], running)
+        breach = StoppedDue(**values["breach"]) if values.get("breach") is not None else None
+        for at in (values["done_until"], *([breach.due_at] if breach is not None else [])):
+            datetime.fromisoformat(at)
+        return Record(values["done_until"], running, breach=breach)
     except (ValueError, KeyError, TypeError) as error:
         raise StartError(
             f"the record of due times {key} cannot be understood", advice="delete it: the next call begins anew"

@@ -17,6 +17,7 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     JobsView,
+    OpenDue,
     PlanView,
     ResultView,
     RunsView,
@@ -64,12 +65,18 @@ def _jobs(view: JobsView, width: int | None) -> str:
     if view.bound:
         rows = [(job.job, job.run, job.schedule or "-", job.next_due or "-", job.place) for job in view.bound]
         lines = [aligned(("job", "runs", "schedule", "next due", "at"), rows, width=width)]
+        lines += [f"\n{_open(job.job, job.open_due)}" for job in view.bound if job.open_due is not None]
     for name, job in view.known.items():
         lines.append(f"\n{name}: {job.about}")
         lines += [
             f"  {key}{' (required)' if one.required else ''}: {one.description}" for key, one in job.parameters.items()
         ]
     return "\n".join(lines)
+
+
+def _open(job: str, due: OpenDue) -> str:
+    stopped = f"its due time {due.due_at} is not done: run {due.run_id} was stopped for good: {due.why}"
+    return f'job "{job}": {stopped}; once it is mended, `orchestrator run {job}` is a new run'
 
 
 def _findings(view: FindingsView) -> str:

@@ -57,8 +57,17 @@ class BoardView:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDue:
+    """A due time that is not done, since its run had too many failures: no call takes it up by itself."""
+
+    due_at: str  # ISO 8601, UTC
+    run_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundJob:
-    """A [jobs.NAME] of the manifest. `next_due`: ISO 8601 in the job's own time zone."""
+    """A [jobs.NAME] of the manifest. `next_due`: ISO 8601 in the job's own time zone. `open_due`: see `OpenDue`."""
 
     job: str
     run: str
@@ -66,6 +75,7 @@ class BoundJob:
     timezone: str
     next_due: str | None
     place: str  # FILE:LINE
+    open_due: OpenDue | None = None
 
 
 @dataclass(frozen=True, slots=True)

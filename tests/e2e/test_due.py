@@ -87,10 +87,45 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path,
         first = due(project, cloud)
         assert first.code == 1, first.err
         assert "2 cancelled, 1 failed" in first.out
-        assert "1 function of wave 1 failed, and max_failures is not declared: no other wave starts" in first.out
+        why = "1 function of wave 1 failed, and max_failures is not declared: no other wave starts"
+        assert why in first.out
+        assert "is not done, and no call takes it up by itself" in first.err
         faults.failing_functions.clear()
-        assert "3 functions: 3 deployed" in due(project, cloud).out
+        sent = len(cloud.versions(project.folder_id))
+        for _ in range(2):
+            end = due(project, cloud, "--log-level", "warning")
+            assert (end.code, end.out) == (1, "")
+            assert f"was stopped for good: {why}" in end.err
+            assert "`orchestrator run nightly --endpoint " in end.err
+        assert len(cloud.versions(project.folder_id)) == sent
+        assert f"was stopped for good: {why}" in run(project.root, "jobs").out
+        (row,) = json.loads(run(project.root, "jobs", "-o", "json").out)["jobs"]
+        assert row["open_due"]["why"] == why
+        end = run(project.root, "run", "nightly", "--yes", environ=cloud.environ())
+        assert "3 functions: 3 deployed" in end.out
+        assert "left undone, counts as done" in end.err
+        assert "not done" not in run(project.root, "jobs").out
         assert "nothing is due" in due(project, cloud).err
+
+
+def test_a_breach_takes_nothing_from_the_next_due_time(tmp_path: Path, project: Project) -> None:
+    project.write(6, more=f'{JOB}rollout = {{ waves = [2, "100%"], max_failures = 0 }}\n')
+    project.without_bucket()
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults) as (cloud, _):
+        assert due(project, cloud).code == 0
+        (path,) = (project.state_dir / "claims").iterdir()
+        rewind(path, 3)
+        assert due(project, cloud).code == 1
+        made = len(cloud.versions(project.folder_id))
+        assert due(project, cloud).code == 1
+        assert len(cloud.versions(project.folder_id)) == made
+        record = json.loads(path.read_bytes())
+        at = datetime.fromisoformat(record["breach"]["due_at"]) - timedelta(days=1)
+        path.write_text(json.dumps(record | {"breach": record["breach"] | {"due_at": at.isoformat()}}))
+        faults.failing_functions.clear()
+        assert "6 functions: 1 unchanged, 5 deployed" in due(project, cloud).out  # of the same due time
+        assert "not done" not in run(project.root, "jobs").out
 
 
 def test_a_failure_with_nothing_left_out_is_not_tried_before_it_is_due_again(tmp_path: Path, project: Project) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim
+from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim, close_breach
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
@@ -103,6 +103,56 @@ def test_what_was_not_brought_to_its_end_is_taken_up_by_the_next_call() -> None:
         await before.end(done=False)
         after = await held(records, "b")
         assert after.key == before.key
+
+    run(main)
+
+
+def test_a_due_time_that_a_breach_ended_is_taken_up_by_no_call_but_the_next_is() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        await first(records)
+        await anyio.sleep(3600)
+        found = await held(records, "a")
+        breach = found.breach("a", "1 of 9 failed")
+        await found.end(done=False, breach=breach)
+        for run_id in "abc":
+            told = await ask(records, run_id)
+            assert isinstance(told, NotDue)
+            assert told.breach == breach
+            assert reason(told) == (
+                'job "nightly": its due time 2027-01-01T13:00:00Z is not done: run a was stopped for good:'
+                " 1 of 9 failed; next: 2027-01-01T14:00:00Z"
+            )
+        await anyio.sleep(3600)
+        killed = await held(records, "d")  # and dies, which changes nothing of what was before it
+        later = await held(records, "e")
+        assert (killed.said, later.due_at, later.died) == ("", killed.due_at, "d")
+        await later.end(done=False)
+        again = await held(records, "f")
+        assert again.due_at == START + timedelta(hours=2)
+        await again.end(done=True)
+        assert reason(await ask(records, "g")).startswith("nothing is due")
+        assert await close_breach(place(records, random.Random(1))) is None
+
+    run(main)
+
+
+def test_a_due_time_that_a_breach_ended_can_count_as_done() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+        assert await close_breach(place(records, random.Random(1))) is None
+        assert not records.objects
+        await first(records)
+        await anyio.sleep(3600)
+        found = await held(records, "a")
+        await found.end(done=False, breach=found.breach("a", "1 of 9 failed"))
+        closed = await close_breach(place(records, random.Random(1)))
+        assert closed is not None
+        assert closed.due_at == "2027-01-01T13:00:00Z"
+        told = await ask(records, "b")
+        assert isinstance(told, NotDue)
+        assert told.breach is None
+        assert told.reason.startswith("nothing is due")
 
     run(main)
 

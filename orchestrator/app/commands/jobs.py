@@ -8,14 +8,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestrator.app.session.due import schedule_of
-from orchestrator.app.session.options import ANY_FOLDER
+from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
+from orchestrator.coordination.due_memory import known_stop
 from orchestrator.errors import Exit
 from orchestrator.job.binding import timezone_of
 from orchestrator.job.files import find_job, known_jobs
 from orchestrator.manifest.load import load_for_run
 from orchestrator.manifest.schedule import next_due
 from orchestrator.model import JobSpec
-from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob
+from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob, OpenDue
 
 
 def jobs_command(config: Path) -> CommandResult:
@@ -24,12 +25,13 @@ def jobs_command(config: Path) -> CommandResult:
     project = manifest.path.absolute().parent
     now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}
-    bound = tuple(_bound(spec, now) for spec in manifest.jobs.values())
+    state_dir = state_dir_of(config, None)
+    bound = tuple(_bound(spec, now, state_dir) for spec in manifest.jobs.values())
     described = {name: KnownJob(job.about, job.PARAMETERS) for name, job in known.items()}
     return CommandResult(Exit.DONE, JobsView(config, bound, described))
 
 
-def _bound(spec: JobSpec, now: datetime) -> BoundJob:
+def _bound(spec: JobSpec, now: datetime, state_dir: Path) -> BoundJob:
     schedule, timezone = schedule_of(spec), timezone_of(spec)
     at = next_due(schedule, now) if schedule is not None else None
     return BoundJob(
@@ -39,4 +41,11 @@ def _bound(spec: JobSpec, now: datetime) -> BoundJob:
         timezone,
         at.astimezone(ZoneInfo(timezone)).isoformat(timespec="minutes") if at is not None else None,
         f"{spec.place.file}:{spec.place.line}",
+        _open(spec.name, state_dir),
     )
+
+
+def _open(job: str, state_dir: Path) -> OpenDue | None:
+    """Give the due time that a breach ended, as far as this machine knows."""
+    breach = known_stop(state_dir, job)
+    return OpenDue(breach.due_at, breach.run_id, breach.why) if breach is not None else None

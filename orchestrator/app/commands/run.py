@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app.session.carry_out import about, carry_out, nothing_left
-from orchestrator.app.session.due import run_if_due
+from orchestrator.app.session.due import count_as_done, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import read_options
@@ -43,19 +43,21 @@ async def _run(invocation: Invocation) -> CommandResult:
         if options.status:
             return await _board(session, binding)
     if not options.due:
-        return await carry_out(session, partial(plan_job, session, binding))
-    result = CommandResult(Exit.DONE)  # while nothing is due
+        result = await carry_out(session, partial(plan_job, session, binding))
+        await count_as_done(session, binding, result)
+        return result
+    ran: CommandResult | None = None  # while nothing is due
 
     async def work(run_key: str) -> CommandResult:
-        nonlocal result
+        nonlocal ran
         with stop.interruptible():
             if not options.sandbox:
                 await hold_lock(invocation, request)
-        result = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
-        return result
+        ran = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
+        return ran
 
-    await run_if_due(session, binding, work)
-    return result
+    code = await run_if_due(session, binding, work)
+    return ran or CommandResult(code)
 
 
 async def _board(session: Session, binding: Binding) -> CommandResult:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 
+from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import bucket_records, probe_of
 from orchestrator.app.session.session import Session
-from orchestrator.coordination.claim import Claim, DueJob, NotDue, claim
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach
+from orchestrator.coordination.due_memory import remember
 from orchestrator.coordination.file_records import FileRecords
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
-from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
+from orchestrator.errors import CloudError, Exit, JournalError, OrchestratorError, StartError, UsageError
 from orchestrator.job.binding import Binding, timezone_of
+from orchestrator.journal.store import open_store
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.model import JobSpec
-from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
 from orchestrator.report.views import CommandResult, ResultView
 from orchestrator.resilience.groups import ungrouped
@@ -33,10 +37,11 @@ def schedule_of(spec: JobSpec) -> Schedule | None:
     return Schedule(str(expression), timezone_of(spec)) if expression else None
 
 
-async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[CommandResult]]) -> None:
+async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[CommandResult]]) -> Exit:
     """Run `work`, given what sets this due time's forced versions apart, if a due time can be claimed.
 
-    Where `is_done` says so of its result the due time is done; otherwise the next call takes it up.
+    Where `is_done` says so of its result the due time is done. Where it ended with a breach no call takes it up by
+    itself: each says so. Otherwise the next call takes it up. Gives what this exits with where nothing was run.
     """
     schedule = schedule_of(binding.spec)
     if schedule is None:
@@ -44,33 +49,81 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
             f'job "{binding.name}" has no schedule',
             advice=f'add schedule = "0 3 * * *" at {binding.spec.place.file}:{binding.spec.place.line}',
         )
-    records, prefix = _records(session)
-    folder_id = session.request.manifest.cloud.folder_id or "any-folder"
-    key = f"{prefix}claims/{folder_id}/{binding.name}.json"
-    job = DueJob(binding.name, schedule, session.run_id, socket.gethostname())
-    place = RecordPlace(records, key, boottime_s, session.world.rng, _unpaused(session))
-    try:
-        with session.stop.interruptible():
-            in_bucket = not isinstance(records, FileRecords)
-            if in_bucket and not await conditions_hold(place, probe_of(session)):
-                raise StartError(
-                    f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
-                    " two machines could run one due time",
-                    advice="use a storage that heeds them, or let one machine alone call, without --due",
-                )
-            found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)
-    except CloudError as error:
-        raise StartError(
-            f"the record of due times {key} cannot be used: {with_facts(error)}",
-            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
-        ) from error
+    place, job = _place(session, binding.name), DueJob(binding.name, schedule, session.run_id, socket.gethostname())
+    with session.stop.interruptible(), _usable(place):
+        in_bucket = not isinstance(place.records, FileRecords)
+        if not in_bucket:
+            session.messages.mention(
+                "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+            )
+        if in_bucket and not await conditions_hold(place, probe_of(session)):
+            raise StartError(
+                f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
+                " two machines could run one due time",
+                advice="use a storage that heeds them, or let one machine alone call, without --due",
+            )
+        found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)
+    if isinstance(found, Claim) and (why := breach_of(session.request.state_dir, found.died)):
+        breach = found.breach(found.died, why)
+        await _end(session, found, breach=breach)  # it died between its breach and its end
+        found = job.stopped(breach, datetime.now(UTC))
     if isinstance(found, NotDue):
-        session.messages.mention(found.reason)
-        return
+        _remember(session, binding.name, found.breach)
+        if found.breach is None:
+            session.messages.mention(found.reason)
+            return Exit.DONE
+        session.messages.say(found.reason)
+        session.messages.say(_way_out(session))
+        return Exit.FAILED
     session.messages.say(
         f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
     )
-    await _kept(session, found, work)
+    await _kept(session, binding.name, found, work)
+    return Exit.DONE
+
+
+async def count_as_done(session: Session, binding: Binding, result: CommandResult) -> None:
+    """Let the due time that a breach ended count as done after a whole run of its job, without --due."""
+    options = session.request.options
+    in_part = options.dry_run or options.failed or options.undone or options.parameters or session.stop.reason
+    if schedule_of(binding.spec) is None or in_part or not is_done(result):
+        return
+    place = _place(session, binding.name)
+    try:
+        with anyio.CancelScope(shield=True), _usable(place):
+            breach = await close_breach(place)
+        _remember(session, binding.name, None)
+    except OrchestratorError as error:
+        session.messages.warn(f"whether a due time of the job is done by this is not known: {error.message}")
+        return
+    if breach is not None:
+        session.messages.say(f"the due time {breach.due_at}, which run {breach.run_id} left undone, counts as done")
+
+
+@contextmanager
+def _usable(place: RecordPlace) -> Iterator[None]:
+    try:
+        yield
+    except CloudError as error:
+        raise StartError(
+            f"the record of due times {place.key} cannot be used: {with_facts(error)}",
+            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+        ) from error
+
+
+def _way_out(session: Session) -> str:
+    request = session.request
+    line = line_of(request.options.verb, request.identity, session.endpoint)
+    return f"nothing is sent: once it is mended, `{line}` is a new run with a new budget; or wait for the next due time"
+
+
+def breach_of(state_dir: Path, run_id: str) -> str:
+    """Say why a run that died had been stopped for good by then, "" where it had not or this machine does not know."""
+    if not run_id:
+        return ""
+    with suppress(UsageError, JournalError), open_store(state_dir, read_only=True) as store:
+        return store.chain_state(store.find(run_id)).breach
+    return ""
 
 
 def _unpaused(session: Session) -> Outage:
@@ -86,36 +139,57 @@ def is_done(result: CommandResult) -> bool:
     | exit    | functions                           | done                                           |
     | ---     | ---                                 | ---                                            |
     | 0, 1, 5 | all had their turn, whatever failed | yes: what failed is tried when it is due again |
-    | 0, 1, 5 | some left out: a breach, a breaker  | no                                             |
+    | 0, 1, 5 | some left out: a breach             | no, and no call takes it up by itself          |
+    | 0, 1, 5 | some left out: a breaker            | no                                             |
     | others  | any                                 | no: interrupted, or could not start            |
     """
     left_out = isinstance(result.view, ResultView) and result.view.state.outcomes.get("cancelled", 0)
     return result.exit in _DONE and not left_out
 
 
-async def _kept(session: Session, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
-    done = False
+async def _kept(session: Session, name: str, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
+    done, breach = False, None
     try:
         with ungrouped(OrchestratorError):
             async with anyio.create_task_group() as group:
                 group.start_soon(held.keep, session.stop.lose)
-                done = is_done(await work(held.key))
+                result = await work(held.key)
+                done = is_done(result)
+                why = result.view.state.breach if isinstance(result.view, ResultView) and not done else ""
+                breach = held.breach(session.run_id, why) if why else None
                 group.cancel_scope.cancel()
     finally:
-        with anyio.CancelScope(shield=True):
-            try:
-                await held.end(done=done)
-            except OrchestratorError as error:
-                session.messages.warn(
-                    f"the claim could not be given up, so another machine waits for a minute: {error.message}"
-                )
+        await _end(session, held, done=done, breach=breach)
+    _remember(session, name, breach)
+    if breach is not None:
+        session.messages.say(f"the due time {breach.due_at} is not done, and no call takes it up by itself")
 
 
-def _records(session: Session) -> tuple[Records, str]:
+async def _end(session: Session, held: Claim, *, done: bool = False, breach: StoppedDue | None = None) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await held.end(done=done, breach=breach)
+        except OrchestratorError as error:
+            session.messages.warn(
+                f"the claim could not be given up, so another machine waits for a minute: {error.message}"
+            )
+
+
+def _remember(session: Session, name: str, breach: StoppedDue | None) -> None:
+    try:
+        remember(session.request.state_dir, name, breach)
+    except JournalError as error:
+        session.messages.warn(error.message)
+
+
+def _place(session: Session, name: str) -> RecordPlace:
     records = bucket_records(session)
-    if records is not None:
-        return records, session.world.storage.prefix
-    session.messages.mention(
-        "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+    prefix = session.world.storage.prefix if records is not None else ""
+    folder_id = session.request.manifest.cloud.folder_id or "any-folder"
+    return RecordPlace(
+        records if records is not None else FileRecords(session.request.state_dir),
+        f"{prefix}claims/{folder_id}/{name}.json",
+        boottime_s,
+        session.world.rng,
+        _unpaused(session),
     )
-    return FileRecords(session.request.state_dir), ""

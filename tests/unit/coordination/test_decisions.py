@@ -106,7 +106,7 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
             Record(DONE_AT_NOON, OTHER), DEAD, 1,
             Write(
                 Record(DONE_AT_NOON, OURS),
-                Claimed(NOON + timedelta(hours=1), "other on there has died: taken over"),
+                Claimed(NOON + timedelta(hours=1), "other on there has died: taken over", "other"),
             ),
         ),
         (  # our own claim, whose write had lost its answer

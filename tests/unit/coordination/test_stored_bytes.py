@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.coordination.claim import Record, Running, decode_claim
+from orchestrator.coordination.claim import Record, Running, StoppedDue, decode_claim
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 
 ONE = Holder(
@@ -46,6 +46,13 @@ CLAIMS = {
         (
             b'{"done_until": "2027-01-01T12:00:00Z", "running": {"beat": 0, "due_at": "2027-01-01T13:00:00Z", '
             b'"host": "host", "run_id": "a"}, "schema": 1}'
+        ),
+    ),
+    "ended by a breach": (
+        Record("2027-01-01T12:00:00Z", breach=StoppedDue("2027-01-01T13:00:00Z", "a", "1 of 2 failed")),
+        (
+            b'{"breach": {"due_at": "2027-01-01T13:00:00Z", "run_id": "a", "why": "1 of 2 failed"}, '
+            b'"done_until": "2027-01-01T12:00:00Z", "running": null, "schema": 1}'
         ),
     ),
     "after beats": (
