@@ -184,22 +184,34 @@ def _shape(told: _Told) -> str:
 def _block(group: list[_Told]) -> str:
     first = group[0]
     failure = first.failure
-    named = ", ".join(told.unit.key for told in group[:NAMED_MAX])
-    more = f" and {len(group) - NAMED_MAX} more" if len(group) > NAMED_MAX else ""
-    lines = [
-        f"{counted(len(group), 'function')} {first.what}: {named}{more}",
-        *_indented(failure.message),
-    ]
+    names = named([told.unit.key for told in group], NAMED_MAX)
+    lines = [f"{counted(len(group), 'function')} {first.what}: {names}", *_said(group, lambda one: one.message)]
     for told in group[:NAMED_MAX]:
         ids = _ids(told)
         if ids:
             lines.append(f"    {told.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
-    if failure.advice:
-        lines += _indented(f"advice: {failure.advice}")
+    lines += _said(group, lambda one: one.advice, "advice")
     if failure.detail:
         of = f" (of {first.unit.key})" if len({told.failure.detail for told in group}) > 1 else ""
         lines += [f"    detail{of}:", *_indented(failure.detail, "      | ")]
     return "\n".join(lines)
+
+
+def _said(group: list[_Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
+    """Say what all of a group have in common once, and what differs of each: an id may be what somebody types."""
+    texts: dict[str, list[str]] = {}
+    for told in group:
+        texts.setdefault(text_of(told.failure), []).append(told.unit.key)
+    if len(texts) == 1:
+        (text,) = texts
+        return _indented(f"{label}: {text}" if label else text) if text else []
+    lines = list[str]()
+    for text, keys in list(texts.items())[:NAMED_MAX]:
+        whose = f"{label} for {named(keys, NAMED_MAX)}" if label else named(keys, NAMED_MAX)
+        lines += _indented(f"{whose}: {text}") if text else []
+    if len(texts) > NAMED_MAX:
+        lines.append(f"    and {len(texts) - NAMED_MAX} more")
+    return lines
 
 
 def _ids(told: _Told) -> str:

@@ -205,6 +205,31 @@ def test_of_many_functions_ten_are_named() -> None:
     assert text.splitlines()[0].endswith("f09 and 15 more")
 
 
+def test_what_differs_within_a_group_is_shown_of_each() -> None:
+    text = failures(
+        run_of({
+            "a": failed("somebody made version d4eaaaaaaaaaaaaaaaaa", advice="--adopt a@d4eaaaaaaaaaaaaaaaaa"),
+            "b": failed("somebody made version d4ebbbbbbbbbbbbbbbbb", advice="--adopt b@d4ebbbbbbbbbbbbbbbbb"),
+        })
+    )  # fmt: skip
+    for part in (
+        "    a: somebody made version d4eaaaaaaaaaaaaaaaaa\n", "    b: somebody made version d4ebbbbbbbbbbbbbbbbb\n",
+        "    advice for a: --adopt a@d4eaaaaaaaaaaaaaaaaa\n", "    advice for b: --adopt b@d4ebbbbbbbbbbbbbbbbb",
+    ):  # fmt: skip
+        assert part in text
+    blocked = failures(run_of({name: Blocked(f"let it go with --adopt {name}@v1") for name in ("a", "b")}))
+    assert blocked.splitlines()[1:] == ["    a: let it go with --adopt a@v1", "    b: let it go with --adopt b@v1"]
+
+
+def test_of_what_differs_ten_are_shown_and_those_alike_are_one() -> None:
+    lines = failures(run_of({f"f{number:02}": failed(f"not done after {number} s") for number in range(25)}))
+    assert "    f09: not done after 9 s\n    and 15 more\n" in lines
+    assert "f10:" not in lines
+    half = failures(run_of({f"f{number}": failed(f"not done after {number % 2} s") for number in range(4)}))
+    assert "    f0, f2: not done after 0 s\n    f1, f3: not done after 1 s\n" in half
+    assert half.count("advice") == 1
+
+
 def test_the_most_frequent_error_stands_last() -> None:
     state = run_of({"a": failed("common"), "b": failed("rare"), "c": failed("common")})
     assert [block.split(" function")[0] for block in failures(state).split("\n\n")] == ["1", "2"]
