@@ -236,7 +236,8 @@ class _Planner:
             taken = (CODE, *taken)
         if not taken:
             return change
-        failure = refused(taken, made.label, f"{spec.key}@{latest.id}", self.adopt.others(names))
+        others, resumed = self.adopt.others(names), self.adopt.resumed
+        failure = refused(taken, made.label, f"{spec.key}@{latest.id}", others, resumed=resumed)
         return replace(_blocked(spec, failure), function_id=change.function_id)
 
 

@@ -130,7 +130,8 @@ def agreed(units: Mapping[str, UnitState]) -> Adoption:
     for those that were blocked.
     """
     return Adoption(
-        versions=frozenset((key, unit.base_version_id) for key, unit in units.items() if unit.action in _CHANGES)
+        versions=frozenset((key, unit.base_version_id) for key, unit in units.items() if unit.action in _CHANGES),
+        resumed=True,
     )
 
 

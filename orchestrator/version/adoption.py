@@ -69,18 +69,19 @@ def _asked_for(json: Any, desired: Any, folder_id: str, *, filled_in: bool) -> A
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """What may be taken away: `everything`, of any live Version, or whatever some of them have, `versions`: (a
-    function's key or name, the Version's id).
+    function's key or name, the Version's id). `resumed`: nobody names these now; a run was shown and agreed to them.
     """
 
     everything: bool = False
     versions: frozenset[tuple[str, str]] = frozenset()
+    resumed: bool = False
 
     def allows(self, names: Iterable[str], version_id: str) -> bool:
         """Say whether the function of these names may lose what this Version has."""
         return self.everything or any((name, version_id) in self.versions for name in names)
 
     def __or__(self, other: Adoption) -> Adoption:
-        return Adoption(self.everything or other.everything, self.versions | other.versions)
+        return Adoption(self.everything or other.everything, self.versions | other.versions, self.resumed)
 
     def texts(self) -> tuple[str, ...]:
         """Write it as `adoption_of` reads it, for the record."""
@@ -111,11 +112,14 @@ def adoption_of(texts: Iterable[str]) -> Adoption:
     return Adoption(everything, frozenset(versions))
 
 
-def refused(taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str] = ()) -> Failure:
+def refused(
+    taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str] = (), *, resumed: bool = False
+) -> Failure:
     """Say why a function is left alone. `label`: what its live Version is; `to_adopt`: NAME@VERSION of it; `stale`:
-    other Versions of it that were to be adopted.
+    other Versions of it that were to be adopted; `resumed`: by a run that is taken up.
     """
-    former = f" (--adopt names {', '.join(stale)}, which is not live any more)" if stale else ""
+    agreed = "what the run was to take away was agreed to for version" if resumed else "--adopt names"
+    former = f" ({agreed} {', '.join(stale)}, which is not live any more)" if stale else ""
     return Failure(
         f"{label}, and the new version would take away {'; '.join(taken)}{former}",
         kind=GUARDED,

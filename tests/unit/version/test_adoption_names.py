@@ -9,8 +9,10 @@ import pytest
 from orchestrator.app.session.options import read_options, with_adoption
 from orchestrator.cli import cli
 from orchestrator.errors import UsageError
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action
 from orchestrator.planning.planner import build
+from orchestrator.planning.resume import agreed
 from orchestrator.version.adoption import NOTHING, Adoption, adoption_of
 from tests.builders import spec
 from tests.unit.planning.test_planner import live
@@ -105,3 +107,11 @@ def test_what_was_said_of_a_version_does_not_hold_for_the_next() -> None:
     assert unit.action is Action.BLOCKED
     assert unit.reason.endswith("(--adopt names v0, which is not live any more)")
     assert unit.failure.advice.endswith("--adopt f@v1")
+
+
+def test_nobody_is_said_to_have_named_what_a_resumed_run_agreed_to() -> None:
+    unit = planned(agreed({"f": UnitState("f", action=Action.VERSION, base_version_id="v0")}))
+    assert unit.action is Action.BLOCKED
+    assert unit.reason.endswith(
+        "(what the run was to take away was agreed to for version v0, which is not live any more)"
+    )
