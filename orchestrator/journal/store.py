@@ -61,6 +61,11 @@ def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
         return Store(path, _open(path, read_only=read_only))
 
 
+def has_journal(state_dir: Path) -> bool:
+    """Say whether the folder has a journal, so that what was written to it can be read again."""
+    return _exists(state_dir / FILE)
+
+
 class Store:
     """An open journal. A context manager: closing merges the WAL into the file."""
 

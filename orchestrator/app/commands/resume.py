@@ -171,7 +171,7 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
             if before.breach:
                 planned = await _followed(session, bus, planned, rest, settled)
         code = await execute_planned(guarded(session, lease), planned, bus, recorder, settled=settled, earlier=earlier)
-    return result_of(code, state, timings=session.request.options.timings)
+    return result_of(session, code, state)
 
 
 async def _followed(

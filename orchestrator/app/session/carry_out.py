@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from orchestrator import __version__
-from orchestrator.app.session.identity import identity_of, line_of
+from orchestrator.app.session.identity import identity_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.options import RunOptions
@@ -27,7 +27,7 @@ from orchestrator.errors import Exit, JournalError
 from orchestrator.job.binding import Binding
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.model import Action, Failed, Outcome, Plan, Prediction, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import confirm, displays
@@ -130,7 +130,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
                 code = await execute_planned(guarded(session, lease), planned, bus, recorder)
-        return result_of(code, state, timings=options.timings)
+        return result_of(session, code, state)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:
@@ -280,20 +280,8 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
 
 
-def result_of(code: int, state: RunState, *, timings: bool) -> CommandResult:
+def result_of(session: Session, code: int, state: RunState) -> CommandResult:
     """Give what became of every function, and how to go on where there is something to go on with."""
-    return CommandResult(code, ResultView(state, timings=timings), next_step(state), has_run=True)
-
-
-def next_step(state: RunState) -> str:
-    """Say how to go on with a run, "" where it is done. After a breach that is a new run, not this one."""
-    if state.breach:
-        follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
-        again = f"`{line_of(state.verb, state.identity, state.endpoint)}` is a new run"
-        return (
-            f"{follow if state.outcomes.get('unknown') else ''}once it is mended, {again}, with all of its waves and a"
-            " new budget of failures"
-        )
-    if state.exit_code == Exit.INTERRUPTED or state.outcomes.get("cancelled"):
-        return "`orchestrator resume` goes on: what was asked for already is found, not asked for again"
-    return ""
+    kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
+    view = ResultView(state, timings=session.request.options.timings)
+    return CommandResult(code, view, next_step(state, kept=kept), has_run=True)

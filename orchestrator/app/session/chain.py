@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 
 from orchestrator import __version__
-from orchestrator.app.session.carry_out import Earlier, next_step
-from orchestrator.app.session.identity import line_of
+from orchestrator.app.session.carry_out import Earlier
+from orchestrator.app.session.identity import line_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import new_run_id

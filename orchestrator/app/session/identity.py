@@ -1,4 +1,4 @@
-"""What this run is about, who begins it and where; and the line that would be typed to have a run again."""
+"""What this run is about, who begins it and where; and the line that would be typed to have it again, or to go on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.app.session.options import SANDBOX, RunOptions
+from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
+from orchestrator.journal.state import RunState
 from orchestrator.model import CloudAddress, Manifest
 from orchestrator.redaction.patterns import is_secret_name, is_secret_variable
 from orchestrator.redaction.redactor import Redactor
@@ -110,3 +112,21 @@ def _reaching(endpoint: str) -> list[str]:
     if endpoint == SANDBOX:
         return ["--sandbox"]
     return [] if endpoint in ("", CloudAddress().endpoint) else ["--endpoint", endpoint]
+
+
+def next_step(state: RunState, *, kept: bool = True) -> str:
+    """Say how to go on with a run, "" where it is done. After a breach that is a new run, not this one. `kept`: whether
+    the run still stands in a journal or in a bucket, so that it can be taken up.
+    """
+    line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
+    if state.breach:
+        follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
+        return (
+            f"{follow if kept and state.outcomes.get('unknown') else ''}once it is mended, {line} is a new run, with"
+            " all of its waves and a new budget of failures"
+        )
+    if state.exit_code != Exit.INTERRUPTED and not state.outcomes.get("cancelled"):
+        return ""
+    if not kept:
+        return f"nothing is kept of this run, so it cannot be resumed: {line} looks at what is live, and does the rest"
+    return "`orchestrator resume` goes on: what was asked for already is found, not asked for again"

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from anyio import to_thread
 
+from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
 from orchestrator.engine.knowledge import find_limits
@@ -66,7 +67,11 @@ def _only(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, F
     found, gone = named_now(left.units, specs)
     what = "failed" if left.option == "failed" else "was left undone"
     if not found:
-        raise UsageError("no function is selected", advice=f"what {what} is not in {of}: {', '.join(sorted(gone)[:5])}")
+        give_up = resume_line(left.run.run_id, "--give-up")
+        raise UsageError(
+            f"no function is selected: what {what} is not in {of}: {', '.join(sorted(gone)[:_NAMED_MAX])}",
+            advice=f"put it back there, or leave it as it is for good: `{give_up}`",
+        )
     return {key: spec for key, spec in specs.items() if key in found}
 
 
