@@ -40,7 +40,7 @@ from orchestrator.journal.events import (
     OutageEnded,
     UnitEnded,
 )
-from orchestrator.model import Action, Cancelled, Outcome, Plan, Rollout, Unit
+from orchestrator.model import Action, Cancelled, Failed, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop
@@ -208,10 +208,14 @@ async def execute(
 
 async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollout: Rollout) -> None:
     """Settle what needs nothing done, then carry out the others."""
-    todo = []
+    todo: list[Unit] = []
     for unit in plan.units:
         settled = verdicts.settled(unit)
         if settled is not None:
+            if isinstance(settled, Failed):
+                before = run.tally.before  # a chain keeps the waves of its first run
+                turn = before.turns.get(unit.key) or before.in_waves or len(todo) + 1
+                run.tally.unprepared_at.append(turn)
             run.end(unit, settled)
         else:
             todo.append(unit)

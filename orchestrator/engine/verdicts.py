@@ -66,7 +66,8 @@ class Before:
     failed by then.
 
     Their waves go on here: `in_waves` is how many units these have, `turns` key → the place, from 1, that a unit which
-    is taken up has among them, `failed_at` the places of those that failed in a wave, not while planning.
+    is taken up has among them, `failed_at` the places of those that failed in a wave, `unprepared_at` the places that
+    those would have had which failed while planning.
     """
 
     failed: int = 0
@@ -75,6 +76,7 @@ class Before:
     turns: Mapping[str, int] = field(default_factory=dict)
     in_waves: int = 0
     breach: str = ""
+    unprepared_at: tuple[int, ...] = ()
 
 
 NOTHING_BEFORE = Before()
@@ -93,7 +95,8 @@ class Tally:
     | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
     | blocked                          | not at all    | not at all: it was no part of what was tried     |
 
-    Without `max_failures`, a wave in which something failed is the last one, in whichever run of the chain it did.
+    Without `max_failures`, a wave in which something failed is the last one, in whichever run of the chain it did. What
+    failed while planning counts for the wave in which it would have been, by its place in the plan.
     """
 
     units: int
@@ -101,6 +104,7 @@ class Tally:
     before: Before = NOTHING_BEFORE
     failed: int = 0
     breach: str = ""  # why too many failures stop the run
+    unprepared_at: list[int] = field(default_factory=list)  # places in the chain's waves: of what failed in planning
     _unprepared: int = 0  # of `failed`: before the first wave
     _reached: int = 0  # units up to the running wave's end, of the chain
 
@@ -134,7 +138,8 @@ class Tally:
 
     def wave_ended(self, number: int) -> str:
         """End a wave that others are to follow. Says why none does, "" where they may."""
-        failed = self._in_waves()
+        unprepared = (*self.unprepared_at, *self.before.unprepared_at)
+        failed = self._in_waves() + sum(turn <= self._reached for turn in unprepared)
         if self.max_failures is not None or not failed or self.breach:
             return ""
         what = f"{failed} function{'s' if failed > 1 else ''}"

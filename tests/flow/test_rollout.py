@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from orchestrator.journal.events import Event, OperationAccepted, UnitEnded, WaveStarted
 from orchestrator.model import Cancelled, Deployed, Rollout
 from orchestrator.sandbox.memory.faults import Faults
@@ -73,6 +75,19 @@ def test_without_max_failures_a_wave_with_a_failure_is_the_last_one(tmp_path: Pa
     why = "1 function of wave 2 failed, and max_failures is not declared: no other wave starts"
     assert (bench.result.breach, bench.stop.reason) == (why, why)
     assert {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Cancelled)} == {why}
+
+
+@pytest.mark.parametrize(("broken", "deployed"), [(0, 1), (2, 10), (30, 39)])
+def test_a_package_that_cannot_be_made_ends_the_wave_that_it_would_have_been_in(
+    tmp_path: Path, broken: int, deployed: int
+) -> None:
+    manifest = sources(tmp_path, 40)
+    (tmp_path / "src" / f"f{broken}" / "index.py").rename(tmp_path / "src" / f"f{broken}" / "other.py")
+    bench = Bench(tmp_path)
+    outcomes = bench.deploy(manifest, rollout=Rollout(waves=(1, "25%", "100%")))
+    found = Counter(type(outcome).__name__ for outcome in outcomes.values())
+    assert found == Counter({"Deployed": deployed, "Failed": 1, "Cancelled": 39 - deployed})
+    assert bool(bench.result.breach) is (deployed < 39)
 
 
 def test_a_failure_in_the_last_wave_stops_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from orchestrator import __version__
 from orchestrator.app.session.carry_out import Earlier
@@ -81,7 +81,19 @@ def earlier_of(
     failed = [unit for unit in ended.values() if isinstance(unit.outcome, Failed)]
     failed_at = tuple(unit.turn for unit in failed if unit.turn and unit.action != Action.BLOCKED)
     turns = {key: unit.turn for key, unit in (left if named is None else named).items()}
-    return Earlier(outcomes, Before(len(failed), len(counted_in), failed_at, turns, before.turns, before.breach))
+    unprepared_at = tuple(_unprepared_at(before, ended))
+    return Earlier(
+        outcomes, Before(len(failed), len(counted_in), failed_at, turns, before.turns, before.breach, unprepared_at)
+    )
+
+
+def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator[int]:
+    """Give the places in the waves that those would have had which failed while planning: units stand as planned."""
+    last = 0
+    for key, unit in before.units.items():
+        last = max(last, unit.turn)
+        if key in ended and isinstance(unit.outcome, Failed) and unit.action == Action.BLOCKED:
+            yield unit.turn or last + 1
 
 
 async def give_up(asked: str, invocation: Invocation) -> CommandResult:

@@ -146,7 +146,7 @@ EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
         # of the run alone: what is decided while planning, then the outcomes of each wave
         (None, [], [[F], [D]], (1, 10), (0, 0), "wave 1 ended"),
         (None, [], [[D], [F]], (1, 10), (0, 0), "wave 2 ended"),  # nothing follows the last: not asked there
-        (None, [EARLY], [[D], [D]], (1, 10), (0, 0), ""),  # in no wave
+        (None, [EARLY], [[D], [D]], (1, 10), (0, 0), ""),  # it has no place here
         (0, [EARLY], [[D], [D]], (1, 10), (0, 0), "planning"),
         (0, [BLOCKED], [[D], [D]], (1, 10), (0, 0), ""),
         (1, [EARLY], [[F], [D]], (1, 10), (0, 0), "wave 1"),
@@ -192,6 +192,32 @@ def test_what_counts_as_a_failure_and_of_how_many(
             stopped.append(f"wave {number} ended")
     assert stopped == ([stops_in] if stops_in else [])
     assert bool(tally.breach) == bool(stops_in)
+
+
+@pytest.mark.parametrize(
+    ("max_failures", "own", "before", "stops_in"),
+    [
+        (None, [1], (), 1),
+        (None, [2], (), 1),
+        (None, [3], (), 2),
+        (None, [9], (), 0),  # after all the others: in the last wave, which none follows
+        (None, [], (2,), 1),
+        (None, [], (4,), 2),
+        (None, [], (), 0),
+        (3, [1], (1,), 0),  # it counts for max_failures as any other
+        ("50%", [1], (1,), 0),
+    ],
+)
+def test_what_failed_while_planning_ends_the_wave_in_which_it_would_have_been(
+    max_failures: int | str | None, own: list[int], before: tuple[int, ...], stops_in: int
+) -> None:
+    tally = Tally(9, max_failures, Before(unprepared_at=before), unprepared_at=own)
+    for number, end in enumerate((2, 4, 8), start=1):
+        tally.wave_begins(end)
+        if tally.wave_ended(number):
+            assert number == stops_in
+            return
+    assert not stops_in
 
 
 READ, UNREAD = Deployed("v", read_back=True), Deployed("v")
