@@ -48,7 +48,7 @@ PARAMETERS = {
         selects=True,
     ),
     "folders": Parameter(
-        "folders of `functions`, and only with it; default: every folder of the manifest",
+        "folders of `functions`; default: every folder of the manifest",
         default=(),
         read=texts,
         selects=True,
