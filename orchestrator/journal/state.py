@@ -96,7 +96,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
             _leave(state, unit)
         state.running.clear()
         state.ended_at, state.exit_code, state.reason = None, None, ""
-        state.keys = {name: unit.key for unit in state.units.values() for name in _names(unit)}
+        state.keys = {name: unit.key for unit in state.units.values() for name in names_of(unit)}
     else:
         state.identity, state.total = event.identity, event.units
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
@@ -152,26 +152,26 @@ def _planned_again(unit: UnitState, event: UnitPlanned) -> Iterator[tuple[Change
             yield found, change
 
 
-def _names(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
+def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
     """Give what a Function is known by: its folder, and its id or its name."""
     return [(unit.folder_id, name) for name in (unit.function_id, unit.name) if name]
 
 
 def _call(state: RunState, event: UnitPlanned) -> None:
     """Call a unit of a run before as this run does: a key is only a label, which may be another by now."""
-    before = next((key for name in _names(event) if (key := state.keys.get(name)) is not None), None)
+    before = next((key for name in names_of(event) if (key := state.keys.get(name)) is not None), None)
     if before == event.key:
         return
     if event.key in state.units:  # another Function was called so
         other = state.units.pop(event.key)
         other.key = f"{other.folder_id}/{other.name or other.function_id}"
         state.units[other.key] = other
-        state.keys.update(dict.fromkeys(_names(other), other.key))
+        state.keys.update(dict.fromkeys(names_of(other), other.key))
     if before is not None and before in state.units:
         unit = state.units.pop(before)
         unit.key = event.key
         state.units[event.key] = unit
-        state.keys.update(dict.fromkeys(_names(event), event.key))
+        state.keys.update(dict.fromkeys(names_of(event), event.key))
 
 
 def _step_started(state: RunState, event: StepStarted) -> None:

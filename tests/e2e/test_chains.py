@@ -103,6 +103,22 @@ def test_a_wave_with_a_failure_is_the_last_one_however_often_it_is_killed(tmp_pa
         assert made(cloud, project) == 16 + 3
 
 
+def test_a_small_run_in_between_hides_nothing(tmp_path: Path, project: Project) -> None:
+    project.write(6)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        begun(project, cloud, served, 2)
+        (first,) = [one["run_id"] for one in told(run(project.root, "runs", "-o", "json"))["runs"]][:1]
+        done = next(one["key"] for one in harness.events(project.root / "events.ndjson") if one["kind"] == "unit_ended")
+        end = run(project.root, *DEPLOY, done, "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"unchanged": 1})
+        assert f"run {first} has left " in end.err
+        end = run(project.root, "plan", "--undone", "-o", "json", environ=cloud.environ())
+        assert len(told(end)["units"]) >= 4
+        end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert (end.code, outcomes(end)) == (0, {"deployed": 6})
+        assert "nothing was left undone" in run(project.root, *DEPLOY, "--undone", environ=cloud.environ()).err
+
+
 def test_a_signal_in_a_wave_that_is_the_last_one_leaves_nothing_to_resume(tmp_path: Path, project: Project) -> None:
     project.write(6, more='[rollout]\nwaves = [2, "100%"]\n')
     faults = Faults(failing_functions=["f000"])

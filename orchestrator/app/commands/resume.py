@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.carry_out import execute_planned, journaled, result_of
-from orchestrator.app.session.chain import chain_of, earlier_of, give_up, left_of, nothing_left
+from orchestrator.app.session.chain import chain_of, earlier_of, give_up, last_left, left_of, nothing_left
 from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
@@ -31,7 +32,7 @@ from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
 from orchestrator.journal.identity import HIDDEN
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
@@ -66,13 +67,18 @@ async def _run(
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
     try:
         with open_store(state_dir, read_only=True) as store:
-            asked = store.find(run_id)
+            asked = _asked(store, run_id, state_dir)
     except UsageError:
         if not await fetch(invocation):
             raise
         with open_store(state_dir, read_only=True) as store:
-            asked = store.find(run_id)
+            asked = _asked(store, run_id, state_dir)
     return await work(asked, invocation)
+
+
+def _asked(store: Store, run_id: str, state_dir: Path) -> str:
+    asked = store.find(run_id)
+    return last_left(store, asked, state_dir) if run_id == "last" else asked
 
 
 def _as_then(options: RunOptions, before: RunState) -> RunOptions:

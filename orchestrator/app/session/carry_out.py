@@ -19,7 +19,7 @@ from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.recording import Recorder, fetch, recorded
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last, with_disabled
+from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last, left_elsewhere, with_disabled
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
@@ -98,8 +98,10 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
 
     The plan is made again where another run may have changed something between its making and the lease.
     """
-    options = session.request.options
+    request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
+    if not options.dry_run and (left := left_elsewhere(request.state_dir, session.endpoint, request.identity)):
+        session.messages.mention(left)
     planned_s = 0.0
 
     async def plan() -> Planned:
@@ -213,12 +215,8 @@ class Earlier:
         """Count in what was asked for by the runs before, and has been seen to end since."""
         before = self.before
         failed = [key for key, outcome in outcomes.items() if isinstance(outcome, Failed)]
-        return replace(
-            before,
-            failed=before.failed + len(failed),
-            units=before.units + len(outcomes),
-            failed_at=(*before.failed_at, *(before.turns.get(key, 0) for key in failed)),
-        )
+        at = (*before.failed_at, *(before.turns.get(key, 0) for key in failed))
+        return replace(before, failed=before.failed + len(failed), units=before.units + len(outcomes), failed_at=at)
 
 
 async def execute_planned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.app.session.carry_out import Earlier
@@ -11,12 +12,13 @@ from orchestrator.app.session.identity import line_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import new_run_id
+from orchestrator.app.session.taking_up import Now, about_the_same, still_left
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.verdicts import Before, exit_code
 from orchestrator.errors import Exit
 from orchestrator.journal.events import GivenUp, RunEnded, RunStarted
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Deployed, Failed, Unknown
 from orchestrator.planning.resume import failed as failed_of
@@ -30,6 +32,18 @@ def chain_of(options: RunOptions, run_id: str) -> RunState:
     """Read the chain of runs that a run belongs to. Raises `JournalError`."""
     with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
         return store.chain_state(run_id)
+
+
+def last_left(store: Store, newest: str, state_dir: Path) -> str:
+    """Find which run `resume` takes up by itself: the newest that has left something which no later one has done, and
+    which can be gone on with; else one that has left something at all; else the newest.
+    """
+    first = store.chain_state(newest)
+    now = Now("resume", first.endpoint, first.identity, state_dir)
+    found = list(still_left(about_the_same(store, now), lambda run: {**to_resume(run), **undone(run)}))
+    left = [run for run, units in found if units]
+    chosen = next((run for run, units in found if left_of(run).keys() & units.keys()), left[0] if left else first)
+    return chosen.run_id
 
 
 def left_of(before: RunState) -> dict[str, UnitState]:

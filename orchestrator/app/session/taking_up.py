@@ -6,7 +6,7 @@ manifest, in another environment or in other folders is refused, with the line t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,10 +16,10 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
-from orchestrator.journal.state import RunState
+from orchestrator.journal.state import RunState, names_of
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Manifest
+from orchestrator.model import Deployed, Manifest, Unchanged
 from orchestrator.planning.resume import failed, undone
 from orchestrator.report.plain_text import counted
 
@@ -137,20 +137,24 @@ class Left:
 
 
 def left_by_last(options: RunOptions, now: Now) -> Left:
-    """Find what --failed or --undone is about: the last run, and what took it up.
+    """Find what --failed or --undone is about: the newest run, with what took it up, that has left something which no
+    later one has done since.
 
     What was given on the command line chooses among the runs (an installation, a manifest); what was not must be as
     in the last of all. Raises `UsageError` where there is no such run, or it was about something else.
     """
     with open_store(now.state_dir, read_only=True) as store:
-        run = _chosen(store, options, now)
-    units = {} if run.given_up else failed(run) if now.option == "failed" else undone(run)
-    if units:
-        return Left(run, now.option, units)
+        found = list(still_left(_chosen(store, options, now), undone))
+    for run, left in found:
+        units = {key: unit for key, unit in left.items() if now.option == "undone" or key in failed(run)}
+        if units:
+            return Left(run, now.option, units)
+    newest = found[0][0]
+    run, left = next((one for one in found if one[1]), found[0])
     what = "failed" if now.option == "failed" else "was left undone"
     if run.given_up:
         return Left(run, now.option, said=f"what the last run, {run.run_id}, left undone was given up: nothing to do")
-    others = len(undone(run)) + max(0, run.total - len(run.units))
+    others = len(left) + (max(0, run.total - len(run.units)) if run is newest else 0)
     if others:
         there = f"{counted(others, 'function')} of it {'is' if others == 1 else 'are'} undone"
         ways = f"`{resume_line(run.run_id)}` goes on, --undone selects {'it' if others == 1 else 'them'}"
@@ -163,15 +167,57 @@ def left_by_last(options: RunOptions, now: Now) -> Left:
     return Left(run, now.option, said=f"nothing {what} in the last run, {run.run_id}: nothing to do")
 
 
-def _chosen(store: Store, options: RunOptions, now: Now) -> RunState:
-    """Choose the newest run that is about the same. What chooses is what was said: an installation, variables, -c; a
-    manifest that is only the default is no choice, so the last run there must be of that one.
+def still_left(
+    chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]]
+) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
+    """Give each chain, the newest first, with what it left that no later one has made, or found as wanted.
+
+    A run of all functions is the last one: what was left before it is left by it, or wanted no more.
+    """
+    done = set[tuple[str, str]]()
+    for run in chains:
+        units = {} if run.given_up else left_of(run)
+        yield run, {key: unit for key, unit in units.items() if done.isdisjoint(names_of(unit))}
+        if run.verb == "deploy" and _is_whole(run.identity) and run.total <= len(run.units):
+            return
+        is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
+        done.update(name for unit in is_done for name in names_of(unit))
+
+
+def _is_whole(identity: Identity) -> bool:
+    selection = identity.selection
+    return not (selection.patterns or selection.labels or selection.left_by)
+
+
+def about_the_same(store: Store, now: Now) -> Iterator[RunState]:
+    """Give the chains that are about the same, the newest first."""
+    return (run for run in _candidates(store, now) if difference(run, now) is None)
+
+
+def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity) -> str:
+    """Say what an older run has left undone, before a run of some functions only; "" where there is nothing."""
+    if _is_whole(identity) or identity.selection.left_by:
+        return ""
+    with open_store(state_dir, read_only=True) as store:
+        for run, left in still_left(about_the_same(store, Now("", endpoint, identity, state_dir)), undone):
+            if left:
+                ways = f"`{resume_line(run.run_id)}` goes on, or `deploy --undone`"
+                return f"run {run.run_id} has left {counted(len(left), 'function')} undone: {ways}"
+    return ""
+
+
+def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
+    """Give the runs that are about the same, the newest first. What chooses is what was said: an installation,
+    variables, -c; a manifest that is only the default is no choice, so the last run there must be of that one.
     """
     first: RunState | None = None
-    for run in _candidates(store, now):
+    candidates = _candidates(store, now)
+    for run in candidates:
         found = difference(run, now)
         if found is None:
-            return run
+            yield run
+            yield from (one for one in candidates if difference(one, now) is None)
+            return
         if found[0] is Differs.MANIFEST and not options.config_given:
             check_same(run, now)
         first = first or run
@@ -182,7 +228,7 @@ def _chosen(store: Store, options: RunOptions, now: Now) -> RunState:
             advice=f"leave --{now.option} out",
         )
     check_same(first, now)
-    return first
+    yield first
 
 
 def _candidates(store: Store, now: Now) -> Iterator[RunState]:

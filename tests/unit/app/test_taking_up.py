@@ -8,13 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.session.chain import last_left
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, left_by_last, with_disabled
+from orchestrator.app.session.taking_up import (
+    Differs,
+    Now,
+    check_same,
+    difference,
+    left_by_last,
+    left_elsewhere,
+    with_disabled,
+)
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.events import GivenUp, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
 from orchestrator.journal.state import RunState, fold
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.model import (
     Action,
     Cancelled,
@@ -28,6 +37,7 @@ from orchestrator.model import (
     Rollout,
     Step,
     Storage,
+    Unchanged,
 )
 from tests.builders import spec
 from tests.runs import ended
@@ -207,3 +217,46 @@ def test_the_default_manifest_is_no_choice_among_the_runs(tmp_path: Path) -> Non
     with pytest.raises(UsageError) as refused:
         left_by_last(RunOptions("deploy", tmp_path / "dev.toml", config_given=False), now)
     assert "prod.toml --failed`" in refused.value.advice
+
+
+def test_a_small_run_in_between_hides_nothing_that_is_undone(tmp_path: Path) -> None:
+    some = replace(about(tmp_path), selection=Selection(("a",)))
+
+    def ran(store: Store, run_id: str, at: float, identity: Identity, **outcomes: Outcome | None) -> None:
+        journal = store.start_run(replace(begun(identity, run_id=run_id, at=at), units=len(outcomes)))
+        for key in outcomes:
+            journal.append(planned(key))
+        for key, outcome in outcomes.items():
+            if outcome is not None:
+                journal.append(UnitEnded(at, key, outcome))
+
+    def found(option: str) -> tuple[str, set[str]]:
+        left = left_by_last(RunOptions("deploy", Path("prod.toml")), now_of(tmp_path, "deploy", option))
+        return left.run.run_id, set(left.units)
+
+    def resumed() -> str:
+        with open_store(tmp_path / "state") as store:
+            return last_left(store, store.find("last"), tmp_path / "state")
+
+    done = Deployed("v", read_back=True)
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R1", 1.0, about(tmp_path), a=Unchanged("v"), b=FAILED, c=None)
+        ran(store, "R2", 2.0, some, a=Unchanged("v"))
+    assert found("failed") == ("R1", {"b"})
+    assert found("undone") == ("R1", {"b", "c"})
+    assert resumed() == "R1"
+    said = left_elsewhere(tmp_path / "state", ENDPOINT, some)
+    assert "run R1 has left 2 functions undone" in said
+    assert not left_elsewhere(tmp_path / "state", ENDPOINT, about(tmp_path))  # all functions are its own
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R3", 3.0, some, c=done)  # whoever did it
+    assert found("undone") == ("R1", {"b"})
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R4", 4.0, some, b=done)
+    assert found("undone")[1] == found("failed")[1] == set()
+    assert resumed() == "R4"
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R5", 5.0, some, a=None)
+        ran(store, "R6", 6.0, about(tmp_path), b=done)  # a run of all there is: what was left before is wanted no more
+    assert found("undone") == ("R6", set())
+    assert resumed() == "R6"
