@@ -2,7 +2,7 @@
 # Each makes its own virtual environment, since a system Python refuses installs. PYTHON names another interpreter.
 PYTHON ?= python3
 # More than there are cores: many tests wait for processes, and for time to pass.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(2 * os.cpu_count(), 16))")
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
 CONSTRAINTS = -c constraints.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.

@@ -205,7 +205,7 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
 
 
 @given(any_settings(), any_settings())
-@limits(max_examples=150, deadline=None)
+@limits(max_examples=60, deadline=None)
 def test_no_version_of_ours_counts_as_edited(before: Settings, wanted: Settings) -> None:
     there = made(before, executionTimeout=settings_fields(before, "")["executionTimeout"])
     unit = plan_one(spec(settings=replace(wanted, tags=())), there)

@@ -235,7 +235,7 @@ def test_what_is_let_go_by_name_is_not_guarded() -> None:
 
 
 @given(any_settings())
-@limits(max_examples=200, deadline=None)
+@limits(max_examples=60, deadline=None)
 def test_equal_settings_and_additions_are_never_guarded(made: Settings) -> None:
     live = settings_fields(made, made.description)
     more = replace(
@@ -253,7 +253,7 @@ def test_equal_settings_and_additions_are_never_guarded(made: Settings) -> None:
 
 
 @given(any_settings(), any_settings())
-@limits(max_examples=200, deadline=None)
+@limits(max_examples=60, deadline=None)
 def test_whoever_keeps_all_names_and_never_goes_down_loses_nothing_else(made: Settings, wanted: Settings) -> None:
     """What is said to go is really there and really not in the new version."""
     lost = goes(settings_fields(made, made.description), wanted)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 
 from orchestrator.model import Mount, Secret, Settings
 from orchestrator.version.copy import carried_over
@@ -57,6 +58,7 @@ def test_what_both_have_changed_differently_is_named(
 
 
 @given(any_settings(), any_settings())
+@limits(max_examples=40, deadline=None)
 def test_a_change_of_every_field_by_one_side_alone_is_the_whole_change(one: Settings, other: Settings) -> None:
     rows = [row.setting for row in (*FIELDS, TAGS)]
     made, conflicts = carried_over(one, other, other)
