@@ -71,6 +71,7 @@ class Breaker:
     on: bool = True
     _lanes: dict[Lane, _Calls] = field(default_factory=dict)
     _order: int = 0  # of questions and answers
+    _closed: set[str] = field(default_factory=set)  # units that it has ended, whose end may still be to come
 
     def hear(self, event: Event) -> None:
         """Count a call that is made or answered."""
@@ -98,10 +99,12 @@ class Breaker:
             return None
         common = frozenset[tuple[str, str]].intersection(*(_traits(one) for _, _, one in calls.refused))
         ahead = [one for one in left if one.spec.folder_id == lane.folder_id and _asks(one, lane.step)]
-        units = tuple(one for one in ahead if common <= _traits(one) and one.key not in calls.asked)
+        passed_over = calls.asked.keys() | self._closed
+        units = tuple(one for one in ahead if common <= _traits(one) and one.key not in passed_over)
         calls.refused.clear()
         if not units:
             return None
+        self._closed.update(one.key for one in units)
         differs = sorted({name for one in ahead for name, _ in common - _traits(one)})
         shared = f" with the same {', '.join(differs)}" if differs else ""
         cause = f"{ALIKE} functions{shared} in a row were refused alike in folder {lane.folder_id}, step {lane.step}"
