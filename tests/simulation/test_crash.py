@@ -29,7 +29,7 @@ from tests.simulation.crashes import MortalBench
 from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
 
 SEEDS = range(500)
-SHORT = 60  # of which `make test` runs so many, and `make long` the others
+SHORT = 40  # of which `make test` runs so many, and `make long` the others
 
 
 def settings_of(rng: random.Random) -> CloudSettings:
