@@ -154,7 +154,7 @@ def _settled_rate(row: Row, start_s: float) -> float:
     return sum(start_s < at <= end_s for at in done) / (end_s - start_s)
 
 
-LOOK = "getVersionByTag"
+LOOK = "version_by_tag"
 OLD_VERSIONS = 20
 
 
