@@ -13,8 +13,6 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.model import LATEST, Function, Version
 
 VALID_S = 5.0  # how long a look counts: what is waited for after it is the pace, and a slot that is about to be free
-
-
 SETTINGS_VALID_S = 1.0  # the same of a Function's own settings: what is lost between cannot be seen afterwards
 
 

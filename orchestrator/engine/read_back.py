@@ -31,7 +31,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
-from orchestrator.planning.overwritten import replaced, told
+from orchestrator.planning.overwritten import by_function, replaced, told
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
@@ -59,11 +59,13 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
                 if isinstance(deployed := outcomes[key], Deployed):
                     found[key] = Unknown(reason, version_id=deployed.version_id)
             break
-        histories = _histories(live)
+        siblings = by_function(live)
         for key, unit in left.items():
             outcome = _judge(unit, outcomes[key], live)
             if isinstance(outcome, Deployed):
-                outcome = await _overwrote(world, unit, outcome, before, histories) or outcome
+                outcome = (
+                    await _overwrote(world, unit, live.versions.get(outcome.version_id), before, siblings) or outcome
+                )
             found[key] = outcome
         left = {key: unit for key, unit in left.items() if _may_lag(unit, outcomes[key], live)}
         if not left or anyio.current_time() + wait_s > until:
@@ -85,26 +87,16 @@ def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
     return stale or not set(unit.spec.settings.tags) <= set(version.tags)
 
 
-def _histories(live: LiveState) -> dict[str, list[Version]]:
-    found: dict[str, list[Version]] = {}
-    for version in live.versions.values():
-        found.setdefault(version.function_id, []).append(version)
-    return found
-
-
 async def _overwrote(
-    world: World, unit: Unit, outcome: Deployed, before: LiveState, histories: Mapping[str, list[Version]]
+    world: World, unit: Unit, made: Version | None, before: LiveState, siblings: Mapping[str, list[Version]]
 ) -> Failed | None:
-    """Say of a Version of somebody else's that the unit has replaced it."""
-    if unit.action in _SAME_VERSION:
-        return None
-    made = next((v for versions in histories.values() for v in versions if v.id == outcome.version_id), None)
-    if made is None:
+    """Say of a Version of somebody else's that the one which the unit has `made` replaced it."""
+    if made is None or unit.action in _SAME_VERSION:
         return None
     base = before.versions.get(unit.base_version_id or "")
     lost = replaced(
         made, unit.base_version_id or "", base.created_at if base is not None else None,
-        histories[made.function_id], str(unit.fingerprint or ""), before.versions,
+        siblings[made.function_id], str(unit.fingerprint or ""), before.versions,
     )  # fmt: skip
     if lost is None:
         return None

@@ -16,6 +16,14 @@ from orchestrator.version.copy import settings_of
 from orchestrator.version.stamp import read_stamp
 
 
+def by_function(live: LiveState) -> dict[str, list[Version]]:
+    """Group the Versions that were read by the ids of their Functions."""
+    found: dict[str, list[Version]] = {}
+    for version in live.versions.values():
+        found.setdefault(version.function_id, []).append(version)
+    return found
+
+
 def replaced(
     made: Version,
     base_id: str,
@@ -60,17 +68,14 @@ def told(key: str, lost: Version, made: Version, whole: Version | None) -> Faile
 
 def after_a_kill(done: Mapping[str, Outcome], live: LiveState, then: Mapping[str, UnitState]) -> dict[str, Outcome]:
     """Look at what a run had deployed that was killed before it read back: its last gap was not looked into."""
-    of_function: dict[str, list[Version]] = {}
-    for version in live.versions.values():
-        of_function.setdefault(version.function_id, []).append(version)
-    found = dict(done)
+    siblings, found = by_function(live), dict(done)
     for key, outcome in done.items():
         unit = then.get(key)
         made = live.versions.get(outcome.version_id) if isinstance(outcome, Deployed) else None
         base = live.versions.get(unit.base_version_id) if unit is not None else None
         if unit is None or made is None or base is None or made.id == base.id:
             continue
-        lost = replaced(made, base.id, base.created_at, of_function[made.function_id], unit.fingerprint)
+        lost = replaced(made, base.id, base.created_at, siblings[made.function_id], unit.fingerprint)
         if lost is not None:
             found[key] = told(key, lost, made, None)
     return found
