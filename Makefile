@@ -8,7 +8,7 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test long lint floors clean
+.PHONY: demo test long draws lint floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -19,6 +19,10 @@ test: .venv-test/installed
 # More seeds and cases of the suites of which `make test` runs the first ones: what is marked `long`, and nothing else.
 long: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
+
+# All property tests with new draws, which find what nobody has thought of; hours of them, if one likes.
+draws: .venv-test/installed
+	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m hypothesis --hypothesis-profile fresh
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

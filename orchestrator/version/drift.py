@@ -5,7 +5,7 @@ all, into a Version that is edited by hand.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, combinations, product
+from itertools import chain, combinations, islice, product
 from typing import Any
 
 from orchestrator.model import Fingerprint, Json, Settings, Version
@@ -19,7 +19,7 @@ from orchestrator.version.stamp import digest_of, text_before
 
 _MOUNTS = (BY_API["mounts"], BY_API["storageMounts"])  # two spellings of one thing
 _GROUPS = (_MOUNTS, *((row,) for row in FIELDS if row not in _MOUNTS))
-_UNLIKELY_MAX = 2  # some hundred readings at the most
+_READINGS_MAX = 4_096  # every way to read twelve fields that can be read in two ways; 10 ms where none of them is it
 
 
 def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bool:
@@ -36,14 +36,15 @@ def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bo
     sent = canonical(settings)
     near = [_readings(rows, sent, raw, same=_same(rows[0], live, desired)) for rows in _GROUPS]
     as_live = [_readings(rows, sent, raw, same=False) for rows in _GROUPS]
-    found = chain(_likeliest(near), _likeliest(as_live))
+    found = chain(islice(_likeliest(near), _READINGS_MAX), islice(_likeliest(as_live), _READINGS_MAX))
     return any(_digest(one) == stamp.settings for one in found)
 
 
 def _likeliest(readings: list[list[Json]]) -> Iterator[tuple[Json, ...]]:
-    """Take one reading of each group: first the likeliest of all, then others of one group, of two."""
-    for unlikely in range(_UNLIKELY_MAX + 1):
-        for chosen in combinations([number for number, one in enumerate(readings) if len(one) > 1], unlikely):
+    """Take one reading of each group: first the likeliest of all, then others of one group, of two, of more."""
+    several = [number for number, one in enumerate(readings) if len(one) > 1]
+    for unlikely in range(len(several) + 1):
+        for chosen in combinations(several, unlikely):
             yield from product(*(one[1:] if number in chosen else one[:1] for number, one in enumerate(readings)))
 
 

@@ -204,6 +204,17 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
     assert lost in unit.reason
 
 
+def test_zeros_that_the_cloud_leaves_out_of_many_fields_are_no_drift() -> None:
+    zeros = settings(concurrency=0, tmpfs_size_bytes=0, async_invocation=AsyncInvocation(0), execution_timeout_s=3.0)
+    sent = settings_fields(zeros, stamped("", fingerprint(zeros, "0" * 16)))
+    invocation = {name: value for name, value in sent["asyncInvocationConfig"].items() if name != "retriesCount"}
+    left_out = {"concurrency", "tmpfsSize"}
+    shown = {name: value for name, value in sent.items() if name not in left_out}
+    there = indexed([function()], [version("v1", "id-f", **(shown | {"asyncInvocationConfig": invocation}))])
+    unit = plan_one(spec(settings=settings()), there)
+    assert (unit.action, "by hand" in unit.reason) == (Action.VERSION, False)
+
+
 @given(any_settings(), any_settings())
 @limits(max_examples=60, deadline=None)
 def test_no_version_of_ours_counts_as_edited(before: Settings, wanted: Settings) -> None:
