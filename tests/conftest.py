@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 # Time is no property of what is tested: a machine with other work on it takes longer, and is not wrong.
-# Drawn from a fixed seed, so that a change fails for its own reasons only; `make draws` looks for what nobody has seen yet.
+# Drawn from a fixed seed, so that a change fails for its own reasons only; `make draws` looks for new cases.
 settings.register_profile("timeless", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile("timeless")
