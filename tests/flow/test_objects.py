@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import CloudError, Code
 from orchestrator.job.contract import Desired
 from orchestrator.model import Action, BucketPackage, FunctionSpec, Rollout, VersionCopy
-from orchestrator.planning.objects import untold
+from orchestrator.planning.sources import untold
 from orchestrator.version.stamp import read_stamp
 from tests.builders import settings, spec
 from tests.clouds import zipped

@@ -22,11 +22,10 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
-from orchestrator.planning.objects import untold
 from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, select
-from orchestrator.planning.sources import Sources, read_sources
+from orchestrator.planning.sources import Sources, read_sources, untold
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
