@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrator.cloud.storage import S3Records
-from orchestrator.coordination.file_records import FileRecords
+from orchestrator.coordination.due_files import FileRecords
 from orchestrator.errors import CloudError, JournalError
 from orchestrator.ports import Records
 from tests.contract.s3_servers import BUCKET, Service

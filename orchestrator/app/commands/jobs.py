@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.app.session.due import schedule_of
 from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
-from orchestrator.coordination.due_memory import known_stop
+from orchestrator.coordination.due_files import known_stop
 from orchestrator.errors import Exit
 from orchestrator.job.binding import timezone_of
 from orchestrator.job.files import find_job, known_jobs

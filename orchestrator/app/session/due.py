@@ -14,8 +14,7 @@ from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import bucket_records, probe_of
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach
-from orchestrator.coordination.due_memory import remember
-from orchestrator.coordination.file_records import FileRecords
+from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, Exit, JournalError, OrchestratorError, StartError, UsageError

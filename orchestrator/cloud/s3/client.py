@@ -21,10 +21,9 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.cloud.s3.bounded import send_bounded
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
 from orchestrator.cloud.s3.refusals import is_unmet, not_storage, translate
-from orchestrator.cloud.s3.upload import Pool, TlsPool, Upload
+from orchestrator.cloud.s3.wire import Pool, TlsPool, Upload, send_bounded
 from orchestrator.errors import CloudError, OrchestratorError, PackageError
 from orchestrator.model import Package, StoredObject
 from orchestrator.ports import Progress

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.app.session.due import breach_of
 from orchestrator.coordination.claim import StoppedDue
-from orchestrator.coordination.due_memory import known_stop, remember
+from orchestrator.coordination.due_files import known_stop, remember
 from orchestrator.journal.events import Breached
 from orchestrator.journal.store import open_store
 from tests.runs import RUN_ID, STARTED_AT, planned, started

@@ -11,7 +11,7 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from orchestrator.coordination.file_records import FileRecords
+from orchestrator.coordination.due_files import FileRecords
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import JournalError, OrchestratorError
 from orchestrator.journal.folder import make_state_dir, open_private

@@ -1,19 +1,25 @@
-"""Small objects with compare-and-set, as files: the `Records` port where there is no bucket, for one machine."""
+"""What one machine keeps of due times, as files: claims, in the `Records` port where there is no bucket, and the due
+times that a breach ended, for `jobs`, which asks no bucket.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from orchestrator.coordination.claim import StoppedDue
 from orchestrator.errors import JournalError
 from orchestrator.journal.folder import ADVICE, make_private_folder, make_state_dir, open_private
 
-FOLDER = "claims"
+_CLAIMS = "claims"  # folders in the state folder
+_STOPPED = "due"
 
 
 class FileRecords:
@@ -24,7 +30,7 @@ class FileRecords:
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._folder = state_dir / FOLDER
+        self._folder = state_dir / _CLAIMS
 
     async def read(self, key: str) -> tuple[bytes, str] | None:
         with self._locked():
@@ -71,3 +77,32 @@ class FileRecords:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{quote(key, safe='')}.json"
+
+
+def remember(state_dir: Path, job: str, breach: StoppedDue | None) -> None:
+    """Keep what the last call of a job found: None, so that nothing is kept. Raises `JournalError`."""
+    path = _path(state_dir, job)
+    try:
+        if breach is None:
+            path.unlink(missing_ok=True)
+            return
+        make_state_dir(state_dir)
+        make_private_folder(path.parent)
+        made = path.with_suffix(".new")
+        with open(made, "w", encoding="utf-8", opener=open_private) as file:
+            json.dump(asdict(breach), file)
+        made.replace(path)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror}", advice=ADVICE) from error
+
+
+def known_stop(state_dir: Path, job: str) -> StoppedDue | None:
+    """Give the due time of a job that a breach ended, as far as this machine knows; None where there is none."""
+    try:
+        return StoppedDue(**json.loads(_path(state_dir, job).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # it only repeats what the next call says
+        return None
+
+
+def _path(state_dir: Path, job: str) -> Path:
+    return state_dir / _STOPPED / f"{quote(job, safe='')}.json"
