@@ -346,7 +346,7 @@ WAYS_OUT = {
     "sys.__stderr__": set[str](),
     "click.echo": set[str](),
     "click.secho": set[str](),
-    "os.write": {"app/session/signals.py"},  # there: numbers of signals, to the event loop
+    "os.write": {"app/session/invocation.py"},  # there: numbers of signals, to the event loop
     "Safe": {"redaction/outlet.py", "redaction/safe.py"},
     "structlog.configure": {"report/logs.py"},
     "logging.basicConfig": set[str](),
@@ -358,9 +358,8 @@ WAYS_OUT = {
 # Rooms that write JSON of their own: to the cloud, in its sandbox, the journal, records, hashes.
 JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifest", "redaction"}
 JSON_ELSEWHERE = {
-    "app/session/manifest_seeds.py": "a file for our own sandbox: names and ids that are made of them",
     "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
-    "package/inputs.py": "a cache of builds in the state folder: hashes",
+    "package/build.py": "a cache of builds in the state folder: hashes",
 }
 
 

@@ -1,18 +1,30 @@
-"""Runs a build command: by the shell, in its folder, as a process group of its own that never outlives the call."""
+"""Build commands: running one, and which need not run.
+
+One runs by the shell, in its folder, as a process group of its own that never outlives the call. It need not run where
+its declared inputs are as they were, and so is what they made. That is kept in one file beside the packages: what was
+built is known by the trees of the sources that the build is for, and where something of them is missing or changed, or
+cannot be read, the build runs. Losing the file costs builds, no more.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import select
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen, TimeoutExpired
-from typing import IO
+from typing import IO, Any
+
+import orjson
 
 from orchestrator.errors import PackageError
-from orchestrator.model import Build
+from orchestrator.journal.folder import open_private
+from orchestrator.model import Build, SourceCode
+from orchestrator.package import archive
 from orchestrator.package.entry import Check, printable
 
 OUTPUT_KEPT_BYTES = 64 * 1024
@@ -113,3 +125,85 @@ def last_lines(output: bytes) -> str:
     """Turn output into text fit for any terminal: the last lines, colours and control characters taken out."""
     text = _ESCAPES.sub("", output.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n"))
     return "\n".join(text.rstrip().split("\n")[-LINES_SHOWN:])
+
+
+FILE = "builds.json"
+_SCHEMA = 1
+
+
+class Built:
+    """What the builds with inputs have made, by the hashes of inputs and of sources."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, dict[str, Any]] = {}
+        self._changed = False
+
+    def load(self) -> None:
+        """Read the file. One that is missing, broken or of a newer program counts as empty."""
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            data = orjson.loads(self._path.read_bytes())
+            if data["schema"] == _SCHEMA:
+                self._known = {
+                    str(key): {"inputs": str(entry["inputs"]), "trees": dict(entry["trees"])}
+                    for key, entry in data["builds"].items()
+                }
+
+    def save(self) -> None:
+        """Write the file, where something has changed. It is a cache: what cannot be written is built again."""
+        if not self._changed:
+            return
+        part = self._path.with_suffix(".part")
+        with suppress(OSError):
+            with open(part, "wb", opener=open_private) as file:
+                file.truncate()
+                file.write(orjson.dumps({"schema": _SCHEMA, "builds": self._known}))
+            part.replace(self._path)
+
+    def made(self, code: SourceCode, build: Build, inputs: str) -> str:
+        """Give the tree hash that the source had after the build of these inputs; "" where that is not known."""
+        entry = self._known.get(_key(build), {})
+        return str(entry.get("trees", {}).get(_of(code), "")) if entry.get("inputs") == inputs else ""
+
+    def note(self, code: SourceCode, build: Build, inputs: str, tree_hash: str) -> None:
+        """Remember the tree of a source after its build."""
+        entry = self._known.setdefault(_key(build), {"inputs": inputs, "trees": {}})
+        if entry["inputs"] != inputs:
+            entry = self._known[_key(build)] = {"inputs": inputs, "trees": {}}
+        self._changed = self._changed or entry["trees"].get(_of(code)) != tree_hash
+        entry["trees"][_of(code)] = tree_hash
+
+
+def inputs_hash(build: Build, root: Path, check: Check) -> str:
+    """Hash the declared inputs: path, executable bit and content. Raises `PackageError` where a line has no effect.
+
+    They are named as files in `build.folder` are: a pattern without a slash speaks of its top alone, so that
+    `package*.json` is no matter of node_modules. Ignore files do not count: sources are often left out of packages.
+    """
+    anchored = tuple(line if line.startswith(("/", "!")) else f"/{line}" for line in build.inputs)
+    named = SourceCode(build.folder, root, include=anchored, exclude=("!*", "!.env*"))
+    try:
+        tree = archive.scan(named, check)
+    except PackageError as error:
+        raise _refused(error.message) from error
+    if tree.warnings:
+        raise _refused(tree.warnings[0])
+    return tree.hash
+
+
+def _refused(sentence: str) -> PackageError:
+    advice = "see how it is spelled; `inputs` are patterns of files in the folder that the build runs in"
+    return PackageError(f"build.inputs: {sentence.removeprefix('include: ')}", advice=advice)
+
+
+def _key(build: Build) -> str:
+    return _hashed(build.command, os.fspath(build.folder), *build.inputs)
+
+
+def _of(code: SourceCode) -> str:
+    laid = (part for name, local in code.files for part in (name, os.fspath(local)))
+    return _hashed(os.fspath(code.source), *code.include, "", *code.exclude, "", *laid)
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

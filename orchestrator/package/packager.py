@@ -21,9 +21,8 @@ from orchestrator.errors import PackageError, StartError
 from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
-from orchestrator.package.build import last_lines, run_build
+from orchestrator.package.build import FILE, Built, inputs_hash, last_lines, run_build
 from orchestrator.package.entry import printable
-from orchestrator.package.inputs import FILE, Built, inputs_hash
 from orchestrator.package.project import ALONE, Project, Surroundings
 from orchestrator.resilience.groups import ungrouped
 

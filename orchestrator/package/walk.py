@@ -21,8 +21,7 @@ from orchestrator.package.entry import (
     open_binary,
 )
 from orchestrator.package.ignore_rules import IGNORE_FILE, Rules, Ruling, by_default, may_hold_secrets
-from orchestrator.package.links import isolated, looping, target_of, unreachable
-from orchestrator.package.project import Project, absolute_path
+from orchestrator.package.project import Project, absolute_path, isolated, looping, target_of, unreachable
 
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 

@@ -1,17 +1,26 @@
-"""What commands that run for a while have in common: logs, signals, and an end that is an answer or an error."""
+"""What commands that run for a while have in common: logs, signals, and an end that is an answer or an error.
+
+Signals become stops. Ctrl-C once: settle; twice: leave. SIGTERM, SIGHUP and SIGQUIT: settle for five seconds, since CI
+kills after ten; the end comes whatever a thread does. What was ignored when the program began (nohup, a job in a
+shell's background) stays ignored.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskStatus
 
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.signals import watching
 from orchestrator.coordination.local_lock import LocalLock
-from orchestrator.errors import InterruptedRunError, OrchestratorError
+from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 from orchestrator.resilience.groups import ungrouped
@@ -46,3 +55,91 @@ def invoke(
 
     with ungrouped(OrchestratorError):
         return anyio.run(watched)
+
+
+SETTLE_S = 5.0
+LEAVE_S = 10.0  # for leaving by itself; then the process is ended
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@asynccontextmanager
+async def watching(stop: Stop, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Turn signals into stops until the block ends. Its error comes out as it is, not inside a task group's."""
+    with ungrouped(OrchestratorError):
+        async with anyio.create_task_group() as group:
+            await group.start(_watch, stop, say)
+            yield
+            group.cancel_scope.cancel()
+
+
+async def _watch(
+    stop: Stop, say: Callable[[str], None], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    interrupts = 0
+    heeded = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    async with anyio.create_task_group() as group:
+        with anyio.open_signal_receiver(*heeded) as signals, _last_resort(say):
+            task_status.started()
+            async for number in signals:
+                name = signal.Signals(number).name
+                if number != signal.SIGINT:
+                    say(f"{name}: nothing new starts; leaving in {SETTLE_S:.0f} s at the latest")
+                    stop.request(f"stopped by {name}")
+                    group.start_soon(_leave_later, stop, name)
+                    continue
+                interrupts += 1
+                if interrupts == 1:
+                    say("interrupted: nothing new starts, running operations settle; Ctrl-C again leaves at once")
+                    stop.request("interrupted")
+                else:
+                    say("interrupted twice: leaving; the journal is intact")
+                    stop.abandon("interrupted twice")
+
+
+async def _leave_later(stop: Stop, name: str) -> None:
+    await anyio.sleep(SETTLE_S)
+    stop.abandon(f"stopped by {name}")
+
+
+@contextmanager
+def _last_resort(say: Callable[[str], None]) -> Iterator[None]:
+    """End the process where it does not leave by itself: its event loop, or a thread, may be stuck in a call.
+
+    A thread hears of signals before the event loop does, and passes them on. It outlives the block: a thread that is
+    stuck also holds up the end of the interpreter. It can do nothing against a C call that lets no other thread run.
+    """
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    loop = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(heard, os.dup(loop) if loop >= 0 else -1, say), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(loop)
+        told.close()  # which ends the thread
+
+
+def _listen(heard: socket.socket, loop: int, say: Callable[[str], None]) -> None:
+    interrupts = 0
+    with heard:
+        while numbers := heard.recv(64):
+            with suppress(OSError):  # the loop is full of them, or gone
+                os.write(loop, numbers)
+            for number in numbers:
+                interrupts += number == signal.SIGINT
+                if number == signal.SIGINT and interrupts > 1:
+                    _leave_in(LEAVE_S if interrupts == 2 else 0.0, say)
+                elif number in _SIGNALS and number != signal.SIGINT:
+                    _leave_in(SETTLE_S + LEAVE_S, say)
+    if loop >= 0:
+        os.close(loop)
+
+
+def _leave_in(seconds: float, say: Callable[[str], None]) -> None:
+    def leave() -> None:
+        say("leaving by force: something in this program does not end; the journal is intact")
+        os._exit(Exit.INTERRUPTED)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()

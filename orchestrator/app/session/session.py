@@ -22,7 +22,6 @@ from anyio.streams.text import TextReceiveStream
 
 from orchestrator import __version__
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.manifest_seeds import write_seeds
 from orchestrator.app.session.options import (
     SANDBOX,
     RunOptions,
@@ -230,6 +229,8 @@ async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Mani
     """Run a sandbox with its state under `state_dir`, and in it what the manifest names. It ends when its standard
     input closes: with us, however.
     """
+    from orchestrator.sandbox.http.seeds import write_seeds  # noqa: PLC0415 - other runs need no sandbox
+
     command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(state_dir)]
     for bucket in buckets:
         command += ["--bucket", bucket]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.app.session.manifest_seeds import manifest_seeds, write_seeds
 from orchestrator.manifest.load import load
-from orchestrator.sandbox.http.seeds import read_seeds
+from orchestrator.sandbox.http.seeds import manifest_seeds, read_seeds, write_seeds
 
 MANIFEST = """
 [defaults]
