@@ -6,12 +6,25 @@ All of it is awaited through anyio, so the same engine runs on virtual time agai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from orchestrator.journal.events import Event
-from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, SourceCode, StoredObject, Tree, Version
+from orchestrator.model import (
+    ApiRequest,
+    Function,
+    Operation,
+    Package,
+    Quota,
+    SecretVersion,
+    ServiceAccount,
+    SourceCode,
+    StoredObject,
+    TagHeld,
+    Tree,
+    Version,
+)
 
 T = TypeVar("T")
 Guard = Callable[[], Awaitable[None]]
@@ -35,6 +48,12 @@ class Functions(Protocol):
 
     async def get_version(self, version_id: str) -> Version: ...
     async def version_by_tag(self, function_id: str, tag: str) -> Version: ...
+    async def tag_history(self, function_id: str) -> tuple[TagHeld, ...]:
+        """Which Version had which tag of a Function, from when to when; `$latest` is one of them. In no order that the
+        cloud promises.
+        """
+        ...
+
     async def list_runtimes(self) -> tuple[str, ...]: ...
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
@@ -71,13 +90,16 @@ class Directory(Protocol):
         """Find the id of the current version of a Lockbox secret; payloads are never read."""
         ...
 
-    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
-        """List the versions of a Lockbox secret: id → the keys in its payload, none where they are not told. Payloads
-        are never read.
-        """
+    async def secret_versions(self, secret_id: str) -> tuple[SecretVersion, ...]:
+        """List the versions of a Lockbox secret, those that are destroyed included."""
         ...
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None: ...
+    async def service_account(self, account_id: str) -> ServiceAccount | None:
+        """Find a service account by its id; None: there is none. Where it may not be seen, PERMISSION_DENIED is raised:
+        that does not say that it is gone.
+        """
+        ...
 
 
 Progress = Callable[[int], None]  # bytes sent so far

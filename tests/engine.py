@@ -48,7 +48,6 @@ from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import (
-    MemoryDirectory,
     MemoryFunctions,
     MemoryObjectStore,
     MemoryOperations,
@@ -56,6 +55,7 @@ from orchestrator.sandbox.memory.adapters import (
 )
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas

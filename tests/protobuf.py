@@ -23,6 +23,9 @@ from yandex.cloud.serverless.functions.v1.function_pb2 import Function, Version
 from yandex.cloud.serverless.functions.v1.function_service_pb2 import (
     CreateFunctionRequest,
     CreateFunctionVersionRequest,
+    ListFunctionTagHistoryResponse,
+    RemoveFunctionTagRequest,
+    SetFunctionTagRequest,
     UpdateFunctionRequest,
 )
 
@@ -47,6 +50,18 @@ def parse_create_function(body: Mapping[str, Any]) -> CreateFunctionRequest:
 def parse_update_function(function_id: str, body: Mapping[str, Any]) -> UpdateFunctionRequest:
     """Parse the body of an update; the id stands in the path."""
     return _parse({"functionId": function_id, **body}, UpdateFunctionRequest())
+
+
+def parse_tagging(
+    call: str, version_id: str, body: Mapping[str, Any]
+) -> SetFunctionTagRequest | RemoveFunctionTagRequest:
+    """Parse the body of setTag or removeTag; the id stands in the path."""
+    message = SetFunctionTagRequest() if call == "setTag" else RemoveFunctionTagRequest()
+    return _parse({"functionVersionId": version_id, **body}, message)
+
+
+def parse_tag_history(json: Mapping[str, Any]) -> ListFunctionTagHistoryResponse:
+    return _parse(json, ListFunctionTagHistoryResponse())
 
 
 def parse_operation(json: Mapping[str, Any]) -> Operation:

@@ -10,7 +10,17 @@ from orchestrator.cloud.answers import decoded, operation_of, unusable
 from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, OPERATION, QUOTA_MANAGER, RESOURCE_MANAGER
 from orchestrator.cloud.http import HttpClient
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import ApiRequest, Function, Operation, Quota, Version, decode
+from orchestrator.model import (
+    ApiRequest,
+    Function,
+    Operation,
+    Quota,
+    SecretVersion,
+    ServiceAccount,
+    TagHeld,
+    Version,
+    decode,
+)
 from orchestrator.ports import Guard, unguarded
 
 _ROOT = "/functions/v1"
@@ -64,6 +74,16 @@ class HttpFunctions:
             FUNCTIONS, "GET", f"{_ROOT}/versions:byTag", name="getVersionByTag", query=query
         )
         return decoded("getVersionByTag", answer, decode.version, answer.json)
+
+    async def tag_history(self, function_id: str) -> tuple[TagHeld, ...]:
+        return await self._client.list_all(
+            FUNCTIONS,
+            f"{_ROOT}/functions/{quote(function_id, safe='')}:tagHistory",
+            name="listTagHistory",
+            query={},
+            field="functionTagHistoryRecord",  # the API's own singular
+            decode=decode.tag_held,
+        )
 
     async def list_runtimes(self) -> tuple[str, ...]:
         answer = await self._client.call(FUNCTIONS, "GET", f"{_ROOT}/runtimes", name="listRuntimes")
@@ -165,12 +185,11 @@ class HttpDirectory:
             )
         return version_id
 
-    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
+    async def secret_versions(self, secret_id: str) -> tuple[SecretVersion, ...]:
         path = f"/lockbox/v1/secrets/{quote(secret_id, safe='')}/versions"
-        items = await self._client.list_all(
-            LOCKBOX, path, name="list secret versions", query={}, field="versions", decode=decode.secret_keys
+        return await self._client.list_all(
+            LOCKBOX, path, name="list secret versions", query={}, field="versions", decode=decode.secret_version
         )
-        return dict(items)
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
         items = await self._client.list_all(
@@ -182,6 +201,16 @@ class HttpDirectory:
             decode=_named,
         )
         return _only("service account", name, folder_id, items)
+
+    async def service_account(self, account_id: str) -> ServiceAccount | None:
+        path = f"/iam/v1/serviceAccounts/{quote(account_id, safe='')}"
+        try:
+            answer = await self._client.call(IAM, "GET", path, name="get service account")
+        except CloudError as error:
+            if error.code is Code.NOT_FOUND:
+                return None
+            raise
+        return decoded("get service account", answer, decode.service_account, answer.json)
 
 
 def _quota(item: object) -> Quota | None:

@@ -133,7 +133,7 @@ class Changes:
         holder_id = holder.id if holder is not None else str(unit.changes[at.change].before.get(tag, ""))
         if not version_id and not holder_id:
             return made
-        request = body.tag_request(version_id, holder_id, tag)
+        request = body.set_tag_request(version_id, tag) if version_id else body.remove_tag_request(holder_id, tag)
 
         def call(attempt: int) -> Call:
             key = stamp.tag_key(version_id, tag, holder_id, attempt)

@@ -13,7 +13,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.model import Function, Json, Operation, OperationError, Quota, Version
+from orchestrator.model import (
+    Function,
+    Json,
+    Operation,
+    OperationError,
+    Quota,
+    SecretVersion,
+    ServiceAccount,
+    TagHeld,
+    Version,
+)
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _REQUEST_INFO = "google.rpc.RequestInfo"
@@ -103,11 +113,42 @@ def quota(json: object) -> Quota:
     return Quota(_text(fields, "quotaId"), number(fields.get("limit")) or 0.0, number(fields.get("usage")) or 0.0)
 
 
-def secret_keys(json: object) -> tuple[str, tuple[str, ...]]:
-    """Read one version of a secret: its id, and the keys of its payload, none where they are not told."""
+def secret_version(json: object) -> SecretVersion:
+    """Read one version of a secret."""
     fields = _object(json, "a version of a secret")
     keys = tuple(key for key in _list(fields.get("payloadEntryKeys")) if isinstance(key, str))
-    return _id(fields, "a version of a secret"), keys
+    return SecretVersion(_id(fields, "a version of a secret"), _text(fields, "status"), keys)
+
+
+def service_account(json: object) -> ServiceAccount:
+    """Read a service account."""
+    fields = _object(json, "a service account")
+    return ServiceAccount(
+        _id(fields, "a service account"), _text(fields, "name"), _text(fields, "folderId"), _text(fields, "status")
+    )
+
+
+def tag_held(json: object) -> TagHeld:
+    """Read one row of a tag history. Its times are what it is about, so one that cannot be read is an error: an end
+    that is passed over would make a former holder look like the present one.
+    """
+    fields = _object(json, "a tag history record")
+    found = TagHeld(
+        tag=_text(fields, "tag"),
+        version_id=_text(fields, "functionVersionId"),
+        from_at=_time(fields, "effectiveFrom"),
+        to_at=_time(fields, "effectiveTo") if fields.get("effectiveTo") is not None else None,
+    )
+    if not found.tag or not found.version_id:
+        raise ValueError("the answer is not a tag history record: it has no tag or no functionVersionId")
+    return found
+
+
+def _time(fields: Mapping[str, Any], name: str) -> datetime:
+    found = timestamp(fields.get(name))
+    if found is None:
+        raise ValueError(f"{name} is not a time")
+    return found
 
 
 def error_body(json: object) -> ErrorBody | None:

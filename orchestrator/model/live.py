@@ -115,6 +115,44 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class TagHeld:
+    """A row of a Function's tag history: which Version had a tag, `$latest` included, from when to when. `to_at` None:
+    it has it still.
+    """
+
+    tag: str
+    version_id: str
+    from_at: datetime
+    to_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """A version of a Lockbox secret. `status`: ACTIVE, SCHEDULED_FOR_DESTRUCTION, DESTROYED, "" where it is not told;
+    `keys`: the names in its payload, none where they are not told. Payloads are never read.
+    """
+
+    id: str
+    status: str = "ACTIVE"
+    keys: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a new Version may name it. One whose status is not told may."""
+        return self.status in ("ACTIVE", "")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A service account that exists. `status`: CREATING, ACTIVE, SUSPENDED, DELETING, "" where it is not told."""
+
+    id: str
+    name: str = ""
+    folder_id: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """One limit of quota-manager, and how much of it is used."""
 

@@ -11,7 +11,20 @@ from typing import Any
 
 from orchestrator.errors import CloudError, Code, PackageError
 from orchestrator.manifest.findings import did_you_mean
-from orchestrator.model import Action, ChangeKind, Failure, Limits, Plan, Quota, Secret, SourceCode, Step, Tree, Unit
+from orchestrator.model import (
+    Action,
+    ChangeKind,
+    Failure,
+    Limits,
+    Plan,
+    Quota,
+    Secret,
+    SecretVersion,
+    SourceCode,
+    Step,
+    Tree,
+    Unit,
+)
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.room import blocked, without_functions, without_tags
 from orchestrator.ports import Reading
@@ -107,7 +120,7 @@ class _Looking:
         async def look(secret_id: str) -> None:
             first = wanted[secret_id][0][0]
             try:
-                versions = await self._world.read(partial(self._world.directory.secret_keys, secret_id))
+                versions = await self._world.read(partial(self._world.directory.secret_versions, secret_id))
             except CloudError as error:
                 if error.code is Code.UNAUTHENTICATED:
                     failure.unless_token(error)
@@ -119,7 +132,7 @@ class _Looking:
                 )
                 return
             for unit, secret in wanted[secret_id]:
-                missing = missing_key(secret, versions)
+                missing = missing_key(secret, {version.id: version for version in versions})
                 if missing is not None:
                     self._failures.setdefault(unit.key, missing)
 
@@ -174,24 +187,28 @@ class _Looking:
                 )
 
 
-def missing_key(secret: Secret, versions: Mapping[str, tuple[str, ...]]) -> Failure | None:
-    """Say what a secret lacks of what is asked for. `versions`: id → keys, none where they are not told.
+def missing_key(secret: Secret, versions: Mapping[str, SecretVersion]) -> Failure | None:
+    """Say what a secret lacks of what is asked for. `versions`: those that are listed, by their ids.
 
-    | version      | its keys  | key | lacks       |
-    | ---          | ---       | --- | ---         |
-    | not listed   |           |     | the version |
-    | listed       | not told  | any | nothing     |
-    | listed       | a, b      | a   | nothing     |
-    | listed       | a, b      | c   | the key     |
+    | version            | its keys  | key | lacks       |
+    | ---                | ---       | --- | ---         |
+    | not listed         |           |     | the version |
+    | listed, not ACTIVE |           |     | the version |
+    | listed             | not told  | any | nothing     |
+    | listed             | a, b      | a   | nothing     |
+    | listed             | a, b      | c   | the key     |
     """
     version_id = secret.version_id or ""
-    keys = versions.get(version_id)
-    if keys is None:
+    version = versions.get(version_id)
+    if version is None or not version.is_active:
         return Failure(
-            f"secret {secret.id} has no version {version_id}",
+            f"secret {secret.id} has no version {version_id}"
+            if version is None
+            else f"version {version_id} of secret {secret.id} is {version.status}",
             kind="secret",
             advice=f"correct the `version_id` of {secret.environment_variable}, or leave it out for the newest",
         )
+    keys = version.keys
     if not keys or secret.key in keys:
         return None
     return Failure(

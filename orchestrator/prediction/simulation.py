@@ -42,9 +42,10 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
-from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
+from orchestrator.sandbox.memory.adapters import MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas

@@ -38,10 +38,18 @@ def version_request(sent: Json) -> ApiRequest:
     return ApiRequest("createVersion", "POST", "/functions/v1/versions", sent)
 
 
-def tag_request(version_id: str, holder_id: str, tag: str) -> ApiRequest:
-    """Ask to move a tag to a Version, or, where `version_id` is "", to take it from the Version that holds it."""
-    call, target = ("setTag", version_id) if version_id else ("removeTag", holder_id)
-    return ApiRequest(call, "POST", f"/functions/v1/versions/{quote(target, safe='')}:{call}", {"tag": tag})
+def set_tag_request(version_id: str, tag: str) -> ApiRequest:
+    """Ask to give a tag to a Version; the Version of the same Function that has it loses it."""
+    return _tag_request("setTag", version_id, tag)
+
+
+def remove_tag_request(version_id: str, tag: str) -> ApiRequest:
+    """Ask to take a tag from the Version that holds it."""
+    return _tag_request("removeTag", version_id, tag)
+
+
+def _tag_request(call: str, version_id: str, tag: str) -> ApiRequest:
+    return ApiRequest(call, "POST", f"/functions/v1/versions/{quote(version_id, safe='')}:{call}", {"tag": tag})
 
 
 def from_bucket(stored: StoredObject) -> dict[str, Any]:

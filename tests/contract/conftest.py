@@ -19,8 +19,9 @@ from orchestrator.model import CloudAddress, Operation
 from orchestrator.ports import Directory, Functions, Operations
 from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.http.server import Options, open_sandbox
-from orchestrator.sandbox.memory.adapters import MemoryDirectory, MemoryFunctions, MemoryOperations, Wire
+from orchestrator.sandbox.memory.adapters import MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
+from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.version.body import version_request
 from tests.clouds import START_S, body

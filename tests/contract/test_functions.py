@@ -6,10 +6,10 @@ import pytest
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.function.fields import function_request
-from orchestrator.model import Version
+from orchestrator.model import LATEST, TagHeld, Version
 from orchestrator.sandbox.memory.faults import THROTTLED, Fate, Fault, Trouble
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_FUNCTION, Quotas
-from orchestrator.version.body import version_request
+from orchestrator.version.body import remove_tag_request, set_tag_request, version_request
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OnCloud, Ports
 
@@ -224,5 +224,100 @@ def test_operations_of_a_function_are_listed(on_cloud: OnCloud) -> None:
 def test_runtimes_are_listed(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         assert {"python312", "nodejs22"} <= set(await ports.functions.list_runtimes())
+
+    on_cloud(main)
+
+
+async def _two_versions(ports: Ports) -> tuple[str, str, str]:
+    function_id = await ports.function(FOLDER)
+    first, second = [(await ports.version(function_id, f"key {number}")).version_id for number in range(2)]
+    return function_id, first, second
+
+
+def test_a_tag_moves_and_is_taken_away(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id, first, second = await _two_versions(ports)
+        for version_id in (first, second):
+            begun = await ports.functions.send(set_tag_request(version_id, "stable"), idempotency_key=version_id)
+            assert (begun.done, begun.version_id, begun.makes_version) == (False, version_id, False)
+            done = await ports.finished(begun)
+            assert done.response is not None
+            assert (done.response["id"], "stable" in done.response["tags"]) == (version_id, True)
+        assert (await ports.functions.version_by_tag(function_id, "stable")).id == second
+        assert (await ports.functions.get_version(first)).tags == ()
+        begun = await ports.functions.send(remove_tag_request(second, "stable"), idempotency_key="remove")
+        assert (await ports.finished(begun)).error is None
+        assert (await ports.functions.get_version(second)).tags == (LATEST,)
+        with pytest.raises(CloudError) as gone:
+            await ports.functions.version_by_tag(function_id, "stable")
+        assert gone.value.code is Code.NOT_FOUND
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.send(remove_tag_request(second, "stable"), idempotency_key="again")
+        assert (refused.value.code, refused.value.call) == (Code.NOT_FOUND, "removeTag")
+
+    on_cloud(main)
+
+
+def test_a_move_of_a_tag_is_made_once_and_takes_a_slot(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        _, first, second = await _two_versions(ports)
+        ports.cloud.faults.settle_next("setTag", Fate(duration_s=0.4))
+        ports.cloud.faults.fail_next("setTag", Trouble(lost=True))
+        with pytest.raises(CloudError):
+            await ports.functions.send(set_tag_request(first, "stable"), idempotency_key=KEY)
+        begun = await ports.functions.send(set_tag_request(first, "stable"), idempotency_key=KEY)
+        for request in (set_tag_request(second, "canary"), remove_tag_request(first, "stable")):
+            with pytest.raises(CloudError) as refused:
+                await ports.functions.send(request, idempotency_key="another")
+            if request.call == "setTag":
+                assert (refused.value.code, refused.value.quota) == (Code.RESOURCE_EXHAUSTED, PER_FUNCTION)
+        await ports.finished(begun)
+        assert (await ports.functions.get_version(first)).tags == ("stable",)
+
+    on_cloud(main, quotas=Quotas(operations_per_function=1))
+
+
+@pytest.mark.parametrize("tag", ["$latest", "Stable", ""])
+def test_what_is_no_tag_is_not_set(on_cloud: OnCloud, tag: str) -> None:
+    async def main(ports: Ports) -> None:
+        _, first, _ = await _two_versions(ports)
+        for make in (set_tag_request, remove_tag_request):
+            with pytest.raises(CloudError) as refused:
+                await ports.functions.send(make(first, tag), idempotency_key=KEY)
+            assert (refused.value.code, refused.value.http_status) == (Code.INVALID_ARGUMENT, 400)
+
+    on_cloud(main)
+
+
+def test_the_history_of_tags_tells_who_had_which_and_when(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id, first, second = await _two_versions(ports)
+        for version_id in (first, second):
+            await ports.finished(
+                await ports.functions.send(set_tag_request(version_id, "stable"), idempotency_key=version_id)
+            )
+        await ports.finished(await ports.functions.send(remove_tag_request(second, "stable"), idempotency_key="r"))
+        history = await ports.functions.tag_history(function_id)
+        held = {(row.tag, row.version_id): row for row in history}
+        assert len(held) == len(history) == 4
+        latest, stable = ([held[tag, version_id] for version_id in (first, second)] for tag in (LATEST, "stable"))
+        assert latest[0].to_at == latest[1].from_at
+        assert stable[0].to_at == stable[1].from_at
+        assert (latest[1].to_at, stable[1].to_at is None) == (None, False)
+        assert latest[0].from_at < latest[1].from_at < stable[0].from_at < stable[1].from_at
+
+    on_cloud(main)
+
+
+def test_a_history_of_tags_is_complete(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id = await ports.function(FOLDER)
+        assert await ports.functions.tag_history(function_id) == ()
+        for number in range(1201):
+            at = f"2027-01-15T08:{number // 60:02}:{number % 60:02}.000000001Z"
+            ports.cloud.state.move_tags(function_id, {"stable": f"d4e{number:04}"}, at)
+        history = await ports.functions.tag_history(function_id)
+        assert [row.version_id for row in history] == [f"d4e{number:04}" for number in range(1201)]
+        assert [row for row in history if row.to_at is None] == [TagHeld("stable", "d4e1200", history[-1].from_at)]
 
     on_cloud(main)

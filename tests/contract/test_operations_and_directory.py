@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import CloudError, Code
+from orchestrator.model import SecretVersion, ServiceAccount
 from orchestrator.sandbox.memory.cloud_state import Seeds
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault
@@ -115,14 +116,34 @@ def test_secrets_and_service_accounts_are_found_by_name(on_cloud: OnCloud) -> No
         assert await ports.directory.secret_by_name(FOLDER, "secret 9") is None
         assert await ports.directory.secret_by_name("b1gother", "secret 1") is None
         assert await ports.directory.latest_secret_version("e6q2") == "e6qv9"
-        assert await ports.directory.secret_keys("e6q2") == {"e6qv2": ("value",), "e6qv9": ("user", "password")}
+        assert await ports.directory.secret_versions("e6q2") == (
+            SecretVersion("e6qv2", "ACTIVE", ("value",)),
+            SecretVersion("e6qv9", "ACTIVE", ("user", "password")),
+        )
         with pytest.raises(CloudError) as unknown:
-            await ports.directory.secret_keys("e6q9")
+            await ports.directory.secret_versions("e6q9")
         assert unknown.value.code is Code.NOT_FOUND
         with pytest.raises(CloudError) as refused:
             await ports.directory.latest_secret_version("e6q9")
         assert refused.value.code is Code.NOT_FOUND
         assert await ports.directory.service_account_by_name(FOLDER, "account-2") == "aje2"
         assert await ports.directory.service_account_by_name(FOLDER, "account-9") is None
+
+    on_cloud(main, seeds=seeds)
+
+
+def test_a_service_account_is_found_by_id_or_gone_or_not_to_be_seen(on_cloud: OnCloud) -> None:
+    seeds = Seeds()
+    seeds.add_service_account(FOLDER, "kept", id="aje1")
+    seeds.add_service_account(FOLDER, "removed", id="aje2")
+    seeds.remove_service_account("aje2")
+
+    async def main(ports: Ports) -> None:
+        assert await ports.directory.service_account("aje1") == ServiceAccount("aje1", "kept", FOLDER)
+        assert await ports.directory.service_account("aje2") is None
+        assert await ports.directory.service_account_by_name(FOLDER, "removed") is None
+        with pytest.raises(CloudError) as refused:
+            await ports.directory.service_account("aje3")
+        assert (refused.value.code, refused.value.call) == (Code.PERMISSION_DENIED, "get service account")
 
     on_cloud(main, seeds=seeds)

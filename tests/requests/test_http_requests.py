@@ -12,8 +12,9 @@ from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOpera
 from orchestrator.cloud.http import HttpClient
 from orchestrator.function.fields import function_request, update_request
 from orchestrator.model import Function
-from orchestrator.version.body import version_request
+from orchestrator.version.body import remove_tag_request, set_tag_request, version_request
 from tests.flow.httpserver import Seen, answer, client_of, serving
+from tests.protobuf import RuleBrokenError, parse_tagging
 
 KEY = "8c2f6a3e-0000-5000-8000-000000000001"
 BODY = {
@@ -119,6 +120,31 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
         {"method": "POST", "target": "/functions/v1/versions", "headers": POST_HEADERS, "body": BODY},
     ),
     (
+        "set_tag",
+        lambda client: HttpFunctions(client).send(set_tag_request("d4e/v", "stable"), idempotency_key=KEY),
+        {
+            "method": "POST",
+            "target": "/functions/v1/versions/d4e%2Fv:setTag",
+            "headers": POST_HEADERS,
+            "body": {"tag": "stable"},
+        },
+    ),
+    (
+        "remove_tag",
+        lambda client: HttpFunctions(client).send(remove_tag_request("d4ev", "stable"), idempotency_key=KEY),
+        {
+            "method": "POST",
+            "target": "/functions/v1/versions/d4ev:removeTag",
+            "headers": POST_HEADERS,
+            "body": {"tag": "stable"},
+        },
+    ),
+    (
+        "tag_history",
+        lambda client: HttpFunctions(client).tag_history("d4e1"),
+        {"method": "GET", "target": "/functions/v1/functions/d4e1:tagHistory?pageSize=1000"},
+    ),
+    (
         "list_operations",
         lambda client: HttpFunctions(client).list_operations("d4e1"),
         {"method": "GET", "target": "/functions/v1/functions/d4e1/operations?pageSize=1000"},
@@ -153,8 +179,8 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
         {"method": "GET", "target": "/lockbox/v1/secrets/e6q1"},
     ),
     (
-        "secret_keys",
-        lambda client: HttpDirectory(client).secret_keys("e6q1"),
+        "secret_versions",
+        lambda client: HttpDirectory(client).secret_versions("e6q1"),
         {"method": "GET", "target": "/lockbox/v1/secrets/e6q1/versions?pageSize=1000"},
     ),
     (
@@ -164,6 +190,11 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
             "method": "GET",
             "target": "/iam/v1/serviceAccounts?folderId=b1g1&filter=name%3D%22deployer%22&pageSize=1000",
         },
+    ),
+    (
+        "service_account",
+        lambda client: HttpDirectory(client).service_account("aje/1"),
+        {"method": "GET", "target": "/iam/v1/serviceAccounts/aje%2F1"},
     ),
 ]
 
@@ -187,3 +218,11 @@ def test_a_call_is_sent_word_for_word(
         "body": seen.body,
     } == {"headers": HEADERS, "body": None, **expected}
     assert varying - {"Content-Length"} <= set(seen.headers)
+
+
+@pytest.mark.parametrize("tag", ["stable", "orc-a", "v1_2"])
+def test_moves_of_tags_are_what_the_protobufs_say(tag: str) -> None:
+    for request in (set_tag_request("d4ev", tag), remove_tag_request("d4ev", tag)):
+        assert parse_tagging(request.call, "d4ev", request.body).tag == tag
+    with pytest.raises(RuleBrokenError, match="tag"):
+        parse_tagging("setTag", "d4ev", set_tag_request("d4ev", "$latest").body)

@@ -16,8 +16,9 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import OperationAccepted, OperationDone, Requested, StepRetried
 from orchestrator.model import Deployed, Fingerprint, FunctionSpec, Limits
 from orchestrator.resilience.stop import Stop
-from orchestrator.sandbox.memory.adapters import MemoryDirectory, Wire
+from orchestrator.sandbox.memory.adapters import Wire
 from orchestrator.sandbox.memory.core import CloudSettings
+from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.version import body

@@ -112,6 +112,12 @@ def directory(cloud: MemoryCloud) -> tuple[Route, ...]:
         Route(
             "GET", "/iam/v1/serviceAccounts", "list service accounts", lambda ask: service.service_accounts(ask.query)
         ),
+        Route(
+            "GET",
+            "/iam/v1/serviceAccounts/{id}",
+            "get service account",
+            lambda ask: service.service_account(ask.ids["id"]),
+        ),
     )
 
 

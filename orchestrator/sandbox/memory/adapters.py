@@ -16,12 +16,20 @@ from typing import Any, TypeVar
 import anyio
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import ApiRequest, Function, Operation, Package, Quota, StoredObject, Version, decode
+from orchestrator.model import (
+    ApiRequest,
+    Function,
+    Operation,
+    Package,
+    StoredObject,
+    TagHeld,
+    Version,
+    decode,
+)
 from orchestrator.ports import Guard, Progress, unguarded
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
-from orchestrator.sandbox.memory.lookups import CLOUD, SERVICE
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
 
 Item = TypeVar("Item")
@@ -145,6 +153,10 @@ class MemoryFunctions:
         answer, _ = await self._wire.call("getVersionByTag", lambda: self._cloud.versions.by_tag(query))
         return decode.version(answer)
 
+    async def tag_history(self, function_id: str) -> tuple[TagHeld, ...]:
+        act = partial(self._cloud.functions.tag_history, function_id)
+        return await self._wire.pages("listTagHistory", {}, "functionTagHistoryRecord", act, decode.tag_held)
+
     async def list_runtimes(self) -> tuple[str, ...]:
         answer, _ = await self._wire.call("listRuntimes", self._cloud.functions.runtimes)
         return tuple(answer["runtimes"])
@@ -172,54 +184,6 @@ class MemoryOperations:
 
     async def get(self, operation_id: str) -> Operation:
         return await self._wire.operation("get operation", lambda: self._wire.cloud.operations.get(operation_id))
-
-
-class MemoryDirectory:
-    """`ports.Directory`."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._directory = wire.cloud.directory
-
-    async def cloud_of(self, folder_id: str) -> str | None:
-        try:
-            answer, _ = await self._wire.call("get folder", lambda: self._directory.folder(folder_id))
-        except CloudError as error:
-            if error.code in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
-                return None
-            raise
-        return str(answer["cloudId"])
-
-    async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
-        query = {"resource.id": cloud_id, "resource.type": CLOUD, "service": SERVICE}
-        return await self._wire.pages(
-            "list quota limits", query, "quotaLimits", self._directory.quota_limits, decode.quota
-        )
-
-    async def secret_by_name(self, folder_id: str, name: str) -> str | None:
-        query = {"folderId": folder_id}
-        items = await self._wire.pages("list secrets", query, "secrets", self._directory.secrets, _named)
-        return dict(items).get(name)
-
-    async def latest_secret_version(self, secret_id: str) -> str:
-        answer, _ = await self._wire.call("get secret", lambda: self._directory.secret(secret_id))
-        return str(answer["currentVersion"]["id"])
-
-    async def secret_keys(self, secret_id: str) -> Mapping[str, tuple[str, ...]]:
-        act = partial(self._directory.secret_versions, secret_id)
-        return dict(await self._wire.pages("list secret versions", {}, "versions", act, decode.secret_keys))
-
-    async def service_account_by_name(self, folder_id: str, name: str) -> str | None:
-        query = {"folderId": folder_id, "filter": f'name="{name}"'}
-        items = await self._wire.pages(
-            "list service accounts", query, "serviceAccounts", self._directory.service_accounts, _named
-        )
-        return dict(items).get(name)
-
-
-def _named(item: object) -> tuple[str, str]:
-    record = item if isinstance(item, Mapping) else {}
-    return str(record["name"]), str(record["id"])
 
 
 class MemoryObjectStore:

@@ -206,6 +206,7 @@ class Seeds:
     def __init__(self) -> None:
         self.secrets = Table("secrets")
         self.service_accounts = Table("serviceAccounts")
+        self.removed_accounts: set[str] = set()
         self._secret_versions: dict[str, dict[str, Record]] = {}
 
     def add_secret(
@@ -226,6 +227,12 @@ class Seeds:
     def add_service_account(self, folder_id: str, name: str, *, id: str) -> None:
         """Add a service account."""
         self.service_accounts.put(id, {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name})
+        self.removed_accounts.discard(id)
+
+    def remove_service_account(self, id: str) -> None:
+        """Let a service account be gone, whether it was added or not: nothing new can be made with it."""
+        self.service_accounts.drop(id)
+        self.removed_accounts.add(id)
 
     def secret_versions(self, secret_id: str) -> Mapping[str, Record] | None:
         """A secret's versions by their ids, None for a secret that was never named."""

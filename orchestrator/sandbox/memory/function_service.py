@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory import bodies, paging
-from orchestrator.sandbox.memory.cloud_state import Record, new_id, rfc3339
+from orchestrator.sandbox.memory.cloud_state import Record, Table, new_id, rfc3339
 from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, refuse_beyond
@@ -47,14 +47,22 @@ class FunctionService:
         return {"runtimes": list(self._core.settings.runtimes)}
 
     def tag_history(self, function_id: str, query: paging.Query) -> Record:
-        """Answer which Version had which tag from when to when; no `filter`, and all in one page."""
+        """Answer a page of which Version had which tag from when to when, the oldest first; `filter` on `effectiveFrom`
+        and `effectiveTo`, which for a tag that is still held is later than any time (what the cloud does: unverified).
+        """
         self._core.settle()
         paging.check_names(query, "tag")
         self._core.function(function_id)
-        records = (self._state.history.get(function_id) or {"records": []})["records"]
-        tag = query.get("tag")
-        found = [record for record in records if tag in (None, "", record["tag"])]
-        return {"functionTagHistoryRecord": found} if found else {}
+        tag, fits = str(query.get("tag") or ""), paging.within_times(query, ("effectiveFrom", "effectiveTo"))
+        records = Table("tagHistory")
+        for number, record in enumerate((self._state.history.get(function_id) or {"records": []})["records"]):
+            records.put(str(number), record)
+
+        def answer(key: str) -> Record | None:
+            record = records[key]
+            return record if tag in ("", record["tag"]) and fits(record) else None
+
+        return paging.page(query, "functionTagHistoryRecord", records, list(records), answer)
 
     def create(self, body: Any, key: str | None = None) -> Record:
         """Begin to make a Function; it shows as CREATING until the Operation is done."""

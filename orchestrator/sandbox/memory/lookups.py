@@ -113,6 +113,15 @@ class DirectoryService:
         name = paging.terms(query, ("name",)).get("name")
         return self._page(query, "serviceAccounts", self._core.seeds.service_accounts, name)
 
+    def service_account(self, account_id: str) -> Record:
+        """IAM: one service account. One that was never named is not known not to exist: it may not be seen."""
+        found = self._core.seeds.service_accounts.get(account_id)
+        if found is not None:
+            return found
+        if account_id in self._core.seeds.removed_accounts:
+            raise Fault(Code.NOT_FOUND, f"Service account {account_id} not found")
+        raise Fault(Code.PERMISSION_DENIED, "Permission denied")
+
     def _page(self, query: paging.Query, field: str, table: Table, name: str | None) -> Record:
         folder_id = paging.required(query, "folderId")
 

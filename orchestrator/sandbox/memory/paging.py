@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import operator
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
+from orchestrator.model.decode import timestamp
 from orchestrator.sandbox.memory.cloud_state import Record, Table
 from orchestrator.sandbox.memory.validators import invalid
 
@@ -18,7 +21,9 @@ Query = Mapping[str, Any]  # of strings, as in a URL; numbers are read too
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000
 _PAGING = ("pageSize", "pageToken", "filter")
-_TERM = re.compile(r"""\s*([a-zA-Z_]\w*)\s*=\s*(?:"([^"]*)"|'([^']*)'|(true|false))\s*""")
+_SIGNS = {"=": operator.eq, "<": operator.lt, ">": operator.gt}
+_LAST = datetime.max.replace(tzinfo=UTC)
+_TERM = re.compile(r"""\s*([a-zA-Z_]\w*)\s*([=<>])\s*(?:"([^"]*)"|'([^']*)'|(true|false))\s*""")
 
 
 def check_names(query: Query, *names: str, paged: bool = True) -> None:
@@ -38,17 +43,38 @@ def required(query: Query, name: str) -> str:
 
 def terms(query: Query, allowed: Collection[str]) -> dict[str, str]:
     """Read a filter such as `status="ACTIVE" AND runtime='python37'`: field → value."""
+    return {name: value for name, _, value in _comparisons(query, allowed, "=")}
+
+
+def within_times(query: Query, allowed: Collection[str]) -> Callable[[Record], bool]:
+    """Read a filter such as `effectiveFrom > "2026-01-01T00:00:00Z"`, with `=`, `<` or `>`: whether a record's times
+    fit. A time that a record does not have is later than any.
+    """
+    wanted = []
+    for name, sign, value in _comparisons(query, allowed, "=<>"):
+        at = timestamp(value)
+        if at is None:
+            raise invalid("filter", f"{value!r} is no time: write it as 2026-01-01T00:00:00Z")
+        wanted.append((name, _SIGNS[sign], at))
+
+    def fits(record: Record) -> bool:
+        return all(compare(timestamp(record.get(name)) or _LAST, at) for name, compare, at in wanted)
+
+    return fits
+
+
+def _comparisons(query: Query, allowed: Collection[str], signs: str) -> list[tuple[str, str, str]]:
     text = str(query.get("filter") or "")
     if len(text) > 1000:
         raise invalid("filter", "length must be at most 1000")
-    found: dict[str, str] = {}
+    found = []
     for part in re.split(r"\s+AND\s+", text) if text.strip() else ():
         term = _TERM.fullmatch(part)
-        if term is None:
+        if term is None or term[2] not in signs:
             raise invalid("filter", f'cannot be read: {part!r}, write field="value"')
         if term[1] not in allowed:
             raise invalid("filter", f"unknown field {term[1]!r}")
-        found[term[1]] = next(value for value in term.groups()[1:] if value is not None)
+        found.append((term[1], term[2], next(value for value in term.groups()[2:] if value is not None)))
     return found
 
 

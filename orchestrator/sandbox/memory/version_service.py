@@ -154,6 +154,8 @@ class VersionService:
 
     def _set_tag(self, version_id: str, body: Any) -> Record:
         tag, version = bodies.tag(body), self._version(version_id)
+        if version["status"] not in ("ACTIVE", "OBSOLETE"):
+            raise Fault(Code.FAILED_PRECONDITION, f"Version {version_id} is {version['status']}")
         self._check_tags(version["functionId"], [tag])
         return self._begin("setTag", version, {"tag": tag})
 

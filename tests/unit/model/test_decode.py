@@ -139,3 +139,27 @@ def test_a_code_that_is_not_known_is_none() -> None:
     body = decode.error_body({"code": 99, "message": "m", "details": "odd"})
     assert body is not None
     assert (body.code, body.message, body.details) == (None, "m", ())
+
+
+TAG_ROW = {"functionId": "d4e1", "functionVersionId": "d4ev", "tag": "stable", "effectiveFrom": "2027-01-15T08:00:00Z"}
+
+
+def test_a_tag_that_is_held_still_has_no_end() -> None:
+    found = decode.tag_held(TAG_ROW)
+    assert (found.tag, found.version_id, found.to_at) == ("stable", "d4ev", None)
+    assert decode.tag_held({**TAG_ROW, "effectiveTo": "2027-01-15T08:00:00.000000001Z"}).to_at == found.from_at
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"effectiveFrom": None}, "effectiveFrom is not a time"),
+        ({"effectiveTo": "tomorrow"}, "effectiveTo is not a time"),
+        ({"effectiveTo": ""}, "effectiveTo is not a time"),
+        ({"tag": ""}, "no tag"),
+        ({"functionVersionId": 7}, "no functionVersionId"),
+    ],
+)
+def test_a_tag_history_that_cannot_be_read_is_no_history(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        decode.tag_held({**TAG_ROW, **changed})

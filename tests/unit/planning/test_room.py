@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, Tree, Unit
+from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, SecretVersion, Tree, Unit
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.package.entry import ZIPPED_MAX_BYTES
 from orchestrator.planning import foresee
@@ -126,7 +126,21 @@ SECRET = Secret("TOKEN", "token", id="e6q", version_id="v1")
     ],
 )
 def test_what_a_secret_lacks(versions: dict[str, tuple[str, ...]], says: str | None) -> None:
-    found = missing_key(SECRET, versions)
+    found = missing_key(SECRET, {name: SecretVersion(name, keys=keys) for name, keys in versions.items()})
+    assert (found.message if found is not None else None) == says
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("ACTIVE", None),
+        ("", None),  # not told
+        ("SCHEDULED_FOR_DESTRUCTION", "version v1 of secret e6q is SCHEDULED_FOR_DESTRUCTION"),
+        ("DESTROYED", "version v1 of secret e6q is DESTROYED"),
+    ],
+)
+def test_a_secret_version_must_be_active(status: str, says: str | None) -> None:
+    found = missing_key(SECRET, {"v1": SecretVersion("v1", status, ("token",))})
     assert (found.message if found is not None else None) == says
 
 

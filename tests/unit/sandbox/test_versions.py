@@ -11,12 +11,14 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import NOT_A_ZIP
+from orchestrator.sandbox.memory.cloud_state import rfc3339
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Distribution, Fate, Faults
 from orchestrator.sandbox.memory.faults import Fault as Refused
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import TAGS
-from tests.clouds import FOLDER, Desk, body, inline, zipped
+from tests.clouds import FOLDER, START_S, Desk, body, inline, zipped
+from tests.protobuf import parse_tag_history
 
 EVERYTHING = {
     "runtime": "nodejs22",
@@ -239,6 +241,76 @@ def test_latest_and_odd_names_are_no_tags_to_be_set(tag: str) -> None:
     version_id = desk.version(desk.function())
     with pytest.raises(Refused, match="tag: "):
         desk.cloud.versions.set_tag(version_id, {"tag": tag})
+
+
+@pytest.mark.parametrize("status", ["CREATING", "DELETING"])
+def test_a_version_that_does_not_serve_gets_no_tag(status: str) -> None:
+    desk = Desk()
+    function_id = desk.function()
+    version_id = desk.version(function_id)
+    if status == "CREATING":
+        version_id = desk.begin(body(function_id))["metadata"]["functionVersionId"]
+    else:
+        desk.version(function_id)
+        desk.cloud.versions.delete(version_id)
+    with pytest.raises(Refused, match=f"Version {version_id} is {status}") as refused:
+        desk.cloud.versions.set_tag(version_id, {"tag": "stable"})
+    assert refused.value.code is Code.FAILED_PRECONDITION
+
+
+def _history(desk: Desk, function_id: str, **query: Any) -> list[str]:
+    """List who had which tag, page by page."""
+    found, token = [], ""
+    while True:
+        page = desk.cloud.functions.tag_history(function_id, {**query, "pageToken": token})
+        parse_tag_history(page)
+        found += [f"{row['tag']} {row['functionVersionId']}" for row in page.get("functionTagHistoryRecord", ())]
+        token = page.get("nextPageToken", "")
+        if not token:
+            return found
+
+
+def test_the_history_of_tags_is_paged_and_filtered() -> None:
+    desk = Desk()
+    function_id = desk.function()
+    times = [rfc3339(START_S + 100 * number) for number in range(6)]
+    for number in range(5):
+        desk.cloud.state.move_tags(function_id, {"a": f"v{number}"}, times[number])
+    desk.cloud.state.move_tags(function_id, {"b": "v4", "a": None}, times[5])
+    everyone = ["a v0", "a v1", "a v2", "a v3", "a v4", "b v4"]
+    for size in (1, 2, 3, 6, 1000):
+        assert _history(desk, function_id, pageSize=size) == everyone
+    assert _history(desk, function_id, tag="b") == ["b v4"]
+    assert _history(desk, function_id, tag="c") == []
+    assert _history(desk, function_id, filter=f'effectiveFrom < "{times[2]}"', pageSize=1) == ["a v0", "a v1"]
+    assert _history(desk, function_id, filter=f"effectiveFrom='{times[2]}'") == ["a v2"]
+    held_at = f'effectiveFrom < "{times[4]}" AND effectiveTo > "{times[3]}"'
+    assert _history(desk, function_id, filter=held_at) == ["a v3"]
+    assert _history(desk, function_id, filter=f'effectiveTo > "{times[5]}"') == ["b v4"]  # held still
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"filter": 'tag="a"'}, "unknown field 'tag'"),
+        ({"filter": 'effectiveFrom > "yesterday"'}, "'yesterday' is no time"),
+        ({"filter": "effectiveFrom >= 1"}, "cannot be read"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_history_of_tags_is_asked_for_in_its_own_words(given: dict[str, str], says: str) -> None:
+    desk = Desk()
+    function_id = desk.function()
+    with pytest.raises(Refused, match=says) as refused:
+        desk.cloud.functions.tag_history(function_id, given)
+    assert refused.value.code is Code.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("given", ['status > "ACTIVE"', "status < 'ACTIVE'"])
+def test_names_are_compared_for_equality_alone(given: str) -> None:
+    desk = Desk()
+    with pytest.raises(Refused, match="cannot be read"):
+        desk.cloud.versions.list({"functionId": desk.function(), "filter": given})
 
 
 def test_a_function_has_at_most_ten_tags() -> None:
