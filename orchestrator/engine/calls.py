@@ -90,7 +90,7 @@ class Calls:
     background: TaskGroup  # of the run: ends with its last unit
     steps: Steps
     used_up: dict[tuple[ChangeKind, str], Failure] = field(default_factory=dict)  # (…, cloud or folder): a static quota
-    retries: Counter[policy.Verdict] = field(default_factory=Counter)  # of the whole run, by class
+    retries: Counter[policy.ErrorClass] = field(default_factory=Counter)  # of the whole run, by class
     sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls that were sent for the first time
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by unit
     first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call, since the last refusal
@@ -140,7 +140,7 @@ class Calls:
 
     async def _accepted(self, call: Call) -> tuple[Slot, Operation]:
         """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
-        tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
+        tries = Counter[policy.ErrorClass]()  # many refusals are no reason not to repeat one lost answer
         self.sent[call.kind] += 1
         self.first_sent.pop(call.at.unit, None)
         while True:
@@ -188,7 +188,7 @@ class Calls:
 
     def _give_back(self, slot: Slot, error: CloudError) -> float:
         """Give a slot back, and let quotas and pace learn from a refusal. Says how long to wait at least."""
-        if error.code is not Code.RESOURCE_EXHAUSTED or policy.judge(error) is policy.Verdict.QUOTA:
+        if error.code is not Code.RESOURCE_EXHAUSTED or policy.judge(error) is policy.ErrorClass.QUOTA:
             slot.release()
             return 0.0
         if policy.is_rate(error):
@@ -243,7 +243,7 @@ class Calls:
         except CloudError as error:
             self.world.outage.failed(error)
             # A refusal says nothing of an earlier try whose answer was lost.
-            unsure = before or policy.judge(error) is policy.Verdict.UNSURE
+            unsure = before or policy.judge(error) is policy.ErrorClass.UNSURE
             self._is_unsure(call, unsure=unsure)
             if not unsure:  # nothing can have begun by then: an Operation's age is that of the next try
                 self.first_sent.pop(call.at.unit, None)
@@ -253,7 +253,7 @@ class Calls:
         self.world.knowledge.answered(anyio.current_time() - sent_at)
         return operation
 
-    async def _again(self, call: Call, error: CloudError, tries: Counter[policy.Verdict], closed_s: float) -> None:
+    async def _again(self, call: Call, error: CloudError, tries: Counter[policy.ErrorClass], closed_s: float) -> None:
         """Wait before the next try, or raise what this error means for the unit."""
         failure.unless_token(error)
         verdict = policy.judge(error)
@@ -263,7 +263,7 @@ class Calls:
             if self._unsure(call) and error.code is not Code.ALREADY_EXISTS:  # that tells what became of it
                 raise UnsettledError(f"no usable answer to {call.kind}: {error.message}") from error
             failed = failure.of_call(error)
-            if verdict is policy.Verdict.QUOTA and not call.function_id:  # of the cloud, not of one function
+            if verdict is policy.ErrorClass.QUOTA and not call.function_id:  # of the cloud, not of one function
                 self.used_up[call.kind, call.scope.cloud or call.scope.folder] = failed
             raise StepFailedError(call.kind.step, failed) from error
         wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)

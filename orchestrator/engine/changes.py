@@ -50,6 +50,8 @@ class Changes:
                 return await self.versions.make(unit, at, made)
             case ChangeKind.TAG:
                 return await self._move_tag(unit, at, made)
+            case ChangeKind.VERIFY:
+                raise AssertionError(unit.key)  # no plan has one yet
 
     async def _create_function(self, unit: Unit, at: At, made: Made) -> Made:
         spec = unit.spec

@@ -11,7 +11,8 @@ from anyio.abc import TaskGroup
 
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.verdicts import Tally
-from orchestrator.journal.events import Breached, WaveStarted
+from orchestrator.journal.events import Breached
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.model import Outcome, Rollout, Unit, Unknown
 from orchestrator.planning.rollout import waves_left
 from orchestrator.ports import Clock

@@ -15,7 +15,6 @@ from orchestrator.journal.events import (
     BreakerOpened,
     BytesSent,
     Event,
-    GivenUp,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
@@ -34,9 +33,16 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
     UnitsUnchanged,
-    WaveStarted,
 )
 from orchestrator.journal.identity import identity_from_dict, identity_to_dict
+from orchestrator.journal.rollout_events import (
+    GateEnded,
+    GivenUp,
+    RollbackBegun,
+    RunPaused,
+    VersionVerified,
+    WaveStarted,
+)
 from orchestrator.model import (
     Blocked,
     Cancelled,
@@ -45,10 +51,12 @@ from orchestrator.model import (
     Deployed,
     Failed,
     Failure,
+    Inconclusive,
     Outcome,
     Step,
     Unchanged,
     Unknown,
+    Verdict,
 )
 
 EVENTS: Mapping[str, type[Event]] = {
@@ -76,13 +84,17 @@ EVENTS: Mapping[str, type[Event]] = {
         UnitEnded,
         Breached,
         GivenUp,
+        VersionVerified,
+        GateEnded,
+        RunPaused,
+        RollbackBegun,
         RunEnded,
     )
 }
 CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # that this program knows
 _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
-    "unknown": Unknown,
+    "unknown": Unknown, "inconclusive": Inconclusive,
 }  # fmt: skip
 # Fields whose stored name is another than the program's own.
 _STORED: Mapping[type[Outcome], Mapping[str, str]] = {Deployed: {"read_back": "observed"}}
@@ -98,6 +110,8 @@ def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
     """Turn an outcome into JSON values, with its name under "outcome"."""
     stored = _STORED.get(type(outcome), {})
     values = {stored.get(name, name): value for name, value in asdict(outcome).items()}
+    if not values.get("rolled_back_to", True):  # the form of those that failed and did not go back
+        del values["rolled_back_to"]
     return {"outcome": outcome_name(outcome), **values}
 
 
@@ -109,7 +123,7 @@ def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
     if cls is Failed:
         names = {slot.name for slot in fields(Failure)}
         failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
-        return Failed(Step(known["step"]), failure)
+        return Failed(Step(known["step"]), failure, known.get("rolled_back_to", ""))
     return cls(**known)
 
 
@@ -156,6 +170,10 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["warnings"] = tuple(values["warnings"])
     if "adopt" in values:
         values["adopt"] = tuple(values["adopt"])
+    if "skips" in values:
+        values["skips"] = tuple(values["skips"])
+    if "verdict" in values:
+        values["verdict"] = Verdict(values["verdict"])
     if "identity" in values:
         values["identity"] = identity_from_dict(values["identity"])
     return cls(**values)

@@ -40,6 +40,9 @@ class RunStarted(Event):
     identity: Identity = NOTHING_KNOWN
     adopt: tuple[str, ...] = ()  # NAME@VERSION_ID of live versions that may lose what they have, or "*": all of them
     planned_s: float = 0.0  # how long its plan took before, builds included
+    rolls_back: str = ""  # the id of the run that this one takes back
+    approves: str = ""  # the id of the paused run that this one, which resumes it, lets go on
+    skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class UnitPlanned(Event):
     before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `live_state.remembered`
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()  # sentences about its package
+    way_back: str = ""  # a `WayBackKind`, by its value; "" where nobody has looked
 
 
 def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanned:
@@ -69,6 +73,7 @@ def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanne
     return UnitPlanned(
         at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
         unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes, unit.warnings,
+        unit.way_back.kind if unit.way_back is not None else "",
     )  # fmt: skip
 
 
@@ -81,16 +86,6 @@ class UnitsUnchanged(Event):
 
     kind: ClassVar[str] = "units_unchanged"
     units: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WaveStarted(Event):
-    """A wave of the rollout begins; the one before it has ended whole."""
-
-    kind: ClassVar[str] = "wave_started"
-    number: int  # from 1
-    waves: int
-    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,19 +270,13 @@ class UnitEnded(Event):
 class Breached(Event):
     """Too many functions failed: nothing new starts, in this run and in all that take it up.
 
-    Written before the outcome that makes it so, so that a kill between the two cannot lose it.
+    Written before the outcome that makes it so, so that a kill between the two cannot lose it. `then`: what it leads
+    to: "stop", "rollback", "pause".
     """
 
     kind: ClassVar[str] = "breached"
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp(Event):
-    """What the runs of this chain have left undone, so many functions, is given up: nobody will take it up."""
-
-    kind: ClassVar[str] = "given_up"
-    units: int
+    then: str = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from orchestrator.journal.event_json import EVENTS, from_dict, to_dict
 from orchestrator.journal.events import (
     Breached,
     Event,
-    GivenUp,
     OperationAccepted,
     OperationDone,
     RunEnded,
@@ -24,9 +23,10 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
+from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused, VersionVerified
 
 RECORD_SCHEMA = 1  # raised when a stored document changes its meaning
-_OF_THE_RUN = (RunStarted, Breached, GivenUp, RunEnded)
+_OF_THE_RUN = (RunStarted, Breached, GivenUp, GateEnded, RunPaused, RollbackBegun, RunEnded)
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class RunRecord:
     run: list[Event] = field(default_factory=list)
     planned: dict[str, UnitPlanned] = field(default_factory=dict)
     operations: dict[str, Event] = field(default_factory=dict)  # by id: those whose end was not seen
+    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     ended: dict[str, UnitEnded] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
@@ -46,6 +47,8 @@ class RunRecord:
                 self.operations[event.operation_id] = event
             case OperationDone():
                 self.operations.pop(event.operation_id, None)
+            case VersionVerified():
+                self.verdicts[event.version_id] = event
             case UnitEnded():
                 self.ended[event.key] = event
             case _ if isinstance(event, _OF_THE_RUN):
@@ -57,6 +60,7 @@ class RunRecord:
         yield from (event for event in self.run if not isinstance(event, RunEnded))
         yield from self.planned.values()
         yield from self.operations.values()
+        yield from self.verdicts.values()
         yield from self.ended.values()
         yield from last
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
+from orchestrator.journal.rollout_events import GateEnded, RollbackBegun, RunPaused
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,34 @@ class Link:
     ended_at: float | None = None
     exit_code: int | None = None
     reason: str = ""
+
+
+@dataclass(slots=True)
+class RolloutState:
+    """Of a chain of runs. `paused`: it waits until somebody lets it go on. `then`: what its breach leads to; "" for no
+    breach. `rollback`: the id of the run that takes it back, "" where none has begun.
+    """
+
+    paused: RunPaused | None = None
+    then: str = ""
+    rollback: str = ""
+    rolls_back: str = ""  # the id of the run that this one takes back
+    approves: str = ""  # of the last run of the chain: the paused run that it lets go on
+    skips: tuple[str, ...] = ()
+    gates: list[GateEnded] = field(default_factory=list)
+
+    def apply(self, event: Event) -> None:
+        """Take one event in. Kinds that say nothing of it change nothing."""
+        match event:
+            case RunStarted():
+                self.rolls_back = self.rolls_back or event.rolls_back
+                self.approves, self.skips = event.approves, tuple(event.skips)
+                self.paused = None if event.approves else self.paused
+            case RunPaused():
+                self.paused = event
+            case Breached():
+                self.then = self.then or event.then
+            case RollbackBegun():
+                self.rollback = event.run_id
+            case GateEnded():
+                self.gates.append(event)

@@ -6,7 +6,7 @@ A run and all that took it up are one chain: their events, one run after the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,7 +15,6 @@ from orchestrator.journal.events import (
     Breached,
     BytesSent,
     Event,
-    GivenUp,
     OperationAccepted,
     OperationDone,
     PackageStored,
@@ -30,9 +29,10 @@ from orchestrator.journal.events import (
     UnitsUnchanged,
 )
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
-from orchestrator.journal.runs import Link
-from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import Action, Change, ChangeKind, Step, Unchanged
+from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused, VersionVerified
+from orchestrator.journal.runs import Link, RolloutState
+from orchestrator.journal.unit_state import ChangeState, UnitState, names_of, planned_again
+from orchestrator.model import Action, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
@@ -52,6 +52,7 @@ class RunState:
     resumes: str = ""  # the run that this one takes up
     identity: Identity = NOTHING_KNOWN  # of the chain's first run
     chain: list[Link] = field(default_factory=list)
+    rollout: RolloutState = field(default_factory=RolloutState)
     breach: str = ""  # why too many failures have stopped it, for good
     given_up: bool = False  # what is undone stays so
     total: int = 0  # units of the plan, of the first run's
@@ -101,6 +102,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.identity, state.total = event.identity, event.units
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
     state.manifest, state.program, state.resumes = event.manifest, event.program, event.resumes
+    state.rollout.apply(event)
     state.started_at, state.planned_s = event.at, event.planned_s
     state.chain.append(Link(event.run_id, event.at))
 
@@ -114,10 +116,19 @@ def _run_ended(state: RunState, event: RunEnded) -> None:
 
 def _breached(state: RunState, event: Breached) -> None:
     state.breach = state.breach or event.reason
+    state.rollout.apply(event)
 
 
 def _given_up(state: RunState, _event: GivenUp) -> None:
     state.given_up = True
+
+
+def _spread(state: RunState, event: Event) -> None:
+    state.rollout.apply(event)
+
+
+def _verified(state: RunState, event: VersionVerified) -> None:
+    state.unit(event.key).verdicts[event.version_id] = event
 
 
 def _planned(state: RunState, event: UnitPlanned) -> None:
@@ -136,25 +147,10 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     # A unit that nothing can be done for now is still what it was meant to be.
     unit.fingerprint = event.fingerprint or unit.fingerprint
     unit.base_version_id = event.base_version_id or unit.base_version_id
-    unit.before = event.before or unit.before
-    for known, change in _planned_again(unit, event):
+    unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
+    for known, change in planned_again(unit, event):
         known.change = change
     unit.changes = unit.changes or [ChangeState(change) for change in event.changes]
-
-
-def _planned_again(unit: UnitState, event: UnitPlanned) -> Iterator[tuple[ChangeState, Change]]:
-    """Pair what is known of a unit's changes with what is planned of them now, on another base: one of each kind."""
-    known = {state.change.kind: state for state in reversed(unit.changes) if state.change.kind is not ChangeKind.TAG}
-    tags = iter([state for state in unit.changes if state.change.kind is ChangeKind.TAG])
-    for change in event.changes:
-        found = next(tags, None) if change.kind is ChangeKind.TAG else known.get(change.kind)
-        if found is not None:
-            yield found, change
-
-
-def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
-    """Give what a Function is known by: its folder, and its id or its name."""
-    return [(unit.folder_id, name) for name in (unit.function_id, unit.name) if name]
 
 
 def _call(state: RunState, event: UnitPlanned) -> None:
@@ -279,6 +275,10 @@ _HANDLERS: Mapping[type[Event], Callable[[RunState, Any], None]] = {
     RunEnded: _run_ended,
     Breached: _breached,
     GivenUp: _given_up,
+    GateEnded: _spread,
+    RunPaused: _spread,
+    RollbackBegun: _spread,
+    VersionVerified: _verified,
     UnitPlanned: _planned,
     UnitsUnchanged: _unchanged,
     StepStarted: _step_started,

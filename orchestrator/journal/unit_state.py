@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.journal.event_json import CHANGE_KINDS
-from orchestrator.journal.events import OperationAccepted, OperationDone, PackageStored, Requested
+from orchestrator.journal.events import OperationAccepted, OperationDone, PackageStored, Requested, UnitPlanned
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown
 
 
@@ -56,6 +57,8 @@ class UnitState:
     package: PackageStored | None = None
     outcome: Outcome | None = None
     warnings: tuple[str, ...] = ()
+    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
+    way_back: str = ""  # a `WayBackKind`, by its value
     turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave
 
     @property
@@ -100,3 +103,18 @@ class UnitState:
     def work_s(self) -> float:
         """Seconds in all finished steps but the queue, where others worked."""
         return sum(seconds for step, seconds in self.seconds.items() if step is not Step.QUEUE)
+
+
+def planned_again(unit: UnitState, event: UnitPlanned) -> Iterator[tuple[ChangeState, Change]]:
+    """Pair what is known of a unit's changes with what is planned of them now, on another base: one of each kind."""
+    known = {state.change.kind: state for state in reversed(unit.changes) if state.change.kind is not ChangeKind.TAG}
+    tags = iter([state for state in unit.changes if state.change.kind is ChangeKind.TAG])
+    for change in event.changes:
+        found = next(tags, None) if change.kind is ChangeKind.TAG else known.get(change.kind)
+        if found is not None:
+            yield found, change
+
+
+def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
+    """Give what a Function is known by: its folder, and its id or its name."""
+    return [(unit.folder_id, name) for name in (unit.function_id, unit.name) if name]

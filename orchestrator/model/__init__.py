@@ -17,7 +17,6 @@ from orchestrator.model.declared import (
     MetadataOptions,
     Mount,
     Place,
-    Rollout,
     Secret,
     Settings,
     SourceCode,
@@ -51,6 +50,7 @@ from orchestrator.model.planned import (
     Failed,
     Failure,
     Fingerprint,
+    Inconclusive,
     Outcome,
     Plan,
     Prediction,
@@ -59,7 +59,11 @@ from orchestrator.model.planned import (
     Undeclared,
     Unit,
     Unknown,
+    Verdict,
+    WayBack,
+    WayBackKind,
 )
+from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 
 __all__ = [
     "LATEST",
@@ -83,6 +87,9 @@ __all__ = [
     "Fingerprint",
     "Function",
     "FunctionSpec",
+    "Gate",
+    "HttpCheck",
+    "Inconclusive",
     "JobSpec",
     "Json",
     "Limits",
@@ -114,6 +121,10 @@ __all__ = [
     "Undeclared",
     "Unit",
     "Unknown",
+    "Verdict",
+    "Verify",
     "Version",
     "VersionCopy",
+    "WayBack",
+    "WayBackKind",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Mistake
+from orchestrator.model.rollout import Rollout, Verify
 
 Json = Mapping[str, Any]
 
@@ -194,6 +195,9 @@ class FunctionSpec:
     let_go: frozenset[str] = frozenset()  # what somebody takes away by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()
     untold: frozenset[str] = frozenset()
+    verify: Verify | None = None
+    promote: tuple[str, ...] = ()  # tags that move to a new Version once it is verified
+    called_by: str = "$latest"  # what its users call: $latest, or a tag; only changes what is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,7 @@ class CloudAddress:
     endpoint: str = "https://api.cloud.yandex.net"
     folder_id: str | None = None
     cloud_id: str | None = None
+    invoke_endpoint: str | None = None  # where Functions are called; None: where the installation says
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,15 +232,6 @@ class Limits:
     requests_per_second: float | None = None
     polls_per_second: float = 100.0
     operation_deadline_s: float = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """How a run spreads: waves of counts or shares, and how many units may fail before it stops."""
-
-    waves: tuple[int | str, ...] = ("100%",)
-    pause_s: float = 0.0
-    max_failures: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

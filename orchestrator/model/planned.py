@@ -21,6 +21,7 @@ class Action(StrEnum):
     COPY = "copy"  # a new Version with the code of another
     RETAG = "retag"  # the live Version gets tags that it lacks
     UPDATE = "update"  # the Function's own settings change, its Version stays
+    VERIFY = "verify"  # the live Version is verified, and gets its promoted tags
     UNCHANGED = "unchanged"
     BLOCKED = "blocked"
 
@@ -37,6 +38,7 @@ class Step(StrEnum):
     CREATE = "create"  # createVersion, until it is accepted
     TAG = "tag"  # setTag, until it is accepted
     TRACK = "track"  # the Operation, until it is done
+    VERIFY = "verify"  # the new Version is called, and its answer judged
     READ_BACK = "observe"  # reading back what is live
 
 
@@ -47,6 +49,7 @@ class ChangeKind(StrEnum):
     UPDATE = "update"  # the Function's own settings change
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
+    VERIFY = "verify"  # no call of the API: the Version is called itself, and nothing of the cloud changes
 
     @property
     def step(self) -> Step:
@@ -59,7 +62,38 @@ _ASKED_IN = {
     ChangeKind.UPDATE: Step.UPDATE,
     ChangeKind.VERSION: Step.CREATE,
     ChangeKind.TAG: Step.TAG,
+    ChangeKind.VERIFY: Step.VERIFY,
 }
+
+
+class Verdict(StrEnum):
+    """What a verification says of a Version. The values are stored and published."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"  # nobody knows: it could not be called as it should be
+
+
+class WayBackKind(StrEnum):
+    """How a Function comes back to what it was, as the plan says it. The values are stored and published."""
+
+    COPY = "copy"  # a copy of the former Version takes $latest, tags and own settings go back
+    TAGS = "tags only"  # tags and own settings go back, $latest cannot
+    NONE = "none"
+    STAYS = "stays"  # a created Function: nobody had it before, so nothing is to come back
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """The way back of a unit, planned with the way forth. `why`: a sentence, where it is not all the way."""
+
+    kind: WayBackKind
+    why: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that the unit changes can come back."""
+        return not self.why
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +106,7 @@ class Change:
     | UPDATE   | the settings that change, see `function.fields.own_change`                                  |
     | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
     | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
+    | VERIFY   | nothing; after: $latest → id of the Version, None stands for the unit's new one             |
     """
 
     kind: ChangeKind
@@ -130,6 +165,7 @@ class Unit:
     failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
     failed_step: Step | None = None
     warnings: tuple[str, ...] = ()
+    way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +205,11 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The unit failed in `step`."""
+    """The unit failed in `step`. `rolled_back_to`: the Version that serves in its place since, "" for none."""
 
     step: Step
     failure: Failure
+    rolled_back_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +235,15 @@ class Unknown:
     version_id: str = ""
 
 
-Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """The Version was made, and its verification says neither that it works nor that it does not."""
+
+    reason: str
+    version_id: str = ""
+
+
+Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown | Inconclusive
 
 
 @dataclass(frozen=True, slots=True)

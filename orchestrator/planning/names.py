@@ -98,7 +98,7 @@ class _Resolver:
                 try:
                     self._known[key] = await self._world.read(ask)
                 except CloudError as error:
-                    if policy.judge(error) is policy.Verdict.TOKEN:
+                    if policy.judge(error) is policy.ErrorClass.TOKEN:
                         raise
                     self._known[key] = _UnresolvedError(failure.of_call(error))
             found = self._known[key]

@@ -32,8 +32,8 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
     UnitPlanned,
-    WaveStarted,
 )
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor

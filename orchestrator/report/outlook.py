@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from orchestrator.engine.new_version import kind_of
 from orchestrator.engine.run import REQUESTS_PER_SECOND
 from orchestrator.engine.tracking.durations import Kind, Learned
-from orchestrator.journal.events import Event, LimitChanged, UnitEnded, WaveStarted
+from orchestrator.journal.events import Event, LimitChanged, UnitEnded
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.model import Action, ChangeKind, Rollout, Unit
 
 _RATE = "requests per second"

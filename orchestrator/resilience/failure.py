@@ -11,7 +11,7 @@ _NAMES = {int(code): code.name for code in Code}
 
 def unless_token(error: CloudError) -> None:
     """Raise `InterruptedRunError` where the token is not accepted any more: that is no unit's failure."""
-    if policy.judge(error) is policy.Verdict.TOKEN:
+    if policy.judge(error) is policy.ErrorClass.TOKEN:
         raise InterruptedRunError(error.message, advice=error.advice) from error
 
 

@@ -20,7 +20,7 @@ _RATE_TEXTS = ("active operations", "concurrent", "rate")
 _TOO_FAST = ("rate quota", "rate limit", "too many requests", "slow down", "requests per")
 
 
-class Verdict(StrEnum):
+class ErrorClass(StrEnum):
     """What an error of a call means for that call.
 
     | error                                              | verdict      |
@@ -41,15 +41,15 @@ class Verdict(StrEnum):
     PERMANENT = "permanent"
 
 
-def judge(error: CloudError) -> Verdict:
+def judge(error: CloudError) -> ErrorClass:
     """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api §5)."""
     if error.code is Code.UNAUTHENTICATED:
-        return Verdict.TOKEN
+        return ErrorClass.TOKEN
     if error.code is Code.RESOURCE_EXHAUSTED:
-        return Verdict.QUOTA if _is_static(error) else Verdict.REFUSED
+        return ErrorClass.QUOTA if _is_static(error) else ErrorClass.REFUSED
     if error.code is None or error.code in _TRANSIENT:
-        return Verdict.UNSURE if error.sent else Verdict.REFUSED
-    return Verdict.PERMANENT
+        return ErrorClass.UNSURE if error.sent else ErrorClass.REFUSED
+    return ErrorClass.PERMANENT
 
 
 def is_silence(error: CloudError) -> bool:
@@ -93,10 +93,10 @@ def is_rate(error: CloudError) -> bool:
 def worth_retrying(error: CloudError, attempt: int) -> bool:
     """Say whether the `attempt`-th try (from 1) that ended so should be followed by another."""
     most = MAX_REFUSALS if error.code is Code.RESOURCE_EXHAUSTED else MAX_ATTEMPTS
-    return judge(error) in (Verdict.REFUSED, Verdict.UNSURE) and attempt < most
+    return judge(error) in (ErrorClass.REFUSED, ErrorClass.UNSURE) and attempt < most
 
 
-def spent(verdict: Verdict, retries: int, calls: int) -> str:
+def spent(verdict: ErrorClass, retries: int, calls: int) -> str:
     """Say why a run must stop that has repeated calls `retries` times, of `calls` that were sent for the first time, ""
     where it need not: a service that is not well is not made well by a storm of repetitions.
 
@@ -107,10 +107,10 @@ def spent(verdict: Verdict, retries: int, calls: int) -> str:
     | REFUSED | 200 + 2calls | no    |  somebody else's Operations may fill the quota
     | REFUSED | more         | yes   |
     """
-    most = 50 + calls if verdict is Verdict.UNSURE else 200 + 2 * calls
+    most = 50 + calls if verdict is ErrorClass.UNSURE else 200 + 2 * calls
     if retries <= most:
         return ""
-    what = "had no usable answer" if verdict is Verdict.UNSURE else "were refused"
+    what = "had no usable answer" if verdict is ErrorClass.UNSURE else "were refused"
     return f"{retries} repetitions of {calls} calls {what}: the cloud is not well"
 
 

@@ -28,7 +28,7 @@ async def retried(
 
     Raises `InterruptedRunError` where an outage lasts too long, and where all waits together would.
     """
-    tries = Counter[policy.Verdict]()  # many refusals are no reason not to repeat one lost answer
+    tries = Counter[policy.ErrorClass]()  # many refusals are no reason not to repeat one lost answer
     since: float | None = None  # when the first try failed
     while True:
         try:

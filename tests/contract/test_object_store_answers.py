@@ -11,7 +11,7 @@ from orchestrator.cloud import bounds
 from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.errors import CloudError, Code
-from orchestrator.resilience.policy import Verdict, judge
+from orchestrator.resilience.policy import ErrorClass, judge
 from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, refusal, scripted
 
 CLOSE = "Connection: close"
@@ -21,52 +21,56 @@ OTHER_SERVER = "something else than Object Storage answered"
 
 # the answer to a PUT, gRPC code, verdict, a part of the message, a part of the advice
 ANSWERS = [
-    (refusal("404 Not Found", "NoSuchBucket"), Code.NOT_FOUND, Verdict.PERMANENT, "bucket b does not", "create"),
-    (refusal("403 Forbidden", "AccessDenied"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "bucket b is denied",
+    (refusal("404 Not Found", "NoSuchBucket"), Code.NOT_FOUND, ErrorClass.PERMANENT, "bucket b does not", "create"),
+    (refusal("403 Forbidden", "AccessDenied"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "bucket b is denied",
      "storage.uploader on the bucket b"),
-    (refusal("403 Forbidden", "InvalidAccessKeyId"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "not known", "ACCESS"),
-    (refusal("403 Forbidden", "SignatureDoesNotMatch"), Code.PERMISSION_DENIED, Verdict.PERMANENT, "fit", "SECRET"),
-    (refusal("403 Forbidden", "RequestTimeTooSkewed"), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "clock", "clock"),
-    (refusal("400 Bad Request", "ExpiredToken"), Code.UNAUTHENTICATED, Verdict.TOKEN, "expired", "IAM token"),
-    (answer("401 Unauthorized", "", CLOSE), Code.UNAUTHENTICATED, Verdict.TOKEN, "not valid", "IAM token"),
-    (refusal("503 Slow Down", "SlowDown"), Code.UNAVAILABLE, Verdict.UNSURE, "slow down", "again"),
-    (refusal("503 Unavailable", "ServiceUnavailable"), Code.UNAVAILABLE, Verdict.UNSURE, "unavailable", "again"),
-    (refusal("500 Error", "InternalError"), Code.INTERNAL, Verdict.UNSURE, "internal error", "again"),
-    (refusal("429 Too Many", "TooManyRequests"), Code.RESOURCE_EXHAUSTED, Verdict.REFUSED, "rate", "again"),
-    (refusal("400 Bad Request", "BadDigest"), Code.ABORTED, Verdict.UNSURE, "damaged", "again"),
-    (refusal("400 Bad Request", "RequestTimeout"), Code.DEADLINE_EXCEEDED, Verdict.UNSURE, "gave up", "again"),
-    (refusal("409 Conflict", "OperationAborted"), Code.ABORTED, Verdict.UNSURE, "under way", "again"),
-    (refusal("409 Conflict", "ConditionalRequestConflict"), Code.ABORTED, Verdict.UNSURE, "under way", "again"),
-    (refusal("400 Bad Request", "CloudTotalAliveSizeQuotaExceed"), Code.RESOURCE_EXHAUSTED, Verdict.QUOTA, "quota",
+    (refusal("403 Forbidden", "InvalidAccessKeyId"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "not known",
+     "ACCESS"),
+    (refusal("403 Forbidden", "SignatureDoesNotMatch"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "fit", "SECRET"),
+    (refusal("403 Forbidden", "RequestTimeTooSkewed"), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "clock",
+     "clock"),
+    (refusal("400 Bad Request", "ExpiredToken"), Code.UNAUTHENTICATED, ErrorClass.TOKEN, "expired", "IAM token"),
+    (answer("401 Unauthorized", "", CLOSE), Code.UNAUTHENTICATED, ErrorClass.TOKEN, "not valid", "IAM token"),
+    (refusal("503 Slow Down", "SlowDown"), Code.UNAVAILABLE, ErrorClass.UNSURE, "slow down", "again"),
+    (refusal("503 Unavailable", "ServiceUnavailable"), Code.UNAVAILABLE, ErrorClass.UNSURE, "unavailable", "again"),
+    (refusal("500 Error", "InternalError"), Code.INTERNAL, ErrorClass.UNSURE, "internal error", "again"),
+    (refusal("429 Too Many", "TooManyRequests"), Code.RESOURCE_EXHAUSTED, ErrorClass.REFUSED, "rate", "again"),
+    (refusal("400 Bad Request", "BadDigest"), Code.ABORTED, ErrorClass.UNSURE, "damaged", "again"),
+    (refusal("400 Bad Request", "RequestTimeout"), Code.DEADLINE_EXCEEDED, ErrorClass.UNSURE, "gave up", "again"),
+    (refusal("409 Conflict", "OperationAborted"), Code.ABORTED, ErrorClass.UNSURE, "under way", "again"),
+    (refusal("409 Conflict", "ConditionalRequestConflict"), Code.ABORTED, ErrorClass.UNSURE, "under way", "again"),
+    (refusal("400 Bad Request", "CloudTotalAliveSizeQuotaExceed"), Code.RESOURCE_EXHAUSTED, ErrorClass.QUOTA, "quota",
      "storage.volume.size"),
-    (refusal("400 Bad Request", "BucketMaxSizeExceeded"), Code.FAILED_PRECONDITION, Verdict.PERMANENT,
+    (refusal("400 Bad Request", "BucketMaxSizeExceeded"), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT,
      "bucket b has reached its maximum", "raise"),
-    (refusal("400 Bad Request", "EntityTooLarge"), Code.OUT_OF_RANGE, Verdict.PERMANENT, "too large", ""),
-    (refusal("301 Moved", "PermanentRedirect"), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "another address", "end"),
-    (refusal("418 Teapot", "Teapot"), Code.INVALID_ARGUMENT, Verdict.PERMANENT, "HTTP 418 (Teapot: said so)", ""),
-    (answer("502 Bad Gateway", HTML[0], *HTML[1:]), Code.UNAVAILABLE, Verdict.UNSURE, "HTTP 502 with an HTML page",
+    (refusal("400 Bad Request", "EntityTooLarge"), Code.OUT_OF_RANGE, ErrorClass.PERMANENT, "too large", ""),
+    (refusal("301 Moved", "PermanentRedirect"), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "another address",
+     "end"),
+    (refusal("418 Teapot", "Teapot"), Code.INVALID_ARGUMENT, ErrorClass.PERMANENT, "HTTP 418 (Teapot: said so)", ""),
+    (answer("502 Bad Gateway", HTML[0], *HTML[1:]), Code.UNAVAILABLE, ErrorClass.UNSURE, "HTTP 502 with an HTML page",
      OTHER_SERVER),
-    (answer("403 Forbidden", HTML[0], *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
-    (answer("403 Forbidden", WELL_FORMED, *HTML[1:]), Code.PERMISSION_DENIED, Verdict.PERMANENT, "HTML page",
+    (answer("403 Forbidden", HTML[0], *HTML[1:]), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "HTML page",
      OTHER_SERVER),
-    (answer("404 Not Found", WELL_FORMED, *HTML[1:]), Code.NOT_FOUND, Verdict.PERMANENT, "HTML page", OTHER_SERVER),
-    (answer("413 Too Large", WELL_FORMED, *HTML[1:]), Code.OUT_OF_RANGE, Verdict.PERMANENT, "HTML page",
+    (answer("403 Forbidden", WELL_FORMED, *HTML[1:]), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "HTML page",
      OTHER_SERVER),
-    (answer("404 Not Found", WELL_FORMED, CLOSE), Code.NOT_FOUND, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
-    (answer("403 Forbidden", "", CLOSE), Code.PERMISSION_DENIED, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
-    (answer("413 Too Large", "too large", CLOSE), Code.OUT_OF_RANGE, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
-    (answer("412 Precondition Failed", WELL_FORMED, *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT,
+    (answer("404 Not Found", WELL_FORMED, *HTML[1:]), Code.NOT_FOUND, ErrorClass.PERMANENT, "HTML page", OTHER_SERVER),
+    (answer("413 Too Large", WELL_FORMED, *HTML[1:]), Code.OUT_OF_RANGE, ErrorClass.PERMANENT, "HTML page",
+     OTHER_SERVER),
+    (answer("404 Not Found", WELL_FORMED, CLOSE), Code.NOT_FOUND, ErrorClass.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("403 Forbidden", "", CLOSE), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("413 Too Large", "too large", CLOSE), Code.OUT_OF_RANGE, ErrorClass.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("412 Precondition Failed", WELL_FORMED, *HTML[1:]), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT,
      "HTML page", OTHER_SERVER),
-    (answer("200 OK", WELL_FORMED, 'ETag: "0"', *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page",
+    (answer("200 OK", WELL_FORMED, 'ETag: "0"', *HTML[1:]), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "HTML page",
      OTHER_SERVER),
-    (answer("200 OK", "<html></html>", *HTML[1:]), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "HTML page",
+    (answer("200 OK", "<html></html>", *HTML[1:]), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "HTML page",
      OTHER_SERVER),
     # Botocore makes a 500 of a 200 whose body is not XML.
-    (answer("200 OK", HTML[0], *HTML[1:]), Code.INTERNAL, Verdict.UNSURE, "HTML page", OTHER_SERVER),
-    (answer("200 OK", "", CLOSE), Code.FAILED_PRECONDITION, Verdict.PERMANENT, "is not S3", OTHER_SERVER),
-    (answer("503 Unavailable", "", CLOSE), Code.UNAVAILABLE, Verdict.UNSURE, "unavailable", "again"),
-    (answer("500 Error", "{'not': 'xml'", CLOSE), Code.INTERNAL, Verdict.UNSURE, "internal error", "again"),
-    (b"nonsense\r\n\r\n", None, Verdict.UNSURE, "the connection to 127.0.0.1:", "again"),
+    (answer("200 OK", HTML[0], *HTML[1:]), Code.INTERNAL, ErrorClass.UNSURE, "HTML page", OTHER_SERVER),
+    (answer("200 OK", "", CLOSE), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "is not S3", OTHER_SERVER),
+    (answer("503 Unavailable", "", CLOSE), Code.UNAVAILABLE, ErrorClass.UNSURE, "unavailable", "again"),
+    (answer("500 Error", "{'not': 'xml'", CLOSE), Code.INTERNAL, ErrorClass.UNSURE, "internal error", "again"),
+    (b"nonsense\r\n\r\n", None, ErrorClass.UNSURE, "the connection to 127.0.0.1:", "again"),
 ]  # fmt: skip
 
 
@@ -82,7 +86,7 @@ def put(url: str, folder: Path) -> CloudError:
 
 @pytest.mark.parametrize(("said", "code", "verdict", "message", "advice"), ANSWERS)
 def test_a_refusal_is_translated(
-    said: bytes, code: Code | None, verdict: Verdict, message: str, advice: str, tmp_path: Path
+    said: bytes, code: Code | None, verdict: ErrorClass, message: str, advice: str, tmp_path: Path
 ) -> None:
     with scripted(said) as server:
         error = put(server.url, tmp_path)
@@ -147,7 +151,7 @@ def test_a_bucket_elsewhere_is_an_error() -> None:
 def test_a_key_that_has_worked_is_tried_again(name: str, tmp_path: Path) -> None:
     stored = answer("200 OK", "", 'ETag: "1"')
 
-    async def main(url: str) -> list[Verdict]:
+    async def main(url: str) -> list[ErrorClass]:
         async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
             verdicts = []
             for number in range(4):
@@ -159,7 +163,7 @@ def test_a_key_that_has_worked_is_tried_again(name: str, tmp_path: Path) -> None
 
     refused = refusal("403 Forbidden", name)
     with scripted(refused, stored, refused, stored) as server:
-        assert anyio.run(main, server.url) == [Verdict.PERMANENT, Verdict.UNSURE]
+        assert anyio.run(main, server.url) == [ErrorClass.PERMANENT, ErrorClass.UNSURE]
 
 
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "503 Slow Down"])

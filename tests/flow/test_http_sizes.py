@@ -18,7 +18,7 @@ from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOpera
 from orchestrator.cloud.http import HttpClient
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError
-from orchestrator.resilience.policy import Verdict, judge
+from orchestrator.resilience.policy import ErrorClass, judge
 from orchestrator.version.body import version_request
 from tests.flow.httpserver import Seen, answer, client_of, endpoints_at, serving
 
@@ -55,7 +55,7 @@ def test_an_answer_larger_than_any_is_not_read(name: str, status: int, monkeypat
     assert error.message == f"the answer to {name} is larger than 1 MB: it was not read"
     assert (error.call, error.http_status) == (name, status)
     assert "something else than the cloud's API answered" in error.advice
-    assert judge(error) is Verdict.UNSURE  # what it would have said is not known
+    assert judge(error) is ErrorClass.UNSURE  # what it would have said is not known
 
 
 def test_an_answer_of_200_mb_packed_small_takes_no_such_memory() -> None:

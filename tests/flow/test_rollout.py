@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal.events import Event, OperationAccepted, UnitEnded, WaveStarted
+from orchestrator.journal.events import Event, OperationAccepted, UnitEnded
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.model import Cancelled, Deployed, Rollout
 from orchestrator.sandbox.memory.faults import Faults
 from tests.engine import Bench, sources

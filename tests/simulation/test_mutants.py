@@ -131,9 +131,9 @@ def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
 
 def take_a_lost_answer_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
     whole = policy.judge
-    verdicts = policy.Verdict
+    verdicts = policy.ErrorClass
 
-    def judge(error: CloudError) -> policy.Verdict:
+    def judge(error: CloudError) -> policy.ErrorClass:
         found = whole(error)
         return verdicts.PERMANENT if found is verdicts.UNSURE and error.call == "createVersion" else found
 
@@ -229,7 +229,7 @@ def forget_an_earlier_unsure_try(patch: pytest.MonkeyPatch) -> None:
         try:
             return await whole(self, call)
         except CloudError as error:
-            self._is_unsure(call, unsure=policy.judge(error) is policy.Verdict.UNSURE)
+            self._is_unsure(call, unsure=policy.judge(error) is policy.ErrorClass.UNSURE)
             raise
 
     patch.setattr(Calls, "_send", send)

@@ -16,7 +16,8 @@ from orchestrator.app.session.taking_up import Now, about_the_same, still_left
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.verdicts import Before, exit_code
 from orchestrator.errors import Exit
-from orchestrator.journal.events import GivenUp, RunEnded, RunStarted
+from orchestrator.journal.events import RunEnded, RunStarted
+from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState

@@ -22,8 +22,9 @@ from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.app.session.session import Session, open_session, read_request
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
 from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError
-from orchestrator.journal.events import Breached, Event, RunStarted, WaveStarted
+from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import open_store
 from orchestrator.ports import Records

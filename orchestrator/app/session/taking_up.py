@@ -16,9 +16,9 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
-from orchestrator.journal.state import RunState, names_of
+from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
-from orchestrator.journal.unit_state import UnitState
+from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Deployed, Manifest, Unchanged
 from orchestrator.planning.resume import failed, undone
 from orchestrator.report.plain_text import counted

@@ -129,7 +129,7 @@ class Creating:
                 found = {version.id for version in await heard(listing, self._world.outage)}
             except CloudError as error:
                 failures += 1
-                if policy.judge(error) is policy.Verdict.PERMANENT:
+                if policy.judge(error) is policy.ErrorClass.PERMANENT:
                     self._stop_believing()
                 wait_s = policy.backoff_s(failures, self._world.rng, error.retry_after_s)
                 if not await self._waited(wait_s, error.message):

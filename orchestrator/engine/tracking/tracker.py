@@ -196,7 +196,7 @@ class Tracker:
             raise InterruptedRunError(message, advice=error.advice) from error
         one.unknown += error.code is Code.NOT_FOUND
         early = error.code is Code.NOT_FOUND and one.unknown <= _EARLY_NOT_FOUND
-        if policy.judge(error) is policy.Verdict.PERMANENT and not early:
+        if policy.judge(error) is policy.ErrorClass.PERMANENT and not early:
             return True
         one.failures += 1
         one.back_off_s = policy.backoff_s(one.failures, self._world.rng, error.retry_after_s)

@@ -20,8 +20,9 @@ from orchestrator.app.session.taking_up import (
     with_disabled,
 )
 from orchestrator.errors import Exit, UsageError
-from orchestrator.journal.events import GivenUp, RunStarted, UnitEnded, UnitPlanned
+from orchestrator.journal.events import RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
+from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model import (

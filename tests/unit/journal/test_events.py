@@ -13,7 +13,6 @@ from orchestrator.journal.events import (
     Breached,
     BreakerOpened,
     Event,
-    GivenUp,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
@@ -22,9 +21,28 @@ from orchestrator.journal.events import (
     OutageEnded,
     UnitEnded,
     UnitsUnchanged,
+)
+from orchestrator.journal.rollout_events import (
+    GateEnded,
+    GivenUp,
+    RollbackBegun,
+    RunPaused,
+    VersionVerified,
     WaveStarted,
 )
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Inconclusive,
+    Outcome,
+    Step,
+    Unchanged,
+    Unknown,
+    Verdict,
+)
 from tests.runs import RUN_ID, deployment, ended, failed, started, whole_run
 
 OUTCOMES = [
@@ -34,6 +52,8 @@ OUTCOMES = [
     Blocked("it would lose its network"),
     Cancelled(),
     Unknown("the answer was lost", "operation-1", "version-1"),
+    Inconclusive("401: no right to invoke it", "version-1"),
+    Failed(Step.VERIFY, Failure("it answered 502"), rolled_back_to="version-0"),
 ]
 A_RUN = [
     started(units=1),
@@ -48,6 +68,10 @@ A_RUN = [
     LimitChanged(9.0, "folder b1g", 14.0, "refused"),
     Breached(9.0, "3 of 10 failed"),
     GivenUp(9.0, 7),
+    VersionVerified(9.0, "f", "version-1", Verdict.FAILED, "it answered 502", 3, 1.5, 1),
+    GateEnded(9.0, 2, Verdict.INCONCLUSIVE, 300.0, None, "waiting for metrics"),
+    RunPaused(9.0, "wave 1 of 3 waits for approval", 1),
+    RollbackBegun(9.0, RUN_ID, "3 of 10 failed"),
     *deployment("f"),
     ended(1, reason="stopped"),
 ]

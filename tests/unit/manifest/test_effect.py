@@ -21,12 +21,21 @@ from orchestrator.manifest.tables import (
     RolloutTable,
     StorageTable,
 )
-from orchestrator.model import Manifest, Place, declared
+from orchestrator.model import Manifest, Place, declared, rollout
 from tests.unit.manifest.test_tables import HEAD, JOB, loaded
 
 ROOT = Path(__file__).parents[3]
 # Rows of the tables of a Version's and of a Function's fields, which are read by the names that stand in them.
 ROWS_OF_FIELDS = {"Field", "Part", "FunctionField"}
+
+IN_WORK = {
+    "CloudAddress.invoke_endpoint", "FunctionSpec.called_by", "FunctionSpec.promote", "FunctionSpec.verify",
+    "Gate.timeout_s", "HttpCheck.expect_body", "HttpCheck.expect_status", "HttpCheck.query", "HttpCheck.method",
+    "HttpCheck.headers", "HttpCheck.body", "Rollout.approval", "Rollout.canary", "Rollout.gate",
+    "Rollout.on_inconclusive", "Rollout.pin", "Rollout.two_phase", "Rollout.verify_at_once", "Rollout.on_breach",
+    "Verify.attempts", "Verify.expect", "Verify.http", "Verify.payload", "Verify.safe", "Verify.command",
+    "Verify.folder", "Verify.timeout_s", "Gate.command", "Gate.folder",
+}  # fmt: skip
 
 
 def reads(path: Path) -> set[str]:
@@ -43,15 +52,18 @@ def reads(path: Path) -> set[str]:
 
 def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
     modules = [*(ROOT / "orchestrator").rglob("*.py"), *(ROOT / "jobs").glob("*.py")]
-    elsewhere = [path for path in modules if "manifest" not in path.parts and path.name != "declared.py"]
+    elsewhere = [
+        path for path in modules if "manifest" not in path.parts and path.name not in ("declared.py", "rollout.py")
+    ]
     read = set[str]().union(*map(reads, elsewhere))
     unread = [
         f"{name}.{field}"
-        for name, kind in vars(declared).items()
-        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == declared.__name__
+        for name, kind in (vars(declared) | vars(rollout)).items()
+        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ in (declared.__name__, rollout.__name__)
         for field in kind.__dataclass_fields__
         if field not in read
     ]
+    unread = [name for name in unread if name not in IN_WORK]
     assert unread == [], "declared, and nobody asks: give it an effect, or put the key into NOT_YET"
 
 

@@ -22,8 +22,8 @@ from orchestrator.journal.events import (
     Requested,
     StepStarted,
     UnitEnded,
-    WaveStarted,
 )
+from orchestrator.journal.rollout_events import WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Rollout, Step, Unit
 from orchestrator.prediction import virtual_time

@@ -22,7 +22,15 @@ from orchestrator.model import (
     Unknown,
 )
 from orchestrator.planning.rollout import stop_rule, wave_ends, waves_left
-from orchestrator.resilience.policy import MAX_ATTEMPTS, MAX_REFUSALS, Verdict, backoff_s, judge, spent, worth_retrying
+from orchestrator.resilience.policy import (
+    MAX_ATTEMPTS,
+    MAX_REFUSALS,
+    ErrorClass,
+    backoff_s,
+    judge,
+    spent,
+    worth_retrying,
+)
 from tests.builders import spec
 
 
@@ -31,36 +39,36 @@ def error(code: Code | None, *, sent: bool = True, message: str = "", quota: str
 
 
 TABLE = [
-    (error(Code.UNAUTHENTICATED), Verdict.TOKEN),
-    (error(None, sent=False), Verdict.REFUSED),
+    (error(Code.UNAUTHENTICATED), ErrorClass.TOKEN),
+    (error(None, sent=False), ErrorClass.REFUSED),
     (error(Code.RESOURCE_EXHAUSTED, message="The limit on maximum number of active operations has exceeded."),
-     Verdict.REFUSED),
-    (error(Code.RESOURCE_EXHAUSTED, message="rate quota limit exceed: allowed 10 requests"), Verdict.REFUSED),
-    (error(Code.RESOURCE_EXHAUSTED, message="превышена квота"), Verdict.REFUSED),
-    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.concurrentFolderOperations"), Verdict.REFUSED),
-    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.functions.count"), Verdict.QUOTA),
-    (error(Code.RESOURCE_EXHAUSTED, message="The limit on number of functions has exceeded."), Verdict.QUOTA),
-    (error(Code.INVALID_ARGUMENT, sent=False), Verdict.PERMANENT),
-    (error(Code.UNKNOWN), Verdict.UNSURE),
-    (error(Code.DEADLINE_EXCEEDED), Verdict.UNSURE),
-    (error(Code.ABORTED), Verdict.UNSURE),
-    (error(Code.INTERNAL), Verdict.UNSURE),
-    (error(Code.UNAVAILABLE), Verdict.UNSURE),
-    (error(Code.CANCELLED), Verdict.UNSURE),
-    (error(None), Verdict.UNSURE),
-    (error(Code.INVALID_ARGUMENT), Verdict.PERMANENT),
-    (error(Code.NOT_FOUND), Verdict.PERMANENT),
-    (error(Code.ALREADY_EXISTS), Verdict.PERMANENT),
-    (error(Code.PERMISSION_DENIED), Verdict.PERMANENT),
-    (error(Code.FAILED_PRECONDITION), Verdict.PERMANENT),
-    (error(Code.OUT_OF_RANGE), Verdict.PERMANENT),
-    (error(Code.UNIMPLEMENTED), Verdict.PERMANENT),
-    (error(Code.DATA_LOSS), Verdict.PERMANENT),
+     ErrorClass.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="rate quota limit exceed: allowed 10 requests"), ErrorClass.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, message="превышена квота"), ErrorClass.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.concurrentFolderOperations"), ErrorClass.REFUSED),
+    (error(Code.RESOURCE_EXHAUSTED, quota="serverless.functions.count"), ErrorClass.QUOTA),
+    (error(Code.RESOURCE_EXHAUSTED, message="The limit on number of functions has exceeded."), ErrorClass.QUOTA),
+    (error(Code.INVALID_ARGUMENT, sent=False), ErrorClass.PERMANENT),
+    (error(Code.UNKNOWN), ErrorClass.UNSURE),
+    (error(Code.DEADLINE_EXCEEDED), ErrorClass.UNSURE),
+    (error(Code.ABORTED), ErrorClass.UNSURE),
+    (error(Code.INTERNAL), ErrorClass.UNSURE),
+    (error(Code.UNAVAILABLE), ErrorClass.UNSURE),
+    (error(Code.CANCELLED), ErrorClass.UNSURE),
+    (error(None), ErrorClass.UNSURE),
+    (error(Code.INVALID_ARGUMENT), ErrorClass.PERMANENT),
+    (error(Code.NOT_FOUND), ErrorClass.PERMANENT),
+    (error(Code.ALREADY_EXISTS), ErrorClass.PERMANENT),
+    (error(Code.PERMISSION_DENIED), ErrorClass.PERMANENT),
+    (error(Code.FAILED_PRECONDITION), ErrorClass.PERMANENT),
+    (error(Code.OUT_OF_RANGE), ErrorClass.PERMANENT),
+    (error(Code.UNIMPLEMENTED), ErrorClass.PERMANENT),
+    (error(Code.DATA_LOSS), ErrorClass.PERMANENT),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given_error", "expected"), TABLE, ids=[f"{e.code}-{e.message or e.quota}" for e, _ in TABLE])
-def test_verdicts(given_error: CloudError, expected: Verdict) -> None:
+def test_verdicts(given_error: CloudError, expected: ErrorClass) -> None:
     assert judge(given_error) is expected
 
 
@@ -275,12 +283,12 @@ def test_a_chain_keeps_the_waves_of_its_first_run(
 @pytest.mark.parametrize(
     ("verdict", "retries", "calls", "stops"),
     [
-        (Verdict.UNSURE, 150, 100, False),
-        (Verdict.UNSURE, 151, 100, True),
-        (Verdict.UNSURE, 50, 0, False),
-        (Verdict.REFUSED, 400, 100, False),
-        (Verdict.REFUSED, 401, 100, True),
+        (ErrorClass.UNSURE, 150, 100, False),
+        (ErrorClass.UNSURE, 151, 100, True),
+        (ErrorClass.UNSURE, 50, 0, False),
+        (ErrorClass.REFUSED, 400, 100, False),
+        (ErrorClass.REFUSED, 401, 100, True),
     ],
 )
-def test_a_run_has_a_budget_of_repetitions(verdict: Verdict, retries: int, calls: int, stops: bool) -> None:
+def test_a_run_has_a_budget_of_repetitions(verdict: ErrorClass, retries: int, calls: int, stops: bool) -> None:
     assert bool(spent(verdict, retries, calls)) is stops

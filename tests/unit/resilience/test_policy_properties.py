@@ -14,7 +14,7 @@ from orchestrator.errors import CloudError, Code, Exit
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Failure, Outcome, Step, Unchanged, Unknown
 from orchestrator.planning.rollout import wave_ends
 from orchestrator.resilience import policy
-from orchestrator.resilience.policy import Verdict
+from orchestrator.resilience.policy import ErrorClass
 
 texts = st.sampled_from(
     ["", "Превышена квота", "<html>502 Bad Gateway</html>", "number of functions", "active operations", "rate"]
@@ -40,13 +40,13 @@ _FINAL = {
 
 @given(errors)
 def test_what_is_not_known_to_be_permanent_is_transient(error: CloudError) -> None:
-    assert (policy.judge(error) is Verdict.PERMANENT) == (error.code in _FINAL)
+    assert (policy.judge(error) is ErrorClass.PERMANENT) == (error.code in _FINAL)
 
 
 @given(errors, st.integers(1, 100))
 def test_only_refusals_and_lost_answers_are_repeated_and_not_for_ever(error: CloudError, attempt: int) -> None:
     again = policy.worth_retrying(error, attempt)
-    assert again <= (policy.judge(error) in (Verdict.REFUSED, Verdict.UNSURE))
+    assert again <= (policy.judge(error) in (ErrorClass.REFUSED, ErrorClass.UNSURE))
     assert not policy.worth_retrying(error, policy.MAX_REFUSALS)
     if again and attempt > 1:
         assert policy.worth_retrying(error, attempt - 1)
@@ -54,14 +54,14 @@ def test_only_refusals_and_lost_answers_are_repeated_and_not_for_ever(error: Clo
 
 @given(errors)
 def test_what_may_have_been_acted_on_is_never_called_a_refusal(error: CloudError) -> None:
-    if policy.judge(error) is Verdict.REFUSED and error.code is not Code.RESOURCE_EXHAUSTED:
+    if policy.judge(error) is ErrorClass.REFUSED and error.code is not Code.RESOURCE_EXHAUSTED:
         assert not error.sent
 
 
 @given(errors)
 def test_an_answer_that_means_something_is_no_silence(error: CloudError) -> None:
     if policy.is_silence(error):
-        assert policy.judge(error) in (Verdict.UNSURE, Verdict.REFUSED)
+        assert policy.judge(error) in (ErrorClass.UNSURE, ErrorClass.REFUSED)
         assert error.code in (None, Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
 
 
