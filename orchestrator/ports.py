@@ -14,6 +14,8 @@ from orchestrator.journal.events import Event
 from orchestrator.model import (
     ApiRequest,
     Function,
+    InvokeAnswer,
+    InvokeRequest,
     Operation,
     Package,
     Quota,
@@ -69,6 +71,16 @@ class Operations(Protocol):
     """The operation service."""
 
     async def get(self, operation_id: str) -> Operation: ...
+
+
+class Invocations(Protocol):
+    """Calls to Functions themselves."""
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        """Call once, and answer whatever status came. Raises `CloudError`: DEADLINE_EXCEEDED after `timeout_s`,
+        UNAVAILABLE where there was no connection, or no whole answer; with `sent` False where no token could be had.
+        """
+        ...
 
 
 class Directory(Protocol):

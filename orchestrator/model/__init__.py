@@ -27,6 +27,8 @@ from orchestrator.model.declared import (
 from orchestrator.model.live import (
     ApiRequest,
     Function,
+    InvokeAnswer,
+    InvokeRequest,
     Operation,
     OperationError,
     Package,
@@ -90,6 +92,8 @@ __all__ = [
     "Gate",
     "HttpCheck",
     "Inconclusive",
+    "InvokeAnswer",
+    "InvokeRequest",
     "JobSpec",
     "Json",
     "Limits",

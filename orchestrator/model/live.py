@@ -197,3 +197,29 @@ class StoredObject:
     sha256: str
     size_bytes: int
     existed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeRequest:
+    """A call of a Function itself. `tag` chooses the Version; `raw`: the body is the event as it is, and the answer the
+    handler's result; else the handler gets an HTTP request and answers one. `timeout_s`: how long we wait.
+    """
+
+    function_id: str
+    tag: str
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    raw: bool = True
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeAnswer:
+    """What a call of a Function was answered, whatever its status. `headers`: names in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from orchestrator.sandbox.invocation.service import InvocationService
 from orchestrator.sandbox.memory.builder import Objects
 from orchestrator.sandbox.memory.cloud_state import Seeds, State
 from orchestrator.sandbox.memory.core import CloudSettings, Core
@@ -60,6 +61,7 @@ class MemoryCloud:
         self.versions = VersionService(core)
         self.operations = OperationService(core)
         self.directory = DirectoryService(core)
+        self.invocations = InvocationService(core)
         self._core = core
 
     def use(self, faults: Faults) -> None:

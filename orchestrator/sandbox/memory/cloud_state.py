@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.sandbox.invocation.calls import CallSeeds
+
 Record = dict[str, Any]
 Change = tuple[str, str, int, Record | None]  # table, key, sequence number, record (None: gone)
 
@@ -200,10 +202,11 @@ def rfc3339(seconds: float) -> str:
 
 class Seeds:
     """Secrets and service accounts that exist from the start: nothing in the sandbox makes them. One that was never
-    named is not known not to exist.
+    named is not known not to exist. `calls`: what is seeded about calls of Functions.
     """
 
     def __init__(self) -> None:
+        self.calls = CallSeeds()
         self.secrets = Table("secrets")
         self.service_accounts = Table("serviceAccounts")
         self.removed_accounts: set[str] = set()

@@ -1,9 +1,12 @@
-"""The quotas of a cloud (cloud-api §6): how many Operations may be unfinished, and how many things may exist."""
+"""The quotas of a cloud (cloud-api §6): how many Operations may be unfinished, and how many things may exist,
+how many calls may run.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -28,6 +31,8 @@ class Quotas:
     operations_per_cloud: int = 20
     functions_per_cloud: int = 100_000
     tags_per_function: int = 10
+    calls_per_zone: int = 10  # that run at once
+    instances_per_zone: int = 10
     requests_per_second: float | None = None  # of calls that begin an Operation; None: as fast as they come
 
     @staticmethod
@@ -89,6 +94,33 @@ class ActiveOperations:
             self._counts[owner] += change
             if not self._counts[owner]:
                 del self._counts[owner]
+
+
+class BusyError(Exception):
+    """One call too many."""
+
+
+class Zone:
+    """Counts the calls that run. An instance serves as many at once as its version's `concurrency`."""
+
+    def __init__(self) -> None:
+        self._calls: Counter[tuple[str, int]] = Counter()  # (version id, concurrency) → calls
+
+    @contextmanager
+    def call(self, version_id: str, concurrency: int, quotas: Quotas, live_calls: int) -> Iterator[None]:
+        """Take a place for one call, for the length of a block. Raises `BusyError`."""
+        key = (version_id, max(1, concurrency))
+        self._calls[key] += 1
+        try:
+            calls = live_calls + self._calls.total()
+            instances = live_calls + sum(-(-count // at_once) for (_, at_once), count in self._calls.items())
+            if calls > quotas.calls_per_zone or instances > quotas.instances_per_zone:
+                raise BusyError
+            yield
+        finally:
+            self._calls[key] -= 1
+            if not self._calls[key]:
+                del self._calls[key]
 
 
 def refuse_beyond(metric: str, limit: int, usage: int, message: str, *, more: int = 1) -> None:

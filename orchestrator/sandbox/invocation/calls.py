@@ -1,0 +1,159 @@
+"""A call of a Function, its answer, and what is seeded about calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from orchestrator.model import LATEST
+
+Pairs = tuple[tuple[str, str], ...]  # names and values as they came, repeated names too
+Record = Mapping[str, Any]
+Handler = Callable[[Any, Mapping[str, Any]], Any]  # event, context → result; what it raises is the handler's error
+
+RAW = "raw"
+ASYNC = "async"
+HTTP = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A request to invoke. `subject`: whose token came with it, "" where none did that holds; `refusal` says why."""
+
+    function_id: str
+    tag: str = LATEST
+    integration: str = HTTP
+    method: str = "POST"
+    headers: Pairs = ()
+    query: Pairs = ()
+    body: bytes = b""
+    subject: str = ""
+    refusal: str = ""
+    source_ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as HTTP has it."""
+
+    status: int
+    headers: Pairs = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which calls something is seeded for: those for which all that is given here holds. `function`: id or name;
+    `sha256`: of the Version's package, in hex.
+    """
+
+    function: str = ""
+    folder_id: str = ""
+    tag: str = ""
+    version_id: str = ""
+    sha256: str = ""
+    runtime: str = ""
+
+    def fits(self, tag: str, function: Record, version: Record, code: Record) -> bool:
+        """Say whether a call is one of these."""
+        pairs = (
+            (self.folder_id, function["folderId"]),
+            (self.tag, tag),
+            (self.version_id, version.get("id", "")),
+            (self.sha256, code.get("sha256", "")),
+            (self.runtime, version.get("runtime", "")),
+        )
+        named = self.function in ("", function["id"], function["name"])
+        return named and all(wanted in ("", found) for wanted, found in pairs)
+
+
+@dataclass(slots=True)
+class SeededAnswer:
+    """An answer in place of a handler's. `body`: text as it is, anything else as JSON, None: empty. `handler` is called
+    in place of it, and its result becomes the answer as any handler's does. `times` None: always.
+    """
+
+    matching: Matching = field(default_factory=Matching)
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    delay_s: float = 0.0
+    times: int | None = None
+    handler: Handler | None = None
+
+    def reply(self) -> Reply:
+        """Write it down."""
+        kind = "text/plain" if isinstance(self.body, str) else "application/json"
+        names = {name.lower() for name in self.headers}
+        typed = () if self.body is None or "content-type" in names else (("Content-Type", kind),)
+        content = self.body.encode() if isinstance(self.body, str) else orjson.dumps(self.body)
+        return Reply(self.status, (*typed, *self.headers.items()), b"" if self.body is None else content)
+
+
+@dataclass(frozen=True, slots=True)
+class LateRouting:
+    """For `late_s` after a tag has moved, calls go where it was before; `missing`: they are answered with 404. A tag
+    that was nowhere before is answered with 404 anyway; `$latest` always goes where it was.
+    """
+
+    matching: Matching = field(default_factory=Matching)
+    late_s: float = 0.0
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A subject that lacks the role to invoke; `function` "" stands for all of them."""
+
+    subject: str
+    function: str = ""
+
+
+class CallSeeds:
+    """What is seeded about calls. `public`: ids or names of Functions; `live_calls`: calls of others that are running
+    all the time, and count against the zone's limits.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[SeededAnswer] = []
+        self.public: set[str] = set()
+        self.denied: set[Denied] = set()
+        self.late: list[LateRouting] = []
+        self.live_calls = 0
+
+    def handle(self, handler: Handler, *, delay_s: float = 0.0, times: int | None = None, **matching: str) -> None:
+        """Let a callable be the handler of the Versions that match; it takes `delay_s`."""
+        self.answers.append(SeededAnswer(Matching(**matching), handler=handler, delay_s=delay_s, times=times))
+
+    def answer(
+        self,
+        status: int = 200,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        delay_s: float = 0.0,
+        times: int | None = None,
+        **matching: str,
+    ) -> None:
+        """Let calls that match be answered so."""
+        self.answers.append(SeededAnswer(Matching(**matching), status, headers or {}, body, delay_s, times))
+
+    def take(self, tag: str, function: Record, version: Record, code: Record) -> SeededAnswer | None:
+        """Find the first answer for a call, and count it."""
+        for seeded in self.answers:
+            if seeded.times != 0 and seeded.matching.fits(tag, function, version, code):
+                seeded.times = seeded.times - 1 if seeded.times is not None else None
+                return seeded
+        return None
+
+    def is_denied(self, subject: str, function: Record) -> bool:
+        """Say whether a subject may not invoke a Function."""
+        names = ("", function["id"], function["name"])
+        return any(Denied(subject, name) in self.denied for name in names)
+
+    def is_public(self, function: Record) -> bool:
+        """Say whether anybody may invoke a Function."""
+        return not self.public.isdisjoint({function["id"], function["name"]})

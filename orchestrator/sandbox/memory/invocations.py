@@ -1,0 +1,52 @@
+"""`ports.Invocations` over a memory cloud: calls take virtual time and fail as over a network."""
+
+from __future__ import annotations
+
+import anyio
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import InvokeAnswer, InvokeRequest
+from orchestrator.sandbox.invocation.calls import HTTP, RAW, FunctionCall, Reply
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+
+_CALL = "invoke"
+
+
+class MemoryInvocations:
+    """Calls as `subject` ("" has no token). `calls` counts them; trouble is that of the call "invoke"."""
+
+    def __init__(self, cloud: MemoryCloud, *, latency_s: float = 0.05, subject: str | None = None) -> None:
+        self.calls = 0
+        self._cloud = cloud
+        self._latency_s = latency_s
+        self._subject = cloud.settings.subject if subject is None else subject
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        self.calls += 1
+        began = anyio.current_time()
+        reply: Reply | None = None
+        with anyio.move_on_after(request.timeout_s):
+            reply = await self._answered(request)
+        if reply is None:
+            raise CloudError(
+                f"function {request.function_id} did not answer within {request.timeout_s:g} s",
+                call=_CALL,
+                code=Code.DEADLINE_EXCEEDED,
+            )
+        headers = {name.lower(): value for name, value in reply.headers}
+        return InvokeAnswer(reply.status, headers, reply.body, anyio.current_time() - began)
+
+    async def _answered(self, request: InvokeRequest) -> Reply:
+        trouble = self._cloud.faults.trouble(_CALL)
+        await anyio.sleep(self._latency_s / 2 + trouble.delay_s)
+        if trouble.refusal is not None:
+            raise CloudError(trouble.refusal.message, call=_CALL, code=Code.UNAVAILABLE, sent=False)
+        call = FunctionCall(
+            request.function_id, request.tag, RAW if request.raw else HTTP, request.method,
+            tuple(request.headers.items()), tuple(request.query.items()), request.body, self._subject,
+        )  # fmt: skip
+        reply = await self._cloud.invocations.invoke(call)
+        await anyio.sleep(self._latency_s / 2)
+        if trouble.lost:
+            raise CloudError("the connection broke before the function answered", call=_CALL, code=Code.UNAVAILABLE)
+        return reply

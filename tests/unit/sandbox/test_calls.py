@@ -1,0 +1,116 @@
+"""Calls of Functions in the memory cloud: who may, where tags lead, limits, and what handlers give as answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import InvokeAnswer, InvokeRequest
+from orchestrator.prediction import virtual_time
+from orchestrator.sandbox.invocation.calls import Denied
+from orchestrator.sandbox.memory.invocations import MemoryInvocations
+from tests.clouds import Desk, body
+
+
+class _Calls:
+    """One Function with one Version on a desk, and a client that calls it."""
+
+    def __init__(self, **version: Any) -> None:
+        self.desk = Desk()
+        self.function_id = self.desk.function()
+        self.version_id = self.desk.version(self.function_id, **version)
+        self.seeds = self.desk.cloud.seeds.calls
+
+    async def call(self, tag: str = "$latest", body: bytes = b"{}", *, subject: str | None = None, **more: Any) -> Any:
+        client = MemoryInvocations(self.desk.cloud, subject=subject)
+        return await client.invoke(InvokeRequest(self.function_id, tag, body=body, **more))
+
+    def run(self, program: Callable[[], Awaitable[None]]) -> None:
+        began = self.desk.clock.now
+
+        async def main() -> None:
+            self.desk.cloud.invocations._core.clock = lambda: began + anyio.current_time()
+            await program()
+
+        virtual_time.run(main)
+
+    def once(self, *args: Any, **more: Any) -> InvokeAnswer:
+        found: list[InvokeAnswer] = []
+
+        async def main() -> None:
+            found.append(await self.call(*args, **more))
+
+        self.run(main)
+        return found[0]
+
+
+def _echo(event: Any, context: Mapping[str, Any]) -> Any:
+    return {"event": event, "version": context["function_version"]}
+
+
+def test_a_raw_call_gives_the_event_as_it_is_and_the_result_as_it_is() -> None:
+    calls = _Calls()
+    calls.seeds.handle(_echo)
+    answer = calls.once(body=b'{"a": 1}')
+    assert (answer.status, json.loads(answer.body)) == (200, {"event": {"a": 1}, "version": calls.version_id})
+    assert answer.headers["x-function-version-id"] == calls.version_id
+    assert answer.headers["x-function-id"] == calls.function_id
+    assert len(answer.headers["x-request-id"]) == 36
+
+
+def test_a_handler_that_raises_is_502_with_its_error() -> None:
+    calls = _Calls()
+    calls.seeds.handle(lambda _event, _context: 1 / 0)
+    answer = calls.once()
+    assert (answer.status, answer.headers["x-function-error"]) == (502, "true")
+    assert json.loads(answer.body)["errorType"] == "ZeroDivisionError"
+
+
+def test_a_handler_beyond_its_timeout_is_504() -> None:
+    calls = _Calls(executionTimeout="3s")
+    calls.seeds.handle(_echo, delay_s=3.5)
+    answer = calls.once()
+    assert (answer.status, round(answer.seconds, 2)) == (504, 3.05)
+
+
+def test_whoever_waits_shorter_is_told_so() -> None:
+    calls = _Calls()
+    calls.seeds.handle(_echo, delay_s=3.5)
+    with pytest.raises(CloudError, match=r"did not answer within 2 s") as caught:
+        calls.once(timeout_s=2.0)
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("subject", "public", "status"),
+    [("ajeother", False, 200), ("", False, 401), ("ajedenied", False, 403), ("", True, 200), ("ajedenied", True, 200)],
+)
+def test_who_may_call(subject: str, public: bool, status: int) -> None:
+    calls = _Calls()
+    calls.seeds.handle(_echo)
+    calls.seeds.denied.add(Denied("ajedenied"))
+    calls.seeds.public |= {calls.function_id} if public else set()
+    answer = calls.once(subject=subject)
+    assert answer.status == status
+    if status == 403:
+        assert "serverless.functions.invoker" in json.loads(answer.body)["errorMessage"]
+
+
+def test_what_does_not_exist_is_404() -> None:
+    calls = _Calls()
+    assert calls.once("stable").status == 404
+    calls.function_id = "d4enone"
+    assert calls.once().status == 404
+
+
+def test_a_version_that_is_being_made_is_not_reached() -> None:
+    calls = _Calls()
+    calls.seeds.handle(_echo)
+    calls.desk.begin(body(calls.function_id, tag=["new"]))
+    assert calls.once().headers["x-function-version-id"] == calls.version_id
+    assert calls.once("new").status == 404
