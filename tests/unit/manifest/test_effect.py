@@ -52,9 +52,8 @@ def reads(path: Path) -> set[str]:
 
 def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
     modules = [*(ROOT / "orchestrator").rglob("*.py"), *(ROOT / "jobs").glob("*.py")]
-    elsewhere = [
-        path for path in modules if "manifest" not in path.parts and path.name not in ("declared.py", "rollout.py")
-    ]
+    own = [ROOT / "orchestrator" / "model" / name for name in ("declared.py", "rollout.py")]
+    elsewhere = [path for path in modules if "manifest" not in path.parts and path not in own]
     read = set[str]().union(*map(reads, elsewhere))
     unread = [
         f"{name}.{field}"
