@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from orchestrator.engine.calls import Call, Calls, StepFailedError, UnsettledError
 from orchestrator.engine.quotas.slots import QuotaScope
+from orchestrator.errors import CloudError
 from orchestrator.model import (
     Operation,
     Outcome,
@@ -18,6 +20,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.resilience import failure
 
 _MAX_REPLAYS = 1000  # of Operations that had failed before this run began: each attempt is a key of its own, and cheap
+_LOOKED_FROM = 2  # the attempt before which the Operations of the function are listed, once for all that follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,36 @@ class Attempts:
         """Make a call until its Operation is one of now, not the replay of one that came to nothing before.
 
         `call` makes it with the key of the n-th attempt, `failed` is the step that an Operation's error is told of.
+        Of the first attempt clocks tell, and what is in doubt counts as a replay; after it no clock is asked, so no
+        clock that is wrong makes this go on and on.
         """
+        known: frozenset[str] | None = None
         for attempt in range(1, _MAX_REPLAYS + 1):
-            operation, found = await self.calls.run(call(attempt), found), None
+            made = call(attempt)
+            if attempt == _LOOKED_FROM:
+                known = await self._known(made)
+            operation, found = await self.calls.run(made, found), None
+            if known is not None:
+                (self.calls.replayed.add if operation.id in known else self.calls.replayed.discard)(operation.id)
             if await is_replay(operation):
                 continue
             if operation.error is not None:
                 raise StepFailedError(failed, failure.of_operation(operation))
             return operation
         raise UnsettledError(f"{_MAX_REPLAYS} earlier {what} were answered instead of this one")
+
+    async def _known(self, call: Call) -> frozenset[str] | None:
+        """List the Operations that are there before a call is made; None where that cannot be seen."""
+        if not call.function_id:
+            return None
+        world = self.calls.world
+        try:
+            with self.calls.stop.interruptible(call.at.unit):
+                found = await world.read(partial(world.functions.list_operations, call.function_id))
+        except CloudError as error:
+            failure.unless_token(error)
+            return None
+        return frozenset(operation.id for operation in found)
 
     def scope(self, unit: Unit, function: str) -> QuotaScope:
         folder_id = unit.spec.folder_id

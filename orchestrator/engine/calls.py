@@ -94,7 +94,7 @@ class Calls:
     sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls that were sent for the first time
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by unit
     first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call, since the last refusal
-    replayed: set[str] = field(default_factory=set)  # Operations that were over before their call was first sent
+    replayed: set[str] = field(default_factory=set)  # Operations that were over (or perhaps) before their call was sent
 
     async def run(self, call: Call, found: Operation | None = None) -> Operation:
         """Return the `done` Operation, with its response or its error. `found`: it is there, nothing is sent.
@@ -108,6 +108,8 @@ class Calls:
         else:
             slot, operation = await self._accepted(call)
         slot.accepted()
+        # No clock is fine enough to tell a failure of a moment ago, answered for its key, from one that was this quick.
+        doubted = call.attempt == 1 and operation.done and operation.error is not None
         self.in_flight[call.at.unit] = InFlight(operation_id=operation.id, version_id=operation.version_id)
         self.emit(
             OperationAccepted(
@@ -124,7 +126,7 @@ class Calls:
         slot.release()
         self.in_flight[call.at.unit] = NOTHING
         self.emit(operation_done(self.world.clock(), call.at, tracked))
-        if tracked.replayed:
+        if tracked.replayed or doubted:
             self.replayed.add(operation.id)
         return tracked.operation
 

@@ -15,9 +15,9 @@ from orchestrator.engine.knowledge import from_json
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.world import World
 from orchestrator.journal.events import OperationDone
-from orchestrator.model import Operation
+from orchestrator.model import Operation, decode
 from orchestrator.sandbox.memory.faults import Faults
-from tests.engine import Bench, sources
+from tests.engine import EPOCH_S, Bench, sources
 from tests.flow.test_run import kinds
 
 LENGTH_S = 3.0
@@ -29,11 +29,12 @@ class TimedBench(Bench):
     """A cloud whose `Date` is `ahead_s` ahead of the times of its Operations, which `told` may change."""
 
     ahead_s = 0.0
+    tick_s = 1.0  # the finest that it tells
     told: Callable[[Operation], Operation] = staticmethod(lambda operation: operation)
 
     def world(self) -> World:
         def server_time() -> datetime:
-            return datetime.fromtimestamp(int(self.now() + self.ahead_s), UTC)
+            return datetime.fromtimestamp((self.now() + self.ahead_s) // self.tick_s * self.tick_s, UTC)
 
         self.last_world = replace(super().world(), server_time=server_time)
         whole = self.wire.operation
@@ -43,6 +44,10 @@ class TimedBench(Bench):
 
         self.functions._wire.operation = operation  # type: ignore[assignment,method-assign]
         return self.last_world
+
+    def as_it_is(self, operation: Operation) -> Operation:
+        """Tell of an Operation that is over in the very answer to its call."""
+        return decode.operation(self.cloud.operations.get(operation.id))
 
     def calls(self, name: str) -> int:
         return self.wire.calls.pop(name, 0)
@@ -70,6 +75,46 @@ def test_an_operation_that_had_failed_before_the_run_is_known_all_the_same(ahead
     bench.ahead_s = ahead_s
     assert kinds(bench.deploy(manifest)) == {"Deployed": 1}
     assert bench.calls("createVersion") == 2  # what had failed, answered for its key, and the next attempt
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 20.0, -20.0])
+def test_what_failed_within_one_tick_of_the_clock_is_not_taken_for_the_next_runs_own_failure(
+    ahead_s: float, tmp_path: Path
+) -> None:
+    bench = TimedBench(tmp_path, durations="fixed:0", faults=Faults(failing_functions={"f000"}))
+    bench.ahead_s, bench.tick_s = ahead_s, 10.0
+    manifest = sources(tmp_path, 2)
+    assert kinds(bench.deploy(manifest)) == {"Failed": 1, "Deployed": 1}
+    bench.faults.failing_functions = set()
+    for deployed in ({"Deployed": 1, "Unchanged": 1}, {"Unchanged": 2}):
+        assert bench.now() < EPOCH_S + bench.tick_s
+        assert kinds(bench.deploy(manifest)) == deployed
+    assert [version["status"] for version in bench.versions()] == ["ACTIVE"] * 2
+
+
+@pytest.mark.parametrize(("ahead_s", "hasty"), [(0.0, False), (0.0, True), (3600.0, False), (-20.0, True)])
+def test_a_failure_that_is_told_at_once_is_repeated_once_at_most(ahead_s: float, hasty: bool, tmp_path: Path) -> None:
+    bench = TimedBench(tmp_path, durations="fixed:0", faults=Faults(failing_functions={"f000"}))
+    bench.ahead_s = ahead_s
+    manifest = sources(tmp_path, 1)
+    assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Failed": 1}  # now the function is there
+    bench.calls("createVersion")
+    if hasty:
+        bench.told = bench.as_it_is
+    assert kinds(bench.deploy(manifest)) == {"Failed": 1}
+    made = bench.calls("createVersion")
+    assert made == 1 + (hasty or ahead_s > 0)
+    assert kinds(bench.deploy(manifest)) == {"Failed": 1}
+    assert bench.calls("createVersion") == made + 1  # what the run before has made is passed over
+
+
+def test_an_update_that_is_done_at_once_is_repeated_once_at_most_whatever_the_date_says(tmp_path: Path) -> None:
+    bench = TimedBench(tmp_path, durations="fixed:0")
+    manifest = sources(tmp_path, 1)
+    assert kinds(bench.deploy(manifest + 'labels = { team = "a" }\n')) == {"Deployed": 1}
+    bench.ahead_s, bench.told = 3600.0, bench.as_it_is
+    assert kinds(bench.deploy(manifest + 'labels = { team = "b" }\n')) == {"Deployed": 1}
+    assert 1 <= bench.calls("update function") <= 2
 
 
 TOLD: dict[str, Callable[[Operation], Operation]] = {
