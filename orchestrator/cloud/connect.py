@@ -13,6 +13,7 @@ from orchestrator.cloud.bounds import TOKEN_ANSWER_MAX_BYTES
 from orchestrator.cloud.endpoints import IAM, STORAGE, Endpoints, discover
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
+from orchestrator.cloud.invocations import HttpInvocations
 from orchestrator.cloud.keys import AuthorizedKey, load_key
 from orchestrator.cloud.proxies import is_loopback
 from orchestrator.cloud.tokens import CachedToken, FixedToken, Issued, TokenSource
@@ -30,7 +31,7 @@ class Connection:
     another than the one that was refused (the same, where it is fixed).
 
     `account`: the service account that asks, "" where it is not known. `warnings` are sentences for people, to be
-    shown once.
+    shown once. `invocations` calls Functions at the invoke endpoint that it is given.
     """
 
     endpoint: str
@@ -40,6 +41,7 @@ class Connection:
     client: HttpClient
     token: Callable[[], Awaitable[str]]
     renew: Callable[[str], Awaitable[str]]
+    invocations: Callable[[str], HttpInvocations]
     endpoints: Endpoints
     account: str = ""
     warnings: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ async def connect(
             client=client,
             token=tokens.token,
             renew=tokens.renew,
+            invocations=partial(HttpInvocations, transport, tokens),
             endpoints=endpoints,
             account=tokens.account,
             warnings=(*tokens.warnings, *_clear_text(endpoints.endpoint)),

@@ -55,8 +55,10 @@ class Endpoints:
             )
 
 
-def clean_endpoint(endpoint: str) -> str:
-    """Take the slash off the end of an endpoint. Raises `StartError` for what is no http(s) URL of a host."""
+def clean_endpoint(endpoint: str, *, example: str = "https://api.cloud.yandex.net", check: str = "--endpoint") -> str:
+    """Take the slash off the end of an endpoint. Raises `StartError` for what is no http(s) URL of a host; `check`:
+    where it is given.
+    """
     clean = endpoint.strip().rstrip("/")
     try:
         parts = urlsplit(clean)
@@ -64,9 +66,7 @@ def clean_endpoint(endpoint: str) -> str:
     except ValueError:
         sound = False
     if not sound or parts.username or parts.query or parts.fragment:
-        raise StartError(
-            f"the endpoint {endpoint!r} is no URL such as https://api.cloud.yandex.net", advice="check --endpoint"
-        )
+        raise StartError(f"the endpoint {endpoint!r} is no URL such as {example}", advice=f"check {check}")
     return clean
 
 

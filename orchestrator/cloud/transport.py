@@ -79,31 +79,58 @@ class Transport:
         guard: Guard = unguarded,
         answer_max_bytes: int | None = None,
     ) -> Answer:
-        """Send once and read the whole answer. `secret` is kept out of every sentence; `direct` goes past any proxy.
-        `guard` is the last await before the request leaves: after the connection is there; what it raises comes out.
+        """Send once and read the whole answer, a JSON object. `secret` is kept out of every sentence; the rest as
+        `exchange` has it.
 
         Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
+        """
+        typed = {"Content-Type": "application/json"} if body is not None else {}
+        raw = await self.exchange(
+            method, url, name=name, query=query, content=None if body is None else _dump(body, name),
+            extra_headers={**(extra_headers or {}), **typed}, secret=secret, connect_limit_s=connect_limit_s,
+            total_limit_s=total_limit_s, direct=direct, guard=guard, answer_max_bytes=answer_max_bytes,
+        )  # fmt: skip
+        answer = answers.read(raw, self.now())
+        self._set_clock(raw.headers)
+        return answer
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        name: str,
+        query: Mapping[str, str | int] | None = None,
+        content: bytes | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        secret: str = "",
+        connect_limit_s: float = CONNECT_LIMIT_S,
+        total_limit_s: float = TOTAL_LIMIT_S,
+        direct: bool = False,
+        guard: Guard = unguarded,
+        answer_max_bytes: int | None = None,
+    ) -> answers.Raw:
+        """Send once and read the whole answer, whatever it is. `direct` goes past any proxy. `guard` is the last await
+        before the request leaves: after the connection is there; what it raises comes out.
+
+        Raises `CloudError` where there is no whole answer. Redirects are not followed.
         """
         target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
         proxy = None if direct else self._proxy(target)
         client_request_id = str(uuid.uuid4())
         attempt = _Attempt(guard)
-        payload = None if body is None else _dump(body, name)
-        sent_headers = {answers.CLIENT_REQUEST_ID: client_request_id, **(extra_headers or {})}
-        if body is not None:
-            sent_headers["Content-Type"] = "application/json"
         try:
             async with self._session.request(
                 method,
                 target,
-                data=payload,
-                headers=sent_headers,
+                data=content,
+                headers={answers.CLIENT_REQUEST_ID: client_request_id, **(extra_headers or {})},
                 proxy=proxy,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=total_limit_s, sock_connect=connect_limit_s),
                 trace_request_ctx=attempt,
             ) as response:
-                content = await _bounded(response, answer_max_bytes or bounds.ANSWER_MAX_BYTES, name, client_request_id)
+                found = await _bounded(response, answer_max_bytes or bounds.ANSWER_MAX_BYTES, name, client_request_id)
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not before_sending(error)
             message, advice = explain(error, target, proxy, total_limit_s, sent=sent)
@@ -111,15 +138,12 @@ class Transport:
             raise CloudError(message, call=name, sent=sent, client_request_id=client_request_id, advice=advice) from (
                 None if proxy is not None and proxy.password else error
             )
-        raw = answers.Raw(name, target, response.status, response.headers, content, client_request_id, secret)
         _log.debug(
             "http call", call=name, status=response.status, host=target.host, client_request_id=client_request_id,
             request_id=response.headers.get(answers.REQUEST_ID, ""),
             server_trace_id=response.headers.get(answers.SERVER_TRACE_ID, ""),
         )  # fmt: skip
-        answer = answers.read(raw, self.now())
-        self._set_clock(response.headers)
-        return answer
+        return answers.Raw(name, target, response.status, response.headers, found, client_request_id, secret)
 
     def _proxy(self, target: URL) -> URL | None:
         origin = target.origin()

@@ -1,0 +1,72 @@
+"""Calls of Functions themselves over HTTP, at the invoke endpoint: another host than the API's (cloud-api §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import anyio
+
+from orchestrator.cloud import answers, bounds
+from orchestrator.cloud.endpoints import clean_endpoint
+from orchestrator.cloud.tokens import TokenSource
+from orchestrator.cloud.transport import Transport
+from orchestrator.cloud.wording import restated
+from orchestrator.errors import CloudError, Code
+from orchestrator.model import InvokeAnswer, InvokeRequest
+
+INVOKE_ENDPOINT = "https://functions.yandexcloud.net"
+_CALL = "invoke"
+_OURS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_SLACK_S = 5.0  # by which aiohttp's own limit is later than ours
+
+
+class HttpInvocations:
+    """`ports.Invocations`. The IAM token goes to the invoke endpoint alone: redirects are answers, not followed.
+
+    Raises `StartError` for an invoke endpoint that is no URL.
+    """
+
+    def __init__(self, transport: Transport, tokens: TokenSource, invoke_endpoint: str = INVOKE_ENDPOINT) -> None:
+        self._transport = transport
+        self._tokens = tokens
+        self._endpoint = clean_endpoint(invoke_endpoint, example=INVOKE_ENDPOINT, check="[cloud] invoke_endpoint")
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        token = await self._tokens.token()
+        began = anyio.current_time()
+        raw: answers.Raw | None = None
+        with anyio.move_on_after(request.timeout_s):
+            raw = await self._sent(request, token)
+        if raw is None:
+            raise CloudError(
+                f"function {request.function_id} did not answer within {request.timeout_s:g} s",
+                call=_CALL,
+                code=Code.DEADLINE_EXCEEDED,
+            )
+        headers = {name.lower(): value for name, value in raw.headers.items()}
+        return InvokeAnswer(raw.status, headers, raw.content, anyio.current_time() - began)
+
+    async def _sent(self, request: InvokeRequest, token: str) -> answers.Raw:
+        theirs = {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        try:
+            return await self._transport.exchange(
+                request.method,
+                f"{self._endpoint}/{quote(request.function_id, safe='')}",
+                name=_CALL,
+                query=_query(request),
+                content=request.body or None,
+                extra_headers={**theirs, "Authorization": f"Bearer {token}"},
+                secret=token,
+                total_limit_s=request.timeout_s + _SLACK_S,
+                answer_max_bytes=bounds.INVOKE_ANSWER_MAX_BYTES,
+            )
+        except CloudError as error:
+            if error.code is None and error.http_status is None:
+                raise restated(error, code=Code.UNAVAILABLE) from error
+            raise
+
+
+def _query(request: InvokeRequest) -> Mapping[str, str]:
+    """What chooses the Version and the kind of call is never the user's own parameter."""
+    return {**request.query, "tag": request.tag, **({"integration": "raw"} if request.raw else {})}

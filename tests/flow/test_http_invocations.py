@@ -1,0 +1,103 @@
+"""Calls of Functions over HTTP: what is sent where, and what becomes of answers that are none."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from aiohttp import web
+
+from orchestrator.cloud import bounds
+from orchestrator.cloud.invocations import HttpInvocations
+from orchestrator.cloud.tokens import FixedToken
+from orchestrator.cloud.transport import open_transport
+from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.model import InvokeAnswer, InvokeRequest
+from tests.flow.httpserver import VERSION, Seen, Server, serving
+
+pytestmark = pytest.mark.anyio
+TOKEN = "t1.secret-token"
+
+
+@asynccontextmanager
+async def _at(url: str) -> AsyncIterator[HttpInvocations]:
+    async with open_transport({}, version=VERSION) as transport:
+        yield HttpInvocations(transport, FixedToken(TOKEN, "YC_IAM_TOKEN"), url)
+
+
+async def _called(server: Server, request: InvokeRequest) -> InvokeAnswer:
+    async with _at(server.url) as invocations:
+        return await invocations.invoke(request)
+
+
+async def test_a_raw_call_sends_the_body_as_it_is_and_answers_whatever_came() -> None:
+    async with serving(lambda _: web.Response(status=502, text="no JSON", headers={"X-Function-Error": "true"})) as on:
+        answer = await _called(on, InvokeRequest("d4e/1", "orc-a", body=b'{"a": 1}'))
+    assert (answer.status, answer.body, answer.headers["x-function-error"]) == (502, b"no JSON", "true")
+    (seen,) = on.seen
+    assert (seen.method, seen.path, seen.body) == ("POST", "/d4e%2F1", {"a": 1})
+    assert seen.query == {"tag": "orc-a", "integration": "raw"}
+    assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_headers_and_parameters_are_the_users_but_not_those_that_choose_who_answers() -> None:
+    request = InvokeRequest(
+        "d4e1",
+        "$latest",
+        method="PUT",
+        headers={"X-Orchestrator-Verify": "run", "authorization": "Basic x", "Host": "elsewhere"},
+        query={"tag": "stable", "q": "ä &"},
+        raw=False,
+    )
+    async with serving(lambda _: web.Response()) as on:
+        await _called(on, request)
+    (seen,) = on.seen
+    assert (seen.method, seen.query) == ("PUT", {"tag": "$latest", "q": "ä &"})
+    assert seen.headers["X-Orchestrator-Verify"] == "run"
+    assert seen.headers.getall("Authorization") == [f"Bearer {TOKEN}"]  # type: ignore[attr-defined]  # a CIMultiDict
+    assert seen.headers["Host"] == f"127.0.0.1:{on.port}"
+
+
+async def test_the_token_goes_nowhere_else() -> None:
+    async with serving(lambda _: web.Response(text="stolen")) as other:
+        moved = web.Response(status=307, headers={"Location": f"{other.url}/d4e1"})
+        async with serving(lambda _: moved) as on:
+            answer = await _called(on, InvokeRequest("d4e1", "$latest"))
+    assert (answer.status, other.seen) == (307, [])
+
+
+async def test_an_answer_that_does_not_come_is_our_timeout() -> None:
+    async def wait(_seen: Seen) -> web.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with serving(wait) as on:
+        with pytest.raises(CloudError, match=r"function d4e1 did not answer within 0\.05 s") as caught:
+            await _called(on, InvokeRequest("d4e1", "$latest", timeout_s=0.05))
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with _at(f"http://127.0.0.1:{taken.getsockname()[1]}") as invocations:
+            with pytest.raises(CloudError, match="no connection to 127") as caught:
+                await invocations.invoke(InvokeRequest("d4e1", "$latest"))
+    assert (caught.value.code, caught.value.sent) == (Code.UNAVAILABLE, False)
+
+
+async def test_an_answer_beyond_its_bound_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "INVOKE_ANSWER_MAX_BYTES", 1024 * 1024)
+    async with serving(lambda _: web.Response(body=b"x" * (1024 * 1024 + 1))) as on:
+        with pytest.raises(CloudError, match="larger than 1 MB"):
+            await _called(on, InvokeRequest("d4e1", "$latest"))
+
+
+async def test_an_endpoint_that_is_no_url_is_told_with_its_key() -> None:
+    with pytest.raises(StartError, match=r"no URL such as https://functions\.yandexcloud\.net") as caught:
+        async with _at("functions.yandexcloud.net"):
+            pass
+    assert caught.value.advice == "check [cloud] invoke_endpoint"
