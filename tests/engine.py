@@ -14,7 +14,8 @@ from typing import Any
 
 import anyio
 
-from orchestrator.engine.run import Result, execute
+from orchestrator.engine.progress import Result
+from orchestrator.engine.run import execute
 from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind, marked

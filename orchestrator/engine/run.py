@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup
 
 from orchestrator.engine import verdicts
 from orchestrator.engine.attempts import Attempts
-from orchestrator.engine.breaker import Breaker, Opened
+from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.calls import NOTHING, Calls
+from orchestrator.engine.calls import Calls
 from orchestrator.engine.changes import Changes
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.engine.new_version import NewVersions, kind_of
+from orchestrator.engine.progress import Result, RunProgress
 from orchestrator.engine.quotas.limit import Limit
 from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import LimitKey, Slots
@@ -31,8 +30,6 @@ from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.events import (
-    Breached,
-    BreakerOpened,
     Event,
     LimitChanged,
     LongWait,
@@ -42,6 +39,7 @@ from orchestrator.journal.events import (
 )
 from orchestrator.model import Action, Cancelled, Failed, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.stages import Staging, second_stage, staging_of
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop
 
@@ -51,95 +49,6 @@ ADMITTED_MAX = 512  # units with a coroutine: packaging and uploads run this far
 _ASK_S = 5.0  # for quota-manager's answer
 REQUESTS_PER_SECOND = 20.0  # to begin with; the real limit is not published (cloud-api §6)
 _FASTEST = 100.0  # requests a second, where nothing was declared and nothing refused
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How every unit of the plan ended; `interruption` where the run could not go on by itself."""
-
-    outcomes: dict[str, Outcome]
-    interruption: InterruptedRunError | None = None
-    breach: str = ""  # why too many failures stopped the run, or ended a part of it
-    held: int = 0  # slots that were not given back: of Operations whose end was not seen
-
-
-@dataclass(slots=True)
-class _Run:
-    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended."""
-
-    world: World
-    emit: Emit
-    stop: Stop
-    admission: anyio.Semaphore
-    tally: verdicts.Tally
-    breaker: Breaker
-    left: dict[str, Unit]
-    calls: Calls | None = None  # None until it is known how many calls may be made
-    held: int = 0
-    causes: list[str] = field(default_factory=list)  # why parts of the run were given up
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
-    interruption: InterruptedRunError | None = None
-
-    def begin(self) -> None:
-        """Start nothing where too much has failed before."""
-        breach = self.tally.begin()
-        if breach and not self.tally.before.breach:
-            self.emit(Breached(self.world.clock(), breach))
-        if breach:
-            self.stop.request(breach)
-
-    def end(self, unit: Unit, outcome: Outcome) -> None:
-        """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
-        self.outcomes[unit.key] = outcome
-        self.left.pop(unit.key, None)
-        stopped = self.tally.ended(outcome)
-        if stopped:  # before the outcome: a kill between the two must not lose it
-            self.emit(Breached(self.world.clock(), stopped))
-        self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
-        if stopped:
-            self.stop.request(stopped)
-        opened = self.breaker.ended(unit, outcome, self.left.values())
-        if opened is not None:
-            self._close(opened)
-
-    def _close(self, opened: Opened) -> None:
-        """Try no more of what would only be refused."""
-        lane = opened.lane
-        self.causes.append(opened.cause)
-        self.emit(BreakerOpened(self.world.clock(), lane.folder_id, lane.step, opened.cause, len(opened.units)))
-        self.stop.close((unit.key for unit in opened.units), opened.cause)
-
-    def given_up(self) -> str:
-        """Say why parts of the run were given up, and how many functions each of them had; "" where none was."""
-        counts = Counter(outcome.reason for outcome in self.outcomes.values() if isinstance(outcome, Cancelled))
-        left = {cause: counts[cause] for cause in self.causes}
-        return "; ".join(
-            f"{cause}; {count} more {'were' if count != 1 else 'was'} not tried" for cause, count in left.items()
-        )
-
-    def break_off(self, error: InterruptedRunError) -> None:
-        """End the whole run: nothing can be asked of the cloud any more."""
-        self.interruption = self.interruption or error
-        self.stop.abandon(error.message)
-
-    def cut_off(self, unit: Unit, reason: str) -> Outcome:
-        """Say what is true of a unit that did not come to its end."""
-        return verdicts.cut_off(self.calls.take(unit.key) if self.calls is not None else NOTHING, reason)
-
-    async def carry_out(self, deployer: Deployer, unit: Unit) -> Outcome:
-        """Carry out one unit to its outcome."""
-        structlog.contextvars.bind_contextvars(function=unit.key)
-        try:
-            outcome = await deployer.carry_out(unit)
-        except InterruptedRunError as error:
-            self.break_off(error)
-            outcome = self.cut_off(unit, error.message)
-        finally:
-            self.admission.release()
-        deployer.changes.calls.take(unit.key)
-        self.end(unit, outcome)
-        return outcome
 
 
 def listen(world: World, emit: Emit, stop: Stop) -> None:
@@ -160,10 +69,12 @@ async def execute(
     *,
     rollout: Rollout = _AT_ONCE,
     before: verdicts.Before = verdicts.NOTHING_BEFORE,
+    back: bool = False,
 ) -> Result:
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises.
 
-    `before`: of the runs that this one takes up; their failures count.
+    `before`: of the runs that this one takes up; their failures count. `back`: it takes a run back, so nothing stops it
+    but a person or a cloud that cannot be asked any more.
     """
     listen(world, emit, stop)
     changes = sum(unit.action is not Action.UNCHANGED for unit in plan.units)
@@ -171,20 +82,22 @@ async def execute(
     tally = verdicts.Tally(changes, rollout.max_failures, before)
     left = {unit.key: unit for unit in plan.units if unit.action is not Action.UNCHANGED}
     # A declared limit is the one that is wanted: nothing stops the run earlier.
-    breaker = Breaker({key: unit.spec.folder_id for key, unit in left.items()}, on=rollout.max_failures is None)
+    breaker = Breaker(
+        {key: unit.spec.folder_id for key, unit in left.items()}, on=rollout.max_failures is None and not back
+    )
 
     def heard(event: Event) -> None:
         emit(event)
         breaker.hear(event)
 
-    run = _Run(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left)
+    run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left)
     try:
         run.begin()
         with ungrouped(JournalError), stop.whole_run:
             async with anyio.create_task_group() as background:
                 calls = run.calls = await _calls(world, live if changes else LiveState(), heard, stop, background)
                 try:
-                    await _all_units(plan, live, run, calls, rollout)
+                    await _all_units(plan, live, run, calls, rollout, staging_of(rollout, back=back))
                 finally:
                     world.knowledge.learn(calls.slots, calls.pace)
                     run.held = calls.slots.statistics().held
@@ -206,8 +119,8 @@ async def execute(
     return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held)
 
 
-async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollout: Rollout) -> None:
-    """Settle what needs nothing done, then carry out the others."""
+def _settled(plan: Plan, run: RunProgress) -> list[Unit]:
+    """Settle what needs nothing done. Gives the others."""
     todo: list[Unit] = []
     for unit in plan.units:
         settled = verdicts.settled(unit)
@@ -219,6 +132,14 @@ async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollo
             run.end(unit, settled)
         else:
             todo.append(unit)
+    return todo
+
+
+async def _all_units(
+    plan: Plan, live: LiveState, run: RunProgress, calls: Calls, rollout: Rollout, staging: Staging
+) -> None:
+    """Settle what needs nothing done, then carry out the others, stage after stage."""
+    todo = _settled(plan, run)
     attempts = Attempts(calls, live)
     deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again)), CodeOf(calls))
     expected_s = _expectations(run.world)
@@ -228,17 +149,28 @@ async def _all_units(plan: Plan, live: LiveState, run: _Run, calls: Calls, rollo
         for unit in wave:
             left_s[unit.spec.folder_id] += expected_s(unit)
 
-    async def carry_out(unit: Unit) -> Outcome:
+    async def first(unit: Unit) -> Outcome | None:
         try:
-            return await run.carry_out(deployer, unit)
+            return await run.carry_out(deployer, unit, slice(0, second_stage(unit, staging)))
         finally:
             left_s[unit.spec.folder_id] -= expected_s(unit)
+
+    async def second(unit: Unit) -> Outcome | None:
+        return await run.carry_out(deployer, unit, slice(second_stage(unit, staging), None))
 
     def cancel(unit: Unit) -> None:
         run.end(unit, Cancelled(run.stop.why(unit.key)))
 
-    waves = Waves(rollout, run.tally, run.stop, run.emit, run.world.clock, run.admission, expected_s, carry_out, cancel)
-    await waves.go(todo, begin)
+    waves = Waves(rollout, run.tally, run.stop, run.emit, run.world.clock, run.admission, expected_s, first, cancel)
+    if staging is Staging.WHOLE:
+        await waves.go(todo, begin)
+        return
+    await replace(waves, rollout=_AT_ONCE).go(todo, begin)
+    left = [unit for unit in todo if unit.key in run.made]
+    if staging is Staging.TWO_PHASE and len(left) < len(todo):
+        run.breached(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not verified, so no tag moves")
+    last = rollout if staging is Staging.TWO_PHASE else _AT_ONCE
+    await replace(waves, rollout=last, carry_out=second).go(left, lambda _wave: None)
 
 
 def _expectations(world: World) -> Callable[[Unit], float]:

@@ -21,13 +21,15 @@ class Deployer:
     changes: Changes
     code: CodeOf
 
-    async def carry_out(self, unit: Unit) -> Outcome:
-        """Make the changes of a unit; its failure is a value. Raises `InterruptedRunError` where the run cannot go on:
-        what was asked for by then is in flight in `Calls`.
+    async def carry_out(self, unit: Unit, stage: slice, made: Made | None = None) -> Outcome | Made:
+        """Make those changes of a unit that are in a stage; its failure is a value. Gives what it stands at where other
+        changes are to follow, else its outcome. `made`: what it stands at by the changes before.
+
+        Raises `InterruptedRunError` where the run cannot go on: what was asked for by then is in flight in `Calls`.
         """
         calls = self.changes.calls
         try:
-            return await self._deploy(unit)
+            return await self._deploy(unit, range(len(unit.changes))[stage], made)
         except StepFailedError as error:
             return Failed(error.step, error.failure)
         except UnsettledError as error:
@@ -38,13 +40,13 @@ class Deployer:
         except StoppedError as error:
             return cut_off(calls.take(unit.key), str(error))
 
-    async def _deploy(self, unit: Unit) -> Deployed:
-        made = Made(unit.function_id or "", unit.base_version_id or "", {})
-        for number, change in enumerate(unit.changes):
-            if change.kind is ChangeKind.VERSION:
+    async def _deploy(self, unit: Unit, stage: range, made: Made | None) -> Deployed | Made:
+        made = made or Made(unit.function_id or "", unit.base_version_id or "", {})
+        for number in stage:
+            if unit.changes[number].kind is ChangeKind.VERSION:
                 # Before anything is asked of the cloud: a Function whose first package cannot be made is not created.
                 with self.changes.calls.stop.interruptible(unit.key):
                     made = replace(made, code=await self.code.of(unit, At(unit.key, number)))
-        for number in range(len(unit.changes)):
+        for number in stage:
             made = await self.changes.make(unit, At(unit.key, number), made)
-        return Deployed(made.version_id)
+        return Deployed(made.version_id) if stage.stop == len(unit.changes) else made

@@ -23,7 +23,8 @@ from orchestrator.resilience.stop import Stop, StoppedError
 class Waves:
     """Starts units. `admission`: for how many at once there are coroutines; the rest of a plan is data.
 
-    `carry_out` is a unit's whole life, and gives its admission back; `cancel` ends one that was not started.
+    `carry_out` is a unit's life in this stage of the run, and gives its admission back; `cancel` ends one that was not
+    started.
     """
 
     rollout: Rollout
@@ -33,7 +34,7 @@ class Waves:
     clock: Clock
     admission: anyio.Semaphore
     expected_s: Callable[[Unit], float]
-    carry_out: Callable[[Unit], Awaitable[Outcome]]
+    carry_out: Callable[[Unit], Awaitable[Outcome | None]]
     cancel: Callable[[Unit], None]
 
     async def go(self, units: Sequence[Unit], begin: Callable[[Sequence[Unit]], None]) -> None:

@@ -19,7 +19,7 @@ import anyio
 import pytest
 
 from orchestrator.app.session import chain as chains
-from orchestrator.engine import run as running
+from orchestrator.engine import progress
 from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import Tally, breach, exit_code
@@ -266,7 +266,7 @@ def take_what_is_blocked_since_for_done(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_a_breach_after_the_outcome(patch: pytest.MonkeyPatch) -> None:
-    def end(self: running._Run, unit: object, outcome: Outcome) -> None:
+    def end(self: progress.RunProgress, unit: object, outcome: Outcome) -> None:
         key = unit.key  # type: ignore[attr-defined]
         self.outcomes[key] = outcome
         self.left.pop(key, None)
@@ -275,7 +275,7 @@ def write_a_breach_after_the_outcome(patch: pytest.MonkeyPatch) -> None:
         if stopped:
             self.stop.request(stopped)
 
-    patch.setattr(running._Run, "end", end)
+    patch.setattr(progress.RunProgress, "end", end)
     patch.setattr(Tally, "begin", lambda _self: "")
 
 

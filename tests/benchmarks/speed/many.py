@@ -12,7 +12,8 @@ from typing import Any
 from unittest.mock import patch
 
 from orchestrator.engine.bus import Emit
-from orchestrator.engine.run import Result, execute
+from orchestrator.engine.progress import Result
+from orchestrator.engine.run import execute
 from orchestrator.engine.world import World
 from orchestrator.model import BucketPackage, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState

@@ -1,0 +1,41 @@
+"""In which stage of a run each change of a unit is made: all of a stage is made before any of the next. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from orchestrator.model import ChangeKind, Rollout, Unit
+
+
+class Staging(Enum):
+    """What the stages of a run are."""
+
+    WHOLE = auto()  # one: each unit is carried out to its end
+    TWO_PHASE = auto()  # new Versions, verified; then tags move
+    BACK = auto()  # tags and own settings go back; then $latest does
+
+
+def staging_of(rollout: Rollout, *, back: bool) -> Staging:
+    """Say which stages a run has. `back`: it takes another one back."""
+    if back:
+        return Staging.BACK
+    return Staging.TWO_PHASE if rollout.two_phase else Staging.WHOLE
+
+
+def second_stage(unit: Unit, staging: Staging) -> int:
+    """Give the index of the first change of a unit that is made in the second stage.
+
+    | changes of a unit               | whole | two phases | back    |
+    | ---                             | ---   | ---        | ---     |
+    | create, version, verify, tag    | none  | the tag    |         |
+    | tag, tag                        | none  | the first  | none    |
+    | tag, update, version            |       |            | version |
+    """
+    kinds = [change.kind for change in unit.changes]
+    if staging is Staging.TWO_PHASE:
+        return len(kinds) - next(
+            (number for number, kind in enumerate(reversed(kinds)) if kind is not ChangeKind.TAG), len(kinds)
+        )
+    if staging is Staging.BACK and ChangeKind.VERSION in kinds:
+        return kinds.index(ChangeKind.VERSION)
+    return len(kinds)
