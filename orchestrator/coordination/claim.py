@@ -6,7 +6,7 @@ The record of a job says up to which due time all is done, and who is running on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -71,14 +71,17 @@ class NotDue:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing.
-
-    `died`: the run of a claimant that has died, "" where there is none.
-    """
+    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing."""
 
     due_at: datetime
     said: str
-    died: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A claimant has died, and nobody knows yet how its run stood."""
+
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +102,22 @@ class DueJob:
         other = record.running if self.running(record) is None else None
         return {} if other is None else {other.run_id: other.beat}
 
-    def decide(self, record: Record, lives: dict[str, Life], now: datetime) -> Step[Record, Claimed | NotDue]:
-        """Say what is to be done.
+    def decide(
+        self, record: Record, lives: Mapping[str, Life], now: datetime, stopped: Mapping[str, str]
+    ) -> Step[Record, Claimed | NotDue | Died]:
+        """Say what is to be done. `stopped`: why runs of dead claimants had been stopped for good, "" for none.
 
         | record         | another claimant | due | step                                         |
         | ---            | ---              | --- | ---                                          |
         | not there yet  |                  |     | write it: due times count from now; `NotDue` |
         | there          | UNKNOWN          |     | wait                                         |
         | there          | ALIVE            |     | `NotDue`                                     |
+        | there          | DEAD             |     | `Died`, where `stopped` has nothing of it    |
         | there          | DEAD, none       | no  | `NotDue`                                     |
         | there          | DEAD, none       | yes | write that we run it; `Claimed`              |
 
-        A due time that a breach ended is not due again; only one after it is.
+        A due time that a breach ended is not due again, also where it is written down for a dead claimant only now;
+        only one after it is.
         """
         if record == NO_RECORD:
             why = f'first call for job "{self.name}": its due times count from now on; {self._next(now)}'
@@ -121,16 +128,24 @@ class DueJob:
             return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
         if other is not None and lives.get(other.run_id) is Life.ALIVE:
             return Final(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
-        came = due(
-            self.schedule, datetime.fromisoformat(record.breach.due_at if record.breach else record.done_until), now
-        )
-        if came is None and record.breach is not None:
-            return Final(self.stopped(record.breach, now))
+        dead = other if other is not None and lives.get(other.run_id) is Life.DEAD else None
+        if dead is not None and dead.run_id not in stopped:
+            return Final(Died(dead.run_id))
+        before = record
+        if dead is not None and stopped[dead.run_id]:
+            before = Record(record.done_until, breach=StoppedDue(dead.due_at, dead.run_id, stopped[dead.run_id]))
+        since = before.breach.due_at if before.breach else before.done_until
+        came = due(self.schedule, datetime.fromisoformat(since), now)
         if came is None:
-            return Final(NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}'))
-        died = f"{other.run_id} on {other.host} has died: taken over" if other is not None and lives else ""
-        ours = replace(record, running=Running(_iso(came.at), self.run_id, self.host))
-        return Write(ours, Claimed(came.at, _said(came, died, now), other.run_id if other is not None and died else ""))
+            answer = (
+                self.stopped(before.breach, now)
+                if before.breach is not None
+                else NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}')
+            )
+            return Final(answer) if before == record else Write(before, answer)
+        died = f"{dead.run_id} on {dead.host} has died: taken over" if dead is not None and before == record else ""
+        ours = replace(before, running=Running(_iso(came.at), self.run_id, self.host))
+        return Write(ours, Claimed(came.at, _said(came, died, now)))
 
     def stopped(self, breach: StoppedDue, now: datetime) -> NotDue:
         """Say of a due time that it is not done, and stays so."""
@@ -147,7 +162,7 @@ class Claim:
 
     def __init__(self, shared: Shared[Record], job: DueJob, claimed: Claimed, copy: Copy[Record]) -> None:
         self._job = job
-        self.due_at, self.said, self.died = claimed.due_at, claimed.said, claimed.died
+        self.due_at, self.said = claimed.due_at, claimed.said
         self._heartbeat = Heartbeat(shared, self._payload(), copy)
 
     @property
@@ -192,34 +207,48 @@ class Claim:
 
 
 async def claim(
-    place: RecordPlace, job: DueJob, now: Callable[[], datetime], say: Callable[[str], None]
+    place: RecordPlace,
+    job: DueJob,
+    now: Callable[[], datetime],
+    say: Callable[[str], None],
+    why_stopped: Callable[[str], Awaitable[str]],
 ) -> Claim | NotDue:
-    """Claim what is due.
+    """Claim what is due. `why_stopped`: tells why a run was stopped for good, "" where it was not.
 
     The very first call for a job writes its record and runs nothing: what was due before nobody had asked for.
     Where another claimant is at work, this waits until it has shown that it lives, at most `dead_after_s`; one that
-    does not is taken over. Missed due times are run once, as the newest of them. Raises `CloudError`, `JournalError`,
-    and `StartError` for a record that cannot be read.
+    does not is taken over, unless its run had been stopped for good: then its due time is written down as ended
+    so, before anything else. Missed due times are run once, as the newest of them. Raises `CloudError`, `JournalError`,
+    `StartError` for a record that cannot be read, and what `why_stopped` raises: then nothing is taken over.
     """
+    stopped: dict[str, str] = {}
     shared, watch = Shared(place, decode_claim), Watch(CLAIM_TIMINGS, place.boottime_s)
 
-    def decide(record: Record) -> Step[Record, Claimed | NotDue]:
-        return job.decide(record, watch.look(job.in_the_way(record)), now())
+    def decide(record: Record) -> Step[Record, Claimed | NotDue | Died]:
+        return job.decide(record, watch.look(job.in_the_way(record)), now(), stopped)
 
     answer, copy = await ask(shared, decide, look_s=CLAIM_TIMINGS.look_s, say=say)
+    while isinstance(answer, Died):
+        stopped[answer.run_id] = await why_stopped(answer.run_id)
+        answer, copy = await ask(shared, decide, look_s=CLAIM_TIMINGS.look_s, say=say)
     return answer if isinstance(answer, NotDue) else Claim(shared, job, answer, copy)
 
 
-async def close_breach(place: RecordPlace) -> StoppedDue | None:
-    """Let a due time that a breach ended count as done, and give it; None where there is none.
+async def open_breach(place: RecordPlace) -> StoppedDue | None:
+    """Give the due time that a breach ended, None where there is none. Raises as `Shared.read` does."""
+    return (await Shared(place, decode_claim).read()).record.breach
+
+
+async def close_breach(place: RecordPlace, breach: StoppedDue) -> bool:
+    """Let a due time that a breach ended count as done. Says whether it was still open.
 
     Raises `CloudError`, `JournalError`, `StartError`.
     """
 
-    def decide(record: Record) -> Step[Record, StoppedDue | None]:
-        if record.breach is None:
-            return Final(None)
-        return Write(replace(record, done_until=record.breach.due_at, breach=None), record.breach)
+    def decide(record: Record) -> Step[Record, bool]:
+        if record.breach != breach:
+            return Final(False)
+        return Write(replace(record, done_until=breach.due_at, breach=None), True)
 
     answer, _ = await ask(Shared(place, decode_claim), decide, look_s=CLAIM_TIMINGS.look_s, say=lambda _: None)
     return answer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
 import anyio
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.resilience.stop import StoppedError
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -26,6 +27,16 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_o
         async with anyio.create_task_group() as group:
             for _ in range(at_once):
                 group.start_soon(worker)
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Do something in the background for as long as the block lasts. Errors come out as they are, from either."""
+    with ungrouped(OrchestratorError), ungrouped(StoppedError):
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            yield
+            group.cancel_scope.cancel()
 
 
 @contextmanager

@@ -7,6 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from orchestrator.app.session.due import breach_of
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.session import open_session, read_request
+from orchestrator.errors import Exit
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
 
@@ -76,7 +85,27 @@ def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: 
         assert len(cloud.versions(project.folder_id)) == 3
 
 
-def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path, project: Project) -> None:
+def stopped_elsewhere(project: Project, cloud: Cloud, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Ask as another machine does, that finds the last claimant dead, why its run was stopped for good."""
+    for name, value in cloud.environ().items():
+        monkeypatch.setenv(name, value)
+    (run_id,) = (one["run_id"] for one in json.loads(run(project.root, "runs", "-o", "json").out)["runs"])
+    found: list[str] = []
+
+    async def main(invocation: Invocation) -> CommandResult:
+        session = await open_session(invocation, read_request(invocation))
+        found.extend([await breach_of(session, run_id), await breach_of(session, "20200101T000000-ffffff")])
+        return CommandResult(Exit.DONE)
+
+    options = RunOptions("run nightly", project.manifest, state_dir=state_dir, job="nightly", endpoint=cloud.url)
+    invoke(options, Messages(), main)
+    assert found[1] == ""
+    return found[0]
+
+
+def test_a_due_time_of_which_functions_were_left_out_is_not_done(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.write(3, more=f'{JOB}rollout = {{ waves = [1, "100%"] }}\n')
     faults = Faults(failing_functions=["f000"])
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, served):
@@ -87,8 +116,9 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path,
         first = due(project, cloud)
         assert first.code == 1, first.err
         assert "2 cancelled, 1 failed" in first.out
-        why = "1 function of wave 1 failed, and max_failures is not declared: no other wave starts"
+        why = why_stopped = "1 function of wave 1 failed, and max_failures is not declared: no other wave starts"
         assert why in first.out
+        assert stopped_elsewhere(project, cloud, tmp_path / "elsewhere", monkeypatch) == why
         assert "is not done, and no call takes it up by itself" in first.err
         faults.failing_functions.clear()
         sent = len(cloud.versions(project.folder_id))
@@ -101,6 +131,14 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(tmp_path: Path,
         assert f"was stopped for good: {why}" in run(project.root, "jobs").out
         (row,) = json.loads(run(project.root, "jobs", "-o", "json").out)["jobs"]
         assert row["open_due"]["why"] == why
+        for part, why in (
+            (("--param", "select=f001"), "had other parameters (--param)"),
+            (("f001",), "was about some functions only"),
+        ):
+            end = run(project.root, "run", "nightly", "--yes", *part, environ=cloud.environ())
+            assert end.code == 0, end.err
+            assert f"left undone, stays so: this run {why}; `orchestrator run nightly --endpoint " in end.err
+            assert f"was stopped for good: {why_stopped}" in run(project.root, "jobs").out
         end = run(project.root, "run", "nightly", "--yes", environ=cloud.environ())
         assert "3 functions: 3 deployed" in end.out
         assert "left undone, counts as done" in end.err

@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
 
-from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim, close_breach
+from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim, close_breach, open_breach
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage
 from tests.long import short_first
-from tests.memory_records import MemoryRecords
+from tests.memory_records import MemoryRecords, never_stopped
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 KEY = "claims/folder/nightly.json"
@@ -37,7 +38,8 @@ def place(records: MemoryRecords, rng: random.Random) -> RecordPlace:
 
 
 async def ask(records: MemoryRecords, run_id: str, said: list[str] | None = None) -> Claim | NotDue:
-    return await claim(place(records, random.Random(1)), job(run_id), now, (said if said is not None else []).append)
+    say = (said if said is not None else []).append
+    return await claim(place(records, random.Random(1)), job(run_id), now, say, never_stopped)
 
 
 async def first(records: MemoryRecords) -> None:
@@ -126,13 +128,13 @@ def test_a_due_time_that_a_breach_ended_is_taken_up_by_no_call_but_the_next_is()
         await anyio.sleep(3600)
         killed = await held(records, "d")  # and dies, which changes nothing of what was before it
         later = await held(records, "e")
-        assert (killed.said, later.due_at, later.died) == ("", killed.due_at, "d")
+        assert (killed.said, later.due_at) == ("", killed.due_at)
         await later.end(done=False)
         again = await held(records, "f")
         assert again.due_at == START + timedelta(hours=2)
         await again.end(done=True)
         assert reason(await ask(records, "g")).startswith("nothing is due")
-        assert await close_breach(place(records, random.Random(1))) is None
+        assert await open_breach(place(records, random.Random(1))) is None
 
     run(main)
 
@@ -140,15 +142,18 @@ def test_a_due_time_that_a_breach_ended_is_taken_up_by_no_call_but_the_next_is()
 def test_a_due_time_that_a_breach_ended_can_count_as_done() -> None:
     async def main() -> None:
         records = MemoryRecords()
-        assert await close_breach(place(records, random.Random(1))) is None
+        assert await open_breach(place(records, random.Random(1))) is None
         assert not records.objects
         await first(records)
         await anyio.sleep(3600)
         found = await held(records, "a")
         await found.end(done=False, breach=found.breach("a", "1 of 9 failed"))
-        closed = await close_breach(place(records, random.Random(1)))
-        assert closed is not None
-        assert closed.due_at == "2027-01-01T13:00:00Z"
+        breach = await open_breach(place(records, random.Random(1)))
+        assert breach is not None
+        assert breach.due_at == "2027-01-01T13:00:00Z"
+        assert not await close_breach(place(records, random.Random(1)), replace(breach, run_id="another"))
+        assert await close_breach(place(records, random.Random(1)), breach)
+        assert not await close_breach(place(records, random.Random(1)), breach)
         told = await ask(records, "b")
         assert isinstance(told, NotDue)
         assert told.breach is None
@@ -196,6 +201,60 @@ def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told
     run(main)
 
 
+@pytest.mark.parametrize("later_h", [0, 1])
+def test_a_claimant_that_died_after_its_breach_leaves_its_due_time_stopped_and_no_other(later_h: int) -> None:
+    async def main() -> None:
+        records, asked = MemoryRecords(), list[str]()
+
+        async def why_stopped(run_id: str) -> str:
+            asked.append(run_id)
+            return "1 of 9 failed" if run_id == "a" else ""
+
+        async def call(run_id: str) -> Claim | NotDue:
+            return await claim(place(records, random.Random(1)), job(run_id), now, lambda _: None, why_stopped)
+
+        await first(records)
+        await anyio.sleep(3600)
+        ghost = await held(records, "a")
+        await anyio.sleep(later_h * 3600)
+        found = await call("b")
+        assert asked == ["a"]
+        if later_h:  # the next due time begins anew
+            assert isinstance(found, Claim)
+            assert found.due_at == ghost.due_at + timedelta(hours=1)
+            await found.end(done=False)
+            assert await open_breach(place(records, random.Random(1))) == ghost.breach("a", "1 of 9 failed")
+            return
+        for told in (found, await call("c")):
+            assert isinstance(told, NotDue)
+            assert told.breach == ghost.breach("a", "1 of 9 failed")
+        assert asked == ["a"]
+        await ghost.end(done=True)  # changes nothing
+        assert isinstance(await call("d"), NotDue)
+
+    run(main)
+
+
+def test_nothing_is_taken_over_while_nobody_knows_how_the_dead_claimants_run_stood() -> None:
+    async def main() -> None:
+        records = MemoryRecords()
+
+        async def unknown(_run_id: str) -> str:
+            raise CloudError("Object Storage is unavailable", call="get object")
+
+        await first(records)
+        await anyio.sleep(3600)
+        ghost = await held(records, "a")
+        before = dict(records.objects)
+        with pytest.raises(CloudError):
+            await claim(place(records, random.Random(1)), job("b"), now, lambda _: None, unknown)
+        assert records.objects == before
+        after = await held(records, "c")
+        assert after.key == ghost.key
+
+    run(main)
+
+
 def test_a_claim_that_cannot_be_renewed_is_lost_before_anybody_may_take_it_over() -> None:
     async def main() -> None:
         broken = False
@@ -230,7 +289,7 @@ def test_a_claim_of_a_machine_that_slept_is_lost_with_the_first_beat_that_fails(
         awake = RecordPlace(
             records, KEY, lambda: anyio.current_time() + slept_s, random.Random(1), Outage(pauses=False)
         )
-        found = await claim(awake, job("a"), now, lost.append)
+        found = await claim(awake, job("a"), now, lost.append, never_stopped)
         assert isinstance(found, Claim)
         broken, slept_s, began_at = True, CLAIM_TIMINGS.dead_after_s, anyio.current_time()
         await found.keep(lost.append)
@@ -295,7 +354,9 @@ class Machines:
         await anyio.sleep(self.rng.uniform(0, 60))
         for call in range(hours * 60):
             with suppress(CloudError):  # this call could not start; cron calls again
-                found = await claim(place(self.records, self.rng), job(f"{name}-{call}"), now, lambda _: None)
+                found = await claim(
+                    place(self.records, self.rng), job(f"{name}-{call}"), now, lambda _: None, never_stopped
+                )
                 if isinstance(found, Claim):
                     await self.work(found)
             await anyio.sleep(60)

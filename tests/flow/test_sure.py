@@ -19,7 +19,7 @@ from orchestrator.manifest.schedule import Schedule
 from orchestrator.prediction.virtual_time import run
 from tests.flow.test_claim import job, now, place
 from tests.flow.test_lease import Machine
-from tests.memory_records import MemoryRecords
+from tests.memory_records import MemoryRecords, never_stopped
 
 MINUTELY = Schedule("* * * * *")
 Take = Callable[[MemoryRecords, str, random.Random], Awaitable[Lease | Claim | None]]
@@ -30,7 +30,7 @@ async def lease(records: MemoryRecords, name: str, _rng: random.Random) -> Lease
 
 
 async def due_time(records: MemoryRecords, name: str, rng: random.Random) -> Claim | None:
-    found = await claim(place(records, rng), job(name, MINUTELY), now, lambda _: None)
+    found = await claim(place(records, rng), job(name, MINUTELY), now, lambda _: None, never_stopped)
     return found if isinstance(found, Claim) else None
 
 

@@ -30,7 +30,7 @@ from orchestrator.sandbox.memory.faults import Trouble
 from tests.engine import Bench, sources
 from tests.flow.test_lease import Machine
 from tests.flow.test_run import kinds
-from tests.memory_records import MemoryRecords
+from tests.memory_records import MemoryRecords, never_stopped
 
 FOR_EVER_S = 1_000_000_000.0
 WHILE_S = 40.0
@@ -208,7 +208,7 @@ async def _claim() -> None:
         MemoryRecords(_refusing), "claims/x", anyio.current_time, random.Random(1), Outage(pauses=False)
     )
     job = DueJob("nightly", Schedule("0 3 * * *", "UTC"), "run", "host")
-    await claim(place, job, lambda: datetime(2027, 1, 1, tzinfo=UTC), lambda _said: None)
+    await claim(place, job, lambda: datetime(2027, 1, 1, tzinfo=UTC), lambda _said: None, never_stopped)
 
 
 @pytest.mark.parametrize("held", [_lease, _claim])

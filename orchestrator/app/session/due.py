@@ -5,26 +5,30 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 import anyio
 
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import bucket_records, probe_of
+from orchestrator.app.session.recording import read_run
 from orchestrator.app.session.session import Session
-from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, Exit, JournalError, OrchestratorError, StartError, UsageError
 from orchestrator.job.binding import Binding, timezone_of
+from orchestrator.journal.identity import Selection
+from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.model import JobSpec
 from orchestrator.report.messages import with_facts
 from orchestrator.report.views import CommandResult, ResultView
-from orchestrator.resilience.groups import ungrouped
+from orchestrator.resilience.groups import beside
 from orchestrator.resilience.outage import Outage
 
 _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}
@@ -61,11 +65,8 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
                 " two machines could run one due time",
                 advice="use a storage that heeds them, or let one machine alone call, without --due",
             )
-        found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say)
-    if isinstance(found, Claim) and (why := breach_of(session.request.state_dir, found.died)):
-        breach = found.breach(found.died, why)
-        await _end(session, found, breach=breach)  # it died between its breach and its end
-        found = job.stopped(breach, datetime.now(UTC))
+        why_stopped = partial(breach_of, session)  # a claimant may have died between its breach and its end
+        found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
     if isinstance(found, NotDue):
         _remember(session, binding.name, found.breach)
         if found.breach is None:
@@ -82,21 +83,55 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
 
 
 async def count_as_done(session: Session, binding: Binding, result: CommandResult) -> None:
-    """Let the due time that a breach ended count as done after a whole run of its job, without --due."""
-    options = session.request.options
-    in_part = options.dry_run or options.failed or options.undone or options.parameters or session.stop.reason
-    if schedule_of(binding.spec) is None or in_part or not is_done(result):
+    """Let the due time that a breach ended count as done after a run of its job without --due that was about the same,
+    or say why it does not.
+    """
+    request = session.request
+    if schedule_of(binding.spec) is None or request.options.dry_run or session.stop.reason or not is_done(result):
         return
     place = _place(session, binding.name)
     try:
         with anyio.CancelScope(shield=True), _usable(place):
-            breach = await close_breach(place)
-        _remember(session, binding.name, None)
+            breach = await open_breach(place)
+            then = await _chain(session, breach.run_id) if breach is not None else None
+            of_it = then is not None and request.left is not None and request.left.run.run_id == then.run_id
+            was_about = then.identity.selection if then is not None else Selection(job=binding.name)
+            other = differs(request.identity.selection, was_about, of_it=of_it)
+            closed = breach is not None and not other and await close_breach(place, breach)
+        if breach is None or closed:
+            _remember(session, binding.name, None)
     except OrchestratorError as error:
         session.messages.warn(f"whether a due time of the job is done by this is not known: {error.message}")
         return
-    if breach is not None:
-        session.messages.say(f"the due time {breach.due_at}, which run {breach.run_id} left undone, counts as done")
+    if breach is None:
+        return
+    what = f"the due time {breach.due_at}, which run {breach.run_id} left undone,"
+    if closed:
+        session.messages.say(f"{what} counts as done")
+    elif other:
+        line = line_of(request.options.verb, replace(request.identity, selection=was_about), session.endpoint)
+        session.messages.say(f"{what} stays so: this run {other}; `{line}` is about all of it")
+
+
+def differs(now: Selection, then: Selection, *, of_it: bool) -> str:
+    """Say in what a run was about something else than the run of a due time, "" where it was about as much or more.
+
+    | this run                             | counts                                                  |
+    | ---                                  | ---                                                     |
+    | other parameters than the due run's  | no: something else is made                              |
+    | --failed                             | no: what was left out has not had its turn              |
+    | --undone                             | where it is about what this due run left (`of_it`)      |
+    | FUNCTIONS, --label                   | where the due run had the same                          |
+    | neither                              | yes                                                     |
+    """
+    if dict(now.parameters) != dict(then.parameters):
+        return "had other parameters (--param)"
+    if now.left_by == "failed":
+        return "was only about what had failed (--failed)"
+    if now.left_by and not of_it:
+        return "was about what another run had left (--undone)"
+    some = (now.patterns, now.labels) != ((), ()) and (now.patterns, now.labels) != (then.patterns, then.labels)
+    return "was about some functions only" if some else ""
 
 
 @contextmanager
@@ -116,13 +151,21 @@ def _way_out(session: Session) -> str:
     return f"nothing is sent: once it is mended, `{line}` is a new run with a new budget; or wait for the next due time"
 
 
-def breach_of(state_dir: Path, run_id: str) -> str:
-    """Say why a run that died had been stopped for good by then, "" where it had not or this machine does not know."""
-    if not run_id:
-        return ""
-    with suppress(UsageError, JournalError), open_store(state_dir, read_only=True) as store:
-        return store.chain_state(store.find(run_id)).breach
-    return ""
+async def breach_of(session: Session, run_id: str) -> str:
+    """Say why a run, or one that took it up, was stopped for good, "" where none was, or it has left nothing anywhere.
+
+    Raises `CloudError`, `JournalError`, `StartError` where that cannot be found out.
+    """
+    found = await _chain(session, run_id)
+    return found.breach if found is not None else ""
+
+
+async def _chain(session: Session, run_id: str) -> RunState | None:
+    """Find a run, with all that took it up: in the journal, or in the bucket's records. None where neither has it."""
+    await read_run(session, run_id)
+    with suppress(UsageError), open_store(session.request.state_dir, read_only=True) as store:
+        return store.chain_state(store.find(run_id))
+    return None
 
 
 def _unpaused(session: Session) -> Outage:
@@ -149,14 +192,11 @@ def is_done(result: CommandResult) -> bool:
 async def _kept(session: Session, name: str, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
     done, breach = False, None
     try:
-        with ungrouped(OrchestratorError):
-            async with anyio.create_task_group() as group:
-                group.start_soon(held.keep, session.stop.lose)
-                result = await work(held.key)
-                done = is_done(result)
-                why = result.view.state.breach if isinstance(result.view, ResultView) and not done else ""
-                breach = held.breach(session.run_id, why) if why else None
-                group.cancel_scope.cancel()
+        async with beside(partial(held.keep, session.stop.lose)):
+            result = await work(held.key)
+        done = is_done(result)
+        why = result.view.state.breach if isinstance(result.view, ResultView) and not done else ""
+        breach = held.breach(session.run_id, why) if why else None
     finally:
         await _end(session, held, done=done, breach=breach)
     _remember(session, name, breach)

@@ -23,7 +23,7 @@ from orchestrator.model import Action, Plan
 from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
-from orchestrator.resilience.groups import ungrouped
+from orchestrator.resilience.groups import beside
 from orchestrator.resilience.stop import StoppedError
 
 _END_S = 3.0  # for giving a lease up: a machine that is to go down kills us after ten
@@ -101,11 +101,8 @@ async def leased(
         ) from error
     lease.lost = session.stop.lose
     try:
-        with ungrouped(OrchestratorError), ungrouped(StoppedError):
-            async with anyio.create_task_group() as group:
-                group.start_soon(lease.keep)
-                yield lease
-                group.cancel_scope.cancel()
+        async with beside(lease.keep):
+            yield lease
     finally:
         await _end(lease, session.messages)
 

@@ -21,18 +21,17 @@ from orchestrator.app.session.leasing import bucket_records
 from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.app.session.session import Session, open_session, read_request
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
-from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError
+from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
 from orchestrator.journal.rollout_events import WaveStarted
-from orchestrator.journal.state import fold
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
 from orchestrator.ports import Records
 from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
-from orchestrator.resilience.groups import ungrouped
-from orchestrator.resilience.stop import StoppedError
+from orchestrator.resilience.groups import beside
 
 T = TypeVar("T")
 _INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
@@ -134,11 +133,8 @@ async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
         return
     recorder = Recorder(session, records)
     try:
-        with ungrouped(OrchestratorError), ungrouped(StoppedError):
-            async with anyio.create_task_group() as group:
-                group.start_soon(recorder.keep)
-                yield recorder
-                group.cancel_scope.cancel()
+        async with beside(recorder.keep):
+            yield recorder
     finally:
         await recorder.end()
 
@@ -156,7 +152,7 @@ async def fetch(invocation: Invocation) -> int:
         now = Now("", endpoint_of(options, request.manifest), identity_of(options, request.manifest), request.state_dir)
         async with AsyncExitStack() as stack:
             session = await open_session(replace(invocation, stack=stack), request)
-            return await _read_runs(session, now)
+            return await _read_about_the_same(session, now)
     except OrchestratorError as error:
         invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
         return 0
@@ -174,25 +170,53 @@ def fetch_for(options: RunOptions, messages: Messages) -> None:
     invoke(options, messages, main)
 
 
-async def _read_runs(session: Session, now: Now) -> int:
-    records = bucket_records(session)
-    if records is None:
-        return 0
+async def read_run(session: Session, run_id: str) -> None:
+    """Read a run, and what took it up, from the bucket into the journal, as far as it is not there.
+
+    Raises `CloudError`, `JournalError`, and `StartError` for a record that cannot be understood.
+    """
+    try:
+        await _read_runs(session, lambda run: run.verb == session.request.options.verb, first=run_id)
+    except ValueError as error:
+        raise StartError(
+            f"the record of run {run_id} in the bucket cannot be read: {error}", advice="upgrade orchestrator"
+        ) from error
+
+
+async def _read_about_the_same(session: Session, now: Now) -> int:
+    def wanted(run: RunState) -> bool:
+        differs = difference(run, now)
+        return differs is None or differs[0] is Differs.FOLDERS
+
     kept = 0
     try:
-        index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
-        rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == now.endpoint]
-        with open_store(now.state_dir) as store:
-            for row in rows[:_READ]:
-                found = await session.world.read(partial(records.read, f"{_folder(session)}{row['run_id']}.json"))
-                events = read_record(found[0]) if found is not None else []
-                differs = difference(fold(events), now) if events else None
-                if events and (differs is None or differs[0] is Differs.FOLDERS):
-                    store.keep(events)
-                    kept += 1
+        kept = await _read_runs(session, wanted)
     except (CloudError, ValueError) as error:
         told = with_facts(error) if isinstance(error, CloudError) else str(error)
         session.messages.warn(f"the records of runs in the bucket cannot be read: {told}")
     if kept:
         session.messages.say(f"the journal here had no such run: {counted(kept, 'run')} read from the bucket")
+    return kept
+
+
+async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, first: str = "") -> int:
+    """Read those of the newest runs (and `first`) that are wanted and not here yet. Gives how many there were.
+
+    Raises `CloudError`, `JournalError`, and `ValueError` for a record that cannot be understood.
+    """
+    records = bucket_records(session)
+    if records is None:
+        return 0
+    index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
+    rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
+    kept = 0
+    with open_store(session.request.state_dir) as store:
+        known = {run.id for run in store.runs()}
+        for run_id in dict.fromkeys([*filter(None, [first]), *(row["run_id"] for row in rows[:_READ])]):
+            key = f"{_folder(session)}{run_id}.json"
+            found = await session.world.read(partial(records.read, key)) if run_id not in known else None
+            events = read_record(found[0]) if found is not None else []
+            if events and wanted(fold(events)):
+                store.keep(events)
+                kept += 1
     return kept

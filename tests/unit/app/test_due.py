@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import anyio
 import pytest
 
-from orchestrator.app.session.due import breach_of
+from orchestrator.app.session.due import breach_of, differs
+from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import known_stop, remember
 from orchestrator.journal.events import Breached
+from orchestrator.journal.identity import Selection
 from orchestrator.journal.store import open_store
 from tests.runs import RUN_ID, STARTED_AT, planned, started
+
+
+def without_bucket(state_dir: Path) -> Session:
+    """Give as much of a session as is asked for where there is no bucket."""
+    request, world = SimpleNamespace(state_dir=state_dir), SimpleNamespace(store=None)
+    return cast("Session", SimpleNamespace(request=request, world=world))
+
+
+def breach(state_dir: Path, run_id: str) -> str:
+    return anyio.run(breach_of, without_bucket(state_dir), run_id)
 
 
 @pytest.mark.parametrize("why", ["", "1 of 9 failed"])
@@ -21,15 +37,41 @@ def test_a_run_that_died_after_its_breach_stays_stopped(tmp_path: Path, why: str
         journal.append(planned("f"))
         if why:
             journal.append(Breached(STARTED_AT, why))
-    assert breach_of(tmp_path / "state", RUN_ID) == why
+    assert breach(tmp_path / "state", RUN_ID) == why
 
 
-def test_nothing_is_known_of_a_run_of_another_machine(tmp_path: Path) -> None:
-    assert breach_of(tmp_path / "none", RUN_ID) == ""
+def test_without_a_bucket_nothing_is_known_of_a_run_of_another_machine(tmp_path: Path) -> None:
+    assert breach(tmp_path / "none", RUN_ID) == ""
     with open_store(tmp_path / "state") as store:
         store.start_run(started())
-    assert breach_of(tmp_path / "state", "20200101T000000-ffffff") == ""
-    assert breach_of(tmp_path / "state", "") == ""
+    assert breach(tmp_path / "state", "20200101T000000-ffffff") == ""
+
+
+PLAIN = Selection(job="nightly")
+TO_TEST = replace(PLAIN, parameters={"select": "f00*"})
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "of_it", "other"),
+    [
+        (PLAIN, PLAIN, False, ""),
+        (TO_TEST, PLAIN, False, "had other parameters (--param)"),
+        (PLAIN, TO_TEST, False, "had other parameters (--param)"),
+        (TO_TEST, TO_TEST, False, ""),  # the crontab has them, and what is advised after a breach, too
+        (replace(PLAIN, left_by="failed"), PLAIN, True, "was only about what had failed (--failed)"),
+        (replace(PLAIN, left_by="undone"), PLAIN, False, "was about what another run had left (--undone)"),
+        (replace(PLAIN, left_by="undone"), PLAIN, True, ""),
+        (replace(PLAIN, patterns=("f001",)), PLAIN, False, "was about some functions only"),
+        (replace(PLAIN, labels=("team=a",)), PLAIN, False, "was about some functions only"),
+        (replace(PLAIN, patterns=("f001",), left_by="undone"), PLAIN, True, "was about some functions only"),
+        (replace(PLAIN, patterns=("f001",)), replace(PLAIN, patterns=("f001",)), False, ""),
+        (PLAIN, replace(PLAIN, patterns=("f001",)), False, ""),
+    ],
+)
+def test_a_run_counts_for_a_due_time_if_it_was_about_as_much(
+    now: Selection, then: Selection, of_it: bool, other: str
+) -> None:
+    assert differs(now, then, of_it=of_it) == other
 
 
 @pytest.mark.parametrize("job", ["nightly", "../odd name"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.coordination.claim import NO_RECORD, Claimed, DueJob, NotDue, Record, Running
+from orchestrator.coordination.claim import NO_RECORD, Claimed, Died, DueJob, NotDue, Record, Running, StoppedDue
 from orchestrator.coordination.heartbeat import Life
 from orchestrator.coordination.lease import Granted, Wanted
 from orchestrator.coordination.registry import NOT_LOOKED, Holder, Registry
@@ -106,7 +106,7 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
             Record(DONE_AT_NOON, OTHER), DEAD, 1,
             Write(
                 Record(DONE_AT_NOON, OURS),
-                Claimed(NOON + timedelta(hours=1), "other on there has died: taken over", "other"),
+                Claimed(NOON + timedelta(hours=1), "other on there has died: taken over"),
             ),
         ),
         (  # our own claim, whose write had lost its answer
@@ -120,8 +120,40 @@ def test_a_due_time_is_claimed_left_or_waited_for(
 ) -> None:
     lives = {"other": life} if life is not None else {}
     assert lives.keys() == JOB.in_the_way(record).keys()
-    found = JOB.decide(record, lives, NOON + timedelta(hours=after_h))
+    found = JOB.decide(record, lives, NOON + timedelta(hours=after_h), {"other": ""})
     assert shortened(found) == step
+
+
+STOPPED = StoppedDue(OTHER.due_at, "other", "1 of 9 failed")
+OLDER = StoppedDue("2027-01-01T11:00:00Z", "older", "2 of 9 failed")
+
+
+@pytest.mark.parametrize(
+    ("record", "stopped", "after_h", "step"),
+    [
+        (Record(DONE_AT_NOON, OTHER), {}, 1, Final(Died("other"))),
+        (Record(DONE_AT_NOON, OTHER), {"another": "x"}, 2, Final(Died("other"))),
+        (
+            Record(DONE_AT_NOON, OTHER), {"other": "1 of 9 failed"}, 1,
+            Write(Record(DONE_AT_NOON, breach=STOPPED), NotDue('job "nightly"', STOPPED)),
+        ),
+        (  # the newest is kept
+            Record(DONE_AT_NOON, OTHER, breach=OLDER), {"other": "1 of 9 failed"}, 1,
+            Write(Record(DONE_AT_NOON, breach=STOPPED), NotDue('job "nightly"', STOPPED)),
+        ),
+        (  # the next due time begins anew
+            Record(DONE_AT_NOON, OTHER), {"other": "1 of 9 failed"}, 2,
+            Write(
+                Record(DONE_AT_NOON, replace(OURS, due_at="2027-01-01T14:00:00Z"), breach=STOPPED),
+                Claimed(NOON + timedelta(hours=2), ""),
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_a_dead_claimants_run_that_was_stopped_for_good_is_not_run_again(
+    record: Record, stopped: dict[str, str], after_h: int, step: object
+) -> None:
+    assert shortened(JOB.decide(record, {"other": DEAD}, NOON + timedelta(hours=after_h), stopped)) == step
 
 
 def shortened(step: object) -> object:
@@ -131,7 +163,7 @@ def shortened(step: object) -> object:
             return Wait(why.split(": looking")[0])
         case Final(NotDue(reason)):
             return Final(NotDue(reason.split("; next")[0]))
-        case Write(record, NotDue(reason)):
-            return Write(record, NotDue(reason.split(": its")[0]))
+        case Write(record, NotDue(reason, breach)):
+            return Write(record, NotDue(reason.split(": its")[0], breach))
         case _:
             return step
