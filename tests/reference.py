@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from orchestrator.job.binding import manifest_schema
 from orchestrator.manifest.tables import ManifestFile
-from orchestrator.manifest.units import DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN
+from orchestrator.model.units import DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN
 
 PAGE = Path(__file__).parent.parent / "docs" / "manifest.md"
 BEGIN, END = "<!-- keys: made by `python -m tests.reference` -->\n", "<!-- end of keys -->\n"

@@ -8,8 +8,3 @@ INVOKE_ANSWER_MAX_BYTES = 4 * 1024 * 1024  # of a Function; the cloud lets it be
 LISTING_MAX_BYTES = 1024 * 1024 * 1024  # all pages of one listing
 PAGES_MAX = 2000  # of one listing: two million things
 PAGE_TOKEN_MAX_CHARACTERS = 8192
-
-
-def megabytes(size_bytes: int) -> str:
-    """Write a bound down."""
-    return f"{size_bytes // (1024 * 1024)} MB"

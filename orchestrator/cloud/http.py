@@ -13,6 +13,7 @@ from orchestrator.cloud.tokens import TokenSource
 from orchestrator.cloud.transport import Transport
 from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError, Code
+from orchestrator.model.units import as_size
 from orchestrator.ports import Guard, unguarded
 
 PAGE_SIZE = 1000  # the most that the API declares
@@ -129,5 +130,5 @@ def _endless(token: object, seen: Collection[str], size_bytes: int) -> str:
     if len(seen) + 1 >= bounds.PAGES_MAX:
         return f"after {bounds.PAGES_MAX} pages there still are more"
     if size_bytes > bounds.LISTING_MAX_BYTES:
-        return f"its pages are larger than {bounds.megabytes(bounds.LISTING_MAX_BYTES)} together"
+        return f"its pages are larger than {as_size(bounds.LISTING_MAX_BYTES)} together"
     return ""

@@ -25,6 +25,7 @@ from orchestrator.cloud import answers, bounds
 from orchestrator.cloud.answers import Answer, http_date
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.model.units import as_duration, as_size
 from orchestrator.ports import Guard, unguarded
 
 CONNECTIONS_PER_HOST = 100
@@ -169,7 +170,7 @@ async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, 
         if len(content) > max_bytes:
             response.close()
             raise CloudError(
-                f"the answer to {name} is larger than {bounds.megabytes(max_bytes)}: it was not read",
+                f"the answer to {name} is larger than {as_size(max_bytes)}: it was not read",
                 call=name,
                 http_status=response.status,
                 client_request_id=client_request_id,
@@ -253,7 +254,7 @@ _BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
 )
 # These happen at any moment: whether the request was sent is known from elsewhere.
 _AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
-    (TimeoutError, "{host} did not answer within {limit_s:g} s", "try again; " + _CHECK_NETWORK),
+    (TimeoutError, "{host} did not answer within {limit}", "try again; " + _CHECK_NETWORK),
     (aiohttp.ClientPayloadError, "the answer of {host} broke off before its end", "try again"),
     (aiohttp.ServerDisconnectedError, "{host} closed the connection without an answer", "try again"),
     (aiohttp.ClientResponseError, "what {host} answered is not HTTP", _CHECK_TLS),
@@ -277,7 +278,7 @@ def explain(error: Exception, url: URL, proxy: URL | None, limit_s: float, *, se
             host = _place(url)
             via = _place(proxy) if proxy else host
             peer = str(getattr(error, "host", "") or url.host)
-            said = sentence.format(host=host, proxy=via, peer=peer, reason=_reason(error), limit_s=limit_s)
+            said = sentence.format(host=host, proxy=via, peer=peer, reason=_reason(error), limit=as_duration(limit_s))
             return said, advice
     raise error
 

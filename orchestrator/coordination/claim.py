@@ -14,6 +14,7 @@ from orchestrator.coordination.heartbeat import Heartbeat, Life, Payload, Timing
 from orchestrator.coordination.shared_record import Copy, Final, RecordPlace, Shared, Step, Wait, Write, ask
 from orchestrator.errors import StartError
 from orchestrator.manifest.schedule import COUNTED_MAX, Due, Schedule, due, next_due
+from orchestrator.model.units import as_duration
 
 CLAIM_TIMINGS = Timings(beat_s=10.0, give_up_s=40.0, dead_after_s=60.0, look_s=2.0)
 _SCHEMA = 1
@@ -124,7 +125,7 @@ class DueJob:
             return Write(Record(_iso(now)), NotDue(why))
         other = record.running
         if other is not None and lives.get(other.run_id) is Life.UNKNOWN:
-            look = f"looking whether it lives, for at most {CLAIM_TIMINGS.dead_after_s:.0f} s"
+            look = f"looking whether it lives, for at most {as_duration(CLAIM_TIMINGS.dead_after_s)}"
             return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
         if other is not None and lives.get(other.run_id) is Life.ALIVE:
             return Final(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
@@ -202,7 +203,7 @@ class Claim:
             timings=CLAIM_TIMINGS,
             beaten=beaten,
             taken=lambda _: f"another run has taken over {due_at}",
-            unsure=f"the claim on {due_at} could not be renewed for {give_up_s:.0f} s",
+            unsure=f"the claim on {due_at} could not be renewed for {as_duration(give_up_s)}",
         )
 
 

@@ -17,6 +17,7 @@ from orchestrator.coordination.local_lock import lock_held
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.coordination.shared_record import Copy, Final, RecordPlace, Shared, Step, Wait, Write, ask
 from orchestrator.errors import OrchestratorError
+from orchestrator.model.units import as_duration
 from orchestrator.ports import Clock
 from orchestrator.resilience.stop import StoppedError
 
@@ -63,8 +64,8 @@ class Wanted:
             return Write(registry.with_lease(self.mine, others), granted)
         if over and all(lives[one.run_id] is Life.ALIVE for one in living):
             raise lock_held(self._what(living[0]), self.timeout_s)
-        dead_after_s = LEASE_TIMINGS.dead_after_s
-        return Wait(f"{self._what(living[0])}; waiting until that ends, or has shown no life for {dead_after_s:.0f} s")
+        dead_after = as_duration(LEASE_TIMINGS.dead_after_s)
+        return Wait(f"{self._what(living[0])}; waiting until that ends, or has shown no life for {dead_after}")
 
     def _granted(self, fencing: int, *, waited: bool, dead: tuple[Holder, ...] = ()) -> Granted:
         fresh = fencing == self.looked.fencing + 1 and not self.looked.others(self.mine) and not waited

@@ -21,6 +21,7 @@ import orjson
 
 from orchestrator.errors import JournalError, LockHeldError
 from orchestrator.journal.folder import ADVICE, make_state_dir, open_private
+from orchestrator.model.units import as_duration
 
 FILE = "lock"
 OWNER = "owner"  # the file with the state folder's own name
@@ -153,7 +154,7 @@ def alive_since(state_dir: Path) -> float:
 
 def lock_held(who: str, timeout_s: float) -> LockHeldError:
     """Make the error of one who has waited for `timeout_s` in vain. `who` holds what is wanted."""
-    waited = f", after waiting for {timeout_s:g} s" if timeout_s else ""
+    waited = f", after waiting for {as_duration(timeout_s)}" if timeout_s else ""
     return LockHeldError(
         f"another run holds the lock{waited}: {who}", advice="wait for it (--lock-timeout 10m, say), or end it"
     )

@@ -7,7 +7,6 @@ from here alone and keep the same contract: see `orchestrator.job.contract` and 
 
 from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts
 from orchestrator.job.inventory import LiveFunction, copy_of, empty_folders, folders_of, inventory, listed
-from orchestrator.manifest.units import duration, size
 from orchestrator.model import (
     LATEST,
     AsyncInvocation,
@@ -32,6 +31,7 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.model.units import duration, size
 from orchestrator.version.copy import copy_spec, settings_of
 from orchestrator.version.runtimes import forbidden, language, traps
 

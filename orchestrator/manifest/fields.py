@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from orchestrator.manifest import units
+from orchestrator.model import units
 
 # What a pattern means, for people. The patterns are the API's (cloud-api §1.1, §2); where it gives none, ours only
 # keep out what can be no id or address at all.

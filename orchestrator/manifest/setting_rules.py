@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.units import GB, MB
+from orchestrator.model.units import GB, MB, as_duration, as_size
 from orchestrator.version.runtimes import allows_concurrency
 
 Values = Mapping[str, Any]
@@ -161,11 +161,11 @@ def _tmpfs_size(values: Values) -> Iterator[Breach]:
     if size_bytes == 0 or memory_bytes is None:
         return
     if memory_bytes < GB:
-        yield Breach(("tmpfs_size",), f'needs a memory of at least "1GB", not {memory_bytes // MB}MB')
+        yield Breach(("tmpfs_size",), f'needs a memory of at least "1GB", not {as_size(memory_bytes)}')
     elif not 512 * MB <= size_bytes <= memory_bytes * 3 // 4:
-        most = memory_bytes * 3 // 4 // MB
+        most = as_size(memory_bytes * 3 // 4)
         yield Breach(
-            ("tmpfs_size",), f"must be 0, or from 512MB to three quarters of memory ({most}MB)", others=(("memory",),)
+            ("tmpfs_size",), f"must be 0, or from 512MB to three quarters of memory ({most})", others=(("memory",),)
         )
 
 
@@ -181,7 +181,7 @@ def _concurrency(values: Values) -> Iterator[Breach]:
 
 def _timeout(values: Values) -> Iterator[Breach]:
     if values["timeout"] > LONG_TIMEOUT_S:
-        rule = "is over 10 minutes: the cloud grants that to long-lived functions only, on request"
+        rule = f"is over {as_duration(LONG_TIMEOUT_S)}: the cloud grants that to long-lived functions only, on request"
         yield Breach(("timeout",), rule, warning=True)
 
 

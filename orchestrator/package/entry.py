@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import PackageError
+from orchestrator.model.units import as_size
 
 # Limits of the cloud that cannot be raised (its page "Quotas and limits").
 ZIPPED_MAX_BYTES = 134_217_728  # 128 MB, binary: a zip in a bucket
 UNPACKED_MAX_BYTES = 713_031_680  # 680 MB, binary
-_MB = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 # Bounds of our own, so that a walk ends: far beyond any package that the cloud's limits above let through.
 FILES_MAX = 100_000
@@ -128,5 +128,5 @@ def refuse_unpacked(size_bytes: int, label: str) -> None:
 
 
 def _refuse(label: str, limit_bytes: int, state: str) -> None:
-    message = f"the package of {label} is over the cloud's limit of {limit_bytes // _MB} MB {state}"
+    message = f"the package of {label} is over the cloud's limit of {as_size(limit_bytes)} {state}"
     raise PackageError(message, advice="leave files out with `exclude` or .orchestratorignore, or mount a bucket")

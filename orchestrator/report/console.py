@@ -16,6 +16,7 @@ from orchestrator.journal.events import Event, RunEnded
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ChangeKind, Step
+from orchestrator.model.units import MB
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.plain_text import pad, shorten, time_span
@@ -149,7 +150,7 @@ class Progress:
         parts = [f"{state.ended}/{self._total}{share}", ", ".join(named), ", ".join(doing), *self._ahead(now)]
         sent, size = self._bytes()
         if size:
-            parts.append(f"{sent / 1e6:.0f} of {size / 1e6:.0f} MB sent")
+            parts.append(f"{sent // MB} of {size // MB}MB sent")
         if state.started_at is not None:
             parts.append(time_span(now - state.started_at + state.planned_s))
         left_s = self._outlook.seconds(now) if self._outlook is not None else None
@@ -171,7 +172,7 @@ class Progress:
         for unit in nsmallest(_LONGEST, self._running(), key=lambda unit: unit.started_at or 0.0):
             doing = _doing(unit)
             if unit.step is Step.UPLOAD and unit.size_bytes:
-                doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes / 1e6:.0f} MB"
+                doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes // MB}MB"
             name = pad(shorten(self._outlet.line(unit.key), 40), 40)
             lines.append(f"  {name}  {doing}, {time_span(self._clock() - (unit.started_at or self._clock()))}")
         return [shorten(line, max(1, width - 1)) for line in lines]

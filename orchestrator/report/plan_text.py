@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.model import Action, Bound, Plan, Prediction, Unit
+from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import stop_rule, waves_of
-from orchestrator.report.plain_text import cells, counted, pad, time_span
+from orchestrator.report.plain_text import cells, counted, pad
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
@@ -106,7 +107,7 @@ def _waves(view: PlanView) -> Iterator[str]:
     rule = stop_rule(len(waves), rollout.max_failures)
     if not waves or (len(waves) == 1 and not rule):
         return
-    pause = f", {time_span(rollout.pause_s)} apart" if len(waves) > 1 and rollout.pause_s else ""
+    pause = f", {as_duration(rollout.pause_s)} apart" if len(waves) > 1 and rollout.pause_s else ""
     yield f"{counted(len(waves), 'wave')}{pause}; {rule}"
     if len(waves) > 1:
         most = None if view.verbose else _NAMED

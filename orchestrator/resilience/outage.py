@@ -14,6 +14,7 @@ from collections.abc import Callable
 import anyio
 
 from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.model.units import as_duration
 from orchestrator.resilience import policy
 
 MAX_S = 1800.0
@@ -92,7 +93,7 @@ class Outage:
         first_at = min(now if one is None else one for one in (since, self._began_at))
         if now + wait_s > first_at + self._max_s:
             raise InterruptedRunError(
-                f"a wait of {wait_s:,.0f} s is asked for, longer than this run may wait: {why}",
+                f"a wait of {as_duration(round(wait_s))} is asked for, longer than this run may wait: {why}",
                 advice="run the same command again later (--max-outage waits longer)",
             )
         if wait_s > policy.SAID_WAIT_S and now + wait_s > self._told_until + policy.SAID_WAIT_S:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model.decode import integer, number
+from orchestrator.model.units import as_duration, as_size
 
 # What is known of a value: None where any is passed on as it is, a Mapping of the fields of an object (or of a list's
 # objects), a frozenset of the only values that we can pass on.
@@ -199,11 +200,11 @@ class Int64(Amount):
 
 
 class Size(Int64):
-    """A number of bytes, shown in whole megabytes where it can be."""
+    """A number of bytes, shown as a manifest spells it."""
 
     def comparable(self, json: Any) -> Any:
         size_bytes = super().comparable(json)
-        return None if size_bytes is None else _megabytes(size_bytes)
+        return None if size_bytes is None else as_size(int(size_bytes))
 
 
 class Memory(Amount):
@@ -221,11 +222,11 @@ class Memory(Amount):
         return json is None or (isinstance(json, Mapping) and Int64().readable(json.get("memory")))
 
     def comparable(self, json: Any) -> Any:
-        return _megabytes((json or {}).get("memory") or "0")
+        return as_size(int((json or {}).get("memory") or 0))
 
 
 class Duration(Amount):
-    """Seconds, with "s" behind them."""
+    """Seconds, with "s" behind them; shown as a manifest spells them."""
 
     def encode(self, value: Any) -> Any:
         return f"{Decimal(str(value)).normalize():f}s"
@@ -238,7 +239,7 @@ class Duration(Amount):
         return json in (None, "") or (isinstance(json, str) and number(json.removesuffix("s")) is not None)
 
     def comparable(self, json: Any) -> Any:
-        return f"{Decimal(str(json).removesuffix('s')).normalize():f}s" if json else None  # 1.500s is 1.5s
+        return as_duration(Decimal(str(json).removesuffix("s"))) if json else None  # 1.500s is 1.5s
 
 
 class TextMap(Codec):
@@ -288,8 +289,3 @@ class TextList(Codec):
 
     def less(self, label: str, before: Any, after: Any) -> list[str]:
         return names_behind(label, set(before) - set(after))
-
-
-def _megabytes(size_bytes: str) -> str:
-    megabytes, rest = divmod(int(size_bytes), 1024 * 1024)
-    return f"{size_bytes} bytes" if rest else f"{megabytes}MB"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model import Json, Mount, StorageMount
-from orchestrator.version.codecs import Codec, Enum, Flag, Int64, Size, Text, only_set
+from orchestrator.version.codecs import Codec, Enum, Flag, Size, Text, only_set
 from orchestrator.version.objects import Object, ObjectList, Part
 
 _MODE = Enum({"read_only": "READ_ONLY", "read_write": "READ_WRITE"}, "MODE_UNSPECIFIED")
@@ -20,7 +20,7 @@ _DISK = Object(
     dict,
     (
         Part("disk_size_bytes", "size", Size(), "size"),
-        Part("block_size_bytes", "blockSize", Int64(), "block size", default=("4096",)),
+        Part("block_size_bytes", "blockSize", Size(), "block size", default=("4KB",)),
     ),
 )
 

@@ -150,7 +150,7 @@ def test_a_second_deploy_is_told_who_holds_the_lock(cloud: Cloud, project: Proje
     assert second.code == waited.code == building.code == 4
     assert (beside.code, beside.out.splitlines()[-1]) == (0, "plan: 1 create")
     assert f"`orchestrator deploy` of {getpass.getuser()}, process {first.pid} on " in second.err
-    assert "after waiting for 0.3 s" in waited.err
+    assert "after waiting for 0.3s" in waited.err
     assert cloud.functions(project.folder_id) == []
 
 

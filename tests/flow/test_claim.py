@@ -270,7 +270,7 @@ def test_a_claim_that_cannot_be_renewed_is_lost_before_anybody_may_take_it_over(
         broken, began_at = True, anyio.current_time()
         await found.keep(lost.append)
         assert anyio.current_time() - began_at < CLAIM_TIMINGS.dead_after_s
-        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40 s"]
+        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40s"]
 
     run(main)
 
@@ -294,7 +294,7 @@ def test_a_claim_of_a_machine_that_slept_is_lost_with_the_first_beat_that_fails(
         broken, slept_s, began_at = True, CLAIM_TIMINGS.dead_after_s, anyio.current_time()
         await found.keep(lost.append)
         assert anyio.current_time() - began_at <= 2 * CLAIM_TIMINGS.beat_s
-        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40 s"]
+        assert lost == ["the claim on 2027-01-01T13:00:00Z could not be renewed for 40s"]
 
     run(main)
 

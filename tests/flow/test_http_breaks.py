@@ -97,7 +97,7 @@ def test_what_breaks_after_sending_may_have_acted(talk: Callable[[SocketStream],
 def test_a_time_out_after_sending_may_have_acted() -> None:
     error = fail_raw(stay_silent, total_limit_s=0.2)
     assert error.sent
-    assert "did not answer within 0.2 s" in error.message
+    assert "did not answer within 0.2s" in error.message
 
 
 def test_a_time_out_while_waiting_for_a_connection_was_never_sent() -> None:

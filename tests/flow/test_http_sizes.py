@@ -52,7 +52,7 @@ def test_an_answer_larger_than_any_is_not_read(name: str, status: int, monkeypat
     monkeypatch.setattr(bounds, "ANSWER_MAX_BYTES", MB)
     large = web.json_response
     error = failed(lambda _: large({"id": "x" * 2 * MB}, status=status), CALLS[name])
-    assert error.message == f"the answer to {name} is larger than 1 MB: it was not read"
+    assert error.message == f"the answer to {name} is larger than 1MB: it was not read"
     assert (error.call, error.http_status) == (name, status)
     assert "something else than the cloud's API answered" in error.advice
     assert judge(error) is ErrorClass.UNSURE  # what it would have said is not known
@@ -71,7 +71,7 @@ def test_an_answer_of_200_mb_packed_small_takes_no_such_memory() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert "larger than 64 MB" in error.message
+    assert "larger than 64MB" in error.message
     assert peak < 2.5 * bounds.ANSWER_MAX_BYTES
 
 
@@ -113,7 +113,7 @@ def test_large_pages_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> No
         lambda _: answer({"functions": [{"id": "x" * MB}], "nextPageToken": f"p{next(numbers)}"}),
         CALLS["list functions"],
     )
-    assert "its pages are larger than 3 MB together" in error.message
+    assert "its pages are larger than 3MB together" in error.message
     assert next(numbers) == 3
 
 

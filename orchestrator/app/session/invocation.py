@@ -21,6 +21,7 @@ from anyio.abc import TaskStatus
 from orchestrator.app.session.options import RunOptions
 from orchestrator.coordination.local_lock import LocalLock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
+from orchestrator.model.units import as_duration
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 from orchestrator.resilience.groups import ungrouped
@@ -83,7 +84,7 @@ async def _watch(
             async for number in signals:
                 name = signal.Signals(number).name
                 if number != signal.SIGINT:
-                    say(f"{name}: nothing new starts; leaving in {SETTLE_S:.0f} s at the latest")
+                    say(f"{name}: nothing new starts; leaving in {as_duration(SETTLE_S)} at the latest")
                     stop.request(f"stopped by {name}")
                     group.start_soon(_leave_later, stop, name)
                     continue

@@ -21,6 +21,7 @@ from orchestrator.errors import CloudError, JournalError, OrchestratorError, Sta
 from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
 from orchestrator.model import Action, Plan
 from orchestrator.model.live_state import UNKNOWN_CLOUD
+from orchestrator.model.units import as_duration
 from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.resilience.groups import beside
@@ -115,7 +116,7 @@ async def _end(lease: Lease, messages: Messages) -> None:
             messages.warn(f"the lease could not be given up, so other machines wait for half a minute: {error.message}")
     if scope.cancelled_caught:
         messages.warn(
-            f"the lease could not be given up within {_END_S:.0f} s, so other machines wait for half a minute"
+            f"the lease could not be given up within {as_duration(_END_S)}, so other machines wait for half a minute"
         )
 
 

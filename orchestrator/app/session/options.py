@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.manifest.units import duration
 from orchestrator.model import CloudAddress, Manifest, Storage
+from orchestrator.model.units import duration
 from orchestrator.version.adoption import EVERYTHING, NOTHING, Adoption, adoption_of
 
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it

@@ -44,6 +44,7 @@ from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
 from orchestrator.model import BucketPackage, CloudAddress, FunctionSpec, Manifest
+from orchestrator.model.units import as_duration
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
 from orchestrator.redaction.redactor import Redactor
@@ -132,7 +133,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         address = CloudAddress(served.endpoint, address.folder_id, address.cloud_id)
 
     def say_waits(seconds: float, why: str) -> None:  # until a run begins, which writes them down
-        invocation.messages.say(f"waiting for {seconds:.0f} s: {why}")
+        invocation.messages.say(f"waiting for {as_duration(round(seconds))}: {why}")
 
     patience_s = options.start_timeout_s
     connection = await stack.enter_async_context(

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ConnectionClosedError
 
 from orchestrator.cloud import bounds
 from orchestrator.cloud.s3.call import ThreadCall, current_call
+from orchestrator.model.units import as_size
 
 _REPORT_STEP_BYTES = 256 * 1024
 
@@ -151,7 +152,7 @@ class _Bounded:
         self._read_bytes += len(piece)
         if self._read_bytes > bounds.ANSWER_MAX_BYTES:
             self._raw.close()
-            raise TooLargeError(words=bounds.megabytes(bounds.ANSWER_MAX_BYTES))
+            raise TooLargeError(words=as_size(bounds.ANSWER_MAX_BYTES))
 
 
 def send_bounded(send: Callable[[AWSPreparedRequest], AWSResponse], request: AWSPreparedRequest) -> AWSResponse:

@@ -18,6 +18,7 @@ from orchestrator.engine.tracking.durations import Kind, next_poll_s
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code, InterruptedRunError
 from orchestrator.model import Operation
+from orchestrator.model.units import as_duration
 from orchestrator.resilience import policy
 from orchestrator.resilience.failure import unless_token
 from orchestrator.resilience.retry import heard
@@ -146,7 +147,7 @@ class Tracker:
             now = anyio.current_time()
             deadline_at = began_at + self._deadline_s + self._outage.lost_s() - lost_before_s
             if one.asked_at >= deadline_at:
-                return Tracked(one.operation, f"not done after {self._deadline_s:.0f} s")
+                return Tracked(one.operation, f"not done after {as_duration(self._deadline_s)}")
             due_at = min(self._due_at(one), deadline_at)  # once more then
             if due_at > now:
                 await _sleep(due_at - now, one.watched)

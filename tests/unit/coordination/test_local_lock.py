@@ -110,7 +110,7 @@ def test_waiting_takes_the_lock_when_it_becomes_free(tmp_path: Path) -> None:
 def test_waiting_ends_with_the_time_allowed(tmp_path: Path) -> None:
     async def main() -> None:
         async with lock(tmp_path):
-            with pytest.raises(LockHeldError, match=r"after waiting for 0\.05 s"):
+            with pytest.raises(LockHeldError, match=r"after waiting for 0\.05s"):
                 async with lock(tmp_path, timeout_s=0.05):
                     pass
 

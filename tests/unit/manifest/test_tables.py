@@ -112,7 +112,7 @@ def test_the_folder_of_the_environment_is_the_last_resort(tmp_path: Path) -> Non
 
 
 WARNINGS = [
-    ('timeout = "11m"\n', ":10: functions.fun.timeout: is over 10 minutes"),
+    ('timeout = "11m"\n', ":10: functions.fun.timeout: is over 10m"),
     ('environment = { A = "" }\n', ":10: functions.fun.environment.A: is empty"),
     ('connectivity = { subnet_ids = ["e9b"] }\n', ":10: functions.fun.connectivity.subnet_ids: is deprecated"),
     ('storage_mounts = [{ name = "d", bucket = "bbb" }]\n', ":10: functions.fun.storage_mounts: is deprecated"),

@@ -97,7 +97,7 @@ def test_a_version_edited_by_hand_with_our_stamp_in_its_description_is_drift() -
         ({"executionTimeout": "11s"}, "timeout 11s → 10s"),
         ({"asyncInvocationConfig": {}}, "async_invocation"),
         ({"runtime": "python313"}, "runtime python313 → python312"),
-        ({"resources": {"memory": str(1 << 30)}}, "memory 1024MB → 128MB"),
+        ({"resources": {"memory": str(1 << 30)}}, "memory 1GB → 128MB"),
     ],
 )
 def test_what_was_added_by_hand_or_is_more_is_not_taken_away(edited: dict[str, Any], lost: str) -> None:
@@ -180,8 +180,8 @@ EDITS: list[tuple[dict[str, Any], str]] = [
         {"id": "e6q", "versionId": "e6r", "key": "k", "environmentVariable": name} for name in ("TOKEN", "HOT")
     ]}, "secrets HOT"),
     ({"serviceAccountId": "aje9"}, "service account aje9"),
-    ({"resources": {"memory": str(1 << 30)}}, "memory 1024MB → "),
-    ({"executionTimeout": "60s"}, "timeout 60s → 10s"),
+    ({"resources": {"memory": str(1 << 30)}}, "memory 1GB → "),
+    ({"executionTimeout": "60s"}, "timeout 1m → 10s"),
     ({"runtime": "python313"}, "runtime python313 → python312"),
     ({"namedServiceAccounts": {"db": "aje1"}}, "named accounts db"),
     ({"connectivity": {"networkId": "enp1", "subnetId": ["e9b1", "e9b2"]}, "environment": {"A": "1", "HOT": "x"}},

@@ -82,7 +82,7 @@ def unit(key: str) -> Unit:
 
 def test_the_line_says_how_far_the_run_is() -> None:
     assert display(fold(A_RUN)).line() == (
-        "2/6 (33 %); 1 deployed, 1 failed; 1 uploading, 2 operation running; 30 of 120 MB sent; 12.3 s"
+        "2/6 (33 %); 1 deployed, 1 failed; 1 uploading, 2 operation running; 28 of 114MB sent; 12.3 s"
     )
 
 
@@ -95,7 +95,7 @@ def test_the_region_names_the_longest_running_units_first() -> None:
     assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:]] == [
         ["d", "operation running, 11.3 s"],
         ["c", "operation running, 10.3 s"],
-        ["e", "uploading 25 % of 120 MB, 9.3 s"],
+        ["e", "uploading 25 % of 114MB, 9.3 s"],
     ]
 
 

@@ -85,7 +85,7 @@ UNITS = tuple(unit(f"f{number:03}") for number in range(12))
         (
             Rollout(waves=(1, "50%", "100%"), pause_s=600.0),
             [
-                "3 waves, 10 min 00 s apart; a wave with a failure is the last one",
+                "3 waves, 10m apart; a wave with a failure is the last one",
                 "  wave 1: 1 function: f000",
                 "  wave 2: 5 functions: f001, f002, f003, f004, f005",
                 "  wave 3: 6 functions: f006, f007, f008, f009, f010 and 1 more",

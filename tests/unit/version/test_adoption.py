@@ -41,18 +41,18 @@ LOST: dict[str, list[Row]] = {
     "runtime": [({"runtime": "python312"}, settings(runtime="python39"), ("runtime python312 → python39",))],
     "entrypoint": [],  # it has a value in every Version, neither more nor less than another
     "execution_timeout_s": [
-        ({"executionTimeout": "60s"}, settings(), ("timeout 60s → 10s",)),
-        ({"executionTimeout": "60s"}, settings(execution_timeout_s=None), ("timeout 60s",)),
+        ({"executionTimeout": "60s"}, settings(), ("timeout 1m → 10s",)),
+        ({"executionTimeout": "60s"}, settings(execution_timeout_s=None), ("timeout 1m",)),
     ],
     "environment": [
         ({"environment": {"B": "hid", "A": "hid", "C": "x"}}, settings(environment={"C": "y"}), ("environment A, B",)),
     ],
     "secrets": [({"secrets": [SECRET]}, settings(), ("secrets TOKEN",))],
     "service_account_id": [({"serviceAccountId": "aje1"}, settings(), ("service account aje1",))],
-    "memory_bytes": [({"resources": {"memory": str(GB)}}, settings(), ("memory 1024MB → 128MB",))],
+    "memory_bytes": [({"resources": {"memory": str(GB)}}, settings(), ("memory 1GB → 128MB",))],
     "tmpfs_size_bytes": [
-        ({"tmpfsSize": str(GB)}, settings(), ("tmpfs_size 1024MB",)),
-        ({"tmpfsSize": str(GB)}, settings(tmpfs_size_bytes=512 << 20), ("tmpfs_size 1024MB → 512MB",)),
+        ({"tmpfsSize": str(GB)}, settings(), ("tmpfs_size 1GB",)),
+        ({"tmpfsSize": str(GB)}, settings(tmpfs_size_bytes=512 << 20), ("tmpfs_size 1GB → 512MB",)),
     ],
     "concurrency": [
         ({"concurrency": "4"}, settings(), ("concurrency 4",)),
@@ -69,7 +69,7 @@ LOST: dict[str, list[Row]] = {
         (
             {"mounts": [{"name": "tmp", "ephemeralDiskSpec": {"size": str(2 * GB), "blockSize": "8192"}}]},
             settings(mounts=(Mount("tmp", disk_size_bytes=GB),)),
-            ("mounts tmp: block size 8192", "mounts tmp: size 2048MB → 1024MB"),
+            ("mounts tmp: block size 8KB", "mounts tmp: size 2GB → 1GB"),
         ),
     ],
     "storage_mounts": [
@@ -229,7 +229,7 @@ def test_several_losses_stand_side_by_side() -> None:
 def test_what_is_let_go_by_name_is_not_guarded() -> None:
     live = {"environment": {"A": "x", "B": "y"}, "secrets": [SECRET], "resources": {"memory": str(GB)}}
     assert goes(live, settings(), let_go={"environment.A", "secrets.TOKEN"}) == (
-        "environment B", "memory 1024MB → 128MB",
+        "environment B", "memory 1GB → 128MB",
     )  # fmt: skip
     assert goes(live, settings(), let_go={"environment", "memory_bytes"}) == ("secrets TOKEN",)
 

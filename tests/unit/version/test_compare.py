@@ -38,7 +38,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("runtime", "python311", "runtime python312 → python311"),
     ("entrypoint", "main.run", "entrypoint index.handler → main.run"),
     ("memory_bytes", 256 << 20, "memory 128MB → 256MB"),
-    ("execution_timeout_s", 90.0, "timeout 10s → 90s"),
+    ("execution_timeout_s", 90.0, "timeout 10s → 1m30s"),
     ("description", "other", "description changed"),
     ("service_account_id", "aje9", "service account aje1 → aje9"),
     ("service_account_id", None, "service account aje1 → none"),
@@ -52,7 +52,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("mounts", (replace(DATA, prefix="p/"), Mount("tmp", disk_size_bytes=1 << 30)), "mounts: +tmp ~data"),
     ("storage_mounts", (StorageMount("old", "bbb"),), "mounts: +old"),
     ("async_invocation", AsyncInvocation(), "async_invocation changed"),
-    ("tmpfs_size_bytes", 1 << 30, "tmpfs_size 512MB → 1024MB"),
+    ("tmpfs_size_bytes", 1 << 30, "tmpfs_size 512MB → 1GB"),
     ("concurrency", 4, "concurrency 2 → 4"),
     ("metadata", MetadataOptions(gce_http_endpoint=True), "metadata changed"),
 ]  # fmt: skip

@@ -1,9 +1,13 @@
-"""Sizes, durations and shares as people write them in a manifest."""
+"""Sizes, durations and shares as people write them in a manifest: read, and written in messages the same way.
+
+What was measured is told otherwise: `report.plain_text.time_span`.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 MB = 1024 * 1024
 GB = 1024 * MB
@@ -37,6 +41,14 @@ def size(value: object) -> int:
     return int(bytes_)
 
 
+def as_size(size_bytes: int) -> str:
+    """Write a size as `size` reads it, in the largest unit of which it is a whole number: 1GB, 1536MB, 1000B."""
+    for unit, factor in (("GB", GB), ("MB", MB), ("KB", 1024)):
+        if size_bytes and size_bytes % factor == 0:
+            return f"{size_bytes // factor}{unit}"
+    return f"{size_bytes}B"
+
+
 def duration(value: object) -> float:
     """Seconds of `"10s"`, `"1m30s"`, `"1h"`, `"500ms"`, or of a number of seconds.
 
@@ -51,6 +63,20 @@ def duration(value: object) -> float:
         raise ValueError('must be a duration such as "10s" or "1m30s", or a number of seconds')
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+_HOURS_MAX_S = 10**9  # beyond what `duration` reads
+
+
+def as_duration(seconds: float | Decimal) -> str:
+    """Write a duration as `duration` reads it, nothing rounded: 1h, 1m30s, 2.5s, 0s."""
+    exact = Decimal(str(seconds)).normalize()
+    if not 60 <= exact < _HOURS_MAX_S:
+        return f"{exact:f}s"
+    hours, rest = divmod(exact, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest.normalize(), "s"))
+    return "".join(f"{count:f}{unit}" for count, unit in parts if count)
 
 
 def share(value: object) -> int | str:
