@@ -6,8 +6,10 @@ All of it is awaited through anyio, so the same engine runs on virtual time agai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator.journal.events import Event
@@ -110,6 +112,38 @@ class Directory(Protocol):
     async def service_account(self, account_id: str) -> ServiceAccount | None:
         """Find a service account by its id; None: there is none. Where it may not be seen, PERMISSION_DENIED is raised:
         that does not say that it is gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """A command of the user's, without a shell. `facts`: variables that it gets besides the environment, of which the
+    credentials are left out; `stdin`: what it can read.
+    """
+
+    command: tuple[str, ...]
+    folder: Path
+    facts: Mapping[str, str]
+    stdin: bytes = b""
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """How a command ended. `status`: None where it was ended at its limit; `output`: the end of what it printed."""
+
+    status: int | None
+    output: str
+    seconds: float
+
+
+class Commands(Protocol):
+    """Commands of the user's on this machine."""
+
+    async def run(self, request: CommandRequest) -> CommandEnd:
+        """Run one to its end; whatever it has started ends with it. What cannot start has a status of 127, and says so
+        in its output.
         """
         ...
 

@@ -362,6 +362,7 @@ WAYS_OUT = {
 JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifest", "redaction"}
 JSON_ELSEWHERE = {
     "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
+    "function/verification.py": "the event that a function is called with",
     "package/build.py": "a cache of builds in the state folder: hashes",
 }
 

@@ -13,6 +13,7 @@ from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
+from orchestrator.engine.verify import Verifier
 from orchestrator.errors import CloudError, Code
 from orchestrator.function.fields import function_key, function_request, update_key, update_request
 from orchestrator.model import (
@@ -33,6 +34,7 @@ class Changes:
 
     attempts: Attempts
     versions: NewVersions
+    verifier: Verifier
 
     @property
     def calls(self) -> Calls:
@@ -51,7 +53,7 @@ class Changes:
             case ChangeKind.TAG:
                 return await self._move_tag(unit, at, made)
             case ChangeKind.VERIFY:
-                raise AssertionError(unit.key)  # no plan has one yet
+                return await self.verifier.verify(unit, at, made)
 
     async def _create_function(self, unit: Unit, at: At, made: Made) -> Made:
         spec = unit.spec

@@ -37,7 +37,7 @@ from orchestrator.version.stamp import read_stamp
 
 LAG_S = 10.0  # for which what is shown may lag behind what is done
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 2.5  # between two looks
-_SAME_VERSION = (Action.RETAG, Action.UPDATE)  # what makes no Version
+_SAME_VERSION = (Action.RETAG, Action.UPDATE, Action.VERIFY)  # what makes no Version
 
 
 async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:

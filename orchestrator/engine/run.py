@@ -26,6 +26,7 @@ from orchestrator.engine.steps import Steps
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.unit import Deployer
+from orchestrator.engine.verify import CallsAtOnce, Verifier
 from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
@@ -141,7 +142,8 @@ async def _all_units(
     """Settle what needs nothing done, then carry out the others, stage after stage."""
     todo = _settled(plan, run)
     attempts = Attempts(calls, live)
-    deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again)), CodeOf(calls))
+    verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once))
+    deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again), verifier), CodeOf(calls))
     expected_s = _expectations(run.world)
     left_s = calls.slots.left_s
 

@@ -10,7 +10,8 @@ from orchestrator.engine.changes import Changes
 from orchestrator.engine.code import CodeOf
 from orchestrator.engine.steps import At
 from orchestrator.engine.verdicts import cut_off
-from orchestrator.model import ChangeKind, Deployed, Failed, Outcome, Unit, Unknown
+from orchestrator.engine.verify import InconclusiveError
+from orchestrator.model import ChangeKind, Deployed, Failed, Inconclusive, Outcome, Unit, Unknown
 from orchestrator.resilience.stop import StoppedError
 
 
@@ -35,6 +36,8 @@ class Deployer:
         except UnsettledError as error:
             left = calls.take(unit.key)
             return Unknown(error.reason, left.operation_id, left.version_id)
+        except InconclusiveError as error:
+            return Inconclusive(error.reason, error.made.version_id)
         except SettledError as error:
             return error.outcome
         except StoppedError as error:

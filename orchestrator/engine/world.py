@@ -10,7 +10,18 @@ from typing import TypeVar
 
 from orchestrator.engine.knowledge import Knowledge
 from orchestrator.model import Limits, Storage
-from orchestrator.ports import Clock, Directory, Functions, Guard, ObjectStore, Operations, Packager, unguarded
+from orchestrator.ports import (
+    Clock,
+    Commands,
+    Directory,
+    Functions,
+    Guard,
+    Invocations,
+    ObjectStore,
+    Operations,
+    Packager,
+    unguarded,
+)
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
 
@@ -34,6 +45,9 @@ class World:
     cloud_id: str | None = None  # of all folders; None: asked for each
     outage: Outage = field(default_factory=Outage)
     knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
+    invocations: Invocations | None = None  # None: Functions cannot be called
+    commands: Commands | None = None
+    run_id: str = ""
     guard: Guard = unguarded  # the last await before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -30,6 +30,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import CODE, Origin, Whole, origin, shares_stamp, stamps_of, versions_before, whole
+from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
@@ -62,16 +63,19 @@ def build(
     forced: str = "",
     adopt: Adoption = NOTHING,
     jobs: Mapping[str, str] = MappingProxyType({}),
+    verifying: Verifying = NOT_VERIFYING,
 ) -> Plan:
     """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
 
     `forced` (see `stamp.forced_digest`): what was not made by this forced run gets a new version, changed or not.
     `adopt`: what may be taken away of versions that this tool has not made, or that deploy.toml does not know of.
-    `jobs`: key → the job that wants something else there than deploy.toml does.
+    `jobs`: key → the job that wants something else there than deploy.toml does. `verifying`: which versions have passed
+    their verification, and whether new ones are verified.
     """
     planner = _Planner(live, stamps_of(live), versions_before(live), forced, adopt, jobs)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
-    return Plan(_interleaved(_each_once(units)))
+    units = [with_verification(unit, live, verifying) for unit in _each_once(units)]
+    return Plan(_interleaved(units))
 
 
 def _each_once(units: list[Unit]) -> list[Unit]:

@@ -1,0 +1,127 @@
+"""How a Version is called to be verified, and what its answer says of it. Pure.
+
+Whoever answers 200 without an error of the function, and what is expected, has passed. What user code has answered is
+final, so that it is not called twice; what the platform answers in its place is no verdict on the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from orchestrator.model import HttpCheck, InvokeAnswer, InvokeRequest, Verdict, Verify
+
+RUN_HEADER = "X-Orchestrator-Verify"  # so that user code, and whoever reads its logs, can tell these calls from others
+_ERROR = "x-function-error"  # set where user code has failed (cloud-api §8)
+_ANSWERED_BY = "x-function-version-id"  # not documented; where it is there, a late tag is seen
+_SHOWN_CHARS = 200  # of an answer
+_NO_RIGHT = "the account that deploys may not call it: give it the role functions.functionInvoker"
+# What the platform answers in place of user code, and what that means: None, it is worth another try.
+_PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
+    400: (Verdict.INCONCLUSIVE, "the call was refused as malformed"),
+    401: (Verdict.INCONCLUSIVE, _NO_RIGHT),
+    403: (Verdict.INCONCLUSIVE, _NO_RIGHT),
+    404: (None, "the tag is not known to the invoke endpoint yet"),
+    413: (Verdict.INCONCLUSIVE, "the call is larger than the cloud takes"),
+    429: (None, "the cloud has no room for another call"),
+    500: (None, "the invoke endpoint failed"),
+    503: (None, "the invoke endpoint is not available"),
+    504: (Verdict.FAILED, "it did not answer within its own timeout"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one call says. `verdict`: None where it is to be called again, which counts as no attempt. `busy`: others
+    have to be called less.
+    """
+
+    verdict: Verdict | None
+    reason: str = ""
+    busy: bool = False
+
+
+def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> InvokeRequest:
+    """Make the call of one attempt."""
+    if verify.http is None:
+        payload = orjson.dumps({} if verify.payload is None else verify.payload)
+        headers = {"Content-Type": "application/json"}
+        return InvokeRequest(function_id, tag, headers=headers, body=payload, timeout_s=verify.timeout_s)
+    http, body = verify.http, verify.http.body
+    headers = {**http.headers, RUN_HEADER: run_id}
+    content = b"" if body is None else body.encode()
+    return InvokeRequest(function_id, tag, http.method, headers, http.query, content, False, verify.timeout_s)
+
+
+def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judged:
+    """Say what an answer means.
+
+    | answer                                                 | verdict                            |
+    | ---                                                    | ---                                |
+    | of another Version than was asked for                  | again: the tag routes there late   |
+    | X-Function-Error                                       | failed                             |
+    | the status and what it is to hold, as expected         | passed                             |
+    | the status as expected, something else in it           | failed                             |
+    | 404, 429, 500, 503                                     | again                              |
+    | 400, 401, 403, 413                                     | inconclusive                       |
+    | 504, and any other status                              | failed                             |
+    """
+    by = answer.headers.get(_ANSWERED_BY)
+    if by is not None and by != version_id:
+        return Judged(None, f"version {by} answered: the tag still leads there")
+    if answer.headers.get(_ERROR, "false").lower() != "false":
+        return Judged(Verdict.FAILED, f"its handler failed: {_shown(answer.body)}")
+    expected = verify.http.expect_status if verify.http is not None else 200
+    if answer.status == expected:
+        wrong = _http_wrong(verify.http, answer.body) if verify.http is not None else _wrong(verify.expect, answer.body)
+        return Judged(Verdict.FAILED, wrong) if wrong else Judged(Verdict.PASSED)
+    if answer.status in _PLATFORM:
+        verdict, why = _PLATFORM[answer.status]
+        return Judged(verdict, f"HTTP {answer.status}: {why}", busy=answer.status == 429)
+    return Judged(Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}")
+
+
+def contains(expected: Any, found: Any) -> bool:
+    """Say whether JSON has at least what is expected: each field of an object, each item of a list in its place.
+
+    | expected     | found            | contains |
+    | ---          | ---              | ---      |
+    | {"a": 1}     | {"a": 1, "b": 2} | yes      |
+    | {"a": {}}    | {"a": {"b": 2}}  | yes      |
+    | [1]          | [1, 2]           | no       |
+    | 1            | true             | no       |
+    """
+    if isinstance(expected, Mapping):
+        return isinstance(found, Mapping) and all(
+            name in found and contains(expected[name], found[name]) for name in expected
+        )
+    if isinstance(expected, Sequence) and not isinstance(expected, str):
+        if not isinstance(found, Sequence) or isinstance(found, str) or len(found) != len(expected):
+            return False
+        return all(map(contains, expected, found))
+    return bool(expected == found) and isinstance(expected, bool) == isinstance(found, bool)
+
+
+def _wrong(expected: Any, body: bytes) -> str:
+    if expected is None:
+        return ""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return f"its answer is no JSON: {_shown(body)}"
+    return "" if contains(expected, found) else f"its answer is not what `expect` wants: {_shown(body)}"
+
+
+def _http_wrong(http: HttpCheck, body: bytes) -> str:
+    if isinstance(http.expect_body, str):
+        found = http.expect_body in body.decode("utf-8", "replace")
+        return "" if found else f"its answer does not contain the text of `expect_body`: {_shown(body)}"
+    return _wrong(http.expect_body, body)
+
+
+def _shown(body: bytes) -> str:
+    text = body[: 4 * _SHOWN_CHARS].decode("utf-8", "replace").strip()
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
