@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +25,7 @@ from orchestrator.errors import StartError
 from orchestrator.journal.folder import make_private_database
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
+from orchestrator.sandbox.http.calls_route import PREFIX, add_calls
 from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
 from orchestrator.sandbox.http.seeds import make_functions
 from orchestrator.sandbox.memory.cloud import MemoryCloud
@@ -31,7 +34,11 @@ from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Distribution, Faults, Trouble
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.processes.handlers_log import HandlersLog
+from orchestrator.sandbox.processes.invoker import invoking
+from orchestrator.sandbox.processes.packages import KeptPackages
 
+HANDLERS_LOG = "handlers.ndjson"  # in the state folder
 HOST = "127.0.0.1"
 _BODY_MAX_BYTES = 64 << 20
 _READERS = 2  # threads that look into large packages
@@ -73,6 +80,12 @@ class Sandbox:
     tokens: Tokens
     key: Mapping[str, str]
     static_key: Mapping[str, str]
+    log: HandlersLog
+
+    @property
+    def invoke_url(self) -> str:
+        """Where Functions are called: /ID behind it."""
+        return self.url + PREFIX
 
 
 @asynccontextmanager
@@ -81,14 +94,17 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     folder, clock = options.state_dir, options.clock
     key, static_key = credentials_of(folder, clock())
     store = StateFile(folder / "sandbox.db") if folder else None
+    temporary = Path(tempfile.mkdtemp(prefix="orchestrator-sandbox-"))
     try:
         rng = random.Random()
         objects = _objects(folder, options.buckets)
+        packages = KeptPackages((folder or temporary) / "packages", objects.get)
         cloud = MemoryCloud(
             clock=clock, rng=rng, objects=objects.get, durations=options.durations, quotas=options.quotas,
             settings=options.settings, faults=options.faults, seeds=options.seeds,
-            state=State(store.load() if store else ()),
+            state=State(store.load() if store else ()), keep=packages.keep,
         )  # fmt: skip
+        packages.forget_others({str(code.get("sha256")) for code in cloud.state.codes.values()})
         make_functions(cloud, options.functions, options.durations)
         tokens = Tokens(
             secret=hashlib.sha256(key["private_key"].encode()).digest(),
@@ -104,11 +120,20 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
 
         api = Api(cloud, tokens, latency_s=options.latency_s, saved=saved, rng=rng, record=options.record)
         app = _app(cloud, api, tokens, objects, static_key, clock)
-        async with _listening(app, options.port) as port:
-            yield Sandbox(f"http://{HOST}:{port}", cloud, objects, tokens, key, static_key)
+        add_calls(app, cloud, tokens, options.latency_s)
+        log = HandlersLog(clock, folder / HANDLERS_LOG if folder else None)
+        async with (
+            invoking(temporary, packages, log, tokens.metadata) as invoker,
+            _listening(app, options.port) as port,
+        ):
+            sandbox = Sandbox(f"http://{HOST}:{port}", cloud, objects, tokens, key, static_key, log)
+            cloud.serve_calls_at(sandbox.invoke_url)
+            cloud.invocations.invoker, cloud.invocations.spawn = invoker, invoker.spawn
+            yield sandbox
         cloud.settle()
         saved()
     finally:
+        shutil.rmtree(temporary, ignore_errors=True)
         if store is not None:
             store.close()
 

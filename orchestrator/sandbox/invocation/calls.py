@@ -37,11 +37,12 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as HTTP has it."""
+    """An answer as HTTP has it. `lost`: it never arrives."""
 
     status: int
     headers: Pairs = ()
     body: bytes = b""
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

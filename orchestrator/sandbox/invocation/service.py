@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import orjson
@@ -26,14 +27,16 @@ from orchestrator.sandbox.invocation.work import (
 )
 from orchestrator.sandbox.memory.cloud_state import rfc3339
 from orchestrator.sandbox.memory.core import Core
+from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
 from orchestrator.sandbox.memory.quotas import BusyError, Zone
 
+INVOKE = "invoke"  # what faults know a call by
 INVOKER_ROLE = "serverless.functions.invoker"  # cloud-api §4.6
 _JSON = ("Content-Type", "application/json")
 _FAILED = ("X-Function-Error", "true")
 _BUSY = "No node can serve the request: Concurrent requests exceeded"  # cloud-api §6
 
-Spawn = Callable[[Callable[[], Awaitable[None]]], None]
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 class _RefusedError(Exception):
@@ -55,20 +58,24 @@ class InvocationService:
 
     async def invoke(self, call: FunctionCall) -> Reply:
         """Answer one call, whatever becomes of it."""
+        trouble = self._core.faults.trouble(INVOKE)
+        await anyio.sleep(trouble.delay_s)
         request_id = str(uuid.UUID(int=self._core.rng.getrandbits(128), version=4))
         named: Pairs = (("X-Request-Id", request_id), ("X-Function-Id", call.function_id))
         try:
-            function = self._function(call)
+            function = self._function(call, trouble.refusal)
             version = self._version(call, function)
             named = (*named, ("X-Function-Version-Id", version["id"]))
             reply = await self._answer(call, function, version, request_id)
         except _RefusedError as refusal:
             body = {"errorCode": refusal.status, "errorMessage": str(refusal), "errorType": "ClientError"}
             reply = Reply(refusal.status, (_JSON,), orjson.dumps(body))
-        return replace(reply, headers=(*named, *reply.headers))
+        return replace(reply, headers=(*named, *reply.headers), lost=trouble.lost)
 
-    def _function(self, call: FunctionCall) -> Record:
-        """Find a Function that the caller may invoke."""
+    def _function(self, call: FunctionCall, refusal: Fault | None) -> Record:
+        """Find a Function that the caller may invoke; `refusal`: what goes wrong before anything is looked at."""
+        if refusal is not None:
+            raise _RefusedError(HTTP_STATUS[refusal.code], refusal.message)
         self._core.settle()
         seeds = self._core.seeds.calls
         function = self._core.state.functions.get(call.function_id)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from orchestrator.sandbox.invocation.service import InvocationService
 from orchestrator.sandbox.memory.builder import Objects
-from orchestrator.sandbox.memory.cloud_state import Seeds, State
-from orchestrator.sandbox.memory.core import CloudSettings, Core
+from orchestrator.sandbox.memory.cloud_state import Record, Seeds, State
+from orchestrator.sandbox.memory.core import CloudSettings, Core, Keep
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.function_service import FunctionService
 from orchestrator.sandbox.memory.lookups import DirectoryService, OperationService
@@ -20,12 +20,18 @@ from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas
 from orchestrator.sandbox.memory.version_service import VersionService
 
 
+def _keep_nothing(_sha256: str, _source: Record) -> None:
+    """Nothing here runs handlers."""
+
+
 def _no_objects(_bucket: str, _key: str) -> None:
     return None
 
 
 class MemoryCloud:
-    """All services over one state. `clock`: seconds since the epoch; `objects`: what a bucket holds under a key."""
+    """All services over one state. `clock`: seconds since the epoch; `objects`: what a bucket holds under a key;
+    `keep`: keeps the packages of versions, for those who run them.
+    """
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class MemoryCloud:
         faults: Faults | None = None,
         seeds: Seeds | None = None,
         state: State | None = None,
+        keep: Keep = _keep_nothing,
     ) -> None:
         core = Core(
             state or State(),
@@ -50,6 +57,7 @@ class MemoryCloud:
             durations=durations or Distribution(),
             faults=faults or Faults(),
             seeds=seeds or Seeds(),
+            keep=keep,
         )
         self.clock = clock
         self.settings = core.settings
@@ -67,6 +75,10 @@ class MemoryCloud:
     def use(self, faults: Faults) -> None:
         """Meet with other trouble from now on."""
         self.faults = self._core.faults = faults
+
+    def serve_calls_at(self, url: str) -> None:
+        """Let Functions be called below this URL from now on."""
+        self._core.invoke_url = url
 
     def last(self, durations: Distribution) -> None:
         """Let Operations take so long from now on."""

@@ -46,6 +46,9 @@ class Table:
     def __getitem__(self, key: str) -> Record:
         return self._rows[key]
 
+    def values(self) -> Iterable[Record]:
+        return self._rows.values()
+
     def number(self, key: str) -> int:
         return self._numbers.get(key, 0)
 

@@ -53,6 +53,9 @@ class CloudSettings:
     )  # fmt: skip
 
 
+Keep = Callable[[str, Record], None]  # keeps the package of a createVersion body by its SHA-256
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """How a kind of Operation ends. `apply` makes the change and gives the response; `undo` takes back what showed."""
@@ -91,6 +94,7 @@ class Core:
         durations: Distribution,
         faults: Faults,
         seeds: Seeds,
+        keep: Keep,
     ) -> None:
         self.state = state
         self.active = active
@@ -101,6 +105,8 @@ class Core:
         self.durations = durations
         self.faults = faults
         self.seeds = seeds
+        self.invoke_url = settings.invoke_url  # a server knows its own only once it listens
+        self.keep = keep
         self.methods: dict[str, Method] = {}
         self._due: list[tuple[float, int, str]] = []  # (when, order, operation id)
         self._requests = Requests()

@@ -34,14 +34,17 @@ class FunctionService:
 
         def answer(function_id: str) -> Record | None:
             function = self._state.functions[function_id]
-            return function if name in (None, function.get("name", "")) else None
+            return self._answer(function) if name in (None, function.get("name", "")) else None
 
         keys = self._state.functions_of_folder.of(folder_id)
         return paging.page(query, "functions", self._state.functions, keys, answer)
 
     def get(self, function_id: str) -> Record:
         self._core.settle()
-        return self._core.function(function_id)
+        return self._answer(self._core.function(function_id))
+
+    def _answer(self, function: Record) -> Record:
+        return {**function, "httpInvokeUrl": f"{self._core.invoke_url}/{function['id']}"}
 
     def runtimes(self) -> Record:
         return {"runtimes": list(self._core.settings.runtimes)}
@@ -86,7 +89,6 @@ class FunctionService:
                 "createdAt": rfc3339(self._core.clock()),
                 "name": name or "",
                 **{field: fields[field] for field in ("description", "labels") if field in fields},
-                "httpInvokeUrl": f"{self._core.settings.invoke_url}/{function_id}",
                 "status": "CREATING",
             }
         )
@@ -123,7 +125,7 @@ class FunctionService:
         function = {**self._core.function(pending["functionId"]), **changed}
         function = {field: value for field, value in function.items() if value is not None}
         self._state.put_function(function)
-        return {"@type": f"{TYPES}Function", **function}
+        return {"@type": f"{TYPES}Function", **self._answer(function)}
 
     def delete(self, function_id: str, key: str | None = None) -> Record:
         """Begin to delete a Function with all its Versions."""

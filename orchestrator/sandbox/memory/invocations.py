@@ -7,9 +7,8 @@ import anyio
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import InvokeAnswer, InvokeRequest
 from orchestrator.sandbox.invocation.calls import HTTP, RAW, FunctionCall, Reply
+from orchestrator.sandbox.invocation.service import INVOKE
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-
-_CALL = "invoke"
 
 
 class MemoryInvocations:
@@ -30,23 +29,20 @@ class MemoryInvocations:
         if reply is None:
             raise CloudError(
                 f"function {request.function_id} did not answer within {request.timeout_s:g} s",
-                call=_CALL,
+                call=INVOKE,
                 code=Code.DEADLINE_EXCEEDED,
             )
         headers = {name.lower(): value for name, value in reply.headers}
         return InvokeAnswer(reply.status, headers, reply.body, anyio.current_time() - began)
 
     async def _answered(self, request: InvokeRequest) -> Reply:
-        trouble = self._cloud.faults.trouble(_CALL)
-        await anyio.sleep(self._latency_s / 2 + trouble.delay_s)
-        if trouble.refusal is not None:
-            raise CloudError(trouble.refusal.message, call=_CALL, code=Code.UNAVAILABLE, sent=False)
+        await anyio.sleep(self._latency_s / 2)
         call = FunctionCall(
             request.function_id, request.tag, RAW if request.raw else HTTP, request.method,
-            tuple(request.headers.items()), tuple(request.query.items()), request.body, self._subject,
+            tuple(request.headers.items()), (*request.query.items(), ("tag", request.tag)), request.body, self._subject,
         )  # fmt: skip
         reply = await self._cloud.invocations.invoke(call)
         await anyio.sleep(self._latency_s / 2)
-        if trouble.lost:
-            raise CloudError("the connection broke before the function answered", call=_CALL, code=Code.UNAVAILABLE)
+        if reply.lost:
+            raise CloudError("the connection broke before the function answered", call=INVOKE, code=Code.UNAVAILABLE)
         return reply

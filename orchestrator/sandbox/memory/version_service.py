@@ -120,6 +120,7 @@ class VersionService:
             builder.check_entry(archive, fields["runtime"], fields["entrypoint"])
         except Fault as fault:
             return {}, fault
+        self._core.keep(archive.sha256, fields)
         installs = builder.installs(archive)
         return {"sha256": archive.sha256, "sizeBytes": archive.unpacked_bytes, "installs": installs}, None
 

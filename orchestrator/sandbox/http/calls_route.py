@@ -1,0 +1,51 @@
+"""Calls of Functions over HTTP: a path of their own, whose first letter no bucket's name can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anyio
+from aiohttp import web
+from multidict import CIMultiDict
+
+from orchestrator.model import LATEST
+from orchestrator.sandbox.http.api import cut
+from orchestrator.sandbox.http.iam import Tokens
+from orchestrator.sandbox.invocation.calls import FunctionCall, Pairs
+from orchestrator.sandbox.memory.cloud import MemoryCloud
+
+PREFIX = "/_invoke"
+
+
+def add_calls(app: web.Application, cloud: MemoryCloud, tokens: Tokens, latency_s: float) -> None:
+    """Serve `PREFIX/{functionId}`, whatever the method."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        await anyio.sleep(latency_s)
+        subject, refusal = _subject(request, tokens)
+        reply = await cloud.invocations.invoke(
+            FunctionCall(
+                request.match_info["id"], request.query.get("tag", LATEST), request.query.get("integration", ""),
+                request.method, _pairs(request.headers), _pairs(request.query), body, subject, refusal,
+                request.remote or "127.0.0.1",
+            )
+        )  # fmt: skip
+        if reply.lost:
+            return cut(request)
+        return web.Response(status=reply.status, headers=CIMultiDict(reply.headers), body=reply.body)
+
+    app.router.add_route("*", f"{PREFIX}/{{id}}", handle)
+
+
+def _pairs(fields: Mapping[str, str]) -> Pairs:
+    return tuple((str(name), value) for name, value in fields.items())
+
+
+def _subject(request: web.Request, tokens: Tokens) -> tuple[str, str]:
+    """Whose token came, or "" and why it does not count."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer" or not token:
+        return "", "Authorization header with a Bearer token is required (the sandbox makes no API keys)"
+    subject = tokens.subject(token)
+    return (subject, "") if subject else ("", "Token is invalid or has expired")
