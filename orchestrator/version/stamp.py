@@ -23,6 +23,9 @@ DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the user's own text; the API
 _STAMP = re.compile(
     r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
 )
+# Behind the description of a Version that a rollback has made: what was withdrawn for it.
+_BACK = re.compile(r" ?\[orchestrator:back:([0-9a-f]{8})\]\s*$")
+_ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api §1.1)
 JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, where it differs from deploy.toml; a hash of its base
 JOB_MARK_MAX_CHARS, BASE_MARK_CHARS = 10, 4
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
@@ -130,7 +133,7 @@ def base_mark(version_id: str) -> tuple[str, str]:
 
 def read_stamp(description: str) -> Fingerprint | None:
     """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
-    found = _STAMP.search(description)
+    found = _STAMP.search(_BACK.sub("", description))
     if found is None or int(found[1]) != FINGERPRINT_VERSION:
         return None
     marks = (mark.partition("=") for mark in found[5].split(";")[1:])
@@ -139,13 +142,35 @@ def read_stamp(description: str) -> Fingerprint | None:
 
 def without_stamp(description: str) -> str:
     """Give the user's own text back."""
-    return _STAMP.sub("", description).rstrip()
+    return _STAMP.sub("", _BACK.sub("", description)).rstrip()
 
 
 def text_before(description: str) -> str:
     """Give the user's own text to the letter, as `stamped` was given it."""
+    description = _BACK.sub("", description)
     found = _STAMP.search(description)
     return description[: found.start()].removesuffix(" ") if found is not None else description
+
+
+def back_mark(withdrawn: Fingerprint) -> str:
+    """Give what the description of a copy that a rollback makes says of what was withdrawn for it: 8 hex digits."""
+    return hashlib.sha256(str(withdrawn).encode()).hexdigest()[:8]
+
+
+def marked_back(description: str, mark: str) -> str:
+    """Put a back mark behind a description, in place of one that is there. Where it does not fit, the description stays
+    as it is, to the letter.
+    """
+    bare = _BACK.sub("", description)
+    behind = f"[orchestrator:back:{mark}]"
+    marked = f"{bare} {behind}" if bare else behind
+    return marked if len(marked) <= _ALL_MAX_CHARS else bare
+
+
+def read_back_mark(description: str) -> str:
+    """Find the back mark in a Version's description, "" where there is none."""
+    found = _BACK.search(description)
+    return found[1] if found is not None else ""
 
 
 def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:
