@@ -106,6 +106,7 @@ def _run(output: str, **given: Any) -> int:
 @click.argument("run", default="last")
 @opt.option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
 @opt.param
+@opt.option("--yes", "-y", is_flag=True, help="As for deploy; resume never asks, since the run was agreed to.")
 @opt.events
 @opt.reach
 def _resume(output: str, **given: Any) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.manifest import locate
-from orchestrator.manifest.findings import Findings, dotted
+from orchestrator.manifest.findings import Findings, closest, dotted
 from orchestrator.manifest.locate import KeyPath
 
 Complain = Callable[[KeyPath, str], None]
@@ -23,6 +23,9 @@ Complain = Callable[[KeyPath, str], None]
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
 _DOLLAR = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")  # `$${` is a literal `${`
+
+
+_NEAR_MAX = 5  # names that are told of a folder
 
 
 class SourceFile:
@@ -125,17 +128,41 @@ def included(main: SourceFile, patterns: list[str], findings: Findings) -> list[
             if Path(full).exists():
                 paths[full] = None
             else:
-                findings.mistake(main, ("include", index), f'no such file: "{pattern}"')
+                rule = f'no such file: "{pattern}"{_nearest(main.folder, pattern)}'
+                findings.mistake(main, ("include", index), rule)
             continue
         relative = sorted(glob.glob(pattern, root_dir=main.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
         matches = [os.path.normpath(os.path.join(main.folder, match)) for match in relative]  # noqa: PTH118
         matches = [match for match in matches if not Path(match).is_dir()]
         if not matches:
-            findings.warning(main, ("include", index), f'"{pattern}" matches no file')
+            rule = f'"{pattern}" matches no file{_nearest(main.folder, pattern)}; correct it, or take it out'
+            findings.mistake(main, ("include", index), rule)
         paths.update(dict.fromkeys(matches))
     paths.pop(main.path, None)
     files = (read_toml(path, findings) for path in paths)
     return [file for file in files if file is not None]
+
+
+def _nearest(folder: str, pattern: str) -> str:
+    """Say how far a path or glob that leads nowhere goes, and what is there instead."""
+    path = Path(folder)
+    for part in Path(pattern).parts:
+        if glob.has_magic(part) or not (path / part).exists():
+            break
+        path /= part
+    else:
+        return ""
+    try:
+        names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in path.iterdir())
+    except OSError as error:
+        return f": {shown(str(path))} cannot be looked into: {error.strerror}"
+    meant = None if glob.has_magic(part) else closest(part, [name.rstrip("/") for name in names])
+    if meant is not None:
+        return f'; did you mean "{os.path.relpath(path / meant, folder)}"?'
+    more = f" and {len(names) - _NEAR_MAX} more" if len(names) > _NEAR_MAX else ""
+    where = os.path.relpath(path, folder)
+    here = "this file's folder" if where == "." else f'"{where}"'
+    return f"; {here} has {', '.join(names[:_NEAR_MAX])}{more}" if names else f"; {here} is empty"
 
 
 def interpolate(tables: dict[str, Any], environ: Mapping[str, str], complain: Complain) -> dict[str, Any]:

@@ -59,10 +59,11 @@ def told(key: str, lost: Version, made: Version, whole: Version | None) -> Faile
     be read: of a listing only a part is kept.
     """
     problem = f"somebody made version {lost.id} after the plan, and version {made.id} has replaced it"
-    back = f'its code comes back by `version_id = "{lost.id}"` in [functions.{key}] in place of its source'
+    back = f'to bring its code back, write `version_id = "{lost.id}"` in [functions.{key}] in place of its source'
     other = differences(settings_of(made), whole.raw) if whole is not None else {}
     if other:
-        back += f"; what was set otherwise is to be declared as well: {'; '.join(other.values())} (left: what was lost)"
+        changed = f"from {lost.id} to {made.id} changed: {'; '.join(other.values())}"
+        back += f"; to bring its settings back, declare them there as that version had them ({changed})"
     return Failed(Step.READ_BACK, Failure(problem, kind="overwritten", advice=f"{back}; then deploy"))
 
 

@@ -140,3 +140,21 @@ def test_no_text_makes_load_raise_anything_else(tmp_path_factory: pytest.TempPat
         load(path, {})
     except ManifestError as error:
         assert error.mistakes  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rule"),
+    [
+        ("teams/*.toml", '"teams/*.toml" matches no file; "teams" has a/, b.tml; correct it, or take it out'),
+        ("teams/**/f*.toml", '"teams/**/f*.toml" matches no file; "teams" has a/, b.tml; correct it, or take it out'),
+        ("team/*.toml", '"team/*.toml" matches no file; did you mean "teams"?; correct it, or take it out'),
+        ("teams/a/*.toml", '"teams/a/*.toml" matches no file; "teams/a" is empty; correct it, or take it out'),
+        ("teams/b.toml", 'no such file: "teams/b.toml"; did you mean "teams/b.tml"?'),
+        ("zzz/*", '"zzz/*" matches no file; this file\'s folder has deploy.toml, teams/; correct it, or take it out'),
+    ],
+)
+def test_an_include_that_finds_nothing_says_what_is_there_instead(tmp_path: Path, pattern: str, rule: str) -> None:
+    (tmp_path / "teams" / "a").mkdir(parents=True)
+    (tmp_path / "teams" / "b.tml").touch()
+    (found,) = mistakes(tmp_path, f'include = ["{pattern}"]\n{FUNCTION}')
+    assert (Path(found.file).name, found.line, found.key, found.rule) == ("deploy.toml", 1, "include[0]", rule)

@@ -126,11 +126,6 @@ def test_what_is_allowed_but_doubtful_is_a_warning(tmp_path: Path, keys: str, wa
     assert found.startswith(f"{tmp_path / 'deploy.toml'}{warning}")
 
 
-def test_a_glob_that_matches_nothing_is_a_warning(tmp_path: Path) -> None:
-    (found,) = loaded(tmp_path, f'include = ["teams/*.toml"]\n{FUNCTION}').warnings
-    assert found == f'{tmp_path / "deploy.toml"}:1: include[0]: "teams/*.toml" matches no file'
-
-
 def test_a_doubtful_default_is_said_once(tmp_path: Path) -> None:
     text = f'{HEAD}timeout = "11m"\n[functions.one]\nversion_id = "x"\n[functions.two]\nversion_id = "x"\n'
     (found,) = loaded(tmp_path, text).warnings

@@ -1,0 +1,73 @@
+"""Which options each verb takes: what several verbs share is spelled the same in all of them, and stands after each."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from orchestrator.cli import cli
+
+CHANGES = ("deploy", "run", "resume")
+REACHES = (*CHANGES, "plan")  # the cloud
+LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
+# option → the verbs that take it
+TABLE = {
+    "--config -c": (*LOOKS, "jobs", "validate", "sandbox"),
+    "--output -o": (*LOOKS, "jobs", "validate"),
+    "--state": (*LOOKS, "sandbox"),
+    "--endpoint": LOOKS,
+    "--bucket": (*LOOKS, "sandbox"),
+    "--lock-timeout": REACHES,
+    "--start-timeout": REACHES,
+    "--max-outage": REACHES,
+    "--log-level": REACHES,
+    "--log-format": REACHES,
+    "--yes -y": CHANGES,
+    "--events": CHANGES,
+    "--timings": (*CHANGES, "show"),
+    "--param -p": ("run", "resume"),
+    "--sandbox": ("deploy", "run", "plan"),  # a run knows its own installation
+    "--adopt": ("deploy", "run", "plan"),  # what was agreed to is recorded in the run
+    "--label -l": ("deploy", "run", "plan"),
+    "--failed": ("deploy", "run", "plan"),
+    "--undone": ("deploy", "run", "plan"),
+    "--verbose -v": ("deploy", "run", "plan"),
+    "--dry-run": ("deploy", "run"),
+    "--run-key": ("deploy", "run"),
+    "--force": ("deploy", "plan"),  # a job has `force`
+    "--simulate": ("plan", "run"),
+}
+
+
+def options_of(verb: str) -> dict[str, click.Option]:
+    found = (one for one in cli.commands[verb].params if isinstance(one, click.Option))
+    return {" ".join(one.opts): one for one in found}
+
+
+@pytest.mark.parametrize("verb", cli.commands)
+def test_a_verb_takes_just_the_shared_options_that_concern_it(verb: str) -> None:
+    shared = {option for option in options_of(verb) if option in TABLE}
+    assert shared == {option for option, verbs in TABLE.items() if verb in verbs}
+
+
+@pytest.mark.parametrize("option", TABLE)
+def test_a_shared_option_is_the_same_everywhere(option: str) -> None:
+    kinds = {(one.envvar, one.is_flag, one.type.name) for verb in cli.commands if (one := options_of(verb).get(option))}
+    assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+@pytest.mark.parametrize("spelled", ["--yes", "-y"])
+def test_a_change_takes_yes_wherever_it_stands(verb: str, spelled: str) -> None:
+    argument = "last" if verb == "resume" else "thing"
+    for arguments in ([spelled, argument], [argument, spelled]):
+        context = cli.commands[verb].make_context(verb, list(arguments))
+        assert context.params["yes"] is True
+
+
+def test_no_option_is_in_two_verbs_and_not_in_the_table() -> None:
+    verbs: dict[str, list[str]] = {}
+    for verb in cli.commands:
+        for option in options_of(verb):
+            verbs.setdefault(option, []).append(verb)
+    assert {option for option, found in verbs.items() if len(found) > 1} == set(TABLE)
