@@ -257,7 +257,9 @@ class JobTable(StrictTable):
 class ManifestFile(StrictTable):
     """Function deployment manifest."""
 
-    include: list[f.Text] | None = _key("Files (globs) with more [functions.*]; relative to this file. One that matches no file is a mistake.")
+    include: list[f.Text] | None = _key(
+        "Files (globs) with more [functions.*]; relative to this file. One that matches no file is a mistake."
+    )
     cloud: CloudTable | None = _key("Which installation, and where functions go by default.")
     storage: StorageTable | None = _key("Where packages are put.")
     limits: LimitsTable | None = _key("How hard the cloud may be pressed. All optional.")
