@@ -7,10 +7,10 @@ import pytest
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import SecretVersion, ServiceAccount
-from orchestrator.sandbox.memory.cloud_state import Seeds
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, Quotas
+from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.version.body import version_request
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OPERATION_S, OnCloud, Ports
@@ -139,7 +139,7 @@ def test_a_service_account_is_found_by_id_or_gone_or_not_to_be_seen(on_cloud: On
     seeds.remove_service_account("aje2")
 
     async def main(ports: Ports) -> None:
-        assert await ports.directory.service_account("aje1") == ServiceAccount("aje1", "kept", FOLDER)
+        assert await ports.directory.service_account("aje1") == ServiceAccount("aje1", "kept", FOLDER, "ACTIVE")
         assert await ports.directory.service_account("aje2") is None
         assert await ports.directory.service_account_by_name(FOLDER, "removed") is None
         with pytest.raises(CloudError) as refused:

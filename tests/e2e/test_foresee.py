@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.sandbox.memory.cloud_state import Seeds
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.memory.seeded import Seeds
 from tests.e2e.harness import Project, embedded, run
 
 SECRET = 'secrets = [{ environment_variable = "TOKEN", name = "db", key = "tokn" }]\n'

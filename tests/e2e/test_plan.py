@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory.cloud_state import Seeds
 from orchestrator.sandbox.memory.faults import Distribution, Fault, Faults, Trouble
+from orchestrator.sandbox.memory.seeded import Seeds
 from tests.clouds import body
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 

@@ -98,8 +98,7 @@ class Api:
     async def _answer(self, route: Route, request: web.Request) -> Record | None:
         """None: it was done, and the answer is lost."""
         raw = await request.read()
-        if not route.open:
-            self._authorize(request)
+        subject = self._cloud.settings.subject if route.open else self._authorize(request)
         trouble = self._cloud.faults.trouble(route.name)
         await anyio.sleep(self._latency_s + trouble.delay_s)
         if trouble.refusal is not None:
@@ -113,17 +112,21 @@ class Api:
             _append(self._record, line | {"body": ask.body})
         await route.prepare(ask)
         try:
-            answer = route.act(ask)
+            with self._cloud.called_by(subject):
+                answer = route.act(ask)
         finally:
             self._saved()
         return None if trouble.lost else answer
 
-    def _authorize(self, request: web.Request) -> None:
+    def _authorize(self, request: web.Request) -> str:
+        """Give whose token it is."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not token:
             raise Fault(Code.UNAUTHENTICATED, "Authorization header with a Bearer token is required.")
-        if self._tokens.subject(token) is None:
+        subject = self._tokens.subject(token)
+        if subject is None:
             raise Fault(Code.UNAUTHENTICATED, "Token is invalid or has expired.")
+        return subject
 
     def _respond(
         self, status: int, body: Record, request_id: str, more: Mapping[str, str] = MappingProxyType({})

@@ -10,8 +10,9 @@ import hashlib
 import io
 import tomllib
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,28 @@ import orjson
 from orchestrator.errors import StartError
 from orchestrator.journal.folder import make_private_folder, open_private
 from orchestrator.model import Manifest
+from orchestrator.model.decode import timestamp
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.cloud_state import Seeds
-from orchestrator.sandbox.memory.faults import Distribution, Fault
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.seeded import Seeds
+from orchestrator.sandbox.memory.version_service import AGED
 
 # Of each table: the keys that every row has, and those that it may have.
 _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "folders": (frozenset({"id", "cloud_id"}), frozenset()),
-    "service_accounts": (frozenset({"folder_id", "name", "id"}), frozenset()),
-    "secrets": (frozenset({"folder_id", "name", "id", "version_id"}), frozenset({"keys"})),
+    "service_accounts": (frozenset({"folder_id", "name", "id"}), frozenset({"removed"})),
+    "secrets": (frozenset({"folder_id", "name", "id", "version_id"}), frozenset({"keys", "status"})),
     "functions": (frozenset({"folder_id", "name"}), frozenset({"labels", "versions"})),
+    "runtimes": (frozenset({"name"}), frozenset({"retired_at"})),
+    "fields": (frozenset({"name"}), frozenset({"value", "sent_back"})),
+    "tokens": (frozenset({"token", "subject"}), frozenset()),
+    "versions": (frozenset({"id", "status"}), frozenset()),
+    "cloud": (frozenset(), frozenset({"obsolete_copies"})),
 }
+_NO_TEXTS = ("keys", "labels", "versions", "removed", "retired_at", "value", "obsolete_copies")
+_SINGLE = ("cloud",)  # one table, no list
+# What a row of a function's versions may have beside fields of createVersion, which are spelled as the API does.
+_OF_VERSION = ("created_by", "status")
 _VERSION: Mapping[str, Any] = {
     "runtime": "python312", "entrypoint": "index.handler", "resources": {"memory": "134217728"},
     "executionTimeout": "3s",
@@ -39,11 +51,15 @@ _VERSION: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What seed files say. `clouds`: folder → cloud; `functions`: rows, each with its versions."""
+    """What seed files say. `clouds`: folder → cloud; `functions`: rows, each with its versions; `aged`: version id →
+    what has become of it; `tokens`: token → whose it is.
+    """
 
     seeds: Seeds = field(default_factory=Seeds)
     clouds: dict[str, str] = field(default_factory=dict)
     functions: list[Mapping[str, Any]] = field(default_factory=list)
+    aged: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
 
 def read_seeds(paths: Iterable[Path]) -> Seeded:
@@ -56,63 +72,136 @@ def read_seeds(paths: Iterable[Path]) -> Seeded:
         try:
             text = path.read_text("utf-8")
             tables = orjson.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-            for table, row in _rows(tables):
+            for table, place, row in _rows(tables):
                 name = (table, str(row.get("folder_id", "")), str(row.get("name", row.get("id"))))
                 if named.setdefault(name, str(row.get("id"))) == str(row.get("id")):
-                    _add(found, table, row)
+                    _add(place, found, table, row)
         except (OSError, ValueError, TypeError) as error:
             raise StartError(f"the seeds in {path} cannot be used: {error}", advice="mend that file") from error
     return found
 
 
-def _rows(tables: object) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _rows(tables: object) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+    """Give each row with its table and its place."""
     if not isinstance(tables, Mapping):
         raise TypeError("it holds no tables")
     for table, rows in tables.items():
-        if table not in _KEYS or not isinstance(rows, list):
+        if table in _SINGLE and isinstance(rows, Mapping):
+            yield table, table, _row(table, table, rows)
+            continue
+        if table not in _KEYS or table in _SINGLE or not isinstance(rows, list):
             raise ValueError(f'"{table}" is no list of tables that is known: {", ".join(_KEYS)}')
-        needed, more = _KEYS[table]
         for number, row in enumerate(rows, start=1):
-            if not isinstance(row, Mapping):
-                raise TypeError(f"{table}, {number}: no table")
-            if missing := sorted(needed - row.keys()):
-                raise ValueError(f"{table}, {number}: {missing[0]} is missing")
-            if unknown := sorted(row.keys() - needed - more):
-                known = ", ".join(sorted(needed | more))
-                raise ValueError(f'{table}, {number}: unknown key "{unknown[0]}"; known: {known}')
-            yield table, row
+            yield table, f"{table}, {number}", _row(table, f"{table}, {number}", row)
 
 
-def _add(found: Seeded, table: str, row: Mapping[str, Any]) -> None:
-    match table:
-        case "folders":
-            found.clouds[row["id"]] = row["cloud_id"]
-        case "service_accounts":
-            found.seeds.add_service_account(**row)
-        case "secrets":
-            found.seeds.add_secret(**row)
-        case _:
-            found.functions.append(row)
+def _row(table: str, place: str, row: object) -> Mapping[str, Any]:
+    needed, more = _KEYS[table]
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{place}: no table")
+    if missing := sorted(needed - row.keys()):
+        raise ValueError(f"{place}: {missing[0]} is missing")
+    if unknown := sorted(row.keys() - needed - more):
+        raise ValueError(f'{place}: unknown key "{unknown[0]}"; known: {", ".join(sorted(needed | more))}')
+    for key, value in row.items():
+        if key not in _NO_TEXTS and not isinstance(value, str):
+            raise TypeError(f"{place}: {key} is a text")
+    return row
 
 
-def make_functions(cloud: MemoryCloud, functions: Iterable[Mapping[str, Any]], durations: Distribution) -> None:
-    """Let the functions be there that are not yet. Raises `StartError` where the cloud refuses one."""
-    cloud.last(Distribution.parse("fixed:0"))
+def _add(place: str, found: Seeded, table: str, row: Mapping[str, Any]) -> None:
+    try:
+        _ADD[table](found, row)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
+def _account(found: Seeded, row: Mapping[str, Any]) -> None:
+    if _switch(row, "removed"):
+        found.seeds.remove_service_account(row["id"])
+    else:
+        found.seeds.add_service_account(row["folder_id"], row["name"], id=row["id"])
+
+
+def _runtime(found: Seeded, row: Mapping[str, Any]) -> None:
+    found.seeds.retire_runtime(row["name"], _time(row["retired_at"]) if "retired_at" in row else None)
+
+
+def _aged(found: Seeded, row: Mapping[str, Any]) -> None:
+    if row["status"] not in AGED:
+        raise ValueError(f'"{row["status"]}" is nothing that a version becomes: {", ".join(AGED)}')
+    found.aged[row["id"]] = row["status"]
+
+
+def _cloud(found: Seeded, row: Mapping[str, Any]) -> None:
+    found.seeds.obsolete_copies = _switch(row, "obsolete_copies")
+
+
+_ADD: Mapping[str, Callable[[Seeded, Mapping[str, Any]], None]] = {
+    "folders": lambda found, row: found.clouds.update({row["id"]: row["cloud_id"]}),
+    "service_accounts": _account,
+    "secrets": lambda found, row: found.seeds.add_secret(**row),
+    "functions": lambda found, row: found.functions.append(row),
+    "runtimes": _runtime,
+    "fields": lambda found, row: found.seeds.add_field(**row),
+    "tokens": lambda found, row: found.tokens.update({row["token"]: row["subject"]}),
+    "versions": _aged,
+    "cloud": _cloud,
+}
+
+
+def _switch(row: Mapping[str, Any], key: str) -> bool:
+    value = row.get(key, False)
+    if not isinstance(value, bool):
+        raise TypeError(f"{key} is true or false")
+    return value
+
+
+def _time(value: object) -> datetime:
+    found = value if isinstance(value, datetime) else timestamp(value)
+    if found is None or found.tzinfo is None:
+        raise ValueError("retired_at is a time with its zone, such as 2027-01-01T00:00:00Z")
+    return found
+
+
+def make_functions(cloud: MemoryCloud, functions: Iterable[Mapping[str, Any]]) -> None:
+    """Let the functions be there that are not yet, made long ago. Raises `StartError` where the cloud refuses one."""
     for row in functions:
         if (row["folder_id"], row["name"]) in cloud.state.function_names:
             continue
         try:
-            made = {"folderId": row["folder_id"], "name": row["name"], "labels": row.get("labels", {})}
-            function_id = cloud.functions.create(made)["metadata"]["functionId"]
-            cloud.settle()
-            for version in row.get("versions", ()):
-                fields = {**_VERSION, **version}
-                stem = str(fields["entrypoint"]).split(".", maxsplit=1)[0]
-                cloud.versions.create({"functionId": function_id, "content": _package(stem), **fields})
-                cloud.settle()
-        except Fault as fault:
-            raise StartError(f"function {row['name']} of the seeds: {fault.message}", advice="mend it there") from fault
-    cloud.last(durations)
+            with cloud.past():
+                _make_function(cloud, row)
+        except (Fault, ValueError) as error:
+            raise StartError(f"function {row['name']} of the seeds: {error}", advice="mend it there") from error
+
+
+def _make_function(cloud: MemoryCloud, row: Mapping[str, Any]) -> None:
+    made = {"folderId": row["folder_id"], "name": row["name"], "labels": row.get("labels", {})}
+    function_id = cloud.functions.create(made)["metadata"]["functionId"]
+    cloud.settle()
+    aged = {}
+    for version in row.get("versions", ()):
+        fields = {**_VERSION, **{name: value for name, value in version.items() if name not in _OF_VERSION}}
+        stem = str(fields["entrypoint"]).split(".", maxsplit=1)[0]
+        with cloud.called_by(version.get("created_by", cloud.settings.subject)):
+            begun = cloud.versions.create({"functionId": function_id, "content": _package(stem), **fields})
+        cloud.settle()
+        if "error" in (done := cloud.operations.get(begun["id"])):
+            raise ValueError(done["error"]["message"])
+        if "status" in version:
+            aged[begun["metadata"]["functionVersionId"]] = version["status"]
+    for version_id, status in aged.items():
+        cloud.versions.age(version_id, status)
+
+
+def let_age(cloud: MemoryCloud, aged: Mapping[str, str]) -> None:
+    """Let versions that are there be OBSOLETE, or gone. Raises `StartError` where that cannot be."""
+    for version_id, status in aged.items():
+        try:
+            cloud.versions.age(version_id, status)
+        except ValueError as error:
+            raise StartError(f"versions of the seeds: {error}", advice="mend it there") from error
 
 
 def _package(stem: str) -> str:

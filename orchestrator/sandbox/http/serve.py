@@ -23,7 +23,10 @@ def run_server(options: Options, announce: Callable[[str], None], *, until_stdin
     kept = options.state_dir / "seeds.json" if options.state_dir else None
     found = read_seeds([*([kept] if kept is not None and kept.exists() else []), *options.seed_files])
     settings = replace(options.settings, clouds={**options.settings.clouds, **found.clouds})
-    options = replace(options, seeds=found.seeds, functions=tuple(found.functions), settings=settings)
+    options = replace(
+        options, seeds=found.seeds, functions=tuple(found.functions), settings=settings, aged=found.aged,
+        tokens=found.tokens,
+    )  # fmt: skip
     anyio.run(_serve, options, announce, until_stdin_closes)
 
 

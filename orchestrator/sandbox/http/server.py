@@ -27,13 +27,14 @@ from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
 from orchestrator.sandbox.http.calls_route import PREFIX, add_calls
 from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
-from orchestrator.sandbox.http.seeds import make_functions
+from orchestrator.sandbox.http.seeds import let_age, make_functions
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.cloud_state import Change, Seeds, State
+from orchestrator.sandbox.memory.cloud_state import Change, State
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Distribution, Faults, Trouble
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.sandbox.processes.handlers_log import HandlersLog
 from orchestrator.sandbox.processes.invoker import invoking
 from orchestrator.sandbox.processes.packages import KeptPackages
@@ -64,6 +65,8 @@ class Options:
     seeds: Seeds = field(default_factory=Seeds)
     seed_files: tuple[Path, ...] = ()
     functions: tuple[Mapping[str, Any], ...] = ()  # that exist from the start, as seed files have them
+    aged: Mapping[str, str] = field(default_factory=dict)  # version id → OBSOLETE or GONE
+    tokens: Mapping[str, str] = field(default_factory=dict)  # that hold for ever → whose they are
     buckets: tuple[str, ...] = ()
     token_lifetime_s: float = TOKEN_LIFETIME_S
     clock: Callable[[], float] = time.time
@@ -105,12 +108,14 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
             state=State(store.load() if store else ()), keep=packages.keep,
         )  # fmt: skip
         packages.forget_others({str(code.get("sha256")) for code in cloud.state.codes.values()})
-        make_functions(cloud, options.functions, options.durations)
+        make_functions(cloud, options.functions)
+        let_age(cloud, options.aged)
         tokens = Tokens(
             secret=hashlib.sha256(key["private_key"].encode()).digest(),
             clock=clock,
             keys=[KnownKey(key["id"], key["service_account_id"], key["public_key"])],
             lifetime_s=options.token_lifetime_s,
+            given=options.tokens,
         )
 
         def saved() -> None:

@@ -38,10 +38,15 @@ _PAGE_SIZE = 1000
 
 
 class Wire:
-    """Calls a memory cloud as if over a network. `calls` counts them by name."""
+    """Calls a memory cloud as if over a network. `calls` counts them by name; `subject`: whose they are, "": those of
+    the account that the cloud's settings name.
+    """
 
-    def __init__(self, cloud: MemoryCloud, *, latency_s: float = 0.05, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, cloud: MemoryCloud, *, latency_s: float = 0.05, rng: random.Random | None = None, subject: str = ""
+    ) -> None:
         self.cloud = cloud
+        self._subject = subject or cloud.settings.subject
         self.calls: dict[str, int] = {}
         self._latency_s = latency_s
         self._rng = rng or random.Random(0)
@@ -56,7 +61,8 @@ class Wire:
         refusal = trouble.refusal
         if refusal is None:
             try:
-                answer = act()
+                with self.cloud.called_by(self._subject):
+                    answer = act()
             except Fault as fault:
                 refusal = fault
         await anyio.sleep(self._latency_s / 2)

@@ -54,52 +54,51 @@ _STORAGE_MOUNT = message(
     {"bucketId": _BUCKET, "prefix": string(), "mountPointName": _MOUNT_NAME, "readOnly": boolean},
     required=("bucketId", "mountPointName"),
 )
+VERSION_FIELDS: Mapping[str, Check] = {
+    "functionId": string(),
+    "runtime": string(),
+    "description": string(high=600),
+    "entrypoint": string(),
+    "resources": message({"memory": int64(128 * _MIB, 8 * _GIB)}, required=("memory",)),
+    "executionTimeout": duration_text(0, 3600),
+    "serviceAccountId": string(),
+    "package": message(
+        {"bucketName": string(), "objectName": string(), "sha256": string(r"([0-9a-fA-F]{64})?")},
+        required=("bucketName", "objectName"),
+    ),
+    "content": base64_bytes(high=INLINE_MAX_BYTES),
+    "versionId": string(),
+    "environment": string_map(string(r"[a-zA-Z][a-zA-Z0-9_]*"), string(high=4096)),
+    "tag": many(_TAG),
+    "namedServiceAccounts": string_map(string(), string()),
+    "connectivity": message({"networkId": string(), "subnetId": many(string(low=1), unique=True)}),
+    "secrets": many(message({"id": string(), "versionId": string(), "key": string(), "environmentVariable": string()})),
+    "logOptions": message(
+        {
+            "disabled": boolean,
+            "logGroupId": _LOG_DESTINATION,
+            "folderId": _LOG_DESTINATION,
+            "minLevel": one_of("LEVEL_UNSPECIFIED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
+        },
+        at_most_one=("logGroupId", "folderId"),
+    ),
+    "storageMounts": many(_STORAGE_MOUNT),
+    "asyncInvocationConfig": message(
+        {
+            "retriesCount": int64(0, 100),
+            "successTarget": _TARGET,
+            "failureTarget": _TARGET,
+            "serviceAccountId": string(),
+        },
+        required=("successTarget", "failureTarget"),
+    ),
+    "tmpfsSize": int64(0),
+    "concurrency": int64(0, 16),
+    "mounts": many(_MOUNT),
+    "metadataOptions": message({"gceHttpEndpoint": _ENABLED, "awsV1HttpEndpoint": _ENABLED}),
+}
 _VERSION: Check = message(
-    {
-        "functionId": string(),
-        "runtime": string(),
-        "description": string(high=600),
-        "entrypoint": string(),
-        "resources": message({"memory": int64(128 * _MIB, 8 * _GIB)}, required=("memory",)),
-        "executionTimeout": duration_text(0, 3600),
-        "serviceAccountId": string(),
-        "package": message(
-            {"bucketName": string(), "objectName": string(), "sha256": string(r"([0-9a-fA-F]{64})?")},
-            required=("bucketName", "objectName"),
-        ),
-        "content": base64_bytes(high=INLINE_MAX_BYTES),
-        "versionId": string(),
-        "environment": string_map(string(r"[a-zA-Z][a-zA-Z0-9_]*"), string(high=4096)),
-        "tag": many(_TAG),
-        "namedServiceAccounts": string_map(string(), string()),
-        "connectivity": message({"networkId": string(), "subnetId": many(string(low=1), unique=True)}),
-        "secrets": many(
-            message({"id": string(), "versionId": string(), "key": string(), "environmentVariable": string()})
-        ),
-        "logOptions": message(
-            {
-                "disabled": boolean,
-                "logGroupId": _LOG_DESTINATION,
-                "folderId": _LOG_DESTINATION,
-                "minLevel": one_of("LEVEL_UNSPECIFIED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
-            },
-            at_most_one=("logGroupId", "folderId"),
-        ),
-        "storageMounts": many(_STORAGE_MOUNT),
-        "asyncInvocationConfig": message(
-            {
-                "retriesCount": int64(0, 100),
-                "successTarget": _TARGET,
-                "failureTarget": _TARGET,
-                "serviceAccountId": string(),
-            },
-            required=("successTarget", "failureTarget"),
-        ),
-        "tmpfsSize": int64(0),
-        "concurrency": int64(0, 16),
-        "mounts": many(_MOUNT),
-        "metadataOptions": message({"gceHttpEndpoint": _ENABLED, "awsV1HttpEndpoint": _ENABLED}),
-    },
+    VERSION_FIELDS,
     required=("functionId", "runtime", "entrypoint", "resources"),
     exactly_one=_SOURCES,
 )

@@ -7,16 +7,18 @@ ports are two faces of it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from orchestrator.sandbox.invocation.service import InvocationService
 from orchestrator.sandbox.memory.builder import Objects
-from orchestrator.sandbox.memory.cloud_state import Record, Seeds, State
+from orchestrator.sandbox.memory.cloud_state import Record, State
 from orchestrator.sandbox.memory.core import CloudSettings, Core, Keep
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.function_service import FunctionService
 from orchestrator.sandbox.memory.lookups import DirectoryService, OperationService
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas
+from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.sandbox.memory.version_service import VersionService
 
 
@@ -71,6 +73,26 @@ class MemoryCloud:
         self.directory = DirectoryService(core)
         self.invocations = InvocationService(core)
         self._core = core
+
+    @contextmanager
+    def called_by(self, subject: str) -> Iterator[None]:
+        """Let calls be those of an account; what they begin is created by it."""
+        before, self._core.caller = self._core.caller, subject
+        try:
+            yield
+        finally:
+            self._core.caller = before
+
+    @contextmanager
+    def past(self) -> Iterator[None]:
+        """Let calls be those of long ago: they take no time, and nothing was retired, destroyed or removed by then."""
+        durations, self._core.past = self._core.durations, True
+        self.last(Distribution.parse("fixed:0"))
+        try:
+            yield
+        finally:
+            self.last(durations)
+            self._core.past = False
 
     def use(self, faults: Faults) -> None:
         """Meet with other trouble from now on."""

@@ -1,5 +1,4 @@
-"""What the memory cloud holds: tables of JSON records, what they belong to, what of them has changed; and what is there
-from the start.
+"""What the memory cloud holds: tables of JSON records, what they belong to, what of them has changed.
 
 A record is replaced, never changed in place, so whatever was answered stays as it was.
 """
@@ -8,11 +7,9 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-from orchestrator.sandbox.invocation.calls import CallSeeds
 
 Record = dict[str, Any]
 Change = tuple[str, str, int, Record | None]  # table, key, sequence number, record (None: gone)
@@ -201,45 +198,3 @@ def rfc3339(seconds: float) -> str:
     """Write a time (seconds since the epoch) as the cloud does, with 9 fractional digits."""
     whole, nanos = divmod(round(seconds * 1e9), 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
-
-
-class Seeds:
-    """Secrets and service accounts that exist from the start: nothing in the sandbox makes them. One that was never
-    named is not known not to exist. `calls`: what is seeded about calls of Functions.
-    """
-
-    def __init__(self) -> None:
-        self.calls = CallSeeds()
-        self.secrets = Table("secrets")
-        self.service_accounts = Table("serviceAccounts")
-        self.removed_accounts: set[str] = set()
-        self._secret_versions: dict[str, dict[str, Record]] = {}
-
-    def add_secret(
-        self, folder_id: str, name: str, *, id: str, version_id: str, keys: Iterable[str] = ("value",)
-    ) -> None:
-        """Add a Lockbox secret, or a newer version of it. No payload exists, only the names in it."""
-        version = {
-            "id": version_id,
-            "secretId": id,
-            "createdAt": rfc3339(0.0),
-            "status": "ACTIVE",
-            "payloadEntryKeys": list(keys),
-        }
-        secret = {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name, "status": "ACTIVE"}
-        self.secrets.put(id, {**secret, "currentVersion": version})
-        self._secret_versions.setdefault(id, {})[version_id] = version
-
-    def add_service_account(self, folder_id: str, name: str, *, id: str) -> None:
-        """Add a service account."""
-        self.service_accounts.put(id, {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name})
-        self.removed_accounts.discard(id)
-
-    def remove_service_account(self, id: str) -> None:
-        """Let a service account be gone, whether it was added or not: nothing new can be made with it."""
-        self.service_accounts.drop(id)
-        self.removed_accounts.add(id)
-
-    def secret_versions(self, secret_id: str) -> Mapping[str, Record] | None:
-        """A secret's versions by their ids, None for a secret that was never named."""
-        return self._secret_versions.get(secret_id)

@@ -17,9 +17,10 @@ import orjson
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.builder import Objects
-from orchestrator.sandbox.memory.cloud_state import Record, Seeds, State, new_id, rfc3339
+from orchestrator.sandbox.memory.cloud_state import Record, State, new_id, rfc3339
 from orchestrator.sandbox.memory.faults import BRIEF_FACTOR, Distribution, Fate, Fault, Faults
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Requests
+from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.sandbox.memory.validators import invalid
 
 TYPES = "type.googleapis.com/yandex.cloud.serverless.functions.v1."
@@ -107,6 +108,8 @@ class Core:
         self.seeds = seeds
         self.invoke_url = settings.invoke_url  # a server knows its own only once it listens
         self.keep = keep
+        self.caller = settings.subject
+        self.past = False  # what is made now was made long ago: nothing was retired, destroyed or removed by then
         self.methods: dict[str, Method] = {}
         self._due: list[tuple[float, int, str]] = []  # (when, order, operation id)
         self._requests = Requests()
@@ -123,6 +126,11 @@ class Core:
             raise Fault(Code.NOT_FOUND, f"Folder {folder_id} not found")
         return cloud_id
 
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtimes that are offered now."""
+        runtimes = self.settings.runtimes
+        return runtimes if self.past else self.seeds.offered(runtimes, self.clock())
+
     def function(self, function_id: str) -> Record:
         found = self.state.functions.get(function_id)
         if found is None:
@@ -138,7 +146,8 @@ class Core:
     def once(self, method: str, key: str | None, body: Any, act: Callable[[], Record]) -> Record:
         """Answer a call that begins an Operation; the same Idempotency-Key gives the first Operation as it is now."""
         self.settle()
-        self._requests.admit(self.active.quotas.requests_per_second, self.clock())
+        if not self.past:
+            self._requests.admit(self.active.quotas.requests_per_second, self.clock())
         if not key:
             return act()
         row = f"{method} {key}"
@@ -155,8 +164,9 @@ class Core:
 
     def admit(self, function_id: str, folder_id: str) -> None:
         """Refuse where one more unfinished Operation is too many."""
-        self._began_at = self.clock() if self._began_at is None else self._began_at
-        while self._changes and self.clock() >= self._began_at + self._changes[0][0]:
+        if self._began_at is None and not self.past:
+            self._began_at = self.clock()
+        while self._changes and self._began_at is not None and self.clock() >= self._began_at + self._changes[0][0]:
             self.active.quotas = replace(self.active.quotas, **self._changes.popleft()[1])
         try:
             self.active.admit(function_id, folder_id, self.cloud_of(folder_id))
@@ -167,7 +177,7 @@ class Core:
         """Begin an Operation that was admitted."""
         now = self.clock()
         name = self.function(start.function_id)["name"]
-        fate = self.faults.fate(start.method, name)
+        fate = Fate() if self.past else self.faults.fate(start.method, name)
         operation_id = new_id(self.rng, "d4e")
         drawn_s = self.durations.draw(self.rng) * start.factor
         duration_s = drawn_s if fate.duration_s is None else fate.duration_s
@@ -176,7 +186,7 @@ class Core:
             "id": operation_id,
             "description": method.description,
             "createdAt": rfc3339(now),
-            "createdBy": self.settings.subject,
+            "createdBy": self.caller,
             "modifiedAt": rfc3339(now),
             "metadata": {"@type": TYPES + method.metadata, **start.metadata},
         }

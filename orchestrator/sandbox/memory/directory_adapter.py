@@ -40,6 +40,9 @@ class MemoryDirectory:
 
     async def latest_secret_version(self, secret_id: str) -> str:
         answer, _ = await self._wire.call("get secret", lambda: self._directory.secret(secret_id))
+        if "currentVersion" not in answer:
+            message = f"the secret {secret_id} has no current version"
+            raise CloudError(message, call="get secret", code=Code.FAILED_PRECONDITION)
         return str(answer["currentVersion"]["id"])
 
     async def secret_versions(self, secret_id: str) -> tuple[SecretVersion, ...]:

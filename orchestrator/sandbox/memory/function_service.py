@@ -47,7 +47,7 @@ class FunctionService:
         return {**function, "httpInvokeUrl": f"{self._core.invoke_url}/{function['id']}"}
 
     def runtimes(self) -> Record:
-        return {"runtimes": list(self._core.settings.runtimes)}
+        return {"runtimes": list(self._core.runtimes())}
 
     def tag_history(self, function_id: str, query: paging.Query) -> Record:
         """Answer a page of which Version had which tag from when to when, the oldest first; `filter` on `effectiveFrom`

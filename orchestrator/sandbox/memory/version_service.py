@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.errors import Code
-from orchestrator.sandbox.memory import bodies, builder, paging
+from orchestrator.sandbox.memory import available, bodies, builder, paging
 from orchestrator.sandbox.memory.cloud_state import LATEST, Record, new_id, rfc3339
 from orchestrator.sandbox.memory.core import EMPTY, TYPES, Core, Method, Start
 from orchestrator.sandbox.memory.faults import BUILD_FACTOR, Fault
 from orchestrator.sandbox.memory.quotas import TAGS, refuse_beyond
 from orchestrator.sandbox.memory.validators import invalid
 
+AGED = ("OBSOLETE", "GONE")
 _SOURCES = ("package", "content", "versionId")
 _TOO_MANY_TAGS = "The limit on maximum number of tags per function has exceeded."
 
@@ -84,18 +85,19 @@ class VersionService:
         return self._core.once("createVersion", key, body, lambda: self._create(body))
 
     def _create(self, body: Any) -> Record:
-        fields = bodies.create_version(body, self._core.settings.runtimes)
+        known, unknown = self._core.seeds.taken(body, all_of_them=self._core.past)
+        fields = bodies.create_version(known, self._core.runtimes())
         function_id = fields["functionId"]
         function = self._core.function(function_id)
         if function["status"] != "ACTIVE":
             raise Fault(Code.FAILED_PRECONDITION, f"Function {function_id} is {function['status']}")
         self._check_tags(function_id, fields.get("tag", []))
-        for secret in fields.get("secrets", ()):
-            self._check_secret(secret)
+        if not self._core.past:
+            available.check_named(fields, self._core.seeds)
         self._core.admit(function_id, function["folderId"])
         code, error = self._code(fields, function["folderId"])
         version_id = new_id(self._core.rng, "d4e")
-        kept = {name: value for name, value in fields.items() if name not in (*_SOURCES, "tag")}
+        kept = {name: value for name, value in fields.items() if name not in (*_SOURCES, "tag")} | unknown
         version = {"id": version_id, "createdAt": rfc3339(self._core.clock()), **kept, "status": "CREATING"}
         factor = BUILD_FACTOR if code.get("installs") and "versionId" not in fields else 1.0
         change = {"versionId": version_id, "tags": fields.get("tag", []), "code": code}
@@ -114,6 +116,7 @@ class VersionService:
             source = self._version(fields["versionId"])
             if self._core.function(source["functionId"])["folderId"] != folder_id:
                 raise invalid("versionId", "the source version belongs to another folder")
+            available.check_source(source, self._core.seeds)
             return self._state.codes.get(source["id"]) or {}, None
         try:
             archive = builder.open_package(fields, self._core.objects)
@@ -128,12 +131,6 @@ class VersionService:
         known = set(self._state.tags.get(function_id) or {}) - {LATEST}
         limit = self._core.active.quotas.tags_per_function
         refuse_beyond(TAGS, limit, len(known), _TOO_MANY_TAGS, more=len(set(tags) - known))
-
-    def _check_secret(self, secret: Record) -> None:
-        secret_id, version_id = secret.get("id", ""), secret.get("versionId", "")
-        known = self._core.seeds.secret_versions(secret_id)
-        if version_id in ("", "latest") or (known is not None and version_id not in known):
-            raise Fault(Code.NOT_FOUND, f"Secret {secret_id} or its version {version_id} not found")
 
     def _created(self, pending: Record, at: str) -> Record:
         change = pending["change"]
@@ -209,6 +206,22 @@ class VersionService:
         if version is not None:
             self._state.put_version({**version, "status": "ACTIVE"})
 
+    def age(self, version_id: str, status: str) -> None:
+        """Let time have passed over a Version without tags: it is "OBSOLETE", or "GONE". Raises `ValueError`."""
+        if status not in AGED:
+            raise ValueError(f'"{status}" is nothing that a version becomes: {", ".join(AGED)}')
+        version = self._state.versions.get(version_id)
+        if version is None:
+            if status == "GONE":
+                return
+            raise ValueError(f"there is no version {version_id}")
+        if tags := self._tags(version):
+            raise ValueError(f"version {version_id} has the tags {', '.join(tags)}: only one without tags grows old")
+        if status == "GONE":
+            self._state.drop_version(version_id)
+        else:
+            self._state.put_version({**version, "status": status})
+
     def _begin(self, method: str, version: Record, change: Record) -> Record:
         folder_id = self._core.function(version["functionId"])["folderId"]
         self._core.admit(version["functionId"], folder_id)
@@ -228,8 +241,8 @@ class VersionService:
         return tuple(tag for tag, version_id in tags.items() if version_id == version["id"])
 
     def _answer(self, version: Record) -> Record:
-        tags = self._tags(version)
-        return {**version, "tags": [*tags]} if tags else version
+        tags, own = self._tags(version), self._core.seeds.own_fields()
+        return {**own, **version, **({"tags": [*tags]} if tags else {})} if tags or own else version
 
     def _response(self, version: Record) -> Record:
         return {"@type": f"{TYPES}Version", **self._answer(version)}

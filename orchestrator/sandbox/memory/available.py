@@ -1,0 +1,52 @@
+"""What a new Version may not be made of: things that were destroyed, removed, or have grown old.
+
+What the cloud says of a secret and of an account is known from the field (cloud-api §10), the rest is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.errors import Code
+from orchestrator.sandbox.memory.cloud_state import Record
+from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.sandbox.memory.seeded import Seeds
+
+
+def check_named(fields: Record, seeds: Seeds) -> None:
+    """Refuse a checked createVersion body that names a secret's version or a service account which is not there. One
+    that was never named is not known not to exist. Raises `Fault`.
+    """
+    for secret in fields.get("secrets", ()):
+        secret_id, version_id = secret.get("id", ""), secret.get("versionId", "")
+        known = seeds.secret_versions(secret_id)
+        gone = known is not None and (version_id not in known or known[version_id]["status"] != "ACTIVE")
+        if gone or version_id in ("", "latest"):
+            raise Fault(Code.NOT_FOUND, f"Secret {secret_id} or its version {version_id} not found")
+    for account_id in _accounts(fields):
+        if account_id in seeds.removed_accounts:
+            raise Fault(Code.INVALID_ARGUMENT, f"Service account {account_id} is not available")
+
+
+def _accounts(fields: Record) -> Iterator[str]:
+    """Every account that a Version acts as: its own, the named ones, and those that write to queues."""
+    asynchronous = fields.get("asyncInvocationConfig", {})
+    queues = [asynchronous.get(name, {}).get("ymqTarget", {}) for name in ("successTarget", "failureTarget")]
+    for one in (fields, asynchronous, *queues):
+        if "serviceAccountId" in one:
+            yield one["serviceAccountId"]
+    yield from fields.get("namedServiceAccounts", {}).values()
+
+
+def check_source(version: Record, seeds: Seeds) -> None:
+    """Refuse the copy of a Version that does not serve. Raises `Fault`.
+
+    | status             | copied                                              |
+    | ---                | ---                                                 |
+    | ACTIVE             | yes                                                 |
+    | OBSOLETE           | where the seeds say so (what the cloud does: unverified) |
+    | CREATING, DELETING | no                                                  |
+    """
+    status = version["status"]
+    if status != "ACTIVE" and not (status == "OBSOLETE" and seeds.obsolete_copies):
+        raise Fault(Code.FAILED_PRECONDITION, f"Version {version['id']} is {status}")
