@@ -92,6 +92,8 @@ def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if field.get("format") == "date":
         return "a date"
     kind = field.get("type")
+    if kind is None:
+        return "any JSON"
     if kind == "array":
         return "a list of " + _MANY[_takes(field["items"], definitions)]
     if kind == "object":

@@ -8,7 +8,6 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, time
 from difflib import get_close_matches
 from hashlib import sha256
@@ -22,8 +21,9 @@ import structlog
 import orchestrator
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter, text, texts
-from orchestrator.manifest.tables import RolloutTable
-from orchestrator.manifest.values import frozen, rollout
+from orchestrator.manifest.rollout_tables import RolloutTable
+from orchestrator.manifest.rollout_values import rollout
+from orchestrator.manifest.values import frozen
 from orchestrator.model import JobSpec, Manifest, Rollout
 from orchestrator.model.live_state import LiveState
 
@@ -276,7 +276,11 @@ def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:
     own = spec.parameters.get("rollout")
     if own is None:
         return manifest.rollout
-    table = RolloutTable.model_validate({**own, **({"waves": list(own["waves"])} if "waves" in own else {})})
-    made = rollout(table)
-    keys = {"waves": "waves", "pause": "pause_s", "max_failures": "max_failures"}
-    return replace(manifest.rollout, **{field: getattr(made, field) for key, field in keys.items() if key in own})
+    return rollout(RolloutTable.model_validate(_thawed(own)), manifest.path.absolute().parent, manifest.rollout)
+
+
+def _thawed(value: Any) -> Any:
+    """Tuples as the lists that the tables take, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _thawed(item) for key, item in value.items()}
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value

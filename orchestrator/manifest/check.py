@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, Located, did_you_mean
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.tables import NOT_YET, FunctionTable, ManifestFile
+from orchestrator.manifest.tables import FunctionTable, ManifestFile
 
 _SENTENCES = {
     "missing": "is required",
@@ -106,9 +106,7 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> str:
         return f"{json.dumps(value, ensure_ascii=False)} {rule}" if 0 < len(value) <= _SHOWN_MAX else rule
     if kind == "literal_error":
         allowed = typing.get_args(_annotation(path))
-        value = str(details["input"])
-        later = _not_yet(path, value)
-        return later or f"must be one of {', '.join(allowed)}{did_you_mean(value, allowed)}"
+        return f"must be one of {', '.join(allowed)}{did_you_mean(str(details['input']), allowed)}"
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(**context)
     return details["msg"]
@@ -118,19 +116,10 @@ def _unknown_key(path: KeyPath) -> str:
     model = _annotation(path[:-1])
     known = keys_of(model) if isinstance(model, type) and issubclass(model, BaseModel) else []
     key = str(path[-1])
-    later = _not_yet(path)
-    if later:
-        return later
     hint = did_you_mean(key, known)
     if len(path) == 1 and key in FunctionTable.model_fields:
         hint = "; it belongs in [defaults] or in [functions.NAME]"
     return f"unknown key{hint}"
-
-
-def _not_yet(path: KeyPath, value: str = "") -> str:
-    """Say that a key, or this value of it, is planned for a later release; "" where it is just unknown."""
-    what = NOT_YET.get((_annotation(path[:-1]), str(path[-1]), value))
-    return f"is not there yet: this release does not {what}. Take it out" if what else ""
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

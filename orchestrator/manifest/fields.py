@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from orchestrator.model import units
+from orchestrator.version.rings import RINGS
 
 # What a pattern means, for people. The patterns are the API's (cloud-api §1.1, §2); where it gives none, ours only
 # keep out what can be no id or address at all.
@@ -30,6 +31,7 @@ PATTERNS = {
     r"^[-_./\\@0-9a-z]{0,63}$": "must be a label value: up to 63 of a-z, 0-9 and - _ . / \\ @",
     r"^https?://[^\s/?#]+[^\s?#]*$": "must be an address that begins with https:// (or http://)",
     "^[a-z][_a-z0-9]*$": "must be a job's name such as mass_redeploy",
+    r"^(\$latest|[a-z][-_0-9a-z]*)$": "must be a tag, or $latest",
     "^[^\x00]+$": "must not be empty or hold NUL characters",
 }
 
@@ -53,9 +55,11 @@ LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 _FORBIDDEN_IN_OBJECT_NAMES = re.compile(r'[:*?"<>|!\x00-\x1f]')
 
 
-def _not_latest(value: object) -> object:
+def _free_tag(value: object) -> object:
     if value == "$latest":
         raise ValueError("$latest is no tag that can be given: the cloud moves it to every new version by itself")
+    if value in RINGS:
+        raise ValueError(f"{value} is a tag of ours, which verified versions get by themselves; choose another name")
     return value
 
 
@@ -144,23 +148,23 @@ def _shown(wave: int | str) -> str:
 _SIZE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.SIZE_PATTERN}]
 }
-_DURATION_SCHEMA: dict[str, Any] = {
+DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": units.DURATION_PATTERN}]
 }
 _SHARE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.PERCENT_PATTERN}]
 }
 
-Tag = Annotated[str, StringConstraints(pattern="^[a-z][-_0-9a-z]*$"), BeforeValidator(_not_latest)]
+Tag = Annotated[str, StringConstraints(pattern="^[a-z][-_0-9a-z]*$"), BeforeValidator(_free_tag)]
 ObjectName = Annotated[Text, AfterValidator(_object_name)]
 ObjectPrefix = Annotated[str, AfterValidator(_object_prefix)]
 Size = Annotated[int, PlainValidator(units.size), WithJsonSchema(_SIZE_SCHEMA)]
 Memory = Annotated[int, PlainValidator(_memory), WithJsonSchema(_SIZE_SCHEMA)]
 DiskSize = Annotated[int, PlainValidator(_disk_size), WithJsonSchema(_SIZE_SCHEMA)]
 BlockSize = Annotated[int, PlainValidator(_block_size), WithJsonSchema(_SIZE_SCHEMA)]
-Duration = Annotated[float, PlainValidator(units.duration), WithJsonSchema(_DURATION_SCHEMA)]
-Timeout = Annotated[float, PlainValidator(_timeout), WithJsonSchema(_DURATION_SCHEMA)]
-Deadline = Annotated[float, PlainValidator(_deadline), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[float, PlainValidator(units.duration), WithJsonSchema(DURATION_SCHEMA)]
+Timeout = Annotated[float, PlainValidator(_timeout), WithJsonSchema(DURATION_SCHEMA)]
+Deadline = Annotated[float, PlainValidator(_deadline), WithJsonSchema(DURATION_SCHEMA)]
 Wave = Annotated[int | str, PlainValidator(_wave), WithJsonSchema(_SHARE_SCHEMA)]
 Waves = Annotated[list[Wave], Field(min_length=1), AfterValidator(_waves)]
 Share = Annotated[int | str, PlainValidator(units.share), WithJsonSchema(_SHARE_SCHEMA)]

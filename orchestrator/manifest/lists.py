@@ -28,6 +28,7 @@ def _by(key: str) -> ListRule:
 _ONCE = ListRule()  # it stands in one table only
 _REPLACES = ListRule("The nearest list replaces the others.")
 _ADDS = ListRule("Lists add up, the nearest last.", adds=True)
+_OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
 
 # By where it stands, without names: [defaults], [templates.*] and [functions.*] have the same keys.
 LISTS: Mapping[str, ListRule] = {
@@ -42,7 +43,11 @@ LISTS: Mapping[str, ListRule] = {
     "functions.storage_mounts": _by("name"),
     "functions.tags": _REPLACES,
     "functions.connectivity.subnet_ids": _REPLACES,
-    "rollout.waves": ListRule("A job's own list replaces that of [rollout]."),
+    "functions.verify.command": _REPLACES,
+    "functions.promote": _REPLACES,
+    "rollout.canary": _OF_A_JOB,
+    "rollout.waves": _OF_A_JOB,
+    "rollout.gate.command": _OF_A_JOB,
     "jobs.select": _ONCE,
     "jobs.from": _ONCE,
     "jobs.folders": _ONCE,

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ManifestError, Mistake
-from orchestrator.manifest import sections, values
+from orchestrator.manifest import sections
 from orchestrator.manifest.check import Check, check
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
 from orchestrator.manifest.tables import ManifestFile
 from orchestrator.manifest.toml_files import SourceFile, included, interpolate, read_toml, shown
@@ -88,7 +89,7 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
         cloud=cloud,
         storage=storage,
         limits=limits,
-        rollout=values.rollout(checked.tables.rollout),
+        rollout=rollout(checked.tables.rollout, Path(main.folder)),
         functions=specs,
         jobs=jobs,
         warnings=findings.warnings(),

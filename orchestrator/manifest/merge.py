@@ -21,6 +21,7 @@ _ALTERNATIVES = (
     frozenset({"source", "package", "version_id"}),
     frozenset({"service_account", "service_account_id"}),
     frozenset({"group_id", "folder_id"}),  # of `log`; a function has no group_id
+    frozenset({"payload", "http", "command"}),  # of `verify`
 )
 _OTHERS = {key: group - {key} for group in _ALTERNATIVES for key in group}
 
@@ -191,8 +192,10 @@ def _in_vain(path: str, inherited: Mapping[str, Any], table: Layer) -> str:
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any], key: str) -> dict[str, Any]:
     dropped: set[str] = set()
-    if key == "log":
+    if key in ("log", "verify"):
         dropped = {other for name in above for other in _OTHERS.get(name, ()) if other not in above}
+    if "payload" in dropped or (key == "verify" and "payload" in above):
+        dropped.add("expect")  # it is about the answer to that very payload
     return {name: value for name, value in below.items() if name not in dropped} | above
 
 

@@ -26,6 +26,7 @@ def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
         endpoint=(table.endpoint or default.endpoint).rstrip("/"),
         folder_id=table.folder_id or environ.get("YC_FOLDER_ID") or None,
         cloud_id=table.cloud_id or environ.get("YC_CLOUD_ID") or None,
+        invoke_endpoint=table.invoke_endpoint.rstrip("/") if table.invoke_endpoint else None,
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from orchestrator.errors import Mistake
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.tables import AsyncTargetTable, MountTable, RolloutTable, SecretTable, StorageMountTable
+from orchestrator.manifest.rollout_values import verified_by
+from orchestrator.manifest.tables import AsyncTargetTable, MountTable, SecretTable, StorageMountTable
 from orchestrator.model import (
+    LATEST,
     AsyncInvocation,
     AsyncTarget,
     BucketPackage,
@@ -21,11 +23,11 @@ from orchestrator.model import (
     MetadataOptions,
     Mount,
     Place,
-    Rollout,
     Secret,
     Settings,
     SourceCode,
     StorageMount,
+    Verify,
     VersionCopy,
 )
 from orchestrator.version.fields import FIELDS, TAGS
@@ -49,6 +51,9 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         labels=values.get("labels", {}),
         labels_exact=values.get("labels_exact", False),
         function_description=values.get("function_description"),
+        verify=_verify(draft),
+        promote=tuple(values.get("promote", ())),
+        called_by=values.get("called_by", LATEST),
     )
 
 
@@ -68,6 +73,14 @@ def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], unt
         mistakes=mistakes,
         untold=untold,
     )
+
+
+def _verify(draft: Draft) -> Verify | None:
+    """Make the value of `verify`; a command runs in the folder of the file that names it."""
+    if "verify" not in draft.values:
+        return None
+    origin, _ = draft.origin(("verify", "command"))
+    return verified_by(draft.values["verify"], Path(origin.file.folder))
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:
@@ -152,18 +165,6 @@ def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) ->
     if is_folder:
         return source
     return next((folder for folder in source.parents if folder.is_dir()), source.parent)
-
-
-def rollout(table: RolloutTable | None) -> Rollout:
-    """Make the value of a [rollout] table, with the defaults for what it leaves out."""
-    if table is None:
-        return Rollout()
-    default = Rollout()
-    return Rollout(
-        waves=default.waves if table.waves is None else tuple(table.waves),
-        pause_s=default.pause_s if table.pause is None else table.pause,
-        max_failures=table.max_failures,
-    )
 
 
 def frozen(value: Any) -> Any:

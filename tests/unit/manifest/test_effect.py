@@ -12,15 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator.manifest.check import keys_of
-from orchestrator.manifest.tables import (
-    NOT_YET,
-    CloudTable,
-    FunctionTable,
-    LimitsTable,
-    ManifestFile,
-    RolloutTable,
-    StorageTable,
-)
+from orchestrator.manifest.rollout_tables import GateTable, HttpTable, RolloutTable, VerifyTable
+from orchestrator.manifest.tables import CloudTable, FunctionTable, LimitsTable, ManifestFile, StorageTable
 from orchestrator.model import Manifest, Place, declared, rollout
 from tests.unit.manifest.test_tables import HEAD, JOB, loaded
 
@@ -63,7 +56,7 @@ def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
         if field not in read
     ]
     unread = [name for name in unread if name not in IN_WORK]
-    assert unread == [], "declared, and nobody asks: give it an effect, or put the key into NOT_YET"
+    assert unread == [], "declared, and nobody asks: give it an effect"
 
 
 # One line for each key, in a function that has neither this key nor anything that goes with it.
@@ -93,6 +86,9 @@ OF_A_FUNCTION = {
     "environment": 'environment = { A = "x" }',
     "secrets": 'secrets = [{ environment_variable = "A", id = "e", key = "k" }]',
     "tags": 'tags = ["stable"]',
+    "verify": "verify = { payload = {} }",
+    "promote": 'promote = ["stable"]',
+    "called_by": 'called_by = "stable"',
     "labels": 'labels = { team = "a" }',
     "labels_exact": "labels_exact = true",
     "function_description": 'function_description = "x"',
@@ -110,6 +106,7 @@ OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
         "folder_id": '[cloud]\nfolder_id = "b1g"',
         "cloud_id": '[cloud]\ncloud_id = "b1c"',
         "endpoint": '[cloud]\nendpoint = "https://other.example"',
+        "invoke_endpoint": '[cloud]\ninvoke_endpoint = "https://other.example"',
     },
     StorageTable: {"bucket": '[storage]\nbucket = "bbb"', "prefix": '[storage]\nprefix = "p/"'},
     LimitsTable: {
@@ -120,15 +117,46 @@ OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
         "waves": "[rollout]\nwaves = [1]",
         "pause": '[rollout]\npause = "1s"',
         "max_failures": "[rollout]\nmax_failures = 1",
+        "canary": '[rollout]\ncanary = ["ping"]',
+        "on_breach": '[rollout]\non_breach = "pause"',
+        "on_inconclusive": '[rollout]\non_inconclusive = "fail"',
+        "two_phase": "[rollout]\ntwo_phase = true",
+        "gate": '[rollout]\ngate = { command = ["true"] }',
+        "pin": "[rollout]\npin = true",
+        "verify_at_once": "[rollout]\nverify_at_once = 9",
     },
+    GateTable: {
+        "command": '[rollout]\ngate = { command = ["true"] }',
+        "timeout": '[rollout]\ngate = { command = ["true"], timeout = "1s" }',
+    },
+}
+# What each key of `verify`, and of its `http`, is laid over: the line without it, and the line with it.
+PAYLOAD, POST = "payload = {}", 'method = "POST"'
+OF_A_VERIFY = {
+    "payload": (PAYLOAD, "payload = { a = 1 }"),
+    "expect": (PAYLOAD, f"{PAYLOAD}, expect = {{ ok = true }}"),
+    "http": (PAYLOAD, "http = {}"),
+    "command": (PAYLOAD, 'command = ["true"]'),
+    "attempts": (PAYLOAD, f"{PAYLOAD}, attempts = 9"),
+    "timeout": (PAYLOAD, f'{PAYLOAD}, timeout = "1s"'),
+    "safe": (PAYLOAD, f"{PAYLOAD}, safe = true"),
+}
+OF_AN_HTTP = {
+    "method": ("", POST),
+    "headers": ("", 'headers = { Accept = "x" }'),
+    "query": ("", 'query = { a = "x" }'),
+    "body": (POST, f'{POST}, body = "x"'),
+    "expect_status": ("", "expect_status = 204"),
+    "expect_body": ("", 'expect_body = "x"'),
 }
 
 
 def test_the_table_of_keys_is_whole() -> None:
     assert OF_A_FUNCTION.keys() == set(keys_of(FunctionTable))
     for table, lines in OF_OTHER_TABLES.items():
-        # the one value of on_breach that there is says what happens anyway
-        assert lines.keys() == {*keys_of(table)} - {"on_breach"}
+        assert lines.keys() == {*keys_of(table)}
+    assert OF_A_VERIFY.keys() == {*keys_of(VerifyTable)}
+    assert OF_AN_HTTP.keys() == {*keys_of(HttpTable)}
     others = {"include", "defaults", "templates", "functions", "jobs"}  # tables of tables
     assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout"}
 
@@ -157,6 +185,11 @@ def _without_places(manifest: Manifest) -> Manifest:
     return replace(manifest, jobs={})
 
 
-def test_what_is_not_there_yet_is_not_in_the_tables() -> None:
-    for table, key, value in NOT_YET:
-        assert (key in keys_of(table)) == bool(value)
+@pytest.mark.parametrize("key", [*OF_A_VERIFY, *(f"http.{key}" for key in OF_AN_HTTP)])
+def test_every_key_of_a_verification_changes_it(tmp_path: Path, key: str) -> None:
+    below, above = OF_A_VERIFY.get(key) or (f"http = {{ {row} }}" for row in OF_AN_HTTP[key.removeprefix("http.")])
+    with_it, without = (
+        loaded(tmp_path, f'{HEAD}[functions.fun]\nsource = "."\nverify = {{ {line} }}\n').functions["fun"].verify
+        for line in (above, below)
+    )
+    assert with_it != without

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 
 from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.merge import merge
-from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, RolloutTable, SecretTable
+from orchestrator.manifest.rollout_tables import RolloutTable
+from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, SecretTable
 from orchestrator.model import Connectivity, FunctionSpec, SourceCode
 from orchestrator.package import archive
 from tests.unit.manifest.test_tables import HEAD, loaded, mistakes, only

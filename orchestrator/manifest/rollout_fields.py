@@ -1,0 +1,146 @@
+"""The types of what a rollout and a verification are declared with."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from orchestrator.manifest.fields import DURATION_SCHEMA, Text
+from orchestrator.manifest.findings import dotted
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.model import units
+
+APPROVAL = "approval"
+CALL_MAX_BYTES = 3_670_016  # of a request, 3.5 MB (cloud-api §6)
+VERIFY_MAX_S = 600.0
+GATE_MAX_S = 3600.0
+
+# What the cloud takes out of requests (its page on invoking), and what is ours or follows from the call.
+_NEVER_ARRIVES = frozenset({
+    "expect", "te", "trailer", "upgrade", "proxy-authenticate", "authorization", "connection", "content-md5",
+    "max-forwards", "server", "transfer-encoding", "www-authenticate", "cookie",
+})  # fmt: skip
+_OURS = frozenset({"host", "content-length", "x-orchestrator-verify"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+def _pause(value: object) -> float | str:
+    if value == APPROVAL:
+        return APPROVAL
+    try:
+        return units.duration(value)
+    except ValueError as error:
+        raise ValueError(f'{error}; or "{APPROVAL}"') from error
+
+
+def _bounded(value: object, most_s: float) -> float:
+    timeout_s = units.duration(value)
+    if not 0 < timeout_s <= most_s:
+        raise ValueError(f"must be longer than 0 seconds, and at most {most_s / 60:g} minutes")
+    return timeout_s
+
+
+def _json(value: Any) -> Any:
+    """See that a value is one of JSON's, and small enough for a call."""
+    for path, part in _parts(value, ()):
+        at = f"at {dotted(path)} " if path else ""
+        if isinstance(part, str):
+            if not _is_unicode(part):
+                raise ValueError(f"{at}must be valid Unicode text")
+        elif isinstance(part, float) and not math.isfinite(part):
+            raise ValueError(f"{at}is {part}, which JSON does not have")
+        elif isinstance(part, int) and part not in _INT64:
+            raise ValueError(f"{at}is a number of more than 64 bits: put it in quotes")
+        elif not isinstance(part, bool | int | float):
+            raise ValueError(f"{at}is a date or a time, which JSON does not have: put it in quotes")
+    size_bytes = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size_bytes > CALL_MAX_BYTES:
+        raise ValueError(f"has {size_bytes:,} bytes as JSON; a call may have {CALL_MAX_BYTES:,}")
+    return value
+
+
+def _parts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Give keys and leaves, with where they are."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield (*path, key), key
+            yield from _parts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _parts(item, (*path, index))
+    else:
+        yield path, value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _body(value: str) -> str:
+    size_bytes = len(value.encode())
+    if size_bytes > CALL_MAX_BYTES:
+        raise ValueError(f"has {size_bytes:,} bytes; a call may have {CALL_MAX_BYTES:,}")
+    return value
+
+
+def _header_name(name: str) -> str:
+    lower = name.lower()
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError("is no name of a header: letters, digits and hyphens")
+    if lower in _NEVER_ARRIVES:
+        raise ValueError("never arrives: the cloud takes this header out of requests; take it out")
+    if lower in _OURS:
+        raise ValueError("is set by the call itself; take it out")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not _HEADER_VALUE.fullmatch(value) or value != value.strip():
+        raise ValueError("must hold no control characters, no line ends, and no spaces around it")
+    return value
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    seen = dict[str, str]()
+    for name in headers:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"has both {other} and {name}, which are one header; take one of them out")
+    return headers
+
+
+def _program(command: list[str]) -> list[str]:
+    if not command[0].strip():
+        raise ValueError("must begin with the program that it runs")
+    return command
+
+
+def _bounded_by(most_s: float) -> PlainValidator:
+    return PlainValidator(lambda value: _bounded(value, most_s))
+
+
+_APPROVAL_SCHEMA = {"type": "string", "enum": [APPROVAL]}
+_PAUSE_SCHEMA: dict[str, Any] = {"anyOf": [*DURATION_SCHEMA["anyOf"], _APPROVAL_SCHEMA]}
+
+Pause = Annotated[float | str, PlainValidator(_pause), WithJsonSchema(_PAUSE_SCHEMA)]
+VerifyTimeout = Annotated[float, _bounded_by(VERIFY_MAX_S), WithJsonSchema(DURATION_SCHEMA)]
+GateTimeout = Annotated[float, _bounded_by(GATE_MAX_S), WithJsonSchema(DURATION_SCHEMA)]
+JsonValue = Annotated[Any, AfterValidator(_json)]
+Body = Annotated[str, AfterValidator(_body)]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Headers = Annotated[dict[HeaderName, HeaderValue], AfterValidator(_headers)]
+Command = Annotated[list[Text], Field(min_length=1), AfterValidator(_program)]
+CalledBy = Annotated[str, StringConstraints(pattern=r"^(\$latest|[a-z][-_0-9a-z]*)$")]
