@@ -229,3 +229,38 @@ def test_without_a_bucket_it_is_said_that_this_machine_alone_can_go_on(cloud: Cl
     told = "this machine alone can take the run up again"
     assert run(project.root, "deploy", "--yes", environ=cloud.environ()).err.count(told) == 1
     assert told not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # there is nothing to change
+
+
+def test_what_one_machine_gives_up_no_other_takes_up(tmp_path: Path, project: Project) -> None:
+    project.write(6)
+    other, third = (("--state", str(tmp_path / name)) for name in ("other", "third"))
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
+        environ = cloud.environ()
+        harness.cut_off(project.root, signal.SIGKILL, 2, "deploy", "--yes", environ=environ)
+        made = len(cloud.versions(project.folder_id))
+        assert len(json.loads(run(project.root, "runs", *other, "-o", "json", environ=environ).out)["runs"]) == 1
+        end = run(project.root, "resume", "--give-up", environ=environ)
+        assert (end.code, end.out) == (0, "")
+        assert "warning" not in end.err
+        given_up = shown(project)["run_id"]
+        assert b"given_up" in stored_at(served, f"runs/{given_up}.json")
+        for machine in (other, third):  # one that knew of the run, and one that did not
+            end = run(project.root, "resume", *machine, environ=environ)
+            assert (end.code, end.out) == (0, ""), end.err
+            assert "left undone was given up" in end.err
+            end = run(project.root, "deploy", "--undone", "--yes", *machine, environ=environ)
+            assert (end.code, end.out) == (0, ""), end.err
+            assert "left undone was given up: nothing to do" in end.err
+        assert len(cloud.versions(project.folder_id)) == made
+
+
+def test_giving_up_says_so_where_other_machines_are_not_told(tmp_path: Path, project: Project) -> None:
+    project.write(4)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        harness.cut_off(project.root, signal.SIGKILL, 2, "deploy", "--yes", environ=cloud.environ())
+    end = run(project.root, "resume", "--give-up", "--start-timeout", "0s", environ=cloud.environ())  # it is gone
+    assert (end.code, end.out) == (0, "")
+    assert "given up: " in end.err
+    assert "other machines may still take it up, as they are not told: " in end.err
+    end = run(project.root, "resume", environ=cloud.environ())
+    assert (end.code, end.out) == (0, "")

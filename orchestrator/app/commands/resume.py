@@ -18,19 +18,19 @@ from orchestrator.app.session.chain import chain_of, earlier_of, give_up, last_l
 from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
-from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, state_dir_of
+from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, state_dir_of, storage_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
-from orchestrator.app.session.recording import fetch
+from orchestrator.app.session.recording import fetch, read_runs, record_given_up
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.in_flight import in_flight, settle
 from orchestrator.engine.run import listen
-from orchestrator.errors import CloudError, UsageError
+from orchestrator.errors import CloudError, Exit, OrchestratorError, UsageError
 from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
-from orchestrator.journal.identity import HIDDEN
+from orchestrator.journal.identity import HIDDEN, Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
@@ -57,7 +57,7 @@ def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     run_id, giving_up = given.pop("run"), given.pop("give_up")
     options = read_options("resume", given)
     options = replace(options, state_dir=state_dir_of(options.config, options.state_dir))
-    return invoke(options, messages, partial(_run, run_id, give_up if giving_up else _resume))
+    return invoke(options, messages, partial(_run, run_id, _give_up if giving_up else _resume))
 
 
 async def _run(
@@ -112,6 +112,22 @@ def _as_then(options: RunOptions, before: RunState) -> RunOptions:
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
 
 
+async def _give_up(asked: str, invocation: Invocation) -> CommandResult:
+    """Give up what a chain has left, here and for other machines."""
+    before, started, said = await give_up(asked, invocation)
+    if started is None or before.endpoint == SANDBOX:
+        return CommandResult(Exit.DONE)
+    plain = replace(before, identity=replace(before.identity, selection=Selection()))  # nothing of its job is run
+    try:
+        invocation = replace(invocation, options=_as_then(invocation.options, plain))
+        request = read_request(invocation)
+        if storage_of(request.manifest, invocation.options.bucket).bucket is not None:
+            await record_given_up(await open_session(invocation, request), before, started, *said)
+    except OrchestratorError as error:
+        invocation.messages.warn(f"other machines may still take it up, as they are not told: {error.message}")
+    return CommandResult(Exit.DONE)
+
+
 async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     stop, messages = invocation.stop, invocation.messages
     before = chain_of(invocation.options, asked)
@@ -128,6 +144,11 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
         if not left_of(before):
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
+        if not options.sandbox:  # another machine may have gone on with it, or given it up
+            await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
+            before = chain_of(options, asked)
+            if not left_of(before):
+                return nothing_left(before, messages)
     return await _take_up(session, binding, before)
 
 

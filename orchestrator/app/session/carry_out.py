@@ -19,7 +19,7 @@ from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.recording import Recorder, fetch, recorded
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import NoRunError, Now, endpoint_of, left_by_last, left_elsewhere, with_disabled
+from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last, left_elsewhere, with_disabled
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
@@ -61,8 +61,8 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
 
 
 async def about(invocation: Invocation, request: Request, binding: Binding | None = None) -> Request:
-    """Say what a run with these options is about, and what --failed or --undone selects: of the journal, or of the
-    bucket's records where that has no run.
+    """Say what a run with these options is about, and what --failed or --undone selects: of the journal, and of the
+    bucket's records.
 
     Raises `UsageError` where the last run was about something else.
     """
@@ -74,11 +74,7 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
         return request
     about_now = with_disabled(identity, request.manifest)
     now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
-    try:
-        return replace(request, left=left_by_last(options, now))
-    except NoRunError:
-        if not await fetch(invocation):
-            raise
+    await fetch(invocation)  # what another machine has left, or given up, counts as well
     return replace(request, left=left_by_last(options, now))
 
 

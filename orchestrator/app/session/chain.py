@@ -16,7 +16,7 @@ from orchestrator.app.session.taking_up import Now, about_the_same, still_left
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.verdicts import Before, exit_code
 from orchestrator.errors import Exit
-from orchestrator.journal.events import RunEnded, RunStarted
+from orchestrator.journal.events import Event, RunEnded, RunStarted
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
@@ -111,8 +111,11 @@ def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator
             yield unit.turn or last + 1
 
 
-async def give_up(asked: str, invocation: Invocation) -> CommandResult:
-    """Write down that what a chain of runs has left undone stays so. Nothing is asked of the cloud."""
+async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStarted | None, tuple[Event, ...]]:
+    """Write into the journal that what a chain of runs has left undone stays so. Nothing is asked of the cloud.
+
+    Gives the chain as it was, and the run that says so, with its events: None where there is nothing to give up.
+    """
     options, messages = invocation.options, invocation.messages
     state_dir = state_dir_of(options.config, options.state_dir)
     await invocation.stack.enter_async_context(lock(state_dir, timeout_s=options.lock_timeout_s))
@@ -123,17 +126,18 @@ async def give_up(asked: str, invocation: Invocation) -> CommandResult:
         messages.say(
             f"run {before.run_id} has left nothing undone{' that was not given up' if before.given_up else ''}"
         )
-        return CommandResult(Exit.DONE)
+        return before, None, ()
     now = time.time()
     started = RunStarted(
         now, new_run_id(), before.verb, before.endpoint, before.manifest, 0, __version__, resumes=before.run_id,
         identity=before.identity,
     )  # fmt: skip
+    said = (GivenUp(now, number), RunEnded(now, int(Exit.DONE), "given up"))
     with open_store(state_dir) as store:
         journal = store.start_run(started)
-        journal.append(GivenUp(now, number))
-        journal.append(RunEnded(now, int(Exit.DONE), "given up"))
+        for event in said:
+            journal.append(event)
     unknown = sum(isinstance(unit.outcome, Unknown) for unit in left.values())
     perhaps = f"; {counted(unknown, 'Operation')} may still come to an end" if unknown else ""
     messages.say(f"given up: {counted(number, 'function')} that run {before.run_id} left undone{perhaps}")
-    return CommandResult(Exit.DONE)
+    return before, started, said

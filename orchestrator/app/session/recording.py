@@ -43,7 +43,8 @@ _END_S = 3.0  # for the last writing: a machine that is to go down kills us afte
 class Recorder:
     """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all."""
 
-    def __init__(self, session: Session, records: Records) -> None:
+    def __init__(self, session: Session, records: Records, *, lost: str = "so only this machine can resume it") -> None:
+        self._lost = lost
         self._session = session
         self._records = records
         self._record = RunRecord()
@@ -83,9 +84,7 @@ class Recorder:
         except (CloudError, InterruptedRunError) as error:
             self._broken = True
             told = with_facts(error) if isinstance(error, CloudError) else error.message
-            self._session.messages.warn(
-                f"the run's record cannot be written, so only this machine can resume it: {told}"
-            )
+            self._session.messages.warn(f"the run's record cannot be written, {self._lost}: {told}")
 
     async def end(self) -> None:
         """Write how it ended, if that can be done soon."""
@@ -139,8 +138,26 @@ async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
         await recorder.end()
 
 
+async def record_given_up(session: Session, before: RunState, started: RunStarted, *said: Event) -> None:
+    """Write the run that has given a chain up, where the bucket has the record of one of the chain's runs.
+
+    Raises `CloudError`.
+    """
+    records = bucket_records(session)
+    if records is None:
+        return
+    for link in reversed(before.chain):
+        if await session.world.read(partial(records.read, f"{_folder(session)}{link.run_id}.json")) is not None:
+            session = replace(session, run_id=started.run_id)
+            recorder = Recorder(session, records, lost="so other machines may still take up what was given up")
+            for event in (replace(started, resumes=link.run_id), *said):  # others know the chain as far as it is there
+                recorder(event)
+            await recorder.begin()
+            return
+
+
 async def fetch(invocation: Invocation) -> int:
-    """Read the newest runs of this manifest from its bucket into the journal. Gives how many there were.
+    """Read the newest runs of this manifest from its bucket into the journal. Gives how many were not there yet.
 
     What cannot be read is said, and is as if it were not there.
     """
@@ -152,7 +169,7 @@ async def fetch(invocation: Invocation) -> int:
         now = Now("", endpoint_of(options, request.manifest), identity_of(options, request.manifest), request.state_dir)
         async with AsyncExitStack() as stack:
             session = await open_session(replace(invocation, stack=stack), request)
-            return await _read_about_the_same(session, now)
+            return await read_runs(session, now)
     except OrchestratorError as error:
         invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
         return 0
@@ -183,7 +200,9 @@ async def read_run(session: Session, run_id: str) -> None:
         ) from error
 
 
-async def _read_about_the_same(session: Session, now: Now) -> int:
+async def read_runs(session: Session, now: Now) -> int:
+    """Read the newest runs that are about the same into the journal, as `fetch` does. What cannot be read is said."""
+
     def wanted(run: RunState) -> bool:
         differs = difference(run, now)
         return differs is None or differs[0] is Differs.FOLDERS
@@ -195,7 +214,7 @@ async def _read_about_the_same(session: Session, now: Now) -> int:
         told = with_facts(error) if isinstance(error, CloudError) else str(error)
         session.messages.warn(f"the records of runs in the bucket cannot be read: {told}")
     if kept:
-        session.messages.say(f"the journal here had no such run: {counted(kept, 'run')} read from the bucket")
+        session.messages.say(f"{counted(kept, 'run')} of other machines read from the bucket")
     return kept
 
 

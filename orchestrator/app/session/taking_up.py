@@ -24,10 +24,6 @@ from orchestrator.planning.resume import failed, undone
 from orchestrator.report.plain_text import counted
 
 
-class NoRunError(UsageError):
-    """The journal has no run of which something could be selected."""
-
-
 class Differs(StrEnum):
     """In what a command is about something else than a former run. The first that differs is told."""
 
@@ -223,7 +219,7 @@ def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
         first = first or run
     if first is None:
         what = "failures" if now.option == "failed" else "undone functions"
-        raise NoRunError(
+        raise UsageError(
             f"there is no run yet whose {what} could be selected",
             advice=f"leave --{now.option} out",
         )
