@@ -48,6 +48,8 @@ def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
 @opt.selection
 @opt.changing
 @opt.force
+@opt.skips
+@opt.agreeing
 @opt.cloud
 def _deploy(output: str, **given: Any) -> int:
     """Deploy FUNCTIONS: names, globs, label:K=V, any of these with "!": left out, @FILE; default: all of the manifest.
@@ -69,6 +71,8 @@ def _deploy(output: str, **given: Any) -> int:
 @opt.option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
 @opt.simulate
 @opt.verbose
+@opt.skips
+@opt.agreeing
 @opt.cloud
 def _plan(output: str, **given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
@@ -88,6 +92,8 @@ def _plan(output: str, **given: Any) -> int:
 @opt.option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
 @opt.simulate
 @opt.changing
+@opt.skips
+@opt.agreeing
 @opt.cloud
 def _run(output: str, **given: Any) -> int:
     """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
@@ -108,6 +114,8 @@ def _run(output: str, **given: Any) -> int:
 @opt.param
 @opt.option("--yes", "-y", is_flag=True, help="As for deploy; resume never asks, since the run was agreed to.")
 @opt.events
+@opt.skips
+@opt.agreeing
 @opt.reach
 def _resume(output: str, **given: Any) -> int:
     """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.

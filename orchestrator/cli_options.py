@@ -101,4 +101,13 @@ changing = options(
     option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
     events,
 )
+skips = options(
+    option("--now", is_flag=True, help="Skip pauses and approvals; the run's record says so."),
+    option("--no-verify", is_flag=True, help="Verify no new versions; the run's record says so."),
+)
+agreeing = options(
+    option("--again", multiple=True, metavar="NAMES", help="Deploy these again though they were rolled back."),
+    option("--no-way-back", multiple=True, metavar="NAMES", help="Change these though they cannot be rolled back."),
+)
+lossy = option("--lossy", multiple=True, metavar="NAMES", help="Roll these back without the settings that are refused.")
 simulate = option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")

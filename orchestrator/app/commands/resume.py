@@ -19,7 +19,7 @@ from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
 from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, state_dir_of, storage_of
-from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
+from orchestrator.app.session.planning import Planned, check_agreed, job_desires, plan_desired, read_specs
 from orchestrator.app.session.recording import fetch, read_runs, record_given_up
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
@@ -232,6 +232,7 @@ async def _plan(
         specs = {key: spec for key, spec in wanted if key in left and spec.enabled}
         live, desired = await read_specs(session, specs)
     manifest = session.request.manifest
+    check_agreed(session.request.options, [*desired.specs.values(), *manifest.functions.values()])
     jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
     planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs)
     plan, done = still_meant(planned.plan, planned.live, left)

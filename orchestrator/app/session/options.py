@@ -18,6 +18,8 @@ SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
 ANY_FOLDER = "unknown-folder"  # where functions live may well be known only where they are deployed from
 SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
 DEFAULT_CONFIG = "deploy.toml"
+# Options that agree to something, function by function.
+NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy"}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
@@ -28,6 +30,8 @@ class RunOptions:
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
     `config_given`: whether the manifest was named, or is the default. `failed`, `undone`: of the last run.
+    `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`: names of functions that may be deployed though
+    they were rolled back, changed though they have no way back, and rolled back with a loss.
     `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
@@ -59,6 +63,11 @@ class RunOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     status: bool = False
     due: bool = False
+    now: bool = False
+    no_verify: bool = False
+    again: tuple[str, ...] = ()
+    no_way_back: tuple[str, ...] = ()
+    lossy: tuple[str, ...] = ()
     log_level: str = "auto"
     log_format: str = "console"
 
@@ -74,6 +83,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     parameters = dict(_parameter(text) for text in given.pop("param", ()))
     config = given.pop("config")
     adopt = _adoption(given.pop("adopt", ()))
+    names: dict[str, Any] = {key: _names(option, given.pop(key, ())) for key, option in NAMING.items()}
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
         config=config or Path(DEFAULT_CONFIG),
@@ -85,6 +95,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         **times,
         parameters=parameters,
         adopt=adopt,
+        **names,
         **given,
     )
     for one, other, both in (
@@ -101,6 +112,14 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
             "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
         )
     return options
+
+
+def _names(option: str, given: Iterable[str]) -> tuple[str, ...]:
+    """Read the names of functions, with commas between them or given one by one."""
+    names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",")))
+    if "" in names:
+        raise UsageError(f"{option} has an empty name", advice=f"write {option} NAME, or {option} NAME,NAME")
+    return names
 
 
 def _adoption(given: Iterable[str]) -> Adoption:

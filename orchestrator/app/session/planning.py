@@ -10,6 +10,7 @@ from types import MappingProxyType
 from anyio import to_thread
 
 from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.options import NAMING, RunOptions
 from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
 from orchestrator.engine.knowledge import find_limits
@@ -83,18 +84,20 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
     if session.request.left is not None and not forced:  # what such a run's functions lack is a forced version
         forced = forced_of(session.request.left.units)
-    _check_names(options.adopt, declared.values())
+    check_agreed(options, declared.values())
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
 
 
-def _check_names(adopt: Adoption, specs: Iterable[FunctionSpec]) -> None:
-    """See that what is to be adopted is of functions that there are. Raises `UsageError`."""
+def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec]) -> None:
+    """See that what is agreed to is of functions that there are. Raises `UsageError`."""
     known = {name for spec in specs for name in (spec.key, spec.name)}
-    for name, version_id in sorted(adopt.versions):
+    given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]
+    given += [(name, f"{option} {name}") for key, option in NAMING.items() for name in getattr(options, key)]
+    for name, written in given:
         if name not in known:
             raise UsageError(
-                f"--adopt {name}@{version_id}: there is no function {name}{did_you_mean(name, known)}",
+                f"{written}: there is no function {name}{did_you_mean(name, known)}",
                 advice="write it as the plan prints it",
             )
 
@@ -134,7 +137,7 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
         specs = _only(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
     adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
-    _check_names(adopt, [*desired.specs.values(), *declared.values()])
+    check_agreed(replace(options, adopt=adopt), [*desired.specs.values(), *declared.values()])
     jobs = marked(binding.name, session.request.manifest, specs)
     return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
 

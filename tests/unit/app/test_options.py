@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from orchestrator.app.session.options import seconds
+from orchestrator.app.session.options import NAMING, RunOptions, read_options, seconds
+from orchestrator.app.session.planning import check_agreed
 from orchestrator.cli import cli
 from orchestrator.errors import UsageError
+from tests.builders import spec
 
 
 @pytest.mark.parametrize(("text", "expected"), [("10", 10.0), ("0", 0.0), ("0.5", 0.5), ("10s", 10.0), ("1m30s", 90.0)])
@@ -50,3 +54,48 @@ def test_what_is_typed_wins_over_an_empty_variable(monkeypatch: pytest.MonkeyPat
     parent = cli.make_context("orchestrator", ["deploy"])
     made = cli.commands["deploy"].make_context("deploy", ["-l", "a=b"], parent=parent)
     assert (made.params["labels"], made.params["failed"]) == (("a=b",), False)
+
+
+def parsed(verb: str, *args: str) -> RunOptions:
+    parent = cli.make_context("orchestrator", [verb])
+    given = cli.commands[verb].make_context(verb, list(args), parent=parent).params
+    return read_options(verb, {key: value for key, value in given.items() if key not in ("run", "give_up", "output")})
+
+
+@pytest.mark.parametrize("verb", ["deploy", "plan", "resume", "run"])
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [((), ()), (("a",), ("a",)), (("a,b", "c"), ("a", "b", "c")), ((" a , b ",), ("a", "b")), (("a", "a"), ("a",))],
+    ids=str,
+)
+def test_names_are_given_one_by_one_or_with_commas(verb: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:
+    typed = ["nightly"] if verb == "run" else []
+    for name in given:
+        typed += ["--again", name, "--no-way-back", name]
+    options = parsed(verb, *typed)
+    assert (options.again, options.no_way_back, options.lossy) == (names, names, ())
+    assert (options.now, options.no_verify) == (False, False)
+
+
+def test_what_is_skipped_and_agreed_to_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"NOW": "1", "NO_VERIFY": "true", "AGAIN": "a,b", "NO_WAY_BACK": "c d"}.items():
+        monkeypatch.setenv(f"ORCHESTRATOR_{name}", value)
+    options = parsed("deploy")
+    assert (options.now, options.no_verify) == (True, True)
+    assert (options.again, options.no_way_back) == (("a", "b"), ("c", "d"))
+
+
+@pytest.mark.parametrize("text", ["", " ", "a,", ",", "a,,b"])
+@pytest.mark.parametrize("option", ["--again", "--no-way-back"])
+def test_an_empty_name_is_told(option: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"^{option} has an empty name"):
+        parsed("deploy", option, text)
+
+
+@pytest.mark.parametrize(("key", "option"), NAMING.items())
+def test_names_of_nothing_are_told(key: str, option: str) -> None:
+    specs = [spec("api", name="api-prod")]
+    for name in ("api", "api-prod"):
+        check_agreed(RunOptions("deploy", Path(), **{key: (name,)}), specs)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f'^{option} apl: there is no function apl; did you mean "api"'):
+        check_agreed(RunOptions("deploy", Path(), **{key: ("apl",)}), specs)  # type: ignore[arg-type]

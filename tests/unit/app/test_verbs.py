@@ -36,6 +36,10 @@ TABLE = {
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
     "--simulate": ("plan", "run"),
+    "--now": REACHES,
+    "--no-verify": REACHES,
+    "--again": REACHES,
+    "--no-way-back": REACHES,
 }
 
 
