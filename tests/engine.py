@@ -21,6 +21,7 @@ from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, unit_planned
+from orchestrator.journal.state import fold
 from orchestrator.manifest.load import load
 from orchestrator.model import (
     ApiRequest,
@@ -40,10 +41,13 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
 from orchestrator.planning.foresee import foresee
+from orchestrator.planning.former import read_former, read_touched
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
+from orchestrator.planning.rollback import taken_back
 from orchestrator.planning.sources import read_sources
+from orchestrator.planning.touched import touched_by
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage
@@ -144,6 +148,8 @@ class Bench:
         self.packager = InlinePackager(self.root / "zips")
         self.events: list[Event] = []
         self.seconds = 0.0
+        self.live = LiveState()
+        self.plan = Plan(())
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
         self._past_s = 0.0
 
@@ -245,6 +251,32 @@ class Bench:
         self.pass_time(self.seconds + 1.0)
         return self.result.outcomes
 
+    def roll_back(
+        self, events: Iterable[Event], *, lossy: Iterable[str] = (), meanwhile: Callable[[Stop], Any] | None = None
+    ) -> dict[str, Outcome]:
+        """Take back what the run of these events has changed, and return every function's outcome."""
+        touched = list(touched_by(fold(events)).values())
+
+        async def main() -> Result:
+            started_at = anyio.current_time()
+            self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
+            world, self.stop, self.events = self.world(), Stop(), []
+            self.live = live = await read_touched(world, touched)
+            former = await read_former(world, touched, live, lossy=frozenset(lossy))
+            self.plan = Plan(taken_back(touched, live, former))
+            self.announce(self.plan)
+            async with anyio.create_task_group() as group:
+                if meanwhile is not None:
+                    group.start_soon(meanwhile, self.stop)
+                result = await execute(self.plan, self.live, world, self.emit, self.stop, back=True)
+                group.cancel_scope.cancel()
+            self.seconds = anyio.current_time() - started_at
+            return result
+
+        self.result = run(main)
+        self.pass_time(self.seconds + 1.0)
+        return self.result.outcomes
+
     async def planned(
         self,
         world: World,
@@ -256,7 +288,7 @@ class Bench:
         adopt: Adoption | bool = False,
     ) -> tuple[Plan, Rollout]:
         """Plan what is wanted of what is live, as the program does."""
-        self.live: LiveState = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+        self.live = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
         self.jobs = {}
         desired = ask(self.live)
         resolved = await resolve_names(world, desired.specs)
@@ -265,7 +297,7 @@ class Bench:
         allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
         plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs)
         self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
-        self.plan: Plan = self.foreseen.plan
+        self.plan = self.foreseen.plan
         return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:

@@ -90,7 +90,9 @@ class NewVersions:
         world, function_id = self.calls.world, made.function_id
         if unit.fingerprint is None:
             raise AssertionError(unit)  # a plan gives one to every unit that makes a version
-        description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
+        description = unit.description
+        if description is None:
+            description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
         sent = body.body(function_id, unit.spec.settings, code, description)
         base = Base(world, function_id, unit.base_version_id or "")

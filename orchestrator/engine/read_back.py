@@ -66,6 +66,8 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
                 outcome = (
                     await _overwrote(world, unit, live.versions.get(outcome.version_id), before, siblings) or outcome
                 )
+            if isinstance(outcome, Deployed) and unit.failure is not None:  # something of it could not be taken back
+                outcome = Failed(Step.READ_BACK, unit.failure)
             found[key] = outcome
         left = {key: unit for key, unit in left.items() if _may_lag(unit, outcomes[key], live)}
         if not left or anyio.current_time() + wait_s > until:
@@ -80,7 +82,7 @@ def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
     if not isinstance(outcome, Deployed):
         return False
     function, version = _function(unit, live), live.versions.get(outcome.version_id)
-    if function is None or version is None or not version.is_active or _not_as_asked(unit, function):
+    if function is None or version is None or not version.is_active or _not_as_asked(unit, function, outcome, live):
         return True
     latest = live.latest(function.id)
     stale = unit.action not in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id
@@ -115,7 +117,7 @@ def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
 def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
     function = _function(unit, live)
     latest = live.latest(function.id) if function is not None else None
-    own = _not_as_asked(unit, function)
+    own = _not_as_asked(unit, function, outcome, live)
     if own and isinstance(outcome, Deployed):
         return _failed(own)
     if isinstance(outcome, Unknown):
@@ -144,11 +146,21 @@ def _function(unit: Unit, live: LiveState) -> Function | None:
     return live.by_id.get(unit.function_id or "") or live.by_name.get((unit.spec.folder_id, unit.spec.name))
 
 
-def _not_as_asked(unit: Unit, function: Function | None) -> str:
-    """Say which of the Function's own settings are not what this unit was to make them, "" where all are."""
+def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live: LiveState) -> str:
+    """Say which of the Function's own settings, or of its tags that were moved by themselves, are not what this unit
+    was to make them, "" where all are.
+    """
+    if function is None:
+        return ""
+    made = outcome.version_id if isinstance(outcome, Deployed) else ""
     for change in unit.changes:
-        if change.kind is ChangeKind.UPDATE and function is not None and update_request(function, change.after):
+        if change.kind is ChangeKind.UPDATE and update_request(function, change.after):
             return f"the function's own settings are not what was asked for ({in_words(change)})"
+        for tag, wanted in change.after.items() if change.kind is ChangeKind.TAG else ():
+            holder = live.tagged.get((function.id, tag))
+            holder_id, wanted_id = holder.id if holder is not None else "", made if wanted is None else str(wanted)
+            if holder_id != wanted_id and (wanted is not None or made):
+                return f"the tag {tag} is on {holder_id or 'no version'}, not on {wanted_id or 'none'}"
     return ""
 
 

@@ -150,7 +150,7 @@ class Unit:
     """One function of a plan, and the changes that it is to make, in their order; none for one that is left alone.
 
     `base_version_id`: the `$latest` that the plan was based on (None: there is none). `warnings`: sentences about its
-    package, for people.
+    package, for people. `description`: of its Version, to the letter, in place of the user's text and a stamp.
     """
 
     key: str
@@ -162,9 +162,11 @@ class Unit:
     function_id: str | None = None
     base_version_id: str | None = None
     changes: tuple[Change, ...] = ()
-    failure: Failure | None = None  # of a BLOCKED unit, or one whose package could not be made
+    # Of a BLOCKED unit, or one whose package could not be made, or of which something cannot be taken back.
+    failure: Failure | None = None
     failed_step: Step | None = None
     warnings: tuple[str, ...] = ()
+    description: str | None = None
     way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
 
 

@@ -32,9 +32,12 @@ _CLOUDS_OWN = ("id", "functionId", "createdAt", "imageSize", "status", "tags")
 _VERSION = {**dict.fromkeys(_CLOUDS_OWN), **{row.api: row.codec.known for row in FIELDS}}
 
 
-def copy_spec(function: Function, version: Version, place: Place, **changes: Any) -> FunctionSpec | Failure:
+def copy_spec(
+    function: Function, version: Version, place: Place, *, lossy: bool = False, **changes: Any
+) -> FunctionSpec | Failure:
     """Want a new Version of `function` with the code of `version` and all its settings but for `changes` (fields of
-    `Settings`). A Failure where the version cannot be copied without a loss.
+    `Settings`). A Failure where the version cannot be copied without a loss; `lossy`: settings that this program does
+    not know may be lost.
     """
     unreadable = unreadable_fields(version.raw)
     if unreadable:
@@ -44,7 +47,7 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
             advice="a copy would lose them: declare the function in deploy.toml, or leave it out",
         )
     unknown = unknown_fields(version.raw)
-    if unknown:
+    if unknown and not lossy:
         return Failure(
             f"version {version.id} has settings that this program does not know: {', '.join(unknown)}",
             kind="unknown fields",

@@ -23,6 +23,7 @@ DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the user's own text; the API
 _STAMP = re.compile(
     r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
 )
+_FINGERPRINT = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?")
 # Behind the description of a Version that a rollback has made: what was withdrawn for it.
 _BACK = re.compile(r" ?\[orchestrator:back:([0-9a-f]{8})\]\s*$")
 _ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api §1.1)
@@ -138,6 +139,12 @@ def read_stamp(description: str) -> Fingerprint | None:
         return None
     marks = (mark.partition("=") for mark in found[5].split(";")[1:])
     return Fingerprint(found[2], found[3], found[4] or "", tuple((key, value) for key, _, value in marks))
+
+
+def parse_fingerprint(text: str) -> Fingerprint | None:
+    """Read a fingerprint as a journal has it; None where it is none."""
+    found = _FINGERPRINT.fullmatch(text)
+    return Fingerprint(found[1], found[2], found[3] or "") if found is not None else None
 
 
 def without_stamp(description: str) -> str:
