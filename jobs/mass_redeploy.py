@@ -4,6 +4,6 @@ Also one new environment value or secret version across many functions whose sou
 everything else is copied from what is live (`functions`).
 """
 
-from orchestrator.job.mass import PARAMETERS, desired, folders
+from orchestrator.job.mass import PARAMETERS, desired, folders, offline
 
-__all__ = ["PARAMETERS", "desired", "folders"]
+__all__ = ["PARAMETERS", "desired", "folders", "offline"]

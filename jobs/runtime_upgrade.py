@@ -68,7 +68,8 @@ def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
     """Want a copy on the new runtime of every function whose `$latest` has an old one."""
     old, to = texts(given, "from"), text(given, "to")
-    _check_runtimes(old, to, live)
+    offline(manifest, given)
+    _check_offered(to, live)
     skips, expired = _skips(given)
     functions = inventory(manifest, live, folders_of(manifest, given))
     served = _still_served(old, live)
@@ -102,20 +103,25 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     return Desired(specs, given["rollout"], warnings=tuple(warnings), board=tuple(board), failures=failures)
 
 
-def _check_runtimes(old: tuple[str, ...], to: str, live: LiveState) -> None:
+def offline(_manifest: Manifest, given: Mapping[str, Any]) -> None:
+    """Refuse runtimes that no function can move between, whatever is live."""
+    old, to = texts(given, "from"), text(given, "to")
     if not old:
         raise JobError("`from` names no runtime", advice='write from = ["python37", "python38"]')
     if to in old:
         raise JobError(f"{to} stands in `from` and in `to`", advice="take it out of one of the two")
+    for runtime in old:
+        if language(runtime) != language(to):
+            raise JobError(f"{runtime} and {to} are two languages", advice="a job moves functions within one language")
+
+
+def _check_offered(to: str, live: LiveState) -> None:
     if to not in live.runtimes:
         close = get_close_matches(to, live.runtimes, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise JobError(
             f"the cloud offers no runtime {to}{hint}", advice=f"it offers {listed(live.runtimes) or 'none at all'}"
         )
-    for runtime in old:
-        if language(runtime) != language(to):
-            raise JobError(f"{runtime} and {to} are two languages", advice="a job moves functions within one language")
 
 
 def _copy(one: LiveFunction, to: str, manifest: Manifest, failures: dict[str, str]) -> FunctionSpec:

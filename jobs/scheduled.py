@@ -6,8 +6,8 @@
 from dataclasses import replace
 
 from orchestrator.job import mass
-from orchestrator.job.mass import desired, folders
+from orchestrator.job.mass import desired, folders, offline
 
 PARAMETERS = {**mass.PARAMETERS, "force": replace(mass.PARAMETERS["force"], default=True)}
 
-__all__ = ["PARAMETERS", "desired", "folders"]
+__all__ = ["PARAMETERS", "desired", "folders", "offline"]

@@ -143,7 +143,7 @@ def _jobs(config: Path, output: str) -> int:
 @opt.config
 @opt.output
 def _validate(config: Path, output: str) -> int:
-    """Check the manifest offline: every mistake at once, each with its line."""
+    """Check the manifest, its sources and jobs: every mistake at once. Asks no cloud, runs no build."""
     from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
 
     return _answer(lambda _: validate_command(config), output)

@@ -5,6 +5,7 @@ A job is a Python file, a built-in one of `jobs/` or the user's own beside deplo
     PARAMETERS: Mapping[str, Parameter]          what it takes, from [jobs.NAME] and `--param k=v`
     def folders(manifest, given) -> Sequence[str]                    the folders whose live state it must see
     def desired(manifest, live, given) -> Desired                    what should be live when it is done
+    def offline(manifest, given) -> None                             optional: refuses what is wrong anyway
 
 `given` holds every parameter, with its default where it was not set. A job that cannot be done as it is bound raises
 `JobError`. It does no I/O: everything it may know is in its arguments.
@@ -97,6 +98,7 @@ class Job(Protocol):
 
     def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]: ...
     def desired(self, manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired: ...
+    def offline(self, manifest: Manifest, given: Mapping[str, Any]) -> None: ...
 
 
 def texts(given: Given, name: str) -> tuple[str, ...]:

@@ -124,6 +124,12 @@ class FileJob:
             )
         return found
 
+    def offline(self, manifest: Manifest, given: Mapping[str, Any]) -> None:
+        """Let the job say what is wrong whatever is live. Raises `JobError`, `UsageError`."""
+        own = getattr(self._module, "offline", None)
+        if callable(own):
+            self._guarded(lambda: own(manifest, given))
+
     def _wrong(self, function: str, found: object, wanted: str) -> JobError:
         return JobError(
             f'job "{self.name}": {function}() gave {type(found).__name__}, not {wanted}', advice=f"mend {self._path}"

@@ -93,10 +93,28 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     warnings = without_effect(changes, [spec.settings for spec in specs.values()])
     specs = {key: spec if key in failures else _changed(spec, changes, failures) for key, spec in specs.items()}
     if not specs:
-        raise JobError("the job selects no function", advice="correct `select` or `functions`")
+        raise _nothing()
     warnings += _not_in_file(manifest, specs.keys() - failures.keys(), changes)
     warnings += empty_folders(folders_of(manifest, given) if texts(given, "functions") else (), live)
     return Desired(specs, given["rollout"], flag(given, "force"), tuple(warnings), failures=failures)
+
+
+def offline(manifest: Manifest, given: Mapping[str, Any]) -> None:
+    """Refuse what cannot be done whatever is live: `select` that finds nothing, changes that a function cannot take."""
+    chosen, failures = _chosen(manifest, given), dict[str, str]()
+    if not chosen and not texts(given, "functions"):
+        raise _nothing()
+    if flag(given, "from_source"):
+        for spec in chosen.values():
+            if not spec.mistakes:
+                _changed(spec, read_changes(given), failures)
+    for key, why in failures.items():
+        more = f" (and {len(failures) - 1} more functions cannot be changed so)" if len(failures) > 1 else ""
+        raise JobError(f"{key} cannot be changed so: {why}{more}", advice="see what the job changes")
+
+
+def _nothing() -> JobError:
+    return JobError("the job selects no function", advice="correct `select` or `functions`")
 
 
 def _chosen(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, FunctionSpec]:

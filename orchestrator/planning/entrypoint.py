@@ -24,10 +24,19 @@ def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tupl
     return None
 
 
-def _python(entrypoint: str, paths: Collection[str]) -> str | None:
+def misspelled_entry(runtime: str, entrypoint: str) -> str:
+    """Say what is wrong with an entry point whatever is in the package, "" where that tells nothing."""
     module, dot, handler = entrypoint.rpartition(".")
-    if not dot or not module or not handler:
+    if runtime.startswith("python") and not (dot and module and handler):
         return f"entrypoint {entrypoint!r} names no function: write it as file.function, such as index.handler"
+    return ""
+
+
+def _python(entrypoint: str, paths: Collection[str]) -> str | None:
+    misspelled = misspelled_entry("python", entrypoint)
+    if misspelled:
+        return misspelled
+    module, _, handler = entrypoint.rpartition(".")
     stem = posixpath.normpath(module.replace(".", "/") if not module.startswith("./") else module)
     wanted = (f"{stem}.py", f"{stem}/__init__.py")
     compiled = any(path.startswith(f"{stem}.") and path.endswith(_PYTHON_COMPILED) for path in paths)

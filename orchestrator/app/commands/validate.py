@@ -1,4 +1,4 @@
-"""`validate`: the manifest alone, offline."""
+"""`validate`: the manifest, and what it names on this machine; offline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from orchestrator.app.session.options import ANY_FOLDER
+from orchestrator.app.session.on_disk import look
+from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check
 from orchestrator.manifest.load import survey
@@ -24,10 +25,12 @@ def validate_command(config: Path) -> CommandResult:
     except ManifestError as error:
         return CommandResult(Exit.USAGE, FindingsView(config, mistakes=error.mistakes))
     manifest = found.manifest
+    of_sources, doubts = look(manifest, state_dir_of(config, None))
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
-    if found.mistakes or of_jobs:
-        return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(sorted([*found.mistakes, *of_jobs]))))
-    warnings = [*manifest.warnings, *warnings]
+    mistakes = sorted([*found.mistakes, *of_sources, *of_jobs])
+    if mistakes:
+        return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(mistakes)))
+    warnings = [*manifest.warnings, *doubts, *warnings]
     homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
         warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
@@ -49,6 +52,7 @@ def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[
             continue
         try:
             bound = bind(manifest, spec.name, {}, now)
+            bound.job.offline(manifest, bound.given)
         except OrchestratorError as error:
             rule = f"{error.message}; {error.advice}" if error.advice else error.message
             mistakes.append(Mistake(spec.place.file, spec.place.line, f"jobs.{spec.name}", rule))
