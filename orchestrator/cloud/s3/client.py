@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from os import SEEK_END
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
 from orchestrator.cloud.s3.refusals import is_unmet, not_storage, translate
@@ -222,6 +223,7 @@ def _open(
     endpoint: str, credentials: StaticKeys | None, threads: int, proxies: dict[str, str], ca_file: str | None
 ) -> Any:
     core = botocore.session.Session(session_vars=_deaf_session_variables())
+    core.register_component("data_loader", _service_models())
     config = Config(
         region_name=REGION,
         signature_version="s3v4" if credentials else UNSIGNED,
@@ -249,6 +251,13 @@ def _open(
     http._pool_classes_by_scheme.update({"http": Pool, "https": TlsPool})  # noqa: SLF001 - see above
     http.send = partial(send_bounded, http.send)
     return client
+
+
+@cache
+def _service_models() -> Loader:
+    """What botocore knows of S3, read from its files once in a process: that takes longer than all else of a client."""
+    loader: Loader = create_loader()
+    return loader
 
 
 def _stay_in_region(context: dict[str, Any], **_: object) -> None:
