@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +14,23 @@ from hypothesis import settings
 settings.register_profile("timeless", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile("timeless")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let each worker begin with test modules that no other begins with, where all are going to be collected.
+
+    Each of them needs every module, and what pytest has made of a module's asserts is kept beside it: in a fresh clone
+    all of them would otherwise compile the same modules at the same time, which takes longer than all else of it.
+    """
+    config = session.config
+    worker: dict[str, object] | None = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    here = Path(__file__).parent
+    modules = sorted(here.rglob("test_*.py"))
+    for path in modules[int(str(worker["workerid"]).removeprefix("gw")) :: int(str(worker["workercount"]))]:
+        with suppress(Exception, pytest.skip.Exception):  # which is told when it is collected
+            importlib.import_module(".".join(path.relative_to(here.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)  # after the order was drawn, and what is left out was taken out
