@@ -18,11 +18,19 @@ class Forked:
     """What tests need of a `subprocess.Popen`: a process in a session of its own, which can be signalled and awaited.
 
     What it writes is read by `communicate` once it is over. `watched`: its standard output can be read meanwhile, and
-    its standard input is open until `stdin` is closed.
+    its standard input is open until `stdin` is closed. `terminal`: the descriptor of one that is all its streams, and
+    its controlling terminal.
     """
 
     def __init__(
-        self, warm: str, root: Path, arguments: Sequence[str], environ: Mapping[str, str], *, watched: bool = False
+        self,
+        warm: str,
+        root: Path,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        watched: bool = False,
+        terminal: int | None = None,
     ) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.stdin: IO[str] | None = None
@@ -37,10 +45,11 @@ class Forked:
         else:
             self.stdout = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the same
             given = [os.open(os.devnull, os.O_RDONLY), os.dup(self.stdout.fileno())]
+        streams = [*given, self.stderr.fileno()] if terminal is None else [terminal] * 3
         told = {"arguments": arguments, "folder": str(root.absolute()), "environ": dict(environ)}
         try:
             self._socket.connect(warm)
-            socket.send_fds(self._socket, [json.dumps(told).encode()], [*given, self.stderr.fileno()])
+            socket.send_fds(self._socket, [json.dumps(told).encode()], streams)
         finally:
             for number in given:
                 os.close(number)

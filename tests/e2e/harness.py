@@ -171,15 +171,10 @@ class Terminal:
     def __init__(self, root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
-
-        def take_terminal() -> None:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            [*PROGRAM, *arguments], cwd=root, env=environment(environ), stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=take_terminal,  # noqa: PLW1509 - tests have no threads at that moment
-        )  # fmt: skip
-        os.close(slave)
+        try:
+            self.process = Forked(_warm(), root, arguments, environment(environ), terminal=slave)
+        finally:
+            os.close(slave)
         self.text = ""
 
     def send(self, text: str) -> None:
@@ -205,9 +200,8 @@ class Terminal:
         self._master = -1
 
     def close(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
+        with self.process:
+            pass
         if self._master >= 0:
             os.close(self._master)
 

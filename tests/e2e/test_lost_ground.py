@@ -18,6 +18,7 @@ from tests.e2e.harness import (
     count_events,
     cut_off,
     ended,
+    forked,
     interrupt,
     run,
     running,
@@ -78,7 +79,7 @@ def test_a_state_folder_that_is_removed(cloud: Cloud, project: Project) -> None:
     project.write(COUNT)
     project.without_bucket()
     log = project.root / "events.ndjson"
-    with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+    with forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= 18, process)
         shutil.rmtree(project.state_dir)
         end = ended(process)
@@ -139,7 +140,7 @@ def test_a_process_that_is_stopped_wakes_and_goes_on(tmp_path: Path, project: Pr
     log = project.root / "events.ndjson"
     with (
         sandbox(tmp_path, "--durations", "fixed:1") as cloud,
-        running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
+        forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 18, process)
         interrupt(process, signal.SIGSTOP)

@@ -20,6 +20,7 @@ from tests.e2e.harness import (
     count_events,
     cut_off,
     ended,
+    forked,
     interrupt,
     run,
     running,
@@ -56,9 +57,8 @@ def finish(project: Project, cloud: Cloud) -> None:
 def test_a_signal_lets_operations_settle(cloud: Cloud, project: Project, number: signal.Signals) -> None:
     project.write(COUNT)
     log = project.root / "events.ndjson"
-    with running(
-        project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
-    ) as process:
+    start = running if number is signal.SIGINT else forked
+    with start(project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= 20, process)
         interrupt(process, number)
         end = ended(process)
@@ -96,9 +96,7 @@ def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> 
     log = project.root / "events.ndjson"
     with (
         sandbox(tmp_path, "--durations", "fixed:60") as cloud,
-        running(
-            project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()
-        ) as process,
+        forked(project.root, "deploy", "--yes", "-o", "json", "--events", str(log), environ=cloud.environ()) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") == 2, process)
         interrupt(process, signal.SIGTERM)

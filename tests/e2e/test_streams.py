@@ -19,9 +19,9 @@ from tests.e2e.harness import (
     count_events,
     ended,
     environment,
+    forked,
     interrupt,
     run,
-    running,
     terminal,
     wait_for,
 )
@@ -139,7 +139,7 @@ def test_ctrl_c_and_ctrl_d_at_the_question_send_nothing(cloud: Cloud, project: P
 
 def test_a_second_deploy_is_told_who_holds_the_lock(cloud: Cloud, project: Project) -> None:
     project.write(1, more=LONG_BUILD)
-    with running(project.root, "deploy", "--yes", environ=cloud.environ()) as first:
+    with forked(project.root, "deploy", "--yes", environ=cloud.environ()) as first:
         wait_for((project.root / "started").exists, first)
         second = run(project.root, "deploy", "--yes", environ=cloud.environ())
         waited = run(project.root, "deploy", "--yes", "--lock-timeout", "0.3", environ=cloud.environ())
@@ -157,7 +157,7 @@ def test_a_second_deploy_is_told_who_holds_the_lock(cloud: Cloud, project: Proje
 def test_lock_timeout_waits_for_the_first_run(cloud: Cloud, project: Project) -> None:
     project.write(2)
     log = project.root / "events.ndjson"
-    with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as first:
+    with forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as first:
         wait_for(lambda: count_events(log, "requested") > 0, first)
         second = run(project.root, "deploy", "--yes", "--lock-timeout", "30s", environ=cloud.environ())
         assert ended(first).code == 0

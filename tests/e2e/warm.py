@@ -1,11 +1,13 @@
 """The program with its imports done: what a test runs to its end is forked from it, which saves a second or two each.
 
-Whatever is about starts, signals, terminals or streams starts the program as a user does. This one gets its arguments,
-folder, environment and streams through a socket; it is a process of its own all the same, which can be killed.
+Whatever is about starts or streams starts the program as a user does. This one gets its arguments, folder, environment
+and streams through a socket; it is a process of its own all the same, in a session of its own, which can be signalled
+and killed, and whose terminal is the one on its standard input.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
@@ -17,12 +19,17 @@ import signal
 import socket
 import sys
 import tempfile
+import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import anyio
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import orchestrator
+from orchestrator.cloud import keys
+from orchestrator.cloud.s3.client import Client
 from orchestrator.manifest.load import load
 
 MESSAGE_BYTES = 1 << 17
@@ -34,6 +41,8 @@ def serve(path: str) -> None:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     _first_uses()
+    # OpenSSL proves the primes of a key whenever it reads one: as long as all else of a short command takes.
+    vars(keys)["load_pem_private_key"] = partial(load_pem_private_key, unsafe_skip_rsa_key_validation=True)
     gc.freeze()  # memory that all share stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -52,8 +61,12 @@ def serve(path: str) -> None:
 
 
 def _first_uses() -> None:
-    """Let happen what happens once in a process: the event loop is imported, the manifest's schema is built."""
+    """Let happen what happens once in a process.
+
+    The event loop is imported, the manifest's schema is built, and botocore's files about S3 are read.
+    """
     anyio.run(anyio.sleep, 0)
+    Client("http://localhost", None, str, threads=1, proxies={}, ca_file=None).close()
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "deploy.toml"
         manifest.write_text(
@@ -82,6 +95,8 @@ def _run(connection: socket.socket) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.argv = ["orchestrator", *told["arguments"]]
     sys.path[0] = told["folder"]
     runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
