@@ -1,4 +1,9 @@
-"""What `make test` runs of a suite that is long, and what is left for `make long`."""
+"""What `make test` runs of a suite that is long, and what is left for `make long`.
+
+Short is the one case that shows a behaviour, and a few of each table or set of seeds: as much as one test may take of a
+`make test` that has to stay under 6 minutes on 2 cores. Long are the further seeds, and the rows of a table whose rule
+a cheaper test holds for each row already: no behaviour is shown by long cases alone, and none is dropped.
+"""
 
 from __future__ import annotations
 

@@ -382,7 +382,7 @@ class Machines:
                 return
 
 
-@pytest.mark.parametrize("seed", short_first(4, [7, 6, 5, 1, 0, 2, 3, 4]))  # with twenty machines: 0 and 1
+@pytest.mark.parametrize("seed", short_first(2, [7, 6, 5, 1, 0, 2, 3, 4]))  # with twenty machines: 0 and 1
 def test_twenty_machines_run_each_due_time_once(seed: int) -> None:
     hours, machines = 16, Machines(seed)
 
