@@ -16,19 +16,21 @@ import pytest
 from orchestrator.cloud.connect import connect
 from orchestrator.function.fields import function_request
 from orchestrator.model import CloudAddress, Operation
-from orchestrator.ports import Directory, Functions, Operations
+from orchestrator.ports import Directory, Functions, Invocations, Operations
 from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.http.server import Options, open_sandbox
 from orchestrator.sandbox.memory.adapters import MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution
+from orchestrator.sandbox.memory.invocations import MemoryInvocations
 from orchestrator.version.body import version_request
 from tests.clouds import START_S, body
 from tests.contract import s3_servers
 from tests.contract.seaweed import seaweed
 
 OPERATION_S = 0.2
+CALLER = "ajetest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Ports:
     functions: Functions
     operations: Operations
     directory: Directory
+    invocations: Invocations  # as the account `CALLER`
 
     async def finished(self, operation: Operation) -> Operation:
         """Poll an Operation until it is done."""
@@ -77,7 +80,9 @@ def _in_memory(program: Program, **setup: Any) -> None:
             **setup,
         )
         wire = Wire(cloud)
-        await program(Ports(cloud, MemoryFunctions(wire), MemoryOperations(wire), MemoryDirectory(wire)))
+        invocations = MemoryInvocations(cloud, subject=CALLER)
+        ports = MemoryFunctions(wire), MemoryOperations(wire), MemoryDirectory(wire), invocations
+        await program(Ports(cloud, *ports))
 
     virtual_time.run(main)
 
@@ -86,9 +91,11 @@ def _over_http(program: Program, **setup: Any) -> None:
     async def main() -> None:
         options = Options(durations=Distribution.parse(f"fixed:{OPERATION_S}"), **setup)
         async with open_sandbox(options) as sandbox:
-            environ = {"YC_IAM_TOKEN": sandbox.tokens.issue("ajetest")[0]}
+            environ = {"YC_IAM_TOKEN": sandbox.tokens.issue(CALLER)[0]}
             async with connect(CloudAddress(endpoint=sandbox.url), environ, version="0") as connection:
-                await program(Ports(sandbox.cloud, connection.functions, connection.operations, connection.directory))
+                invocations = connection.invocations(sandbox.invoke_url)
+                ports = connection.functions, connection.operations, connection.directory, invocations
+                await program(Ports(sandbox.cloud, *ports))
 
     anyio.run(main)
 

@@ -13,8 +13,9 @@ from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
+from orchestrator.sandbox.http.calls_route import PREFIX
 from orchestrator.sandbox.http.serve import run_server
-from orchestrator.sandbox.http.server import Options
+from orchestrator.sandbox.http.server import HANDLERS_LOG, Options
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import STORM, Distribution, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
@@ -52,11 +53,13 @@ def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResu
 def _how_to_use(url: str, options: Options) -> str:
     """Write what another terminal needs, ready to be pasted."""
     key_file = shlex.quote(str((options.state_dir or Path()).absolute() / "key.json"))
+    printed = shlex.quote(str((options.state_dir or Path()).absolute() / HANDLERS_LOG))
     buckets = ", ".join(options.buckets) or "none (--bucket NAME makes one)"
     return (
         f"to deploy to it, elsewhere:\n"
         f"  export YC_FOLDER_ID={SANDBOX_FOLDER} YC_SERVICE_ACCOUNT_KEY_FILE={key_file}\n"
         f"  orchestrator deploy --endpoint {url}\n"
+        f"functions are invoked at {url}{PREFIX}/ID (`httpInvokeUrl`); what they print: {printed}\n"
         f"buckets: {buckets}; stop it with Ctrl-C"
     )
 

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from orchestrator.errors import StartError
 from orchestrator.journal.folder import make_private_folder, open_private
 from orchestrator.model import Manifest
 from orchestrator.model.decode import timestamp
+from orchestrator.sandbox.invocation import call_seeds
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.seeded import Seeds
@@ -32,14 +34,15 @@ _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "folders": (frozenset({"id", "cloud_id"}), frozenset()),
     "service_accounts": (frozenset({"folder_id", "name", "id"}), frozenset({"removed"})),
     "secrets": (frozenset({"folder_id", "name", "id", "version_id"}), frozenset({"keys", "status"})),
-    "functions": (frozenset({"folder_id", "name"}), frozenset({"labels", "versions"})),
+    "functions": (frozenset({"folder_id", "name"}), frozenset({"labels", "versions", "public"})),
     "runtimes": (frozenset({"name"}), frozenset({"retired_at"})),
     "fields": (frozenset({"name"}), frozenset({"value", "sent_back"})),
     "tokens": (frozenset({"token", "subject"}), frozenset()),
     "versions": (frozenset({"id", "status"}), frozenset()),
     "cloud": (frozenset(), frozenset({"obsolete_copies"})),
+    **call_seeds.TABLES,
 }
-_NO_TEXTS = ("keys", "labels", "versions", "removed", "retired_at", "value", "obsolete_copies")
+_NO_TEXTS = ("keys", "labels", "versions", "public", "removed", "retired_at", "value", "obsolete_copies")
 _SINGLE = ("cloud",)  # one table, no list
 # What a row of a function's versions may have beside fields of createVersion, which are spelled as the API does.
 _OF_VERSION = ("created_by", "status")
@@ -104,7 +107,7 @@ def _row(table: str, place: str, row: object) -> Mapping[str, Any]:
     if unknown := sorted(row.keys() - needed - more):
         raise ValueError(f'{place}: unknown key "{unknown[0]}"; known: {", ".join(sorted(needed | more))}')
     for key, value in row.items():
-        if key not in _NO_TEXTS and not isinstance(value, str):
+        if table not in call_seeds.TABLES and key not in _NO_TEXTS and not isinstance(value, str):
             raise TypeError(f"{place}: {key} is a text")
     return row
 
@@ -137,16 +140,27 @@ def _cloud(found: Seeded, row: Mapping[str, Any]) -> None:
     found.seeds.obsolete_copies = _switch(row, "obsolete_copies")
 
 
+def _function(found: Seeded, row: Mapping[str, Any]) -> None:
+    if _switch(row, "public"):
+        found.seeds.calls.public.add(row["name"])
+    found.functions.append(row)
+
+
+def _calls(table: str, found: Seeded, row: Mapping[str, Any]) -> None:
+    call_seeds.add_row(found.seeds.calls, table, row)
+
+
 _ADD: Mapping[str, Callable[[Seeded, Mapping[str, Any]], None]] = {
     "folders": lambda found, row: found.clouds.update({row["id"]: row["cloud_id"]}),
     "service_accounts": _account,
     "secrets": lambda found, row: found.seeds.add_secret(**row),
-    "functions": lambda found, row: found.functions.append(row),
+    "functions": _function,
     "runtimes": _runtime,
     "fields": lambda found, row: found.seeds.add_field(**row),
     "tokens": lambda found, row: found.tokens.update({row["token"]: row["subject"]}),
     "versions": _aged,
     "cloud": _cloud,
+    **{table: partial(_calls, table) for table in call_seeds.TABLES},
 }
 
 

@@ -127,7 +127,7 @@ class ProcessInvoker:
         if said is None:
             return await _died(warm.child)
         if "result" not in said:
-            self._put_back(warm, work)
+            self._put_back(warm, work, ends=bool(said.get("ends")))
             return _raised(said) or Raised("The handler's process answered nonsense", "ProcessError")
         self._put_back(warm, work)
         return Returned(base64.b64decode(said["result"]))
@@ -137,12 +137,12 @@ class ProcessInvoker:
         context = {**work.context(), "token": self._token(account) if account else None}
         return orjson.dumps({"event": base64.b64encode(work.event).decode(), "context": context})
 
-    def _put_back(self, warm: _Warm, work: Work) -> None:
-        if warm.child.runs:
+    def _put_back(self, warm: _Warm, work: Work, *, ends: bool = False) -> None:
+        if warm.child.runs and not ends:
             warm.child.freeze()
             self._idle[work.version["id"]].append(warm)
         else:
-            warm.close()
+            self._end(warm)
 
     async def _once(self, work: Work, command: list[str], folder: Path) -> Outcome:
         """Run a script: the event is its standard input, what it prints is the result."""

@@ -1,7 +1,8 @@
 """Runs a handler of Python, in a process of its own that is started by path: the standard library is all it needs.
 
 Requests come as lines of JSON through standard input, answers leave as lines of JSON through the file descriptor that
-the command line names: `{"ready": true}` or `{"error": …}` first, then `{"result": base64}` or `{"error": …}` for each.
+the command line names: `{"ready": true}` or `{"error": …}` first, then `{"result": base64}` or `{"error": …}` for each;
+`"ends": true` with an error says that no other call is served.
 What the handler prints goes where the process was told to print.
 """
 
@@ -48,8 +49,9 @@ def answer_requests(fd: int, entrypoint: str) -> None:
             result = _call(handler, _event(base64.b64decode(request["event"])), _context(request["context"]))
             send({"result": base64.b64encode(result).decode()})
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its answer
-            send(_error(error))
-            if isinstance(error, SystemExit | MemoryError):
+            ends = isinstance(error, SystemExit | KeyboardInterrupt | MemoryError)
+            send({**_error(error), "ends": ends})
+            if ends:
                 return
 
 
