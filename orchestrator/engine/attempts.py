@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from orchestrator.engine.base import TagMovedError
 from orchestrator.engine.calls import Call, Calls, StepFailedError, UnsettledError
 from orchestrator.engine.quotas.slots import QuotaScope
 from orchestrator.errors import CloudError
 from orchestrator.model import (
+    Blocked,
     Operation,
     Outcome,
     Step,
@@ -92,6 +94,27 @@ class Attempts:
     def scope(self, unit: Unit, function: str) -> QuotaScope:
         folder_id = unit.spec.folder_id
         return QuotaScope(function, folder_id, self.live.clouds.get(folder_id, UNKNOWN_CLOUD))
+
+    async def moved_by_hand(self, unit: Unit, function_id: str, moved: TagMovedError) -> SettledError | UnsettledError:
+        """Make the end of a unit that would take a tag from where somebody has put it since the plan."""
+        who = await self._author(function_id, moved)
+        where = f"moved to version {moved.holder_id}" if moved.holder_id else "taken away"
+        reason = f"changed since the plan: the tag {moved.tag} was {where}{who}; look at it, and plan again"
+        return UnsettledError(reason) if self.calls.is_unsure(unit.key) else SettledError(Blocked(reason))
+
+    async def _author(self, function_id: str, moved: TagMovedError) -> str:
+        """Say when and by whom, as far as the Function's Operations tell."""
+        world, version_id = self.calls.world, moved.holder_id or moved.former_id
+        try:
+            operations = await world.read(partial(world.functions.list_operations, function_id))
+        except CloudError:
+            return ""
+        about = [(one.created_at, one.created_by) for one in operations if one.version_id == version_id]
+        known = [(at, by) for at, by in about if at is not None]
+        if not known:
+            return ""
+        at, by = max(known)
+        return f" at {at:%Y-%m-%d %H:%M:%S} UTC{f' by {by}' if by else ''}"
 
     def ended_before(self, operation: Operation) -> bool:
         """Say whether this Operation was answered for its key, and was over before we asked for it."""

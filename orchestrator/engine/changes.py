@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 
 from orchestrator.engine.attempts import Attempts, Made, SettledError
-from orchestrator.engine.base import FunctionChangedError, OwnSettings
+from orchestrator.engine.base import FunctionChangedError, OwnSettings, TagHolder, TagMovedError
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.steps import At
@@ -133,19 +133,25 @@ class Changes:
         """Move a tag to a Version (None: the one that the unit has made), or take it away where it is to have none."""
         ((tag, wanted),) = unit.changes[at.change].after.items()
         version_id = made.version_id if wanted is None else str(wanted)
-        holder = self.attempts.live.tagged.get((made.function_id, tag))
-        holder_id = holder.id if holder is not None else str(unit.changes[at.change].before.get(tag, ""))
+        holder_id = str(unit.changes[at.change].before.get(tag, ""))
         if not version_id and not holder_id:
             return made
         request = body.set_tag_request(version_id, tag) if version_id else body.remove_tag_request(holder_id, tag)
 
+        holder = TagHolder(self.calls.world, made.function_id, tag, holder_id)
+
         def call(attempt: int) -> Call:
             key = stamp.tag_key(version_id, tag, holder_id, attempt)
             scope = self.attempts.scope(unit, made.function_id)
-            return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, request, (Kind.TAG,))
+            return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, request, (Kind.TAG,), None, holder)
 
         async def is_replay(operation: Operation) -> bool:
             return self.attempts.ended_before(operation)  # the tag was moved, and has been moved away since
 
-        await self.attempts.done(call, is_replay, Step.TAG, f"moves of the tag {tag}")
+        try:
+            await self.attempts.done(call, is_replay, Step.TAG, f"moves of the tag {tag}")
+        except TagMovedError as error:
+            if error.holder_id != version_id:
+                raise await self.attempts.moved_by_hand(unit, made.function_id, error) from None
+            self.calls.take(unit.key)  # it is where it is to be: by a try of ours whose answer was lost, or by hand
         return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from orchestrator.engine.attempts import Attempts, Made, SettledError
-from orchestrator.engine.base import Base, BaseChangedError
+from orchestrator.engine.base import Base, BaseChangedError, TagMovedError
 from orchestrator.engine.calls import Call, Calls, UnsettledError
 from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.steps import At
@@ -57,6 +57,8 @@ class NewVersions:
         for _ in range(_MAX_DECISIONS):
             try:
                 return await self._version_of(unit, at, made)
+            except TagMovedError as error:
+                raise await self.attempts.moved_by_hand(unit, made.function_id, error) from None
             except BaseChangedError as error:
                 unit = await self._decide_again(unit, made.function_id, error.latest)
         raise SettledError(Blocked(f"changed {_MAX_DECISIONS} times while it was waited for: somebody else deploys it"))
@@ -95,7 +97,9 @@ class NewVersions:
             description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
         sent = body.body(function_id, unit.spec.settings, code, description)
-        base = Base(world, function_id, unit.base_version_id or "")
+        held = unit.changes[at.change].before
+        tags = {tag: str(held.get(tag, "")) for tag in unit.spec.settings.tags}
+        base = Base(world, function_id, unit.base_version_id or "", tags if unit.function_id is not None else {})
         with self.calls.stop.interruptible(unit.key):
             found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
 
