@@ -38,16 +38,36 @@ def _nobody(_text: str) -> None:
     """Tell nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A build that runs. `began_at`: on the event loop's clock; `output`: the end of what it has printed so far."""
+
+    build: Build
+    label: str
+    began_at: float
+    output: bytearray
+
+    def last_line(self) -> str:
+        return last_lines(bytes(self.output)).rpartition("\n")[2]
+
+
 class ZipPackager:
     """Packages are zips in a folder of its own below `work_dir`, which is gone when the context ends, however it ends.
     `threads`: how many trees are read or packed, and how many builds run, at the same time.
 
     What is asked for twice is done once: equal `SourceCode` values share one result, or one `PackageError`.
-    Builds in one folder run one after another.
+    Builds in one folder run one after another. `tell`: hears of each build that it begins and ends; and now and then
+    how far it is, unless a display shows that all the time (`shown`), by `building`.
     """
 
     def __init__(
-        self, work_dir: Path, *, threads: int = 4, surroundings: Surroundings = ALONE, tell: Tell = _nobody
+        self,
+        work_dir: Path,
+        *,
+        threads: int = 4,
+        surroundings: Surroundings = ALONE,
+        tell: Tell = _nobody,
+        shown: bool = False,
     ) -> None:
         self._work_dir = work_dir
         self._folder = work_dir
@@ -60,6 +80,8 @@ class ZipPackager:
         self._inputs: SingleFlight[Build, str] = SingleFlight()
         self._built = Built(work_dir / FILE)
         self._tell = tell
+        self._shown = shown
+        self.building: list[Building] = []
         self._trees: SingleFlight[SourceCode, Tree] = SingleFlight()
         self._packages: SingleFlight[SourceCode, Package] = SingleFlight()
 
@@ -97,24 +119,26 @@ class ZipPackager:
         await self._builds.do((folder, build.command), work)
 
     async def _run(self, build: Build, label: str) -> None:
-        output = bytearray()
-        started_at = anyio.current_time()
+        running = Building(build, label, anyio.current_time(), bytearray())
         self._tell(f"building {label}: {printable(build.command)}")
-        with ungrouped(PackageError):
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._say_how_far, label, output, started_at)
-                check = from_thread.check_cancelled
-                await to_thread.run_sync(run_build, build, label, os.environ, check, output, limiter=self._builders)
-                group.cancel_scope.cancel()
-        self._tell(f"built {label} in {anyio.current_time() - started_at:.1f} s")
+        self.building.append(running)
+        try:
+            with ungrouped(PackageError):
+                async with anyio.create_task_group() as group:
+                    if not self._shown:
+                        group.start_soon(self._say_how_far, running)
+                    check, output = from_thread.check_cancelled, running.output
+                    await to_thread.run_sync(run_build, build, label, os.environ, check, output, limiter=self._builders)
+                    group.cancel_scope.cancel()
+        finally:
+            self.building.remove(running)
+        self._tell(f"built {label} in {anyio.current_time() - running.began_at:.1f} s")
 
-    async def _say_how_far(self, label: str, output: bytearray, started_at: float) -> None:
+    async def _say_how_far(self, running: Building) -> None:
         while True:
             await anyio.sleep(_TELL_S)
-            last = last_lines(bytes(output)).rpartition("\n")[2]
-            self._tell(
-                f"building {label}: {anyio.current_time() - started_at:.0f} s: {last or '(nothing printed yet)'}"
-            )
+            took_s, last = anyio.current_time() - running.began_at, running.last_line()
+            self._tell(f"building {running.label}: {took_s:.0f} s: {last or '(nothing printed yet)'}")
 
     async def _hash_of_inputs(self, code: SourceCode, build: Build) -> str:
         check = from_thread.check_cancelled

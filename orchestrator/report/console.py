@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import nsmallest
 from typing import TYPE_CHECKING, TextIO, cast
@@ -19,9 +19,10 @@ from orchestrator.model import ChangeKind, Step
 from orchestrator.model.units import MB
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.plain_text import pad, shorten, time_span
+from orchestrator.report.plain_text import cells, pad, shorten, time_span
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from orchestrator.report.summary import counts
+from orchestrator.report.views import BuildRow, Builds
 
 if TYPE_CHECKING:
     from orchestrator.report.outlook import Outlook
@@ -52,6 +53,58 @@ def _doing(unit: UnitState) -> str:
 _CALLS = frozenset(ChangeKind)
 
 
+def build_lines(rows: Iterable[BuildRow], outlet: Outlet, width: int) -> list[str]:
+    """Give a line for each build, none wider than `width`; what it printed is foreign text."""
+    lines = []
+    for row in rows:
+        doing = f"building, {time_span(row.seconds)}"
+        last = f": {outlet.line(row.last_line)}" if row.last_line else ""
+        lines.append(_first_cells(f"  {pad(shorten(outlet.line(row.functions), 40), 40)}  {doing}{last}", width))
+    return lines
+
+
+def _first_cells(text: str, width: int) -> str:
+    """Cut the end of a text that is wider than `width` cells."""
+    while cells(text) > width:
+        text = f"{text[:-2]}…" if text.endswith("…") else f"{text[:-1]}…"
+    return text
+
+
+async def draw(
+    stream: TextIO, environ: Mapping[str, str], region: Callable[[int], list[str]], over: Callable[[], Awaitable[bool]]
+) -> None:
+    """Draw the lines that `region` gives for a width, again and again, until `over` says so; it waits a little."""
+    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
+    from rich.live import Live  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    # Lines fit the width already; with soft_wrap, log lines above the region are left whole.
+    console = Console(
+        file=cast("TextIO", _Fixed(stream)), force_terminal=True, no_color=not may_colour(stream, environ),
+        soft_wrap=True, highlight=False, markup=False, emoji=False,
+    )  # fmt: skip
+    # redirect_stderr: whatever is written there meanwhile, logs above all, appears above the region
+    live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=True)
+    with live:
+        while True:
+            live.update(Text("\n".join(region(console.width))), refresh=True)
+            if await over():
+                return
+
+
+async def draw_builds(stream: TextIO, builds: Builds, outlet: Outlet) -> None:
+    """Show the builds that run until cancelled: nothing is drawn while none does."""
+
+    async def none_left() -> bool:
+        await anyio.sleep(_REFRESH_S)
+        return not builds()
+
+    while True:
+        await anyio.sleep(_REFRESH_S)
+        if builds():
+            await draw(stream, os.environ, lambda width: build_lines(builds(), outlet, max(1, width - 1)), none_left)
+
+
 def progress(
     stream: TextIO,
     *,
@@ -62,6 +115,7 @@ def progress(
     environ: Mapping[str, str] = os.environ,
     outlet: Outlet | None = None,
     outlook: Outlook | None = None,
+    builds: Builds = tuple,
 ) -> Progress:
     """Make the display of a run: a listener, and `run`, which draws until it is cancelled or the run has ended.
 
@@ -70,7 +124,7 @@ def progress(
     outlet = outlet or Outlet(Redactor())
     return Progress(
         stream, total=total, state=state, interval_s=interval_s, clock=clock, environ=environ, outlet=outlet,
-        outlook=outlook,
+        outlook=outlook, builds=builds,
     )  # fmt: skip
 
 
@@ -88,16 +142,18 @@ class Progress:
         environ: Mapping[str, str],
         outlet: Outlet,
         outlook: Outlook | None,
+        builds: Builds,
     ) -> None:
         self._stream = stream
         self._outlet = outlet
         self._outlook = outlook
+        self._builds = builds
+        self._environ = environ
         self._total = total
         self._state = state
         self._interval_s = interval_s
         self._clock = clock
         self._live = is_terminal(stream, environ)
-        self._colours = may_colour(stream, environ)
         self._over = anyio.Event()
 
     def __call__(self, event: Event) -> None:
@@ -107,30 +163,12 @@ class Progress:
     async def run(self) -> None:
         """Draw, and wait, in turn."""
         if self._live:
-            await self._draw()
+            await draw(self._stream, self._environ, self.region, lambda: self._ended_within(_REFRESH_S))
             return
         out = Unbroken(self._stream)
         while not await self._ended_within(self._interval_s):
             out.write(f"{self._outlet.line(self.line())}\n")
             out.flush()
-
-    async def _draw(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-        from rich.live import Live  # noqa: PLC0415 - the same
-        from rich.text import Text  # noqa: PLC0415 - the same
-
-        # Lines fit the width already; with soft_wrap, log lines above the region are left whole.
-        console = Console(
-            file=cast("TextIO", _Fixed(self._stream)), force_terminal=True, no_color=not self._colours, soft_wrap=True,
-            highlight=False, markup=False, emoji=False,
-        )  # fmt: skip
-        # redirect_stderr: whatever is written there meanwhile, logs above all, appears above the region
-        live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=True)
-        with live:
-            while True:
-                live.update(Text("\n".join(self.region(console.width))), refresh=True)
-                if await self._ended_within(_REFRESH_S):
-                    return
 
     async def _ended_within(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
@@ -175,7 +213,8 @@ class Progress:
                 doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes // MB}MB"
             name = pad(shorten(self._outlet.line(unit.key), 40), 40)
             lines.append(f"  {name}  {doing}, {time_span(self._clock() - (unit.started_at or self._clock()))}")
-        return [shorten(line, max(1, width - 1)) for line in lines]
+        lines = [shorten(line, max(1, width - 1)) for line in lines]
+        return [*lines, *build_lines(self._builds(), self._outlet, max(1, width - 1))]
 
     def _running(self) -> list[UnitState]:
         return list(self._state.running.values())

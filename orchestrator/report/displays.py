@@ -12,16 +12,17 @@ from typing import Any, BinaryIO
 import anyio
 
 from orchestrator.engine.bus import Listener
-from orchestrator.errors import DeclinedError, InterruptedRunError, StartError, UsageError
+from orchestrator.errors import DeclinedError, InterruptedRunError, OrchestratorError, StartError, UsageError
 from orchestrator.journal.event_json import outcome_name, to_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
-from orchestrator.report.console import progress
+from orchestrator.report.console import draw_builds, progress
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
 from orchestrator.report.outlook import Outlook
 from orchestrator.report.streams import write_message
+from orchestrator.resilience.groups import ungrouped
 
 _PROGRESS_S = 10.0
 
@@ -44,11 +45,28 @@ async def confirm(messages: Messages, what: str, *, yes: bool) -> None:
 
 
 @asynccontextmanager
+async def builds_shown(messages: Messages) -> AsyncIterator[None]:
+    """Show the builds that run meanwhile, where people look on."""
+    if not messages.is_live:
+        yield
+        return
+    with ungrouped(OrchestratorError):
+        async with anyio.create_task_group() as group:
+            group.start_soon(draw_builds, sys.stderr, messages.builds, messages.outlet)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def displays(
     messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None, outlook: Outlook
 ) -> AsyncIterator[list[Listener]]:
     """Show progress, write logs and the event file `events` for the length of a run of so many functions."""
-    display = progress(sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook)
+    display = progress(
+        sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook, builds=messages.builds
+    )
     listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), outlook, display]
     if events is not None:
         listeners.append(EventFile(events, run_id, messages.outlet))

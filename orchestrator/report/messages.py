@@ -16,7 +16,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
-from orchestrator.report.views import CommandResult, PlanView, words
+from orchestrator.report.views import Builds, CommandResult, PlanView, words
 
 
 class Messages:
@@ -27,12 +27,18 @@ class Messages:
         self.outlet.redactor.add_variables(os.environ)
         self._log: Any = None  # where stderr holds logs alone
         self._quiet = False  # --log-level warning or error
+        self.builds: Builds = tuple  # those that run
         self.brief = False  # what the table at the end tells is not logged as well
 
     @property
     def log(self) -> Any:
         """The logger that all goes through, as JSON; None where people read."""
         return self._log
+
+    @property
+    def is_live(self) -> bool:
+        """Whether people look on, at a display that is drawn again and again."""
+        return is_terminal(sys.stderr) and self._log is None
 
     def configure(self, level: str, format: str) -> None:
         """Set the logs up. Under a live display they start at warning, so that they do not bury it.
@@ -47,8 +53,9 @@ class Messages:
         self._log = structlog.get_logger() if format == "json" else None
         self._quiet = level in ("warning", "error")
         self.brief = level == "auto" and self._log is None
-        live = is_terminal(sys.stderr) and self._log is None
-        configure(("warning" if live else "info") if level == "auto" else level, format, sys.stderr, self.outlet)
+        configure(
+            ("warning" if self.is_live else "info") if level == "auto" else level, format, sys.stderr, self.outlet
+        )
 
     def say(self, text: str) -> None:
         """Tell the person something, on one line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,18 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """A build that runs: for which functions, for how long, and the last line that it has printed."""
+
+    functions: str
+    seconds: float
+    last_line: str
+
+
+Builds = Callable[[], Sequence[BuildRow]]
 
 
 @dataclass(frozen=True, slots=True)

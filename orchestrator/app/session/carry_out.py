@@ -30,7 +30,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.model import Action, Failed, Outcome, Plan, Prediction, SourceCode
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
-from orchestrator.report.displays import confirm, displays
+from orchestrator.report.displays import builds_shown, confirm, displays
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView, ResultView
 from orchestrator.version.adoption import NOTHING, Adoption
@@ -104,7 +104,8 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         nonlocal planned_s
         began_at = anyio.current_time()
         with session.stop.interruptible():
-            made = await make_plan()
+            async with builds_shown(session.messages):
+                made = await make_plan()
         planned_s += anyio.current_time() - began_at
         return made
 

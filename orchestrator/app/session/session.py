@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -43,13 +44,14 @@ from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load_for_run
-from orchestrator.model import BucketPackage, CloudAddress, FunctionSpec, Manifest
+from orchestrator.model import BucketPackage, Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.messages import Messages
 from orchestrator.report.outlook import Outlook
+from orchestrator.report.views import BuildRow
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop
 
@@ -143,11 +145,11 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         invocation.messages.warn(warning)
     around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
 
-    def say_build(text: str) -> None:
-        invocation.messages.mention(text)
-
-    packages = ZipPackager(state_dir / "packages", surroundings=around, tell=say_build)
+    packages = ZipPackager(
+        state_dir / "packages", surroundings=around, tell=invocation.messages.mention, shown=invocation.messages.is_live
+    )
     packager = await stack.enter_async_context(packages)
+    invocation.messages.builds = partial(build_rows, packager, manifest)
     store = None
     if storage.bucket is not None or any(map(_names_an_object, manifest.functions.values())):
         store = await stack.enter_async_context(_store(connection, request.environ))
@@ -172,6 +174,24 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         request, connection, world, invocation.stop, new_run_id(), invocation.messages, endpoint,
         invocation.locks, Outlook(world.knowledge.durations),
     )  # fmt: skip
+
+
+def build_rows(packager: ZipPackager, manifest: Manifest) -> list[BuildRow]:
+    """Give the builds that run, with the functions that wait for them."""
+    now, rows = anyio.current_time(), []
+    for one in packager.building:
+        waiting = [
+            spec.key
+            for spec in manifest.functions.values()
+            if isinstance(spec.code, SourceCode) and spec.code.build is not None and _same(spec.code.build, one.build)
+        ]
+        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        rows.append(BuildRow(f"{waiting[0] if waiting else one.label}{more}", now - one.began_at, one.last_line()))
+    return rows
+
+
+def _same(one: Build, other: Build) -> bool:
+    return (one.folder, one.command) == (other.folder, other.command)
 
 
 def _names_an_object(spec: FunctionSpec) -> bool:
