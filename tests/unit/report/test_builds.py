@@ -107,11 +107,12 @@ def test_a_session_names_the_functions_that_wait_for_a_build(tmp_path: Path) -> 
     manifest = load(tmp_path / "deploy.toml", {})
     code = manifest.functions["one"].code
     assert isinstance(code, SourceCode)
-    assert code.build is not None
+    made = code.build
+    assert made is not None
 
     async def main() -> None:
         packager = ZipPackager(tmp_path / "work")
-        packager.building.append(Building(code.build, "src", anyio.current_time(), bytearray(b"first\nhalf")))
+        packager.building.append(Building(made, "src", anyio.current_time(), bytearray(b"first\nhalf")))
         (row,) = build_rows(packager, manifest)
         assert (row.functions, row.last_line) == ("one and 1 more", "half")
 
