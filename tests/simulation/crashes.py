@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import anyio
 
+from orchestrator.app.session.carry_out import Earlier
 from orchestrator.engine.base import VALID_S
 from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute
@@ -17,6 +22,7 @@ from orchestrator.engine.world import World
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, Requested, UnitEnded, UnitPlanned
 from orchestrator.journal.state import RunState, fold
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
 from orchestrator.planning.overwritten import after_a_kill
 from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, to_resume
@@ -88,6 +94,7 @@ class MortalBench(UnchangingBench):
     die_after: int | None = None
     hand_after: int | None = None
     jumps: bool = False
+    rollout: Rollout = field(default_factory=Rollout)
     by_hand: dict[str, list[str]] = field(default_factory=dict)  # Versions that somebody else made, by function
     skew_s: float = 0.0
     journal: list[Event] = field(default_factory=list)  # what is left of the last run's
@@ -190,8 +197,15 @@ class MortalBench(UnchangingBench):
             self.die_after, self.dead = None, False
             self.journal = list(self.events)
 
-    def _resume(self, manifest: str, before: RunState) -> dict[str, Outcome]:
-        left = to_resume(before)
+    def _resume(
+        self,
+        manifest: str,
+        before: RunState,
+        left: Mapping[str, UnitState] | None = None,
+        earlier: Earlier | None = None,
+    ) -> dict[str, Outcome]:
+        """Take up what is `left` of a run (all that its journal leaves), as `resume` does. `earlier`: of its chain."""
+        left, earlier = to_resume(before) if left is None else dict(left), earlier or Earlier()
         declared = self.load(manifest).functions
         specs = {key: spec for key, spec in declared.items() if key in left}
         outcomes: dict[str, Outcome] = {}
@@ -200,6 +214,7 @@ class MortalBench(UnchangingBench):
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
             world, self.stop, self.events = self.world(), Stop(), []
+            self.start(len(left), before.run_id)
             for event in taken_over(left, 0.0):
                 self.emit(event)
             settled = await settle(world, self.emit, self.stop, accepted(left))
@@ -212,10 +227,32 @@ class MortalBench(UnchangingBench):
             settled |= after_a_kill(done, self.live, left)
             for key, outcome in settled.items():
                 self.emit(UnitEnded(0.0, key, outcome))
-            result = await execute(plan, self.live, world, self.emit, self.stop)
-            outcomes.update({**result.outcomes, **settled})
+            self.result = await execute(
+                plan, self.live, world, self.emit, self.stop, rollout=self.rollout, before=earlier.and_settled(settled)
+            )
+            outcomes.update({**earlier.outcomes, **self.result.outcomes, **settled})
+            self.end(list(outcomes.values()))
             self.seconds = anyio.current_time() - started_at
 
         run(main)
         self.pass_time(self.seconds + 1.0)
         return outcomes
+
+    def start(self, units: int, resumes: str = "") -> None:
+        """Begin a run, of a bench that writes that down."""
+
+    def end(self, outcomes: list[Outcome]) -> None:
+        """Likewise its end."""
+
+
+def go_on(live_through: Callable[[int, Path], None]) -> None:
+    """Live through one seed after the other, from the one that was typed, until stopped; say which one fails."""
+    for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                live_through(number, Path(place))
+            except BaseException:
+                sys.stderr.write(f"seed {number}\n")
+                raise
+        if number % 100 == 0:
+            sys.stderr.write(f"{number}\n")

@@ -8,35 +8,26 @@ name: `pytest -m "" tests/simulation/test_chains.py -k "[317]"` replays it. More
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
-import anyio
 import pytest
 
 from orchestrator.app.session import chain as chains
 from orchestrator.engine import progress
-from orchestrator.engine.in_flight import settle
-from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import Tally, breach, exit_code
 from orchestrator.errors import CloudError, Exit, InterruptedRunError
-from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, Requested, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Deployed, Failed, Outcome, Plan, Rollout, Unchanged
 from orchestrator.planning import resume as resuming
-from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, undone
+from orchestrator.planning.resume import undone
 from orchestrator.planning.rollout import wave_ends
-from orchestrator.prediction.virtual_time import run
-from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Faults, Rates
-from tests.engine import EPOCH_S, sources
+from tests.engine import sources
 from tests.long import short_first
-from tests.simulation.crashes import MortalBench
+from tests.simulation.crashes import MortalBench, go_on
 from tests.simulation.test_storm import storm
 
 SEEDS = range(400)
@@ -47,7 +38,6 @@ SHORT = 60  # of which `make test` runs so many, and `make long` the others
 class ChainBench(MortalBench):
     """`past`: the events of the chain's runs before, as far as the journal still has them; `state`: with this run's."""
 
-    rollout: Rollout = field(default_factory=Rollout)
     past: list[Event] = field(default_factory=list)
     state: RunState = field(default_factory=RunState)
     asked: set[str] = field(default_factory=set)  # in this run
@@ -118,7 +108,7 @@ class ChainBench(MortalBench):
             if before.total > len(before.units):  # a plan of which the journal has lost a part
                 self.code = max(self.code, Exit.FAILED)
             return True
-        return self.until_end(lambda: self._take_up(manifest, before))
+        return self.until_end(lambda: self._resume(manifest, before, left, chains.earlier_of(before, left)))
 
     def until_end(self, work: Callable[[], dict[str, Outcome]]) -> bool:
         self.asked, self.begun, self.events = set(), False, []
@@ -130,41 +120,6 @@ class ChainBench(MortalBench):
         cut = self.stop.reason not in ("", self.result.breach)
         self.code = exit_code(outcomes, interrupted=cut or self.result.interruption is not None)
         self.emit(RunEnded(self.now(), self.code, self.stop.reason))
-
-    def _take_up(self, manifest: str, before: RunState) -> dict[str, Outcome]:
-        left = chains.left_of(before)
-        earlier = chains.earlier_of(before, left)
-        declared = self.load(manifest).functions
-        outcomes: dict[str, Outcome] = {}
-
-        async def main() -> None:
-            started_at = anyio.current_time()
-            self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
-            world, self.stop, self.events = self.world(), Stop(), []
-            self.start(len(left), before.run_id)
-            for event in taken_over(left, 0.0):
-                self.emit(event)
-            settled = await settle(world, self.emit, self.stop, accepted(left))
-            rest = {key: declared[key] for key in left if key not in settled}
-            plan, _ = await self.planned(
-                world, lambda _: Desired(rest, Rollout()), rest, forced=forced_of(left), adopt=agreed(left)
-            )
-            plan, done = still_meant(plan, self.live, left)
-            self.announce(plan)
-            settled |= done
-            for key, outcome in settled.items():
-                self.emit(UnitEnded(0.0, key, outcome))
-            counted = earlier.and_settled(settled)
-            self.result = await execute(
-                plan, self.live, world, self.emit, self.stop, rollout=self.rollout, before=counted
-            )
-            outcomes.update({**earlier.outcomes, **self.result.outcomes, **settled})
-            self.end(list(outcomes.values()))
-            self.seconds = anyio.current_time() - started_at
-
-        run(main)
-        self.pass_time(self.seconds + 1.0)
-        return outcomes
 
 
 def live_through(seed: int, root: Path) -> None:
@@ -301,12 +256,4 @@ def test_a_broken_chain_is_caught(broken: Break, tmp_path: Path, monkeypatch: py
 
 
 if __name__ == "__main__":
-    for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
-        with tempfile.TemporaryDirectory() as place:
-            try:
-                live_through(number, Path(place))
-            except BaseException:
-                sys.stderr.write(f"seed {number}\n")
-                raise
-        if number % 100 == 0:
-            sys.stderr.write(f"{number}\n")
+    go_on(live_through)

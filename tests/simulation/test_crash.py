@@ -7,12 +7,9 @@ A failing seed is in the test's name: `pytest -m "" tests/simulation/test_crash.
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,7 +22,7 @@ from orchestrator.sandbox.memory.faults import Faults, Rates
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import sources
 from tests.long import short_first
-from tests.simulation.crashes import MortalBench
+from tests.simulation.crashes import MortalBench, go_on
 from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
 
 SEEDS = range(500)
@@ -157,12 +154,4 @@ def test_whoever_dies_when_there_is_one_version_of_each(seed: int, tmp_path: Pat
 
 
 if __name__ == "__main__":
-    for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                live_through(number, Path(folder))
-            except BaseException:
-                sys.stderr.write(f"seed {number}\n")
-                raise
-        if number % 100 == 0:
-            sys.stderr.write(f"{number}\n")
+    go_on(live_through)
