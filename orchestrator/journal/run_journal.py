@@ -61,7 +61,7 @@ class RunJournal:
         self._seq = 0
         self._waiting: list[Event] = []
         self._unchanged: dict[str, UnitPlanned] = {}  # of which one record tells, written with the plan
-        self._is_written = False
+        self._is_written = self._has_ended = False
 
     def append(self, event: Event) -> None:
         """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
@@ -70,8 +70,16 @@ class RunJournal:
         run can do without is written with the next event: a commit costs as much as ten inserts. So is a plan, which
         is written whole: a run that is killed has all of it in the journal, or has asked for nothing. Functions for
         which nothing is done, and nothing is said, share one record.
+
+        After `RunEnded` nothing is written: what is met while a run closes what it has opened, an outage say, is no
+        part of it.
         """
-        if isinstance(event, _NOT_STORED) or (isinstance(event, RunStarted) and self._seq) or self._is_told(event):
+        if (
+            self._has_ended
+            or isinstance(event, _NOT_STORED)
+            or (isinstance(event, RunStarted) and self._seq)
+            or self._is_told(event)
+        ):
             return
         if isinstance(event, UnitPlanned):
             self._unplanned -= 1
@@ -93,7 +101,7 @@ class RunJournal:
             self._seq = before
             raise
         self._waiting.clear()
-        self._is_written = bool(self._unchanged)
+        self._is_written, self._has_ended = bool(self._unchanged), isinstance(event, RunEnded)
 
     def _is_told(self, event: Event) -> bool:
         """Say whether the record of what is unchanged tells as much."""

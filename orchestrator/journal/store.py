@@ -192,15 +192,16 @@ class Store:
             rows = self._connection.execute(
                 "SELECT seq, kind, data, crc FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
             )
-            count, kind = 0, ""
+            count, ended = 0, False
             for count, (seq, kind, data, crc) in enumerate(rows, start=1):
                 if seq != count:
                     raise damaged(self._path, run_id, count, "is missing")
                 if crc32(data.encode()) != crc:
                     raise damaged(self._path, run_id, seq, "does not match its checksum")
+                ended = ended or kind == RunEnded.kind  # former programs wrote some events after it
                 if kind in EVENTS:
                     yield self._event(run_id, seq, data)
-            if ended_at is not None and kind != RunEnded.kind:
+            if ended_at is not None and not ended:
                 raise damaged(self._path, run_id, count + 1, "is missing")
 
     def _event(self, run_id: str, seq: int, data: str) -> Event:

@@ -166,18 +166,23 @@ def left_by_last(options: RunOptions, now: Now) -> Left:
 def still_left(
     chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]]
 ) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
-    """Give each chain, the newest first, with what it left that no later one has made, or found as wanted.
+    """Give each chain, the newest first, with what it left that no later one of the same verb has made, or found as
+    wanted: a job that copies what is live, say, has not done what a deploy was to do.
 
-    A run of all functions is the last one: what was left before it is left by it, or wanted no more.
+    A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more.
     """
-    done = set[tuple[str, str]]()
+    done: dict[str, set[tuple[str, str]]] = {}
+    settled = set[str]()  # verbs of which nothing older counts
     for run in chains:
+        if run.verb in settled:
+            continue
+        ended = done.setdefault(run.verb, set())
         units = {} if run.given_up else left_of(run)
-        yield run, {key: unit for key, unit in units.items() if done.isdisjoint(names_of(unit))}
+        yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
         if run.verb == "deploy" and _is_whole(run.identity) and run.total <= len(run.units):
-            return
+            settled.add(run.verb)
         is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
-        done.update(name for unit in is_done for name in names_of(unit))
+        ended.update(name for unit in is_done for name in names_of(unit))
 
 
 def _is_whole(identity: Identity) -> bool:

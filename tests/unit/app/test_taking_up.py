@@ -261,3 +261,29 @@ def test_a_small_run_in_between_hides_nothing_that_is_undone(tmp_path: Path) -> 
         ran(store, "R6", 6.0, about(tmp_path), b=done)  # a run of all there is: what was left before is wanted no more
     assert found("undone") == ("R6", set())
     assert resumed() == "R6"
+
+
+def test_a_job_that_wants_something_else_settles_nothing_of_a_deploy(tmp_path: Path) -> None:
+    done = Deployed("v", read_back=True)
+
+    def ran(store: Store, run_id: str, verb: str, at: float, **outcomes: Outcome | None) -> None:
+        journal = store.start_run(replace(begun(about(tmp_path), verb=verb, run_id=run_id, at=at), units=len(outcomes)))
+        for key, outcome in outcomes.items():
+            journal.append(planned(key))
+            if outcome is not None:
+                journal.append(UnitEnded(at, key, outcome))
+
+    def resumed() -> str:
+        with open_store(tmp_path / "state") as store:
+            return last_left(store, store.find("last"), tmp_path / "state")
+
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R1", "deploy", 1.0, a=done, b=None)
+        ran(store, "R2", "run copies", 2.0, a=done, b=done)
+    assert resumed() == "R1"
+    left = left_by_last(RunOptions("deploy", Path("prod.toml")), now_of(tmp_path, "deploy", "undone"))
+    assert (left.run.run_id, set(left.units)) == ("R1", {"b"})
+    with open_store(tmp_path / "state") as store:
+        ran(store, "R3", "run copies", 3.0, a=None)
+        ran(store, "R4", "deploy", 4.0, a=done, b=done)
+    assert resumed() == "R3", "and a deploy settles nothing of a job"

@@ -13,6 +13,7 @@ from orchestrator.journal.events import (
     BytesSent,
     Event,
     OperationAccepted,
+    OutageBegan,
     Requested,
     StepFinished,
     StepRetried,
@@ -41,6 +42,22 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path) -> None:
         for event in A_RUN[1:]:
             journal.append(event)
         assert list(store.events(RUN_ID)) == STORED
+
+
+def test_what_is_met_while_a_run_closes_is_no_part_of_it(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        journal = store.start_run(started(units=0))
+        journal.append(ended(at=STARTED_AT + 1))
+        journal.append(OutageBegan(STARTED_AT + 2, "no answer"))
+        assert [event.kind for event in store.events(RUN_ID)] == ["run_started", "run_ended"]
+
+
+def test_a_journal_of_a_former_program_with_an_outage_after_its_end_is_whole(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        journal = store.start_run(started(units=0))
+        journal.append(ended(at=STARTED_AT + 1))
+        journal.insert(OutageBegan(STARTED_AT + 2, "no answer"))
+        assert store.chain_state(RUN_ID).exit_code == 0
 
 
 def test_the_state_of_a_journal_is_the_live_one(tmp_path: Path) -> None:
