@@ -178,8 +178,9 @@ def test_the_example_is_accepted() -> None:
 
 
 def test_the_example_loads(tmp_path: Path) -> None:
-    for folder in ("examples/thumbnailer", "libs/common"):
+    for folder in ("examples/thumbnailer", "libs/common", "teams/web"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "teams" / "web" / "functions.toml").touch()
     (tmp_path / "deploy.toml").write_text(EXAMPLE)
     manifest = load(tmp_path / "deploy.toml", {"YDB_DATABASE": "/ru-central1/x"})
     assert (list(manifest.functions), list(manifest.jobs)) == (["thumbnailer"], ["nightly", "to-python312"])
