@@ -208,7 +208,7 @@ def _show(output: str, **given: Any) -> int:
 )  # fmt: skip
 @opt.option(
     "--seed", "seeds", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-    help="What it has from the start: folders, service accounts, secrets, functions (TOML, or *.json).",
+    help="What it has from the start: folders, accounts, secrets, functions, answers of calls (TOML, or *.json).",
 )  # fmt: skip
 @opt.option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
 @opt.option(

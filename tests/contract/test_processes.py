@@ -19,6 +19,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.processes import child, packages
 from tests.clouds import FOLDER, body
 from tests.contract.calling import VERSIONS, Caller, serve
+from tests.contract.test_sandbox_serve import ask, process
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js here")
 
@@ -379,3 +380,19 @@ def test_more_than_the_cloud_takes_is_413() -> None:
         assert (await function.call(b"x" * 3_670_017)).status == 413
 
     _on(program)
+
+
+def test_no_handler_outlives_a_sandbox_that_is_killed(tmp_path: Path) -> None:
+    ids: list[str] = []
+
+    async def deploy(function: _Functions) -> None:
+        ids.append(function.id)
+        await function.deploy({"index.py": "import os\ndef handler(e, c): return os.getpid()"})
+
+    _on(deploy, state_dir=tmp_path)
+    with process(tmp_path) as (sandbox, url):
+        pid = ask(f"{url}/_invoke/{ids[0]}?integration=raw", tmp_path, "POST", {})
+        assert not _is_gone(pid)
+        sandbox.kill()
+        sandbox.wait()
+        anyio.run(_until, lambda: _is_gone(pid))

@@ -57,13 +57,14 @@ def versions(cloud: Cloud, project: Project) -> list[dict[str, object]]:
 def test_the_sandbox_alone_says_where_it_is_and_ends_with_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--bucket", BUCKET) as process:
         assert process.stdout is not None
-        line, *told = [process.stdout.readline() for _ in range(5)]
+        line, *told = [process.stdout.readline() for _ in range(6)]
         assert line.split()[-1].startswith("http://127.0.0.1:")
         interrupt(process, number)
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert f"YC_SERVICE_ACCOUNT_KEY_FILE={tmp_path / '.orchestrator' / 'sandbox' / 'key.json'}" in told[1]
-    assert f"buckets: {BUCKET}" in told[3]
+    assert f"functions are invoked at {line.split()[-1]}/_invoke/ID" in told[3]
+    assert f"buckets: {BUCKET}" in told[4]
     assert (tmp_path / ".orchestrator" / "sandbox" / "key.json").exists()
 
 

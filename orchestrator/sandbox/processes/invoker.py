@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from orchestrator.sandbox.invocation.work import ANSWER_MAX_BYTES, NotRunError, Outcome, Raised, Returned, Run, Work
 from orchestrator.sandbox.processes.child import Child, Lines, TooLongError, read_at_most
 from orchestrator.sandbox.processes.handlers_log import HandlersLog
-from orchestrator.sandbox.processes.languages import environ_of, language_of
+from orchestrator.sandbox.processes.languages import environ_of, language_of, tied
 from orchestrator.sandbox.processes.packages import KeptPackages, Unpacked
 
 START_LIMIT_S = 20.0  # of an interpreter with the handler's module
@@ -139,7 +139,8 @@ class ProcessInvoker:
 
     def _put_back(self, warm: _Warm, work: Work, *, ends: bool = False) -> None:
         if warm.child.runs and not ends:
-            warm.child.freeze()
+            if tied():  # else one that is stopped would outlive a sandbox that is killed
+                warm.child.freeze()
             self._idle[work.version["id"]].append(warm)
         else:
             self._end(warm)
@@ -177,7 +178,7 @@ class ProcessInvoker:
         environ = environ_of(work, temporary)
         try:
             child = await Child.start(
-                command, folder=folder, environ=environ, log=self.log, ids=_ids(work), pass_fds=fds
+                [*tied(), *command], folder=folder, environ=environ, log=self.log, ids=_ids(work), pass_fds=fds
             )
         except OSError as error:
             raise NotRunError(f"The sandbox cannot start {work.version['runtime']}: {error.strerror}") from None

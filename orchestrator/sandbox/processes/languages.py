@@ -27,6 +27,12 @@ class Language:
     command: Callable[[Work, int], list[str]]
 
 
+def tied() -> list[str]:
+    """Begin a command with what lets it die with the sandbox, however that dies; nothing where the system cannot."""
+    found = shutil.which("setpriv")
+    return [found, "--pdeathsig", "KILL", "--"] if found and sys.platform == "linux" else []
+
+
 def language_of(runtime: str) -> Language:
     """Find how to start a runtime. Raises `NotRunError` where that is not known, or not installed."""
     for prefix, language, program in (
