@@ -16,6 +16,12 @@ settings.register_profile("fresh", deadline=None)
 settings.load_profile("timeless")
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """The backend of production: with older versions of anyio its plugin runs each test on trio, too, there or not."""
+    return "asyncio"
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let each worker begin with test modules that no other begins with, where all are going to be collected.
 

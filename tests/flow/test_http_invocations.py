@@ -92,7 +92,7 @@ async def test_nobody_there_is_unavailable() -> None:
 async def test_an_answer_beyond_its_bound_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "INVOKE_ANSWER_MAX_BYTES", 1024 * 1024)
     async with serving(lambda _: web.Response(body=b"x" * (1024 * 1024 + 1))) as on:
-        with pytest.raises(CloudError, match="larger than 1 MB"):
+        with pytest.raises(CloudError, match="larger than 1MB"):
             await _called(on, InvokeRequest("d4e1", "$latest"))
 
 
