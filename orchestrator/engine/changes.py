@@ -42,7 +42,8 @@ class Changes:
         return self.attempts.calls
 
     async def make(self, unit: Unit, at: At, made: Made) -> Made:
-        """Make one change of a unit; give what stands after it."""
+        """Make one change of a unit, as it was decided again where it was; give what stands after it."""
+        unit = self.versions.again.get(unit.key, unit)
         match unit.changes[at.change].kind:
             case ChangeKind.FUNCTION:
                 return await self._create_function(unit, at, made)

@@ -15,6 +15,7 @@ from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import unit_planned
 from orchestrator.model import (
+    Action,
     Blocked,
     ChangeKind,
     Deployed,
@@ -60,17 +61,25 @@ class NewVersions:
             except TagMovedError as error:
                 raise await self.attempts.moved_by_hand(unit, made.function_id, error) from None
             except BaseChangedError as error:
-                unit = await self._decide_again(unit, made.function_id, error.latest)
+                found = await self._decide_again(unit, at, made.function_id, error.latest)
+                if isinstance(found, Unchanged):
+                    return replace(made, version_id=found.version_id)
+                unit = found
         raise SettledError(Blocked(f"changed {_MAX_DECISIONS} times while it was waited for: somebody else deploys it"))
 
-    async def _decide_again(self, unit: Unit, function_id: str, latest: Version | None) -> Unit:
-        """Give the unit that is made instead. Raises `SettledError` where none is."""
+    async def _decide_again(self, unit: Unit, at: At, function_id: str, latest: Version | None) -> Unit | Unchanged:
+        """Give the unit that is made instead; Unchanged: what is desired is live by now, and what comes after it (its
+        verification, its tags) is still to be made. Raises `SettledError` where nothing is.
+        """
         world, calls = self.calls.world, self.calls
         base = self.live.versions.get(unit.base_version_id or "")
         found = decided_again(unit, base, latest, await self._author(function_id, latest))
         if isinstance(found, Unit):
             self.again[unit.key] = found
             calls.emit(unit_planned(world.clock(), found, remembered(latest) if latest is not None else {}))
+            return found
+        if isinstance(found, Unchanged) and at.change + 1 < len(unit.changes):
+            self.again[unit.key] = replace(unit, action=Action.VERIFY, base_version_id=found.version_id)
             return found
         if calls.is_unsure(unit.key):
             # One of our own tries may have made it: its key is not to be used for another base.

@@ -48,6 +48,7 @@ class RunProgress:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
     made: dict[str, Made] = field(default_factory=dict)  # what units stand at that wait for the second stage
+    passed: set[str] = field(default_factory=set)  # ids of Versions that have passed their verification
     interruption: InterruptedRunError | None = None
 
     def begin(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -39,10 +39,18 @@ LAG_S = 10.0  # for which what is shown may lag behind what is done
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 2.5  # between two looks
 _SAME_VERSION = (Action.RETAG, Action.UPDATE, Action.VERIFY)  # what makes no Version
 
+_MADE_BEFORE = (Action.UPDATE, Action.VERIFY)  # of Versions that are not of the run's making
 
-async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+
+async def read_back(
+    world: World,
+    plan: Plan,
+    before: LiveState,
+    outcomes: Mapping[str, Outcome],
+    passed: Collection[str] = (),
+) -> dict[str, Outcome]:
     """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead. `before`: what
-    was live as the plan was made.
+    was live as the plan was made; `passed`: ids of Versions that were verified.
 
     What cannot be read is Unknown, never Deployed. What is still as it was before is looked at again for some seconds:
     listings may lag behind Operations.
@@ -61,7 +69,7 @@ async def read_back(world: World, plan: Plan, before: LiveState, outcomes: Mappi
             break
         siblings = by_function(live)
         for key, unit in left.items():
-            outcome = _judge(unit, outcomes[key], live)
+            outcome = _judge(unit, outcomes[key], live, passed)
             if isinstance(outcome, Deployed):
                 outcome = (
                     await _overwrote(world, unit, live.versions.get(outcome.version_id), before, siblings) or outcome
@@ -86,7 +94,7 @@ def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
         return True
     latest = live.latest(function.id)
     stale = unit.action not in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id
-    return stale or not set(unit.spec.settings.tags) <= set(version.tags)
+    return stale or not {*unit.spec.settings.tags, *_moved(unit, version.id)} <= set(version.tags)
 
 
 async def _overwrote(
@@ -114,7 +122,7 @@ def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
     return replace(unit.spec, code=VersionCopy(made or LATEST))
 
 
-def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
+def _judge(unit: Unit, outcome: Outcome, live: LiveState, passed: Collection[str]) -> Outcome:
     function = _function(unit, live)
     latest = live.latest(function.id) if function is not None else None
     own = _not_as_asked(unit, function, outcome, live)
@@ -124,6 +132,8 @@ def _judge(unit: Unit, outcome: Outcome, live: LiveState) -> Outcome:
         # Its answer or its end was not seen, but perhaps what it made is.
         if own:
             return outcome
+        if latest is not None and latest.id not in passed and _is_verified(unit):
+            return outcome  # made, perhaps, and not verified: `resume` finds out
         if unit.action in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id:
             seen = _compare(unit, Deployed(latest.id), latest, latest)
             return seen if isinstance(seen, Deployed) else outcome
@@ -164,17 +174,28 @@ def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live:
     return ""
 
 
+def _is_verified(unit: Unit) -> bool:
+    return any(change.kind is ChangeKind.VERIFY for change in unit.changes)
+
+
+def _moved(unit: Unit, version_id: str) -> set[str]:
+    """Give the tags that a unit moves to its Version by changes of their own."""
+    tags = [change.after.items() for change in unit.changes if change.kind is ChangeKind.TAG]
+    return {tag for items in tags for tag, to in items if to in (None, version_id)}
+
+
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
-    if unit.action is Action.UPDATE:  # its Version is not of our making
+    moved = _moved(unit, version.id)
+    if unit.action is Action.UPDATE and not moved:  # its Version is not of our making
         return replace(outcome, read_back=True)
     problem = ""
     if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
     elif latest is not None and latest.id != version.id:
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
-    elif missing := sorted(set(unit.spec.settings.tags) - set(version.tags)):
+    elif missing := sorted((moved | set(unit.spec.settings.tags)) - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
-    elif different := not_as_sent(unit.spec.settings, version.raw):
+    elif unit.action not in _MADE_BEFORE and (different := not_as_sent(unit.spec.settings, version.raw)):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
     return _failed(problem) if problem else replace(outcome, read_back=True)
 

@@ -104,7 +104,7 @@ async def execute(
                     run.held = calls.slots.statistics().held
                 background.cancel_scope.cancel()
             made = Plan(tuple(run.again.get(unit.key, unit) for unit in plan.units))
-            for key, outcome in (await read_back(world, made, live, run.outcomes)).items():
+            for key, outcome in (await read_back(world, made, live, run.outcomes, run.passed)).items():
                 if outcome != run.outcomes[key]:
                     run.outcomes[key] = outcome
                     emit(UnitEnded(world.clock(), key, outcome))
@@ -142,7 +142,7 @@ async def _all_units(
     """Settle what needs nothing done, then carry out the others, stage after stage."""
     todo = _settled(plan, run)
     attempts = Attempts(calls, live)
-    verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once))
+    verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once), live, run.passed)
     deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again), verifier), CodeOf(calls))
     expected_s = _expectations(run.world)
     left_s = calls.slots.left_s

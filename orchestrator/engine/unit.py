@@ -51,5 +51,17 @@ class Deployer:
                 with self.changes.calls.stop.interruptible(unit.key):
                     made = replace(made, code=await self.code.of(unit, At(unit.key, number)))
         for number in stage:
-            made = await self.changes.make(unit, At(unit.key, number), made)
+            try:
+                made = await self.changes.make(unit, At(unit.key, number), made)
+            except StoppedError as error:
+                left = self.changes.calls.take(unit.key)
+                raise SettledError(cut_off(left, _how_far(unit, number, made, str(error)))) from error
         return Deployed(made.version_id) if stage.stop == len(unit.changes) else made
+
+
+def _how_far(unit: Unit, number: int, made: Made, reason: str) -> str:
+    """Say what stands of a unit that had to stop before its change of this number."""
+    if made.version_id in ("", unit.base_version_id):
+        return reason
+    left = "verified" if any(change.kind is ChangeKind.VERIFY for change in unit.changes[number:]) else "promoted"
+    return f"{reason}; version {made.version_id} is made, and not {left} yet"

@@ -11,16 +11,19 @@ from orchestrator.engine.attempts import Made
 from orchestrator.engine.calls import Calls, StepFailedError
 from orchestrator.engine.steps import At
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.verification import Judged, judge_answer, verify_request
+from orchestrator.function.verification import Judged, judge_answer, judge_end, verify_facts, verify_request
+from orchestrator.journal.events import StepRetried
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import LATEST, Failure, Step, Unit, Verdict, Verify
+from orchestrator.model.live_state import LiveState
 from orchestrator.ports import CommandRequest
 from orchestrator.resilience import failure
 from orchestrator.resilience.policy import backoff_s
 from orchestrator.version.rings import ring_of
 
-PATIENCE_S = 120.0  # for answers that count as no attempt: a tag that routes late, a cloud without room
-_INCONCLUSIVE = 75  # the exit status of a command that cannot tell (EX_TEMPFAIL of sysexits.h)
+PATIENCE_S = 120.0  # of waits for what counts as no attempt: a tag that routes late, a cloud without room
+_CALM = 8  # answers in a row after which one more Version is verified at once
+_UNSURE = (None, Code.UNAVAILABLE)  # no answer, or none whole: it may come the next time
 
 
 class InconclusiveError(Exception):
@@ -34,25 +37,45 @@ class InconclusiveError(Exception):
 
 @dataclass(slots=True)
 class CallsAtOnce:
-    """How many Versions are verified at once: as many as declared, fewer where the cloud has no room for them."""
+    """How many Versions are called at once: as many as declared, fewer where the cloud has no room for them."""
 
     declared: int
     limiter: anyio.CapacityLimiter = field(init=False)
+    _calm: int = 0
 
     def __post_init__(self) -> None:
         self.limiter = anyio.CapacityLimiter(self.declared)
 
-    def less(self) -> None:
-        """Let half as many be called at once."""
-        self.limiter.total_tokens = max(1, int(self.limiter.total_tokens) // 2)
+    def hear(self, *, busy: bool) -> None:
+        """Let half as many be called at once where the cloud is busy, and one more after some answers in a row."""
+        allowed = int(self.limiter.total_tokens)
+        self._calm = 0 if busy else self._calm + 1
+        if busy:
+            self.limiter.total_tokens = max(1, allowed // 2)
+        elif self._calm >= _CALM and allowed < self.declared:
+            self.limiter.total_tokens, self._calm = allowed + 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A Version that is verified. `tag`: what it is called by."""
+
+    unit: Unit
+    verify: Verify
+    at: At
+    function_id: str
+    version_id: str
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies Versions."""
+    """Verifies Versions. `live`: as the plan was made; `passed`: ids of those that have passed in this run."""
 
     calls: Calls
     at_once: CallsAtOnce
+    live: LiveState
+    passed: set[str]
 
     async def verify(self, unit: Unit, at: At, made: Made) -> Made:
         """Verify the Version that a unit has made, or that its change names.
@@ -61,102 +84,107 @@ class Verifier:
         stops before it is called.
         """
         verify, calls = unit.spec.verify, self.calls
-        version_id = str(unit.changes[at.change].after.get(LATEST) or made.version_id)
         if verify is None:
             return made
+        version_id = str(unit.changes[at.change].after.get(LATEST) or made.version_id)
+        one = _Called(unit, verify, at, made.function_id, version_id, self._tag(unit, version_id))
         began_at = anyio.current_time()
         with calls.steps.step(at, Step.VERIFY):
-            with calls.stop.interruptible(unit.key):
-                await self.at_once.limiter.acquire()
-            try:
-                judged, attempts = await self._judged(unit, verify, made.function_id, version_id)
-            finally:
-                self.at_once.limiter.release()
-        verdict, seconds = judged.verdict or Verdict.INCONCLUSIVE, anyio.current_time() - began_at
-        at_s, spent = calls.world.clock(), (attempts, round(seconds, 3))
-        calls.emit(VersionVerified(at_s, unit.key, version_id, verdict, judged.reason, *spent, at.change))
+            judged, tries = await self._judged(one)
+        verdict, seconds = judged.verdict or Verdict.INCONCLUSIVE, round(anyio.current_time() - began_at, 3)
+        calls.emit(
+            VersionVerified(
+                calls.world.clock(), unit.key, version_id, verdict, judged.reason, tries, seconds, at.change
+            )
+        )
         if verdict is Verdict.FAILED:
-            advice = "look at the function's logs; the version is live all the same, `rollback` takes it back"
+            advice = "look at the function's logs; the version serves $latest all the same"
             raise StepFailedError(
                 Step.VERIFY, Failure(f"version {version_id}: {judged.reason}", kind="verification", advice=advice)
             )
         if verdict is Verdict.INCONCLUSIVE:
             raise InconclusiveError(made, judged.reason)
+        self.passed.add(version_id)
         return made
 
-    async def _judged(self, unit: Unit, verify: Verify, function_id: str, version_id: str) -> tuple[Judged, int]:
+    def _tag(self, unit: Unit, version_id: str) -> str:
+        """Give the tag that leads to a Version alone: the ring tag that it was made with, else `$latest`."""
+        known = self.live.versions.get(version_id)
+        return ring_of(known.tags if known is not None else unit.spec.settings.tags) or LATEST
+
+    async def _judged(self, one: _Called) -> tuple[Judged, int]:
         """Call until there is a verdict, and say how many calls it took."""
-        ring = ring_of(unit.spec.settings.tags)
-        tag = ring or LATEST
-        until, attempt, tries = anyio.current_time() + PATIENCE_S, 0, 0
+        calls, attempts, tries, waited_s = self.calls, 0, 0, 0.0
         while True:
+            with calls.stop.interruptible(one.unit.key):
+                await calls.world.outage.gate()
+                await self.at_once.limiter.acquire()
             tries += 1
-            if not ring and not await self._serves(function_id, version_id):
-                return Judged(
-                    Verdict.INCONCLUSIVE, f"{version_id} is not $latest any more, and has no tag of its own"
-                ), tries
-            judged, counts = await self._once(unit, verify, function_id, tag, version_id)
-            if not ring and not await self._serves(function_id, version_id):
-                return Judged(
-                    Verdict.INCONCLUSIVE, f"another version took $latest while {version_id} was called"
-                ), tries
-            attempt += counts
+            try:
+                judged = await self._once(one)
+            finally:
+                self.at_once.limiter.release()
+            self.at_once.hear(busy=judged.busy)
             if judged.verdict is not None:
                 return judged, tries
-            if attempt >= verify.attempts or anyio.current_time() >= until:
-                return Judged(Verdict.INCONCLUSIVE, f"{judged.reason} (called {tries} times)"), tries
-            if judged.busy:
-                self.at_once.less()
-            with self.calls.stop.interruptible(unit.key):
-                await anyio.sleep(backoff_s(min(tries, 5), self.calls.world.rng))
+            attempts += judged.counts
+            if attempts >= one.verify.attempts or waited_s >= PATIENCE_S:
+                times = f"called {tries} time{'s' if tries > 1 else ''}"
+                return Judged(Verdict.INCONCLUSIVE, f"{judged.reason} ({times})"), tries
+            wait_s = backoff_s(min(tries, 5), calls.world.rng, judged.wait_s)
+            waited_s += wait_s
+            at = one.at
+            calls.emit(
+                StepRetried(
+                    calls.world.clock(), at.unit, Step.VERIFY, tries, wait_s, judged.reason, change=at.change
+                )
+            )  # fmt: skip
+            with calls.stop.interruptible(one.unit.key):
+                await anyio.sleep(wait_s)
 
-    async def _once(
-        self, unit: Unit, verify: Verify, function_id: str, tag: str, version_id: str
-    ) -> tuple[Judged, bool]:
-        """Call once. The second value: it counts as an attempt."""
-        world = self.calls.world
-        if verify.command:
-            return await self._command(unit, verify, function_id, tag, version_id), True
-        if world.invocations is None:
-            return Judged(Verdict.INCONCLUSIVE, "functions cannot be called here"), True
+    async def _once(self, one: _Called) -> Judged:
+        """Call once. Through `$latest` it is seen before and after which Version that is."""
         try:
-            answer = await world.invocations.invoke(verify_request(verify, function_id, tag, world.run_id))
+            if one.tag == LATEST and (other := await self._other(one)):
+                return Judged(Verdict.INCONCLUSIVE, f"{other} has taken $latest, and {one.version_id} has no other tag")
+            judged = await (self._command(one) if one.verify.command else self._call(one))
         except CloudError as error:
             failure.unless_token(error)
             if error.code is Code.DEADLINE_EXCEEDED:
-                return Judged(Verdict.FAILED, f"it did not answer within {verify.timeout_s:g} s"), True
-            return Judged(None, f"no answer: {error.message}"), True
-        return judge_answer(verify, answer, version_id), False
+                return Judged(Verdict.FAILED, f"it did not answer within {one.verify.timeout_s:g} s")
+            if error.code not in _UNSURE:
+                advice = f": {error.advice}" if error.advice else ""
+                return Judged(Verdict.INCONCLUSIVE, f"it cannot be called: {error.message}{advice}")
+            return Judged(None, f"no answer: {error.message}", counts=not self.calls.world.outage.on)
+        if one.tag == LATEST and judged.verdict is not None:
+            try:
+                other = await self._other(one)
+            except CloudError as error:  # it has answered, so it is not called again
+                failure.unless_token(error)
+                other = f"whether another version ({error.message})"
+            if other:
+                return Judged(Verdict.INCONCLUSIVE, f"{other} took $latest while {one.version_id} was called")
+        return judged
 
-    async def _command(self, unit: Unit, verify: Verify, function_id: str, tag: str, version_id: str) -> Judged:
+    async def _other(self, one: _Called) -> str:
+        """Give the id of the Version that `$latest` leads to where it is another than the one that is verified."""
         world = self.calls.world
-        facts = {
-            "ORCHESTRATOR_FUNCTION": unit.spec.name,
-            "ORCHESTRATOR_FUNCTION_ID": function_id,
-            "ORCHESTRATOR_FOLDER_ID": unit.spec.folder_id,
-            "ORCHESTRATOR_VERSION_ID": version_id,
-            "ORCHESTRATOR_TAG": tag,
-            "ORCHESTRATOR_RUN_ID": world.run_id,
-        }
+        latest = await world.read(partial(world.functions.version_by_tag, one.function_id, LATEST))
+        return latest.id if latest.id != one.version_id else ""
+
+    async def _call(self, one: _Called) -> Judged:
+        world = self.calls.world
+        if world.invocations is None:
+            return Judged(Verdict.INCONCLUSIVE, "functions cannot be called here")
+        request = verify_request(one.verify, one.function_id, one.tag, world.run_id)
+        return judge_answer(one.verify, await world.invocations.invoke(request), one.version_id)
+
+    async def _command(self, one: _Called) -> Judged:
+        world, verify = self.calls.world, one.verify
         if world.commands is None:
             return Judged(Verdict.INCONCLUSIVE, "commands cannot be run here")
-        ended = await world.commands.run(
-            CommandRequest(verify.command, verify.folder, facts, timeout_s=verify.timeout_s)
-        )
-        if ended.status is None:
-            return Judged(Verdict.FAILED, f"{verify.command[0]} did not end within {verify.timeout_s:g} s")
-        said = f": {ended.output}" if ended.output else ""
-        if ended.status == _INCONCLUSIVE:
-            return Judged(None, f"{verify.command[0]} could not tell (exit {ended.status}){said}")
-        if ended.status:
-            return Judged(Verdict.FAILED, f"{verify.command[0]} failed with exit status {ended.status}{said}")
-        return Judged(Verdict.PASSED)
-
-    async def _serves(self, function_id: str, version_id: str) -> bool:
-        world = self.calls.world
-        try:
-            latest = await world.read(partial(world.functions.version_by_tag, function_id, LATEST))
-        except CloudError as error:
-            failure.unless_token(error)
-            return False
-        return latest.id == version_id
+        spec = one.unit.spec
+        facts = verify_facts(spec.name, one.function_id, spec.folder_id, one.version_id, one.tag, world.run_id)
+        request = CommandRequest(verify.command, verify.folder, facts, timeout_s=verify.timeout_s)
+        ended = await world.commands.run(request)
+        return judge_end(verify, ended.status, ended.output)

@@ -18,30 +18,35 @@ RUN_HEADER = "X-Orchestrator-Verify"  # so that user code, and whoever reads its
 _ERROR = "x-function-error"  # set where user code has failed (cloud-api §8)
 _ANSWERED_BY = "x-function-version-id"  # not documented; where it is there, a late tag is seen
 _SHOWN_CHARS = 200  # of an answer
-_NO_RIGHT = "the account that deploys may not call it: give it the role functions.functionInvoker"
+_WAIT_MAX_S = 60.0  # between two calls, whatever is asked for
+_NO_RIGHT = "the account that deploys may not call it: give it the role serverless.functions.invoker"
 # What the platform answers in place of user code, and what that means: None, it is worth another try.
 _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     400: (Verdict.INCONCLUSIVE, "the call was refused as malformed"),
     401: (Verdict.INCONCLUSIVE, _NO_RIGHT),
     403: (Verdict.INCONCLUSIVE, _NO_RIGHT),
-    404: (None, "the tag is not known to the invoke endpoint yet"),
+    404: (None, "the invoke endpoint does not know the tag yet"),
     413: (Verdict.INCONCLUSIVE, "the call is larger than the cloud takes"),
     429: (None, "the cloud has no room for another call"),
     500: (None, "the invoke endpoint failed"),
+    502: (Verdict.FAILED, "its handler failed, or its answer is malformed"),
     503: (None, "the invoke endpoint is not available"),
     504: (Verdict.FAILED, "it did not answer within its own timeout"),
 }
+_BUSY = 429
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one call says. `verdict`: None where it is to be called again, which counts as no attempt. `busy`: others
-    have to be called less.
+    """What one call says. `verdict`: None where it is to be called again. `counts`: as one of the declared attempts;
+    `busy`: others have to be called less; `wait_s`: the cloud wants to be left alone for that long.
     """
 
     verdict: Verdict | None
     reason: str = ""
+    counts: bool = False
     busy: bool = False
+    wait_s: float = 0.0
 
 
 def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> InvokeRequest:
@@ -59,15 +64,18 @@ def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> I
 def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judged:
     """Say what an answer means.
 
-    | answer                                                 | verdict                            |
-    | ---                                                    | ---                                |
-    | of another Version than was asked for                  | again: the tag routes there late   |
-    | X-Function-Error                                       | failed                             |
-    | the status and what it is to hold, as expected         | passed                             |
-    | the status as expected, something else in it           | failed                             |
-    | 404, 429, 500, 503                                     | again                              |
-    | 400, 401, 403, 413                                     | inconclusive                       |
-    | 504, and any other status                              | failed                             |
+    | answer                                                  | verdict                          |
+    | ---                                                     | ---                              |
+    | of another Version than was asked for                   | again: the tag routes there late |
+    | X-Function-Error                                        | failed                           |
+    | the status and what it is to hold, as expected          | passed                           |
+    | the status as expected, something else in it            | failed                           |
+    | 404, 429, 500, 503 of the platform                      | again                            |
+    | 400, 401, 403, 413 of the platform                      | inconclusive                     |
+    | 502, 504 of the platform                                | failed                           |
+    | any other status of an event's call                     | inconclusive                     |
+    | any other status of an HTTP call, or one of these by    | failed                           |
+    | user code: its body is not the platform's error         |                                  |
     """
     by = answer.headers.get(_ANSWERED_BY)
     if by is not None and by != version_id:
@@ -78,10 +86,61 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
     if answer.status == expected:
         wrong = _http_wrong(verify.http, answer.body) if verify.http is not None else _wrong(verify.expect, answer.body)
         return Judged(Verdict.FAILED, wrong) if wrong else Judged(Verdict.PASSED)
-    if answer.status in _PLATFORM:
-        verdict, why = _PLATFORM[answer.status]
-        return Judged(verdict, f"HTTP {answer.status}: {why}", busy=answer.status == 429)
-    return Judged(Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}")
+    if verify.http is not None and not _is_platforms(answer):
+        return Judged(Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}")
+    unknown = (Verdict.INCONCLUSIVE, _shown(answer.body) or "the invoke endpoint cannot call it")
+    verdict, why = _PLATFORM.get(answer.status, unknown)
+    wait_s = _retry_after_s(answer.headers.get("retry-after", ""))
+    return Judged(verdict, f"HTTP {answer.status}: {why}", busy=answer.status == _BUSY, wait_s=wait_s)
+
+
+def _is_platforms(answer: InvokeAnswer) -> bool:
+    """Say whether the platform has answered an HTTP call in place of user code, which may answer with any status: it
+    says what is wrong in a form of its own. User code that answers so is called again; what else it says is final.
+    """
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, Mapping) and {"errorMessage", "errorType"} <= body.keys()
+
+
+def _retry_after_s(text: str) -> float:
+    return min(float(text), _WAIT_MAX_S) if text.isdecimal() else 0.0
+
+
+def verify_facts(name: str, function_id: str, folder_id: str, version_id: str, tag: str, run_id: str) -> dict[str, str]:
+    """Name what a command is told of what it verifies: variables of its environment."""
+    told = {
+        "FUNCTION": name, "FUNCTION_ID": function_id, "FOLDER_ID": folder_id, "VERSION_ID": version_id, "TAG": tag,
+        "RUN_ID": run_id,
+    }  # fmt: skip
+    return {f"ORCHESTRATOR_{key}": value for key, value in told.items()}
+
+
+def judge_end(verify: Verify, status: int | None, output: str) -> Judged:
+    """Say what the end of a command means. `status`: None where it was ended at its limit.
+
+    | exit status                          | verdict                             |
+    | ---                                  | ---                                 |
+    | 0                                    | passed                              |
+    | 75 (EX_TEMPFAIL): it could not tell  | again, as one of the attempts       |
+    | 126, 127 and "cannot start"          | inconclusive: it never ran          |
+    | any other, none within its limit     | failed                              |
+    """
+    name = verify.command[0]
+    said = f": {_end(output)}" if output.strip() else ""
+    match status:
+        case 0:
+            return Judged(Verdict.PASSED)
+        case None:
+            return Judged(Verdict.FAILED, f"{name} did not end within {verify.timeout_s:g} s{said}")
+        case 75:
+            return Judged(None, f"{name} could not tell (exit status 75){said}", counts=True)
+        case 126 | 127:
+            return Judged(Verdict.INCONCLUSIVE, f"{name} did not run{said}")
+    ended = f"failed with exit status {status}" if status > 0 else f"was killed by signal {-status}"
+    return Judged(Verdict.FAILED, f"{name} {ended}{said}")
 
 
 def contains(expected: Any, found: Any) -> bool:
@@ -125,3 +184,9 @@ def _http_wrong(http: HttpCheck, body: bytes) -> str:
 def _shown(body: bytes) -> str:
     text = body[: 4 * _SHOWN_CHARS].decode("utf-8", "replace").strip()
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
+def _end(output: str) -> str:
+    """Give the end of what a command has printed, which mostly says what is wrong."""
+    text = output.strip()
+    return text if len(text) <= _SHOWN_CHARS else f"…{text[-_SHOWN_CHARS:]}"

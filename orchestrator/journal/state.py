@@ -31,7 +31,7 @@ from orchestrator.journal.events import (
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused, VersionVerified
 from orchestrator.journal.runs import Link, RolloutState
-from orchestrator.journal.unit_state import ChangeState, UnitState, names_of, planned_again
+from orchestrator.journal.unit_state import UnitState, names_of, planned_again
 from orchestrator.model import Action, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
@@ -148,9 +148,8 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.fingerprint = event.fingerprint or unit.fingerprint
     unit.base_version_id = event.base_version_id or unit.base_version_id
     unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
-    for known, change in planned_again(unit, event):
-        known.change = change
-    unit.changes = unit.changes or [ChangeState(change) for change in event.changes]
+    unit.planned = planned_again(unit, event)
+    unit.changes += [change for change in unit.planned if not any(change is known for known in unit.changes)]
 
 
 def _call(state: RunState, event: UnitPlanned) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +53,8 @@ class UnitState:
     retry_reason: str = ""  # of the last retry
     sent_bytes: int = 0
     size_bytes: int = 0
-    changes: list[ChangeState] = field(default_factory=list)
+    changes: list[ChangeState] = field(default_factory=list)  # of all runs of the chain
+    planned: list[ChangeState] = field(default_factory=list)  # those of the last plan, which events speak of by index
     package: PackageStored | None = None
     outcome: Outcome | None = None
     warnings: tuple[str, ...] = ()
@@ -81,8 +82,8 @@ class UnitState:
 
         None for a call that only a newer program makes.
         """
-        if index < len(self.changes) and self.changes[index].change.kind == call:
-            return self.changes[index]
+        if index < len(self.planned) and self.planned[index].change.kind == call:
+            return self.planned[index]
         for found in self.changes:
             if found.change.kind == call:
                 return found
@@ -105,14 +106,24 @@ class UnitState:
         return sum(seconds for step, seconds in self.seconds.items() if step is not Step.QUEUE)
 
 
-def planned_again(unit: UnitState, event: UnitPlanned) -> Iterator[tuple[ChangeState, Change]]:
-    """Pair what is known of a unit's changes with what is planned of them now, on another base: one of each kind."""
-    known = {state.change.kind: state for state in reversed(unit.changes) if state.change.kind is not ChangeKind.TAG}
-    tags = iter([state for state in unit.changes if state.change.kind is ChangeKind.TAG])
+def planned_again(unit: UnitState, event: UnitPlanned) -> list[ChangeState]:
+    """Give the states of the changes that are planned now, in their order: those known of the same kind (of the same
+    tag, where they move one), as they are planned now, and new ones.
+    """
+    known = {_name(state.change): state for state in reversed(unit.changes)}
+    found = []
     for change in event.changes:
-        found = next(tags, None) if change.kind is ChangeKind.TAG else known.get(change.kind)
-        if found is not None:
-            yield found, change
+        state = known.get(_name(change))
+        if state is None:
+            state = ChangeState(change)
+        else:
+            state.change = change
+        found.append(state)
+    return found
+
+
+def _name(change: Change) -> tuple[str, ...]:
+    return (change.kind, *(sorted(change.after) if change.kind is ChangeKind.TAG else ()))
 
 
 def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:

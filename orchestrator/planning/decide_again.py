@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
 from orchestrator.planning.origin import shares_stamp
+from orchestrator.planning.verifying import on_another_base
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import carried_over, settings_of, unknown_fields, unreadable_fields
+from orchestrator.version.rings import ring_of, without_rings
 from orchestrator.version.stamp import code_digest, code_marks, fingerprint, is_same, read_stamp, remarked
 
 
@@ -39,16 +41,18 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
     unknown = unknown_fields(latest.raw)
     if unknown:
         return Blocked(f"{changed}, with settings that this program does not know: {', '.join(unknown)}")
-    theirs = settings_of(latest)
-    settings, conflicts = carried_over(unit.spec.settings, settings_of(base), theirs)
+    theirs, ring = settings_of(latest), ring_of(unit.spec.settings.tags)
+    ours = replace(unit.spec.settings, tags=without_rings(unit.spec.settings.tags))
+    settings, conflicts = carried_over(ours, settings_of(base), theirs)
     if conflicts:
         return Blocked(f"{changed}, and it changes the same settings: {', '.join(conflicts)}; plan again")
     if settings == theirs and not unit.fingerprint.forced:
         return Unchanged(latest.id)
-    spec = replace(unit.spec, settings=settings, code=VersionCopy(latest.id))
+    tags = (*settings.tags, *([ring] if ring else []))
+    spec = replace(unit.spec, settings=replace(settings, tags=tags), code=VersionCopy(latest.id))
     known = None if shares_stamp(latest, base) else latest
     digest = fingerprint(settings, code_digest(spec.code, None, known))
-    return replace(
+    made = replace(
         unit,
         spec=spec,
         reason=f"{unit.reason}; made from {latest.id}, which is newer than the plan",
@@ -61,6 +65,7 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
         base_version_id=latest.id,
         changes=tuple(_based_on(change, latest) for change in unit.changes),
     )
+    return on_another_base(made, base, latest)
 
 
 def _is_desired(unit: Unit, latest: Version) -> bool:
@@ -68,7 +73,7 @@ def _is_desired(unit: Unit, latest: Version) -> bool:
         unit.fingerprint is not None
         and is_same(read_stamp(latest.description), unit.fingerprint)
         and latest.is_active
-        and set(unit.spec.settings.tags) <= set(latest.tags)
+        and set(without_rings(unit.spec.settings.tags)) <= set(latest.tags)
         and not differences(unit.spec.settings, latest.raw, filled_in=True)
     )
 

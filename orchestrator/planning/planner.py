@@ -30,7 +30,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import CODE, Origin, Whole, origin, shares_stamp, stamps_of, versions_before, whole
-from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
+from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
@@ -74,7 +74,10 @@ def build(
     """
     planner = _Planner(live, stamps_of(live), versions_before(live), forced, adopt, jobs)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
-    units = [with_verification(unit, live, verifying) for unit in _each_once(units)]
+    tags = tags_by_function(live)
+    units = [
+        with_verification(unit, live, verifying, tags.get(unit.function_id or "", ())) for unit in _each_once(units)
+    ]
     return Plan(_interleaved(units))
 
 

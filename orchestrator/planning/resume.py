@@ -29,6 +29,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp
 
@@ -135,31 +136,54 @@ def agreed(units: Mapping[str, UnitState]) -> Adoption:
     )
 
 
-def still_meant(plan: Plan, live: LiveState, then: Mapping[str, UnitState]) -> tuple[Plan, dict[str, Outcome]]:
+def still_meant(
+    plan: Plan, live: LiveState, then: Mapping[str, UnitState], verifying: Verifying = NOT_VERIFYING
+) -> tuple[Plan, dict[str, Outcome]]:
     """Hold a plan against what the run was about.
 
     Gives the plan of what is left, in which a unit is blocked that has changed since, or whose function somebody else
     has deployed since; and the outcomes of what is live by now, whatever else is wanted of it since.
 
-    | live                   | wanted now              | gives                     |
-    | ---                    | ---                     | ---                       |
-    | what the run made      | anything                | `Deployed`                |
-    | what is wanted now     | what the run was about  | `Unchanged`; see `_found` |
-    | what is wanted now     | anything else           | blocked: it has changed   |
-    | anything else          | what the run was about  | the unit                  |
-    | anything else          | anything else           | blocked: it has changed   |
+    | live                   | wanted now              | gives                                  |
+    | ---                    | ---                     | ---                                    |
+    | what the run made      | anything                | `Deployed`; what is left: see `_after` |
+    | what is wanted now     | what the run was about  | `Unchanged`; see `_found`; or verify   |
+    | what is wanted now     | anything else           | blocked: it has changed                |
+    | anything else          | what the run was about  | the unit                               |
+    | anything else          | anything else           | blocked: it has changed                |
     """
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
         before = then[unit.key]
         latest = live.latest(unit.function_id) if unit.function_id is not None else None
+        as_meant = not (_has_changed(unit, before) or _own_changed(unit, live, before))
         if latest is not None and latest.is_active and _made(before, latest):
-            settled[unit.key] = Deployed(latest.id, read_back=True)
-        elif unit.action is Action.UNCHANGED and not (_has_changed(unit, before) or _own_changed(unit, live, before)):
+            left = _after(unit, latest, live, before, verifying)
+            if left.action is Action.UNCHANGED:
+                settled[unit.key] = Deployed(latest.id, read_back=True)
+            else:
+                units.append(left)
+        elif unit.action is Action.UNCHANGED and as_meant:
             settled[unit.key] = _found(unit, before)
+        elif unit.action is Action.VERIFY and as_meant:
+            units.append(unit)
         else:
             units.append(_checked(unit, live, before))
     return Plan(tuple(units)), settled
+
+
+def _after(unit: Unit, latest: Version, live: LiveState, then: UnitState, verifying: Verifying) -> Unit:
+    """Give what is left to be done after the Version that the run has made: its verification, its promotion."""
+    made = replace(
+        unit, action=Action.UNCHANGED, reason="what the run made is live", changes=(), failure=None, failed_step=None,
+        fingerprint=_fingerprint_of(then), function_id=latest.function_id, base_version_id=latest.id, warnings=(),
+    )  # fmt: skip
+    return with_verification(made, live, verifying)
+
+
+def _fingerprint_of(then: UnitState) -> Fingerprint | None:
+    parts = then.fingerprint.split(".")
+    return Fingerprint(parts[0], parts[1], "".join(parts[2:3])) if len(parts) > 1 else None
 
 
 def _has_changed(unit: Unit, then: UnitState) -> bool:
@@ -181,7 +205,7 @@ def _found(unit: Unit, then: UnitState) -> Outcome:
     before it was cut off, or what was there without it.
     """
     version_id = unit.base_version_id or ""
-    moved = then.requests and then.action not in _CHANGES
+    moved = (then.requests or version_id in then.verdicts) and then.action not in _CHANGES
     return Deployed(version_id, read_back=True) if moved else Unchanged(version_id)
 
 
@@ -212,8 +236,7 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
         return unit
     failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")
     # It stays what it was meant to be: once that can be done again, `resume` does it.
-    parts, base = then.fingerprint.split("."), then.base_version_id or None
-    meant = Fingerprint(parts[0], parts[1], "".join(parts[2:3])) if len(parts) > 1 else None
+    meant, base = _fingerprint_of(then), then.base_version_id or None
     return replace(
         unit, action=Action.BLOCKED, reason=why, failure=failure, changes=(), fingerprint=meant, base_version_id=base
     )

@@ -26,6 +26,7 @@ from orchestrator.model import (
 from orchestrator.version.codecs import Known
 from orchestrator.version.fields import FIELDS, SHOWN, TAGS
 from orchestrator.version.mounts import with_mounts_alone
+from orchestrator.version.rings import without_rings
 from orchestrator.version.stamp import DESCRIPTION_MAX_CHARS, without_stamp
 
 _CLOUDS_OWN = ("id", "functionId", "createdAt", "imageSize", "status", "tags")
@@ -161,12 +162,12 @@ def unreadable_fields(raw: Json) -> tuple[str, ...]:
 
 def settings_of(version: Version) -> Settings:
     """Read a Version's settings: what `settings_fields` would have sent to make it. The stamp is no part of the
-    description. The tags are those that the version itself holds: on a copy they go with it. What cannot be read reads
-    as unset: `unreadable_fields` says which.
+    description. The tags are those that the version itself holds, but for ring tags: on a copy they go with it. What
+    cannot be read reads as unset: `unreadable_fields` says which.
     """
     raw = with_mounts_alone(version.raw)
     raw = {row.api: value for row in SHOWN if row.codec.readable(value := raw.get(row.api))}
     settings: dict[str, Any] = {row.setting: row.codec.decode(raw.get(row.api)) for row in SHOWN}
     settings["description"] = without_stamp(version.description)
-    settings["tags"] = tuple(sorted(tag for tag in version.tags if not tag.startswith("$")))
+    settings["tags"] = tuple(sorted(tag for tag in without_rings(version.tags) if not tag.startswith("$")))
     return Settings(**settings)

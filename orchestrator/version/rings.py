@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 RINGS = ("orc-a", "orc-b")
-TAGS_MAX = 10  # of one Version (cloud-api §1.1), $latest not counted
+TAGS_MAX = 10  # of one Version, and of one Function by its quota (cloud-api §1.1, §6); $latest is not counted
 
 
 def ring_of(tags: Iterable[str]) -> str:
@@ -17,9 +17,14 @@ def ring_of(tags: Iterable[str]) -> str:
     return next((tag for tag in tags if tag in RINGS), "")
 
 
-def next_ring(base_tags: Collection[str], tags: Collection[str]) -> str:
-    """Give the ring tag that a new Version takes. `base_tags`: of the Version that it takes the place of; `tags`: those
-    that it gets otherwise, the promoted ones included; "" where these leave no room.
+def without_rings(tags: Iterable[str]) -> tuple[str, ...]:
+    """Leave the ring tags out of some tags: nobody declares them, and no copy takes them over."""
+    return tuple(tag for tag in tags if tag not in RINGS)
+
+
+def next_ring(base_tags: Collection[str], tags: Iterable[str] = ()) -> str:
+    """Give the ring tag that a new Version takes. `base_tags`: of the Version that it takes the place of; `tags`: all
+    that its Function has or gets otherwise, the promoted ones included; "" where these leave no room.
 
     | base holds   | new one takes |
     | ---          | ---           |
@@ -28,6 +33,5 @@ def next_ring(base_tags: Collection[str], tags: Collection[str]) -> str:
     | orc-b        | orc-a         |
     | both         | orc-a         |
     """
-    if len(set(tags)) >= TAGS_MAX:
-        return ""
-    return RINGS[1] if RINGS[0] in base_tags and RINGS[1] not in base_tags else RINGS[0]
+    ring = RINGS[1] if RINGS[0] in base_tags and RINGS[1] not in base_tags else RINGS[0]
+    return ring if len({*tags, ring}) <= TAGS_MAX else ""
