@@ -373,6 +373,22 @@ def test_an_expired_token_is_401() -> None:
     _on(program)
 
 
+def test_calls_are_recorded_and_what_a_killed_sandbox_had_unpacked_goes(tmp_path: Path) -> None:
+    left = tmp_path / "state" / "unpacked" / "d4eold"
+    left.mkdir(parents=True)
+
+    async def program(function: _Functions) -> None:
+        assert not left.exists()
+        await function.deploy({"index.py": "def handler(e, c): return 1"})
+        await function.call(b"[1]", "?integration=raw&tag=$latest")
+        line = json.loads((tmp_path / "calls").read_text("utf-8").splitlines()[-1])
+        assert (line["name"], line["method"], line["body"]) == ("invoke", "POST", "[1]")
+        assert line["query"] == {"integration": "raw", "tag": "$latest"}
+
+    _on(program, state_dir=tmp_path / "state", record=tmp_path / "calls")
+    assert not left.parent.exists()
+
+
 def test_more_than_the_cloud_takes_is_413() -> None:
     async def program(function: _Functions) -> None:
         await function.deploy({"index.py": "def handler(e, c): return len(e)"})

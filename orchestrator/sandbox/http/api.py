@@ -109,7 +109,7 @@ class Api:
         )  # fmt: skip
         if self._record is not None and not route.open:
             line = {"name": route.name, "method": route.method, "url": ask.url, "query": dict(ask.query)}
-            _append(self._record, line | {"body": ask.body})
+            append_line(self._record, line | {"body": ask.body})
         await route.prepare(ask)
         try:
             with self._cloud.called_by(subject):
@@ -138,7 +138,7 @@ class Api:
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
     """Add a line of JSON to a file that is its owner's alone: values of variables are in it."""
     with open(path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import anyio
 from aiohttp import web
 from multidict import CIMultiDict
 
 from orchestrator.model import LATEST
-from orchestrator.sandbox.http.api import cut
+from orchestrator.sandbox.http.api import append_line, cut
 from orchestrator.sandbox.http.iam import Tokens
 from orchestrator.sandbox.invocation.calls import FunctionCall, Pairs
+from orchestrator.sandbox.invocation.service import INVOKE
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 
 PREFIX = "/_invoke"
 
 
-def add_calls(app: web.Application, cloud: MemoryCloud, tokens: Tokens, latency_s: float) -> None:
-    """Serve `PREFIX/{functionId}`, whatever the method."""
+def add_calls(app: web.Application, cloud: MemoryCloud, tokens: Tokens, latency_s: float, record: Path | None) -> None:
+    """Serve `PREFIX/{functionId}`, whatever the method. `record`: a file that each call is added to, as `Api` does."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.read()
         await anyio.sleep(latency_s)
+        if record is not None:
+            line = {"name": INVOKE, "method": request.method, "url": str(request.url.with_query(None))}
+            append_line(record, line | {"query": dict(request.query), "body": body.decode("utf-8", "replace")})
         subject, refusal = _subject(request, tokens)
         reply = await cloud.invocations.invoke(
             FunctionCall(

@@ -22,7 +22,7 @@ import orjson
 from aiohttp import web
 
 from orchestrator.errors import StartError
-from orchestrator.journal.folder import make_private_database
+from orchestrator.journal.folder import make_private_database, make_private_folder
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
 from orchestrator.sandbox.http.calls_route import PREFIX, add_calls
@@ -97,8 +97,9 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     folder, clock = options.state_dir, options.clock
     key, static_key = credentials_of(folder, clock())
     store = StateFile(folder / "sandbox.db") if folder else None
-    temporary = Path(tempfile.mkdtemp(prefix="orchestrator-sandbox-"))
+    temporary: Path | None = None
     try:
+        temporary = _unpacking_folder(folder)
         rng = random.Random()
         objects = _objects(folder, options.buckets)
         packages = KeptPackages((folder or temporary) / "packages", objects.get)
@@ -125,7 +126,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
 
         api = Api(cloud, tokens, latency_s=options.latency_s, saved=saved, rng=rng, record=options.record)
         app = _app(cloud, api, tokens, objects, static_key, clock)
-        add_calls(app, cloud, tokens, options.latency_s)
+        add_calls(app, cloud, tokens, options.latency_s, options.record)
         log = HandlersLog(clock, folder / HANDLERS_LOG if folder else None)
         async with (
             invoking(temporary, packages, log, tokens.metadata) as invoker,
@@ -138,9 +139,26 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
         cloud.settle()
         saved()
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
         if store is not None:
             store.close()
+
+
+def _unpacking_folder(folder: Path | None) -> Path:
+    """Make a fresh folder for what is unpacked; one that a killed sandbox has left goes. Raises `StartError`."""
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="orchestrator-sandbox-"))
+    found = folder / "unpacked"
+    try:
+        shutil.rmtree(found, ignore_errors=True)
+        make_private_folder(found)
+    except OSError as error:
+        raise StartError(
+            f"the sandbox's {found} cannot be used: {error.strerror}",
+            advice="mend or remove that folder, or give another state folder",
+        ) from error
+    return found
 
 
 def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
