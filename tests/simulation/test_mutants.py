@@ -15,7 +15,7 @@ from orchestrator.engine import attempts, breaker, calls, new_version, run
 from orchestrator.engine import in_flight as looking
 from orchestrator.engine import read_back as reading
 from orchestrator.engine.attempts import Attempts
-from orchestrator.engine.base import Base
+from orchestrator.engine.base import Base, TagHolder
 from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions
@@ -33,6 +33,8 @@ from orchestrator.version.stamp import read_stamp
 from tests.flow import test_breaker as refusals
 from tests.flow import test_rollout
 from tests.flow import test_small_rules as rules
+from tests.flow import test_tags_moved as tags
+from tests.flow import test_times as times
 from tests.simulation.test_crash import live_through
 from tests.unit.engine import test_breaker, test_slots
 from tests.unit.journal import test_store
@@ -321,6 +323,22 @@ def take_a_share_of_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tally, "wave_begins", lambda self, _end: whole(self, self.units))
 
 
+def move_tags_as_planned(patch: pytest.MonkeyPatch) -> None:
+    async def look(_holder: TagHolder) -> None:
+        return None
+
+    patch.setattr(TagHolder, "look", look)
+
+
+def take_what_was_over_at_once_for_our_own(patch: pytest.MonkeyPatch) -> None:
+    whole = Calls.run
+
+    async def run_once(self: Calls, call: Call, found: Operation | None = None) -> Operation:
+        return await whole(self, replace(call, attempt=call.attempt + 1), found)
+
+    patch.setattr(Calls, "run", run_once)
+
+
 INTENT = next(event for event in test_store.AT_ONCE if isinstance(event, Requested))
 SMALL: list[tuple[Break, Callable[[Path], None]]] = [
     (forget_an_earlier_unsure_try, rules.test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost),
@@ -353,6 +371,16 @@ SMALL: list[tuple[Break, Callable[[Path], None]]] = [
     (
         let_a_wave_follow_one_that_failed,
         test_rollout.test_without_max_failures_a_wave_with_a_failure_is_the_last_one,
+    ),
+    (
+        move_tags_as_planned,
+        lambda folder: tags.test_a_tag_that_was_moved_since_the_plan_is_not_moved_over("moved", folder),
+    ),
+    (
+        take_what_was_over_at_once_for_our_own,
+        lambda folder: times.test_what_failed_within_one_tick_of_the_clock_is_not_taken_for_the_next_runs_own_failure(
+            0.0, folder
+        ),
     ),
     (take_a_share_of_all, test_rollout.test_a_share_is_of_the_functions_up_to_the_running_waves_end),
 ]
