@@ -155,6 +155,23 @@ def test_a_node_handler_that_throws() -> None:
     _on(program)
 
 
+@needs_node
+def test_what_fails_in_node_after_an_answer_is_not_the_next_ones_answer() -> None:
+    late = "exports.handler = () => { setImmediate(() => { throw new Error('late'); }); return 1; };"
+    inside = "exports.handler = () => new Promise(() => { setImmediate(() => { throw new Error('inside'); }); });"
+
+    async def program(function: _Functions) -> None:
+        await function.deploy({"index.js": late}, runtime="nodejs22")
+        assert (await function.call()).json == 1
+        for _ in range(3):
+            answer = await function.call()
+            assert answer.json == 1 or answer.json["errorType"] == "ProcessExited"
+        await function.deploy({"index.js": inside}, runtime="nodejs22")
+        assert (await function.call()).json["errorMessage"] == "inside"
+
+    _on(program)
+
+
 def test_a_bash_script() -> None:
     async def program(function: _Functions) -> None:
         script = {"handler.sh": 'read -r event; echo "{\\"got\\": $event, \\"level\\": \\"$LEVEL\\"}"; echo said >&2'}

@@ -71,13 +71,17 @@ async function main() {
     send(failure(error));
     process.exit(1);
   }
+  let isCalled = false;
   process.on("uncaughtException", (error) => {
-    send(failure(error));
+    // Between calls nobody waits for an answer: the next one would take it for its own.
+    if (isCalled) send(failure(error));
+    else console.error(error);
     process.exit(1);
   });
   send({ ready: true });
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const request = JSON.parse(line);
+    isCalled = true;
     try {
       const event = eventOf(Buffer.from(request.event, "base64"));
       const result = await handler(event, contextOf(request.context, event));
@@ -85,6 +89,7 @@ async function main() {
     } catch (error) {
       send(failure(error));
     }
+    isCalled = false;
   }
   process.exit(0);
 }

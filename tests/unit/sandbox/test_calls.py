@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -14,7 +15,8 @@ from orchestrator.model import InvokeAnswer, InvokeRequest
 from orchestrator.prediction import virtual_time
 from orchestrator.sandbox.invocation.calls import Denied
 from orchestrator.sandbox.memory.invocations import MemoryInvocations
-from tests.clouds import Desk, body
+from orchestrator.sandbox.memory.quotas import BusyError, Quotas, Zone
+from tests.clouds import Desk, body, inline
 
 
 class _Calls:
@@ -36,8 +38,10 @@ class _Calls:
         async def main() -> None:
             self.desk.cloud.invocations._core.clock = lambda: began + anyio.current_time()
             await program()
+            self.desk.clock.now = began + anyio.current_time()
 
         virtual_time.run(main)
+        self.desk.cloud.invocations._core.clock = self.desk.clock
 
     def once(self, *args: Any, **more: Any) -> InvokeAnswer:
         found: list[InvokeAnswer] = []
@@ -114,3 +118,37 @@ def test_a_version_that_is_being_made_is_not_reached() -> None:
     calls.desk.begin(body(calls.function_id, tag=["new"]))
     assert calls.once().headers["x-function-version-id"] == calls.version_id
     assert calls.once("new").status == 404
+
+
+def test_handlers_are_found_by_version_and_by_what_is_in_the_package() -> None:
+    calls = _Calls(tag=["stable"])
+    code = calls.desk.cloud.state.codes[calls.version_id]
+    second = calls.desk.version(calls.function_id, **inline("index.py", "more.py"))
+    calls.seeds.handle(lambda _event, _context: "second", version_id=second)
+    calls.seeds.handle(lambda _event, _context: "first code", sha256=code["sha256"])
+    assert (calls.once().body, calls.once("stable").body) == (b'"second"', b'"first code"')
+    copy = calls.desk.version(calls.function_id, versionId=calls.version_id)
+    answer = calls.once()
+    assert (answer.body, answer.headers["x-function-version-id"]) == (b'"first code"', copy)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "quotas", "takes"),
+    [
+        (1, Quotas(calls_per_zone=10, instances_per_zone=2), 2),
+        (3, Quotas(calls_per_zone=10, instances_per_zone=2), 6),
+        (3, Quotas(calls_per_zone=4, instances_per_zone=2), 4),
+    ],
+)
+def test_an_instance_takes_so_many_calls_as_its_concurrency(concurrency: int, quotas: Quotas, takes: int) -> None:
+    zone, taken = Zone(), 0
+    with ExitStack() as held:
+        for _ in range(10):
+            try:
+                held.enter_context(zone.call("d4e1", concurrency, quotas, live_calls=0))
+            except BusyError:
+                continue
+            taken += 1
+        assert taken == takes
+    with zone.call("d4e1", concurrency, quotas, live_calls=0):
+        pass
