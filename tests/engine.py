@@ -48,6 +48,8 @@ from orchestrator.planning.planner import build
 from orchestrator.planning.rollback import taken_back
 from orchestrator.planning.sources import read_sources
 from orchestrator.planning.touched import touched_by
+from orchestrator.planning.way_back import with_ways_back
+from orchestrator.planning.withdrawn import without_withdrawn
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage
@@ -148,6 +150,7 @@ class Bench:
         self.packager = InlinePackager(self.root / "zips")
         self.events: list[Event] = []
         self.seconds = 0.0
+        self.again: set[str] = set()  # functions that may be deployed though they were rolled back
         self.live = LiveState()
         self.plan = Plan(())
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
@@ -297,7 +300,9 @@ class Bench:
         allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
         plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs)
         self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
-        self.plan = self.foreseen.plan
+        demanded = desired.rollout.on_breach == "rollback" or desired.rollout.two_phase
+        plan = await with_ways_back(world, self.foreseen.plan, self.live, demanded=demanded)
+        self.plan = without_withdrawn(plan, self.live, again=self.again)
         return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:

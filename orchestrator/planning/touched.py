@@ -46,7 +46,7 @@ def _touched(unit: UnitState) -> Touched | None:
     begun = [state for state in unit.changes if state.outcome in _BEGUN and state.change.kind is not ChangeKind.VERIFY]
     if not begun:
         return None
-    made = tuple(dict.fromkeys(one for state in begun for one in _made(state)))
+    made = made_by(unit)
     tags: dict[str, str] = {}
     for state in begun:
         if state.change.kind in (ChangeKind.VERSION, ChangeKind.TAG):
@@ -68,6 +68,11 @@ def _touched(unit: UnitState) -> Touched | None:
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
         unsure=any(state.requests and not state.operations for state in begun),
     )
+
+
+def made_by(unit: UnitState) -> tuple[str, ...]:
+    """Give the ids of the Versions that a unit has made, the newest last."""
+    return tuple(dict.fromkeys(one for state in unit.changes for one in _made(state)))
 
 
 def _made(state: ChangeState) -> Iterator[str]:

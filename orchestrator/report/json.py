@@ -71,6 +71,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "failed_step": unit.failed_step,
             "detail": unit.failure.detail if unit.failure is not None else "",
             "warnings": list(unit.warnings),
+            "way_back": asdict(unit.way_back) if unit.way_back is not None else None,
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
         }
         for unit in view.plan.units

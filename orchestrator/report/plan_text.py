@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from orchestrator.model import Action, Bound, Plan, Prediction, Unit
+from orchestrator.model import Action, Bound, Plan, Prediction, Unit, WayBackKind
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import stop_rule, waves_of
 from orchestrator.report.plain_text import cells, counted, pad
@@ -43,6 +43,7 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
             *lines,
             *_packages(units, verbose=view.verbose),
             *_waves(view),
+            *_ways_back(units, verbose=view.verbose),
             *_undeclared(view),
             f"plan: {told or 'nothing to do'}",
         ]
@@ -113,6 +114,22 @@ def _waves(view: PlanView) -> Iterator[str]:
         most = None if view.verbose else _NAMED
         for number, wave in enumerate(waves, start=1):
             yield f"{_GAP}wave {number}: {counted(len(wave), 'function')}: {named((u.key for u in wave), most)}"
+
+
+def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
+    """Say how what is changed could be taken back: a count of each way, and names where it is not all the way."""
+    ways = [(unit, unit.way_back) for unit in units if unit.way_back is not None]
+    if not ways:
+        return
+    counts = Counter(str(way.kind) for _, way in ways if way.is_whole)
+    whole = ", ".join(f"{counts[kind]} {kind}" for kind in map(str, WayBackKind) if counts[kind])
+    yield f"way back: {whole or 'none that is whole'}"
+    told: dict[str, list[str]] = {}
+    for unit, way in ways:
+        if not way.is_whole:
+            told.setdefault(f"{way.kind}: {way.why}", []).append(unit.key)
+    for why, keys in told.items():
+        yield f"{_GAP}{named(keys, None if verbose else _NAMED)}: {why}"
 
 
 def _undeclared(view: PlanView) -> Iterator[str]:

@@ -26,6 +26,7 @@ _STAMP = re.compile(
 _FINGERPRINT = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?")
 # Behind the description of a Version that a rollback has made: what was withdrawn for it.
 _BACK = re.compile(r" ?\[orchestrator:back:([0-9a-f]{8})\]\s*$")
+_BACK_MARK = "back"
 _ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api §1.1)
 JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, where it differs from deploy.toml; a hash of its base
 JOB_MARK_MAX_CHARS, BASE_MARK_CHARS = 10, 4
@@ -137,8 +138,10 @@ def read_stamp(description: str) -> Fingerprint | None:
     found = _STAMP.search(_BACK.sub("", description))
     if found is None or int(found[1]) != FINGERPRINT_VERSION:
         return None
-    marks = (mark.partition("=") for mark in found[5].split(";")[1:])
-    return Fingerprint(found[2], found[3], found[4] or "", tuple((key, value) for key, _, value in marks))
+    parts = (mark.partition("=") for mark in found[5].split(";")[1:])
+    marks = tuple((key, value) for key, _, value in parts)
+    back = read_back_mark(description)  # so that a copy made by a rollback is told from the version that it copies
+    return Fingerprint(found[2], found[3], found[4] or "", (*marks, (_BACK_MARK, back)) if back else marks)
 
 
 def parse_fingerprint(text: str) -> Fingerprint | None:
@@ -160,8 +163,11 @@ def text_before(description: str) -> str:
 
 
 def back_mark(withdrawn: Fingerprint) -> str:
-    """Give what the description of a copy that a rollback makes says of what was withdrawn for it: 8 hex digits."""
-    return hashlib.sha256(str(withdrawn).encode()).hexdigest()[:8]
+    """Give what the description of a copy that a rollback makes says of what was withdrawn for it: 8 hex digits.
+
+    What forced it does not count: the same settings and code are withdrawn, however they are asked for.
+    """
+    return hashlib.sha256(f"{withdrawn.settings}.{withdrawn.code}".encode()).hexdigest()[:8]
 
 
 def marked_back(description: str, mark: str) -> str:
@@ -178,6 +184,11 @@ def read_back_mark(description: str) -> str:
     """Find the back mark in a Version's description, "" where there is none."""
     found = _BACK.search(description)
     return found[1] if found is not None else ""
+
+
+def is_withdrawn(latest: Version, digest: Fingerprint) -> bool:
+    """Say whether a rollback has put this live Version in the place of what is wanted now."""
+    return read_back_mark(latest.description) == back_mark(digest)
 
 
 def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:

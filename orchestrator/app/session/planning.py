@@ -17,6 +17,8 @@ from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
+from orchestrator.journal.state import fold
+from orchestrator.journal.store import has_journal, open_store
 from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
@@ -27,11 +29,14 @@ from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources, read_sources, untold
+from orchestrator.planning.touched import made_by
+from orchestrator.planning.way_back import with_ways_back
+from orchestrator.planning.withdrawn import without_withdrawn
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.version.adoption import NOTHING, Adoption
-from orchestrator.version.stamp import forced_digest
+from orchestrator.version.stamp import forced_digest, read_back_mark
 
 _NAMED_MAX = 5  # functions that a warning names
 
@@ -186,11 +191,35 @@ async def plan_desired(
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs)
+    options, rollout = session.request.options, desired.rollout
+    plan = without_withdrawn(plan, live, again=options.again, told=told_of_withdrawn(session, plan, live))
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
-    warnings = (*foreseen.warnings, *_doubtful_objects(untold(foreseen.plan, live)))
+    demanded = rollout.on_breach == "rollback" or rollout.two_phase
+    plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=options.no_way_back)
+    warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))
     for warning in warnings:
         session.messages.warn(warning)
-    return Planned(foreseen.plan, live, sources, desired.rollout, warnings=warnings, adopt=adopt)
+    return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt)
+
+
+def told_of_withdrawn(session: Session, plan: Plan, live: LiveState) -> dict[str, str]:
+    """Say which rollback has made the live Versions that bear a back mark, as far as the journal here knows."""
+    latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
+    left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
+    told: dict[str, str] = {}
+    if not left or not has_journal(session.request.state_dir):
+        return told
+    with open_store(session.request.state_dir, read_only=True) as store:
+        for run in store.runs():
+            if run.verb != "rollback" or not left:
+                continue
+            back = fold(store.events(run.id))
+            of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
+            why = f" of run {of.run_id}: {of.breach or 'somebody took it back'}" if of is not None else ""
+            made = {version_id for unit in back.units.values() for version_id in made_by(unit)} & left
+            told |= dict.fromkeys(made, f"rollback {run.id}{why}")
+            left -= made
+    return told
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:

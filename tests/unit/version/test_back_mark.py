@@ -38,6 +38,14 @@ def test_a_description_without_a_stamp_has_none_behind_a_back_mark(text: str) ->
     assert text_before(marked_back(text, MARK)) == text_before(text)
 
 
+def test_a_copy_made_by_a_rollback_has_another_whole_stamp_than_what_it_copies() -> None:
+    description = stamped("mine", FORMER)
+    marked = read_stamp(marked_back(description, MARK))
+    assert marked == FORMER
+    assert marked is not None
+    assert marked.marks == (*FORMER.marks, ("back", MARK))
+
+
 def test_a_second_rollback_replaces_the_mark_of_the_first() -> None:
     twice = marked_back(marked_back("mine", "0" * 8), MARK)
     assert twice == f"mine [orchestrator:back:{MARK}]"
@@ -50,9 +58,9 @@ def test_a_mark_that_does_not_fit_is_left_out_and_nothing_else(length: int, fits
     assert (read_back_mark(marked) == MARK, text_before(marked), len(marked) <= 600) == (fits, text, True)
 
 
-def test_a_mark_is_of_the_whole_fingerprint() -> None:
+def test_a_mark_is_of_settings_and_code() -> None:
     forced = Fingerprint("c" * 16, "d" * 16, forced="e" * 8)
-    assert len({MARK, back_mark(forced), back_mark(FORMER)}) == 3
+    assert back_mark(forced) == MARK != back_mark(FORMER)
     assert [read_back_mark(text) for text in ("", "[orchestrator:back:12345]", f"[orchestrator:back:{MARK}] x")] == [
         ""
     ] * 3

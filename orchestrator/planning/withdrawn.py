@@ -1,0 +1,49 @@
+"""What was rolled back stays so: an unattended run does not deploy it again until something of it changes. Pure.
+
+The copy that a rollback makes bears a mark of what was withdrawn for it, so that this holds on every machine, whatever
+has become of journals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from shlex import quote as quoted
+from types import MappingProxyType
+
+from orchestrator.model import Action, ChangeKind, Failure, Plan, Unit
+from orchestrator.model.live_state import LiveState
+from orchestrator.version.stamp import is_withdrawn
+
+WITHDRAWN = "withdrawn"  # the kind of failure
+
+
+def without_withdrawn(
+    plan: Plan, live: LiveState, *, again: Container[str] = (), told: Mapping[str, str] = MappingProxyType({})
+) -> Plan:
+    """Block what was rolled back and is just as it was then. `again`: keys or names of functions of which somebody says
+    that they are to be deployed all the same. `told`: what is known of a rollback, by the id of the Version it made.
+
+    | live is                            | wanted is                      | becomes                       |
+    | ---                                | ---                            | ---                           |
+    | a copy that a rollback has made    | what was withdrawn for it      | blocked, until it is `again`  |
+    | a copy that a rollback has made    | anything else                  | what it is                    |
+    | anything else                      | anything                       | what it is                    |
+    """
+    return Plan(tuple(_held_back(unit, live, again, told) for unit in plan.units))
+
+
+def _held_back(unit: Unit, live: LiveState, again: Container[str], told: Mapping[str, str]) -> Unit:
+    latest = live.latest(unit.function_id) if unit.function_id is not None else None
+    makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
+    if latest is None or unit.fingerprint is None or not makes or not is_withdrawn(latest, unit.fingerprint):
+        return unit
+    by = told.get(latest.id, "a rollback")
+    if unit.key in again or unit.spec.name in again:
+        return replace(unit, reason=f"{unit.reason}; again, though it was withdrawn by {by}")
+    failure = Failure(
+        f"withdrawn by {by}: {latest.id} was put in its place, and nothing of it has changed since",
+        kind=WITHDRAWN,
+        advice=f"change it, or deploy it all the same with --again {quoted(unit.key)}",
+    )
+    return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())

@@ -1,0 +1,113 @@
+"""The way back is planned with the way forth, and what was rolled back is not deployed again by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.model import Action, Blocked, Rollout, WayBack, WayBackKind
+from tests.engine import Bench
+from tests.flow.test_run import kinds
+
+HEAD = '[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n'
+SECRET = 'secrets = [{ environment_variable = "TOKEN", id = "e6q1", version_id = "e6v1", key = "k" }]\n'
+FORMER = HEAD + '[functions.fun]\nsource = "src"\nservice_account_id = "aje1"\n' + SECRET
+NEWER = FORMER.replace('"src"', '"newer"')
+BACK = Rollout(max_failures=1, on_breach="rollback")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    for number, source in enumerate(("src", "newer", "fixed")):
+        (tmp_path / source).mkdir()
+        (tmp_path / source / "index.py").write_text(f"def handler(event, context):\n    return {number}\n")
+    bench = Bench(tmp_path, durations="fixed:1")
+    bench.cloud.seeds.add_secret("folder", "db", id="e6q1", version_id="e6v1", keys=["k"])
+    bench.cloud.seeds.add_secret("folder", "other", id="e6q2", version_id="e6v2", keys=["k"])
+    bench.cloud.seeds.add_service_account("folder", "runner", id="aje1")
+    bench.cloud.seeds.add_service_account("folder", "runner-2", id="aje2")
+    return bench
+
+
+def way_of(bench: Bench) -> WayBack | None:
+    (unit,) = bench.plan.units
+    return unit.way_back
+
+
+def retired(bench: Bench) -> str:
+    bench.cloud.seeds.retire_runtime("python312")
+    return NEWER.replace("python312", "python313")
+
+
+def destroyed(bench: Bench) -> str:
+    bench.cloud.seeds.destroy_secret_version("e6q1", "e6v1")
+    return NEWER.replace("e6q1", "e6q2").replace("e6v1", "e6v2")
+
+
+def removed(bench: Bench) -> str:
+    bench.cloud.seeds.remove_service_account("aje1")
+    return NEWER.replace("aje1", "aje2")
+
+
+GONE: list[tuple[Callable[[Bench], str], str]] = [
+    (retired, "versions with runtime python312 cannot be made any more"),
+    (destroyed, "version e6v1 of secret e6q1 is DESTROYED"),
+    (removed, "service account aje1 is gone"),
+]
+
+
+@pytest.mark.parametrize(("change", "why"), GONE, ids=lambda row: getattr(row, "__name__", ""))
+def test_what_could_not_be_made_again_has_no_way_back(bench: Bench, change: Callable[[Bench], str], why: str) -> None:
+    bench.deploy(FORMER)
+    manifest = change(bench)
+    outcome = bench.deploy(manifest, rollout=BACK)["fun"]
+    assert isinstance(outcome, Blocked)
+    assert "it could not be rolled back whole (none): " in outcome.reason
+    assert "--no-way-back fun" in outcome.reason
+    way = way_of(bench)
+    assert way is not None
+    assert (way.kind, way.is_whole) == (WayBackKind.NONE, False)
+    assert why in way.why
+    assert kinds(bench.deploy(manifest)) == {"Deployed": 1}, "without a rollback it is only said"
+    assert way_of(bench) == way
+
+
+def test_what_can_be_made_again_is_blocked_by_nothing(bench: Bench) -> None:
+    assert kinds(bench.deploy(FORMER, rollout=BACK)) == {"Deployed": 1}
+    assert way_of(bench) == WayBack(WayBackKind.STAYS)
+    assert kinds(bench.deploy(NEWER, rollout=BACK)) == {"Deployed": 1}
+    assert way_of(bench) == WayBack(WayBackKind.COPY)
+    assert kinds(bench.deploy(NEWER + 'tags = ["blue"]\n', rollout=BACK)) == {"Deployed": 1}
+    assert way_of(bench) == WayBack(WayBackKind.TAGS)
+    assert kinds(bench.deploy(NEWER + 'tags = ["blue"]\nlabels = { a = "b" }\n', rollout=BACK)) == {"Deployed": 1}
+    assert way_of(bench) == WayBack(WayBackKind.TAGS)
+    assert kinds(bench.deploy(NEWER + 'tags = ["blue"]\nlabels = { a = "b" }\n', rollout=BACK)) == {"Unchanged": 1}
+    assert way_of(bench) is None
+
+
+def test_what_was_rolled_back_is_not_deployed_again_until_it_changes(bench: Bench) -> None:
+    bench.deploy(FORMER)
+    bench.deploy(NEWER)
+    bench.roll_back(bench.events)
+    outcome = bench.deploy(NEWER)["fun"]
+    assert isinstance(outcome, Blocked)
+    assert "withdrawn by a rollback" in outcome.reason
+    assert "--again fun" in outcome.reason
+    assert kinds(bench.deploy(NEWER, force="a key")) == {"Blocked": 1}
+    assert kinds(bench.deploy(FORMER)) == {"Unchanged": 1}, "what was live before the run is as it was"
+    assert kinds(bench.deploy(NEWER.replace('"newer"', '"fixed"'))) == {"Deployed": 1}
+    assert bench.plan.units[0].warnings == ()
+
+
+def test_what_was_rolled_back_is_deployed_again_where_somebody_says_so(bench: Bench) -> None:
+    bench.deploy(FORMER)
+    bench.deploy(NEWER)
+    bench.roll_back(bench.events)
+    bench.again = {"fun"}
+    assert kinds(bench.deploy(NEWER)) == {"Deployed": 1}
+    (unit,) = bench.plan.units
+    assert unit.action is Action.VERSION
+    assert unit.reason.endswith("again, though it was withdrawn by a rollback")
+    assert kinds(bench.deploy(NEWER)) == {"Unchanged": 1}
