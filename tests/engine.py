@@ -40,16 +40,16 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
+from orchestrator.planning.back.former import read_former, read_touched
+from orchestrator.planning.back.rollback import taken_back
+from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.back.way_back import with_ways_back
+from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
-from orchestrator.planning.former import read_former, read_touched
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
-from orchestrator.planning.rollback import taken_back
 from orchestrator.planning.sources import read_sources
-from orchestrator.planning.touched import touched_by
-from orchestrator.planning.way_back import with_ways_back
-from orchestrator.planning.withdrawn import without_withdrawn
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage

@@ -22,6 +22,9 @@ from orchestrator.journal.store import has_journal, open_store
 from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
+from orchestrator.planning.back.touched import made_by
+from orchestrator.planning.back.way_back import with_ways_back
+from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
@@ -29,9 +32,6 @@ from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources, read_sources, untold
-from orchestrator.planning.touched import made_by
-from orchestrator.planning.way_back import with_ways_back
-from orchestrator.planning.withdrawn import without_withdrawn
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted

@@ -37,7 +37,7 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.touched import Touched
+from orchestrator.planning.back.touched import Touched
 from orchestrator.version.copy import copy_spec, settings_of
 from orchestrator.version.stamp import (
     back_mark,

@@ -8,9 +8,9 @@ from functools import partial
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import LATEST, FunctionSpec, Place, Settings, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.rollback import Former
+from orchestrator.planning.back.touched import Touched
 from orchestrator.planning.live import read_live
-from orchestrator.planning.rollback import Former
-from orchestrator.planning.touched import Touched
 from orchestrator.ports import Reading
 
 
