@@ -1,12 +1,24 @@
-"""The types of manifest fields: what may stand there, for validation and for editors alike."""
+"""The types of manifest fields: what may stand there, for validation and for editors alike; and what all tables of them
+have in common.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
+from orchestrator.manifest.lists import LISTS
 from orchestrator.model import units
 from orchestrator.version.rings import RINGS
 
@@ -58,6 +70,11 @@ _FORBIDDEN_IN_OBJECT_NAMES = re.compile(r'[:*?"<>|!\x00-\x1f]')
 def _free_tag(value: object) -> object:
     if value == "$latest":
         raise ValueError("$latest is no tag that can be given: the cloud moves it to every new version by itself")
+    return no_ring(value)
+
+
+def no_ring(value: object) -> object:
+    """Refuse the tags that verification uses. Raises `ValueError`."""
     if value in RINGS:
         raise ValueError(f"{value} is a tag of ours, which verified versions get by themselves; choose another name")
     return value
@@ -168,3 +185,29 @@ Deadline = Annotated[float, PlainValidator(_deadline), WithJsonSchema(DURATION_S
 Wave = Annotated[int | str, PlainValidator(_wave), WithJsonSchema(_SHARE_SCHEMA)]
 Waves = Annotated[list[Wave], Field(min_length=1), AfterValidator(_waves)]
 Share = Annotated[int | str, PlainValidator(units.share), WithJsonSchema(_SHARE_SCHEMA)]
+
+
+def a_key(description: str, **constraints: Any) -> Any:
+    """A key that may be left out."""
+    return Field(default=None, description=description, **constraints)
+
+
+def list_key(key: str, description: str) -> Any:
+    """A list, which says how those of several tables become one."""
+    return Field(default=None, description=f"{description} {LISTS[key].said}".rstrip())
+
+
+def needed_key(description: str, **constraints: Any) -> Any:
+    """A key that must be there wherever its table is."""
+    return Field(description=description, **constraints)
+
+
+def needed_list(key: str, description: str) -> Any:
+    """A list that must be there wherever its table is."""
+    return Field(description=f"{description} {LISTS[key].said}".rstrip())
+
+
+class StrictTable(BaseModel):
+    """A table: no unknown keys, no conversions of types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,10 +14,12 @@ from typing import Any
 from orchestrator.errors import Mistake
 from orchestrator.manifest import setting_rules
 from orchestrator.manifest.check import Check
+from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, did_you_mean
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Layer, layer, merge, taken_in_vain
+from orchestrator.manifest.rollout_rules import promote_breaches, unsafe_kind, verify_breaches
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile, shown
@@ -34,12 +35,12 @@ _KEY = re.compile(r"[^\s:*?\[\]!\\-][^\s:*?\[\]!\\]*")  # selections are names, 
 class FunctionTables:
     """Makes the functions of a manifest, one file after the other."""
 
-    def __init__(self, main: SourceFile, check: Check, folder_id: str | None, findings: Findings) -> None:
+    def __init__(self, main: SourceFile, check: Check, folder_id: str | None, disk: Disk, findings: Findings) -> None:
         tables = check.tables
         self._findings = findings
         self._folder_id = folder_id
         self._folder_is_broken = check.is_broken(("cloud", "folder_id"))
-        self._disk = Disk()
+        self._disk = disk
         self._defaults = [layer(main, ("defaults",), tables.defaults, check)] if tables.defaults else []
         self._templates = {
             name: layer(main, ("templates", name), table, check) for name, table in (tables.templates or {}).items()
@@ -49,6 +50,12 @@ class FunctionTables:
         self._main = main
         self._cloud_line = None if "cloud" in main.raw else 0
         self._drafts: dict[str, Draft] = {}
+        for defaults in self._defaults:
+            if kind := unsafe_kind(defaults.values.get("verify", {})):
+                rule = (
+                    "would call every function, whatever it does: say safe = true beside it, or move it into a template"
+                )
+                findings.mistake(main, (*defaults.path, "verify", kind), rule)
         for template in self._templates.values():
             if "use" in template.values:
                 findings.mistake(main, (*template.path, "use"), "a template cannot use templates; list both in `use`")
@@ -111,6 +118,8 @@ class FunctionTables:
                 yield Breach((key,), "is required: here, in a template or in [defaults]")
         yield from code_breaches(draft, self._disk)
         yield from setting_rules.setting_breaches(draft.values)
+        yield from promote_breaches(draft)
+        yield from verify_breaches(draft, self._disk)
 
     def compare(self) -> None:
         """Note functions that are the same Function of the cloud: of two the later, but rather one that is disabled."""
@@ -192,28 +201,6 @@ def _identity(draft: Draft) -> Iterator[Breach]:
 
 _SOURCES = ("source", "package", "version_id")
 _WITH_SOURCE = ("build", "include", "exclude", "files")
-
-
-class Disk:
-    """What is at a path: asked once per path."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, str] = {}
-
-    def kind(self, path: str) -> str:
-        """What it is: "file", "folder", "other", or "" where nothing is (or may be seen)."""
-        kind = self._kinds.get(path)
-        if kind is None:
-            kind = self._kinds[path] = self._look(path)
-        return kind
-
-    @staticmethod
-    def _look(path: str) -> str:
-        try:
-            mode = os.stat(path).st_mode  # noqa: PTH116 - thousands of them; strings are cheaper than Paths
-        except OSError:
-            return ""
-        return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
 def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.errors import ManifestError, Mistake
 from orchestrator.manifest import sections
 from orchestrator.manifest.check import Check, check
+from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
@@ -71,7 +72,8 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
         raise ManifestError(findings.mistakes())
     tables, checked, unset = _checked(main, main.raw, environ, findings)
     cloud = sections.cloud(checked.tables.cloud, environ)
-    functions = FunctionTables(main, checked, cloud.folder_id, findings)
+    disk = Disk()
+    functions = FunctionTables(main, checked, cloud.folder_id, disk, findings)
     functions.add(main, checked)
     files = [Path(main.path)]
     for file in included(main, checked.tables.include or [], findings):
@@ -79,6 +81,7 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
         files.append(Path(file.path))
     functions.compare()
     storage, limits = sections.storage(checked.tables), sections.limits(main, checked.tables.limits, findings)
+    sections.check_rollouts(main, checked, disk, findings)
     jobs = job_specs(main, tables.get("jobs", {}), checked, findings, job_check)
     of_jobs = {path for path in unset if path[0] == "jobs" and path[1] in jobs}
     specs = functions.specs()

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from orchestrator.manifest.fields import DURATION_SCHEMA, Text
+from orchestrator.manifest.fields import DURATION_SCHEMA, Text, no_ring
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.model import units
@@ -126,6 +126,14 @@ def _program(command: list[str]) -> list[str]:
     return command
 
 
+def _canary(pattern: str) -> str:
+    if pattern.removeprefix("!").startswith("@"):
+        raise ValueError("is a file of names: name the canaries here, or give them a label and write label:KEY=VALUE")
+    if pattern.removeprefix("!").startswith("label:") and "=" not in pattern:
+        raise ValueError("is no label: write label:KEY=VALUE")
+    return pattern
+
+
 def _bounded_by(most_s: float) -> PlainValidator:
     return PlainValidator(lambda value: _bounded(value, most_s))
 
@@ -143,4 +151,5 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 Headers = Annotated[dict[HeaderName, HeaderValue], AfterValidator(_headers)]
 Command = Annotated[list[Text], Field(min_length=1), AfterValidator(_program)]
-CalledBy = Annotated[str, StringConstraints(pattern=r"^(\$latest|[a-z][-_0-9a-z]*)$")]
+CalledBy = Annotated[str, StringConstraints(pattern=r"^(\$latest|[a-z][-_0-9a-z]*)$"), BeforeValidator(no_ring)]
+CanaryPattern = Annotated[Text, AfterValidator(_canary)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from orchestrator.manifest import fields as f
 from orchestrator.manifest import rollout_fields as r
-from orchestrator.manifest.strict_table import StrictTable, a_key, list_key, needed_list
+from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_list
 
 
 class HttpTable(StrictTable):
@@ -55,7 +55,7 @@ class GateTable(StrictTable):
 class RolloutTable(StrictTable):
     """How a run spreads."""
 
-    canary: list[f.Text] | None = list_key(
+    canary: list[r.CanaryPattern] | None = list_key(
         "rollout.canary", "The first wave: names, globs, label:KEY=VALUE, among what changes. One that fails breaches."
     )
     waves: f.Waves | None = list_key(

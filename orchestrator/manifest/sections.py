@@ -8,7 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.manifest.check import Check, keys_of
+from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.findings import Findings, closest, did_you_mean
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.rollout_rules import rollout_breaches
+from orchestrator.manifest.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import CloudTable, JobTable, LimitsTable, ManifestFile
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import frozen
@@ -51,6 +55,21 @@ def limits(file: SourceFile, table: LimitsTable | None, findings: Findings) -> L
             findings.mistake(file, ("limits", "reserve"), rule)
             break
     return made
+
+
+def check_rollouts(file: SourceFile, check: Check, disk: Disk, findings: Findings) -> None:
+    """Hold [rollout], and those of jobs that are laid over it, against the rules."""
+    whole = check.tables.rollout
+    tables: dict[KeyPath, tuple[RolloutTable, RolloutTable | None]] = {}
+    if whole is not None:
+        tables["rollout",] = (whole, None)
+    for name, job in (check.tables.jobs or {}).items():
+        if job.rollout is not None:
+            tables["jobs", name, "rollout"] = (job.rollout, whole)
+    for path, (table, below) in tables.items():
+        for key, rule, others in rollout_breaches(table, below, file.folder, disk):
+            if not any(check.is_broken((*at, *other)) for at in (path, ("rollout",)) for other in others):
+                findings.mistake(file, (*path, *key), rule)
 
 
 # Tells what is wrong with the parameters of a job, which this room does not know: the key, "" for its table, and why.

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.model.units import GB, MB, as_duration, as_size
+from orchestrator.version.rings import TAGS_MAX
 from orchestrator.version.runtimes import allows_concurrency
 
 Values = Mapping[str, Any]
 
 ENVIRONMENT_MAX_BYTES = 4096  # names and values, names of secrets' variables too (functions-limits)
-TAGS_MAX = 10  # per function
 LONG_TIMEOUT_S = 600  # beyond it: long-lived functions, a preview by request
 
 
@@ -33,8 +33,8 @@ class Breach(NamedTuple):
 Rule = Callable[[Values], Iterator[Breach]]
 
 
-def _repeated(items: Iterable[Any]) -> list[int]:
-    """The indexes of items that stood before."""
+def repeated(items: Iterable[Any]) -> list[int]:
+    """Give the indexes of items that stood before."""
     seen: set[Any] = set()
     indexes = []
     for index, item in enumerate(items):
@@ -80,14 +80,14 @@ def _secrets(values: Values) -> Iterator[Breach]:
             rule = f"{variable} stands in environment too: one variable, one value"
             rule += f'; an inherited one is taken away by without = ["environment.{variable}"]'
             yield Breach(("secrets", index, "environment_variable"), rule)
-    for index in _repeated(secret.environment_variable for secret in secrets):
+    for index in repeated(secret.environment_variable for secret in secrets):
         rule = f"{secrets[index].environment_variable} is set by another secret already"
         yield Breach(("secrets", index, "environment_variable"), rule)
 
 
 def _tags(values: Values) -> Iterator[Breach]:
     tags = values["tags"]
-    for index in _repeated(tags):
+    for index in repeated(tags):
         yield Breach(("tags", index), f'"{tags[index]}" stands here twice')
     if len({*tags}) > TAGS_MAX:
         yield Breach(("tags",), f"a function may have {TAGS_MAX} tags, not {len({*tags})}")
@@ -115,7 +115,7 @@ def _connectivity(values: Values) -> Iterator[Breach]:
         yield Breach(
             ("connectivity",), "needs network_id", others=_under(("connectivity",), "network_id", "subnet_ids")
         )
-    for index in _repeated(subnets):
+    for index in repeated(subnets):
         yield Breach(("connectivity", "subnet_ids", index), f'"{subnets[index]}" stands here twice')
 
 

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field
 
 from orchestrator.manifest import fields as f
 from orchestrator.manifest import rollout_fields as r
+from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_key
 from orchestrator.manifest.rollout_tables import RolloutTable, VerifyTable
-from orchestrator.manifest.strict_table import StrictTable, a_key, list_key, needed_key
 
 
 class BuildTable(StrictTable):

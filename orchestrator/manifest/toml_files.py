@@ -17,6 +17,7 @@ from typing import Any
 from orchestrator.manifest import locate
 from orchestrator.manifest.findings import Findings, closest, dotted
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.model import Place
 
 Complain = Callable[[KeyPath, str], None]
 
@@ -56,6 +57,16 @@ class SourceFile:
     @cached_property
     def _table_lines(self) -> dict[KeyPath, int]:
         return locate.table_lines(self.text)
+
+
+def place_of(path: Path, key: KeyPath) -> Place:
+    """Find where a key stands in a file that was read before; line 0 where it is not there any more."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    file = SourceFile(str(path), text.replace("\r\n", "\n"))
+    return Place(file.shown, file.line(key))
 
 
 def shown(path: str) -> str:

@@ -26,7 +26,7 @@ from orchestrator.model import (
     Unit,
 )
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.room import blocked, without_functions, without_tags
+from orchestrator.planning.room import blocked, tags_of, without_functions, without_tags
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
@@ -79,7 +79,7 @@ class _Looking:
     async def at_quotas(self, units: Iterable[Unit], limits: Limits) -> None:
         """Look whether there is room for what is new, and whether the limits of the manifest are those that hold."""
         changing = [unit for unit in units if unit.changes]
-        new = [unit for unit in changing if unit.action is Action.CREATE or unit.spec.settings.tags]
+        new = [unit for unit in changing if unit.action is Action.CREATE or tags_of(unit)]
         declared = limits_declared(limits)
         asked = {self._live.clouds.get(unit.spec.folder_id, "") for unit in (changing if declared else new)}
         told = {cloud_id: await self._quotas(cloud_id, new) for cloud_id in sorted(asked - {""})}

@@ -63,7 +63,7 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
     tells so. A tag that moves from one Version to another is none more; those that are not read do not count.
     """
     tags: defaultdict[str, set[str]] = defaultdict(set)  # function id → its tags
-    wanted = [unit for unit in units if unit.spec.settings.tags and _moves_tags(unit)]
+    wanted = [unit for unit in units if tags_of(unit) and _moves_tags(unit)]
     known = {unit.function_id for unit in wanted}
     for function_id, tag in live.tagged:
         if function_id in known and tag != LATEST:
@@ -71,7 +71,7 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
     found, warnings = dict[str, Failure](), list[str]()
     for unit in wanted:
         has = tags[unit.function_id or ""] if unit.function_id else set[str]()
-        new = set(unit.spec.settings.tags) - has
+        new = tags_of(unit) - has
         quota = of(told.get(live.clouds.get(unit.spec.folder_id, ""), ()), TAGS)
         allowed = int(quota.limit) if quota is not None else TAGS_DOCUMENTED
         if not new or len(has | new) <= allowed:
@@ -84,6 +84,11 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
         else:
             warnings.append(f"{unit.key}: {message}; {allowed} are the documented quota: {advice}")
     return found, tuple(warnings)
+
+
+def tags_of(unit: Unit) -> set[str]:
+    """Give the tags that a unit moves: with its new version, a ring tag among them, and once it is verified."""
+    return {*unit.spec.settings.tags, *unit.spec.promote}
 
 
 def _moves_tags(unit: Unit) -> bool:

@@ -18,8 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Self, TextIO
 
-from orchestrator.errors import UsageError
-from orchestrator.model import FunctionSpec, Manifest
+from orchestrator.errors import Mistake, UsageError
+from orchestrator.manifest.toml_files import place_of
+from orchestrator.model import FunctionSpec, Manifest, Rollout
 
 _LABEL = "label:"
 _NAMED_MAX = 5
@@ -80,6 +81,38 @@ def selectable_of(spec: FunctionSpec) -> Selectable:
     """Tell what selects a function of the manifest: its key, and its labels."""
     place = "" if spec.enabled else f"{spec.place.file}:{spec.place.line}"
     return Selectable((spec.key,), spec.labels, place, any_label="labels" in spec.untold)
+
+
+def canary_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
+    """Look whether each pattern of [rollout] canary matches something: a slip of the keys would let the first wave
+    begin without it.
+    """
+    rule = lost_canary(manifest, manifest.rollout.canary)
+    place = place_of(manifest.path, ("rollout", "canary")) if rule else None
+    return (Mistake(place.file, place.line, "rollout.canary", rule),) if place is not None else ()
+
+
+def lost_canary(manifest: Manifest, canary: Iterable[str]) -> str:
+    """Say which patterns match no function of the manifest; "" where all do, or where it declares none at all."""
+    things = {key: selectable_of(spec) for key, spec in manifest.functions.items()}
+    try:
+        if things:
+            matching(things, canary, of=manifest.path.name)
+    except UsageError as error:
+        return f"{error.message}; {error.advice}"
+    return ""
+
+
+def require_promote(specs: Iterable[FunctionSpec], rollout: Rollout) -> None:
+    """See that a run in two phases has tags to move in the second one. Raises `UsageError`."""
+    lacking = sorted(spec.key for spec in specs if rollout.two_phase and not spec.promote)
+    if lacking:
+        more = f" and {len(lacking) - _NAMED_MAX} more" if len(lacking) > _NAMED_MAX else ""
+        raise UsageError(
+            f"two_phase needs `promote` on every function of the run: {', '.join(lacking[:_NAMED_MAX])}{more}"
+            f" {'has' if len(lacking) == 1 else 'have'} none",
+            advice='write promote = ["stable"], say, or select functions that have it',
+        )
 
 
 def matching(

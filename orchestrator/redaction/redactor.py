@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from enum import Enum
 from functools import cache
-from json import dumps
+from json import dumps, loads
 from pathlib import PurePath
 from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 from orchestrator.journal.events import Event
-from orchestrator.model import Action, ChangeKind, FunctionSpec, Step
+from orchestrator.model import Action, ChangeKind, FunctionSpec, Step, Verify
 from orchestrator.redaction.patterns import (
     LEAST,
     MARK,
@@ -80,7 +81,27 @@ class Redactor:
         ids = (spec.id, spec.folder_id, settings.service_account_id, settings.service_account)
         self.protect((spec.key, spec.name, settings.runtime, settings.entrypoint, *ids, *secrets))
         self.protect((*settings.tags, *spec.labels, *spec.labels.values(), *settings.environment))
+        self.protect((*spec.promote, spec.called_by))
         self.add_variables(settings.environment)
+        self._add_verify(spec.verify)
+
+    def _add_verify(self, verify: Verify | None) -> None:
+        """Hide what a verification sends under the names of secrets: functions give back what they are sent."""
+        if verify is None:
+            return
+        if verify.http is not None:
+            self.add_variables(verify.http.headers)
+            self.add_variables(verify.http.query)
+            with suppress(ValueError):
+                self._add_json(loads(verify.http.body or "null"))
+        self._add_json(verify.payload)
+
+    def _add_json(self, value: Any) -> None:
+        if isinstance(value, Mapping):
+            self.add_variables({name: item for name, item in value.items() if isinstance(item, str)})
+            value = list(value.values())
+        for item in value if isinstance(value, list | tuple) else ():
+            self._add_json(item)
 
     def protect(self, words: Iterable[str | None]) -> None:
         """Never hide these words, nor take them for the name of a secret."""

@@ -13,6 +13,7 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check
 from orchestrator.manifest.load import survey
 from orchestrator.model import Manifest
+from orchestrator.planning.selection import canary_mistakes, lost_canary
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, FindingsView
 
@@ -27,7 +28,7 @@ def validate_command(config: Path) -> CommandResult:
     manifest = found.manifest
     of_sources, doubts = look(manifest, state_dir_of(config, None))
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
-    mistakes = sorted([*found.mistakes, *of_sources, *of_jobs])
+    mistakes = sorted([*found.mistakes, *of_sources, *canary_mistakes(manifest), *of_jobs])
     if mistakes:
         return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(mistakes)))
     warnings = [*manifest.warnings, *doubts, *warnings]
@@ -57,6 +58,12 @@ def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[
             rule = f"{error.message}; {error.advice}" if error.advice else error.message
             mistakes.append(Mistake(spec.place.file, spec.place.line, f"jobs.{spec.name}", rule))
             continue
+        canary = (spec.parameters.get("rollout") or {}).get("canary", ())
+        if lost := lost_canary(manifest, canary):
+            warnings.append(
+                f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}.rollout.canary: {lost}; what is only live is"
+                " looked for when the job runs"
+            )
         for row in bound.given.get("skip") or ():
             until = row.get("until") if isinstance(row, Mapping) else None
             if isinstance(until, date) and not isinstance(until, datetime) and until < bound.given["today"]:

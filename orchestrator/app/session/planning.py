@@ -30,7 +30,7 @@ from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
-from orchestrator.planning.selection import choose, expanded, select
+from orchestrator.planning.selection import choose, expanded, require_promote, select
 from orchestrator.planning.sources import Sources, read_sources, untold
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
@@ -64,6 +64,7 @@ def selected(request: Request) -> dict[str, FunctionSpec]:
     if request.left is not None:
         specs = _only(specs, request.left, "what is selected")
     require_sound(specs.values())
+    require_promote(specs.values(), manifest.rollout)
     return specs
 
 
@@ -181,6 +182,7 @@ async def plan_desired(
 ) -> Planned:
     """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. Raises `ManifestError`, `StartError`."""
     require_sound(desired.specs.values())
+    require_promote(desired.specs.values(), desired.rollout)
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client

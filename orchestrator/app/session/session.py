@@ -38,7 +38,7 @@ from orchestrator.cloud.storage import S3ObjectStore
 from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
-from orchestrator.errors import CloudError, JournalError, StartError
+from orchestrator.errors import CloudError, JournalError, ManifestError, StartError
 from orchestrator.job.binding import job_check
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
@@ -48,6 +48,7 @@ from orchestrator.model import BucketPackage, Build, CloudAddress, FunctionSpec,
 from orchestrator.model.units import as_duration
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
+from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.messages import Messages
 from orchestrator.report.outlook import Outlook
@@ -101,6 +102,8 @@ def read_request(invocation: Invocation) -> Request:
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
     manifest = load_for_run(options.config, environ, check)
+    if lost := canary_mistakes(manifest):
+        raise ManifestError(lost)
     _hide(invocation.messages.outlet.redactor, manifest)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)

@@ -56,6 +56,25 @@ def test_mistakes_are_a_value_too(manifest: Path) -> None:
     assert (result.exit, [mistake.key for mistake in result.view.mistakes]) == (Exit.USAGE, ["functions.fun.memry"])
 
 
+def test_a_canary_that_matches_nothing_is_a_mistake(manifest: Path) -> None:
+    manifest.write_text(FUNCTION + '[rollout]\nmax_failures = 1\ncanary = ["fnu"]\n')
+    result = validate_command(manifest)
+    assert isinstance(result.view, FindingsView)
+    (mistake,) = result.view.mistakes
+    assert (result.exit, mistake.line, mistake.key) == (Exit.USAGE, 12, "rollout.canary")
+    assert mistake.rule == 'no function matches "fnu"; did you mean "fun"?'
+
+
+def test_a_canary_of_a_job_may_be_only_live(manifest: Path) -> None:
+    job = '[jobs.j]\nrun = "mass_redeploy"\nrollout = { canary = ["%s"] }\n'
+    for canary, count in (("fun", 0), ("fnu", 1)):
+        manifest.write_text(FUNCTION + job % canary)
+        result = validate_command(manifest)
+        assert isinstance(result.view, FindingsView)
+        said = [one for one in result.view.warnings if "rollout.canary" in one]
+        assert (result.exit, len(said)) == (Exit.DONE, count)
+
+
 def test_jobs_that_can_be_bound_are_given_with_their_parameters(manifest: Path) -> None:
     view = jobs_command(manifest).view
     assert isinstance(view, JobsView)

@@ -38,3 +38,24 @@ def test_what_is_left_and_not_selected_can_be_given_up(option: str, key: str, pa
 
 def test_what_is_left_and_selected_is_taken() -> None:
     assert list(selected(request("undone", "a", "a", "b"))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "patterns", "says"),
+    [
+        (Rollout(), (), ""),
+        (Rollout(two_phase=True), (), "two_phase needs `promote` on every function of the run: b, c have none"),
+        (Rollout(two_phase=True), ("a", "b"), "two_phase needs `promote` on every function of the run: b has none"),
+        (Rollout(two_phase=True), ("a",), ""),
+    ],
+)
+def test_two_phases_need_tags_on_all_that_is_selected(rollout: Rollout, patterns: tuple[str, ...], says: str) -> None:
+    declared = {"a": spec("a", promote=("stable",)), "b": spec("b"), "c": spec("c")}
+    manifest = Manifest(Path("deploy.toml"), CloudAddress(), Storage(), Limits(), rollout, declared, {})
+    asked = Request(RunOptions("deploy", manifest.path, patterns=patterns), {}, Path(), manifest)
+    if not says:
+        assert selected(asked)
+        return
+    with pytest.raises(UsageError) as refused:
+        selected(asked)
+    assert (refused.value.message, int(refused.value.exit)) == (says, 2)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.manifest.test_tables import FUNCTION, HEAD, JOB, SOURCE, mistakes
 
+TAGS = [*"abcdefghijk"]
 SECRET = '{ environment_variable = "A", key = "k", id = "e" }'
 
 
@@ -64,6 +65,22 @@ OF_A_FUNCTION = [
     ('tags = ["$latest"]', "tags[0]", "moves it to every new version by itself"),
     ('tags = ["a", "a"]', "tags[1]", "twice"),
     ('tags = "stable"', "tags", "must be a list"),
+    ('tags = ["orc-a"]', "tags[0]", "orc-a is a tag of ours, which verified versions get by themselves"),
+    ('promote = ["orc-b"]', "promote[0]", "orc-b is a tag of ours"),
+    ('promote = ["$latest"]', "promote[0]", "moves it to every new version by itself"),
+    ('promote = ["Stable"]', "promote[0]", "lower-case letter"),
+    ('promote = "stable"', "promote", "must be a list"),
+    ('promote = ["a", "a"]', "promote[1]", "twice"),
+    ('tags = ["b"]\npromote = ["a", "b"] # <-', "promote[1]", '"b" stands in tags too, which moves before'),
+    (f"tags = {TAGS[:6]}\npromote = {TAGS[5:10]} # <-".replace("'", '"'), "promote[0]", '"f" stands in tags too'),
+    (
+        f"tags = {TAGS[:6]}\npromote = {TAGS[6:]} # <-".replace("'", '"'),
+        "promote",
+        "may have 10 tags, not 11",
+    ),
+    ('called_by = "Stable"', "called_by", "must be a tag, or $latest"),
+    ('called_by = "orc-a"', "called_by", "a tag of ours"),
+    ("called_by = true", "called_by", "must be a string"),
     ('tags = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]', "tags", "may have 10 tags"),
     ('labels = { Team = "x" }', "labels.Team", "label key"),
     ('labels = { team = "Media" }', "labels.team", "label value"),
@@ -140,6 +157,86 @@ def test_a_wrong_key_of_a_function(tmp_path: Path, line: str, key: str, fragment
     if key == "version_id":  # the second of two alternatives is the one that is named
         text = text.replace('version_id = "$latest"', 'version_id = "$latest" # <-').replace(f"{line} # <-", line)
     check(tmp_path, text, f"functions.fun.{key}", fragment)
+
+
+LARGE = "x" * (3_670_016 - 7)
+OF_A_VERIFY = [
+    ("true", "", "must be a table"),
+    ("{}", "", 'needs one of payload, http and command; an inherited table is taken away by without = ["verify"]'),
+    ("{ attempts = 2 }", "", "needs one of payload, http and command"),
+    ("{ payload = {}, http = {} }", ".http", "only one of payload, http and command may stand; payload stands too"),
+    ('{ command = ["true"], http = {} }', ".command", "only one of payload, http and command may stand; http stands"),
+    ('{ command = ["true"], payload = {} }', ".command", "payload stands too"),
+    ("{ http = {}, expect = 1 }", ".expect", "goes with payload only; expect_body is that of http"),
+    ('{ command = ["true"], expect = 1 }', ".expect", "goes with payload only; a command tells by its exit code"),
+    ("{ paylod = {} }", ".paylod", 'did you mean "payload"?'),
+    ("{ payload = 2026-01-01 }", ".payload", "is a date or a time, which JSON does not have: put it in quotes"),
+    ("{ payload = { a = [1, { b = 10:00:00 }] } }", ".payload", "at a[1].b is a date or a time"),
+    ("{ payload = { a = inf } }", ".payload", "at a is inf, which JSON does not have"),
+    ("{ payload = [nan] }", ".payload", "at [0] is nan"),
+    ("{ payload = 9223372036854775808 }", ".payload", "more than 64 bits"),
+    ("{ payload = {}, expect = 2026-01-01T00:00:00Z }", ".expect", "is a date or a time"),
+    (f'{{ payload = {{ a = "{LARGE}" }} }}', ".payload", "has 3,670,017 bytes as JSON; a call may have 3,670,016"),
+    ("{ payload = {}, attempts = 0 }", ".attempts", "must be at least 1"),
+    ("{ payload = {}, attempts = 11 }", ".attempts", "must be at most 10"),
+    ("{ payload = {}, attempts = 1.5 }", ".attempts", "whole number"),
+    ("{ payload = {}, timeout = 0 }", ".timeout", "must be longer than 0 seconds, and at most 10 minutes"),
+    ('{ payload = {}, timeout = "601s" }', ".timeout", "at most 10 minutes"),
+    ('{ payload = {}, timeout = "soon" }', ".timeout", "a duration such as"),
+    ("{ payload = {}, timeout = -1 }", ".timeout", "from 0 on"),
+    ('{ payload = {}, safe = "yes" }', ".safe", "true or false"),
+    ("{ command = [] }", ".command", "must not be empty"),
+    ('{ command = "./smoke.sh" }', ".command", "must be a list"),
+    ('{ command = [" "] }', ".command", "must begin with the program that it runs"),
+    ('{ command = ["./nowhere.sh"] }', ".command", 'nowhere.sh" does not exist'),
+    ('{ command = ["./deploy.toml", "x"] }', ".command", "may not be run: `chmod +x "),
+    ('{ command = ["../"] }', ".command", "is not a program"),
+    ('{ command = ["no-such-program"] }', ".command", '"no-such-program" is not in PATH'),
+    ('{ command = ["deploy.toml"] }', ".command", '"deploy.toml" is not in PATH; did you mean "./deploy.toml"?'),
+    (
+        '{ http = { method = "get" } }',
+        ".http.method",
+        "must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    ),
+    ('{ http = { body = "x" } }', ".http.body", 'a GET has no body; add method = "POST"'),
+    ('{ http = { method = "HEAD", body = "x" } }', ".http.body", "a HEAD has no body"),
+    ('{ http = { method = "HEAD", expect_body = "x" } }', ".http.expect_body", "the answer to a HEAD has no body"),
+    (f'{{ http = {{ method = "PUT", body = "{LARGE}12345678" }} }}', ".http.body", "has 3,670,017 bytes"),
+    ("{ http = { body = {} } }", ".http.body", "must be a string"),
+    ("{ http = { expect_status = 199 } }", ".http.expect_status", "at least 200"),
+    ("{ http = { expect_status = 600 } }", ".http.expect_status", "at most 599"),
+    ('{ http = { expect_status = "200" } }', ".http.expect_status", "whole number, without quotes"),
+    ("{ http = { expect_body = { a = 2026-01-01 } } }", ".http.expect_body", "at a is a date"),
+    ('{ http = { headers = { "A B" = "x" } } }', '.http.headers."A B"', "is no name of a header"),
+    ('{ http = { headers = { "" = "x" } } }', '.http.headers.""', "is no name of a header"),
+    ('{ http = { headers = { Authorization = "x" } } }', ".http.headers.Authorization", "never arrives"),
+    (
+        '{ http = { headers = { cookie = "x" } } }',
+        ".http.headers.cookie",
+        "the cloud takes this header out",
+    ),
+    ('{ http = { headers = { Host = "x" } } }', ".http.headers.Host", "is set by the call itself"),
+    (
+        '{ http = { headers = { x-orchestrator-verify = "x" } } }',
+        ".http.headers.x-orchestrator-verify",
+        "is set by the call itself",
+    ),
+    ('{ http = { headers = { A = "x", a = "y" } } }', ".http.headers", "has both A and a, which are one header"),
+    ('{ http = { headers = { A = "x\\r\\nB: y" } } }', ".http.headers.A", "no control characters, no line ends"),
+    ('{ http = { headers = { A = " x" } } }', ".http.headers.A", "no spaces around it"),
+    ('{ http = { headers = { A = "яблоко" } } }', ".http.headers.A", "no control characters"),
+    ("{ http = { headers = { A = 1 } } }", ".http.headers.A", "must be a string"),
+    ("{ http = { query = { a = 1 } } }", ".http.query.a", "must be a string"),
+    ('{ http = { path = "/x" } }', ".http.path", "unknown key"),
+    ('{ payload = { a = "${NOPE}" } }', ".payload.a", "the environment variable NOPE is not set"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "fragment"), OF_A_VERIFY, ids=[f"{row[1]}-{i}" for i, row in enumerate(OF_A_VERIFY)]
+)
+def test_a_wrong_verification(tmp_path: Path, value: str, key: str, fragment: str) -> None:
+    check(tmp_path, f"{FUNCTION}verify = {value} # <-\n", f"functions.fun.verify{key}", fragment)
 
 
 OF_A_SOURCE = [
@@ -238,6 +335,72 @@ WHOLE = [
     (FUNCTION + "[rollout]\nwaves = [0] # <-\n", "rollout.waves[0]", "more than nothing"),
     (FUNCTION + '[rollout]\nmax_failures = "some" # <-\n', "rollout.max_failures", "a count such as 5"),
     (FUNCTION + '[rollout]\non_breach = "rolback" # <-\n', "rollout.on_breach", "must be one of stop"),
+    (FUNCTION + "[rollout]\npause = -1 # <-\n", "rollout.pause", 'from 0 on; or "approval"'),
+    (FUNCTION + '[rollout]\npause = "aproval" # <-\n', "rollout.pause", 'a number of seconds; or "approval"'),
+    (FUNCTION + "[rollout]\npause = true # <-\n", "rollout.pause", 'or "approval"'),
+    (FUNCTION + '[rollout]\ncanary = "ping" # <-\n', "rollout.canary", "must be a list"),
+    (FUNCTION + '[rollout]\ncanary = ["fun", "@names"] # <-\n', "rollout.canary[1]", "is a file of names: name the"),
+    (FUNCTION + '[rollout]\ncanary = ["!@names"] # <-\n', "rollout.canary[0]", "is a file of names"),
+    (FUNCTION + '[rollout]\ncanary = ["label:tier"] # <-\n', "rollout.canary[0]", "write label:KEY=VALUE"),
+    (
+        FUNCTION + '[rollout]\non_breach = "rollback" # <-\n',
+        "rollout.on_breach",
+        '"rollback" needs a declared max_failures',
+    ),
+    (
+        JOB + 'rollout = { on_breach = "rollback" } # <-\n',
+        "jobs.nightly.rollout.on_breach",
+        '"rollback" needs a declared max_failures',
+    ),
+    (
+        FUNCTION + '[rollout]\non_breach = "rollback"\nmax_failures = "some" # <-\n',  # that it is wrong says it all
+        "rollout.max_failures",
+        "a count such as 5",
+    ),
+    (
+        '[rollout]\nmax_failures = "some" # <-\n' + JOB + 'rollout = { on_breach = "rollback" }\n',
+        "rollout.max_failures",
+        "a count such as 5",
+    ),
+    (FUNCTION + '[rollout]\non_inconclusive = "ignore" # <-\n', "rollout.on_inconclusive", "one of pause, fail, pass"),
+    (FUNCTION + '[rollout]\ntwo_phase = "yes" # <-\n', "rollout.two_phase", "true or false"),
+    (FUNCTION + "[rollout]\npin = 1 # <-\n", "rollout.pin", "true or false"),
+    (FUNCTION + "[rollout]\nverify_at_once = 0 # <-\n", "rollout.verify_at_once", "at least 1"),
+    (FUNCTION + "[rollout]\nverify_at_once = 101 # <-\n", "rollout.verify_at_once", "at most 100"),
+    (FUNCTION + "[rollout]\ngate = {} # <-\n", "rollout.gate.command", "is required"),
+    (FUNCTION + '[rollout]\ngate = { command = ["./gate.sh"] } # <-\n', "rollout.gate.command", "does not exist"),
+    (FUNCTION + '[rollout]\ngate = { command = ["gate-x"] } # <-\n', "rollout.gate.command", "is not in PATH"),
+    (
+        JOB + 'rollout = { gate = { command = ["./deploy.toml"] } } # <-\n',
+        "jobs.nightly.rollout.gate.command",
+        "may not be run: `chmod +x ",
+    ),
+    (
+        FUNCTION + '[rollout]\ngate = { command = ["true"], timeout = 0 } # <-\n',
+        "rollout.gate.timeout",
+        "must be longer than 0 seconds, and at most 60 minutes",
+    ),
+    (
+        HEAD + 'verify = { payload = {} } # <-\n[functions.fun]\nversion_id = "x"\n',
+        "defaults.verify.payload",
+        "would call every function, whatever it does: say safe = true beside it, or move it into a template",
+    ),
+    (HEAD + 'verify = { http = {} } # <-\n[functions.fun]\nversion_id = "x"\n', "defaults.verify.http", "say safe"),
+    (
+        HEAD + 'verify = { command = ["true"], safe = false } # <-\n[functions.fun]\nversion_id = "x"\n',
+        "defaults.verify.command",
+        "say safe = true",
+    ),
+    (
+        FUNCTION + 'use = ["t"]\n[templates.t]\nverify = { command = ["./nowhere.sh"] } # <-\n',
+        "templates.t.verify.command",
+        "does not exist",
+    ),
+    (
+        FUNCTION.replace('"b1g"', '"b1g"\ninvoke_endpoint = "functions" # <-'),
+        "cloud.invoke_endpoint",
+        "https://",
+    ),
     ("[jobs.nightly] # <-\nforce = true\n", "jobs.nightly.run", "is required"),
     (JOB + 'timezone = "Europe/Moskow" # <-\n', "jobs.nightly.timezone", 'did you mean "Europe/Moscow"?'),
     (JOB + 'timezone = "../etc" # <-\n', "jobs.nightly.timezone", "no time zone"),

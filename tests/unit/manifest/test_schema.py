@@ -20,6 +20,7 @@ include = ["teams/*/functions.toml"]
 folder_id = "b1gxxx"
 cloud_id = "b1gxxx"
 endpoint = "https://api.cloud.yandex.net"
+invoke_endpoint = "https://functions.yandexcloud.net"
 [storage]
 bucket = "deploy-packages"
 prefix = "functions/"
@@ -63,16 +64,25 @@ mounts = [
 tmpfs_size = "512MB"
 concurrency = 4
 metadata = { gce_http_endpoint = true, aws_v1_http_endpoint = false }
+promote = ["live"]
+called_by = "live"
+verify = { payload = { a = [1, true] }, expect = "ok", attempts = 3, timeout = "30s", safe = true }
 [functions.thumbnailer.async_invocation]
 retries = 3
 service_account_id = "ajexxx"
 success = { queue_arn = "xxx", service_account_id = "xxx" }
 failure = {}
 [rollout]
+canary = ["thumbnailer", "label:tier=canary"]
 waves = [1, "10%", "100%"]
-pause = "0s"
+pause = "approval"
 max_failures = "2%"
-on_breach = "stop"
+on_breach = "rollback"
+on_inconclusive = "fail"
+two_phase = true
+gate = { command = ["true"], timeout = "5m" }
+pin = true
+verify_at_once = 4
 [jobs.nightly]
 run = "mass_redeploy"
 select = ["label:team=media", "auth-*"]

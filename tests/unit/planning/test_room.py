@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model import LATEST, Action, Change, ChangeKind, Limits, Quota, Secret, SecretVersion, Tree, Unit
@@ -94,6 +96,13 @@ def test_the_eleventh_tag_is_foreseen(
     assert (bool(found), warnings) == (refused, ())
     found, warnings = without_tags(units, state, {})  # nobody tells: the documented quota is no certainty
     assert (found, bool(warnings)) == ({}, refused)
+
+
+def test_promoted_tags_count() -> None:
+    (unit,), state = tagged(*TEN[:9], wanted=("t3", "new"))
+    for tags, promote, refused in (((), ("new",), False), (("new",), ("other",), True), ((), ("t3", "t4"), False)):
+        promoting = replace(unit, spec=replace(unit.spec, settings=settings(tags=tags), promote=promote))
+        assert bool(without_tags([promoting], state, {"cloud": [TAGS]})[0]) is refused
 
 
 def test_of_a_tag_too_many_it_is_said_which() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.model import CloudAddress, Limits, Manifest, Rollout, Storage
-from orchestrator.planning.selection import select
+from orchestrator.planning.selection import lost_canary, select
 from tests.builders import spec
 
 FUNCTIONS = {
@@ -48,3 +49,24 @@ def test_bad_selections(patterns: tuple[str, ...], labels: tuple[str, ...], mess
     with pytest.raises(UsageError) as caught:
         select(MANIFEST, patterns, labels)
     assert (caught.value.message, caught.value.advice) == (message, advice)
+
+
+@pytest.mark.parametrize(
+    ("canary", "says"),
+    [
+        ((), ""),
+        (("thumbnailer", "auth-*", "label:team=media", "!auth-login"), ""),
+        (("thumbnailr",), 'no function matches "thumbnailr"; did you mean "thumbnailer"?'),
+        (("label:team=none",), 'no function matches "label:team=none"; '),
+        (("auth-*", "x-*", "y-*"), 'no function matches "x-*", "y-*"; '),
+        (("legacy",), 'function "legacy" is disabled; remove `enabled = false` at '),
+    ],
+)
+def test_a_canary_that_matches_nothing(canary: tuple[str, ...], says: str) -> None:
+    found = lost_canary(MANIFEST, canary)
+    assert found.startswith(says)
+    assert bool(found) == bool(says)
+
+
+def test_where_nothing_is_declared_a_canary_is_looked_for_in_what_is_live() -> None:
+    assert lost_canary(replace(MANIFEST, functions={}), ("ping",)) == ""

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.journal.events import OperationDone, RunEnded, StepRetried, UnitEnded, UnitPlanned
-from orchestrator.model import Blocked, Deployed, Failed, Step, Unknown
+from orchestrator.model import Blocked, Deployed, Failed, HttpCheck, Step, Unknown, Verify
 from orchestrator.redaction.patterns import MARK, is_secret_name
 from orchestrator.redaction.redactor import Redactor
+from tests.builders import spec
 from tests.runs import failed, planned
 
 IAM = "t1.9euelZqXlZKMkJuVmZCQnJnKjO3rnpWaipOSk5nLyc6Jz5KYlJbl8_dZPVNT." + "aB3_" * 21 + "xY"
@@ -289,3 +290,29 @@ def test_every_sentence_of_every_event_is_redacted() -> None:
 @pytest.mark.parametrize("event", [planned("f"), UnitEnded(1.0, "f", Deployed("v"))])
 def test_an_event_without_secrets_stays_equal(event: UnitPlanned | UnitEnded) -> None:
     assert Redactor().event(event) == event
+
+
+HIDDEN = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        Verify(payload={"a": [{"password": HIDDEN}]}),
+        Verify(http=HttpCheck(headers={"X-Api-Key": HIDDEN})),
+        Verify(http=HttpCheck(query={"token": HIDDEN})),
+        Verify(http=HttpCheck("POST", body=f'{{"a": {{"client_secret": "{HIDDEN}"}}}}')),
+    ],
+    ids=["payload", "header", "query", "body"],
+)
+def test_what_a_verification_sends_under_the_name_of_a_secret_is_hidden(verify: Verify) -> None:
+    redactor = Redactor()
+    redactor.add_function(spec(verify=verify))
+    assert redactor.text(f"it answered {HIDDEN}") == "it answered [redacted]"
+
+
+def test_what_else_a_verification_sends_stays() -> None:
+    redactor = Redactor()
+    redactor.add_function(spec(verify=Verify(payload={"name": HIDDEN, "list": [HIDDEN]}), promote=("token-stable",)))
+    redactor.add_function(spec(verify=Verify(http=HttpCheck("POST", {"Accept": HIDDEN}, body="{no JSON"))))
+    assert redactor.text(f"{HIDDEN} token-stable") == f"{HIDDEN} token-stable"
