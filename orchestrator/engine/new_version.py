@@ -30,6 +30,7 @@ from orchestrator.model.live_state import LiveState, remembered
 from orchestrator.planning.decide_again import decided_again
 from orchestrator.resilience import failure
 from orchestrator.version import body, stamp
+from orchestrator.version.history import history_of
 
 _MAX_DECISIONS = 5  # of one unit, each after somebody else has made another version
 # What makes the cloud's builder install or compile something (cloud-api §1.4).
@@ -73,7 +74,8 @@ class NewVersions:
         """
         world, calls = self.calls.world, self.calls
         base = self.live.versions.get(unit.base_version_id or "")
-        found = decided_again(unit, base, latest, await self._author(function_id, latest))
+        history = history_of(self.live.of_function(function_id), base)
+        found = decided_again(unit, base, latest, await self._author(function_id, latest), history)
         if isinstance(found, Unit):
             self.again[unit.key] = found
             calls.emit(unit_planned(world.clock(), found, remembered(latest) if latest is not None else {}))

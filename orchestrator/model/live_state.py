@@ -27,6 +27,10 @@ class LiveState:
     whole: frozenset[str] = frozenset()  # ids of the folders of which every Function and Version was read
     listed: frozenset[str] = frozenset()  # the same, of which every Function was
 
+    def of_function(self, function_id: str) -> tuple[Version, ...]:
+        """Find the Versions of a Function, by looking through all."""
+        return tuple(version for version in self.versions.values() if version.function_id == function_id)
+
     def latest(self, function_id: str) -> Version | None:
         """Find the Version that `$latest` stands for."""
         return self.tagged.get((function_id, LATEST))

@@ -5,21 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
-from orchestrator.planning.origin import shares_stamp
 from orchestrator.planning.verifying import on_another_base
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import carried_over, settings_of, unknown_fields, unreadable_fields
+from orchestrator.version.history import EMPTY, History
 from orchestrator.version.rings import ring_of, without_rings
-from orchestrator.version.stamp import code_digest, code_marks, fingerprint, is_same, read_stamp, remarked
+from orchestrator.version.stamp import (
+    BASE_MARK,
+    base_mark,
+    code_digest,
+    code_marks,
+    fingerprint,
+    is_same,
+    read_stamp,
+    remarked,
+)
 
 
-def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: str = "") -> Unit | Unchanged | Blocked:
+def decided_again(
+    unit: Unit, base: Version | None, latest: Version | None, by: str = "", history: History = EMPTY
+) -> Unit | Unchanged | Blocked:
     """Decide about a unit that makes a Version. `base`: `$latest` as the plan found it; `latest`: as it is now; `by`:
-    who made that, where it is known.
+    who made that, where it is known; `history`: of the Function, as the plan found it.
 
     | $latest is now                            | the unit               | becomes                              |
     | ---                                       | ---                    | ---                                  |
-    | what is desired, with its tags            | any                    | Unchanged                            |
+    | what is desired, with its tags, by us     | any                    | Unchanged                            |
     | another, with all that this unit changes  | a copy of the former   | Unchanged                            |
     | another                                   | a copy of the former   | the same change, made to the new one |
     | another, changed in the same settings     | a copy of the former   | Blocked                              |
@@ -27,7 +38,9 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
     """
     if latest is None:
         return Blocked("changed since the plan: the function has no version any more; plan again")
-    if _is_desired(unit, latest):
+    history = history.with_also(latest)
+    doubt = history.doubt(latest)
+    if _is_desired(unit, latest) and doubt is None:
         return Unchanged(latest.id)
     when = f" at {latest.created_at:%Y-%m-%d %H:%M:%S} UTC" if latest.created_at is not None else ""
     who = f" by {by}" if by else ""
@@ -50,18 +63,19 @@ def decided_again(unit: Unit, base: Version | None, latest: Version | None, by: 
         return Unchanged(latest.id)
     tags = (*settings.tags, *([ring] if ring else []))
     spec = replace(unit.spec, settings=replace(settings, tags=tags), code=VersionCopy(latest.id))
-    known = None if shares_stamp(latest, base) else latest
-    digest = fingerprint(settings, code_digest(spec.code, None, known))
+    by_hand = doubt is not None or read_stamp(latest.description) is None
+    known = latest if doubt is None or doubt.mine else None
+    of_code = code_marks(spec.code, None, latest, by_hand=by_hand)
+    marks = tuple(mark for mark in remarked(unit.fingerprint.marks, of_code) if mark[0] != BASE_MARK)
+    digest = replace(unit.fingerprint, marks=marks, settings=fingerprint(settings, "").settings)
+    digest = replace(digest, code=code_digest(spec.code, None, known))
+    if history.has(digest):
+        digest = replace(digest, marks=(*marks, base_mark(latest.id)))
     made = replace(
         unit,
         spec=spec,
         reason=f"{unit.reason}; made from {latest.id}, which is newer than the plan",
-        fingerprint=replace(
-            unit.fingerprint,
-            settings=digest.settings,
-            code=digest.code,
-            marks=remarked(unit.fingerprint.marks, code_marks(spec.code, None, latest)),
-        ),
+        fingerprint=digest,
         base_version_id=latest.id,
         changes=tuple(_based_on(change, latest) for change in unit.changes),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -29,11 +29,12 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
-from orchestrator.planning.origin import CODE, Origin, Whole, origin, shares_stamp, stamps_of, versions_before, whole
+from orchestrator.planning.origin import Origin, origin
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
+from orchestrator.version.history import EMPTY, History, histories
 from orchestrator.version.stamp import (
     JOB_MARK,
     JOB_MARK_MAX_CHARS,
@@ -72,7 +73,7 @@ def build(
     `jobs`: key → the job that wants something else there than deploy.toml does. `verifying`: which versions have passed
     their verification, and whether new ones are verified.
     """
-    planner = _Planner(live, stamps_of(live), versions_before(live), forced, adopt, jobs)
+    planner = _Planner(live, histories(live), forced, adopt, jobs)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
     tags = tags_by_function(live)
     units = [
@@ -113,13 +114,10 @@ def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """What all functions of a plan are held against. `ours`: function id → the stamps of versions made by this
-    tool; `before`: function id → the version that `$latest` took the place of.
-    """
+    """What all functions of a plan are held against. `histories`: by function id."""
 
     live: LiveState
-    ours: Mapping[str, Mapping[Whole, Sequence[str]]]
-    before: Mapping[str, Version]
+    histories: Mapping[str, History]
     forced: str
     adopt: Adoption
     jobs: Mapping[str, str]
@@ -148,8 +146,6 @@ class _Planner:
         unstampable = no_room(spec.settings.description)
         if unstampable is not None:
             return _blocked(spec, unstampable)
-        if copied is not None and shares_stamp(copied, self.before.get(copied.function_id)):
-            copied = replace(copied, description="")  # edited by hand: its code is not that of its stamp
         digest = self._fingerprint(spec, tree, etag, copied)
         unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree, warnings=warnings)
         if found is None:
@@ -169,29 +165,19 @@ class _Planner:
         # Packed by former rules, and nothing else is new: an upgrade of this program redeploys nothing.
         packed_so = stamp is not None and stamp.code == former_code_digest(unit.tree)
         wanted = replace(digest, code=stamp.code) if stamp is not None and packed_so else digest
-        if whole(digest) in self.ours.get(latest.function_id, ()):
+        history = self.histories.get(latest.function_id, EMPTY)
+        if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
-        made = origin(spec, wanted, latest, self.before.get(latest.function_id), ours=latest.function_id in self.ours)
+        made = origin(spec, wanted, latest, history)
         reason = self._reason(unit, latest, stamp, wanted, made)
         if reason:
-            change = replace(change, reason=reason, warnings=(*change.warnings, *self._twins(latest, stamp, made)))
-            return self._guarded(change, latest, made)
+            return self._guarded(replace(change, reason=reason), latest, made)
         missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
         if missing:
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
             moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
             return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
-
-    def _twins(self, latest: Version, stamp: Fingerprint | None, made: Origin) -> tuple[str, ...]:
-        """Say that another version, not the one right before it, has the live one's stamp. A former release may have
-        made both, so it is no reason to stop; nor can it be told from code that was edited by hand.
-        """
-        same = self.ours.get(latest.function_id, {}).get(whole(stamp), ()) if stamp is not None else ()
-        others = sorted(one for one in same if one != latest.id)
-        if made.by_hand or not others:
-            return ()
-        return (f"{latest.id} says the same of its code as {others[0]}: if it was edited by hand, that is replaced",)
 
     def _holders(self, unit: Unit) -> dict[str, str]:
         """Give the ids of the Versions that hold `$latest` and the unit's tags now."""
@@ -202,9 +188,14 @@ class _Planner:
     def _fingerprint(
         self, spec: FunctionSpec, tree: Tree | None, etag: str | None, copied: Version | None
     ) -> Fingerprint:
-        job = self.jobs.get(spec.key)
+        job, by_hand = self.jobs.get(spec.key), False
+        if copied is not None:
+            doubt = self.histories.get(copied.function_id, EMPTY).doubt(copied)
+            by_hand = doubt is not None or read_stamp(copied.description) is None
+            if doubt is not None and not doubt.mine:
+                copied = replace(copied, description="")  # its code is not that of its stamp
         marks = (
-            *code_marks(spec.code, etag, copied),
+            *code_marks(spec.code, etag, copied, by_hand=by_hand),
             *([PACKED_ANEW] if former_code_digest(tree) else []),
             *([(JOB_MARK, short_mark(job, JOB_MARK_MAX_CHARS))] if job else []),
         )
@@ -236,11 +227,11 @@ class _Planner:
         names = (spec.key, spec.name)
         if not made.label or self.adopt.allows(names, latest.id):
             return change
-        taken = taken_away(
-            spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired
-        )
-        if made.code:
-            taken = (CODE, *taken)
+        taken = (*([made.code] if made.code else []),)
+        if not made.code_alone:
+            taken += taken_away(
+                spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired
+            )
         if not taken:
             return change
         others, resumed = self.adopt.others(names), self.adopt.resumed

@@ -29,6 +29,8 @@ _BACK = re.compile(r" ?\[orchestrator:back:([0-9a-f]{8})\]\s*$")
 _BACK_MARK = "back"
 _ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api §1.1)
 JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, where it differs from deploy.toml; a hash of its base
+HAND_MARK = ("h", "1")  # a copy of code that was made or edited by hand
+_OF_CODE = (_OBJECT_MARK, HAND_MARK[0])
 JOB_MARK_MAX_CHARS, BASE_MARK_CHARS = 10, 4
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would forget all keys
 
@@ -59,19 +61,23 @@ def former_code_digest(tree: Tree | None) -> str:
     return digest_of({"tree": tree.former_hash}) if tree is not None and tree.former_hash else ""
 
 
-def code_marks(code: Code, etag: str | None, copied: Version | None = None) -> tuple[tuple[str, str], ...]:
+def code_marks(
+    code: Code, etag: str | None, copied: Version | None = None, *, by_hand: bool = False
+) -> tuple[tuple[str, str], ...]:
     """Give what a stamp says of the code besides its digest: of an object without a sha256, which state of it was
-    taken. A copy is of the same object.
+    taken. A copy is of the same object, and says whether its code was made or edited `by_hand`.
     """
+    if by_hand:
+        return (HAND_MARK,)
     if isinstance(code, BucketPackage) and code.sha256 is None and etag is not None:
         return ((_OBJECT_MARK, hashlib.sha256(etag.encode()).hexdigest()[:8]),)
     known = read_stamp(copied.description) if isinstance(code, VersionCopy) and copied is not None else None
-    return tuple(mark for mark in known.marks if mark[0] == _OBJECT_MARK) if known is not None else ()
+    return tuple(mark for mark in known.marks if mark[0] in _OF_CODE) if known is not None else ()
 
 
 def remarked(marks: tuple[tuple[str, str], ...], of_code: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Put what `code_marks` gave in the place of what it gave before."""
-    return (*(mark for mark in marks if mark[0] != _OBJECT_MARK), *of_code)
+    return (*(mark for mark in marks if mark[0] not in _OF_CODE), *of_code)
 
 
 def object_changed(stamp: Fingerprint, digest: Fingerprint) -> bool | None:

@@ -31,7 +31,7 @@ from orchestrator.version.body import settings_fields
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.copy import copy_spec, settings_of
 from orchestrator.version.fields import FIELDS
-from orchestrator.version.stamp import code_digest, fingerprint, stamped
+from orchestrator.version.stamp import base_mark, code_digest, fingerprint, stamped
 from tests.builders import function, settings, spec, version
 from tests.settings import any_settings
 from tests.unit.planning.test_planner import live, plan_one
@@ -126,7 +126,13 @@ def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
     there = live(spec(), description="by hand")
     ours = version("v0", "id-f", tags=(), description=stamped("", fingerprint(settings(), "0" * 16)))
     unit = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]))
-    assert unit.reason == "drift: v1 was made by hand: description changed"
+    assert unit.reason == (
+        "drift: v1 was made by hand, and the new version would take away its code, which may have been edited"
+    )
+    adopted = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]), adopt=True)
+    assert (adopted.action, adopted.reason) == (
+        Action.VERSION, "drift: v1 was made by hand: description changed",
+    )  # fmt: skip
 
 
 # --- whatever else changed ------------------------------------------------------------------------------------------
@@ -278,8 +284,8 @@ def test_what_a_copied_stamp_hides_is_guarded_to_the_last_field() -> None:
     "versions",
     [
         (ours("v1"),),
-        (ours("v1"), ours("v2", settings(memory_bytes=1 << 30)), ours("v3")),  # forth and back
-        (ours("v1"), version("v2", "id-f", description="by hand"), ours("v3")),  # adopted
+        (ours("v1"), ours("v2", settings(memory_bytes=1 << 30)), ours("v3", marks=(base_mark("v2"),))),  # and back
+        (ours("v1"), version("v2", "id-f", description="by hand"), ours("v3", marks=(base_mark("v2"),))),  # adopted
         (ours("v1", marks=(("j", "nightly"),)), ours("v2")),
     ],
 )
@@ -326,10 +332,10 @@ def test_the_table_of_what_cannot_be_read_has_every_row() -> None:
     assert {name for name, _ in MALFORMED} == {row.api for row in FIELDS}
 
 
-def test_the_stamp_of_an_older_version_is_told_where_the_live_one_is_replaced() -> None:
-    """A former release gave two versions of the same content one stamp; whoever patches an old one by hand, too."""
+def test_the_stamp_of_any_older_version_makes_the_live_one_a_copy_by_hand() -> None:
     there = row(ours("v1"), ours("v2", settings(memory_bytes=512 << 20)), ours("v3"))
-    assert plan_one(spec(), there).action is Action.UNCHANGED
-    unit = plan_one(spec(settings=settings(memory_bytes=1 << 30)), there)
-    assert unit.action is Action.VERSION
-    assert unit.warnings == ("v3 says the same of its code as v1: if it was edited by hand, that is replaced",)
+    for wanted in (spec(), spec(settings=settings(memory_bytes=1 << 30)), spec(settings=settings(tags=("stable",)))):
+        unit = plan_one(wanted, there)
+        assert unit.action is Action.BLOCKED
+        assert unit.reason.startswith("drift: v3 was made by hand, with the stamp of v1, and the new version would")
+    assert plan_one(spec(code=VersionCopy("$latest")), there).action is Action.UNCHANGED

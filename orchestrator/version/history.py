@@ -1,0 +1,137 @@
+"""What the Versions of one Function say of each other: whether the code of one is that of its stamp.
+
+The rule: no two Versions that this tool makes of a Function say the same. The later one gets a mark of its base, and a
+copy that a rollback makes a back mark. So a Version that says what an older one says was copied by hand, stamp and
+all, and one without a stamp after one of ours was made by hand: the code of either may be any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from orchestrator.model import Fingerprint, Version
+from orchestrator.model.live_state import LiveState
+from orchestrator.version.stamp import HAND_MARK, JOB_MARK, back_mark, read_back_mark, read_stamp, text_before
+
+Whole = tuple[str, str, str, tuple[tuple[str, str], ...], str]
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why the code of a Version may not be that of its stamp. `of`: the code, in words; `twin`: id of the older Version
+    whose stamp it has, "" for none. `mine`: the Version itself was made by this tool, as a copy of such code.
+    """
+
+    of: str
+    twin: str = ""
+    mine: bool = False
+
+
+@dataclass(frozen=True)
+class History:
+    """The Versions of one Function, the oldest first, but for those that are still being made."""
+
+    versions: tuple[Version, ...] = ()
+
+    @cached_property
+    def _said(self) -> tuple[Whole | None, ...]:
+        return tuple(_whole(version) for version in self.versions)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this tool has made one of them."""
+        return any(said is not None for said in self._said)
+
+    def has(self, digest: Fingerprint) -> bool:
+        """Whether a new Version with this stamp would say the same as one that is there."""
+        return whole(digest) in self._said
+
+    def with_also(self, version: Version) -> History:
+        """Add the one that took `$latest` since."""
+        return history_of(self.versions, version)
+
+    def last_sound(self, version: Version) -> Version | None:
+        """Find the newest Version before this one that this tool has made, and whose code nobody has edited."""
+        at = self._place(version)
+        older = zip(reversed(self.versions[:at]), reversed(self._said[:at]), strict=True)
+        return next((one for one, said in older if said is not None and self.doubt(one) is None), None)
+
+    def doubt(self, version: Version) -> Doubt | None:
+        """Say why the code of a Version may not be that of its stamp; None where nothing speaks for that.
+
+        | the Version                                                       | its code                     |
+        | ---                                                               | ---                          |
+        | no stamp, and none of the older ones has one                      | nobody has said what it is   |
+        | no stamp, and an older one has                                    | may have been edited         |
+        | says the same as an older one                                     | may have been edited         |
+        | the copy of another that a rollback made, see `_is_back`          | as that of the other         |
+        | has the mark of a copy whose code was in doubt                    | was made or edited by hand   |
+        """
+        at, said = self._place(version), _whole(version)
+        older = self.versions[:at]
+        twin = next((one.id for one, its in zip(older, self._said, strict=False) if said and its == said), "")
+        if read_back_mark(version.description) and (not twin or _is_back(version, older)):
+            source = next((one for one in reversed(older) if _text(one) == _text(version)), None)
+            return self.doubt(source) if source is not None else _of_mark(version)
+        if said is None:
+            return Doubt(_EDITED) if any(self._said[:at]) else None
+        return Doubt(_EDITED, twin) if twin else _of_mark(version)
+
+    def _place(self, version: Version) -> int:
+        return next((number for number, one in enumerate(self.versions) if one.id == version.id), len(self.versions))
+
+
+_EDITED = "its code, which may have been edited"
+EMPTY = History()
+
+
+def _of_mark(version: Version) -> Doubt | None:
+    stamp = read_stamp(version.description)
+    marks = dict(stamp.marks) if stamp is not None else {}
+    if HAND_MARK[0] not in marks:
+        return None
+    by = f"job {marks[JOB_MARK]} copied it" if JOB_MARK in marks else "it was copied"
+    return Doubt(f"its code, which was made or edited by hand before {by}", mine=True)
+
+
+def _is_back(version: Version, older: tuple[Version, ...]) -> bool:
+    """Whether a Version with a back mark took the place of the very one that was withdrawn."""
+    withdrawn = read_stamp(older[-1].description) if older else None
+    return withdrawn is not None and back_mark(withdrawn) == read_back_mark(version.description)
+
+
+def _text(version: Version) -> tuple[str, Fingerprint | None, tuple[tuple[str, str], ...]]:
+    """Give what a rollback takes over of a description."""
+    stamp = read_stamp(version.description)
+    return text_before(version.description), stamp, stamp.marks if stamp is not None else ()
+
+
+def _whole(version: Version) -> Whole | None:
+    stamp = read_stamp(version.description)
+    return whole(stamp, read_back_mark(version.description)) if stamp is not None else None
+
+
+def whole(stamp: Fingerprint, back: str = "") -> Whole:
+    """Give all that a Version says of itself. `back`: its back mark."""
+    return stamp.settings, stamp.code, stamp.forced, stamp.marks, back
+
+
+def history_of(versions: Iterable[Version], latest: Version | None = None) -> History:
+    """Put the Versions of one Function in the order in which they were made. `latest`: the one that is `$latest`, which
+    is the newest of those that were made, whatever the seconds say.
+    """
+    made = [one for one in versions if not one.is_creating and (latest is None or one.id != latest.id)]
+    made.sort(key=lambda one: one.created_at or _LONG_AGO)
+    return History((*made, *([latest] if latest is not None else [])))
+
+
+def histories(live: LiveState) -> dict[str, History]:
+    """Tell the history of each Function of which Versions were read, by its id."""
+    found: dict[str, list[Version]] = {}
+    for version in live.versions.values():
+        found.setdefault(version.function_id, []).append(version)
+    return {function_id: history_of(some, live.latest(function_id)) for function_id, some in found.items()}
