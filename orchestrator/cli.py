@@ -129,6 +129,29 @@ def _resume(output: str, **given: Any) -> int:
     return _answer(partial(resume_command, given), output)
 
 
+@cli.command("rollback")
+@opt.taking_back
+@opt.lossy
+@opt.changing_back
+@opt.sandbox
+@opt.reach
+def _rollback(output: str, **given: Any) -> int:
+    """Take back what RUN has changed, or of it only FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE.
+
+    RUN: an id, the beginning of one, or "last"; default: the last run that changed something, which may be a whole
+    chain of runs. Tags go back to the versions that held them, then $latest to a copy of the former version. What
+    somebody else has changed since is left alone, and named. No waves, no pauses.
+
+    \b
+    orchestrator rollback                    the last run that changed something
+    orchestrator rollback --dry-run          what goes back to what, and what is left alone
+    orchestrator rollback last 'auth-*'      of the last run only these
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.rollback import rollback_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return _answer(partial(rollback_command, given), output)
+
+
 @cli.command("jobs")
 @opt.config
 @opt.output

@@ -59,11 +59,12 @@ logging = options(
 )  # fmt: skip
 
 
+label = option(
+    "--label", "-l", "labels", cls=Selecting, multiple=True, metavar="K=V", help="Only functions with this label."
+)
 selection = options(
     click.argument("functions", nargs=-1),
-    option(
-        "--label", "-l", "labels", cls=Selecting, multiple=True, metavar="K=V", help="Only functions with this label."
-    ),
+    label,
     option("--failed", is_flag=True, help="Only what failed in the last run."),
     option("--undone", is_flag=True, help="Only what the last run left undone: failed, cancelled, unknown."),
 )
@@ -82,8 +83,9 @@ reach = options(
     output,
     logging,
 )  # fmt: skip
+sandbox = option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network.")
 cloud = options(
-    option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network."),
+    sandbox,
     option("--adopt", multiple=True, metavar="[NAME@VERSION]", help="Let all live versions lose settings, or one."),
     reach,
 )
@@ -94,12 +96,19 @@ timings = option("--timings", is_flag=True, help="Show how long each step of a f
 events = options(option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), timings)
 force = option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
 verbose = option("--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, left out of packages.")
-changing = options(
+changing_back = options(
     verbose,
     option("--yes", "-y", is_flag=True, help="Do not ask."),
     option("--dry-run", is_flag=True, help="Print the plan and change nothing."),
-    option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
     events,
+)
+taking_back = options(
+    click.argument("functions", nargs=-1, metavar="[RUN] [FUNCTIONS]..."),
+    label,
+)
+changing = options(
+    changing_back,
+    option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
 )
 skips = options(
     option("--now", is_flag=True, help="Skip pauses and approvals; the run's record says so."),

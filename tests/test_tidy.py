@@ -43,7 +43,6 @@ LOOSE_MAX = 6
 SMALL_LINES = 40
 # Modules that nobody imports, and why they are there.
 UNIMPORTED = {
-    "planning/back/former.py": "what the verb rollback will read; tested end to end",
     "sandbox/memory/invocations.py": "a port that verification will be tested on",
 }
 # Small modules with one importer, and why they are modules.

@@ -27,21 +27,24 @@ from orchestrator.resilience.groups import ungrouped
 _PROGRESS_S = 10.0
 
 
-async def confirm(messages: Messages, what: str, *, yes: bool) -> None:
-    """Say what is about to be done, and ask whether to. Raises `UsageError` where nobody can be asked, `DeclinedError`
-    for a no, `InterruptedRunError` where the terminal gives no answer.
+async def confirm(messages: Messages, what: str, *, yes: bool, back: bool = False) -> None:
+    """Say what is about to be done, and ask whether to; `back`: to roll back.
+
+    Raises `UsageError` where nobody can be asked, `DeclinedError` for a no, `InterruptedRunError` where the terminal
+    gives no answer.
     """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
-    write_message(messages.outlet.line(f"{what}. Deploy? [y/N] "), end="")
+    none = "not rolled back" if back else "not deployed"
+    write_message(messages.outlet.line(f"{what}. {'Roll back' if back else 'Deploy'}? [y/N] "), end="")
     await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
     answer = sys.stdin.readline()
     if not answer:
-        raise InterruptedRunError("not deployed: nothing was sent")
+        raise InterruptedRunError(f"{none}: nothing was sent")
     if answer.strip().lower() not in ("y", "yes"):
-        raise DeclinedError("not deployed: nothing was sent")
+        raise DeclinedError(f"{none}: nothing was sent")
 
 
 @asynccontextmanager

@@ -69,7 +69,8 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
     told = set[str]()
     for unit, row in zip(units, rows, strict=True):
         failure = unit.failure
-        advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
+        left = f"; {failure.message}" if failure is not None and unit.changes else ""  # alone, while the rest goes back
+        advice = f"{left}; {failure.advice}" if failure is not None and failure.advice else left
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         yield _GAP + _GAP.join([*columns, f"{unit.reason}{advice}"]).rstrip()
         if failure is not None and failure.detail and failure.detail not in told:

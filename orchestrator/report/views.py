@@ -38,6 +38,7 @@ class PlanView:
     undeclared: tuple[Undeclared, ...] = ()
     warnings: tuple[str, ...] = ()  # of what may fail; people have heard them
     verbose: bool = False
+    back: bool = False  # it takes a run back
 
 
 @dataclass(frozen=True, slots=True)

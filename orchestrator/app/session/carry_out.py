@@ -15,7 +15,7 @@ from orchestrator import __version__
 from orchestrator.app.session.identity import identity_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
-from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.recording import Recorder, fetch, recorded
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
@@ -96,7 +96,8 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
     """
     request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
-    if not options.dry_run and (left := left_elsewhere(request.state_dir, session.endpoint, request.identity)):
+    alone = options.dry_run or options.verb == ROLLBACK
+    if not alone and (left := left_elsewhere(request.state_dir, session.endpoint, request.identity)):
         session.messages.mention(left)
     planned_s = 0.0
 
@@ -124,22 +125,29 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 if to_change(planned.plan).keys() - functions.keys():
                     continue  # with a lease on those, too
                 await _show_and_ask(session, planned)
-            clouds, units = planned.live.clouds.values(), len(planned.plan.units)
-            begun = journaled(session, units, clouds, adopt=planned.adopt, planned_s=planned_s)
+            clouds, units = planned.live.clouds.values(), len(planned.plan.units) + len(planned.settled)
+            begun = journaled(
+                session, units, clouds, adopt=planned.adopt, planned_s=planned_s, rolls_back=planned.rolls_back
+            )
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
-                code = await execute_planned(guarded(session, lease), planned, bus, recorder)
+                within = guarded(session, lease)
+                code = await execute_planned(within, planned, bus, recorder, settled=planned.settled)
         return result_of(session, code, state)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:
     options = session.request.options
     session.messages.plan(_view(planned, options))
+    if planned.back and not to_change(planned.plan):
+        return
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan):
         with session.stop.interruptible():
-            await confirm(session.messages, where_to(session, planned), yes=options.yes or options.sandbox)
+            await confirm(
+                session.messages, where_to(session, planned), yes=options.yes or options.sandbox, back=planned.back
+            )
 
 
 @asynccontextmanager
@@ -151,9 +159,11 @@ async def journaled(
     before: RunState | None = None,
     adopt: Adoption = NOTHING,
     planned_s: float = 0.0,
+    rolls_back: str = "",
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
-    folds into the state: of the whole chain where it takes up what is left of a run `before`.
+    folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
+    the run that it takes back.
     """
     options, identity = session.request.options, session.request.identity
     started = RunStarted(
@@ -168,6 +178,7 @@ async def journaled(
         adopt=adopt.texts(),
         planned_s=round(planned_s, 3),
         identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
+        rolls_back=rolls_back,
     )
     own = RunState()
     chain = own if before is None else before
@@ -229,13 +240,17 @@ async def execute_planned(
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
     session.outlook.plan(planned.plan.units, planned.live.clouds, rollout)
+    for event in planned.told:
+        bus(event)
     _announce(bus, planned, world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
     before = earlier.and_settled(settled)
     if recorder is not None and (settled or to_change(planned.plan)):
         await recorder.begin()
-    result = await execute(planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before)
+    result = await execute(
+        planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before, back=planned.back
+    )
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     breached = bool(before.breach or bus.state.breach)
@@ -253,8 +268,9 @@ async def execute_planned(
 
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
     return PlanView(
-        planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose
-    )
+        planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
+        back=planned.back,
+    )  # fmt: skip
 
 
 def _plan_code(planned: Planned, options: RunOptions) -> int:

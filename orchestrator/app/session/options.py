@@ -21,6 +21,8 @@ DEFAULT_CONFIG = "deploy.toml"
 # Options that agree to something, function by function.
 NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy"}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+ROLLBACK = "rollback"  # the verb, as the journal remembers it
+_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -32,6 +34,8 @@ class RunOptions:
     `config_given`: whether the manifest was named, or is the default. `failed`, `undone`: of the last run.
     `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`: names of functions that may be deployed though
     they were rolled back, changed though they have no way back, and rolled back with a loss.
+    `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
+    of a Version, that functions go back to.
     `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
@@ -68,6 +72,9 @@ class RunOptions:
     again: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
     lossy: tuple[str, ...] = ()
+    run: str = ""
+    since: str = ""
+    to: str = ""
     log_level: str = "auto"
     log_format: str = "console"
 
@@ -76,6 +83,9 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""
     given = dict(given)
     job = given.pop("job", "")
+    patterns = given.pop("functions", ())
+    if verb == ROLLBACK and patterns and _RUN.match(patterns[0]):
+        given["run"], *patterns = patterns
     times: dict[str, Any] = {
         f"{name}_s": seconds(f"--{name.replace('_', '-')}", given.pop(name))
         for name in ("lock_timeout", "start_timeout", "max_outage")
@@ -90,7 +100,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         config_given=config is not None,
         job=job,
         state_dir=given.pop("state"),
-        patterns=given.pop("functions", ()),
+        patterns=tuple(patterns),
         dry_run=verb == "plan" or given.pop("dry_run", False),
         **times,
         parameters=parameters,

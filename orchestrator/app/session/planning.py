@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -17,10 +17,11 @@ from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
+from orchestrator.journal.events import UnitPlanned
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import has_journal, open_store
 from orchestrator.manifest.findings import did_you_mean, require_sound
-from orchestrator.model import Failure, FunctionSpec, Plan, Prediction, Rollout, SourceCode, Undeclared
+from orchestrator.model import Failure, FunctionSpec, Outcome, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.back.touched import made_by
 from orchestrator.planning.back.way_back import with_ways_back
@@ -43,7 +44,9 @@ _NAMED_MAX = 5  # functions that a warning names
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made of."""
+    """A plan with what it was made of. `back`: it takes a run back, or what was done by hand; `rolls_back`: the id of
+    that run. `settled`: outcomes that are known already, of units that are none of the plan's, but `told` of.
+    """
 
     plan: Plan
     live: LiveState
@@ -52,6 +55,10 @@ class Planned:
     undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
     warnings: tuple[str, ...] = ()  # of what may fail, said already
     adopt: Adoption = NOTHING
+    back: bool = False
+    rolls_back: str = ""
+    settled: Mapping[str, Outcome] = field(default_factory=dict)
+    told: tuple[UnitPlanned, ...] = ()
 
 
 def selected(request: Request) -> dict[str, FunctionSpec]:

@@ -16,7 +16,7 @@ from orchestrator.ports import Reading
 
 async def read_touched(reading: Reading, touched: Iterable[Touched]) -> LiveState:
     """Read what is live of the Functions that a run has touched. Raises `CloudError`."""
-    return await read_live(reading, [_spec(one) for one in touched], fresh=True)
+    return await read_live(reading, [spec_of(one) for one in touched], fresh=True)
 
 
 async def read_former(
@@ -46,6 +46,7 @@ async def read_former(
     return Former(versions, authors, lossy)
 
 
-def _spec(touched: Touched) -> FunctionSpec:
+def spec_of(touched: Touched) -> FunctionSpec:
+    """Say which Function was touched, and nothing that is wanted of it."""
     nothing, place, known = Settings("", "", 0), Place("", 0), touched.function_id or None
     return FunctionSpec(touched.key, touched.name, touched.folder_id, nothing, VersionCopy(LATEST), place, id=known)

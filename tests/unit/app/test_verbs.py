@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.cli import cli
 
-CHANGES = ("deploy", "run", "resume")
+CHANGES = ("deploy", "run", "resume", "rollback")
+PLANS = ("deploy", "run", "resume", "plan")
 REACHES = (*CHANGES, "plan")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
@@ -26,20 +27,20 @@ TABLE = {
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume"),
-    "--sandbox": ("deploy", "run", "plan"),  # a run knows its own installation
+    "--sandbox": ("deploy", "run", "plan", "rollback"),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan"),  # what was agreed to is recorded in the run
-    "--label -l": ("deploy", "run", "plan"),
+    "--label -l": ("deploy", "run", "plan", "rollback"),
     "--failed": ("deploy", "run", "plan"),
     "--undone": ("deploy", "run", "plan"),
-    "--verbose -v": ("deploy", "run", "plan"),
-    "--dry-run": ("deploy", "run"),
+    "--verbose -v": ("deploy", "run", "plan", "rollback"),
+    "--dry-run": ("deploy", "run", "rollback"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
     "--simulate": ("plan", "run"),
-    "--now": REACHES,
-    "--no-verify": REACHES,
-    "--again": REACHES,
-    "--no-way-back": REACHES,
+    "--now": PLANS,
+    "--no-verify": PLANS,
+    "--again": PLANS,
+    "--no-way-back": PLANS,
 }
 
 

@@ -1,0 +1,115 @@
+"""`rollback [RUN] [FUNCTIONS]`: what a run has changed, or of it these functions, is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from orchestrator.app.session.back import last_changed, plan_back
+from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.chain import chain_of
+from orchestrator.app.session.identity import identity_of, resume_line
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, read_options, state_dir_of
+from orchestrator.app.session.recording import fetch, read_runs
+from orchestrator.app.session.session import hold_lock, open_session, read_request
+from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, manifest_of
+from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import open_store
+from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.resume import to_resume
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult
+
+
+def rollback_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Run `rollback` as typed. Raises `OrchestratorError` where it cannot start."""
+    options = read_options(ROLLBACK, given)
+    return invoke(replace(options, state_dir=state_dir_of(options.config, options.state_dir)), messages, _rollback)
+
+
+async def _rollback(invocation: Invocation) -> CommandResult:
+    messages = invocation.messages
+    with invocation.stop.interruptible():
+        if invocation.options.run:
+            run = await _named(invocation)
+            invocation = replace(invocation, options=_where(invocation.options, run))
+        request = read_request(invocation)
+        await hold_lock(invocation, request)
+        request = replace(request, identity=identity_of(invocation.options, request.manifest))
+        now = Now(ROLLBACK, endpoint_of(request.options, request.manifest), request.identity, request.state_dir)
+        session = await open_session(invocation, request)
+        if not request.options.sandbox:  # another machine may have gone on with it, or taken it back
+            await read_runs(session, now)
+        run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now)
+        _check(run, now)
+    if not request.options.run and run.rollout.rolls_back:
+        messages.say(f"nothing to do: the last run that changed something, {run.run_id}, is a rollback")
+        if to_resume(run):
+            messages.say(f"it has not come to its end: `{resume_line(run.run_id)}` goes on")
+            return CommandResult(Exit.INTERRUPTED)
+        messages.say(f"`orchestrator rollback {run.run_id}` gives back what was live before it")
+        return CommandResult(Exit.DONE)
+    if not touched_by(run):
+        messages.say(f"nothing to do: run {run.run_id} has changed nothing")
+        return CommandResult(Exit.DONE)
+    identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
+    session = replace(session, request=replace(request, identity=identity))
+    return await carry_out(session, partial(plan_back, session, run))
+
+
+async def _named(invocation: Invocation) -> RunState:
+    """Find the run that was named, with all that it belongs with: in the journal, else in the bucket's records."""
+    options = invocation.options
+    state_dir = state_dir_of(options.config, options.state_dir)
+    for fetched in (False, True):
+        with open_store(state_dir, read_only=True) as store:
+            try:
+                return store.chain_state(store.find(options.run))
+            except UsageError:
+                if fetched or not await fetch(invocation):
+                    raise
+    raise AssertionError
+
+
+def _where(options: RunOptions, run: RunState) -> RunOptions:
+    """Go where a run went, with its manifest. Raises `UsageError` where something else was typed."""
+    if options.endpoint and run.endpoint == SANDBOX:
+        raise UsageError(f"run {run.run_id} went to the sandbox", advice="leave --endpoint out")
+    if options.sandbox and run.endpoint != SANDBOX:
+        raise UsageError(f"run {run.run_id} went to {run.endpoint}", advice="leave --sandbox out")
+    if not options.config_given:
+        options = replace(
+            options, config=manifest_of(run, state_dir_of(options.config, options.state_dir)) or options.config
+        )
+    sandbox = run.endpoint == SANDBOX
+    endpoint = options.endpoint or (None if sandbox else run.endpoint)
+    return replace(options, sandbox=sandbox, endpoint=endpoint)
+
+
+def _check(run: RunState, now: Now) -> None:
+    """Take a run back as what it was about, whatever its folders. Raises `UsageError`."""
+    found = difference(run, now)
+    if found is not None and found[0] is not Differs.FOLDERS:
+        raise UsageError(
+            f"run {run.run_id} cannot be rolled back here: {found[1]}",
+            advice=f"type `orchestrator rollback {run.run_id}`",
+        )
+
+
+def _last(now: Now) -> RunState:
+    """Find the last run that changed something. Raises `UsageError`."""
+    with open_store(now.state_dir, read_only=True) as store:
+        run = last_changed(store, now)
+        if run is not None:
+            return run
+        others = [one for one in store.runs() if one.endpoint != now.endpoint]
+    raise UsageError(
+        "there is no run yet that has changed something here",
+        advice=f"the last run elsewhere: `orchestrator rollback {others[0].id}`"
+        if others
+        else "name one: `orchestrator runs` lists them",
+    )
