@@ -13,7 +13,7 @@ from orchestrator.cloud.bounds import TOKEN_ANSWER_MAX_BYTES
 from orchestrator.cloud.endpoints import IAM, STORAGE, Endpoints, discover
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
-from orchestrator.cloud.invocations import HttpInvocations
+from orchestrator.cloud.invocations import INVOKE_ENDPOINT, HttpInvocations, ToldInvocations
 from orchestrator.cloud.keys import AuthorizedKey, load_key
 from orchestrator.cloud.proxies import is_loopback
 from orchestrator.cloud.tokens import CachedToken, FixedToken, Issued, TokenSource
@@ -22,6 +22,7 @@ from orchestrator.cloud.wording import facts
 from orchestrator.errors import CloudError, StartError
 from orchestrator.model import CloudAddress
 from orchestrator.model.decode import number, timestamp
+from orchestrator.ports import Invocations
 from orchestrator.resilience.retry import retry_until
 
 
@@ -50,6 +51,14 @@ class Connection:
     def storage_endpoint(self) -> str:
         """The URL of Object Storage (S3). Raises `StartError` where the installation has none."""
         return self.endpoints.url(STORAGE)
+
+    def calls(self, invoke_endpoint: str | None) -> Invocations:
+        """Give what calls Functions: at the endpoint that is declared, else at the real cloud's own, or where another
+        installation says that each of its Functions is. Raises `StartError` for an endpoint that is no URL.
+        """
+        if invoke_endpoint is None and self.endpoint != CloudAddress().endpoint:
+            return ToldInvocations(self.functions.get_function, self.invocations, self.endpoint)
+        return self.invocations(invoke_endpoint or INVOKE_ENDPOINT)
 
 
 @asynccontextmanager

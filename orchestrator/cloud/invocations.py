@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 import anyio
@@ -13,11 +13,12 @@ from orchestrator.cloud.tokens import TokenSource
 from orchestrator.cloud.transport import Transport
 from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import InvokeAnswer, InvokeRequest
+from orchestrator.model import Function, InvokeAnswer, InvokeRequest
 
 INVOKE_ENDPOINT = "https://functions.yandexcloud.net"
 _CALL = "invoke"
 _OURS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_SHOWN_CHARS = 100  # of a URL that is none
 _SLACK_S = 5.0  # by which aiohttp's own limit is later than ours
 
 
@@ -65,6 +66,44 @@ class HttpInvocations:
             if error.code is None and error.http_status is None:
                 raise restated(error, code=Code.UNAVAILABLE) from error
             raise
+
+
+class ToldInvocations:
+    """`ports.Invocations` of an installation that says of each Function where it is called. The token goes to that
+    origin, in clear only where it goes so to the API as well. `at`: what calls Functions below a URL.
+    """
+
+    def __init__(
+        self,
+        get_function: Callable[[str], Awaitable[Function]],
+        at: Callable[[str], HttpInvocations],
+        endpoint: str,
+    ) -> None:
+        self._get_function = get_function
+        self._at = at
+        self._endpoint = endpoint
+        self._known: dict[str, HttpInvocations] = {}  # by the ids of Functions
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        function_id = request.function_id
+        if function_id not in self._known:
+            self._known[function_id] = self._at(self._base(await self._get_function(function_id)))
+        return await self._known[function_id].invoke(request)
+
+    def _base(self, function: Function) -> str:
+        """Give the URL below which a Function is called."""
+        url = function.invoke_url.rstrip("/")
+        base = url.removesuffix(f"/{quote(function.id, safe='')}")
+        schemes = ("https://", "http://") if self._endpoint.startswith("http:") else ("https://",)
+        if base == url or not base.startswith(schemes):
+            said = f" ({url[:_SHOWN_CHARS]})" if url else ""
+            raise CloudError(
+                f"{self._endpoint} does not say where function {function.id} is called{said}",
+                call=_CALL,
+                code=Code.FAILED_PRECONDITION,
+                advice="declare [cloud] invoke_endpoint",
+            )
+        return base
 
 
 def _query(request: InvokeRequest) -> Mapping[str, str]:

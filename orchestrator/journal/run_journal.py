@@ -29,7 +29,9 @@ from orchestrator.journal.events import (
     UnitPlanned,
     UnitsUnchanged,
 )
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.schema import translated
+from orchestrator.journal.verdicts import write_verdicts
 from orchestrator.model import Action, Unchanged
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
@@ -57,6 +59,7 @@ class RunJournal:
         self._path = path
         self._connection = connection
         self._run_id = started.run_id
+        self._endpoint = started.endpoint
         self._unplanned = started.units  # units of which the plan has not been told yet
         self._seq = 0
         self._waiting: list[Event] = []
@@ -133,6 +136,8 @@ class RunJournal:
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
             (self._run_id, self._seq + 1, event.at, event.kind, values.get("key", ""), data.decode(), crc32(data)),
         )
+        if isinstance(event, VersionVerified):
+            write_verdicts(self._connection, self._endpoint, self._run_id, (event,))
         self._seq += 1
 
 

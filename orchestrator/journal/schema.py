@@ -54,6 +54,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE verdicts (            -- outlives the runs: a Version serves for years
+            endpoint TEXT NOT NULL,
+            version_id TEXT NOT NULL,
+            at REAL NOT NULL,              -- seconds since the epoch
+            verdict TEXT NOT NULL,         -- the last one
+            reason TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            PRIMARY KEY (endpoint, version_id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        INSERT OR REPLACE INTO verdicts
+            SELECT runs.endpoint, json_extract(data, '$.version_id'), at, json_extract(data, '$.verdict'),
+                json_extract(data, '$.reason'), run_id
+            FROM events JOIN runs ON runs.id = run_id WHERE kind = 'version_verified' ORDER BY at
+        """,
+    ),
 )
 
 

@@ -8,7 +8,7 @@ records, never the file. One writer (the holder of the lock) and any number of r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +20,15 @@ import orjson
 
 from orchestrator.errors import JournalError, UsageError
 from orchestrator.journal.event_json import EVENTS, from_dict
-from orchestrator.journal.events import (
-    SCHEMA,
-    Event,
-    RunEnded,
-    RunStarted,
-)
+from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.retention import outdated
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunState, fold
+from orchestrator.journal.verdicts import KnownVerdict, read_verdicts, write_verdicts
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
@@ -135,6 +132,16 @@ class Store:
                 " ON CONFLICT (endpoint) DO UPDATE SET at = excluded.at, data = excluded.data",
                 (endpoint, at, orjson.dumps(values).decode()),
             )
+
+    def verdicts(self, endpoint: str, version_ids: Sequence[str]) -> dict[str, KnownVerdict]:
+        """Read what verification has said of some Versions, by their ids. Raises `JournalError`."""
+        with translated(self._path):
+            return read_verdicts(self._connection, endpoint, version_ids)
+
+    def learn_verdicts(self, endpoint: str, run_id: str, verified: Iterable[VersionVerified]) -> None:
+        """Keep what another machine's run has found out of Versions. Raises `JournalError`."""
+        with translated(self._path), transaction(self._connection):
+            write_verdicts(self._connection, endpoint, run_id, verified)
 
     def runs(self) -> list[RunSummary]:
         """All runs, the newest first. Raises `JournalError`."""

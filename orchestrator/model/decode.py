@@ -90,6 +90,7 @@ def function(json: object) -> Function:
         status=_text(fields, "status") or "ACTIVE",
         labels={str(key): str(value) for key, value in _map(fields.get("labels")).items()},
         description=_text(fields, "description"),
+        invoke_url=_text(fields, "httpInvokeUrl"),
     )
 
 

@@ -79,6 +79,7 @@ class Function:
     status: str = "ACTIVE"
     labels: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    invoke_url: str = ""  # where it is called, "" where the cloud does not say
 
     @property
     def is_creating(self) -> bool:

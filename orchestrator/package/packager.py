@@ -17,11 +17,12 @@ from typing import Generic, Self, TypeVar
 import anyio
 from anyio import from_thread, to_thread
 
+from orchestrator.commands.local import last_lines
 from orchestrator.errors import PackageError, StartError
 from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
-from orchestrator.package.build import FILE, Built, inputs_hash, last_lines, run_build
+from orchestrator.package.build import FILE, Built, inputs_hash, run_build
 from orchestrator.package.entry import printable
 from orchestrator.package.project import ALONE, Project, Surroundings
 from orchestrator.resilience.groups import ungrouped

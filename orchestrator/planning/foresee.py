@@ -27,9 +27,11 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.room import blocked, tags_of, without_functions, without_tags
+from orchestrator.planning.verifying import moved_by_hand
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
+from orchestrator.version.adoption import NOTHING, Adoption
 from orchestrator.version.body import INLINE_MAX_BYTES, too_large
 
 _AT_ONCE = 8
@@ -46,12 +48,16 @@ class Foreseen:
     warnings: tuple[str, ...] = ()
 
 
-async def foresee(world: Reading, plan: Plan, live: LiveState, limits: Limits, *, inline: bool) -> Foreseen:
-    """Hold a plan against what can be known of the cloud. `inline`: packages go without a bucket.
+async def foresee(
+    world: Reading, plan: Plan, live: LiveState, limits: Limits, *, inline: bool, adopt: Adoption = NOTHING
+) -> Foreseen:
+    """Hold a plan against what can be known of the cloud. `inline`: packages go without a bucket; `adopt`: Versions
+    from which a tag may be taken that somebody has given them.
 
     Quotas, rights and runtimes that nobody tells are not guessed; where it is a right that is missing, it is named.
     """
     looking = _Looking(world, live)
+    looking.found(await moved_by_hand(world, plan.units, adopt))
     await looking.at_secrets(plan.units)
     await looking.at_packages(plan.units, inline=inline)
     await looking.at_runtimes(plan.units)
@@ -75,6 +81,10 @@ class _Looking:
         if found is None:
             return unit
         return replace(blocked(unit, found), failed_step=self._steps.get(unit.key))
+
+    def found(self, failures: Mapping[str, Failure]) -> None:
+        """Take in what was found elsewhere, by unit."""
+        self._failures |= failures
 
     async def at_quotas(self, units: Iterable[Unit], limits: Limits) -> None:
         """Look whether there is room for what is new, and whether the limits of the manifest are those that hold."""

@@ -1,13 +1,26 @@
-"""What a plan adds to the changes of a unit so that its Version is verified, and then promoted. Pure."""
+"""What a plan adds to the changes of a unit so that its Version is verified, and then promoted (pure); and the
+promotions that somebody has undone: no run moves a tag back in silence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from shlex import quote
 
-from orchestrator.model import LATEST, Action, Change, ChangeKind, FunctionSpec, Unit, Version
+from orchestrator.errors import CloudError
+from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, FunctionSpec, TagHeld, Unit, Version
 from orchestrator.model.live_state import LiveState
+from orchestrator.ports import Reading
+from orchestrator.resilience.groups import each
+from orchestrator.version.adoption import Adoption
 from orchestrator.version.rings import next_ring, ring_of, without_rings
+
+MOVED = "moved by hand"  # the kind of failure
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +84,6 @@ def tags_by_function(live: LiveState) -> Mapping[str, set[str]]:
     return found
 
 
-def is_promotion(unit: Unit, change: Change) -> bool:
-    """Say whether a change of a unit moves one of its promoted tags."""
-    return change.kind is ChangeKind.TAG and not change.after.keys().isdisjoint(unit.spec.promote)
-
-
 def on_another_base(unit: Unit, base: Version | None, latest: Version) -> Unit:
     """Let a unit that is made from another `$latest` than it was planned for take the ring tag which that one lacks."""
     tags = unit.spec.settings.tags
@@ -125,3 +133,75 @@ def _holders(unit: Unit, live: LiveState) -> Mapping[str, str]:
 
 def _lacks(tags: list[str]) -> str:
     return f"does not hold the tag{'s' if len(tags) > 1 else ''} {', '.join(tags)}" if tags else ""
+
+
+async def moved_by_hand(world: Reading, units: Iterable[Unit], adopt: Adoption) -> dict[str, Failure]:
+    """Find the units that would move a tag back to the live Version, from which somebody has taken it. Where nobody
+    tells which Version had which tag, nothing is found: the tag moves, as it does to a Version that never had it.
+
+    A new Version gets its promoted tags whoever holds them: that is what a deployment is for.
+    """
+    found: dict[str, Failure] = {}
+
+    async def look(unit: Unit) -> None:
+        with suppress(CloudError):
+            history = await world.read(partial(world.functions.tag_history, unit.function_id or ""))
+            for change in _promotions(unit):
+                if (left := taken_from(history, change)) is None or _may(unit, change, adopt):
+                    continue
+                found[unit.key] = _failure(unit, change, left, await _who(world, unit, change, left))
+                return
+
+    await each([unit for unit in units if _promotions(unit)], look, at_once=_AT_ONCE)
+    return found
+
+
+def taken_from(history: Iterable[TagHeld], change: Change) -> datetime | None:
+    """Say when a tag was taken from the Version that a change gives it to; None where that one never had it."""
+    ((tag, version_id),) = change.after.items()
+    ends = [row.to_at for row in history if (row.tag, row.version_id) == (tag, version_id) and row.to_at is not None]
+    return max(ends, default=None)
+
+
+def _promotions(unit: Unit) -> list[Change]:
+    """Give the moves of promoted tags to the Version that is live already."""
+    tags = set(unit.spec.promote)
+    return [
+        change
+        for change in unit.changes
+        if change.kind is ChangeKind.TAG and tags & change.after.keys() and None not in change.after.values()
+    ]
+
+
+def _may(unit: Unit, change: Change, adopt: Adoption) -> bool:
+    return adopt.allows((unit.key, unit.spec.name), _holder(change))
+
+
+def _holder(change: Change) -> str:
+    """Give the Version that has the tag now; where none has it, the one that had it."""
+    ((before, after),) = zip(change.before.values(), change.after.values(), strict=True)
+    return str(before or after)
+
+
+async def _who(world: Reading, unit: Unit, change: Change, at: datetime) -> str:
+    """Find who has moved a tag at a time, "" where nobody tells."""
+    operations = await world.read(partial(world.functions.list_operations, unit.function_id or ""))
+    holder = next(iter(change.before.values()))
+    moves = [
+        one
+        for one in operations
+        if one.created_at is not None and one.created_at <= at and (not holder or one.version_id == holder)
+    ]
+    return max(moves, key=lambda one: str(one.created_at)).created_by if moves else ""
+
+
+def _failure(unit: Unit, change: Change, at: datetime, who: str) -> Failure:
+    ((tag, holder),) = change.before.items()
+    where = f"to {holder}" if holder else "away"
+    by = f" by {who}" if who else ""
+    return Failure(
+        f"the tag {tag} was moved by hand since: {where} at {at:%Y-%m-%d %H:%M:%S} UTC{by}",
+        kind=MOVED,
+        advice=f"leave it there and take it out of `promote`, or move it with --adopt"
+        f" {quote(f'{unit.key}@{_holder(change)}')}",
+    )

@@ -176,6 +176,7 @@ async def journaled(
         program=__version__,
         resumes=before.run_id if before is not None else "",
         adopt=adopt.texts(),
+        skips=options.skips,
         planned_s=round(planned_s, 3),
         identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
         rolls_back=rolls_back,

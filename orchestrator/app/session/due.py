@@ -12,9 +12,9 @@ from functools import partial
 import anyio
 
 from orchestrator.app.session.identity import line_of
-from orchestrator.app.session.leasing import bucket_records, probe_of
+from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.recording import read_run
-from orchestrator.app.session.session import Session
+from orchestrator.app.session.session import Session, bucket_records
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s

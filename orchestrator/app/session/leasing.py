@@ -10,8 +10,7 @@ from dataclasses import replace
 import anyio
 
 from orchestrator.app.session.planning import Planned
-from orchestrator.app.session.session import Session
-from orchestrator.cloud.storage import S3ObjectStore, S3Records
+from orchestrator.app.session.session import Session, bucket_records
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import described, owner_of
@@ -28,14 +27,6 @@ from orchestrator.resilience.groups import beside
 from orchestrator.resilience.stop import StoppedError
 
 _END_S = 3.0  # for giving a lease up: a machine that is to go down kills us after ten
-
-
-def bucket_records(session: Session) -> S3Records | None:
-    """Give the records in the bucket for packages, None where there is no bucket."""
-    world = session.world
-    if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
-        return S3Records(world.store, world.storage.bucket)
-    return None
 
 
 def leases_of(session: Session) -> Leases | None:

@@ -78,6 +78,11 @@ class RunOptions:
     log_level: str = "auto"
     log_format: str = "console"
 
+    @property
+    def skips(self) -> tuple[str, ...]:
+        """What is not waited for, as a run's first event says it."""
+        return tuple(name for name, given in (("pauses", self.now), ("verification", self.no_verify)) if given)
+
 
 def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""
@@ -188,8 +193,10 @@ def state_dir_of(config: Path, state_dir: Path | None) -> Path:
 
 
 def address_of(manifest: Manifest, endpoint: str | None) -> CloudAddress:
-    """Apply `--endpoint` over the file."""
-    return replace(manifest.cloud, endpoint=endpoint) if endpoint else manifest.cloud
+    """Apply `--endpoint` over the file. Where another installation's Functions are called is not said there."""
+    if not endpoint or endpoint.rstrip("/") == manifest.cloud.endpoint.rstrip("/"):
+        return manifest.cloud
+    return replace(manifest.cloud, endpoint=endpoint, invoke_endpoint=None)
 
 
 def storage_of(manifest: Manifest, bucket: str | None) -> Storage:

@@ -13,6 +13,7 @@ from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import NAMING, RunOptions
 from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
+from orchestrator.app.session.verdicts import verifying_of
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError, UsageError
 from orchestrator.job.binding import Binding, marked
@@ -33,6 +34,7 @@ from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
 from orchestrator.planning.selection import choose, expanded, require_promote, select
 from orchestrator.planning.sources import Sources, read_sources, untold
+from orchestrator.planning.verifying import NOT_VERIFYING, Verifying
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
@@ -59,6 +61,7 @@ class Planned:
     rolls_back: str = ""
     settled: Mapping[str, Outcome] = field(default_factory=dict)
     told: tuple[UnitPlanned, ...] = ()
+    verifying: Verifying = NOT_VERIFYING
 
 
 def selected(request: Request) -> dict[str, FunctionSpec]:
@@ -199,16 +202,19 @@ async def plan_desired(
         raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
-    plan = build(resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs)
+    verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)
+    plan = build(
+        resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying
+    )
     options, rollout = session.request.options, desired.rollout
     plan = without_withdrawn(plan, live, again=options.again, told=told_of_withdrawn(session, plan, live))
-    foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None)
+    foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None, adopt=adopt)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase
     plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=options.no_way_back)
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))
     for warning in warnings:
         session.messages.warn(warning)
-    return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt)
+    return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying)
 
 
 def told_of_withdrawn(session: Session, plan: Plan, live: LiveState) -> dict[str, str]:

@@ -17,9 +17,8 @@ import anyio
 
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.leasing import bucket_records
 from orchestrator.app.session.options import RunOptions, storage_of
-from orchestrator.app.session.session import Session, open_session, read_request
+from orchestrator.app.session.session import Session, bucket_records, open_session, read_request
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
 from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event, RunStarted

@@ -1,27 +1,21 @@
-"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent.
-
-`--sandbox` is a child process, started with the session and stopped with it, its state kept.
-"""
+"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent."""
 
 from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio.streams.text import TextReceiveStream
 
 from orchestrator import __version__
+from orchestrator.app.session.embedded import served_sandbox
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import (
     SANDBOX,
@@ -34,7 +28,8 @@ from orchestrator.app.session.options import (
 from orchestrator.app.session.taking_up import Left
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.cloud.keys import static_keys
-from orchestrator.cloud.storage import S3ObjectStore
+from orchestrator.cloud.storage import S3ObjectStore, S3Records
+from orchestrator.commands.local import LocalCommands
 from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
@@ -169,12 +164,15 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         limits=manifest.limits,
         cloud_id=address.cloud_id,
         outage=Outage(options.max_outage_s),
+        invocations=connection.calls(address.invoke_endpoint),
+        commands=LocalCommands(os.environ),
+        run_id=new_run_id(),
     )
     world.outage.waits = say_waits
     endpoint = SANDBOX if options.sandbox else connection.endpoint
     world = replace(world, knowledge=_knowledge(state_dir, endpoint))
     return Session(
-        request, connection, world, invocation.stop, new_run_id(), invocation.messages, endpoint,
+        request, connection, world, invocation.stop, world.run_id, invocation.messages, endpoint,
         invocation.locks, Outlook(world.knowledge.durations),
     )  # fmt: skip
 
@@ -236,64 +234,9 @@ async def check_bucket(world: World) -> None:
         raise StartError(error.message, advice=error.advice) from error
 
 
-_START_S = 30.0
-_STOP_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxAddress:
-    """Where it listens, and the authorized key that it accepts."""
-
-    endpoint: str
-    key_file: Path
-
-
-@asynccontextmanager
-async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Manifest) -> AsyncIterator[SandboxAddress]:
-    """Run a sandbox with its state under `state_dir`, and in it what the manifest names. It ends when its standard
-    input closes: with us, however.
-    """
-    from orchestrator.sandbox.http.seeds import write_seeds  # noqa: PLC0415 - other runs need no sandbox
-
-    command = [sys.executable, "-m", "orchestrator", "sandbox", "--port", "0", "--state", str(state_dir)]
-    for bucket in buckets:
-        command += ["--bucket", bucket]
-    try:
-        command += ["--seed", str(write_seeds(manifest, state_dir)), "--until-stdin-closes"]
-    except OSError as error:
-        raise StartError(f"the sandbox's folder cannot be written: {error}", advice="name another: --state") from error
-    process = await anyio.open_process(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=None,
-        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle; the sandbox has to outlive the settling
-    )
-    try:
-        url = await _announced(process)
-        yield SandboxAddress(url, state_dir / "sandbox" / "key.json")
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _stop(process)
-
-
-async def _announced(process: anyio.abc.Process) -> str:
-    assert process.stdout is not None  # noqa: S101 - asked for above
-    text = ""
-    with anyio.move_on_after(_START_S):
-        async for part in TextReceiveStream(process.stdout):
-            text += part
-            if "\n" in text:
-                return text.split()[-1]
-    raise StartError("the sandbox did not start", advice="run `orchestrator sandbox` to see what it says")
-
-
-async def _stop(process: anyio.abc.Process) -> None:
-    if process.stdin is not None:
-        await process.stdin.aclose()
-    with anyio.move_on_after(_STOP_S):
-        await process.wait()
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
-    await process.aclose()
+def bucket_records(session: Session) -> S3Records | None:
+    """Give the records in the bucket for packages, None where there is no bucket."""
+    world = session.world
+    if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
+        return S3Records(world.store, world.storage.bucket)
+    return None

@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from orchestrator.commands.local import CREDENTIALS, OUTPUT_KEPT_BYTES, last_lines
 from orchestrator.errors import PackageError
 from orchestrator.model import Build, SourceCode
 from orchestrator.package import archive
-from orchestrator.package.build import CREDENTIALS, OUTPUT_KEPT_BYTES, last_lines
 from orchestrator.package.packager import ZipPackager
 from tests.unit.package.trees import make_tree
 

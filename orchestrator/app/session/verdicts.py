@@ -1,0 +1,83 @@
+"""What is known of verification before a plan is made: of this machine's journal, else of the records in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import partial
+
+from orchestrator.app.session.options import SANDBOX
+from orchestrator.app.session.session import Session, bucket_records
+from orchestrator.errors import CloudError, InterruptedRunError, JournalError
+from orchestrator.journal.record import read_index, read_record
+from orchestrator.journal.rollout_events import VersionVerified
+from orchestrator.journal.store import open_store
+from orchestrator.journal.verdicts import KnownVerdict
+from orchestrator.model import Function, FunctionSpec, Rollout, Verdict
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.meant import find
+from orchestrator.planning.verifying import Verifying
+from orchestrator.version.stamp import read_stamp
+
+_READ = 20  # records that are read, the newest first
+
+
+async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: LiveState, rollout: Rollout) -> Verifying:
+    """Find out which of the live Versions that a plan is about have passed their verification.
+
+    Raises `JournalError`. Records that cannot be read are as if they were not there: the Versions are verified again.
+    """
+    options = session.request.options
+    rings = rollout.pin or rollout.two_phase
+    if options.no_verify:
+        return Verifying(skipped=True, rings=rings)
+    latest = [live.latest(found.id) for found in _meant(specs, live)]
+    ours = [one.id for one in latest if one is not None and read_stamp(one.description) is not None]
+    if not ours:
+        return Verifying(rings=rings)
+    with open_store(session.request.state_dir, read_only=True) as store:
+        known = store.verdicts(session.endpoint, ours)
+    if missing := set(ours) - known.keys():
+        known |= await _recorded(session, missing)
+    passed = frozenset(one for one, verdict in known.items() if verdict.verdict is Verdict.PASSED)
+    told = {one: _told(verdict) for one, verdict in known.items() if one not in passed}
+    return Verifying(passed, told, rings=rings)
+
+
+def _meant(specs: Iterable[FunctionSpec], live: LiveState) -> list[Function]:
+    found = [find(spec, live) for spec in specs if spec.verify is not None]
+    return [function for function in found if isinstance(function, Function)]
+
+
+def _told(known: KnownVerdict) -> str:
+    why = f" ({known.reason})" if known.reason else ""
+    if known.verdict is Verdict.FAILED:
+        return f"has failed its verification in run {known.run_id}{why}"
+    return f"could not be verified in run {known.run_id}{why}"
+
+
+async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, KnownVerdict]:
+    """Read the verdicts of other machines' runs, and keep them here unless nothing is to be changed."""
+    records = bucket_records(session) if session.endpoint != SANDBOX else None
+    if records is None:
+        return {}
+    folder, world = f"{session.world.storage.prefix}runs/", session.world
+    found: dict[str, list[VersionVerified]] = {}
+    try:
+        index = await world.read(partial(records.read, f"{folder}index.json"))
+        rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
+        for run_id in [row["run_id"] for row in rows[:_READ]]:
+            body = await world.read(partial(records.read, f"{folder}{run_id}.json"))
+            events = read_record(body[0]) if body is not None else []
+            verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in wanted]
+            found |= {run_id: verified} if verified else {}
+    except (CloudError, InterruptedRunError, ValueError) as error:
+        session.messages.warn(f"which versions are verified cannot be read from the bucket's records: {error}")
+    if found and not session.request.options.dry_run:
+        try:
+            with open_store(session.request.state_dir) as store:
+                for run_id, verified in found.items():
+                    store.learn_verdicts(session.endpoint, run_id, verified)
+        except JournalError as error:
+            session.messages.warn(f"verdicts that the bucket's records tell of are not kept here: {error.message}")
+    dated = sorted((one.at, run_id, one) for run_id, those in found.items() for one in those)
+    return {one.version_id: KnownVerdict(one.verdict, one.reason, run_id) for _, run_id, one in dated}
