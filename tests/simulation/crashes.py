@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from orchestrator.app.session.carry_out import Earlier
+from orchestrator.app.session.execution import Earlier
 from orchestrator.engine.base import VALID_S
 from orchestrator.engine.in_flight import settle
 from orchestrator.engine.run import execute

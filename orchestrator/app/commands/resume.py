@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app.session.carry_out import execute_planned, journaled, result_of
 from orchestrator.app.session.chain import chain_of, earlier_of, give_up, last_left, left_of, nothing_left
+from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell

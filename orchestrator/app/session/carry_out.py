@@ -1,39 +1,28 @@
-"""A plan shown, carried out, and its result as it was observed: what `deploy`, `plan`, `run` and `resume` share."""
+"""A plan made, shown, agreed to and handed on: what `deploy`, `plan`, `run` and `rollback` share."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 
 import anyio
-import structlog
 
-from orchestrator import __version__
-from orchestrator.app.session.identity import identity_of, next_step
+from orchestrator.app.session.execution import execute_planned, journaled, result_of
+from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
-from orchestrator.app.session.recording import Recorder, fetch, recorded
+from orchestrator.app.session.recording import fetch
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
 from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last, left_elsewhere, with_disabled
-from orchestrator.engine.bus import Bus
-from orchestrator.engine.run import execute
-from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
-from orchestrator.errors import Exit, JournalError
+from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
-from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
-from orchestrator.journal.state import RunState
-from orchestrator.journal.store import Store, has_journal, open_store
-from orchestrator.model import Action, Failed, Outcome, Plan, Prediction, SourceCode
-from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
-from orchestrator.report.displays import builds_shown, confirm, displays
+from orchestrator.model import Action, Plan, Prediction, SourceCode
+from orchestrator.report.displays import builds_shown, confirm
 from orchestrator.report.plain_text import counted
-from orchestrator.report.views import CommandResult, PlanView, ResultView
-from orchestrator.version.adoption import NOTHING, Adoption
+from orchestrator.report.views import CommandResult, PlanView
 
 _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 
@@ -150,123 +139,6 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
             )
 
 
-@asynccontextmanager
-async def journaled(
-    session: Session,
-    units: int,
-    clouds: Iterable[str],
-    *,
-    before: RunState | None = None,
-    adopt: Adoption = NOTHING,
-    planned_s: float = 0.0,
-    rolls_back: str = "",
-) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
-    """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
-    folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
-    the run that it takes back.
-    """
-    options, identity = session.request.options, session.request.identity
-    started = RunStarted(
-        at=session.world.clock(),
-        run_id=session.run_id,
-        verb=before.verb if before is not None else options.verb,
-        endpoint=session.endpoint,
-        manifest=before.manifest if before is not None else str(options.config),
-        units=units,
-        program=__version__,
-        resumes=before.run_id if before is not None else "",
-        adopt=adopt.texts(),
-        skips=options.skips,
-        planned_s=round(planned_s, 3),
-        identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
-        rolls_back=rolls_back,
-    )
-    own = RunState()
-    chain = own if before is None else before
-    with open_store(session.request.state_dir) as store:
-        shown = displays(
-            session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook
-        )
-        async with recorded(session) as recorder, shown as listeners:
-            if recorder is not None:
-                listeners.insert(0, recorder)
-            if before is not None:
-                listeners.insert(0, before.apply)
-            bus = Bus(store.start_run(started), own, listeners, clean=session.messages.outlet.redactor.event)
-            bus(started)
-            try:
-                yield bus, chain, recorder
-            finally:
-                _keep_knowledge(store, session)
-
-
-def _keep_knowledge(store: Store, session: Session) -> None:
-    """Keep what was learned, and let old runs go."""
-    now = session.world.clock()
-    try:
-        store.learn(session.endpoint, session.world.knowledge.to_json(), now)
-        gone = store.prune(now)
-    except JournalError as error:
-        session.messages.warn(f"what was learned in this run is not kept: {error.message}")
-        return
-    if gone:
-        structlog.get_logger().info("old runs pruned", runs=len(gone), oldest=gone[-1], newest=gone[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What the runs before have brought to an end already: the outcomes, and what counts of them against a budget."""
-
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    before: Before = NOTHING_BEFORE
-
-    def and_settled(self, outcomes: Mapping[str, Outcome]) -> Before:
-        """Count in what was asked for by the runs before, and has been seen to end since."""
-        before = self.before
-        failed = [key for key, outcome in outcomes.items() if isinstance(outcome, Failed)]
-        at = (*before.failed_at, *(before.turns.get(key, 0) for key in failed))
-        return replace(before, failed=before.failed + len(failed), units=before.units + len(outcomes), failed_at=at)
-
-
-async def execute_planned(
-    session: Session,
-    planned: Planned,
-    bus: Bus,
-    recorder: Recorder | None,
-    *,
-    settled: Mapping[str, Outcome] = MappingProxyType({}),
-    earlier: Earlier | None = None,
-) -> int:
-    """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code, of the chain."""
-    world, rollout = session.world, planned.rollout
-    earlier = earlier or Earlier()
-    session.outlook.plan(planned.plan.units, planned.live.clouds, rollout)
-    for event in planned.told:
-        bus(event)
-    _announce(bus, planned, world.clock())
-    for key, outcome in settled.items():
-        bus(UnitEnded(world.clock(), key, outcome))
-    before = earlier.and_settled(settled)
-    if recorder is not None and (settled or to_change(planned.plan)):
-        await recorder.begin()
-    result = await execute(
-        planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before, back=planned.back
-    )
-    outcomes = {**earlier.outcomes, **result.outcomes, **settled}
-    interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
-    breached = bool(before.breach or bus.state.breach)
-    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), breached=breached)
-    try:
-        bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
-    except JournalError as error:
-        session.messages.warn(error.message)
-    if result.interruption is not None:
-        session.messages.say(f"stopped: {result.interruption.message}")
-        if result.interruption.advice:
-            session.messages.say(result.interruption.advice)
-    return code
-
-
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
     return PlanView(
         planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
@@ -280,20 +152,3 @@ def _plan_code(planned: Planned, options: RunOptions) -> int:
     if Action.BLOCKED in actions:
         return Exit.FAILED
     return _CHANGED if options.detailed_exitcode and actions - {Action.UNCHANGED} else Exit.DONE
-
-
-def _announce(bus: Bus, planned: Planned, at: float) -> None:
-    """Write down what the plan says of each function, and what was live before it is touched."""
-    for unit in planned.plan.units:
-        base = planned.live.versions.get(unit.base_version_id or "")
-        before = remembered(base) if base is not None and unit.action is not Action.UNCHANGED else {}
-        bus(unit_planned(at, unit, before))
-        for step, took_s in planned.sources.seconds.get(unit.key, {}).items():
-            bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
-
-
-def result_of(session: Session, code: int, state: RunState) -> CommandResult:
-    """Give what became of every function, and how to go on where there is something to go on with."""
-    kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
-    view = ResultView(state, timings=session.request.options.timings)
-    return CommandResult(code, view, next_step(state, kept=kept), has_run=True)

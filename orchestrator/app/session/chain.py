@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.app.session.carry_out import Earlier
+from orchestrator.app.session.execution import Earlier
 from orchestrator.app.session.identity import line_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
