@@ -33,7 +33,7 @@ _DOING = {
     Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
     Step.FUNCTION: "creating the function", Step.UPDATE: "updating the function",
     Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.TRACK: "operation running",
-    Step.READ_BACK: "reading back",
+    Step.VERIFY: "verifying", Step.READ_BACK: "reading back",
 }  # fmt: skip
 # What an Operation that runs does, by its call.
 _RUNNING = {

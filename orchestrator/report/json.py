@@ -21,6 +21,7 @@ from orchestrator.report.history import identity_json, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
 from orchestrator.report.summary import counts
+from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import (
     BoardView,
     DocumentView,
@@ -73,6 +74,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "warnings": list(unit.warnings),
             "way_back": asdict(unit.way_back) if unit.way_back is not None else None,
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
+            **({"then": then} if (then := then_words(unit)) else {}),
         }
         for unit in view.plan.units
     ]
@@ -93,6 +95,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
         "stops": stop_rule(len(waves), rollout.max_failures),
         "undeclared": undeclared,
         "warnings": list(view.warnings),
+        **({"skips": ["verification"]} if view.skips_verification else {}),
         **({"simulation": asdict(view.prediction)} if view.prediction is not None else {}),
     }
 
@@ -122,6 +125,7 @@ def result_json(state: RunState) -> dict[str, Any]:
         "ended_at": iso(state.ended_at),
         "exit_code": state.exit_code,
         "reason": state.reason,
+        **({"skips": list(state.rollout.skips)} if state.rollout.skips else {}),
         "total": state.total,
         "outcomes": counts(state),
         "functions": [record(unit) for unit in state.units.values()],

@@ -33,8 +33,8 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
-from orchestrator.journal.rollout_events import WaveStarted
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Unchanged, Unknown
+from orchestrator.journal.rollout_events import VersionVerified, WaveStarted
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Unchanged, Unknown, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import one_line, several_lines, uncommanding
@@ -155,7 +155,8 @@ _Line = tuple[str, str, dict[str, Any]]
 
 def _run_started(event: RunStarted) -> _Line:
     facts = {"verb": event.verb, "endpoint": event.endpoint, "functions": event.units, "program": event.program}
-    return "info", "run started", facts | ({"adopt": " ".join(event.adopt)} if event.adopt else {})
+    more = {"adopt": " ".join(event.adopt), "skips": " ".join(event.skips)}
+    return "info", "run started", facts | {name: value for name, value in more.items() if value}
 
 
 def _wave(event: WaveStarted) -> _Line:
@@ -222,7 +223,16 @@ def _unit_ended(event: UnitEnded) -> _Line:
             level, text, more = "warning", "cancelled", {"reason": reason}
         case Unknown(reason, operation_id):
             level, text, more = "warning", "outcome unknown", {"reason": reason, "operation_id": operation_id}
+        case Inconclusive(reason, version_id):
+            level, text, more = "warning", "not known to work", {"reason": reason, "version_id": version_id}
     return level, text, facts | more
+
+
+def _verified(event: VersionVerified) -> _Line:
+    level = "debug" if event.verdict is Verdict.PASSED else "warning"
+    facts = {"function": event.key, "version_id": event.version_id, "verdict": str(event.verdict)}
+    told = {"reason": event.reason, "calls": event.attempts, "seconds": round(event.seconds, 3)}
+    return level, "verified", facts | {name: value for name, value in told.items() if value != ""}
 
 
 def _retried(event: StepRetried) -> _Line:
@@ -269,6 +279,7 @@ _LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
     Requested: _fields("requested", "call", "function_id", "idempotency_key", "attempt"),
     OperationAccepted: _fields("operation accepted", "call", "operation_id", "function_id", "version_id", "request_id"),
     OperationDone: _done,
+    VersionVerified: _verified,
     UnitEnded: _unit_ended,
     RunEnded: _run_ended,
 }

@@ -12,6 +12,7 @@ from orchestrator.model import Action, Bound, Plan, Prediction, Unit, WayBackKin
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import stop_rule, waves_of
 from orchestrator.report.plain_text import cells, counted, pad
+from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
@@ -43,6 +44,7 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
             *lines,
             *_packages(units, verbose=view.verbose),
             *_waves(view),
+            *_met(units, view),
             *_ways_back(units, verbose=view.verbose),
             *_undeclared(view),
             f"plan: {told or 'nothing to do'}",
@@ -72,7 +74,8 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
         left = f"; {failure.message}" if failure is not None and unit.changes else ""  # alone, while the rest goes back
         advice = f"{left}; {failure.advice}" if failure is not None and failure.advice else left
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
-        yield _GAP + _GAP.join([*columns, f"{unit.reason}{advice}"]).rstrip()
+        then = f"; {words}" if (words := then_words(unit)) else ""
+        yield _GAP + _GAP.join([*columns, f"{unit.reason}{advice}{then}"]).rstrip()
         if failure is not None and failure.detail and failure.detail not in told:
             told.add(failure.detail)
             yield from (f"      | {line}".rstrip() for line in failure.detail.splitlines())
@@ -115,6 +118,14 @@ def _waves(view: PlanView) -> Iterator[str]:
         most = None if view.verbose else _NAMED
         for number, wave in enumerate(waves, start=1):
             yield f"{_GAP}wave {number}: {counted(len(wave), 'function')}: {named((u.key for u in wave), most)}"
+
+
+def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
+    """Say when users meet what is new, and where nothing is verified."""
+    if view.skips_verification:
+        yield SKIPPED
+    for words, keys in met_when(units):
+        yield f"{named(keys, None if view.verbose else _NAMED)}: {words}"
 
 
 def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Blocked, Cancelled, Failed, Outcome, Unknown
+from orchestrator.model import Blocked, Cancelled, Failed, Inconclusive, Outcome, Unknown
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
 
@@ -32,6 +32,7 @@ def record(unit: UnitState) -> dict[str, Any]:
         "before": dict(unit.before),
         "version_id": unit.version_id,
         "outcome": name_of(unit),
+        **_verdicts(unit),
         **_details(unit.outcome),
         "step": unit.step,
         "started_at": iso(unit.started_at),
@@ -51,6 +52,13 @@ def record(unit: UnitState) -> dict[str, Any]:
     }
 
 
+def _verdicts(unit: UnitState) -> dict[str, Any]:
+    """Give what was said of its versions, for a unit of which something was."""
+    names = ("version_id", "verdict", "reason", "attempts", "seconds")
+    rows = [{name: getattr(one, name) for name in names} for one in unit.verdicts.values()]
+    return {"verdicts": rows} if rows else {}
+
+
 def _package(unit: UnitState) -> dict[str, Any] | None:
     if unit.package is None:
         return None
@@ -60,7 +68,7 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
 def _details(outcome: Outcome | None) -> dict[str, Any]:
     if isinstance(outcome, Failed):
         return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"]}
-    if isinstance(outcome, Blocked | Cancelled | Unknown):
+    if isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
         return {"outcome_reason": outcome.reason}
     return {}
 

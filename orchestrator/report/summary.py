@@ -16,13 +16,14 @@ from orchestrator.report.history import commit_words, selection_words, status, w
 from orchestrator.report.plain_text import aligned, counted, time_span
 from orchestrator.report.plan_text import named
 from orchestrator.report.records import NOT_ENDED, name_of
+from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
 SLOWEST = 20
 # From what nobody needs to look at to what everybody must see: the end of a table is what stays on the screen.
-_ORDER = ("unchanged", "deployed", NOT_ENDED, "cancelled", "blocked", "unknown", "failed")
+_ORDER = ("unchanged", "deployed", NOT_ENDED, "cancelled", "blocked", "inconclusive", "unknown", "failed")
 _HEADS = {Step.FUNCTION: "new function"}  # beside the names, which stand under "function"
-_LOUD = ("blocked", "unknown", "failed")
+_LOUD = ("blocked", "inconclusive", "unknown", "failed")
 
 
 def counts(state: RunState) -> dict[str, int]:
@@ -44,32 +45,42 @@ def headline(state: RunState) -> str:
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
     reason = f" ({state.reason})" if state.reason else ""
-    return f"{counted(total, 'function')}: {told}{took}{reason}"
+    skipped = f"; {SKIPPED}" if "verification" in state.rollout.skips else ""
+    return f"{counted(total, 'function')}: {told}{took}{reason}{skipped}"
 
 
 def run_table(state: RunState, *, width: int | None = None, everything: bool = False, timings: bool = False) -> str:
     """Show each unit's outcome, version and seconds of work, failures last; "" without units.
 
     The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
-    units: what failed, is unknown or blocked, and the 20 slowest, unless `everything`.
+    units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`.
     """
     units = sorted(state.units.values(), key=lambda unit: (_rank(name_of(unit)), unit.key))
     shown = units if everything or len(units) <= WHOLE_MAX else _worth_seeing(units)
     if not shown:
         return ""
     steps = [step for step in Step if timings and any(step in unit.seconds for unit in shown)]
-    head = ["function", "outcome", "version", *(_HEADS.get(step, str(step)) for step in steps), "total"]
+    verified = is_verified(shown)
+    head = [
+        "function",
+        "outcome",
+        "version",
+        *(["verified"] if verified else []),
+        *(_HEADS.get(step, str(step)) for step in steps),
+        "total",
+    ]
     rows = [
         [
             unit.key,
             name_of(unit),
             unit.version_id or "-",
+            *([verdict_word(unit)] if verified else []),
             *(_seconds(unit.seconds.get(step)) for step in steps),
             _seconds(unit.work_s if unit.seconds else None),
         ]
         for unit in shown
     ]
-    text = aligned(head, rows, width=width, numbers=frozenset(head[3:]), spare=head[3:])
+    text = aligned(head, rows, width=width, numbers=frozenset(head[3 + verified :]), spare=head[3:])
     if len(shown) == len(units):
         return text
     run = state.run_id or "last"

@@ -39,6 +39,7 @@ class PlanView:
     warnings: tuple[str, ...] = ()  # of what may fail; people have heard them
     verbose: bool = False
     back: bool = False  # it takes a run back
+    skips_verification: bool = False
 
 
 @dataclass(frozen=True, slots=True)

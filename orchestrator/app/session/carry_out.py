@@ -142,7 +142,7 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
     return PlanView(
         planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
-        back=planned.back,
+        back=planned.back, skips_verification=options.no_verify,
     )  # fmt: skip
 
 

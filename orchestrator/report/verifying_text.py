@@ -1,0 +1,76 @@
+"""How people are told of verification: what a plan adds to each function, who meets a new version when, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from orchestrator.journal.rollout_events import VersionVerified
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import LATEST, ChangeKind, FunctionSpec, Unit
+
+NONE = "none"  # where a version was not verified, or nobody has said what came of it
+SKIPPED = "nothing is verified in this run (--no-verify)"
+
+
+def then_words(unit: Unit) -> str:
+    """Say what follows once a function's version is there: "then verified by a call, then stable moves", or ""."""
+    kinds = [change.kind for change in unit.changes]
+    verified = f"verified by {_way(unit.spec)}" if ChangeKind.VERIFY in kinds else ""
+    tags = promoted(unit)
+    moves = f"{', '.join(tags)} move{'' if len(tags) > 1 else 's'}" if tags else ""
+    parts = [f"then {part}" for part in (verified, moves) if part]
+    return ", ".join(parts)
+
+
+def promoted(unit: Unit) -> list[str]:
+    """Give the promoted tags that a unit moves."""
+    moves = [change.after for change in unit.changes if change.kind is ChangeKind.TAG]
+    return [tag for after in moves for tag in after if tag in unit.spec.promote]
+
+
+def met_when(units: Iterable[Unit]) -> Iterator[tuple[str, list[str]]]:
+    """Say when users meet a new version that is verified or promoted, and of which functions that is so."""
+    told: dict[str, list[str]] = {}
+    for unit in units:
+        kinds = {change.kind for change in unit.changes}
+        if ChangeKind.VERSION not in kinds or not (ChangeKind.VERIFY in kinds or promoted(unit)):
+            continue
+        told.setdefault(_met(unit), []).append(unit.key)
+    yield from told.items()
+
+
+def _met(unit: Unit) -> str:
+    called_by, tags = unit.spec.called_by, promoted(unit)
+    first = "it is verified" if any(one.kind is ChangeKind.VERIFY for one in unit.changes) else "its tags move"
+    if called_by == LATEST:
+        return f"users call $latest: they meet the new version before {first}"
+    if called_by in unit.spec.settings.tags:
+        return f"users call the tag {called_by}, which `tags` moves at once: they meet the new version before {first}"
+    if called_by in tags or called_by == "tag":
+        name = called_by if called_by in tags else ", ".join(tags) or "that they call"
+        return f"users call the tag {name}: they meet the new version once that has moved"
+    return f"users call the tag {called_by}, which does not move: they do not meet the new version"
+
+
+def _way(spec: FunctionSpec) -> str:
+    if spec.verify is None or not (spec.verify.command or spec.verify.http):
+        return "a call"
+    return "a command" if spec.verify.command else "an HTTP call"
+
+
+def verdict_of(unit: UnitState) -> VersionVerified | None:
+    """Give what was said last of a unit's version."""
+    return next(reversed(unit.verdicts.values()), None)
+
+
+def is_verified(units: Sequence[UnitState]) -> bool:
+    """Say whether any of these units has something to verify."""
+    return any(unit.verdicts or any(one.change.kind is ChangeKind.VERIFY for one in unit.changes) for unit in units)
+
+
+def verdict_word(unit: UnitState) -> str:
+    """Name what was said of a unit's version: passed, failed, inconclusive or none; "-" where nothing is declared."""
+    verdict = verdict_of(unit)
+    if verdict is not None:
+        return str(verdict.verdict)
+    return NONE if is_verified([unit]) else "-"
