@@ -26,6 +26,7 @@ from orchestrator.model import (
     Plan,
     Unchanged,
     Unit,
+    Unknown,
     Version,
 )
 from orchestrator.model.live_state import LiveState
@@ -68,6 +69,18 @@ def undone(run: RunState) -> dict[str, UnitState]:
 def outcomes_of(run: RunState) -> dict[str, Outcome]:
     """Give the outcome of each unit of a chain. What nothing was told of counts as cancelled: it is not done."""
     return {key: Cancelled("not come to") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
+
+
+def left_of(before: RunState) -> dict[str, UnitState]:
+    """Give what is to be taken up; after a breach only what was asked for, to see what became of it."""
+    left = {} if before.given_up else to_resume(before)
+    return {key: unit for key, unit in left.items() if _begun(unit)} if before.breach else left
+
+
+def _begun(unit: UnitState) -> bool:
+    return isinstance(unit.outcome, Unknown | Deployed) or (
+        unit.outcome is None and any(change.outcome == "asked for" for change in unit.changes)
+    )
 
 
 def named_now(

@@ -100,7 +100,7 @@ class ChainBench(MortalBench):
     def take_up(self, manifest: str) -> bool:
         """Take the chain up, as `resume` does. Says whether that lived."""
         self.state = before = fold(self.past)
-        left = chains.left_of(before)
+        left = resuming.left_of(before)
         if before.total > len(before.units):  # nothing was asked for
             self.first = [key for key in self.first if key in before.units]
         if not left:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app.session.chain import chain_of, earlier_of, give_up, last_left, left_of, nothing_left
+from orchestrator.app.session.chain import chain_of, earlier_of, give_up, last_left, nothing_left
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
@@ -41,6 +41,7 @@ from orchestrator.planning.resume import (
     accepted,
     agreed,
     forced_of,
+    left_of,
     named_now,
     still_meant,
     taken_over,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.carry_out import about, carry_out, nothing_left
+from orchestrator.app.session.about import about, nothing_left
+from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.due import count_as_done, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke

@@ -8,18 +8,16 @@ from functools import partial
 
 import anyio
 
+from orchestrator.app.session.about import about, nothing_left
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
-from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
-from orchestrator.app.session.recording import fetch
-from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last, left_elsewhere, with_disabled
+from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.taking_up import left_elsewhere
 from orchestrator.errors import Exit
-from orchestrator.job.binding import Binding
-from orchestrator.model import Action, Plan, Prediction, SourceCode
+from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.report.displays import builds_shown, confirm
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
@@ -49,35 +47,6 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     return await carry_out(session, partial(plan_functions, session, specs))
 
 
-async def about(invocation: Invocation, request: Request, binding: Binding | None = None) -> Request:
-    """Say what a run with these options is about, and what --failed or --undone selects: of the journal, and of the
-    bucket's records.
-
-    Raises `UsageError` where the last run was about something else.
-    """
-    options = request.options
-    identity = identity_of(options, request.manifest, binding)
-    request = replace(request, identity=identity)
-    option = identity.selection.left_by
-    if not option:
-        return request
-    about_now = with_disabled(identity, request.manifest)
-    now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
-    await fetch(invocation)  # what another machine has left, or given up, counts as well
-    return replace(request, left=left_by_last(options, now))
-
-
-def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:
-    """Say so where --failed or --undone selects nothing, and give the result; None where there is something."""
-    left = request.left
-    if left is None or left.units:
-        return None
-    invocation.messages.say(left.said)
-    if request.options.dry_run:
-        return CommandResult(Exit.DONE, PlanView(Plan(())))
-    return CommandResult(left.exit)
-
-
 async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]]) -> CommandResult:
     """Make a plan, show it, ask, do it. Gives what became of it; of a dry run the plan.
 
@@ -86,7 +55,8 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
     request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
     alone = options.dry_run or options.verb == ROLLBACK
-    if not alone and (left := left_elsewhere(request.state_dir, session.endpoint, request.identity)):
+    left = "" if alone else left_elsewhere(request.state_dir, session.endpoint, request.identity, request.left)
+    if left:
         session.messages.mention(left)
     planned_s = 0.0
 

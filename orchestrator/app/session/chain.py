@@ -21,9 +21,9 @@ from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Deployed, Failed, Unknown
+from orchestrator.model import Action, Blocked, Failed, Unknown
 from orchestrator.planning.resume import failed as failed_of
-from orchestrator.planning.resume import outcomes_of, to_resume, undone
+from orchestrator.planning.resume import left_of, outcomes_of, to_resume, undone
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -45,18 +45,6 @@ def last_left(store: Store, newest: str, state_dir: Path) -> str:
     left = [run for run, units in found if units]
     chosen = next((run for run, units in found if left_of(run).keys() & units.keys()), left[0] if left else first)
     return chosen.run_id
-
-
-def left_of(before: RunState) -> dict[str, UnitState]:
-    """Give what is to be taken up; after a breach only what was asked for, to see what became of it."""
-    left = {} if before.given_up else to_resume(before)
-    return {key: unit for key, unit in left.items() if _begun(unit)} if before.breach else left
-
-
-def _begun(unit: UnitState) -> bool:
-    return isinstance(unit.outcome, Unknown | Deployed) or (
-        unit.outcome is None and any(change.outcome == "asked for" for change in unit.changes)
-    )
 
 
 def nothing_left(before: RunState, messages: Messages) -> CommandResult:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.app.session.identity import line_of, resume_line, work_tree
+from orchestrator.app.session.identity import line_of, next_step, resume_line, work_tree
 from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
@@ -19,8 +19,8 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
-from orchestrator.model import Deployed, Manifest, Unchanged
-from orchestrator.planning.resume import failed, undone
+from orchestrator.model import Deployed, Manifest, Unchanged, Unknown
+from orchestrator.planning.resume import failed, left_of, undone
 from orchestrator.report.plain_text import counted
 
 
@@ -153,30 +153,50 @@ def left_by_last(options: RunOptions, now: Now) -> Left:
     others = len(left) + (max(0, run.total - len(run.units)) if run is newest else 0)
     if others:
         there = f"{counted(others, 'function')} of it {'is' if others == 1 else 'are'} undone"
-        ways = f"`{resume_line(run.run_id)}` goes on, --undone selects {'it' if others == 1 else 'them'}"
-        return Left(
-            run,
-            now.option,
-            said=f"nothing {what} in the last run, {run.run_id}, but {there}: {ways}",
-            exit=Exit.INTERRUPTED,
-        )
+        ways, code = ways_on(run, left)
+        said = f"nothing {what} in the last run, {run.run_id}, but {there}: {ways}"
+        return Left(run, now.option, said=said, exit=code)
     return Left(run, now.option, said=f"nothing {what} in the last run, {run.run_id}: nothing to do")
+
+
+def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
+    """Say how to go on with what a chain has left, and what a command exits with that finds it so and does nothing.
+
+    | of the chain                                | the way on                               | exit |
+    | ---                                         | ---                                      | ---  |
+    | stopped for good, and an end is unknown     | `resume` to see it, then its own command | 3    |
+    | stopped for good                            | its own command: a new run               | 1    |
+    | some of what is left can be taken up        | `resume`, or --undone                    | 3    |
+    | all of what is left has failed              | --undone                                 | 1    |
+    | what is left does not stand in the journal  | its own command                          | 1    |
+    """
+    if run.breach:
+        unknown = any(isinstance(unit.outcome, Unknown) for unit in run.units.values())
+        return f"it was stopped for good; {next_step(run)}", Exit.INTERRUPTED if unknown else Exit.FAILED
+    if not left:
+        return f"`{line_of(run.verb, run.identity, run.endpoint)}` does what is left", Exit.FAILED
+    all_of_it = replace(run.identity, selection=replace(run.identity.selection, patterns=(), labels=(), left_by=""))
+    selects = f"`{line_of(run.verb, all_of_it, run.endpoint, '--undone')}` selects {'it' if len(left) == 1 else 'them'}"
+    if left_of(run).keys().isdisjoint(left):
+        return selects, Exit.FAILED
+    goes_on = f"`{resume_line(run.run_id)}` goes on"
+    return f"{goes_on}, {selects}" if run.verb == "deploy" or run.identity.selection.job else goes_on, Exit.INTERRUPTED
 
 
 def still_left(
     chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]]
 ) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
-    """Give each chain, the newest first, with what it left that no later one of the same verb has made, or found as
-    wanted: a job that copies what is live, say, has not done what a deploy was to do.
+    """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
+    parameters, has made, or found as wanted: a job that copies what is live, say, has not done what a deploy was to do.
 
     A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more.
     """
-    done: dict[str, set[tuple[str, str]]] = {}
+    done: dict[object, set[tuple[str, str]]] = {}
     settled = set[str]()  # verbs of which nothing older counts
     for run in chains:
         if run.verb in settled:
             continue
-        ended = done.setdefault(run.verb, set())
+        ended = done.setdefault((run.verb, frozenset(run.identity.selection.parameters.items())), set())
         units = {} if run.given_up else left_of(run)
         yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
         if run.verb == "deploy" and _is_whole(run.identity) and run.total <= len(run.units):
@@ -195,16 +215,27 @@ def about_the_same(store: Store, now: Now) -> Iterator[RunState]:
     return (run for run in _candidates(store, now) if difference(run, now) is None)
 
 
-def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity) -> str:
-    """Say what an older run has left undone, before a run of some functions only; "" where there is nothing."""
-    if _is_whole(identity) or identity.selection.left_by:
+def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Left | None = None) -> str:
+    """Say what other runs have left undone, before a run of some functions only; "" where there is nothing.
+
+    `left`: what --failed or --undone selects, which this run is about.
+    """
+    if _is_whole(identity):
         return ""
+    own = {name for unit in left.units.values() for name in names_of(unit)} if left is not None else set()
+    found = list[tuple[RunState, dict[str, UnitState]]]()
     with open_store(state_dir, read_only=True) as store:
-        for run, left in still_left(about_the_same(store, Now("", endpoint, identity, state_dir)), undone):
-            if left:
-                ways = f"`{resume_line(run.run_id)}` goes on, or `deploy --undone`"
-                return f"run {run.run_id} has left {counted(len(left), 'function')} undone: {ways}"
-    return ""
+        for run, units in still_left(about_the_same(store, Now("", endpoint, identity, state_dir)), undone):
+            others = {key: unit for key, unit in units.items() if own.isdisjoint(names_of(unit))}
+            found += [(run, others)] if others else []
+    if not found:
+        return ""
+    run, units = found[0]
+    ways, _ = ways_on(run, units)
+    older = f"; so {'has' if len(found) == 2 else 'have'} {counted(len(found) - 1, 'older run')}"
+    others_too = f"{older}: `orchestrator runs` lists them" if len(found) > 1 else ""
+    more = " more" if left is not None and left.run.run_id == run.run_id else ""
+    return f"run {run.run_id} has left {counted(len(units), f'{more} function'.strip())} undone: {ways}{others_too}"
 
 
 def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:

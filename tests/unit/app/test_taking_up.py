@@ -17,10 +17,11 @@ from orchestrator.app.session.taking_up import (
     difference,
     left_by_last,
     left_elsewhere,
+    ways_on,
     with_disabled,
 )
 from orchestrator.errors import Exit, UsageError
-from orchestrator.journal.events import RunStarted, UnitEnded, UnitPlanned
+from orchestrator.journal.events import Breached, RunEnded, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState, fold
@@ -39,6 +40,7 @@ from orchestrator.model import (
     Step,
     Storage,
     Unchanged,
+    Unknown,
 )
 from tests.builders import spec
 from tests.runs import ended
@@ -287,3 +289,109 @@ def test_a_job_that_wants_something_else_settles_nothing_of_a_deploy(tmp_path: P
         ran(store, "R3", "run copies", 3.0, a=None)
         ran(store, "R4", "deploy", 4.0, a=done, b=done)
     assert resumed() == "R3", "and a deploy settles nothing of a job"
+
+
+DONE = Deployed("v", read_back=True)
+
+
+def wrote(store: Store, started: RunStarted, breach: str = "", **outcomes: Outcome | None) -> None:
+    """Write a run of these functions, whole but for those without an outcome."""
+    journal = store.start_run(replace(started, units=len(outcomes)))
+    for key in outcomes:
+        journal.append(planned(key))
+    if breach:
+        journal.append(Breached(started.at, breach))
+    for key, outcome in outcomes.items():
+        if outcome is not None:
+            journal.append(UnitEnded(started.at, key, outcome))
+    journal.append(RunEnded(started.at, 1))
+
+
+# how a chain has ended → what is the way on with what it left, and what a command exits with that does nothing of it
+UNKNOWN = Unknown("not seen to end")
+WAYS: list[tuple[str, str, dict[str, Outcome | None], list[str], list[str], int]] = [
+    ("deploy", "", {"a": FAILED, "b": Cancelled()}, ["resume R1` goes on", "prod.toml --undone` selects them"], [], 3),
+    ("deploy", "", {"a": FAILED}, ["prod.toml --undone` selects it"], ["resume"], 1),
+    ("deploy", "", {"a": UNKNOWN}, ["resume R1` goes on"], [], 3),
+    ("deploy", "", {"a": None}, ["resume R1` goes on"], [], 3),
+    ("deploy", "2 of 9 failed", {"a": FAILED, "b": Cancelled()}, ["prod.toml` is a new run"], ["resume", "-ed"], 1),
+    ("deploy", "2 of 9 failed", {"a": FAILED, "b": UNKNOWN}, ["resume` sees", "prod.toml` is a new run"], [], 3),
+    ("run n", "", {"a": Cancelled()}, ["resume R1` goes on", "run n -c", "--param x=1 --undone`"], ["deploy"], 3),
+    ("rollback", "", {"a": Cancelled()}, ["resume R1` goes on"], ["--undone"], 3),
+    ("deploy", "", {"a": DONE}, ["prod.toml` does what is left"], ["resume"], 1),  # not all of it is in the journal
+]
+
+
+@pytest.mark.parametrize(("verb", "breach", "outcomes", "told", "not_told", "code"), WAYS)
+def test_the_way_on_is_one_that_there_is(
+    tmp_path: Path,
+    verb: str,
+    breach: str,
+    outcomes: dict[str, Outcome | None],
+    told: list[str],
+    not_told: list[str],
+    code: int,
+) -> None:
+    job = Selection(job="n", parameters={"x": "1"}) if verb == "run n" else Selection()
+    identity = replace(about(tmp_path), selection=job)
+    with open_store(tmp_path / "state") as store:
+        wrote(store, begun(identity, verb=verb), breach, **outcomes)
+        run = store.chain_state("R1")
+    left = {key: unit for key, unit in run.units.items() if unit.outcome != DONE}
+    ways, exit_code = ways_on(run, left)
+    assert all(part in ways for part in told), ways
+    assert not any(part in ways for part in not_told), ways
+    assert exit_code == code
+
+
+def test_after_a_breach_the_way_on_is_the_same_command(tmp_path: Path) -> None:
+    with open_store(tmp_path / "state") as store:
+        wrote(store, begun(about(tmp_path)), "1 of 3 failed", a=FAILED, b=Cancelled(), c=Cancelled())
+        failed = replace(about(tmp_path), selection=Selection(left_by="failed"))
+        wrote(store, begun(failed, run_id="R2", at=2.0), a=DONE)
+    left = left_by_last(RunOptions("deploy", Path("prod.toml")), now_of(tmp_path, "deploy", "failed"))
+    assert "2 functions of it are undone: it was stopped for good" in left.said
+    assert "resume" not in left.said
+    assert left.exit == Exit.FAILED
+
+
+def test_a_run_of_what_one_run_left_says_what_others_have_left(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    some = replace(about(tmp_path), selection=Selection(("x",)))
+    with open_store(state) as store:
+        wrote(store, begun(about(tmp_path), at=1.0), a=FAILED, b=Cancelled())
+        wrote(store, begun(some, run_id="R2", at=2.0), x=FAILED)
+    options = RunOptions("deploy", Path("prod.toml"))
+
+    def elsewhere(option: str) -> tuple[set[str], str]:
+        left = left_by_last(options, now_of(tmp_path, "deploy", option))
+        about_it = replace(about(tmp_path), selection=Selection(left_by=option))
+        return set(left.units), left_elsewhere(state, ENDPOINT, about_it, left)
+
+    for option in ("failed", "undone"):
+        units, said = elsewhere(option)
+        assert units == {"x"}
+        assert "run R1 has left 2 functions undone" in said
+    with open_store(state) as store:
+        wrote(store, begun(some, run_id="R3", at=3.0), x=DONE)
+    assert elsewhere("undone") == ({"a", "b"}, "")
+    units, said = elsewhere("failed")
+    assert units == {"a"}
+    assert "run R1 has left 1 more function undone" in said
+    with open_store(state) as store:
+        wrote(store, begun(some, run_id="R4", at=4.0), x=FAILED)
+    said = left_elsewhere(state, ENDPOINT, replace(some, selection=Selection(("z",))))
+    assert "run R4 has left 1 function undone" in said
+    assert "so has 1 older run: `orchestrator runs`" in said
+
+
+def test_a_job_with_other_parameters_settles_nothing(tmp_path: Path) -> None:
+    def job(value: str) -> Identity:
+        return replace(about(tmp_path), selection=Selection(job="n", parameters={"to": value}))
+
+    with open_store(tmp_path / "state") as store:
+        wrote(store, begun(job("python312"), verb="run n", at=1.0), a=None)
+        wrote(store, begun(job("python313"), verb="run n", run_id="R2", at=2.0), a=DONE)
+    now = now_of(tmp_path, "run n", "undone")
+    left = left_by_last(RunOptions("run n", Path("prod.toml"), job="n"), now)
+    assert (left.run.run_id, set(left.units)) == ("R1", {"a"})
