@@ -20,6 +20,7 @@ T = TypeVar("T")
 FEW = 10  # functions of one folder; up to here a few calls for each are less than all pages of the folder may be
 LISTED_MAX = 500  # functions of a folder up to which it is read whole, to tell whose those are that nobody wants
 _AT_ONCE = 8
+_KEPT = ("runtime", "connectivity")  # of old Versions: for boards; for what the cloud fills in beside a network
 
 
 async def read_live(
@@ -156,7 +157,8 @@ class _Reader:
 def _kept(version: Version) -> Version:
     """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
     old = version.status == "ACTIVE" and not version.tags
-    return replace(version, raw={"runtime": version.raw.get("runtime", "")}) if old else version
+    kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
+    return replace(version, raw=kept) if old else version
 
 
 def undeclared(declared: Iterable[FunctionSpec], live: LiveState) -> tuple[Undeclared, ...]:

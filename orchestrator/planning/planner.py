@@ -31,7 +31,7 @@ from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
-from orchestrator.version.adoption import NOTHING, Adoption, refused, taken_away
+from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
 from orchestrator.version.history import EMPTY, History, histories
@@ -227,15 +227,19 @@ class _Planner:
         names = (spec.key, spec.name)
         if not made.label or self.adopt.allows(names, latest.id):
             return change
-        taken = (*([made.code] if made.code else []),)
+        loss = Loss(made.code)
         if not made.code_alone:
-            taken += taken_away(
-                spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired
-            )
-        if not taken:
+            former = self.histories.get(latest.function_id, EMPTY).last_sound(latest)
+            taken = taken_away(
+                spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired,
+                former=former.raw if former is not None else {},
+            )  # fmt: skip
+            loss = replace(loss, settings=taken)
+        if not loss:
             return change
+        loss = replace(loss, besides=changed_besides(spec.settings, latest, filled_in=made.as_desired))
         others, resumed = self.adopt.others(names), self.adopt.resumed
-        failure = refused(taken, made.label, f"{spec.key}@{latest.id}", others, resumed=resumed)
+        failure = refused(loss, made.label, spec.key, latest.id, others, resumed=resumed)
         return replace(_blocked(spec, failure), function_id=change.function_id)
 
 

@@ -11,11 +11,13 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from shlex import quote as quoted
+from types import MappingProxyType
 from typing import Any
 
-from orchestrator.model import Failure, Settings, Version
+from orchestrator.model import Failure, Json, Settings, Version
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codecs import names_behind, only_asked
+from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields, unreadable_fields
 from orchestrator.version.fields import BY_API, FIELDS, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
@@ -28,21 +30,53 @@ def taken_away(
     folder_id: str = "",
     let_go: Container[str] = (),
     filled_in: bool = False,
+    former: Json = MappingProxyType({}),
 ) -> tuple[str, ...]:
     """List what the live Version has and one with these settings would not, or would have less of: names of
     variables and secrets without their values, the rest in words. What cannot be read, or is not known, is listed too.
 
     `folder_id`: the function's own; that its logs go there says nothing. `let_go`: what somebody takes away by name, a
-    setting ("memory_bytes") or an entry of one ("environment.LEVEL"). `filled_in`: see `differences`.
+    setting ("memory_bytes") or an entry of one ("environment.LEVEL"). `filled_in`: see `differences`. `former`: the
+    newest Version of ours that nobody has edited: what it has beside the same network was filled in by the cloud, and
+    what is there besides was not.
     """
+    lost = _lost(settings, latest, folder_id, let_go, filled_in=filled_in, former=former)
+    found = [said for some in lost.values() for said in some]
+    readable = {name: value for name, value in latest.raw.items() if name not in unreadable_fields(latest.raw)}
+    found += names_behind("settings that this program does not know:", unknown_fields(readable))
+    return tuple(sorted(found, key=lambda said: " → " in said))  # what goes, then what is less
+
+
+def changed_besides(settings: Settings, latest: Version, *, filled_in: bool = False) -> tuple[str, ...]:
+    """List in words what a Version with these settings would have otherwise than the live one, but for what is lost."""
+    lost = _lost(settings, latest, "", (), filled_in=filled_in, former={})
+    found = differences(settings, latest.raw, filled_in=filled_in)
+    kept = {name: said.removesuffix(" changed") for name, said in found.items() if name not in lost}
+    for row in FIELDS:
+        if row.api in found and row.api in lost and row.shown in (Shown.ENTRIES, Shown.ITEMS):
+            other = " ".join(word for word in found[row.api].split(" ") if not word.startswith("-"))
+            kept |= {row.api: other} if other != f"{row.label}:" else {}
+    return tuple(kept.values())
+
+
+def _lost(
+    settings: Settings,
+    latest: Version,
+    folder_id: str,
+    let_go: Container[str],
+    *,
+    filled_in: bool,
+    former: Json,
+) -> dict[str, list[str]]:
+    """Say what is lost, by the API's names of the fields of which anything is."""
     desired, live = with_mounts_alone(settings_fields(settings, "")), with_mounts_alone(latest.raw)
-    found = list[str]()
+    found: dict[str, list[str]] = {}
     for row in FIELDS:
         before, after = live.get(row.api), desired.get(row.api)
         if before is None or not row.guarded or row.setting in let_go:
             continue
         if not row.codec.readable(before):
-            found.append(f"{row.label}, which cannot be read")
+            found[row.api] = [f"{row.label}, which cannot be read"]
             continue
         if row.shown in (Shown.ENTRIES, Shown.ITEMS):
             names = row.codec.names(before)
@@ -51,10 +85,11 @@ def taken_away(
             before = row.codec.without(before, (elsewhere - row.codec.names(after)) | given)
         elif row.filled_in is FilledIn.ALL:
             before = _asked_for(before, after, folder_id, filled_in=filled_in)
-        found += row.codec.lost(row.label, before, after, row.default)
-    readable = {name: value for name, value in latest.raw.items() if name not in unreadable_fields(latest.raw)}
-    found += names_behind("settings that this program does not know:", unknown_fields(readable))
-    return tuple(sorted(found, key=lambda said: " → " in said))  # what goes, then what is less
+        if row.codec.readable(former.get(row.api)):
+            after = row.codec.filled_in_as(after, former.get(row.api))
+        if said := row.codec.lost(row.label, before, after, row.default):
+            found[row.api] = said
+    return found
 
 
 def _asked_for(json: Any, desired: Any, folder_id: str, *, filled_in: bool) -> Any:
@@ -112,16 +147,40 @@ def adoption_of(texts: Iterable[str]) -> Adoption:
     return Adoption(everything, frozenset(versions))
 
 
+_SHOWN_MAX = 3  # changes that are no loss: `plan --adopt` shows all
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a new Version would take away: the `code`, in words, "" where it stays, and settings. `besides`: what would
+    be otherwise, and is no loss.
+    """
+
+    code: str = ""
+    settings: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.settings)
+
+
 def refused(
-    taken: Iterable[str], label: str, to_adopt: str, stale: Iterable[str] = (), *, resumed: bool = False
+    loss: Loss, label: str, name: str, version_id: str, stale: Iterable[str] = (), *, resumed: bool = False
 ) -> Failure:
-    """Say why a function is left alone. `label`: what its live Version is; `to_adopt`: NAME@VERSION of it; `stale`:
-    other Versions of it that were to be adopted; `resumed`: by a run that is taken up.
+    """Say why a function is left alone. `label`: what its live Version is; `name`: the function's; `stale`: other
+    Versions of it that were to be adopted; `resumed`: by a run that is taken up.
     """
     agreed = "what the run was to take away was agreed to for version" if resumed else "--adopt names"
     former = f" ({agreed} {', '.join(stale)}, which is not live any more)" if stale else ""
+    taken = "; ".join((*([loss.code] if loss.code else []), *loss.settings))
+    more = len(loss.besides) - _SHOWN_MAX
+    besides = "; ".join((*loss.besides[:_SHOWN_MAX], *([f"{more} more"] if more > 0 else [])))
+    changed = f", and change {besides}" if besides else ""
+    keep = f'keep its code with `version_id = "{version_id}"` in place of its source'
+    declare = f"declare {'its settings' if loss.code else 'it'} in deploy.toml"
+    ways = " and ".join((*([declare] if loss.settings else []), *([keep] if loss.code else [])))
     return Failure(
-        f"{label}, and the new version would take away {'; '.join(taken)}{former}",
+        f"{label}, and the new version would take away {taken}{changed}{former}",
         kind=GUARDED,
-        advice=f"declare it in deploy.toml, or let it go with --adopt {quoted(to_adopt)}",
+        advice=f"{ways}, or let it go with --adopt {quoted(f'{name}@{version_id}')}",
     )

@@ -92,6 +92,10 @@ class Codec:
         """Leave out the entries of these names, of a value that has any."""
         return json
 
+    def filled_in_as(self, asked: Any, former: Any) -> Any:  # noqa: ARG002 - the base is asked for as a whole
+        """Add to what is `asked` for what the cloud filled in beside the same in a `former` Version; both JSON."""
+        return asked
+
     def lost(self, label: str, before: Any, after: Any, default: Container[Any] = ()) -> list[str]:
         """Say what is lost where `before` is live and `after` is desired, both JSON: what is gone, and what is less.
 

@@ -121,6 +121,10 @@ class _Connectivity(Object):
     def bare(self, json: Any) -> Any:
         return {"networkId": json["networkId"]} if json.get("networkId") else json
 
+    def filled_in_as(self, asked: Any, former: Any) -> Any:
+        same = asked and former and asked.get("networkId") == former.get("networkId")
+        return {"subnetId": former.get("subnetId") or [], **asked} if same else asked
+
     def less(self, label: str, before: Any, after: Any) -> list[str]:
         networks = before.get("networkId"), after.get("networkId")
         if all(networks) and len({*networks}) > 1:

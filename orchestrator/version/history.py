@@ -14,10 +14,18 @@ from functools import cached_property
 
 from orchestrator.model import Fingerprint, Version
 from orchestrator.model.live_state import LiveState
-from orchestrator.version.stamp import HAND_MARK, JOB_MARK, back_mark, read_back_mark, read_stamp, text_before
+from orchestrator.version.stamp import (
+    HAND_MARK,
+    JOB_MARK,
+    back_mark,
+    read_back_mark,
+    read_stamp,
+    text_before,
+    without_back_mark,
+)
 
-Whole = tuple[str, str, str, tuple[tuple[str, str], ...], str]
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+Whole = tuple[str, str, str, tuple[tuple[str, str], ...]]
+_LONG_AGO, _LONG_AHEAD = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +112,32 @@ def _is_back(version: Version, older: tuple[Version, ...]) -> bool:
     return withdrawn is not None and back_mark(withdrawn) == read_back_mark(version.description)
 
 
-def _text(version: Version) -> tuple[str, Fingerprint | None, tuple[tuple[str, str], ...]]:
-    """Give what a rollback takes over of a description."""
-    stamp = read_stamp(version.description)
-    return text_before(version.description), stamp, stamp.marks if stamp is not None else ()
+def _text(version: Version) -> tuple[str, Whole | None]:
+    """Give what a rollback takes over of a description: all but the back mark."""
+    description = without_back_mark(version.description)
+    stamp = read_stamp(description)
+    return text_before(description), whole(stamp) if stamp is not None else None
 
 
 def _whole(version: Version) -> Whole | None:
     stamp = read_stamp(version.description)
-    return whole(stamp, read_back_mark(version.description)) if stamp is not None else None
+    return whole(stamp) if stamp is not None else None
 
 
-def whole(stamp: Fingerprint, back: str = "") -> Whole:
-    """Give all that a Version says of itself. `back`: its back mark."""
-    return stamp.settings, stamp.code, stamp.forced, stamp.marks, back
+def whole(stamp: Fingerprint) -> Whole:
+    """Give all that a Version says of itself."""
+    return stamp.settings, stamp.code, stamp.forced, stamp.marks
 
 
 def history_of(versions: Iterable[Version], latest: Version | None = None) -> History:
-    """Put the Versions of one Function in the order in which they were made. `latest`: the one that is `$latest`, which
-    is the newest of those that were made, whatever the seconds say.
+    """Put the Versions of one Function in the order in which they were asked for. `latest`: the one that is `$latest`:
+    the newest of those of one second, or where its time is not told.
     """
-    made = [one for one in versions if not one.is_creating and (latest is None or one.id != latest.id)]
-    made.sort(key=lambda one: one.created_at or _LONG_AGO)
-    return History((*made, *([latest] if latest is not None else [])))
+    live = latest.id if latest is not None else ""
+    made = [one for one in versions if not one.is_creating and one.id != live]
+    made += [latest] if latest is not None else []
+    made.sort(key=lambda one: (one.created_at or (_LONG_AHEAD if one.id == live else _LONG_AGO), one.id == live))
+    return History(tuple(made))
 
 
 def histories(live: LiveState) -> dict[str, History]:

@@ -57,7 +57,11 @@ class _Mount(Codec):
         return kept | {name: _DISK.bare(value) for name, value in kept.items() if name == "ephemeralDiskSpec"}
 
     def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - parts have labels of their own
-        found = _MODE.lost("mode", before.get("mode"), after.get("mode"), ("READ_WRITE",))
+        written = "READ_WRITE"  # also where nothing is said
+        if before.get("mode") in (None, "", _MODE.unspecified, written) and after.get("mode") == "READ_ONLY":
+            found = [f"mode {written} → READ_ONLY"]
+        else:
+            found = _MODE.lost("mode", before.get("mode"), after.get("mode"), (written,))
         for name, codec in (("objectStorage", _BUCKET), ("ephemeralDiskSpec", _DISK)):
             if before.get(name) and after.get(name):  # a bucket in place of a disk is another value, not less of it
                 found += codec.less("", before[name], after[name])

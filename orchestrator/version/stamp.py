@@ -186,6 +186,11 @@ def marked_back(description: str, mark: str) -> str:
     return marked if len(marked) <= _ALL_MAX_CHARS else bare
 
 
+def without_back_mark(description: str) -> str:
+    """Give what stands before the back mark, where there is one."""
+    return _BACK.sub("", description)
+
+
 def read_back_mark(description: str) -> str:
     """Find the back mark in a Version's description, "" where there is none."""
     found = _BACK.search(description)

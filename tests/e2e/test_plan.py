@@ -78,7 +78,7 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         served.cloud.versions.create(sent | {"environment": {"HOT": "fix"}})
         drift = plan(project, cloud)
         assert "drift: " in drift.out
-        assert "would take away environment HOT" in drift.out
+        assert "would take away its code, which may have been edited; environment HOT" in drift.out
         shown = run(project.root, "show", "-o", "json")
         latest = next(one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ()))
         assert f"--adopt f000@{latest}" in drift.out + drift.err

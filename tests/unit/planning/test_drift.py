@@ -127,7 +127,8 @@ def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
     ours = version("v0", "id-f", tags=(), description=stamped("", fingerprint(settings(), "0" * 16)))
     unit = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]))
     assert unit.reason == (
-        "drift: v1 was made by hand, and the new version would take away its code, which may have been edited"
+        "drift: v1 was made by hand, and the new version would take away its code, which may have been edited, and"
+        " change description"
     )
     adopted = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]), adopt=True)
     assert (adopted.action, adopted.reason) == (

@@ -20,7 +20,7 @@ from orchestrator.model import (
     Settings,
 )
 from orchestrator.version import adoption
-from orchestrator.version.adoption import taken_away
+from orchestrator.version.adoption import Loss, changed_besides, refused, taken_away
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codecs import Codec, Int64, TextList, TextMap
 from orchestrator.version.fields import FIELDS, Field, Shown
@@ -67,6 +67,16 @@ LOST: dict[str, list[Row]] = {
             ("mounts tmp", "mounts data: mode READ_ONLY", "mounts data: prefix p/"),
         ),
         (
+            {"mounts": [{"name": "data", "objectStorage": {"bucketId": "b"}}]},
+            settings(mounts=(Mount("data", "read_only", bucket="b"),)),
+            ("mounts data: mode READ_WRITE → READ_ONLY",),
+        ),
+        (
+            {"mounts": [{**BUCKET, "mode": "READ_WRITE"}]},
+            settings(mounts=(Mount("data", "read_only", bucket="b", prefix="p/"),)),
+            ("mounts data: mode READ_WRITE → READ_ONLY",),
+        ),
+        (
             {"mounts": [{"name": "tmp", "ephemeralDiskSpec": {"size": str(2 * GB), "blockSize": "8192"}}]},
             settings(mounts=(Mount("tmp", disk_size_bytes=GB),)),
             ("mounts tmp: block size 8KB", "mounts tmp: size 2GB → 1GB"),
@@ -78,6 +88,11 @@ LOST: dict[str, list[Row]] = {
             {"storageMounts": [{**OLD_MOUNT, "readOnly": True}]},
             settings(mounts=(Mount("data", bucket="b"),)),
             ("mounts data: mode READ_ONLY",),
+        ),
+        (
+            {"storageMounts": [OLD_MOUNT]},
+            settings(mounts=(Mount("data", "read_only", bucket="b"),)),
+            ("mounts data: mode READ_WRITE → READ_ONLY",),
         ),
     ],
     "connectivity": [
@@ -263,3 +278,76 @@ def test_whoever_keeps_all_names_and_never_goes_down_loses_nothing_else(made: Se
     )
     assert any(said.startswith("memory ") for said in lost) == (wanted.memory_bytes < made.memory_bytes)
     assert ("async_invocation" in lost) == (made.async_invocation is not None and wanted.async_invocation is None)
+
+
+NETWORK = {"networkId": "enp1"}
+
+
+@pytest.mark.parametrize(
+    ("former", "taken"),
+    [
+        ({}, ()),  # no version of ours to tell from: the cloud may have filled it in
+        ({"connectivity": NETWORK}, ("subnets e9b1, e9b2",)),
+        ({"connectivity": {**NETWORK, "subnetId": ["e9b1"]}}, ("subnets e9b2",)),  # filled in then
+        ({"connectivity": {**NETWORK, "subnetId": ["e9b2", "e9b1", "e9b3"]}}, ()),
+        ({"connectivity": {"networkId": "enp2", "subnetId": ["e9b9"]}}, ()),
+        ({"connectivity": "enp1"}, ()),
+    ],
+)
+def test_a_subnet_beside_the_declared_network_is_guarded_where_it_was_not_filled_in(
+    former: dict[str, Any], taken: tuple[str, ...]
+) -> None:
+    latest = version("v1", "f", connectivity={**NETWORK, "subnetId": ["e9b1", "e9b2"]})
+    assert taken_away(settings(connectivity=Connectivity("enp1")), latest, former=former) == taken
+    declared = settings(connectivity=Connectivity("enp1", ("e9b1", "e9b2")))
+    assert taken_away(declared, latest, former=former) == ()
+
+
+EQUAL = {
+    "resources": {"memory": str(128 << 20)}, "runtime": "python312", "entrypoint": "index.handler",
+    "executionTimeout": "10s",
+}  # fmt: skip
+
+
+def test_what_is_lost_is_told_apart_from_what_is_otherwise() -> None:
+    live = {
+        "environment": {"HOT": "x", "A": "1"}, "entrypoint": "main.run", "resources": {"memory": str(GB)},
+        "runtime": "python312", "executionTimeout": "10s",
+    }  # fmt: skip
+    wanted = settings(environment={"A": "2", "B": "3"}, execution_timeout_s=10.0)
+    latest = version("v1", "f", **live)
+    assert taken_away(wanted, latest) == ("environment HOT", "memory 1GB → 128MB")
+    assert changed_besides(wanted, latest) == ("entrypoint main.run → index.handler", "environment: +B ~A")
+    assert (
+        changed_besides(
+            settings(),
+            version(
+                "v1",
+                "f",
+                resources={"memory": str(128 << 20)},
+                runtime="python312",
+                entrypoint="index.handler",
+                executionTimeout="10s",
+            ),
+        )
+        == ()
+    )
+
+
+KEEP = 'keep its code with `version_id = "v1"` in place of its source, or let it go with --adopt f@v1'
+
+
+@pytest.mark.parametrize(
+    ("loss", "message", "advice"),
+    [
+        (Loss("its code"), "its code",
+         KEEP),
+        (Loss("", ("environment A",), ("timeout 1s → 2s",)), "environment A, and change timeout 1s → 2s",
+         "declare it in deploy.toml, or let it go with --adopt f@v1"),
+        (Loss("its code", ("environment A",), tuple("abcde")), "its code; environment A, and change a; b; c; 2 more",
+         f"declare its settings in deploy.toml and {KEEP}"),
+    ],
+)  # fmt: skip
+def test_the_ways_out_are_those_that_there_are(loss: Loss, message: str, advice: str) -> None:
+    said = refused(loss, "drift", "f", "v1")
+    assert (said.message, said.advice) == (f"drift, and the new version would take away {message}", advice)

@@ -92,7 +92,7 @@ def test_the_last_sound_one_is_neither_by_hand_nor_in_doubt() -> None:
     assert EMPTY.last_sound(known.versions[0]) is None
 
 
-def test_what_is_still_being_made_says_nothing_and_the_live_one_is_the_newest() -> None:
+def test_what_is_still_being_made_says_nothing_and_the_live_one_is_the_newest_of_its_second() -> None:
     pending = version("v0", "f", description=a, status="CREATING")
     latest: Version = version("v1", "f", description=a)  # made in the same second as another
     assert history_of([pending, latest], latest).doubt(latest) is None
@@ -100,3 +100,5 @@ def test_what_is_still_being_made_says_nothing_and_the_live_one_is_the_newest() 
     for order in ([latest, twin], [twin, latest]):
         assert history_of(order, latest).doubt(latest) is not None
         assert history_of(order, latest).doubt(twin) is None
+    known = history(a, b, a)  # the last of which was asked for later, and was ready sooner
+    assert history_of(known.versions, known.versions[0]).doubt(known.versions[0]) is None
