@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -13,11 +14,29 @@ from orchestrator.engine.attempts import Made
 from orchestrator.engine.breaker import Breaker, Opened
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import NOTHING, Calls
-from orchestrator.engine.unit import Deployer
+from orchestrator.engine.spreading.gate_facts import Member
+from orchestrator.engine.unit import Deployer, Undecided, verification_of
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError
-from orchestrator.journal.events import Breached, BreakerOpened, UnitEnded
-from orchestrator.model import Cancelled, Outcome, Unit
+from orchestrator.journal.event_json import outcome_name
+from orchestrator.journal.events import Breached, BreakerOpened, Event, OperationAccepted, UnitEnded
+from orchestrator.journal.rollout_events import RunPaused, VersionVerified
+from orchestrator.journal.runs import PAUSE
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Failure,
+    Inconclusive,
+    Outcome,
+    Plan,
+    Rollout,
+    Step,
+    Unit,
+    Unknown,
+)
+from orchestrator.planning.rollout import canaries, canary_size
 from orchestrator.resilience.stop import Stop
 
 
@@ -29,6 +48,7 @@ class Result:
     interruption: InterruptedRunError | None = None
     breach: str = ""  # why too many failures stopped the run, or ended a part of it
     held: int = 0  # slots that were not given back: of Operations whose end was not seen
+    paused: RunPaused | None = None  # somebody has to let it go on
 
 
 @dataclass(slots=True)
@@ -42,6 +62,7 @@ class RunProgress:
     tally: verdicts.Tally
     breaker: Breaker
     left: dict[str, Unit]
+    rollout: Rollout
     calls: Calls | None = None  # None until it is known how many calls may be made
     held: int = 0
     causes: list[str] = field(default_factory=list)  # why parts of the run were given up
@@ -49,35 +70,108 @@ class RunProgress:
     again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
     made: dict[str, Made] = field(default_factory=dict)  # what units stand at that wait for the second stage
     passed: set[str] = field(default_factory=set)  # ids of Versions that have passed their verification
+    undecided: dict[str, Undecided] = field(default_factory=dict)  # those that are verified again at the wave's end
     interruption: InterruptedRunError | None = None
+    paused: RunPaused | None = None
+    unjudged: bool = False  # the gate was cut off
+    canary: int = 0  # units of the canary wave of the chain's first run
+    canaries: frozenset[str] = frozenset()
+    turns: dict[str, int] = field(default_factory=dict)  # places, from 1, of this run's units among those of all waves
+    units: dict[str, Unit] = field(default_factory=dict)  # of these
+    facts: dict[str, tuple[str, VersionVerified | None]] = field(
+        default_factory=dict
+    )  # function id and verdict, by key
+
+    def expect_canaries(self, plan: Plan) -> None:
+        """See which units are canaries. A chain keeps those of its first run."""
+        self.canary = self.tally.before.canary or canary_size(plan, self.rollout)
+        self.canaries = canaries(plan.units, self.rollout)
 
     def begin(self) -> None:
         """Start nothing where too much has failed before."""
         breach = self.tally.begin()
         if breach and not self.tally.before.breach:
-            self.emit(Breached(self.world.clock(), breach))
+            self._tell_breach(breach)
         if breach:
             self.stop.request(breach)
 
     def breached(self, why: str) -> None:
-        """Start nothing more, for good."""
+        """Start nothing more: for good, or until somebody lets it go on."""
         self.tally.breach = self.tally.breach or why
-        self.emit(Breached(self.world.clock(), why))
+        self._tell_breach(why)
         self.stop.request(why)
+
+    def _tell_breach(self, why: str) -> None:
+        self.emit(Breached(self.world.clock(), why, self.rollout.on_breach))
+
+    def pause(self, why: str, wave: int, until: float = 0.0) -> None:
+        """End the run here, to go on only when somebody says so."""
+        self.paused = RunPaused(self.world.clock(), why, wave, until)
+        self.emit(self.paused)
+        self.stop.request(why)
+
+    def pause_for_breach(self) -> None:
+        """Let the run end as paused where that is what its breach leads to."""
+        begun_here = self.tally.breach and not self.tally.before.breach
+        if self.rollout.on_breach == PAUSE and begun_here and self.paused is None:
+            self.pause(self.tally.breach, 0)
+
+    def place(self, units: Sequence[Unit]) -> None:
+        """Hear which units something is done for, in their order."""
+        before = self.tally.before
+        for number, unit in enumerate(units, start=1):
+            self.turns[unit.key] = (before.turns.get(unit.key) or before.in_waves) if before.in_waves else number
+            self.units[unit.key] = unit
+
+    def hear(self, event: Event) -> None:
+        """Remember what the gate is told."""
+        if isinstance(event, VersionVerified):
+            self.facts[event.key] = self.facts.get(event.key, ("", None))[0], event
+        elif isinstance(event, OperationAccepted) and event.function_id:
+            self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
+
+    def members(self) -> Iterator[tuple[str, tuple[int, Member]]]:
+        """Give what has come to an end by now, in this run and in those before: by key its turn, and what the gate is
+        told of it.
+        """
+        for turn, member in self.tally.before.members:
+            yield member.function, (turn, member)
+        for key, unit in self.units.items():
+            outcome = self.outcomes.get(key)
+            if outcome is not None:
+                yield key, (self.turns[key], self._member(unit, outcome))
+
+    def _member(self, unit: Unit, outcome: Outcome) -> Member:
+        function_id, verified = self.facts.get(unit.key, ("", None))
+        version_id = outcome.version_id if isinstance(outcome, Deployed | Unknown | Inconclusive) else ""
+        verdict, reason = (str(verified.verdict), verified.reason) if verified is not None else ("", "")
+        if isinstance(outcome, Failed):
+            reason = outcome.failure.message
+        elif isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
+            reason = outcome.reason
+        return Member(
+            unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or function_id,
+            version_id or (verified.version_id if verified is not None else ""), unit.base_version_id or "",
+            outcome_name(outcome), verdict, reason,
+        )  # fmt: skip
 
     def end(self, unit: Unit, outcome: Outcome) -> None:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
-        stopped = self.tally.ended(outcome)
+        stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "")
         if stopped:  # before the outcome: a kill between the two must not lose it
-            self.emit(Breached(self.world.clock(), stopped))
+            self._tell_breach(stopped)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
         if stopped:
             self.stop.request(stopped)
         opened = self.breaker.ended(unit, outcome, self.left.values())
         if opened is not None:
             self._close(opened)
+
+    def _is_canary(self, unit: Unit) -> bool:
+        turn = self.tally.before.turns.get(unit.key) if self.tally.before.in_waves else 0
+        return 0 < turn <= self.canary if turn else unit.key in self.canaries
 
     def _close(self, opened: Opened) -> None:
         """Try no more of what would only be refused."""
@@ -105,18 +199,74 @@ class RunProgress:
 
     async def carry_out(self, deployer: Deployer, unit: Unit, stage: slice) -> Outcome | None:
         """Carry out the changes of one unit that are in a stage, the last one to its outcome. None: others follow."""
-        structlog.contextvars.bind_contextvars(function=unit.key)
-        unit = self.again.get(unit.key, unit)
         try:
-            found = await deployer.carry_out(unit, stage, self.made.pop(unit.key, None))
-        except InterruptedRunError as error:
-            self.break_off(error)
-            found = self.cut_off(unit, error.message)
+            found = await self._carried_out(deployer, unit, stage, self.made.pop(unit.key, None))
         finally:
             self.admission.release()
+        return self._settle(unit, found)
+
+    async def verify_again(self, deployer: Deployer, unit: Unit, stage: slice) -> Outcome | None:
+        """Verify a unit once more, and go on with what is left of the stage; see `carry_out`.
+
+        | the second verification | `on_inconclusive` | the unit                                  |
+        | ---                     | ---               | ---                                       |
+        | passed                  | any               | goes on: its promoted tags move           |
+        | failed                  | any               | failed                                    |
+        | inconclusive            | pause             | inconclusive                              |
+        | inconclusive            | fail              | failed                                    |
+        | inconclusive            | pass              | goes on; its verdict stays inconclusive   |
+        """
+        number, waiting = verification_of(unit), self.undecided.pop(unit.key)
+        try:
+            found = await self._carried_out(deployer, unit, slice(number, stage.stop), waiting.made)
+            if isinstance(found, Undecided) and self.rollout.on_inconclusive == "pass":
+                found = await self._carried_out(deployer, unit, slice(number + 1, stage.stop), found.made)
+        finally:
+            self.admission.release()
+        if isinstance(found, Undecided) and self.rollout.on_inconclusive == "fail":
+            why = f"version {found.made.version_id}: {found.reason}, twice"
+            advice = "it serves $latest all the same"
+            found = Failed(Step.VERIFY, Failure(why, kind="verification", advice=advice))
+        return self._settle(unit, found.outcome if isinstance(found, Undecided) else found)
+
+    def seen(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Take in what reading back has shown, and tell what is another outcome than before."""
+        for key, outcome in outcomes.items():
+            if outcome != self.outcomes[key]:
+                self.outcomes[key] = outcome
+                self.emit(UnitEnded(self.world.clock(), key, outcome))
+
+    @property
+    def is_gate_left(self) -> bool:
+        """Whether nothing but the gate's answer is missing. What was made is not read back then: what nobody has read
+        back is taken up by `resume`, and the gate is asked again.
+        """
+        return self.unjudged and not any(isinstance(outcome, Cancelled) for outcome in self.outcomes.values())
+
+    def undecided_end(self, unit: Unit) -> Outcome | None:
+        """Give what becomes of a unit that waits to be verified again, and is not; None where it does not wait."""
+        waiting = self.undecided.pop(unit.key, None)
+        return waiting.outcome if waiting is not None else None
+
+    async def _carried_out(
+        self, deployer: Deployer, unit: Unit, stage: slice, made: Made | None
+    ) -> Outcome | Made | Undecided:
+        structlog.contextvars.bind_contextvars(function=unit.key)
+        try:
+            found = await deployer.carry_out(self.again.get(unit.key, unit), stage, made)
+        except InterruptedRunError as error:
+            self.break_off(error)
+            return self.cut_off(unit, error.message)
         deployer.changes.calls.take(unit.key)
+        return found
+
+    def _settle(self, unit: Unit, found: Outcome | Made | Undecided) -> Outcome | None:
+        """Take in what has become of a unit; None: that is not its end."""
         if isinstance(found, Made):
             self.made[unit.key] = found
             return None
-        self.end(unit, found)
+        if isinstance(found, Undecided):
+            self.undecided[unit.key] = found
+            return None
+        self.end(self.again.get(unit.key, unit), found)
         return found

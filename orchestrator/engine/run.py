@@ -22,12 +22,13 @@ from orchestrator.engine.quotas.limit import Limit
 from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import LimitKey, Slots
 from orchestrator.engine.read_back import read_back
+from orchestrator.engine.spreading.gate import Gates, Judging
+from orchestrator.engine.spreading.waves import Waves
 from orchestrator.engine.steps import Steps
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.unit import Deployer
 from orchestrator.engine.verify import CallsAtOnce, Verifier
-from orchestrator.engine.waves import Waves
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.events import (
@@ -36,9 +37,8 @@ from orchestrator.journal.events import (
     LongWait,
     OutageBegan,
     OutageEnded,
-    UnitEnded,
 )
-from orchestrator.model import Action, Cancelled, Failed, Outcome, Plan, Rollout, Unit
+from orchestrator.model import Action, Failed, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.stages import Staging, second_stage, staging_of
 from orchestrator.resilience.groups import ungrouped
@@ -90,8 +90,10 @@ async def execute(
     def heard(event: Event) -> None:
         emit(event)
         breaker.hear(event)
+        run.hear(event)
 
-    run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left)
+    run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left, rollout)
+    run.expect_canaries(plan)
     try:
         run.begin()
         with ungrouped(JournalError), stop.whole_run:
@@ -103,11 +105,10 @@ async def execute(
                     world.knowledge.learn(calls.slots, calls.pace)
                     run.held = calls.slots.statistics().held
                 background.cancel_scope.cancel()
-            made = Plan(tuple(run.again.get(unit.key, unit) for unit in plan.units))
-            for key, outcome in (await read_back(world, made, live, run.outcomes, run.passed)).items():
-                if outcome != run.outcomes[key]:
-                    run.outcomes[key] = outcome
-                    emit(UnitEnded(world.clock(), key, outcome))
+            run.pause_for_breach()
+            if not run.is_gate_left:
+                made = Plan(tuple(run.again.get(unit.key, unit) for unit in plan.units))
+                run.seen(await read_back(world, made, live, run.outcomes, run.passed))
         for unit in plan.units:
             if unit.key not in run.outcomes:
                 run.end(unit, run.cut_off(unit, stop.reason))
@@ -117,7 +118,7 @@ async def execute(
         for unit in plan.units:
             if unit.key not in run.outcomes:
                 run.outcomes[unit.key] = run.cut_off(unit, broken.message)
-    return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held)
+    return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held, run.paused)
 
 
 def _settled(plan: Plan, run: RunProgress) -> list[Unit]:
@@ -160,19 +161,24 @@ async def _all_units(
     async def second(unit: Unit) -> Outcome | None:
         return await run.carry_out(deployer, unit, slice(second_stage(unit, staging), None))
 
-    def cancel(unit: Unit) -> None:
-        run.end(unit, Cancelled(run.stop.why(unit.key)))
+    async def again(unit: Unit) -> Outcome | None:
+        stage = slice(0, second_stage(unit, staging))
+        return await run.verify_again(deployer, unit, stage)
 
-    waves = Waves(rollout, run.tally, run.stop, run.emit, run.world.clock, run.admission, expected_s, first, cancel)
+    run.place(todo)
+    gates = Gates(rollout.gate, run) if rollout.gate is not None else None
+    waves = Waves(rollout, run, expected_s, first, again, gates)
     if staging is Staging.WHOLE:
         await waves.go(todo, begin)
         return
-    await replace(waves, rollout=_AT_ONCE).go(todo, begin)
+    await replace(waves, rollout=_AT_ONCE, gates=None).go(todo, begin)
     left = [unit for unit in todo if unit.key in run.made]
     if staging is Staging.TWO_PHASE and len(left) < len(todo):
         run.breached(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not verified, so no tag moves")
+    if staging is Staging.TWO_PHASE and gates is not None and not run.stop.reason:
+        await gates.judge(Judging(0, 1, 0, len(run.turns)))
     last = rollout if staging is Staging.TWO_PHASE else _AT_ONCE
-    await replace(waves, rollout=last, carry_out=second).go(left, lambda _wave: None)
+    await replace(waves, rollout=last, carry_out=second, gates=None).go(left, lambda _wave: None)
 
 
 def _expectations(world: World) -> Callable[[Unit], float]:

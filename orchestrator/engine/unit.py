@@ -16,15 +16,35 @@ from orchestrator.resilience.stop import StoppedError
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """What a unit stands at of which its verification could not say whether it works, and why that is so."""
+
+    made: Made
+    reason: str
+
+    @property
+    def outcome(self) -> Inconclusive:
+        """What becomes of it where nothing more is tried."""
+        return Inconclusive(self.reason, self.made.version_id)
+
+
+def verification_of(unit: Unit) -> int:
+    """Give the index of the change in which a unit is verified; after all of them where there is none."""
+    kinds = [change.kind for change in unit.changes]
+    return kinds.index(ChangeKind.VERIFY) if ChangeKind.VERIFY in kinds else len(kinds)
+
+
+@dataclass(frozen=True, slots=True)
 class Deployer:
     """Carries out units, one coroutine each."""
 
     changes: Changes
     code: CodeOf
 
-    async def carry_out(self, unit: Unit, stage: slice, made: Made | None = None) -> Outcome | Made:
+    async def carry_out(self, unit: Unit, stage: slice, made: Made | None = None) -> Outcome | Made | Undecided:
         """Make those changes of a unit that are in a stage; its failure is a value. Gives what it stands at where other
-        changes are to follow, else its outcome. `made`: what it stands at by the changes before.
+        changes are to follow, or where its verification could not tell anything; else its outcome. `made`: what it
+        stands at by the changes before.
 
         Raises `InterruptedRunError` where the run cannot go on: what was asked for by then is in flight in `Calls`.
         """
@@ -37,7 +57,7 @@ class Deployer:
             left = calls.take(unit.key)
             return Unknown(error.reason, left.operation_id, left.version_id)
         except InconclusiveError as error:
-            return Inconclusive(error.reason, error.made.version_id)
+            return Undecided(error.made, error.reason)
         except SettledError as error:
             return error.outcome
         except StoppedError as error:

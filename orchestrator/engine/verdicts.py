@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.engine.calls import InFlight
+from orchestrator.engine.spreading.gate_facts import Member
 from orchestrator.errors import Exit
 from orchestrator.model import (
     Action,
@@ -14,6 +15,7 @@ from orchestrator.model import (
     Deployed,
     Failed,
     Failure,
+    Inconclusive,
     Outcome,
     Unchanged,
     Unit,
@@ -21,15 +23,20 @@ from orchestrator.model import (
 )
 
 
-def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False) -> Exit:
-    """Say what a run ends with, by what became of its units.
+def exit_code(
+    outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False, paused: bool = False
+) -> Exit:
+    """Say what a run ends with, by what became of its units. `breached`: it was stopped for good.
 
     | outcomes                                                                | exit |
     | ---                                                                     | ---  |
     | any; the lease, or the lock, was lost: others may have changed it since | 3    |
     | any Unknown                                                             | 3    |
+    | any; it is paused: `promote` goes on with it                            | 3    |
+    | any Inconclusive: `resume` verifies it again, but after a breach        | 3    |
     | interrupted, and any Deployed that was not read back                    | 3    |
     | interrupted, and any Cancelled: `resume` starts it, but after a breach  | 3    |
+    | any; breached: by its gate, say, though all of them are deployed        | 1    |
     | any Failed, Blocked or Cancelled                                        | 1    |
     | only Deployed and Unchanged: an interruption that came too late is none | 0    |
     """
@@ -37,9 +44,10 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = Fa
     found = {type(outcome) for outcome in outcomes}
     unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
     startable = Cancelled in found and not breached
-    if lost or Unknown in found or (interrupted and (startable or unread)):
+    unsure = Inconclusive in found and not breached
+    if lost or paused or unsure or Unknown in found or (interrupted and (startable or unread)):
         return Exit.INTERRUPTED
-    return Exit.FAILED if found - {Deployed, Unchanged} else Exit.DONE
+    return Exit.FAILED if breached or found - {Deployed, Unchanged} else Exit.DONE
 
 
 def breach(failed: int, units: int, max_failures: int | str | None) -> str:
@@ -67,7 +75,8 @@ class Before:
 
     Their waves go on here: `in_waves` is how many units these have, `turns` key → the place, from 1, that a unit which
     is taken up has among them, `failed_at` the places of those that failed in a wave, `unprepared_at` the places that
-    those would have had which failed while planning.
+    those would have had which failed while planning. `canary`: how many of them are the canary's. `approved`: somebody
+    has let the chain go on. `members`: what the runs before have brought to an end, by its turn, for the gate.
     """
 
     failed: int = 0
@@ -77,6 +86,9 @@ class Before:
     in_waves: int = 0
     breach: str = ""
     unprepared_at: tuple[int, ...] = ()
+    canary: int = 0
+    approved: bool = False
+    members: tuple[tuple[int, Member], ...] = ()
 
 
 NOTHING_BEFORE = Before()
@@ -94,6 +106,7 @@ class Tally:
     | in a run before, of the chain    | of the chain  | the same: a chain has the waves of its first run |
     | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
     | blocked                          | not at all    | not at all: it was no part of what was tried     |
+    | a canary, while planning or later| always stops  | always stops                                     |
 
     Without `max_failures`, a wave in which something failed is the last one, in whichever run of the chain it did. What
     failed while planning counts for the wave in which it would have been, by its place in the plan.
@@ -111,7 +124,9 @@ class Tally:
     def begin(self) -> str:
         """Say why nothing may start at all, since too much has failed before; "" where something may."""
         before = self.before
-        self.breach = before.breach or breach(before.failed, before.units + self.units, self.max_failures)
+        canary = any(0 < turn <= before.canary for turn in before.failed_at)  # its end was seen only now
+        self.breach = before.breach or ("a canary failed" if canary else "")
+        self.breach = self.breach or breach(before.failed, before.units + self.units, self.max_failures)
         return self.breach
 
     def wave_begins(self, end: int) -> str:
@@ -125,11 +140,16 @@ class Tally:
             return self.breach
         return ""
 
-    def ended(self, outcome: Outcome) -> str:
-        """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already."""
+    def ended(self, outcome: Outcome, canary: str = "") -> str:
+        """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already. `canary`: the
+        key of the unit, where it is one.
+        """
         if not isinstance(outcome, Failed) or self.breach:
             return ""
         self.failed += 1
+        if canary:
+            self.breach = f"the canary {canary} failed"
+            return self.breach
         failed = self.before.failed + self.failed
         self.breach = breach(failed, self.before.units + self.units, self.max_failures)
         if self._reached and isinstance(self.max_failures, str) and not self.breach:

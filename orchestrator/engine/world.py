@@ -22,6 +22,8 @@ from orchestrator.ports import (
     Packager,
     unguarded,
 )
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
 
@@ -47,6 +49,7 @@ class World:
     knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
     invocations: Invocations | None = None  # None: Functions cannot be called
     commands: Commands | None = None
+    outlet: Outlet = field(default_factory=lambda: Outlet(Redactor()))  # for what commands of the user's are told
     run_id: str = ""
     guard: Guard = unguarded  # the last await before each call that changes something
 

@@ -36,8 +36,10 @@ from orchestrator.journal.events import (
 )
 from orchestrator.journal.identity import identity_from_dict, identity_to_dict
 from orchestrator.journal.rollout_events import (
+    GateBegan,
     GateEnded,
     GivenUp,
+    PauseBegan,
     RollbackBegun,
     RunPaused,
     VersionVerified,
@@ -85,6 +87,8 @@ EVENTS: Mapping[str, type[Event]] = {
         Breached,
         GivenUp,
         VersionVerified,
+        PauseBegan,
+        GateBegan,
         GateEnded,
         RunPaused,
         RollbackBegun,

@@ -43,6 +43,7 @@ class RunStarted(Event):
     rolls_back: str = ""  # the id of the run that this one takes back
     approves: str = ""  # the id of the paused run that this one, which resumes it, lets go on
     skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
+    canary: int = 0  # units of its canary wave, which come first in its plan
 
 
 @dataclass(frozen=True, slots=True)

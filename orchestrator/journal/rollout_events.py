@@ -46,6 +46,23 @@ class RunPaused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PauseBegan(Event):
+    """A wave has ended, and the run waits so many seconds before it goes on."""
+
+    kind: ClassVar[str] = "pause_began"
+    wave: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GateBegan(Event):
+    """The gate's command begins to judge a wave. For displays only: never journaled."""
+
+    kind: ClassVar[str] = "gate_began"
+    wave: int
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackBegun(Event):
     """What the run has changed is taken back, by a run of its own."""
 
@@ -62,6 +79,7 @@ class WaveStarted(Event):
     number: int  # from 1
     waves: int
     units: int
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

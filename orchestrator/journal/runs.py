@@ -31,6 +31,10 @@ class RunSummary:
     taken_up_by: str = ""
     alive: bool = False
     identity: Identity = NOTHING_KNOWN
+    paused: bool = False  # it waits until somebody lets it go on
+
+
+PAUSE = "pause"  # what a breach leads to where somebody is to be asked
 
 
 @dataclass(slots=True)
@@ -42,12 +46,23 @@ class Link:
     ended_at: float | None = None
     exit_code: int | None = None
     reason: str = ""
+    by: str = ""  # who began it: user@host
+    approves: str = ""  # the paused run that it lets go on
+    skips: tuple[str, ...] = ()
+
+
+def link_of(event: RunStarted) -> Link:
+    """Begin a link."""
+    by = "@".join(part for part in (event.identity.user, event.identity.host) if part)
+    return Link(event.run_id, event.at, by=by, approves=event.approves, skips=tuple(event.skips))
 
 
 @dataclass(slots=True)
 class RolloutState:
     """Of a chain of runs. `paused`: it waits until somebody lets it go on. `then`: what its breach leads to; "" for no
     breach. `rollback`: the id of the run that takes it back, "" where none has begun.
+
+    A breach that pauses is a pause from the moment on in which it is written, even where the run was killed then.
     """
 
     paused: RunPaused | None = None
@@ -56,6 +71,7 @@ class RolloutState:
     rolls_back: str = ""  # the id of the run that this one takes back
     approves: str = ""  # of the last run of the chain: the paused run that it lets go on
     skips: tuple[str, ...] = ()
+    canary: int = 0  # units of the canary wave of the chain's first run
     gates: list[GateEnded] = field(default_factory=list)
 
     def apply(self, event: Event) -> None:
@@ -64,11 +80,12 @@ class RolloutState:
             case RunStarted():
                 self.rolls_back = self.rolls_back or event.rolls_back
                 self.approves, self.skips = event.approves, tuple(event.skips)
-                self.paused = None if event.approves else self.paused
             case RunPaused():
                 self.paused = event
             case Breached():
                 self.then = self.then or event.then
+                if event.then == PAUSE:
+                    self.paused = self.paused or RunPaused(event.at, event.reason)
             case RollbackBegun():
                 self.rollback = event.run_id
             case GateEnded():

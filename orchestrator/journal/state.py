@@ -30,9 +30,9 @@ from orchestrator.journal.events import (
 )
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused, VersionVerified
-from orchestrator.journal.runs import Link, RolloutState
+from orchestrator.journal.runs import PAUSE, Link, RolloutState, link_of
 from orchestrator.journal.unit_state import UnitState, names_of, planned_again
-from orchestrator.model import Action, Step, Unchanged
+from orchestrator.model import Action, Failed, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
@@ -75,12 +75,19 @@ class RunState:
         if handler is not None:
             handler(self, event)
 
+    def approve(self) -> None:
+        """Let a paused chain go on. A breach that it paused for is past then: what has failed by now counts no more."""
+        if self.breach and self.rollout.then == PAUSE:
+            self.breach = self.rollout.then = ""
+            for unit in self.units.values():
+                unit.excused = unit.excused or isinstance(unit.outcome, Failed)
+        self.rollout.paused = None
+
     def unit(self, key: str) -> UnitState:
         """Give the unit of that key, empty where nothing has said anything of it."""
-        found = self.units.get(key)
-        if found is None:
-            found = self.units[key] = UnitState(key)
-        return found
+        if key not in self.units:
+            self.units[key] = UnitState(key)
+        return self.units[key]
 
 
 def fold(events: Iterable[Event]) -> RunState:
@@ -99,12 +106,14 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.ended_at, state.exit_code, state.reason = None, None, ""
         state.keys = {name: unit.key for unit in state.units.values() for name in names_of(unit)}
     else:
-        state.identity, state.total = event.identity, event.units
+        state.identity, state.total, state.rollout.canary = event.identity, event.units, event.canary
+    if event.approves:
+        state.approve()
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint
     state.manifest, state.program, state.resumes = event.manifest, event.program, event.resumes
     state.rollout.apply(event)
     state.started_at, state.planned_s = event.at, event.planned_s
-    state.chain.append(Link(event.run_id, event.at))
+    state.chain.append(link_of(event))
 
 
 def _run_ended(state: RunState, event: RunEnded) -> None:
@@ -123,10 +132,6 @@ def _given_up(state: RunState, _event: GivenUp) -> None:
     state.given_up = True
 
 
-def _spread(state: RunState, event: Event) -> None:
-    state.rollout.apply(event)
-
-
 def _verified(state: RunState, event: VersionVerified) -> None:
     state.unit(event.key).verdicts[event.version_id] = event
 
@@ -141,6 +146,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
         _count(state.outcomes, outcome_name(unit.outcome), -1)
         state.ended -= 1
         unit.outcome = unit.ended_at = None
+        unit.excused = False
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
     unit.warnings = tuple(event.warnings)
@@ -274,9 +280,9 @@ _HANDLERS: Mapping[type[Event], Callable[[RunState, Any], None]] = {
     RunEnded: _run_ended,
     Breached: _breached,
     GivenUp: _given_up,
-    GateEnded: _spread,
-    RunPaused: _spread,
-    RollbackBegun: _spread,
+    GateEnded: lambda state, event: state.rollout.apply(event),
+    RunPaused: lambda state, event: state.rollout.apply(event),
+    RollbackBegun: lambda state, event: state.rollout.apply(event),
     VersionVerified: _verified,
     UnitPlanned: _planned,
     UnitsUnchanged: _unchanged,

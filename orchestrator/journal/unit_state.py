@@ -60,6 +60,7 @@ class UnitState:
     warnings: tuple[str, ...] = ()
     verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     way_back: str = ""  # a `WayBackKind`, by its value
+    excused: bool = False  # it failed before somebody let a breached run go on, and counts no more
     turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave
 
     @property

@@ -4,64 +4,141 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
 from orchestrator.model import Action, Plan, Rollout, Unit
+from orchestrator.planning.selection import Selectable, fitting
+
+WAIT_MAX_S = 900.0  # a pause that is longer ends the run as paused: nobody holds a lease on functions for that long
 
 
-def wave_ends(units: int, waves: Sequence[int | str]) -> tuple[int, ...]:
-    """Say after how many units each wave ends; the last one ends with the last unit, whatever was declared.
+def wave_ends(units: int, waves: Sequence[int | str], canary: int = 0) -> tuple[int, ...]:
+    """Say after how many units each wave ends; the last one ends with the last unit, whatever was declared. `canary`:
+    how many units are a wave of their own, before the others, which are of what is left then.
 
-    | units | waves              | ends        |
-    | ---   | ---                | ---         |
-    | 100   | 1, "10%", "100%"   | 1, 10, 100  |
-    | 5     | 1, "10%", "100%"   | 1, 5        |  a share is rounded up; a wave without units is none
-    | 10    | 3                  | 3, 10       |
-    | 0     | any                |             |
+    | units | canary | waves              | ends          |
+    | ---   | ---    | ---                | ---           |
+    | 100   | 0      | 1, "10%", "100%"   | 1, 10, 100    |
+    | 5     | 0      | 1, "10%", "100%"   | 1, 5          |  a share is rounded up; a wave without units is none
+    | 10    | 0      | 3                  | 3, 10         |
+    | 102   | 2      | 1, "10%", "100%"   | 2, 3, 12, 102 |
+    | 2     | 2      | 1, "100%"          | 2             |
+    | 0     | 0      | any                |               |
     """
-    ends: list[int] = []
+    ends: list[int] = [canary] if canary else []
+    left = units - canary
     for wave in (*waves, "100%"):
-        end = min(units, _count(wave, units))
+        end = canary + min(left, _count(wave, left))
         if end > (ends[-1] if ends else 0):
             ends.append(end)
     return tuple(ends)
 
 
+def canaries(units: Sequence[Unit], rollout: Rollout) -> frozenset[str]:
+    """Give the keys of the units that `canary` selects; few or none, since only some of them are in a plan."""
+    if not rollout.canary:
+        return frozenset()
+    things = {
+        unit.key: Selectable((unit.key, unit.spec.name, unit.function_id or unit.key), unit.spec.labels)
+        for unit in units
+    }
+    return frozenset(fitting(things, rollout.canary))
+
+
+def canary_first(plan: Plan, rollout: Rollout) -> Plan:
+    """Give the plan in the order in which its units start."""
+    first = canaries(plan.units, rollout)
+    return Plan(tuple(sorted(plan.units, key=lambda unit: unit.key not in first))) if first else plan
+
+
+def canary_size(plan: Plan, rollout: Rollout) -> int:
+    """Say how many units the canary wave has, 0 where there is none."""
+    return len(canaries(_changing(plan), rollout))
+
+
+def no_canary(plan: Plan, rollout: Rollout) -> str:
+    """Say so where a canary is declared and nothing of it changes, so that `waves` begins at once; else "".
+
+    Functions that would be in it, and could not be prepared, are named: their failure stops the run before it begins.
+    """
+    todo = _changing(plan)
+    if not rollout.canary or not todo or canaries(todo, rollout):
+        return ""
+    names = ", ".join(rollout.canary)
+    failed = sorted(canaries([unit for unit in plan.units if unit.failed_step is not None], rollout))
+    if failed:
+        return f"canary ({names}): {', '.join(failed)} could not be prepared, so nothing starts"
+    return f"canary ({names}): nothing of it changes, so the waves begin at once"
+
+
 def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
-    """Give the units of each wave; those for which nothing is done are in none."""
-    todo = [unit for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
-    ends = wave_ends(len(todo), rollout.waves)
+    """Give the units of each wave, the canary's first; those for which nothing is done are in none."""
+    todo, first = _changing(plan), canaries(_changing(plan), rollout)
+    todo.sort(key=lambda unit: unit.key not in first)
+    ends = wave_ends(len(todo), rollout.waves, len(first))
     return tuple(tuple(todo[start:end]) for start, end in pairwise((0, *ends)))
+
+
+def without_pauses(rollout: Rollout) -> Rollout:
+    """Give the rollout of a run that waits for no time and for nobody between its waves."""
+    return replace(rollout, pause_s=0.0, approval=False)
+
+
+def ends_paused(rollout: Rollout) -> bool:
+    """Say whether a run ends as paused after each wave, rather than waiting.
+
+    | pause         | ends as paused |
+    | ---           | ---            |
+    | none          | no             |
+    | up to 15 min  | no: it waits   |
+    | longer        | yes            |
+    | "approval"    | yes            |
+    """
+    return rollout.approval or rollout.pause_s > WAIT_MAX_S
+
+
+def _changing(plan: Plan) -> list[Unit]:
+    return [unit for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What is left to do of a wave. `end`: how many units it and those before it had, when the first run began."""
+    """What is left to do of a wave. `begin`, `end`: how many units those before it had, and those with it, when the
+    first run began.
+    """
 
+    begin: int
     end: int
     units: tuple[Unit, ...]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is left: nothing of it has come to an end."""
+        return len(self.units) >= self.end - self.begin
+
 
 def waves_left(
-    units: Sequence[Unit], waves: Sequence[int | str], turns: Mapping[str, int], count: int
+    units: Sequence[Unit], waves: Sequence[int | str], turns: Mapping[str, int], count: int, canary: int = 0
 ) -> tuple[Wave, ...]:
     """Give the waves of a chain of runs, with what is left of each: they stay those of the run that began it.
 
     `turns`: key → the unit's place, from 1, among the `count` units of that run's waves; 0: this run begins a chain.
+    `canary`: how many of these are its canary.
 
-    | waves     | count | left, by their turns | ends  | left of each wave |
-    | ---       | ---   | ---                  | ---   | ---               |
-    | 4, "100%" | 12    | 2, 3, 9              | 4, 12 | 2, 1              |
-    | 4, "100%" | 12    | 9, 10                | 4, 12 | 0, 2              |
+    | waves     | count | canary | left, by their turns | ends     | left of each wave |
+    | ---       | ---   | ---    | ---                  | ---      | ---               |
+    | 4, "100%" | 12    | 0      | 2, 3, 9              | 4, 12    | 2, 1              |
+    | 4, "100%" | 12    | 0      | 9, 10                | 4, 12    | 0, 2              |
+    | 4, "100%" | 12    | 2      | 2, 3, 9              | 2, 6, 12 | 1, 1, 1           |
     """
-    ends = wave_ends(count or len(units), waves)
+    ends = wave_ends(count or len(units), waves, canary)
     left: list[list[Unit]] = [[] for _ in ends]
     for number, unit in enumerate(units, start=1):
         turn = (turns.get(unit.key) or count) if count else number
         left[bisect_left(ends, turn)].append(unit)
-    return tuple(Wave(end, tuple(some)) for end, some in zip(ends, left, strict=True))
+    return tuple(Wave(*span, tuple(some)) for span, some in zip(pairwise((0, *ends)), left, strict=True))
 
 
 def stop_rule(waves: int, max_failures: int | str | None) -> str:

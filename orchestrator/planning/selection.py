@@ -151,6 +151,21 @@ def matching(
     return [key for key, thing in things.items() if key in wanted - left_out and not thing.disabled_at]
 
 
+def fitting(things: Mapping[str, Selectable], patterns: Iterable[str]) -> set[str]:
+    """Give the keys of what the patterns select, as `matching` does; one that selects nothing here is no error."""
+    named = {name: key for key, thing in things.items() for name in thing.names}
+    wanted, left_out, patterns = set[str](), set[str](), tuple(patterns)
+    for pattern in patterns:
+        bare = pattern.removeprefix("!")
+        found = (
+            {named[bare]} if bare in named else {key for key, thing in things.items() if _fits(thing, bare, sure=True)}
+        )
+        (left_out if pattern.startswith("!") else wanted).update(found)
+    if patterns and all(pattern.startswith("!") for pattern in patterns):
+        wanted = set(things)
+    return wanted - left_out
+
+
 def _fits(thing: Selectable, pattern: str, *, sure: bool) -> bool:
     """Whether a thing is meant by a label or a glob. `sure`: not where its labels cannot be told."""
     if pattern.startswith(_LABEL):

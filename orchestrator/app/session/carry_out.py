@@ -17,6 +17,7 @@ from orchestrator.app.session.session import Session, hold_lock, open_session, r
 from orchestrator.app.session.taking_up import left_elsewhere
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
+from orchestrator.planning.rollout import canary_size
 from orchestrator.report.displays import builds_shown, confirm
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
@@ -85,7 +86,13 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 await _show_and_ask(session, planned)
             clouds, units = planned.live.clouds.values(), len(planned.plan.units) + len(planned.settled)
             begun = journaled(
-                session, units, clouds, adopt=planned.adopt, planned_s=planned_s, rolls_back=planned.rolls_back
+                session,
+                units,
+                clouds,
+                adopt=planned.adopt,
+                planned_s=planned_s,
+                rolls_back=planned.rolls_back,
+                canary=canary_size(planned.plan, planned.rollout),
             )
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)

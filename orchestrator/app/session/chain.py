@@ -14,14 +14,16 @@ from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import new_run_id
 from orchestrator.app.session.taking_up import Now, about_the_same, still_left
 from orchestrator.coordination.local_lock import lock
+from orchestrator.engine.spreading.gate_facts import Member
 from orchestrator.engine.verdicts import Before, exit_code
 from orchestrator.errors import Exit
+from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.events import Event, RunEnded, RunStarted
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Failed, Unknown
+from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive, Unknown
 from orchestrator.planning.resume import failed as failed_of
 from orchestrator.planning.resume import left_of, outcomes_of, to_resume, undone
 from orchestrator.report.messages import Messages
@@ -73,21 +75,46 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
 
 
 def earlier_of(
-    before: RunState, left: Mapping[str, UnitState], named: Mapping[str, UnitState] | None = None
+    before: RunState,
+    left: Mapping[str, UnitState],
+    named: Mapping[str, UnitState] | None = None,
+    *,
+    approved: bool = False,
 ) -> Earlier:
-    """Give what counts of the runs before, besides what is taken up of them now. `named`: that, by today's keys."""
+    """Give what counts of the runs before, besides what is taken up of them now. `named`: that, by today's keys.
+    `approved`: somebody lets the chain go on.
+    """
     ended = {key: unit for key, unit in before.units.items() if key not in left}
     outcomes = {key: outcome for key, outcome in outcomes_of(before).items() if key in ended}
     if before.total > len(before.units):
         outcomes[""] = Blocked("not in the journal")
     counted_in = [unit for unit in ended.values() if unit.turn or unit.action != Action.UNCHANGED]
-    failed = [unit for unit in ended.values() if isinstance(unit.outcome, Failed)]
+    failed = [unit for unit in ended.values() if isinstance(unit.outcome, Failed) and not unit.excused]
     failed_at = tuple(unit.turn for unit in failed if unit.turn and unit.action != Action.BLOCKED)
     turns = {key: unit.turn for key, unit in (left if named is None else named).items()}
     unprepared_at = tuple(_unprepared_at(before, ended))
     return Earlier(
-        outcomes, Before(len(failed), len(counted_in), failed_at, turns, before.turns, before.breach, unprepared_at)
-    )
+        outcomes,
+        Before(
+            len(failed), len(counted_in), failed_at, turns, before.turns, before.breach, unprepared_at,
+            canary=before.rollout.canary, approved=approved,
+            members=tuple((unit.turn, _member(unit)) for unit in ended.values() if unit.turn),
+        ),
+    )  # fmt: skip
+
+
+def _member(unit: UnitState) -> Member:
+    """Give a unit as the gate is told of it."""
+    verified = next(reversed(unit.verdicts.values()), None)
+    verdict, reason = (str(verified.verdict), verified.reason) if verified is not None else ("", "")
+    match unit.outcome:
+        case Failed(_, failure):
+            reason = failure.message
+        case Blocked(why) | Unknown(why) | Cancelled(why) | Inconclusive(why):
+            reason = why
+    outcome = outcome_name(unit.outcome) if unit.outcome is not None else ""
+    facts = unit.key, unit.name, unit.folder_id, unit.function_id, unit.version_id, unit.base_version_id
+    return Member(*facts, outcome, verdict, reason)
 
 
 def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator[int]:
@@ -95,7 +122,8 @@ def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator
     last = 0
     for key, unit in before.units.items():
         last = max(last, unit.turn)
-        if key in ended and isinstance(unit.outcome, Failed) and unit.action == Action.BLOCKED:
+        failed = isinstance(unit.outcome, Failed) and not unit.excused
+        if key in ended and failed and unit.action == Action.BLOCKED:
             yield unit.turn or last + 1
 
 

@@ -39,10 +39,12 @@ async def journaled(
     adopt: Adoption = NOTHING,
     planned_s: float = 0.0,
     rolls_back: str = "",
+    approves: str = "",
+    canary: int = 0,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
     folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
-    the run that it takes back.
+    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`: units of its canary wave.
     """
     options, identity = session.request.options, session.request.identity
     started = RunStarted(
@@ -59,6 +61,8 @@ async def journaled(
         planned_s=round(planned_s, 3),
         identity=replace(identity, clouds=tuple(sorted({*identity.clouds, *clouds} - {UNKNOWN_CLOUD}))),
         rolls_back=rolls_back,
+        approves=approves,
+        canary=canary,
     )
     own = RunState()
     chain = own if before is None else before
@@ -133,8 +137,8 @@ async def execute_planned(
     )
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
-    breached = bool(before.breach or bus.state.breach)
-    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), breached=breached)
+    judged = {"breached": bool(before.breach or bus.state.breach), "paused": result.paused is not None}
+    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), **judged)
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:

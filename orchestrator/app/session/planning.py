@@ -32,6 +32,7 @@ from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
 from orchestrator.planning.resume import forced_of, named_now
+from orchestrator.planning.rollout import canary_first, without_pauses
 from orchestrator.planning.selection import choose, expanded, require_promote, select
 from orchestrator.planning.sources import Sources, read_sources, untold
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying
@@ -214,6 +215,8 @@ async def plan_desired(
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))
     for warning in warnings:
         session.messages.warn(warning)
+    rollout = without_pauses(rollout) if options.now else rollout
+    plan = canary_first(plan, rollout)
     return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying)
 
 

@@ -167,6 +167,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         invocations=connection.calls(address.invoke_endpoint),
         commands=LocalCommands(os.environ),
         run_id=new_run_id(),
+        outlet=invocation.messages.outlet,
     )
     world.outage.waits = say_waits
     endpoint = SANDBOX if options.sandbox else connection.endpoint

@@ -23,8 +23,10 @@ from orchestrator.journal.events import (
     UnitsUnchanged,
 )
 from orchestrator.journal.rollout_events import (
+    GateBegan,
     GateEnded,
     GivenUp,
+    PauseBegan,
     RollbackBegun,
     RunPaused,
     VersionVerified,
@@ -69,6 +71,8 @@ A_RUN = [
     Breached(9.0, "3 of 10 failed"),
     GivenUp(9.0, 7),
     VersionVerified(9.0, "f", "version-1", Verdict.FAILED, "it answered 502", 3, 1.5, 1),
+    PauseBegan(9.0, 1, 300.0),
+    GateBegan(9.0, 2),
     GateEnded(9.0, 2, Verdict.INCONCLUSIVE, 300.0, None, "waiting for metrics"),
     RunPaused(9.0, "wave 1 of 3 waits for approval", 1),
     RollbackBegun(9.0, RUN_ID, "3 of 10 failed"),

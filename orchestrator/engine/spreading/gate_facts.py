@@ -1,0 +1,66 @@
+"""What a gate is told on its standard input: one JSON document. Its schema is published: `orchestrator schema gate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+SCHEMA: Final = "orchestrator/gate/1"  # raised when a key changes its meaning or goes; keys may be added without
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One function of a wave. Texts are empty where there is nothing to tell, or nothing is known.
+
+    `former_version_id`: what served `$latest` when the run was planned. `outcome`: deployed, failed, inconclusive,
+    blocked, cancelled, unknown. `verdict`: of its verification: passed, failed, inconclusive. `reason`: why it is not
+    deployed, or not verified.
+    """
+
+    function: str
+    name: str
+    folder_id: str
+    function_id: str
+    version_id: str
+    former_version_id: str
+    outcome: str
+    verdict: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Functions of the run, and of all that it has taken up. `left`: those whose wave has not begun."""
+
+    functions: int
+    deployed: int
+    failed: int
+    inconclusive: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What has become of a wave. `wave`: from 1; 0: of all of them, before the promoted tags move (`two_phase`).
+
+    `functions`: those of this wave, `failures`: all that have failed by now; `seconds`: since the wave began, 0 where
+    an earlier run has ended it.
+    """
+
+    run_id: str
+    wave: int
+    waves: int
+    counts: Counts
+    functions: tuple[Member, ...]
+    failures: tuple[Member, ...]
+    seconds: float
+    schema: Literal["orchestrator/gate/1"] = field(default=SCHEMA)
+
+
+def counts_of(members: Iterable[Member], functions: int) -> Counts:
+    """Count what has come to an end. `functions`: how many there are in all waves."""
+    members = list(members)
+    outcomes = [member.outcome for member in members]
+    deployed, failed, unsure = (outcomes.count(name) for name in ("deployed", "failed", "inconclusive"))
+    return Counts(functions, deployed, failed, unsure, max(0, functions - len(members)))
