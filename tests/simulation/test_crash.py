@@ -130,7 +130,9 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
 
 
 def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
-    """Find Versions of somebody else's between the one that a unit was based on and the one that it made."""
+    """Find Versions of somebody else's between the one that a unit was based on and the one that it made; of those that
+    were there when the plan was made none is lost: another of them had taken $latest from them.
+    """
     unit = fold(bench.events).units.get(key)
     versions = {version["id"]: version for version in bench.versions()}
     if unit is None or not unit.requests or version_id not in versions:
@@ -141,6 +143,7 @@ def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
         other["id"]
         for other in others
         if other["status"] == "ACTIVE"
+        and (other["id"] not in bench.live.versions or bench.live.versions[other["id"]].is_creating)
         and other["id"] != unit.base_version_id
         and other["createdAt"] < made["createdAt"]
         and (base is None or other["createdAt"] > base["createdAt"])
