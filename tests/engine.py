@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, unit_planned
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.state import fold
 from orchestrator.manifest.load import load
 from orchestrator.model import (
@@ -37,6 +38,7 @@ from orchestrator.model import (
     SourceCode,
     Storage,
     Tree,
+    Verdict,
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
@@ -50,7 +52,8 @@ from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
 from orchestrator.planning.sources import read_sources
-from orchestrator.ports import Guard, unguarded
+from orchestrator.planning.verifying import Verifying
+from orchestrator.ports import CommandEnd, CommandRequest, Guard, unguarded
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import MAX_S, Outage
 from orchestrator.resilience.stop import Stop
@@ -64,6 +67,7 @@ from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.invocations import MemoryInvocations
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.version.adoption import Adoption
@@ -102,6 +106,20 @@ class InlinePackager:
 
     def read(self, package: Package) -> bytes:
         return package.path.read_bytes()
+
+
+class ScriptedCommands:
+    """Ends each command as it is told to, in virtual time; one that takes longer than its limit is ended there."""
+
+    def __init__(self) -> None:
+        self.ends: list[CommandEnd] = []  # the next ones, in their order; then each ends well, at once
+        self.requests: list[CommandRequest] = []
+
+    async def run(self, request: CommandRequest) -> CommandEnd:
+        self.requests.append(request)
+        end = self.ends.pop(0) if self.ends else CommandEnd(0, "", 0.0)
+        await anyio.sleep(min(end.seconds, request.timeout_s))
+        return replace(end, status=None) if end.seconds > request.timeout_s else end
 
 
 class RecordingFunctions(MemoryFunctions):
@@ -148,6 +166,9 @@ class Bench:
         self.use(Wire(self.cloud))
         (self.root / "zips").mkdir(exist_ok=True)
         self.packager = InlinePackager(self.root / "zips")
+        self.commands = ScriptedCommands()
+        self.passed: set[str] = set()  # ids of Versions that a run has verified, as the journal keeps them
+        self.skips_verification = False
         self.events: list[Event] = []
         self.seconds = 0.0
         self.again: set[str] = set()  # functions that may be deployed though they were rolled back
@@ -160,6 +181,7 @@ class Bench:
         """Reach the cloud through this."""
         self.wire = wire
         self.functions = RecordingFunctions(wire)
+        self.invocations = MemoryInvocations(wire.cloud)
 
     def world(self) -> World:
         return World(
@@ -174,12 +196,17 @@ class Bench:
             storage=self.storage,
             limits=self.limits,
             outage=Outage(self.outage_s),
+            invocations=self.invocations,
+            commands=self.commands,
+            run_id="run",
         )
 
     def emit(self, event: Event) -> None:
         if self.break_journal_after is not None and len(self.events) >= self.break_journal_after:
             raise JournalError("the disk is full")
         self.events.append(event)
+        if isinstance(event, VersionVerified) and event.verdict is Verdict.PASSED:
+            self.passed.add(event.version_id)
 
     def deploy(
         self,
@@ -298,8 +325,13 @@ class Bench:
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
         allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
-        plan = build(resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs)
-        self.foreseen = await foresee(world, plan, self.live, self.limits, inline=self.storage.bucket is None)
+        verifying = Verifying(frozenset(self.passed), skipped=self.skips_verification)
+        plan = build(
+            resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs,
+            verifying=verifying,
+        )  # fmt: skip
+        inline = self.storage.bucket is None
+        self.foreseen = await foresee(world, plan, self.live, self.limits, inline=inline, adopt=allowed)
         demanded = desired.rollout.on_breach == "rollback" or desired.rollout.two_phase
         plan = await with_ways_back(world, self.foreseen.plan, self.live, demanded=demanded)
         self.plan = without_withdrawn(plan, self.live, again=self.again)
