@@ -100,6 +100,10 @@ class Attempts:
         who = await self._author(function_id, moved)
         where = f"moved to version {moved.holder_id}" if moved.holder_id else "taken away"
         reason = f"changed since the plan: the tag {moved.tag} was {where}{who}; look at it, and plan again"
+        return self.overtaken(unit, reason)
+
+    def overtaken(self, unit: Unit, reason: str) -> SettledError | UnsettledError:
+        """Make the end of a unit that would change what somebody has changed since the plan, unless it was us."""
         return UnsettledError(reason) if self.calls.is_unsure(unit.key) else SettledError(Blocked(reason))
 
     async def _author(self, function_id: str, moved: TagMovedError) -> str:

@@ -4,7 +4,7 @@ take, the holder of a tag, a Function's own settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -41,6 +41,18 @@ class Looked(Protocol):
     """Something that a call is based on. `look` raises where it is not as it was any more."""
 
     async def look(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Several things that one call is based on, looked at one after the other."""
+
+    of: Sequence[Looked]
+
+    async def look(self) -> None:
+        """See that all are as they were. Raises what the first of them raises that is not."""
+        for one in self.of:
+            await one.look()
 
 
 @dataclass(slots=True)

@@ -8,14 +8,21 @@ from functools import partial
 import anyio
 
 from orchestrator.engine.attempts import Attempts, Made, SettledError
-from orchestrator.engine.base import FunctionChangedError, OwnSettings, TagHolder, TagMovedError
+from orchestrator.engine.base import (
+    BaseChangedError,
+    FunctionChangedError,
+    OwnSettings,
+    Several,
+    TagHolder,
+    TagMovedError,
+)
 from orchestrator.engine.calls import Call, Calls, StepFailedError
 from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.verify import Verifier
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.fields import function_key, function_request, update_key, update_request
+from orchestrator.function.fields import changed_otherwise, function_key, function_request, update_key, update_request
 from orchestrator.model import (
     Blocked,
     ChangeKind,
@@ -95,7 +102,8 @@ class Changes:
 
     async def _update_function(self, unit: Unit, at: At, made: Made) -> Made:
         """Change a Function's own settings. It is read once more before: a map is replaced as a whole, and what
-        somebody has added to it since the plan stays.
+        somebody has added to it since the plan stays. Where a Version follows, `$latest` is looked at first: of a unit
+        that is left alone nothing is changed.
         """
         world = self.calls.world
         try:
@@ -105,16 +113,25 @@ class Changes:
         except CloudError as error:
             failure.unless_token(error)
             raise StepFailedError(Step.UPDATE, failure.of_call(error)) from error
+        later = (n for n, one in enumerate(unit.changes) if n > at.change and one.kind is ChangeKind.VERSION)
+        bases = [self.versions.base(unit, At(unit.key, number), function.id) for number in later]
         for _ in range(MAX_ATTEMPTS):
+            others = changed_otherwise(function, unit.changes[at.change])
+            if others:
+                raise self.attempts.overtaken(unit, f"changed since the plan: {others}; look at it, and plan again")
             try:
-                await self._update(unit, at, OwnSettings(world, function, read_at))
+                own = OwnSettings(world, function, read_at)
+                await self._update(unit, at, own, Several((*bases, own)))
             except FunctionChangedError as error:
                 function, read_at = error.function, anyio.current_time()
+            except (BaseChangedError, TagMovedError) as error:
+                await self.versions.refuse(unit, function.id, error)
+                bases = []
             else:
                 return made
         raise SettledError(Blocked("its labels or its description are changed again and again by somebody else"))
 
-    async def _update(self, unit: Unit, at: At, own: OwnSettings) -> None:
+    async def _update(self, unit: Unit, at: At, own: OwnSettings, looked: Several) -> None:
         change, function_id = unit.changes[at.change], own.function.id
         request = update_request(own.function, change.after)
         if request is None:
@@ -123,7 +140,8 @@ class Changes:
         def call(attempt: int) -> Call:
             key = update_key(function_id, request, change.before, attempt)
             scope = self.attempts.scope(unit, function_id)
-            return Call(at, ChangeKind.UPDATE, function_id, scope, key, attempt, request, (Kind.FUNCTION,), None, own)
+            kinds = (Kind.FUNCTION,)
+            return Call(at, ChangeKind.UPDATE, function_id, scope, key, attempt, request, kinds, None, looked)
 
         async def is_replay(operation: Operation) -> bool:
             return self.attempts.ended_before(operation)  # it was changed so, and has been changed since

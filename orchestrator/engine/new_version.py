@@ -54,6 +54,28 @@ class NewVersions:
         """What was live as the plan was made."""
         return self.attempts.live
 
+    async def refuse(self, unit: Unit, function_id: str, error: TagMovedError | BaseChangedError) -> None:
+        """Raise `SettledError` where what somebody has changed since the plan leaves no Version to be made, and
+        none is there already; `UnsettledError` where that was ourselves, perhaps.
+        """
+        if isinstance(error, TagMovedError):
+            raise await self.attempts.moved_by_hand(unit, function_id, error) from None
+        found = await self._decided(unit, function_id, error.latest)
+        if isinstance(found, Blocked):
+            raise self.attempts.overtaken(unit, found.reason)
+
+    async def _decided(self, unit: Unit, function_id: str, latest: Version | None) -> Unit | Unchanged | Blocked:
+        base = self.live.versions.get(unit.base_version_id or "")
+        history = history_of(self.live.of_function(function_id), base)
+        return decided_again(unit, base, latest, await self._author(function_id, latest), history)
+
+    def base(self, unit: Unit, at: At, function_id: str) -> Base:
+        """Give what a Version is based on that a unit makes by one of its changes."""
+        held = unit.changes[at.change].before
+        tags = {tag: str(held.get(tag, "")) for tag in unit.spec.settings.tags}
+        known = unit.function_id is not None
+        return Base(self.calls.world, function_id, unit.base_version_id or "", tags if known else {})
+
     async def make(self, unit: Unit, at: At, made: Made) -> Made:
         """Make a Version of what the plan was based on, or what is decided about another base."""
         for _ in range(_MAX_DECISIONS):
@@ -73,9 +95,7 @@ class NewVersions:
         verification, its tags) is still to be made. Raises `SettledError` where nothing is.
         """
         world, calls = self.calls.world, self.calls
-        base = self.live.versions.get(unit.base_version_id or "")
-        history = history_of(self.live.of_function(function_id), base)
-        found = decided_again(unit, base, latest, await self._author(function_id, latest), history)
+        found = await self._decided(unit, function_id, latest)
         if isinstance(found, Unit):
             self.again[unit.key] = found
             calls.emit(unit_planned(world.clock(), found, remembered(latest) if latest is not None else {}))
@@ -108,9 +128,7 @@ class NewVersions:
             description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
         sent = body.body(function_id, unit.spec.settings, code, description)
-        held = unit.changes[at.change].before
-        tags = {tag: str(held.get(tag, "")) for tag in unit.spec.settings.tags}
-        base = Base(world, function_id, unit.base_version_id or "", tags if unit.function_id is not None else {})
+        base = self.base(unit, at, function_id)
         with self.calls.stop.interruptible(unit.key):
             found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
 

@@ -121,6 +121,20 @@ def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
     return True
 
 
+def changed_otherwise(function: Function, change: Change) -> str:
+    """Say which settings that a change is about are neither as it found them nor as it makes them: somebody else has
+    changed them, to something of their own. "" for none.
+    """
+    found = []
+    for (name, key), wanted in _entries(change.after).items():
+        row, live = _BY_API[name], getattr(function, _BY_API[name].live)
+        before = change.before.get(name)
+        now, then = (live.get(key), (before or {}).get(key)) if row.mapped else (live, before)
+        if now not in (then, wanted):
+            found.append(f"{row.label} {key} is {_shown(now)} now" if row.mapped else f"{row.label} is another now")
+    return "; ".join(found)
+
+
 def in_words(change: Change) -> str:
     """Say what an `own_change` changes: "label team: a → b; label tier: none → gold"."""
     found = []

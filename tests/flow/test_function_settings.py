@@ -10,10 +10,11 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.journal.events import OperationDone, Requested
-from orchestrator.model import Action, ChangeKind, Deployed, Failed, Limits, Unchanged
+from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Limits, Unchanged
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Trouble
 from orchestrator.sandbox.memory.quotas import Quotas
+from tests.clouds import body
 from tests.engine import Bench, sources
 
 
@@ -116,3 +117,49 @@ def test_labels_that_are_set_by_hand_while_a_function_waits_stay(tmp_path: Path)
     assert all(isinstance(outcome, Deployed) for outcome in outcomes.values()), outcomes
     now = {one["name"]: one["labels"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
     assert now["f001"] == now["f002"] == {"team": "a", "by": "hand"}
+
+
+def test_a_label_that_somebody_has_set_otherwise_since_the_plan_is_left_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:10", limits=Limits(operations_per_folder=1, operations_per_cloud=1))
+    plain = sources(tmp_path, 3).replace("create = true", 'create = true\nlabels = { team = "a" }')
+    bench.deploy(plain)
+    functions = {one["name"]: one["id"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+    theirs = {"f001": {"team": "mine"}, "f002": {"team": "b", "by": "hand"}}  # another value, and the wanted one
+
+    async def by_hand(_stop: Stop) -> None:
+        await anyio.sleep(2.0)
+        bench.cloud.active.quotas = Quotas(100, 100, 100)
+        for name, labels in theirs.items():
+            bench.faults.settle_next("update function", Fate(duration_s=0.5))
+            bench.cloud.functions.update(functions[name], {"updateMask": "labels", "labels": labels})
+        bench.cloud.active.quotas = Quotas(10, 1, 1)
+
+    outcomes = bench.deploy(plain.replace('"a"', '"b"'), meanwhile=by_hand)
+    assert outcomes["f001"] == Blocked("changed since the plan: label team is mine now; look at it, and plan again")
+    assert isinstance(outcomes["f000"], Deployed)
+    assert isinstance(outcomes["f002"], Deployed)
+    now = {one["name"]: one["labels"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+    assert now == {"f000": {"team": "b"}, **theirs}
+
+
+def test_of_a_function_that_somebody_has_deployed_since_the_plan_nothing_is_changed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:10", limits=Limits(operations_per_folder=1, operations_per_cloud=1))
+    plain = sources(tmp_path, 2)
+    bench.deploy(plain)
+    ids = {one["name"]: one["id"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+
+    async def by_hand(_stop: Stop) -> None:
+        bench.cloud.active.quotas = Quotas(100, 100, 100)
+        bench.faults.settle_next("createVersion", Fate(duration_s=0.0))
+        bench.cloud.versions.create(body(ids["f001"], environment={"FIX": "1"}))
+        bench.cloud.active.quotas = Quotas(10, 1, 1)
+
+    wanted = plain.replace("create = true", 'create = true\nlabels = { team = "a" }').replace("128MB", "256MB")
+    outcomes = bench.deploy(wanted, meanwhile=by_hand)
+    assert isinstance(outcomes["f000"], Deployed)
+    assert isinstance(outcomes["f001"], Blocked)
+    assert "changed since the plan" in outcomes["f001"].reason
+    assert not [event for event in bench.events if isinstance(event, Requested) and event.key == "f001"]
+    assert "labels" not in next(
+        one for one in bench.cloud.functions.list({"folderId": "folder"})["functions"] if one["name"] == "f001"
+    )

@@ -303,14 +303,14 @@ def test_a_subnet_beside_the_declared_network_is_guarded_where_it_was_not_filled
     assert taken_away(declared, latest, former=former) == ()
 
 
-EQUAL = {
+EQUAL: dict[str, Any] = {
     "resources": {"memory": str(128 << 20)}, "runtime": "python312", "entrypoint": "index.handler",
     "executionTimeout": "10s",
 }  # fmt: skip
 
 
 def test_what_is_lost_is_told_apart_from_what_is_otherwise() -> None:
-    live = {
+    live: dict[str, Any] = {
         "environment": {"HOT": "x", "A": "1"}, "entrypoint": "main.run", "resources": {"memory": str(GB)},
         "runtime": "python312", "executionTimeout": "10s",
     }  # fmt: skip
