@@ -35,16 +35,26 @@ async def confirm(messages: Messages, what: str, *, yes: bool, back: bool = Fals
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not may_ask():
         raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
     none = "not rolled back" if back else "not deployed"
-    write_message(messages.outlet.line(f"{what}. {'Roll back' if back else 'Deploy'}? [y/N] "), end="")
+    if not await answered_yes(messages, f"{what}. {'Roll back' if back else 'Deploy'}?", none):
+        raise DeclinedError(f"{none}: nothing was sent")
+
+
+def may_ask() -> bool:
+    """Say whether somebody can be asked something."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def answered_yes(messages: Messages, question: str, otherwise: str) -> bool:
+    """Ask on the terminal. Raises `InterruptedRunError` where there is no answer; it says what is so `otherwise`."""
+    write_message(messages.outlet.line(f"{question} [y/N] "), end="")
     await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
     answer = sys.stdin.readline()
     if not answer:
-        raise InterruptedRunError(f"{none}: nothing was sent")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise DeclinedError(f"{none}: nothing was sent")
+        raise InterruptedRunError(f"{otherwise}: nothing was sent")
+    return answer.strip().lower() in ("y", "yes")
 
 
 @asynccontextmanager

@@ -125,6 +125,26 @@ def test_on_a_terminal_a_yes_goes_on(cloud: Cloud, project: Project) -> None:
     assert len(cloud.versions(project.folder_id)) == 2
 
 
+def test_a_terminal_is_asked_whether_what_was_rolled_back_is_deployed_again(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    project.write(1, defaults='environment = { A = "1" }\n')
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    assert run(project.root, "rollback", "--yes", environ=cloud.environ()).code == 0
+    alone = run(project.root, "deploy", "--yes", environ=cloud.environ())
+    assert alone.code == 1
+    assert "withdrawn by rollback 20" in alone.out
+    assert "somebody took it back" in alone.out
+    with terminal(project.root, "deploy", environ=cloud.environ()) as screen:
+        screen.read_until("1 function was rolled back. Deploy again? [y/N] ")
+        screen.send("y\n")
+        screen.read_until("Deploy? [y/N] ")
+        screen.send("y\n")
+        end = screen.end()
+    assert end.code == 0
+    assert len(cloud.versions(project.folder_id)) == 4
+
+
 def test_ctrl_c_and_ctrl_d_at_the_question_send_nothing(cloud: Cloud, project: Project) -> None:
     project.write(2)
     for key in ("\x03", "\x04"):

@@ -17,8 +17,9 @@ from orchestrator.app.session.session import Session, hold_lock, open_session, r
 from orchestrator.app.session.taking_up import left_elsewhere
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
+from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
-from orchestrator.report.displays import builds_shown, confirm
+from orchestrator.report.displays import answered_yes, builds_shown, confirm, may_ask
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
 
@@ -67,7 +68,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             async with builds_shown(session.messages):
                 made = await make_plan()
         planned_s += anyio.current_time() - began_at
-        return made
+        return await plan() if not options.dry_run and await _deployed_again(session, made) else made
 
     while True:
         with session.stop.interruptible():
@@ -113,6 +114,27 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
             await confirm(
                 session.messages, where_to(session, planned), yes=options.yes or options.sandbox, back=planned.back
             )
+
+
+async def _deployed_again(session: Session, planned: Planned) -> bool:
+    """Ask whether what was rolled back is to be deployed again, where somebody can be asked. True: it is, so that the
+    plan is to be made once more.
+    """
+    withdrawn = {
+        unit.key: unit.reason
+        for unit in planned.plan.units
+        if unit.failure is not None and unit.failure.kind == WITHDRAWN and unit.key not in session.again
+    }
+    if not withdrawn or session.request.options.yes or not may_ask():
+        return False
+    for key, why in withdrawn.items():
+        session.messages.say(f"{key}: {why}")
+    with session.stop.interruptible():
+        question = f"{counted(len(withdrawn), 'function')} {'was' if len(withdrawn) == 1 else 'were'} rolled back."
+        if not await answered_yes(session.messages, f"{question} Deploy again?", "not deployed"):
+            return False
+    session.again.update(withdrawn)
+    return True
 
 
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:

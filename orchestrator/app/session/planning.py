@@ -208,7 +208,8 @@ async def plan_desired(
         resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying
     )
     options, rollout = session.request.options, desired.rollout
-    plan = without_withdrawn(plan, live, again=options.again, told=told_of_withdrawn(session, plan, live))
+    again = {*options.again, *session.again}
+    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session, plan, live))
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None, adopt=adopt)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase
     plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=options.no_way_back)

@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -80,6 +80,7 @@ class Session:
     endpoint: str  # as the journal remembers it: "sandbox", or the installation's
     locks: Sequence[LocalLock]  # those that the invocation holds by now
     outlook: Outlook
+    again: set[str] = field(default_factory=set)  # functions that somebody says are to be deployed though withdrawn
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""
