@@ -53,7 +53,9 @@ class Result:
 
 @dataclass(slots=True)
 class RunProgress:
-    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended."""
+    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended;
+    `touched`: the units for which an Operation was accepted.
+    """
 
     world: World
     emit: Emit
@@ -71,6 +73,7 @@ class RunProgress:
     made: dict[str, Made] = field(default_factory=dict)  # what units stand at that wait for the second stage
     passed: set[str] = field(default_factory=set)  # ids of Versions that have passed their verification
     undecided: dict[str, Undecided] = field(default_factory=dict)  # those that are verified again at the wave's end
+    touched: set[str] = field(default_factory=set)
     interruption: InterruptedRunError | None = None
     paused: RunPaused | None = None
     unjudged: bool = False  # the gate was cut off
@@ -81,6 +84,8 @@ class RunProgress:
     facts: dict[str, tuple[str, VersionVerified | None]] = field(
         default_factory=dict
     )  # function id and verdict, by key
+
+    failed_touched: bool = False  # one that was touched has failed
 
     def expect_canaries(self, plan: Plan) -> None:
         """See which units are canaries. A chain keeps those of its first run."""
@@ -95,14 +100,20 @@ class RunProgress:
         if breach:
             self.stop.request(breach)
 
-    def breached(self, why: str) -> None:
-        """Start nothing more: for good, or until somebody lets it go on."""
+    def breached(self, why: str, *, judged: bool = False) -> None:
+        """Start nothing more: for good, or until somebody lets it go on. `judged`: by somebody else than its failures
+        (a gate), so all of it is bad.
+        """
         self.tally.breach = self.tally.breach or why
-        self._tell_breach(why)
+        self._tell_breach(why, judged=judged)
         self.stop.request(why)
 
-    def _tell_breach(self, why: str) -> None:
-        self.emit(Breached(self.world.clock(), why, self.rollout.on_breach))
+    def _tell_breach(self, why: str, *, judged: bool = False) -> None:
+        before, any_touched = self.tally.before, bool(self.touched) or bool(self.tally.before.turns)
+        failed_touched = self.failed_touched or before.touched or (judged and any_touched)
+        two_phase, on_breach = self.rollout.two_phase, self.rollout.on_breach
+        then = verdicts.leads_to(on_breach, two_phase=two_phase, failed_touched=failed_touched, any_touched=any_touched)
+        self.emit(Breached(self.world.clock(), why, then))
 
     def pause(self, why: str, wave: int, until: float = 0.0) -> None:
         """End the run here, to go on only when somebody says so."""
@@ -113,7 +124,8 @@ class RunProgress:
     def pause_for_breach(self) -> None:
         """Let the run end as paused where that is what its breach leads to."""
         begun_here = self.tally.breach and not self.tally.before.breach
-        if self.rollout.on_breach == PAUSE and begun_here and self.paused is None:
+        pauses = self.rollout.on_breach == PAUSE and not self.rollout.two_phase
+        if pauses and begun_here and self.paused is None:
             self.pause(self.tally.breach, 0)
 
     def place(self, units: Sequence[Unit]) -> None:
@@ -128,6 +140,7 @@ class RunProgress:
         if isinstance(event, VersionVerified):
             self.facts[event.key] = self.facts.get(event.key, ("", None))[0], event
         elif isinstance(event, OperationAccepted) and event.function_id:
+            self.touched.add(event.key)
             self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
 
     def members(self) -> Iterator[tuple[str, tuple[int, Member]]]:
@@ -159,7 +172,8 @@ class RunProgress:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
-        stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "")
+        self.failed_touched |= isinstance(outcome, Failed) and unit.key in self.touched
+        stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "") or self._splits(unit, outcome)
         if stopped:  # before the outcome: a kill between the two must not lose it
             self._tell_breach(stopped)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
@@ -172,6 +186,14 @@ class RunProgress:
     def _is_canary(self, unit: Unit) -> bool:
         turn = self.tally.before.turns.get(unit.key) if self.tally.before.in_waves else 0
         return 0 < turn <= self.canary if turn else unit.key in self.canaries
+
+    def _splits(self, unit: Unit, outcome: Outcome) -> str:
+        """Say why no tag moves in two phases, since this unit has ended without its part; "" where they may."""
+        if not self.rollout.two_phase or self.tally.breach or not isinstance(outcome, Failed | Blocked):
+            return ""
+        what = "failed" if isinstance(outcome, Failed) else "is blocked"
+        self.tally.breach = f"two_phase: {unit.key} {what}, so no tag moves"
+        return self.tally.breach
 
     def _close(self, opened: Opened) -> None:
         """Try no more of what would only be refused."""

@@ -173,8 +173,8 @@ async def _all_units(
         return
     await replace(waves, rollout=_AT_ONCE, gates=None).go(todo, begin)
     left = [unit for unit in todo if unit.key in run.made]
-    if staging is Staging.TWO_PHASE and len(left) < len(todo):
-        run.breached(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not verified, so no tag moves")
+    if staging is Staging.TWO_PHASE and len(left) < len(todo):  # nothing has failed: they were cut off, say
+        run.stop.request(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not ready, so no tag moves")
     if staging is Staging.TWO_PHASE and gates is not None and not run.stop.reason:
         await gates.judge(Judging(0, 1, 0, len(run.turns)))
     last = rollout if staging is Staging.TWO_PHASE else _AT_ONCE

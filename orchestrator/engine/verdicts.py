@@ -22,6 +22,8 @@ from orchestrator.model import (
     Unknown,
 )
 
+STOP, ROLLBACK = "stop", "rollback"  # what a breach leads to
+
 
 def exit_code(
     outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False, paused: bool = False
@@ -68,6 +70,26 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
     return f"{failed} of {units} failed, more than max_failures = {max_failures}" if failed > allowed else ""
 
 
+def leads_to(on_breach: str, *, two_phase: bool, failed_touched: bool, any_touched: bool) -> str:
+    """Say what a breach leads to: "stop", "rollback" or "pause". What fails before anything was touched (a build, a
+    package, a refusal) says nothing against the Versions that were made, so by itself it takes nothing back.
+
+    | on_breach | two_phase | something was done for                    | leads to  |
+    | ---       | ---       | ---                                       | ---       |
+    | stop      | no        | any                                       | stop      |
+    | pause     | no        | any                                       | pause     |
+    | rollback  | no        | one that failed                           | rollback  |
+    | rollback  | no        | others alone, or for none                 | stop      |
+    | any       | yes       | any function: all of them go, or none     | rollback  |
+    | any       | yes       | none                                      | stop      |
+    """
+    if two_phase:
+        return ROLLBACK if any_touched else STOP
+    if on_breach == ROLLBACK:
+        return ROLLBACK if failed_touched else STOP
+    return on_breach
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """What counts of the runs that a run takes up: how many failed, of how many that ended. `breach`: why too many had
@@ -77,6 +99,7 @@ class Before:
     is taken up has among them, `failed_at` the places of those that failed in a wave, `unprepared_at` the places that
     those would have had which failed while planning. `canary`: how many of them are the canary's. `approved`: somebody
     has let the chain go on. `members`: what the runs before have brought to an end, by its turn, for the gate.
+    `touched`: something was done for one that failed.
     """
 
     failed: int = 0
@@ -89,6 +112,7 @@ class Before:
     canary: int = 0
     approved: bool = False
     members: tuple[tuple[int, Member], ...] = ()
+    touched: bool = False
 
 
 NOTHING_BEFORE = Before()

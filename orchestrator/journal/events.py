@@ -67,6 +67,7 @@ class UnitPlanned(Event):
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()  # sentences about its package
     way_back: str = ""  # a `WayBackKind`, by its value; "" where nobody has looked
+    back_from: int = 0  # index of the first change that takes it back again; 0: there is none
 
 
 def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanned:
@@ -74,7 +75,7 @@ def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanne
     return UnitPlanned(
         at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
         unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes, unit.warnings,
-        unit.way_back.kind if unit.way_back is not None else "",
+        unit.way_back.kind if unit.way_back is not None else "", unit.back_from,
     )  # fmt: skip
 
 

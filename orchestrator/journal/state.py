@@ -155,7 +155,10 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.base_version_id = event.base_version_id or unit.base_version_id
     unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
     unit.planned = planned_again(unit, event)
-    unit.changes += [change for change in unit.planned if not any(change is known for known in unit.changes)]
+    new = [change for change in unit.planned if not any(change is known for known in unit.changes)]
+    if event.back_from and not unit.back_from:
+        unit.back_from = len(unit.changes)
+    unit.changes += new
 
 
 def _call(state: RunState, event: UnitPlanned) -> None:

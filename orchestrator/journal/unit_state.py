@@ -61,6 +61,7 @@ class UnitState:
     verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     way_back: str = ""  # a `WayBackKind`, by its value
     excused: bool = False  # it failed before somebody let a breached run go on, and counts no more
+    back_from: int = 0  # index in `changes` of the first one that takes it back again; 0: there is none
     turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave
 
     @property
@@ -109,12 +110,13 @@ class UnitState:
 
 def planned_again(unit: UnitState, event: UnitPlanned) -> list[ChangeState]:
     """Give the states of the changes that are planned now, in their order: those known of the same kind (of the same
-    tag, where they move one), as they are planned now, and new ones.
+    tag, where they move one), as they are planned now, and new ones. Those that take it back are apart.
     """
-    known = {_name(state.change): state for state in reversed(unit.changes)}
+    forth, back = unit.changes[: unit.back_from or None], unit.changes[unit.back_from :] if unit.back_from else []
+    known = [{_name(state.change): state for state in reversed(states)} for states in (forth, back)]
     found = []
-    for change in event.changes:
-        state = known.get(_name(change))
+    for number, change in enumerate(event.changes):
+        state = known[0 < event.back_from <= number].get(_name(change))
         if state is None:
             state = ChangeState(change)
         else:

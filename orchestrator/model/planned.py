@@ -151,6 +151,7 @@ class Unit:
 
     `base_version_id`: the `$latest` that the plan was based on (None: there is none). `warnings`: sentences about its
     package, for people. `description`: of its Version, to the letter, in place of the user's text and a stamp.
+    `back_from`: the index of the first change that takes it back again, 0 where there is none.
     """
 
     key: str
@@ -168,6 +169,7 @@ class Unit:
     warnings: tuple[str, ...] = ()
     description: str | None = None
     way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
+    back_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
         yield UnitPlanned(
             at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
             unit.base_version_id, unit.fingerprint, unit.before,
-            tuple(change.change for change in unit.changes), unit.warnings,
+            tuple(change.change for change in unit.changes), unit.warnings, back_from=unit.back_from,
         )  # fmt: skip
     for operations in accepted(units).values():
         for known in operations:

@@ -18,10 +18,27 @@ class Stop:
     def __init__(self) -> None:
         self.reason = ""
         self.lost = ""  # why this run does not hold any more what kept others away; "" while it does
+        self.called_off = ""  # why somebody, not the run itself, has stopped it
         self.heard: Callable[[], None] = lambda: None  # called once, when a stop is requested
         self._closed: dict[str, str] = {}  # unit → why nothing is begun for it any more
         self._scopes: dict[anyio.CancelScope, str] = {}  # → the unit that waits in it, "" for the run
         self._abandon = anyio.CancelScope()
+        self._follows: list[Stop] = []
+
+    def successor(self) -> Stop:
+        """Make the stop of a run that follows on this one. What stops this one does not stop it, but what comes from
+        outside by now does: somebody who calls it off, a lease that is lost, the leaving at once.
+        """
+        made = Stop()
+        self._follows.append(made)
+        return made
+
+    def call_off(self, reason: str) -> None:
+        """Start nothing new, since somebody says so."""
+        self.called_off = self.called_off or reason
+        self.request(reason)
+        for follows in self._follows:
+            follows.call_off(reason)
 
     def request(self, reason: str) -> None:
         """Start nothing new. Only the first reason counts."""
@@ -35,6 +52,8 @@ class Stop:
         """Stop, since others may change by now what this run had for itself: what it saw of it proves nothing."""
         self.lost = self.lost or why
         self.request(why)
+        for follows in self._follows:
+            follows.lose(why)
 
     def close(self, units: Iterable[str], reason: str) -> None:
         """Start nothing new for these units; the others go on. Of each only the first reason counts."""
@@ -52,6 +71,8 @@ class Stop:
         """Leave at once: not even what was asked for is waited for."""
         self.request(reason)
         self._abandon.cancel()
+        for follows in self._follows:
+            follows.abandon(reason)
 
     @property
     def whole_run(self) -> anyio.CancelScope:

@@ -85,13 +85,13 @@ async def _watch(
                 name = signal.Signals(number).name
                 if number != signal.SIGINT:
                     say(f"{name}: nothing new starts; leaving in {as_duration(SETTLE_S)} at the latest")
-                    stop.request(f"stopped by {name}")
+                    stop.call_off(f"stopped by {name}")
                     group.start_soon(_leave_later, stop, name)
                     continue
                 interrupts += 1
                 if interrupts == 1:
                     say("interrupted: nothing new starts, running operations settle; Ctrl-C again leaves at once")
-                    stop.request("interrupted")
+                    stop.call_off("interrupted")
                 else:
                     say("interrupted twice: leaving; the journal is intact")
                     stop.abandon("interrupted twice")

@@ -84,13 +84,13 @@ class Gates:
             if self.run.rollout.on_inconclusive == "pause":
                 self.run.pause(why, judging.wave)
             elif self.run.rollout.on_inconclusive == "fail":
-                self.run.breached(why)
+                self.run.breached(why, judged=True)
             return
         if ended.status is None:
             how = f"did not answer within {as_duration(self.gate.timeout_s)}"
         else:
             how = f"exited with {ended.status}"
-        self.run.breached(f"the gate of {judging.name} {how}{said}")
+        self.run.breached(f"the gate of {judging.name} {how}{said}", judged=True)
 
     def _facts(self, judging: Judging) -> GateFacts:
         members = dict(self.run.members())

@@ -43,10 +43,11 @@ def touched_by(run: RunState) -> dict[str, Touched]:
 
 
 def _touched(unit: UnitState) -> Touched | None:
-    begun = [state for state in unit.changes if state.outcome in _BEGUN and state.change.kind is not ChangeKind.VERIFY]
+    forth = unit.changes[: unit.back_from or None]
+    begun = [state for state in forth if state.outcome in _BEGUN and state.change.kind is not ChangeKind.VERIFY]
     if not begun:
         return None
-    made = made_by(unit)
+    made = tuple(dict.fromkeys(one for state in forth for one in _made(state)))
     tags: dict[str, str] = {}
     for state in begun:
         if state.change.kind in (ChangeKind.VERSION, ChangeKind.TAG):
