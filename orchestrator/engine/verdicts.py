@@ -25,6 +25,19 @@ from orchestrator.model import (
 STOP, ROLLBACK = "stop", "rollback"  # what a breach leads to
 
 
+def rolled_back_code(back: int) -> Exit:
+    """Say what a run ends with that was rolled back. `back`: what the rollback ended with, which has seen every touched
+    function as it was before, but for those that are new.
+
+    | the rollback | exit                                         |
+    | ---          | ---                                          |
+    | 0            | 5: all is back                               |
+    | 3            | 3: `resume` goes on with the rollback        |
+    | 1, others    | 1: something was left alone, or failed       |
+    """
+    return {Exit.DONE: Exit.ROLLED_BACK, Exit.INTERRUPTED: Exit.INTERRUPTED}.get(Exit(back), Exit.FAILED)
+
+
 def exit_code(
     outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False, paused: bool = False
 ) -> Exit:

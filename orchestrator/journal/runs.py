@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.errors import Exit
 from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.rollout_events import GateEnded, RollbackBegun, RunPaused
@@ -73,6 +74,10 @@ class RolloutState:
     skips: tuple[str, ...] = ()
     canary: int = 0  # units of the canary wave of the chain's first run
     gates: list[GateEnded] = field(default_factory=list)
+
+    def owes_rollback(self, exit_code: int | None) -> bool:
+        """Say whether a breach is to take a run back that has ended so (None: it has not), and that is not done."""
+        return self.then == "rollback" and exit_code in (None, Exit.INTERRUPTED)
 
     def apply(self, event: Event) -> None:
         """Take one event in. Kinds that say nothing of it change nothing."""

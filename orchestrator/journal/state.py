@@ -156,8 +156,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
     unit.planned = planned_again(unit, event)
     new = [change for change in unit.planned if not any(change is known for known in unit.changes)]
-    if event.back_from and not unit.back_from:
-        unit.back_from = len(unit.changes)
+    unit.back_from = unit.back_from or (len(unit.changes) if event.back_from else 0)
     unit.changes += new
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import anyio
 
 from orchestrator.journal.events import Event, RunEnded
+from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ChangeKind, Step
@@ -157,7 +158,7 @@ class Progress:
         self._over = anyio.Event()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunEnded):
+        if isinstance(event, RunEnded | RollbackBegun):  # which has a display of its own
             self._over.set()
 
     async def run(self) -> None:

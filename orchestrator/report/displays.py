@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio
@@ -74,15 +74,24 @@ async def builds_shown(messages: Messages) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def displays(
-    messages: Messages, run_id: str, state: RunState, *, units: int, events: str | None, outlook: Outlook
+    messages: Messages,
+    run_id: str,
+    state: RunState,
+    *,
+    units: int,
+    events: str | None,
+    outlook: Outlook,
+    follows: bool = False,
 ) -> AsyncIterator[list[Listener]]:
-    """Show progress, write logs and the event file `events` for the length of a run of so many functions."""
+    """Show progress, write logs and the event file `events` for the length of a run of so many functions. `follows`: on
+    another one, which has made the event file.
+    """
     display = progress(
         sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook, builds=messages.builds
     )
     listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), outlook, display]
     if events is not None:
-        listeners.append(EventFile(events, run_id, messages.outlet))
+        listeners.append(EventFile(events, run_id, messages.outlet, follows=follows))
     async with anyio.create_task_group() as group:
         if messages.log is not None:
             group.start_soon(_log_progress, messages, state, units)
@@ -95,26 +104,26 @@ async def displays(
 
 
 async def _log_progress(messages: Messages, state: RunState, units: int) -> None:
-    while True:
+    while not state.rollout.rollback:
         await anyio.sleep(_PROGRESS_S)
         messages.log.info("progress", ended=state.ended, functions=units, outcomes=dict(state.outcomes))
 
 
 class EventFile:
-    """A listener that writes to a file, made anew, or to stdout for "-".
+    """A listener that writes to a file, made anew but for a run that `follows` on another, or to stdout for "-".
 
     Each line has `schema` (raised when a field changes its meaning; fields and kinds may be added without), `run_id`
     and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
     """
 
-    def __init__(self, target: str, run_id: str, outlet: Outlet) -> None:
+    def __init__(self, target: str, run_id: str, outlet: Outlet, *, follows: bool = False) -> None:
         self._run_id = run_id
         self._outlet = outlet
         self._outcomes: dict[str, str] = {}
         self._started: RunStarted | None = None
         self._own = target != "-"
         try:
-            self._file: BinaryIO = Path(target).open("wb") if self._own else sys.stdout.buffer  # noqa: SIM115 - `close`
+            self._file: BinaryIO = _appending(target, anew=not follows) if self._own else sys.stdout.buffer
         except OSError as error:
             raise StartError(
                 f"the event file {target} cannot be written: {error.strerror}", advice="name another with --events"
@@ -151,3 +160,14 @@ class EventFile:
         line = {"schema": SCHEMA, "run_id": self._run_id} | data | {"schema": SCHEMA}
         self._file.write(f"{self._outlet.json(line)}\n".encode())
         self._file.flush()  # a killed run leaves what has happened
+
+
+def _appending(target: str, *, anew: bool) -> BinaryIO:
+    """Open a file so that each line goes to its end, since two runs may write to it in turn. `anew`: without what it
+    has.
+    """
+
+    def opened(path: str, flags: int) -> int:
+        return os.open(path, flags | (os.O_TRUNC if anew else 0), 0o666)
+
+    return open(target, "ab", opener=opened)

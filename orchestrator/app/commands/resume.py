@@ -22,6 +22,7 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, read_options, 
 from orchestrator.app.session.planning import Planned, check_agreed, job_desires, plan_desired, read_specs
 from orchestrator.app.session.recording import fetch, read_runs, record_given_up
 from orchestrator.app.session.session import Request, Session, hold_lock, open_session, read_request
+from orchestrator.app.session.taking_back import is_left, of_its_run, owes_rollback, take_back
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.bus import Bus
@@ -36,6 +37,7 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
+from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.overwritten import after_a_kill
 from orchestrator.planning.resume import (
     accepted,
@@ -134,22 +136,26 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     before = chain_of(invocation.options, asked)
     if before.run_id != asked:
         messages.say(f"run {asked} was taken up by run {before.run_id}")
-    if not left_of(before):
+    before, of = of_its_run(invocation.options, before)
+    if not is_left(before):
         return nothing_left(before, messages)
+    asked = before.run_id
     invocation = replace(invocation, options=_as_then(invocation.options, before))
     options = invocation.options
     with stop.interruptible():
         request, binding = _request(invocation, before)
         await hold_lock(invocation, request)
         before = chain_of(options, asked)  # a run that held the lock until now may have gone on with it
-        if not left_of(before):
+        if not is_left(before):
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
         if not options.sandbox:  # another machine may have gone on with it, or given it up
             await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
             before = chain_of(options, asked)
-            if not left_of(before):
+            if not is_left(before):
                 return nothing_left(before, messages)
+    if of is not None:
+        return await take_back(session, before, of)
     return await _take_up(session, binding, before)
 
 
@@ -183,6 +189,8 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
     if before.breach:
         messages.say(f"it was stopped for good: {before.breach}; nothing new starts")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
+    if owes_rollback(before):
+        functions |= {key: f"{one.folder_id}/{one.name}" for key, one in touched_by(before).items()}
     leases = leases_of(session)
     async with (
         leased(session, leases, functions, NOT_LOOKED) as lease,
@@ -198,7 +206,8 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
             planned = await _plan(session, binding, rest, settled)
             if before.breach:
                 planned = await _followed(session, bus, planned, rest, settled)
-        code = await execute_planned(guarded(session, lease), planned, bus, recorder, settled=settled, earlier=earlier)
+        within = guarded(session, lease)
+        code = await execute_planned(within, planned, bus, recorder, state, settled=settled, earlier=earlier)
     return result_of(session, code, state)
 
 

@@ -58,7 +58,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         return CommandResult(Exit.DONE)
     identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
     session = replace(session, request=replace(request, identity=identity))
-    return await carry_out(session, partial(plan_back, session, run))
+    return await carry_out(session, partial(plan_back, session, run, run.apply))
 
 
 async def _named(invocation: Invocation) -> RunState:

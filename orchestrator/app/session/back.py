@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
+from orchestrator.engine.bus import Emit
 from orchestrator.engine.in_flight import settle
-from orchestrator.errors import CloudError, StartError
-from orchestrator.journal.events import UnitPlanned
+from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
-from orchestrator.model import Action, Plan, Rollout, Unknown
+from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_touched, spec_of
 from orchestrator.planning.back.rollback import taken_back
@@ -22,6 +24,7 @@ from orchestrator.planning.resume import accepted
 from orchestrator.planning.selection import choose, expanded
 from orchestrator.planning.sources import Sources
 from orchestrator.report.messages import with_facts
+from orchestrator.version.stamp import is_same, parse_fingerprint, read_stamp
 
 
 def last_changed(store: Store, now: Now) -> RunState | None:
@@ -39,21 +42,29 @@ def _of_the_same(store: Store, now: Now) -> Iterator[RunState]:
                 yield chain
 
 
-async def plan_back(session: Session, run: RunState, *, only: Iterable[str] | None = None) -> Planned:
-    """Plan how what a chain of runs has changed comes back. What it left in flight is followed to its end before: of
-    what is still not seen to end nothing is planned, its outcome is unknown. `only`: keys of functions, in place of
-    what the options select.
+async def plan_back(
+    session: Session, run: RunState, emit: Emit, *, begun: RunState | None = None, only: Container[str] | None = None
+) -> Planned:
+    """Plan how what a chain of runs has changed comes back. What it left in flight is followed to its end before, and
+    what `begun`, a chain that was taking it back already, has: of what is still not seen to end nothing is planned, its
+    outcome is unknown. `emit` hears of these ends; `only`: keys of functions, in place of what the options select.
 
-    Raises `UsageError` where nothing is selected, `StartError`.
+    Raises `UsageError` where nothing is selected, `StartError`, `StoppedError`.
     """
     options, world = session.request.options, session.world
     session.messages.mention(f"reading what run {run.run_id} has changed, and what is live")
-    settled = await settle(world, run.apply, session.stop, accepted(run.units))
-    unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
-    touched = touched_by(run)
     try:
+        await _look_for_unanswered(session, run, emit)
+        settled = await settle(world, emit, session.stop, accepted(run.units))
+        if begun is not None:
+            settled |= await settle(world, begun.apply, session.stop, accepted(begun.units))
+        unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
+        touched = touched_by(run)
         live = await read_touched(world, touched.values())
-        chosen = _chosen(session, run, touched, live) if only is None else {key: touched[key] for key in only}
+        if only is None:
+            chosen = _chosen(session, run, touched, live)
+        else:
+            chosen = {key: one for key, one in touched.items() if key in only}
         wanted = [one for key, one in chosen.items() if key not in unknown]
         former = await read_former(world, wanted, live, lossy=frozenset(options.lossy))
     except CloudError as error:
@@ -66,6 +77,29 @@ async def plan_back(session: Session, run: RunState, *, only: Iterable[str] | No
         settled={key: outcome for key, outcome in unknown.items() if key in chosen},
         told=tuple(_told(session, chosen[key]) for key in unknown if key in chosen),
     )  # fmt: skip
+
+
+async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> None:
+    """Find the Operations that make Versions which a run has asked for without an answer. Raises `CloudError`."""
+    world = session.world
+    for key, one in touched_by(run).items():
+        digest = parse_fingerprint(run.units[key].fingerprint)
+        if not one.unsure or not one.function_id or digest is None:
+            continue
+        for operation in await world.read(partial(world.functions.list_operations, one.function_id)):
+            version_id = operation.version_id or ""
+            if not operation.makes_version or version_id in ("", one.base_version_id, *one.made):
+                continue
+            try:
+                version = await world.read(partial(world.functions.get_version, version_id))
+            except CloudError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+                continue
+            if is_same(read_stamp(version.description), digest):
+                emit(
+                    OperationAccepted(world.clock(), key, ChangeKind.VERSION, operation.id, one.function_id, version_id)
+                )
 
 
 def _told(session: Session, touched: Touched) -> UnitPlanned:

@@ -98,7 +98,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
                 within = guarded(session, lease)
-                code = await execute_planned(within, planned, bus, recorder, settled=planned.settled)
+                code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
         return result_of(session, code, state)
 
 

@@ -53,6 +53,8 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     """Say that there is nothing to take up, and why; exits as the chain of runs did."""
     run = f"run {before.run_id}"
     code = exit_code(outcomes_of(before).values(), interrupted=False)
+    if before.rollout.rollback and before.exit_code is not None:  # what came of the rollback
+        code = Exit(before.exit_code)
     if before.given_up:
         messages.say(f"nothing to resume: what {run} left undone was given up")
         return CommandResult(Exit.DONE)
@@ -98,6 +100,7 @@ def earlier_of(
         Before(
             len(failed), len(counted_in), failed_at, turns, before.turns, before.breach, unprepared_at,
             canary=before.rollout.canary, approved=approved,
+            touched=any(unit.operations for unit in failed),
             members=tuple((unit.turn, _member(unit)) for unit in ended.values() if unit.turn),
         ),
     )  # fmt: skip

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import structlog
 
 from orchestrator import __version__
+from orchestrator.app.session.back import plan_back
 from orchestrator.app.session.identity import next_step
 from orchestrator.app.session.leasing import to_change
+from orchestrator.app.session.options import ROLLBACK
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.recording import Recorder, recorded
-from orchestrator.app.session.session import Session
+from orchestrator.app.session.session import Session, new_run_id
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
-from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code
-from orchestrator.errors import JournalError
+from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code, rolled_back_code
+from orchestrator.errors import Exit, JournalError, OrchestratorError, UsageError
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
+from orchestrator.journal.identity import Selection
+from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.model import Action, Failed, Outcome
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import displays
-from orchestrator.report.views import CommandResult, ResultView
+from orchestrator.report.outlook import Outlook
+from orchestrator.report.views import CommandResult, PlanView, ResultView
+from orchestrator.resilience.stop import StoppedError
 from orchestrator.version.adoption import NOTHING, Adoption
 
 
@@ -68,8 +74,9 @@ async def journaled(
     chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
         shown = displays(
-            session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook
-        )
+            session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
+            follows=options.follows,
+        )  # fmt: skip
         async with recorded(session) as recorder, shown as listeners:
             if recorder is not None:
                 listeners.insert(0, recorder)
@@ -108,7 +115,8 @@ class Earlier:
         before = self.before
         failed = [key for key, outcome in outcomes.items() if isinstance(outcome, Failed)]
         at = (*before.failed_at, *(before.turns.get(key, 0) for key in failed))
-        return replace(before, failed=before.failed + len(failed), units=before.units + len(outcomes), failed_at=at)
+        number, touched = before.failed + len(failed), before.touched or bool(failed)
+        return replace(before, failed=number, units=before.units + len(outcomes), failed_at=at, touched=touched)
 
 
 async def execute_planned(
@@ -116,11 +124,14 @@ async def execute_planned(
     planned: Planned,
     bus: Bus,
     recorder: Recorder | None,
+    chain: RunState,
     *,
     settled: Mapping[str, Outcome] = MappingProxyType({}),
     earlier: Earlier | None = None,
 ) -> int:
-    """Do a plan and end its run. `settled`: outcomes that are known already. Gives the exit code, of the chain."""
+    """Do a plan and end its run, which is the last of its `chain`; where a breach is to take that back, by a run of its
+    own before. `settled`: outcomes that are known already. Gives the exit code, of the chain.
+    """
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
     session.outlook.plan(planned.plan.units, planned.live.clouds, rollout)
@@ -139,6 +150,9 @@ async def execute_planned(
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     judged = {"breached": bool(before.breach or bus.state.breach), "paused": result.paused is not None}
     code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), **judged)
+    if chain.rollout.owes_rollback(chain.exit_code):
+        may = not (result.interruption or session.stop.lost or session.stop.called_off)
+        code = await _roll_back(session, chain, bus, recorder) if may else Exit.INTERRUPTED
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:
@@ -148,6 +162,55 @@ async def execute_planned(
         if result.interruption.advice:
             session.messages.say(result.interruption.advice)
     return code
+
+
+async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Recorder | None) -> Exit:
+    """Take back what a chain of runs has changed, by a run of its own under the same lease. Gives the chain's code."""
+    begun = _begun(session, chain)
+    back = _following(session)
+    try:
+        bus(RollbackBegun(back.world.clock(), back.run_id, chain.breach))
+        if recorder is not None:
+            await recorder.write()
+        session.messages.say(f"rolling back run {chain.run_id}: {chain.breach}")
+        with back.stop.interruptible():
+            planned = await plan_back(back, chain, bus, begun=begun)
+        session.messages.plan(PlanView(planned.plan, back=True))
+        units, clouds = len(planned.plan.units) + len(planned.settled), planned.live.clouds.values()
+        async with journaled(back, units, clouds, before=begun, rolls_back=chain.run_id) as (own, state, its_record):
+            code = await execute_planned(back, planned, own, its_record, state, settled=planned.settled)
+    except StoppedError:
+        return Exit.INTERRUPTED
+    except OrchestratorError as error:
+        session.messages.warn(f"the rollback could not begin: {error.message}")
+        return Exit.INTERRUPTED
+    return rolled_back_code(code)
+
+
+def _begun(session: Session, chain: RunState) -> RunState | None:
+    """Give the chain of a rollback of this run that has begun before, as far as it stands in the journal."""
+    if not chain.rollout.rollback:
+        return None
+    with open_store(session.request.state_dir, read_only=True) as store, suppress(UsageError):
+        return store.chain_state(store.find(chain.rollout.rollback))
+    return None
+
+
+def _following(session: Session) -> Session:
+    """Make the session of the run that takes this one back: with a stop and an outlook of its own, and all of it."""
+    request, run_id = session.request, new_run_id()
+    options = replace(
+        request.options, verb=ROLLBACK, job="", patterns=(), labels=(), failed=False, undone=False, follows=True
+    )
+    identity = replace(request.identity, selection=Selection())
+    return replace(
+        session,
+        request=replace(request, options=options, identity=identity, left=None),
+        world=replace(session.world, run_id=run_id),
+        stop=session.stop.successor(),
+        run_id=run_id,
+        outlook=Outlook(session.world.knowledge.durations),
+    )
 
 
 def _announce(bus: Bus, planned: Planned, at: float) -> None:

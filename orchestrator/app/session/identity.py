@@ -119,6 +119,8 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
     the run still stands in a journal or in a bucket, so that it can be taken up.
     """
     line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
+    if state.rollout.owes_rollback(state.exit_code) and kept:
+        return "`orchestrator resume` goes on with the rollback"
     if state.breach:
         follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
         return (

@@ -35,7 +35,7 @@ class RunOptions:
     `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`: names of functions that may be deployed though
     they were rolled back, changed though they have no way back, and rolled back with a loss.
     `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
-    of a Version, that functions go back to.
+    of a Version, that functions go back to. `follows`: nobody typed it: it takes back the run that it follows on.
     `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
@@ -75,6 +75,7 @@ class RunOptions:
     run: str = ""
     since: str = ""
     to: str = ""
+    follows: bool = False
     log_level: str = "auto"
     log_format: str = "console"
 

@@ -1,0 +1,56 @@
+"""A rollback that was cut off is taken up: what is back stays, the rest is planned anew."""
+
+from __future__ import annotations
+
+from orchestrator.app.session.back import plan_back
+from orchestrator.app.session.chain import chain_of
+from orchestrator.app.session.execution import execute_planned, journaled, result_of
+from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
+from orchestrator.app.session.options import ROLLBACK, RunOptions
+from orchestrator.app.session.session import Session
+from orchestrator.coordination.registry import NOT_LOOKED
+from orchestrator.journal.state import RunState
+from orchestrator.planning.resume import left_of, to_resume
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult, PlanView
+
+
+def is_left(before: RunState) -> bool:
+    """Say whether there is something to take up: of what the chain was to do, or its rollback."""
+    return bool(left_of(before)) or owes_rollback(before)
+
+
+def owes_rollback(before: RunState) -> bool:
+    """Say whether a breach is to take a chain back, and that is not done."""
+    return not before.given_up and before.rollout.owes_rollback(before.exit_code)
+
+
+def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunState | None]:
+    """Of a rollback, give the run that it takes back as well; where a breach began it, that run is taken up in its
+    place, and ends with it.
+    """
+    if before.verb != ROLLBACK or not before.rollout.rolls_back:
+        return before, None
+    of = chain_of(options, before.rollout.rolls_back)
+    if owes_rollback(of) and of.rollout.rollback in {link.run_id for link in before.chain}:
+        return of, None
+    return before, of
+
+
+async def take_back(session: Session, before: RunState, of: RunState) -> CommandResult:
+    """Go on with a rollback that was cut off: what is back stays, the rest is planned anew."""
+    left = to_resume(before)
+    session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
+    functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in before.units.items()}
+    clouds = before.identity.clouds
+    async with leased(session, leases_of(session), functions, NOT_LOOKED) as lease:
+        with session.stop.interruptible():
+            planned = await plan_back(session, of, of.apply, begun=before, only=before.units)
+        session.messages.plan(PlanView(planned.plan, back=True))
+        units = len(planned.plan.units) + len(planned.settled)
+        begun = journaled(session, units, clouds, before=before, rolls_back=of.run_id)
+        async with begun as (bus, state, recorder):
+            tell(lease, len(functions), session, bus)
+            within = guarded(session, lease)
+            code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
+    return result_of(session, code, state)
