@@ -81,7 +81,7 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
     if by is not None and by != version_id:
         return Judged(None, f"version {by} answered: the tag still leads there")
     if answer.headers.get(_ERROR, "false").lower() != "false":
-        return Judged(Verdict.FAILED, f"its handler failed: {_shown(answer.body)}")
+        return Judged(Verdict.FAILED, f"its handler failed: {_error(answer.body)}")
     expected = verify.http.expect_status if verify.http is not None else 200
     if answer.status == expected:
         wrong = _http_wrong(verify.http, answer.body) if verify.http is not None else _wrong(verify.expect, answer.body)
@@ -179,6 +179,16 @@ def _http_wrong(http: HttpCheck, body: bytes) -> str:
         found = http.expect_body in body.decode("utf-8", "replace")
         return "" if found else f"its answer does not contain the text of `expect_body`: {_shown(body)}"
     return _wrong(http.expect_body, body)
+
+
+def _error(body: bytes) -> str:
+    """Give type and message of an error as the platform answers it (cloud-api §8); anything else as it is."""
+    try:
+        found = orjson.loads(body)
+        parts = [str(found[name]) for name in ("errorType", "errorMessage") if found.get(name)]
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        parts = []
+    return _shown(": ".join(parts).encode() or body)
 
 
 def _shown(body: bytes) -> str:

@@ -120,3 +120,19 @@ def test_an_event_is_sent_as_it_is_and_an_http_call_can_be_told_from_others() ->
     http = verify_request(Verify(http=HttpCheck("PUT", {"A": "b"}, {"q": "1"}, "hi")), "d4e", "orc-a", "run")
     assert (http.raw, http.method, http.body, http.query) == (False, "PUT", b"hi", {"q": "1"})
     assert http.headers == {"A": "b", RUN_HEADER: "run"}
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"errorMessage": "broken", "errorType": "ValueError", "stackTrace": ["…"]}, "ValueError: broken"),
+        ({"errorMessage": "broken"}, "broken"),
+        ({}, "{}"),
+        (b"plain", "plain"),
+        (b"[1]", "[1]"),
+        (b"\xff\xfe", "��"),
+    ],
+)
+def test_a_handlers_error_is_told_in_a_few_words(body: Any, shown: str) -> None:
+    judged = judge_answer(Verify(), answer(502, body, x_function_error="true"), "v1")
+    assert judged.reason == f"its handler failed: {shown}"
