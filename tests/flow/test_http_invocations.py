@@ -5,17 +5,18 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import pytest
 from aiohttp import web
 
 from orchestrator.cloud import bounds
-from orchestrator.cloud.invocations import HttpInvocations
+from orchestrator.cloud.invocations import HttpInvocations, ToldInvocations
 from orchestrator.cloud.tokens import FixedToken
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code, StartError
-from orchestrator.model import InvokeAnswer, InvokeRequest
+from orchestrator.model import Function, InvokeAnswer, InvokeRequest
 from tests.flow.httpserver import VERSION, Seen, Server, serving
 
 pytestmark = pytest.mark.anyio
@@ -101,3 +102,38 @@ async def test_an_endpoint_that_is_no_url_is_told_with_its_key() -> None:
         async with _at("functions.yandexcloud.net"):
             pass
     assert caught.value.advice == "check [cloud] invoke_endpoint"
+
+
+@pytest.mark.parametrize(
+    ("said", "endpoint", "called"),
+    [
+        ("{url}/_invoke/d4e1", "http://127.0.0.1:1", True),
+        ("{url}/d4e1/", "http://127.0.0.1:1", True),
+        ("{url}/_invoke/d4e1", "https://api.example", False),  # the token would go in clear
+        ("{url}/_invoke/another", "http://127.0.0.1:1", False),
+        ("", "http://127.0.0.1:1", False),
+    ],
+)
+async def test_where_a_function_is_called_is_told_by_its_installation(said: str, endpoint: str, called: bool) -> None:
+    asked: list[str] = []
+    async with serving(lambda _: web.Response(text="1")) as on, open_transport({}, version=VERSION) as transport:
+
+        async def get_function(function_id: str) -> Function:
+            asked.append(function_id)
+            return Function(function_id, "folder", "f", invoke_url=said.format(url=on.url))
+
+        at = partial(HttpInvocations, transport, FixedToken(TOKEN, "YC_IAM_TOKEN"))
+        invocations = ToldInvocations(get_function, at, endpoint)
+        if not called:
+            with pytest.raises(CloudError, match=f"{endpoint} does not say where function d4e1 is called") as caught:
+                await invocations.invoke(InvokeRequest("d4e1", "orc-a"))
+            assert (caught.value.code, caught.value.advice) == (
+                Code.FAILED_PRECONDITION, "declare [cloud] invoke_endpoint",
+            )  # fmt: skip
+            assert on.seen == []
+            return
+        for _ in range(2):
+            assert (await invocations.invoke(InvokeRequest("d4e1", "orc-a"))).body == b"1"
+    assert asked == ["d4e1"]
+    assert {seen.path for seen in on.seen} == {said.format(url="").rstrip("/")}
+    assert on.seen[0].headers["Authorization"] == f"Bearer {TOKEN}"

@@ -359,6 +359,30 @@ def test_a_run_that_stops_between_version_and_verdict_leaves_the_rest_to_the_nex
     assert bench.invocations.calls == 1
 
 
+def test_whichever_event_is_the_last_that_is_written_the_next_run_does_what_is_missing(tmp_path: Path) -> None:
+    """A kill between any two events: never a second version, never deployed without having passed."""
+    events = 1
+    number = 0
+    while number < events:
+        root = tmp_path / str(number)
+        root.mkdir()
+        bench = bench_of(root)
+        answered(bench)
+        text = manifest(bench, EVENT, 'promote = ["stable"]')
+        bench.break_journal_after = number or None
+        bench.deploy(text)
+        events = events if number else len(bench.events)
+        bench.break_journal_after = None
+        known = set(bench.passed)
+        outcome = only(bench.deploy(text))
+        assert isinstance(outcome, Deployed | Unchanged)
+        assert tags(bench) == {outcome.version_id: {"$latest", "orc-a", "stable"}}
+        assert outcome.version_id in bench.passed
+        assert bench.invocations.calls <= 2 - (outcome.version_id in known)
+        number += 1
+    assert number > 15
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_what_is_not_known_to_have_passed_is_not_read_back_as_deployed(tmp_path: Path, passed: bool) -> None:
     bench = bench_of(tmp_path)

@@ -7,13 +7,25 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from orchestrator.model import Action, Failure, Plan, Rollout, Step, Undeclared, Unit
+from orchestrator.model import (
+    Action,
+    Change,
+    ChangeKind,
+    Failure,
+    HttpCheck,
+    Plan,
+    Rollout,
+    Step,
+    Undeclared,
+    Unit,
+    Verify,
+)
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.json import plan_json, render_json
 from orchestrator.report.plan_text import plan_text
 from orchestrator.report.views import PlanView
-from tests.builders import function, spec
+from tests.builders import function, settings, spec
 
 
 def unit(key: str, action: Action = Action.VERSION, *, folder_id: str = "b1g", name: str = "", **more: object) -> Unit:
@@ -147,3 +159,60 @@ def test_who_made_it_is_said_where_it_is_known(found: Undeclared, line: str) -> 
     assert text(undeclared=(found,)).splitlines()[0] == f"live in the folder, {line}"
     both = text(undeclared=(found, replace(found, folder_id="b1h"))).splitlines()
     assert [row.partition(",")[0] for row in both[:2]] == ["live in folder b1g", "live in folder b1h"]
+
+
+MAKES = Change(ChangeKind.VERSION, {"$latest": "v1"}, {"$latest": None})
+VERIFIES = Change(ChangeKind.VERIFY, {}, {"$latest": None})
+
+
+def moves(tag: str) -> Change:
+    return Change(ChangeKind.TAG, {tag: "v1"}, {tag: None})
+
+
+@pytest.mark.parametrize(
+    ("verify", "changes", "then"),
+    [
+        (None, (MAKES,), ""),
+        (None, (MAKES, moves("stable")), "; then stable moves"),
+        (Verify(), (MAKES, VERIFIES), "; then verified by a call"),
+        (Verify(), (MAKES, VERIFIES, moves("stable")), "; then verified by a call, then stable moves"),
+        (Verify(http=HttpCheck()), (VERIFIES, moves("stable")), "; then verified by an HTTP call, then stable moves"),
+        (Verify(command=("./x",)), (MAKES, VERIFIES, moves("a"), moves("stable")),
+            "; then verified by a command, then a, stable move"),
+        (None, (moves("other"),), ""),  # a tag of `tags` that the live version lacks
+    ],
+)  # fmt: skip
+def test_what_follows_a_version_is_said(verify: Verify | None, changes: tuple[Change, ...], then: str) -> None:
+    wanted = spec("ant", verify=verify, promote=("a", "stable"))
+    first = text(unit("ant", spec=wanted, changes=changes)).splitlines()[0]
+    assert first == f"  ant  new version  because{then}"
+
+
+@pytest.mark.parametrize(
+    ("called_by", "tags", "changes", "met"),
+    [
+        ("$latest", (), (MAKES, VERIFIES), "users call $latest: they meet the new version before it is verified"),
+        ("$latest", (), (MAKES, moves("stable")), "users call $latest: they meet the new version before its tags move"),
+        ("stable", (), (MAKES, VERIFIES, moves("stable")),
+            "users call the tag stable: they meet the new version once that has moved"),
+        ("live", ("live",), (MAKES, VERIFIES),
+            "users call the tag live, which `tags` moves at once: they meet the new version before it is verified"),
+        ("old", (), (MAKES, VERIFIES),
+            "users call the tag old, which does not move: they do not meet the new version"),
+        ("$latest", (), (VERIFIES,), ""),
+        ("$latest", (), (MAKES,), ""),
+    ],
+)  # fmt: skip
+def test_when_users_meet_a_new_version_is_said(
+    called_by: str, tags: tuple[str, ...], changes: tuple[Change, ...], met: str
+) -> None:
+    wanted = spec("ant", verify=Verify(), promote=("stable",), called_by=called_by, settings=settings(tags=tags))
+    lines = text(unit("ant", spec=wanted, changes=changes), unit("bee", spec=wanted, changes=changes)).splitlines()
+    assert [line for line in lines if "users" in line] == ([f"ant, bee: {met}"] if met else [])
+
+
+def test_a_plan_without_verification_says_so() -> None:
+    assert "nothing is verified in this run (--no-verify)" in text(unit("ant"), skips_verification=True)
+    view = PlanView(Plan((unit("ant", spec=spec("ant", promote=("stable",)), changes=(MAKES, moves("stable"))),)))
+    document = plan_json(replace(view, skips_verification=True))
+    assert (document["skips"], document["units"][0]["then"]) == (["verification"], "then stable moves")

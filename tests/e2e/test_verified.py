@@ -1,0 +1,80 @@
+"""Real Python is called before it counts as deployed, by the installed program and a sandbox of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import Cloud, Ended, Project, run
+
+VERIFY = """verify = { payload = { n = 1 }, expect = { n = 2 }, safe = true }
+promote = ["stable"]
+"""
+
+
+def write(project: Project, returned: str) -> None:
+    project.write(1, defaults=VERIFY)
+    (project.root / "src" / "f000" / "index.py").write_text(f"def handler(event, context):\n    {returned}\n")
+
+
+def deploy(project: Project, cloud: Cloud, *more: str) -> tuple[Ended, dict[str, Any]]:
+    end = run(project.root, "deploy", "--yes", "-o", "json", *more, environ=cloud.environ())
+    (row,) = json.loads(end.out)["functions"]
+    return end, row
+
+
+def tags(project: Project, cloud: Cloud) -> dict[str, set[str]]:
+    return {version["id"]: set(version.get("tags", ())) for version in cloud.versions(project.folder_id)}
+
+
+@pytest.mark.parametrize("lost", ["nothing", "journal"])
+def test_a_version_is_called_before_it_is_promoted(cloud: Cloud, project: Project, lost: str) -> None:
+    write(project, "return {'n': event['n'] + 1, 'more': True}")
+    end, first = deploy(project, cloud)
+    assert (end.code, first["outcome"], first["verdicts"][0]["verdict"]) == (0, "deployed", "passed"), end.err
+    assert tags(project, cloud) == {first["version_id"]: {"$latest", "orc-a", "stable"}}
+    if lost == "journal":
+        shutil.rmtree(project.state_dir)  # the record in the bucket tells that it has passed
+    end, again = deploy(project, cloud)
+    assert (end.code, again["outcome"]) == (0, "unchanged"), end.err
+
+    write(project, "raise RuntimeError('a secret of the handler')")
+    end, second = deploy(project, cloud)
+    assert (end.code, second["outcome"], second["failed_step"]) == (1, "failed", "verify")
+    assert "RuntimeError" in second["failure"]["message"]
+    made = second["verdicts"][0]["version_id"]
+    assert tags(project, cloud) == {first["version_id"]: {"orc-a", "stable"}, made: {"$latest", "orc-b"}}
+
+    if lost == "journal":
+        shutil.rmtree(project.state_dir)
+    plan = run(project.root, "plan", environ=cloud.environ())
+    assert f"{made} has failed its verification in run " in plan.out
+    assert "then verified by a call, then stable moves" in plan.out
+    end, skipped = deploy(project, cloud, "--no-verify")
+    assert (end.code, skipped["outcome"]) == (0, "deployed"), end.err
+    assert json.loads(end.out)["skips"] == ["verification"]
+    assert tags(project, cloud)[made] == {"$latest", "orc-b", "stable"}
+    end, third = deploy(project, cloud)
+    assert (end.code, third["outcome"]) == (1, "failed")  # what has not passed is verified by the next run without it
+    assert len(tags(project, cloud)) == 2
+
+
+def test_a_command_verifies_without_our_credentials(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    smoke = project.root / "smoke.sh"
+    smoke.write_text(
+        '#!/bin/sh\necho "$ORCHESTRATOR_FUNCTION $ORCHESTRATOR_TAG $YC_SERVICE_ACCOUNT_KEY_FILE"\n'
+        'test -n "$ORCHESTRATOR_VERSION_ID" && exit 9\n'
+    )
+    smoke.chmod(0o755)
+    text = project.manifest.read_text() + 'verify = { command = ["./smoke.sh"] }\n'
+    project.manifest.write_text(text)
+    end, row = deploy(project, cloud)
+    assert end.code == 1
+    assert row["failure"]["message"].endswith("./smoke.sh failed with exit status 9: f000 orc-a")
+    shown = run(project.root, "show", "last")
+    assert "failed" in shown.out
+    assert "verified" in shown.out
