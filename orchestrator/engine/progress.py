@@ -49,6 +49,7 @@ class Result:
     breach: str = ""  # why too many failures stopped the run, or ended a part of it
     held: int = 0  # slots that were not given back: of Operations whose end was not seen
     paused: RunPaused | None = None  # somebody has to let it go on
+    unwritten: bool = False  # the journal cannot be written, so it does not know how all of them ended
 
 
 @dataclass(slots=True)

@@ -92,6 +92,7 @@ async def execute(
         breaker.hear(event)
         run.hear(event)
 
+    unwritten = False
     run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left, rollout)
     run.expect_canaries(plan)
     try:
@@ -114,11 +115,12 @@ async def execute(
                 run.end(unit, run.cut_off(unit, stop.reason))
     except JournalError as broken:
         # Nothing may be asked of the cloud that is not written down first.
+        unwritten = True
         run.break_off(InterruptedRunError(broken.message, advice=broken.advice))
         for unit in plan.units:
             if unit.key not in run.outcomes:
                 run.outcomes[unit.key] = run.cut_off(unit, broken.message)
-    return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held, run.paused)
+    return Result(run.outcomes, run.interruption, tally.breach or run.given_up(), run.held, run.paused, unwritten)
 
 
 def _settled(plan: Plan, run: RunProgress) -> list[Unit]:

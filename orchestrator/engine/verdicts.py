@@ -39,13 +39,20 @@ def rolled_back_code(back: int) -> Exit:
 
 
 def exit_code(
-    outcomes: Iterable[Outcome], *, interrupted: bool, lost: bool = False, breached: bool = False, paused: bool = False
+    outcomes: Iterable[Outcome],
+    *,
+    interrupted: bool,
+    lost: bool = False,
+    breached: bool = False,
+    paused: bool = False,
+    unwritten: bool = False,
 ) -> Exit:
     """Say what a run ends with, by what became of its units. `breached`: it was stopped for good.
 
     | outcomes                                                                | exit |
     | ---                                                                     | ---  |
     | any; the lease, or the lock, was lost: others may have changed it since | 3    |
+    | any; the journal cannot be written: it does not know what became of all | 3    |
     | any Unknown                                                             | 3    |
     | any; it is paused: `promote` goes on with it                            | 3    |
     | any Inconclusive: `resume` verifies it again, but after a breach        | 3    |
@@ -60,7 +67,8 @@ def exit_code(
     unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
     startable = Cancelled in found and not breached
     unsure = Inconclusive in found and not breached
-    if lost or paused or unsure or Unknown in found or (interrupted and (startable or unread)):
+    held_up = lost or unwritten or paused
+    if held_up or unsure or Unknown in found or (interrupted and (startable or unread)):
         return Exit.INTERRUPTED
     return Exit.FAILED if breached or found - {Deployed, Unchanged} else Exit.DONE
 

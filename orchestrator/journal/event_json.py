@@ -102,6 +102,7 @@ _OUTCOMES: Mapping[str, type[Outcome]] = {
 }  # fmt: skip
 # Fields whose stored name is another than the program's own.
 _STORED: Mapping[type[Outcome], Mapping[str, str]] = {Deployed: {"read_back": "observed"}}
+_LISTS = {"warnings", "adopt", "skips", "waves"}  # of plain values
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 
 
@@ -170,12 +171,9 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         values["changes"] = _changes(values["changes"])
     if "units" in values and cls is UnitsUnchanged:
         values["units"] = tuple(tuple(row) for row in values["units"])
-    if "warnings" in values:
-        values["warnings"] = tuple(values["warnings"])
-    if "adopt" in values:
-        values["adopt"] = tuple(values["adopt"])
-    if "skips" in values:
-        values["skips"] = tuple(values["skips"])
+    for name in _LISTS & values.keys():
+        if isinstance(values[name], list):
+            values[name] = tuple(values[name])
     if "verdict" in values:
         values["verdict"] = Verdict(values["verdict"])
     if "identity" in values:

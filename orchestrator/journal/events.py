@@ -44,6 +44,8 @@ class RunStarted(Event):
     approves: str = ""  # the id of the paused run that this one, which resumes it, lets go on
     skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
     canary: int = 0  # units of its canary wave, which come first in its plan
+    waves: tuple[int | str, ...] = ()  # of its chain; () where a former program has not written it
+    max_failures: int | str | None = ""  # of its chain; None: not declared, "": not written
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class RolloutState:
     skips: tuple[str, ...] = ()
     canary: int = 0  # units of the canary wave of the chain's first run
     gates: list[GateEnded] = field(default_factory=list)
+    waves: tuple[int | str, ...] = ()  # as the first run of the chain was told them; () where that is not known
+    max_failures: int | str | None = ""  # likewise; "" where that is not known
 
     def owes_rollback(self, exit_code: int | None) -> bool:
         """Say whether a breach is to take a run back that has ended so (None: it has not), and that is not done."""
@@ -84,6 +86,8 @@ class RolloutState:
         match event:
             case RunStarted():
                 self.rolls_back = self.rolls_back or event.rolls_back
+                if not self.waves:
+                    self.waves, self.max_failures = tuple(event.waves), event.max_failures
                 self.approves, self.skips = event.approves, tuple(event.skips)
             case RunPaused():
                 self.paused = event

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
+from orchestrator.journal.runs import RolloutState
 from orchestrator.model import Action, Plan, Rollout, Unit
 from orchestrator.planning.selection import Selectable, fitting
 
@@ -139,6 +140,26 @@ def waves_left(
         turn = (turns.get(unit.key) or count) if count else number
         left[bisect_left(ends, turn)].append(unit)
     return tuple(Wave(*span, tuple(some)) for span, some in zip(pairwise((0, *ends)), left, strict=True))
+
+
+def as_begun(rollout: Rollout, then: RolloutState) -> tuple[Rollout, str]:
+    """Give a rollout with what a chain keeps of its first run: its waves, and how many may fail. Says what of that the
+    manifest has otherwise by now, "" where it is the same; a former program has written neither.
+    """
+    if not then.waves:
+        return rollout, ""
+    now = {"waves": list(rollout.waves), "max_failures": rollout.max_failures}
+    kept = {"waves": list(then.waves), "max_failures": then.max_failures}
+    others = [
+        f"{name} = {_written(value)}, as when the run began (now it is {_written(now[name])})"
+        for name, value in kept.items()
+        if value != now[name]
+    ]
+    return replace(rollout, waves=then.waves, max_failures=then.max_failures), "; ".join(others)
+
+
+def _written(value: object) -> str:
+    return "not declared" if value is None else str(value).replace("'", '"')
 
 
 def stop_rule(waves: int, max_failures: int | str | None) -> str:

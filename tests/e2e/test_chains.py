@@ -77,7 +77,9 @@ def test_failures_before_a_kill_count(tmp_path: Path, project: Project) -> None:
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
         begun(project, cloud, served, 4, *range(16))
         assert 3 <= outcomes(run(project.root, "show", "-o", "json"))["failed"] <= 9  # alone no breach
+        project.manifest.write_text(project.manifest.read_text().replace("max_failures = 9", "max_failures = 99"))
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+        assert "max_failures = 9, as when the run began (now it is 99)" in end.err
         assert (end.code, outcomes(end)) == (1, {"cancelled": 6, "failed": 10})
         assert told(end)["breach"] == "10 of 16 failed, more than max_failures = 9"
 
@@ -86,6 +88,7 @@ def test_a_share_is_of_the_wave_that_was_running_when_the_run_was_killed(tmp_pat
     project.write(12, more='[rollout]\nwaves = [4, "100%"]\nmax_failures = "40%"\n')
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
         begun(project, cloud, served, 1, 0, 1)
+        project.manifest.write_text(project.manifest.read_text().replace('waves = [4, "100%"]', 'waves = ["100%"]'))
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert (end.code, told(end)["breach"]) == (1, "2 of 4 failed, more than max_failures = 40%")
         assert outcomes(end)["failed"] == 2

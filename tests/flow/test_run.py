@@ -9,9 +9,22 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.errors import Code
+from orchestrator.engine.verdicts import exit_code
+from orchestrator.errors import Code, Exit
 from orchestrator.journal.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Limits, Rollout, Step, Storage, Unchanged, Unknown
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Deployed,
+    Failed,
+    Limits,
+    Outcome,
+    Rollout,
+    Step,
+    Storage,
+    Unchanged,
+    Unknown,
+)
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
 from orchestrator.version.stamp import read_stamp
@@ -322,6 +335,24 @@ def test_a_journal_that_cannot_be_written_ends_the_run_and_nothing_is_asked_that
     bench.break_journal_after = None
     assert set(kinds(bench.deploy(manifest))) <= {"Deployed", "Unchanged"}
     assert len(bench.versions()) == 40
+
+
+def test_a_journal_that_breaks_at_the_very_end_makes_no_green_run(tmp_path: Path) -> None:
+    def deployed(name: str, break_after: int | None) -> tuple[Bench, dict[str, Outcome]]:
+        (folder := tmp_path / name).mkdir()
+        bench = Bench(folder)
+        bench.break_journal_after = break_after
+        return bench, bench.deploy(sources(folder, 4))
+
+    whole, _ = deployed("whole", None)
+    assert not whole.result.unwritten
+    green = 0
+    for events in range(len(whole.events) - 5, len(whole.events)):
+        bench, outcomes = deployed(str(events), events)
+        assert bench.result.unwritten
+        green += exit_code(outcomes.values(), interrupted=True) is Exit.DONE
+        assert exit_code(outcomes.values(), interrupted=True, unwritten=True) is Exit.INTERRUPTED
+    assert green, "all was live in one of these"
 
 
 def test_a_function_that_somebody_else_has_just_made_is_found_by_its_name(tmp_path: Path) -> None:

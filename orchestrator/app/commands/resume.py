@@ -32,6 +32,7 @@ from orchestrator.errors import CloudError, Exit, OrchestratorError, UsageError
 from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
 from orchestrator.journal.identity import HIDDEN, Selection
+from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
@@ -48,6 +49,7 @@ from orchestrator.planning.resume import (
     still_meant,
     taken_over,
 )
+from orchestrator.planning.rollout import as_begun
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -203,7 +205,7 @@ async def _take_up(session: Session, binding: Binding | None, before: RunState) 
         settled = await settle(session.world, bus, stop, accepted(left))
         with stop.interruptible():
             rest = {key: unit for key, unit in left.items() if key not in settled}
-            planned = await _plan(session, binding, rest, settled)
+            planned = await _plan(session, binding, rest, settled, before.rollout)
             if before.breach:
                 planned = await _followed(session, bus, planned, rest, settled)
         within = guarded(session, lease)
@@ -231,9 +233,13 @@ async def _followed(
 
 
 async def _plan(
-    session: Session, binding: Binding | None, left: Mapping[str, UnitState], settled: dict[str, Outcome]
+    session: Session,
+    binding: Binding | None,
+    left: Mapping[str, UnitState],
+    settled: dict[str, Outcome],
+    then: RolloutState,
 ) -> Planned:
-    """Plan what is left. What is live already, or is not wanted any more, goes into `settled`."""
+    """Plan what is left, in its chain's waves. What is live already, or is not wanted any more, goes into `settled`."""
     if binding is not None:
         live, desired = await job_desires(session, binding)
         desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
@@ -249,7 +255,10 @@ async def _plan(
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():
         settled[key] = await _not_wanted(session, left[key])
-    return replace(planned, plan=plan)
+    rollout, otherwise = as_begun(planned.rollout, then)
+    if otherwise:
+        session.messages.say(f"{otherwise}: the same command again is a new run with what holds now")
+    return replace(planned, plan=plan, rollout=rollout)
 
 
 async def _not_wanted(session: Session, then: UnitState) -> Outcome:

@@ -94,6 +94,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 planned_s=planned_s,
                 rolls_back=planned.rolls_back,
                 canary=canary_size(planned.plan, planned.rollout),
+                rollout=planned.rollout,
             )
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)

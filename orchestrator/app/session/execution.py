@@ -24,9 +24,10 @@ from orchestrator.errors import Exit, JournalError, OrchestratorError, UsageErro
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.rollout_events import RollbackBegun
+from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
-from orchestrator.model import Action, Failed, Outcome
+from orchestrator.model import Action, Failed, Outcome, Rollout
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.displays import displays
 from orchestrator.report.outlook import Outlook
@@ -47,11 +48,14 @@ async def journaled(
     rolls_back: str = "",
     approves: str = "",
     canary: int = 0,
+    rollout: Rollout | None = None,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
     folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
     the run that it takes back; `approves`: of the paused one that it lets go on. `canary`: units of its canary wave.
+    `rollout`: of its plan; a chain keeps that of its first run.
     """
+    then = RolloutState() if before is None else before.rollout
     options, identity = session.request.options, session.request.identity
     started = RunStarted(
         at=session.world.clock(),
@@ -69,6 +73,8 @@ async def journaled(
         rolls_back=rolls_back,
         approves=approves,
         canary=canary,
+        waves=rollout.waves if rollout is not None else then.waves,
+        max_failures=rollout.max_failures if rollout is not None else then.max_failures,
     )
     own = RunState()
     chain = own if before is None else before
@@ -149,15 +155,20 @@ async def execute_planned(
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     judged = {"breached": bool(before.breach or bus.state.breach), "paused": result.paused is not None}
-    code = exit_code(outcomes.values(), interrupted=interrupted, lost=bool(session.stop.lost), **judged)
+    judged |= {"lost": bool(session.stop.lost), "unwritten": result.unwritten}
+    code = exit_code(outcomes.values(), interrupted=interrupted, **judged)
     if chain.rollout.owes_rollback(chain.exit_code):
         may = not (result.interruption or session.stop.lost or session.stop.called_off)
         code = await _roll_back(session, chain, bus, recorder) if may else Exit.INTERRUPTED
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:
-        session.messages.warn(error.message)
-    if result.interruption is not None:
+        code = Exit.INTERRUPTED
+        if not result.unwritten:
+            session.messages.warn(error.message)
+    if result.interruption is not None and code != Exit.INTERRUPTED:
+        session.messages.mention(f"once all had come to an end: {result.interruption.message}")
+    elif result.interruption is not None:
         session.messages.say(f"stopped: {result.interruption.message}")
         if result.interruption.advice:
             session.messages.say(result.interruption.advice)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.verdicts import Before, Tally, breach, exit_code
 from orchestrator.errors import CloudError, Code
+from orchestrator.journal.events import RunStarted
+from orchestrator.journal.runs import RolloutState
 from orchestrator.model import (
     Action,
     Blocked,
@@ -16,12 +19,13 @@ from orchestrator.model import (
     Failed,
     Failure,
     Outcome,
+    Rollout,
     Step,
     Unchanged,
     Unit,
     Unknown,
 )
-from orchestrator.planning.rollout import stop_rule, wave_ends, waves_left
+from orchestrator.planning.rollout import as_begun, stop_rule, wave_ends, waves_left
 from orchestrator.resilience.policy import (
     MAX_ATTEMPTS,
     MAX_REFUSALS,
@@ -292,3 +296,32 @@ def test_a_chain_keeps_the_waves_of_its_first_run(
 )
 def test_a_run_has_a_budget_of_repetitions(verdict: ErrorClass, retries: int, calls: int, stops: bool) -> None:
     assert bool(spent(verdict, retries, calls)) is stops
+
+
+def of_a_chain(*runs: tuple[tuple[int | str, ...], int | str | None]) -> RolloutState:
+    state = RolloutState()
+    for number, (waves, max_failures) in enumerate(runs):
+        resumes = f"R{number - 1}" if number else ""
+        begun = RunStarted(1.0, f"R{number}", "deploy", "", "", 1, "", resumes=resumes)
+        state.apply(replace(begun, waves=waves, max_failures=max_failures))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("then", "waves", "max_failures", "said"),
+    [
+        (of_a_chain((("100%",), 1)), ("100%",), 1, "max_failures = 1, as when the run began (now it is 5)"),
+        (of_a_chain((("100%",), None)), ("100%",), None, "max_failures = not declared, as when"),
+        (of_a_chain((("100%",), 5)), ("100%",), 5, ""),
+        (of_a_chain(((1, "10%"), 5)), (1, "10%"), 5, 'waves = [1, "10%"], as when the run began (now it is ["100%"])'),
+        (of_a_chain((("100%",), 1), (("100%",), 5)), ("100%",), 1, "max_failures = 1"),  # of the first run
+        (of_a_chain(((), "")), ("100%",), 5, ""),  # a former program has not written it
+    ],
+)
+def test_a_chain_keeps_the_waves_and_the_budget_of_its_first_run(
+    then: RolloutState, waves: tuple[int | str, ...], max_failures: int | str | None, said: str
+) -> None:
+    rollout, told = as_begun(Rollout(waves=("100%",), max_failures=5, pause_s=7.0), then)
+    assert rollout == Rollout(waves=waves, max_failures=max_failures, pause_s=7.0)
+    assert said in told
+    assert bool(told) == bool(said)
