@@ -171,10 +171,13 @@ class _Planner:
         made = origin(spec, wanted, latest, history)
         reason = self._reason(unit, latest, stamp, wanted, made)
         if reason:
+            taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
+            reason = "; ".join((reason, *(f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))))
             return self._guarded(replace(change, reason=reason), latest, made)
         missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
         if missing:
-            reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+            where = (f"{tag}, which {holders[tag]} has" if tag in holders else tag for tag in missing)
+            reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(where)}"
             moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
             return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")

@@ -30,6 +30,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.since_then import as_made, held_then, set_since, taken_since
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp
@@ -140,12 +141,13 @@ def forced_of(units: Mapping[str, UnitState]) -> str:
 
 
 def agreed(units: Mapping[str, UnitState]) -> Adoption:
-    """Give what a run was to take away: it was shown and agreed to for the versions that its units were based on, but
-    for those that were blocked.
+    """Give what a run was to take away: it was shown and agreed to for the versions that its units were based on, and
+    those that had the tags which it was to move, but for units that were blocked.
     """
+    changed = {key: unit for key, unit in units.items() if unit.action in _CHANGES}
+    holders = {(key, holder) for key, unit in units.items() for holder in held_then(unit).values() if holder}
     return Adoption(
-        versions=frozenset((key, unit.base_version_id) for key, unit in units.items() if unit.action in _CHANGES),
-        resumed=True,
+        versions=frozenset({(key, unit.base_version_id) for key, unit in changed.items()} | holders), resumed=True
     )
 
 
@@ -173,7 +175,7 @@ def still_meant(
         if latest is not None and latest.is_active and _made(before, latest):
             left = _after(unit, latest, live, before, verifying)
             if left.action is Action.UNCHANGED:
-                settled[unit.key] = Deployed(latest.id, read_back=True)
+                settled[unit.key] = as_made(latest, live, before)
             else:
                 units.append(left)
         elif unit.action is Action.UNCHANGED and as_meant:
@@ -237,14 +239,22 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     base_id = latest.id if latest is not None else ""
     serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another version is to serve, or one serves by now
-    if not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
+    if then.function_id and unit.function_id != then.function_id:
+        again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""
+        why = f"the function, {then.function_id}, was deleted since the run began{again}"
+    elif not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
         why = "its settings or its source have changed since the run began"
     elif _own_changed(unit, live, then):
         why = "the function's labels or its description have changed since the run began"
     elif (
         serving and base_id != then.base_version_id
     ):  # and who made it is another's, perhaps: nobody has agreed to its loss
-        why = f"another version, {base_id}, has taken $latest since the run began"
+        took = f"another version, {base_id}, has taken $latest" if base_id else "its version was deleted"
+        why = f"{took} since the run began"
+    elif not guarded and (moved := taken_since(unit, then)):
+        why = moved
+    elif others := set_since(unit, live, then):
+        why = f"{others}, which somebody has changed since the run began"
     else:
         return unit
     failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")

@@ -136,23 +136,24 @@ def _lacks(tags: list[str]) -> str:
 
 
 async def moved_by_hand(world: Reading, units: Iterable[Unit], adopt: Adoption) -> dict[str, Failure]:
-    """Find the units that would move a tag back to the live Version, from which somebody has taken it. Where nobody
-    tells which Version had which tag, nothing is found: the tag moves, as it does to a Version that never had it.
+    """Find the units that would move a tag back to the live Version, or on to the one that takes its place, where
+    somebody has taken the tag from it. Where nobody tells which Version had which tag, nothing is found: the tag moves,
+    as it does from where a rollback of ours has put it, for the live one never had it then.
 
-    A new Version gets its promoted tags whoever holds them: that is what a deployment is for.
+    A new Version gets its promoted tags whoever holds them: it is verified, and that is what promotion is for.
     """
     found: dict[str, Failure] = {}
 
     async def look(unit: Unit) -> None:
         with suppress(CloudError):
             history = await world.read(partial(world.functions.tag_history, unit.function_id or ""))
-            for change in _promotions(unit):
+            for change in _moves(unit):
                 if (left := taken_from(history, change)) is None or _may(unit, change, adopt):
                     continue
                 found[unit.key] = _failure(unit, change, left, await _who(world, unit, change, left))
                 return
 
-    await each([unit for unit in units if _promotions(unit)], look, at_once=_AT_ONCE)
+    await each([unit for unit in units if _moves(unit)], look, at_once=_AT_ONCE)
     return found
 
 
@@ -163,14 +164,24 @@ def taken_from(history: Iterable[TagHeld], change: Change) -> datetime | None:
     return max(ends, default=None)
 
 
-def _promotions(unit: Unit) -> list[Change]:
-    """Give the moves of promoted tags to the Version that is live already."""
-    tags = set(unit.spec.promote)
-    return [
-        change
-        for change in unit.changes
-        if change.kind is ChangeKind.TAG and tags & change.after.keys() and None not in change.after.values()
-    ]
+def _moves(unit: Unit) -> list[Change]:
+    """Give the moves of tags to the Version that is live already, or to the one that takes its place, of those that
+    another Version holds. A promoted one may also be held by none: it was verified, then taken away.
+    """
+    promoted, declared = set(unit.spec.promote), set(without_rings(unit.spec.settings.tags))
+    found = []
+    for change in unit.changes:
+        if change.kind is ChangeKind.TAG and None not in change.after.values():
+            held = any(change.before.values())
+            if promoted & change.after.keys() or (held and declared & change.after.keys()):
+                found.append(change)
+        elif change.kind is ChangeKind.VERSION and unit.base_version_id:
+            found += [
+                Change(ChangeKind.TAG, {tag: holder}, {tag: unit.base_version_id})
+                for tag, holder in change.before.items()
+                if tag in declared and holder not in ("", unit.base_version_id)
+            ]
+    return found
 
 
 def _may(unit: Unit, change: Change, adopt: Adoption) -> bool:
@@ -199,9 +210,10 @@ def _failure(unit: Unit, change: Change, at: datetime, who: str) -> Failure:
     ((tag, holder),) = change.before.items()
     where = f"to {holder}" if holder else "away"
     by = f" by {who}" if who else ""
+    key = "promote" if tag in unit.spec.promote else "tags"
     return Failure(
         f"the tag {tag} was moved by hand since: {where} at {at:%Y-%m-%d %H:%M:%S} UTC{by}",
         kind=MOVED,
-        advice=f"leave it there and take it out of `promote`, or move it with --adopt"
+        advice=f"leave it there and take it out of `{key}`, or move it with --adopt"
         f" {quote(f'{unit.key}@{_holder(change)}')}",
     )

@@ -146,3 +146,44 @@ def test_the_first_adoption_of_equal_settings_passes_without_a_word(bench: Bench
         )  # fmt: skip
         bench.pass_time(60.0)
     assert isinstance(deploy(bench, "first"), Deployed)
+
+
+# --- tags -----------------------------------------------------------------------------------------------------------
+
+
+def move(bench: Bench, version_id: str, tag: str = "stable") -> None:
+    bench.cloud.versions.set_tag(version_id, {"tag": tag})
+    bench.pass_time(60.0)
+
+
+@pytest.mark.parametrize("source", ["second", "third"])
+def test_a_tag_that_was_moved_back_by_hand_stays(bench: Bench, source: str) -> None:
+    first, second = deployed(bench, "first"), deployed(bench, "second")
+    move(bench, first)
+    why = blocked(deploy(bench, source))
+    assert f"the tag stable was moved by hand since: to {first} at " in why
+    assert f"take it out of `tags`, or move it with --adopt fun@{first}" in why
+    assert live(bench, "stable")["id"] == first
+    assert isinstance(deploy(bench, source, adopt=first), Deployed)
+    now = live(bench, "stable")["id"]
+    assert now == live(bench)["id"]
+    assert (now == second) is (source == "second")
+
+
+def test_a_tag_that_a_rollback_of_ours_has_moved_back_is_no_hindrance(bench: Bench) -> None:
+    deployed(bench, "first", "second")
+    assert isinstance(bench.roll_back(bench.events)["fun"], Deployed)
+    assert isinstance(deploy(bench, "third"), Deployed)
+    assert live(bench, "stable")["id"] == live(bench)["id"]
+
+
+def test_from_where_a_tag_is_taken_is_said(bench: Bench) -> None:
+    first = deployed(bench, "first")
+    untagged = FUN.replace('tags = ["stable"]\n', "")
+    assert isinstance(deploy(bench, "second", untagged), Deployed)
+    assert isinstance(deploy(bench, "second"), Deployed)
+    assert bench.plan.units[0].reason == f"the live version lacks the tag stable, which {first} has"
+    second = live(bench)["id"]
+    assert isinstance(deploy(bench, "third", untagged), Deployed)
+    assert isinstance(deploy(bench, "fourth"), Deployed)
+    assert bench.plan.units[0].reason.endswith(f"; takes the tag stable from {second}")

@@ -15,6 +15,7 @@ from orchestrator.model import (
     Change,
     ChangeKind,
     Deployed,
+    Failed,
     Fingerprint,
     Outcome,
     Plan,
@@ -153,8 +154,10 @@ def test_other_settings_of_the_function_itself_are_not_what_the_run_was_about(
     action: Action,
 ) -> None:
     kind = ChangeKind.FUNCTION if "name" in after else ChangeKind.UPDATE
-    changes = [ChangeState(Change(kind, {}, after))] if after else [ChangeState(Change(ChangeKind.VERSION))]
+    before = {"labels": {"team": "a"}, "description": ""} if kind is ChangeKind.UPDATE else {}
+    changes = [ChangeState(Change(kind, before, after))] if after else [ChangeState(Change(ChangeKind.VERSION))]
     then = replace(CUT_OFF, fingerprint=A, base_version_id="", changes=changes)
+    then = replace(then, function_id="" if live is None else then.function_id)
     there = [] if live is None else [replace(function(), labels=live)]
     settings, code = A.split(".")
     wanted = spec("f", labels=labels, function_description=description)
@@ -164,3 +167,60 @@ def test_other_settings_of_the_function_itself_are_not_what_the_run_was_about(
         assert [(one.action, one.reason) for one in plan.units] == [(Action.BLOCKED, OWN)]
     else:
         assert [one.action for one in plan.units] + [action for _ in settled] == [action]
+
+
+def _run(**changes: Any) -> UnitState:
+    """A run that was to make a version with a tag, which another version had, and to change a label."""
+    version_to_make = Change(ChangeKind.VERSION, {"$latest": "v0", "stable": "v0"}, {"$latest": None, "stable": None})
+    label = Change(ChangeKind.UPDATE, {"labels": {"team": "a"}}, {"labels": {"team": "b"}})
+    given = {"changes": [ChangeState(label), ChangeState(version_to_make)], **changes}
+    return replace(CUT_OFF, **given)
+
+
+@pytest.mark.parametrize(
+    ("tags", "team", "why"),
+    [
+        (("$latest", "stable"), "b", ""),
+        (("$latest", "stable", "more"), "b", ""),
+        (("$latest",), "b", "version v1 was made, and does not hold the tag stable (v0 has it)"),
+        (("$latest", "stable"), "c",
+         "version v1 was made, and the function's labels or its description were changed since"),
+    ],
+)  # fmt: skip
+def test_what_a_run_made_is_deployed_only_with_all_that_it_changed(tags: tuple[str, ...], team: str, why: str) -> None:
+    there = [replace(function(), labels={"team": team})]
+    former = version("v0", "id-f", tags=("stable",) if "stable" not in tags else (), description=_stamped(A))
+    live = indexed(there, [former, version("v1", "id-f", tags=tags, description=_stamped(B))])
+    settings, code = B.split(".")
+    unit = Unit("f", spec(), Action.UNCHANGED, "", Fingerprint(settings, code), None, "id-f", "v1")
+    _, settled = still_meant(Plan((unit,)), live, {"f": _run()})
+    outcome = settled["f"]
+    assert (outcome.failure.message if isinstance(outcome, Failed) else "") == why
+    assert isinstance(outcome, Failed) or outcome == Deployed("v1", read_back=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "holder", "team", "why"),
+    [
+        ("id-f", "v0", "a", ""),
+        ("id-f", "v0", "b", ""),
+        ("id-f", "v0", "c", "label team is c now, which somebody has changed since the run began"),
+        ("id-f", "v9", "a", "the tag stable was moved to v9 since the run began"),
+        ("id-f", "", "a", "the tag stable was moved to none since the run began"),
+        ("id-g", "v0", "a",
+         "the function, id-f, was deleted since the run began and made again: it is id-g now"),
+        (None, "v0", "a", "the function, id-f, was deleted since the run began"),
+    ],
+)  # fmt: skip
+def test_what_somebody_has_changed_since_the_run_began_is_left_alone(
+    now: str | None, holder: str, team: str, why: str
+) -> None:
+    there = [replace(function(), id=now, labels={"team": team})] if now else []
+    live = indexed(there, [version("v0", now, description=_stamped(A))] if now else [])
+    settings, code = B.split(".")
+    change = Change(ChangeKind.VERSION, {"$latest": "v0", "stable": holder}, {"$latest": None, "stable": None})
+    wanted = spec(labels={"team": "b"})
+    unit = Unit("f", wanted, Action.VERSION, "", Fingerprint(settings, code), None, now, "v0", (change,))
+    plan, _ = still_meant(Plan((unit,)), live, {"f": _run()})
+    (found,) = plan.units
+    assert (found.reason if found.action is Action.BLOCKED else "") == why

@@ -1,0 +1,51 @@
+"""What of a run that is taken up somebody has changed since it began: tags, labels, descriptions. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.function.fields import changed_otherwise, still_as
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import LATEST, ChangeKind, Deployed, Failed, Failure, Outcome, Step, Unit, Version
+from orchestrator.model.live_state import LiveState
+from orchestrator.version.rings import without_rings
+
+
+def as_made(latest: Version, live: LiveState, then: UnitState) -> Outcome:
+    """Give the outcome of a Version that the run has made: Deployed, where all that the run has changed is still so."""
+    tags = sorted(set(without_rings(tag for tag in held_then(then) if tag != LATEST)) - {*latest.tags})
+    function = live.by_id.get(latest.function_id)
+    updates = [one.change for one in then.changes if one.change.kind is ChangeKind.UPDATE]
+    if tags:
+        holders = {tag: live.tagged.get((latest.function_id, tag)) for tag in tags}
+        where = (f"{tag} ({one.id if (one := holders[tag]) is not None else 'none'} has it)" for tag in tags)
+        why = f"version {latest.id} was made, and does not hold the tag {', '.join(where)}"
+    elif function is not None and not all(still_as(function, change.after) for change in updates):
+        why = f"version {latest.id} was made, and the function's labels or its description were changed since"
+    else:
+        return Deployed(latest.id, read_back=True)
+    failure = Failure(why, kind="not what was wanted", advice="look at it, then deploy again")
+    return Failed(Step.READ_BACK, failure)
+
+
+def held_then(then: UnitState) -> dict[str, str]:
+    """Give the tags that the run was to move with its Version, or of the live one, and which Version had each then."""
+    kinds = (ChangeKind.VERSION, ChangeKind.TAG)
+    moves = [one.change for one in then.changes if one.change.kind in kinds]
+    return {tag: str(holder) for change in moves for tag, holder in change.before.items()}
+
+
+def taken_since(unit: Unit, then: UnitState) -> str:
+    """Say which tag of those that are to move is not where the run found it, "" for none."""
+    before = held_then(then)
+    for change in unit.changes:
+        if change.kind in (ChangeKind.VERSION, ChangeKind.TAG):
+            for tag, holder in change.before.items():
+                if tag != LATEST and holder != before.get(tag, holder):
+                    return f"the tag {tag} was moved to {holder or 'none'} since the run began"
+    return ""
+
+
+def set_since(unit: Unit, live: LiveState, then: UnitState) -> str:
+    """Say which own settings of the Function are neither as the run found them nor as it was to make them."""
+    function = live.by_id.get(unit.function_id or "")
+    changes = [one.change for one in then.changes if one.change.kind is ChangeKind.UPDATE]
+    return "; ".join(said for one in changes if function is not None and (said := changed_otherwise(function, one)))
