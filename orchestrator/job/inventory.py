@@ -96,7 +96,7 @@ def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **c
     place = one.spec.place if one.spec is not None else Place(manifest.path.name, 0)
     made = copy_spec(one.function, one.latest, place, **changes)
     if not isinstance(made, Failure):
-        return replace(made, key=one.key)
+        return _checked_as_declared(replace(made, key=one.key), one.spec)
     failures[one.key] = sentence(made)
     return FunctionSpec(
         key=one.key,
@@ -107,6 +107,22 @@ def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **c
         place=place,
         id=one.function.id,
         labels=one.function.labels,
+    )
+
+
+def _checked_as_declared(made: FunctionSpec, declared: FunctionSpec | None) -> FunctionSpec:
+    """Verify and promote a copy as the manifest says of its function. Promoted tags do not go with it: they move once
+    it is verified.
+    """
+    if declared is None:
+        return made
+    tags = tuple(tag for tag in made.settings.tags if tag not in declared.promote)
+    return replace(
+        made,
+        settings=replace(made.settings, tags=tags),
+        verify=declared.verify,
+        promote=declared.promote,
+        called_by=declared.called_by,
     )
 
 

@@ -420,6 +420,20 @@ def test_a_tag_that_somebody_has_moved_away_is_not_moved_back_in_silence(tmp_pat
     assert "stable" in tags(bench)[second.version_id]
 
 
+def test_what_a_job_copies_is_verified_and_promoted_as_the_manifest_says(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    answered(bench)
+    text = manifest(bench, EVENT, 'promote = ["stable"]')
+    first = only(bench.deploy(text))
+    assert isinstance(first, Deployed)
+    job = '[jobs.bigger]\nrun = "mass_redeploy"\nfunctions = ["*"]\nfolders = ["folder"]\nenvironment = { A = "b" }\n'
+    second = only(bench.run_job(text + job, "bigger"))
+    assert isinstance(second, Deployed)
+    assert [(one.version_id, one.verdict) for one in verdicts(bench)] == [(second.version_id, Verdict.PASSED)]
+    assert [sent["tag"] for _, sent in bench.functions.sent] == [["orc-a"], ["orc-b"]]
+    assert tags(bench) == {first.version_id: {"orc-a"}, second.version_id: {"$latest", "orc-b", "stable"}}
+
+
 def test_verification_holds_no_operation_slot(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     bench.limits = type(bench.limits)(operations_per_folder=1, operations_per_cloud=1)

@@ -21,14 +21,7 @@ ROOT = Path(__file__).parents[3]
 # Rows of the tables of a Version's and of a Function's fields, which are read by the names that stand in them.
 ROWS_OF_FIELDS = {"Field", "Part", "FunctionField"}
 
-IN_WORK = {
-    "CloudAddress.invoke_endpoint", "FunctionSpec.called_by", "FunctionSpec.promote", "FunctionSpec.verify",
-    "Gate.timeout_s", "HttpCheck.expect_body", "HttpCheck.expect_status", "HttpCheck.query", "HttpCheck.method",
-    "HttpCheck.headers", "HttpCheck.body", "Rollout.approval", "Rollout.canary", "Rollout.gate",
-    "Rollout.on_inconclusive", "Rollout.pin", "Rollout.two_phase", "Rollout.verify_at_once", "Rollout.on_breach",
-    "Verify.attempts", "Verify.expect", "Verify.http", "Verify.payload", "Verify.safe", "Verify.command",
-    "Verify.folder", "Verify.timeout_s", "Gate.command", "Gate.folder",
-}  # fmt: skip
+IN_WORK = {"Verify.safe"}  # judged where the manifest is read: `rollout_rules.unsafe_kind`
 
 
 def reads(path: Path) -> set[str]:
