@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from shlex import quote as quoted
 
 from orchestrator.engine.attempts import Attempts, Made, SettledError
 from orchestrator.engine.base import Base, BaseChangedError, TagMovedError
-from orchestrator.engine.calls import Call, Calls, UnsettledError
+from orchestrator.engine.calls import Call, Calls, StepFailedError, UnsettledError
 from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
@@ -19,6 +20,7 @@ from orchestrator.model import (
     Blocked,
     ChangeKind,
     Deployed,
+    Failure,
     Operation,
     Step,
     Unchanged,
@@ -127,7 +129,7 @@ class NewVersions:
         if description is None:
             description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
         code = body.copy_of(unit.spec.code) if isinstance(unit.spec.code, VersionCopy) else dict(made.code)
-        sent = body.body(function_id, unit.spec.settings, code, description)
+        sent = body.body(function_id, unit.spec.settings, code, description, unit.as_it_is)
         base = self.base(unit, at, function_id)
         with self.calls.stop.interruptible(unit.key):
             found = await in_flight(world, self.live, unit, function_id) if unit.function_id is not None else None
@@ -145,7 +147,10 @@ class NewVersions:
                 return False
             return operation.error is not None or not await self._exists(_made_version(operation))
 
-        operation = await self.attempts.done(call, is_replay, Step.TRACK, "attempts, all failed,", found)
+        try:
+            operation = await self.attempts.done(call, is_replay, Step.TRACK, "attempts, all failed,", found)
+        except StepFailedError as error:
+            raise StepFailedError(error.step, _of_unknown(unit, error.failure)) from error
         return replace(made, version_id=_made_version(operation))  # whether it is live is read back at the end
 
     async def _exists(self, version_id: str) -> bool:
@@ -166,6 +171,17 @@ def kind_of(unit: Unit) -> Kind:
     if isinstance(unit.spec.code, VersionCopy):
         return Kind.COPY
     return Kind.BUILD if unit.tree is not None and not _INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
+
+
+def _of_unknown(unit: Unit, refused: Failure) -> Failure:
+    """Say of a refusal what was sent that this program does not know."""
+    if not unit.as_it_is or refused.kind != Code.INVALID_ARGUMENT.name:
+        return refused
+    advice = (
+        f"it was sent with settings that this program does not know ({', '.join(unit.as_it_is)}): where these are"
+        f" refused, roll it back without them, with --lossy {quoted(unit.key)}"
+    )
+    return replace(refused, advice=advice)
 
 
 def _made_version(operation: Operation) -> str:

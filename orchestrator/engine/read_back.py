@@ -195,7 +195,7 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
     elif missing := sorted((moved | set(unit.spec.settings.tags)) - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
-    elif unit.action not in _MADE_BEFORE and (different := not_as_sent(unit.spec.settings, version.raw)):
+    elif unit.action not in _MADE_BEFORE and (different := not_as_sent(unit.spec.settings, version.raw, unit.as_it_is)):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
     return _failed(problem) if problem else replace(outcome, read_back=True)
 

@@ -108,17 +108,28 @@ def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     }
 
 
-def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
-    """Say whether a Function's own settings are what one side of a change says, of each entry that this has."""
-    for name, values in settings.items():
-        row = _BY_API[name]
+def taken_back_change(function: Function, change: Change) -> tuple[Change | None, tuple[str, ...]]:
+    """Make the change that takes an `own_change` back, as far as the Function is as that has left it: of a map each
+    entry by itself. Also gives, in words, what somebody has changed since; what is back already is neither.
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    since = []
+    for name, left_as in change.after.items():
+        row, was = _BY_API[name], change.before[name]
         live = getattr(function, row.live)
-        if row.mapped:
-            if any(live.get(key) != value for key, value in values.items()):
-                return False
-        elif live != values:
-            return False
-    return True
+        if not row.mapped:
+            if live == left_as:
+                before[name], after[name] = left_as, was
+            elif live != was:
+                since.append(row.label)
+            continue
+        still = [key for key in left_as if live.get(key) == left_as[key] != was.get(key)]
+        since += [f"{row.label} {key}" for key in left_as if live.get(key) not in (left_as[key], was.get(key))]
+        if still:
+            before[name] = {key: left_as[key] for key in still}
+            after[name] = {key: was.get(key) for key in still}
+    return (Change(ChangeKind.UPDATE, before, after) if after else None), tuple(since)
 
 
 def changed_otherwise(function: Function, change: Change) -> str:

@@ -1,7 +1,7 @@
 """A run as one document, for the bucket: what it takes to take it up on a machine that has lost its journal.
 
-It is made of the run's own events, of which those are left out that say how a function came to where it is. No value of
-a variable is in them.
+It is made of the run's own events: what was planned, which Operations were accepted and how they ended, and what became
+of each function; how it came there is left out. No value of a variable is in them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RunRecord:
 
     run: list[Event] = field(default_factory=list)
     planned: dict[str, UnitPlanned] = field(default_factory=dict)
-    operations: dict[str, Event] = field(default_factory=dict)  # by id: those whose end was not seen
+    operations: dict[str, list[Event]] = field(default_factory=dict)  # by id: accepted, and done where that was seen
     verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     ended: dict[str, UnitEnded] = field(default_factory=dict)
 
@@ -44,9 +44,9 @@ class RunRecord:
             case UnitPlanned():
                 self.planned[event.key] = event
             case OperationAccepted():
-                self.operations[event.operation_id] = event
-            case OperationDone():
-                self.operations.pop(event.operation_id, None)
+                self.operations[event.operation_id] = [event]
+            case OperationDone() if event.operation_id in self.operations:
+                self.operations[event.operation_id].append(event)
             case VersionVerified():
                 self.verdicts[event.version_id] = event
             case UnitEnded():
@@ -59,7 +59,7 @@ class RunRecord:
         last = [event for event in self.run if isinstance(event, RunEnded)]
         yield from (event for event in self.run if not isinstance(event, RunEnded))
         yield from self.planned.values()
-        yield from self.operations.values()
+        yield from (event for events in self.operations.values() for event in events)
         yield from self.verdicts.values()
         yield from self.ended.values()
         yield from last

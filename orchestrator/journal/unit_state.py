@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.journal.event_json import CHANGE_KINDS
@@ -120,9 +120,44 @@ def planned_again(unit: UnitState, event: UnitPlanned) -> list[ChangeState]:
         if state is None:
             state = ChangeState(change)
         else:
-            state.change = change
+            state.change = _since_first(state, change)
         found.append(state)
     return found
+
+
+def _since_first(state: ChangeState, again: Change) -> Change:
+    """Plan a change again, and keep what was before the first of what this change has done itself.
+
+    | before it, as planned now                       | before it                   |
+    | ---                                             | ---                         |
+    | a Version that this change has made             | what was before that one    |
+    | a setting as this change has left it, or is not | what was before that change |
+    | anything else: nothing was done, or somebody    | that                        |
+    | else has been there since                       |                             |
+    """
+    known = state.change
+    if state.outcome not in ("done", "asked for"):
+        return again
+    if known.kind is ChangeKind.UPDATE:
+        return _update_since(known, again)
+    made = {accepted.version_id for accepted in state.operations.values()} - {""}
+    before = {name: known.before.get(name, "") if held in made else held for name, held in again.before.items()}
+    return replace(again, before=before)
+
+
+def _update_since(known: Change, again: Change) -> Change:
+    before, after = dict(again.before), dict(again.after)
+    for name, left_as in known.after.items():
+        was = known.before.get(name)
+        if isinstance(left_as, Mapping) and isinstance(was, Mapping):
+            then, now = dict(before.get(name) or {}), dict(after.get(name) or {})
+            for key, value in left_as.items():
+                if then.get(key, value) == value:
+                    then[key], now[key] = was.get(key), now.get(key, value)
+            before[name], after[name] = then, now
+        elif before.get(name, left_as) == left_as:
+            before[name], after[name] = was, after.get(name, left_as)
+    return replace(again, before=before, after=after)
 
 
 def _name(change: Change) -> tuple[str, ...]:

@@ -152,6 +152,7 @@ class Unit:
     `base_version_id`: the `$latest` that the plan was based on (None: there is none). `warnings`: sentences about its
     package, for people. `description`: of its Version, to the letter, in place of the user's text and a stamp.
     `back_from`: the index of the first change that takes it back again, 0 where there is none.
+    `as_it_is`: of its Version, by the API's names, in place of what is known of these fields.
     """
 
     key: str
@@ -170,6 +171,7 @@ class Unit:
     description: str | None = None
     way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
     back_from: int = 0
+    as_it_is: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

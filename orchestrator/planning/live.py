@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -31,14 +31,16 @@ async def read_live(
     listed: Iterable[str] = (),
     runtimes: bool = False,
     fresh: bool = False,
+    kept: Container[str] = (),
 ) -> LiveState:
     """Read what is live of the wanted functions, with all their Versions: the older ones tell who made the live one. Of
     the folders in `whole` everything, and of those in `listed` which Functions there are, with the `$latest` of those
     that are not wanted as far as that is cheap. `fresh`: `$latest` by its tag as well, since a listing may lag behind.
+    `kept`: ids of old Versions of which all is kept, not only what every plan looks at.
 
     Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
     """
-    reader, whole, listed = _Reader(world, fresh=fresh), set(whole), set(listed)
+    reader, whole, listed = _Reader(world, kept, fresh=fresh), set(whole), set(listed)
     wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
     for spec in specs:
         wanted.setdefault(spec.folder_id, []).append(spec)
@@ -63,8 +65,9 @@ async def read_live(
 class _Reader:
     """Collects what was read, by id."""
 
-    def __init__(self, world: Reading, *, fresh: bool) -> None:
+    def __init__(self, world: Reading, kept: Container[str], *, fresh: bool) -> None:
         self._world = world
+        self._whole_ids = kept
         self._fresh = fresh
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
@@ -77,7 +80,7 @@ class _Reader:
         for function in await self._world.read(partial(functions.list_functions, folder_id)):
             self.functions[function.id] = function
         for version in await self._world.read(partial(functions.list_versions, folder_id)):
-            self.versions[version.id] = _kept(version)
+            self.versions[version.id] = self._kept(version)
 
     async def listing(self, folder_id: str, wanted: Iterable[FunctionSpec]) -> None:
         """See which Functions there are, and of those that nobody wants which Version is live.
@@ -115,7 +118,13 @@ class _Reader:
 
     async def _versions_of(self, function: Function) -> None:
         listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)
-        self.versions |= {version.id: _kept(version) for version in await self._world.read(listing)}
+        self.versions |= {version.id: self._kept(version) for version in await self._world.read(listing)}
+
+    def _kept(self, version: Version) -> Version:
+        """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
+        old = version.status == "ACTIVE" and not version.tags and version.id not in self._whole_ids
+        kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
+        return replace(version, raw=kept) if old else version
 
     async def cloud(self, folder_id: str) -> None:
         """Ask which cloud a folder is in; where nobody tells, the folder counts as being in one with all such."""
@@ -152,13 +161,6 @@ class _Reader:
             if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):  # a tag is no id, an id no tag
                 return None
             raise
-
-
-def _kept(version: Version) -> Version:
-    """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
-    old = version.status == "ACTIVE" and not version.tags
-    kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
-    return replace(version, raw=kept) if old else version
 
 
 def undeclared(declared: Iterable[FunctionSpec], live: LiveState) -> tuple[Undeclared, ...]:

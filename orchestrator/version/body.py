@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -17,9 +18,17 @@ _ROWS = (*FIELDS, TAGS)
 _VALUES = attrgetter(*(row.setting for row in _ROWS))
 
 
-def body(function_id: str, settings: Settings, package: dict[str, Any], description: str) -> dict[str, Any]:
-    """Make the whole body. `package` is one of the three sources below; unset fields are left out."""
-    return {"functionId": function_id, **settings_fields(settings, description), **package}
+def body(
+    function_id: str,
+    settings: Settings,
+    package: dict[str, Any],
+    description: str,
+    as_it_is: Json = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Make the whole body. `package` is one of the three sources below; unset fields are left out. `as_it_is`: fields
+    that are sent so, whatever the settings know of them.
+    """
+    return {"functionId": function_id, **settings_fields(settings, description), **as_it_is, **package}
 
 
 def too_large(size_bytes: int) -> Failure | None:

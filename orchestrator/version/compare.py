@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model import Json, Settings
 from orchestrator.version.body import settings_fields
+from orchestrator.version.codecs import only_asked, without_defaults
 from orchestrator.version.fields import FIELDS, SHOWN, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import without_stamp
@@ -36,11 +38,17 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
     return found
 
 
-def not_as_sent(settings: Settings, live: Json) -> list[str]:
+def not_as_sent(settings: Settings, live: Json, as_it_is: Json = MappingProxyType({})) -> list[str]:
     """Say what the cloud made of these settings that it should have taken as they are: in all that a plan compares, or
-    the next plan would call it drift.
+    the next plan would call it drift. `as_it_is`: fields that were sent so, whatever is known of them.
     """
-    return list(differences(settings, live, filled_in=True).values())
+    known = differences(settings, live, filled_in=True)
+    lost = [
+        f"{name} was not taken as it was"
+        for name, sent in as_it_is.items()
+        if only_asked(without_defaults(sent), without_defaults(live.get(name))) != without_defaults(sent)
+    ]
+    return [words for name, words in known.items() if name not in as_it_is] + lost
 
 
 def _text(json: Any) -> str:

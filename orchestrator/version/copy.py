@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from json import dumps
 from typing import Any
 
 from orchestrator.model import (
@@ -33,12 +34,9 @@ _CLOUDS_OWN = ("id", "functionId", "createdAt", "imageSize", "status", "tags")
 _VERSION = {**dict.fromkeys(_CLOUDS_OWN), **{row.api: row.codec.known for row in FIELDS}}
 
 
-def copy_spec(
-    function: Function, version: Version, place: Place, *, lossy: bool = False, **changes: Any
-) -> FunctionSpec | Failure:
+def copy_spec(function: Function, version: Version, place: Place, **changes: Any) -> FunctionSpec | Failure:
     """Want a new Version of `function` with the code of `version` and all its settings but for `changes` (fields of
-    `Settings`). A Failure where the version cannot be copied without a loss; `lossy`: settings that this program does
-    not know may be lost.
+    `Settings`). A Failure where the version cannot be copied without a loss.
     """
     unreadable = unreadable_fields(version.raw)
     if unreadable:
@@ -48,13 +46,14 @@ def copy_spec(
             advice="a copy would lose them: declare the function in deploy.toml, or leave it out",
         )
     unknown = unknown_fields(version.raw)
-    if unknown and not lossy:
+    if unknown:
         return Failure(
             f"version {version.id} has settings that this program does not know: {', '.join(unknown)}",
             kind="unknown fields",
             advice="a copy would lose them: use a newer release of this program",
         )
-    settings = replace(settings_of(version), **changes)
+    made = same_again(function, version, place, **changes)
+    settings = made.settings
     if len(settings.description) > DESCRIPTION_MAX_CHARS:
         return Failure(
             f"the description of version {version.id} has {len(settings.description)} characters, and the fingerprint"
@@ -62,11 +61,18 @@ def copy_spec(
             kind="description",
             advice="declare the function in deploy.toml with a shorter description, or leave it out",
         )
+    return made
+
+
+def same_again(function: Function, version: Version, place: Place, **changes: Any) -> FunctionSpec:
+    """Want a new Version of `function` with the code of `version` and all its settings that this program knows, but for
+    `changes`.
+    """
     return FunctionSpec(
         key=function.name or function.id,  # the API allows functions without a name
         name=function.name,
         folder_id=function.folder_id,
-        settings=settings,
+        settings=replace(settings_of(version), **changes),
         code=VersionCopy(version.id),
         place=place,
         id=function.id,
@@ -132,15 +138,50 @@ def _entries(value: Any) -> dict[str, Any] | None:
 
 def unknown_fields(raw: Json) -> tuple[str, ...]:
     """List by dotted name, sorted, what of a Version's JSON `settings_of` does not know, at any depth."""
-    return tuple(sorted(set(_unknown(raw, _VERSION, ""))))
+    return tuple(sorted({path for path, _ in _unknown(raw, _VERSION, "")}))
 
 
-def _unknown(value: Any, known: Known, path: str) -> Iterator[str]:
+def unknown_values(raw: Json) -> dict[str, set[str]]:
+    """Give what of a Version's JSON `settings_of` does not know: the dotted name → the values there, as JSON texts."""
+    found: dict[str, set[str]] = {}
+    for path, value in _unknown(raw, _VERSION, ""):
+        found.setdefault(path, set()).add(dumps(value, sort_keys=True))
+    return found
+
+
+def as_it_is(former: Json, other: Json) -> dict[str, Any]:
+    """Give the fields of a former Version's JSON that a copy of it is sent as they are, since something of them is not
+    known or cannot be read. What an `other` Version, which was made without them, has as well and equal is the cloud's
+    own and left out.
+    """
+    theirs, unknown = unknown_values(other), unknown_values(former)
+    own = {path for path, values in unknown.items() if values <= theirs.get(path, set())}
+    names = {path.partition(".")[0] for path in unknown.keys() - own} | set(unreadable_fields(former))
+    found = {name: _without(former[name], name, own) for name in sorted(names)}
+    if names & {"mounts", "storageMounts"}:  # the cloud may show the older kind as both
+        mounts, older = former.get("mounts"), former.get("storageMounts")
+        seen = {one.get("name") for one in mounts or () if isinstance(one, Mapping)} if isinstance(mounts, list) else ()
+        if isinstance(older, list):
+            older = [one for one in older if not isinstance(one, Mapping) or one.get("mountPointName") not in seen]
+        found |= {"mounts": _without(mounts or [], "mounts", own), "storageMounts": older or []}
+    return found
+
+
+def _without(value: Any, path: str, left_out: set[str]) -> Any:
+    if isinstance(value, Mapping):
+        inner = {name: f"{path}.{name}" for name in value}
+        return {
+            name: _without(item, inner[name], left_out) for name, item in value.items() if inner[name] not in left_out
+        }
+    return [_without(item, path, left_out) for item in value] if isinstance(value, list) else value
+
+
+def _unknown(value: Any, known: Known, path: str) -> Iterator[tuple[str, Any]]:
     if value is None or known is None:  # null is unset
         return
     if isinstance(known, frozenset):
         if not isinstance(value, str) or value not in known:
-            yield path
+            yield path, value
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _unknown(item, known, path)
@@ -150,9 +191,9 @@ def _unknown(value: Any, known: Known, path: str) -> Iterator[str]:
             if name in known:
                 yield from _unknown(item, known[name], dotted)
             elif item is not None:
-                yield dotted
+                yield dotted, item
     else:
-        yield path
+        yield path, value
 
 
 def unreadable_fields(raw: Json) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def _of_mark(version: Version) -> Doubt | None:
 def _is_back(version: Version, older: tuple[Version, ...]) -> bool:
     """Whether a Version with a back mark took the place of the very one that was withdrawn."""
     withdrawn = read_stamp(older[-1].description) if older else None
-    return withdrawn is not None and back_mark(withdrawn) == read_back_mark(version.description)
+    return withdrawn is not None and back_mark(withdrawn, version) == read_back_mark(version.description)
 
 
 def _text(version: Version) -> tuple[str, Whole | None]:

@@ -168,12 +168,22 @@ def text_before(description: str) -> str:
     return description[: found.start()].removesuffix(" ") if found is not None else description
 
 
-def back_mark(withdrawn: Fingerprint) -> str:
+def back_mark(withdrawn: Fingerprint, former: Version) -> str:
     """Give what the description of a copy that a rollback makes says of what was withdrawn for it: 8 hex digits.
+    `former`: what is copied, or such a copy of it.
 
-    What forced it does not count: the same settings and code are withdrawn, however they are asked for.
+    What forced it does not count: the same settings and code are withdrawn, however they are asked for. Code that was
+    the former one's counts as that, not by its digest: this may name the Version it was copied from, and the next
+    plan copies from another, the copy.
     """
-    return hashlib.sha256(f"{withdrawn.settings}.{withdrawn.code}".encode()).hexdigest()[:8]
+    code = "" if withdrawn.code in _digests_of(former) else withdrawn.code
+    return hashlib.sha256(f"{withdrawn.settings}.{code}".encode()).hexdigest()[:8]
+
+
+def _digests_of(version: Version) -> tuple[str, ...]:
+    """Give the digests that a copy of a Version's code can have."""
+    stamp = read_stamp(version.description)
+    return digest_of({"version": version.id}), *([stamp.code] if stamp is not None else [])
 
 
 def marked_back(description: str, mark: str) -> str:
@@ -197,9 +207,19 @@ def read_back_mark(description: str) -> str:
     return found[1] if found is not None else ""
 
 
-def is_withdrawn(latest: Version, digest: Fingerprint) -> bool:
-    """Say whether a rollback has put this live Version in the place of what is wanted now."""
-    return read_back_mark(latest.description) == back_mark(digest)
+def is_copy_back(version: Version, former: Version) -> bool:
+    """Say whether a Version is, by its description, the copy of a former one that a rollback has made."""
+    mark = read_back_mark(version.description)
+    return bool(mark) and version.id != former.id and marked_back(former.description, mark) == version.description
+
+
+def is_withdrawn(latest: Version, digest: Fingerprint, copied: Version | None = None) -> bool:
+    """Say whether a rollback has put this live Version in the place of what is wanted now. `copied`: the Version whose
+    code is wanted, where it is that of one.
+    """
+    mark = read_back_mark(latest.description)
+    formers = [latest, *([copied] if copied is not None and is_copy_back(latest, copied) else [])]
+    return bool(mark) and any(back_mark(digest, former) == mark for former in formers)
 
 
 def version_key(body: Mapping[str, Any], base_version_id: str | None, attempt: int) -> str:

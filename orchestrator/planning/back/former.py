@@ -1,52 +1,126 @@
-"""What is read before a run is taken back: what is live now, the Versions that were live before, who deployed since."""
+"""What is read before a run is taken back: what is live now, the Versions that were live before, and of what somebody
+has deployed or moved since, who and when.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import LATEST, FunctionSpec, Place, Settings, Version, VersionCopy
+from orchestrator.model import LATEST, FunctionSpec, Operation, Place, Settings, TagHeld, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.back.rollback import Former
+from orchestrator.planning.back.rollback import Former, as_found, deployed_since, moved_since
 from orchestrator.planning.back.touched import Touched
 from orchestrator.planning.live import read_live
 from orchestrator.ports import Reading
+from orchestrator.resilience import failure
+from orchestrator.resilience.groups import each
+
+_AT_ONCE = 8
+_CLOSE = timedelta(seconds=5)  # between the end of an Operation and what the tag history says of it
 
 
 async def read_touched(reading: Reading, touched: Iterable[Touched]) -> LiveState:
-    """Read what is live of the Functions that a run has touched. Raises `CloudError`."""
-    return await read_live(reading, [spec_of(one) for one in touched], fresh=True)
+    """Read what is live of the Functions that a run has touched, and all of the Versions that were live before.
+
+    Raises `CloudError`.
+    """
+    touched = list(touched)
+    bases = frozenset(one.base_version_id for one in touched)
+    return await read_live(reading, [spec_of(one) for one in touched], fresh=True, kept=bases)
 
 
 async def read_former(
     reading: Reading, touched: Iterable[Touched], live: LiveState, *, lossy: Container[str] = ()
 ) -> Former:
-    """Read each Version that was live before, by itself, since a listing keeps old ones in part; and who made what took
-    `$latest` since. A Version that is gone is not among them. Raises `CloudError`.
+    """Find each Version that was live before: one that is gone is not among them. Of what is left alone ask who has
+    done it; where nobody tells, that is not said. Raises `CloudError`.
     """
-    versions: dict[str, Version] = {}
-    authors: dict[str, str] = {}
-    for one in touched:
-        latest = live.latest(one.function_id)
-        if latest is None or not one.made:
-            continue
-        if latest.id in one.made and one.base_version_id:
-            try:
-                found = await reading.read(partial(reading.functions.get_version, one.base_version_id))
-            except CloudError as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
-            else:
-                versions[found.id] = found
-        elif latest.id not in one.made:
-            for operation in await reading.read(partial(reading.functions.list_operations, one.function_id)):
-                if operation.makes_version and operation.version_id == latest.id:
-                    authors[latest.id] = operation.created_by
-    return Former(versions, authors, lossy)
+    reader = _Reader(reading, live)
+    await each([as_found(one, live) for one in touched], reader.look, at_once=_AT_ONCE)
+    return Former(reader.versions, reader.deployed, reader.moved, lossy)
 
 
 def spec_of(touched: Touched) -> FunctionSpec:
     """Say which Function was touched, and nothing that is wanted of it."""
     nothing, place, known = Settings("", "", 0), Place("", 0), touched.function_id or None
     return FunctionSpec(touched.key, touched.name, touched.folder_id, nothing, VersionCopy(LATEST), place, id=known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Collects what was read; the names are those of `Former`."""
+
+    reading: Reading
+    live: LiveState
+    versions: dict[str, Version] = field(default_factory=dict)
+    deployed: dict[str, str] = field(default_factory=dict)
+    moved: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def look(self, touched: Touched) -> None:
+        """Read what is needed of one Function, most often nothing."""
+        latest = self.live.latest(touched.function_id)
+        if latest is not None and latest.id in touched.made and touched.base_version_id:
+            await self._former(touched.base_version_id)
+        deployed, tags = deployed_since(touched, self.live), moved_since(touched, self.live)
+        if deployed is None and not tags:
+            return
+        operations = await self._operations(touched.function_id)
+        if deployed is not None:
+            made = next((one for one in operations if one.makes_version and one.version_id == deployed.id), None)
+            self.deployed[deployed.id] = _said(deployed.created_at, made.created_by if made is not None else "")
+        history = await self._history(touched.function_id) if tags else ()
+        for tag, version_id in tags.items():
+            self.moved[touched.function_id, tag] = _of_move(tag, version_id, history, operations)
+
+    async def _former(self, version_id: str) -> None:
+        """Find a Version as it was listed, whole; or read it by itself."""
+        found = self.live.versions.get(version_id)
+        if found is None or "id" not in found.raw:
+            try:
+                found = await self.reading.read(partial(self.reading.functions.get_version, version_id))
+            except CloudError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+                return
+        self.versions[version_id] = found
+
+    async def _operations(self, function_id: str) -> tuple[Operation, ...]:
+        try:
+            return await self.reading.read(partial(self.reading.functions.list_operations, function_id))
+        except CloudError as error:
+            failure.unless_token(error)
+            return ()
+
+    async def _history(self, function_id: str) -> tuple[TagHeld, ...]:
+        try:
+            return await self.reading.read(partial(self.reading.functions.tag_history, function_id))
+        except CloudError as error:
+            failure.unless_token(error)
+            return ()
+
+
+def _of_move(tag: str, version_id: str, history: Sequence[TagHeld], operations: Iterable[Operation]) -> str:
+    """Say when a tag came to where it is ("": was taken away), and who asked for that."""
+    if version_id:
+        moves = [(held.from_at, version_id) for held in history if (held.tag, held.version_id) == (tag, version_id)]
+    else:
+        moves = [(held.to_at, held.version_id) for held in history if held.tag == tag and held.to_at is not None]
+    if not moves:
+        return ""
+    at, about = max(moves)
+    ends = [
+        (abs(one.modified_at - at), one.created_by)
+        for one in operations
+        if one.version_id == about and one.modified_at is not None
+    ]
+    away, by = min(ends, default=(_CLOSE, ""))
+    return _said(at, by if away < _CLOSE else "")
+
+
+def _said(when: datetime | None, by: str) -> str:
+    at = f" at {when:%Y-%m-%d %H:%M:%S} UTC" if when is not None else ""
+    return f"{at}{f' by {by}' if by else ''}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import LATEST, Change, ChangeKind
+from orchestrator.model import LATEST, Change, ChangeKind, Failed, Unknown
 
 _BEGUN = ("done", "asked for")  # what became of a change that may have had an effect
 
@@ -19,7 +19,8 @@ class Touched:
     `made`: ids of the Versions that were made, the newest last; `base_version_id`: the `$latest` before, "" for none.
     `tags`: each tag that was moved → id of the Version that held it before, "" for none; `moved_to`: the Version that
     it was moved to, where that was there before, "" for none. `own`: the changes that were
-    made of its own settings. `unsure`: something was asked for and no Operation of it is known.
+    made of its own settings. `fingerprint`: of the Version that was asked for last, "" where none was; `unsure`: no
+    Operation is known that makes it.
     """
 
     key: str
@@ -44,7 +45,7 @@ def touched_by(run: RunState) -> dict[str, Touched]:
 
 def _touched(unit: UnitState) -> Touched | None:
     forth = unit.changes[: unit.back_from or None]
-    begun = [state for state in forth if state.outcome in _BEGUN and state.change.kind is not ChangeKind.VERIFY]
+    begun = [state for state in forth if state.change.kind is not ChangeKind.VERIFY and _is_begun(unit, state)]
     if not begun:
         return None
     made = tuple(dict.fromkeys(one for state in forth for one in _made(state)))
@@ -55,6 +56,7 @@ def _touched(unit: UnitState) -> Touched | None:
                 tags.setdefault(tag, str(holder or ""))
     base_version_id = tags.pop(LATEST, "")
     moves = [state.change.after for state in begun if state.change.kind is ChangeKind.TAG]
+    versions = [state for state in begun if state.change.kind is ChangeKind.VERSION]
     return Touched(
         key=unit.key,
         name=unit.name,
@@ -62,13 +64,39 @@ def _touched(unit: UnitState) -> Touched | None:
         function_id=unit.function_id,
         made=made,
         base_version_id=base_version_id,
-        fingerprint=unit.fingerprint if made else "",
+        fingerprint=unit.fingerprint if versions else "",
         tags={tag: "" if holder in made else holder for tag, holder in tags.items()},
         moved_to={tag: str(to) for move in moves for tag, to in move.items() if to is not None},
         own=tuple(state.change for state in begun if state.change.kind is ChangeKind.UPDATE),
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
-        unsure=any(state.requests and not state.operations for state in begun),
+        unsure=any(_is_unanswered(state) or not state.operations for state in versions),
     )
+
+
+def _is_begun(unit: UnitState, state: ChangeState) -> bool:
+    """Say whether a change may have had an effect.
+
+    | its last request                      | may have had an effect                                         |
+    | ---                                   | ---                                                            |
+    | was refused, which ended the unit     | no                                                             |
+    | has no answer                         | yes                                                            |
+    | has an Operation                      | as that ended; its end unknown: yes                            |
+    | is not told, the unit's end unknown   | yes: a record of a lost machine leaves requests out            |
+    """
+    if _is_unanswered(state):
+        refused = unit.outcome
+        return not (
+            isinstance(refused, Failed) and refused.step is state.change.kind.step and refused.failure.http_status
+        )
+    if not state.requests and not state.operations:
+        return isinstance(unit.outcome, Unknown) and not unit.requests and any(state is one for one in unit.planned)
+    return state.outcome in _BEGUN
+
+
+def _is_unanswered(state: ChangeState) -> bool:
+    """Say whether a request was made after the last one of which an Operation is known."""
+    last = next(reversed(state.operations.values()), None)
+    return bool(state.requests) and (last is None or state.requests[-1].at > last.at)
 
 
 def made_by(unit: UnitState) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from shlex import quote as quoted
 from types import MappingProxyType
 
-from orchestrator.model import Action, ChangeKind, Failure, Plan, Unit
+from orchestrator.model import Action, ChangeKind, Failure, Plan, Unit, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.version.stamp import is_withdrawn
 
@@ -36,7 +36,10 @@ def without_withdrawn(
 def _held_back(unit: Unit, live: LiveState, again: Container[str], told: Mapping[str, str]) -> Unit:
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
-    if latest is None or unit.fingerprint is None or not makes or not is_withdrawn(latest, unit.fingerprint):
+    if latest is None or unit.fingerprint is None or not makes:
+        return unit
+    copied = live.versions.get(unit.spec.code.version_id) if isinstance(unit.spec.code, VersionCopy) else None
+    if not is_withdrawn(latest, unit.fingerprint, copied):
         return unit
     by = told.get(latest.id, "a rollback")
     if unit.key in again or unit.spec.name in again:

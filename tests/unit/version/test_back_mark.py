@@ -16,10 +16,12 @@ from orchestrator.version.stamp import (
     text_before,
     without_stamp,
 )
+from tests.builders import version
 
 FORMER = Fingerprint("a" * 16, "b" * 16, marks=(("j", "nightly"),))
 WITHDRAWN = Fingerprint("c" * 16, "d" * 16)
-MARK = back_mark(WITHDRAWN)
+MADE = version("v1", "f", description=stamped("mine", FORMER))
+MARK = back_mark(WITHDRAWN, MADE)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Z")), max_size=60)
 
 
@@ -60,7 +62,7 @@ def test_a_mark_that_does_not_fit_is_left_out_and_nothing_else(length: int, fits
 
 def test_a_mark_is_of_settings_and_code() -> None:
     forced = Fingerprint("c" * 16, "d" * 16, forced="e" * 8)
-    assert back_mark(forced) == MARK != back_mark(FORMER)
+    assert back_mark(forced, MADE) == MARK != back_mark(FORMER, MADE)
     assert [read_back_mark(text) for text in ("", "[orchestrator:back:12345]", f"[orchestrator:back:{MARK}] x")] == [
         ""
     ] * 3

@@ -22,7 +22,7 @@ def marked(digest: Fingerprint, *marks: tuple[str, str]) -> str:
 
 
 def back(description: str, withdrawn: Fingerprint) -> str:
-    return marked_back(description, back_mark(withdrawn))
+    return marked_back(description, back_mark(withdrawn, version("v", "f", description=description)))
 
 
 def history(*descriptions: str) -> History:
