@@ -108,6 +108,19 @@ def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     }
 
 
+def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
+    """Say whether a Function's own settings are what one side of a change says, of each entry that this has."""
+    for name, values in settings.items():
+        row = _BY_API[name]
+        live = getattr(function, row.live)
+        if row.mapped:
+            if any(live.get(key) != value for key, value in values.items()):
+                return False
+        elif live != values:
+            return False
+    return True
+
+
 def taken_back_change(function: Function, change: Change) -> tuple[Change | None, tuple[str, ...]]:
     """Make the change that takes an `own_change` back, as far as the Function is as that has left it: of a map each
     entry by itself. Also gives, in words, what somebody has changed since; what is back already is neither.
