@@ -26,7 +26,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done or nothing to do, 1 some functions failed or were blocked, 2 usage or manifest error,
-    3 interrupted or an outcome is unknown, 4 another run holds the lock, 5 failed and rolled back,
+    3 interrupted, paused, or an outcome is unknown, 4 another run holds the lock, 5 failed and rolled back,
     6 could not start (credentials, network, bucket, rights).
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
 
@@ -150,6 +150,25 @@ def _rollback(output: str, **given: Any) -> int:
     from orchestrator.app.commands.rollback import rollback_command  # noqa: PLC0415 - heavy imports only when needed
 
     return _answer(partial(rollback_command, given), output)
+
+
+@cli.command("promote")
+@click.argument("run", default="last")
+@opt.param
+@opt.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@opt.events
+@opt.skips
+@opt.agreeing
+@opt.reach
+def _promote(output: str, **given: Any) -> int:
+    """Let RUN go on, which is paused (an id, the beginning of one, or "last": the last that is paused).
+
+    What is left of it is planned anew, shown, and asked about; its next waves, pauses and gates follow. Who has let it
+    go on stands in its record. After a breach that it was paused for, the budget of failures is a new one.
+    """
+    from orchestrator.app.commands.promote import promote_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return _answer(partial(promote_command, given), output)
 
 
 @cli.command("jobs")

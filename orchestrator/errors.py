@@ -15,7 +15,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1  # some functions failed or were blocked
     USAGE = 2  # usage or manifest error
-    INTERRUPTED = 3  # interrupted, or an outcome is unknown: there is something to go on with
+    INTERRUPTED = 3  # interrupted, paused, or an outcome is unknown: there is something to go on with
     LOCKED = 4  # another run holds the lock
     ROLLED_BACK = 5
     NOT_STARTED = 6  # credentials, network, bucket, rights

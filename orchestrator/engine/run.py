@@ -169,18 +169,20 @@ async def _all_units(
 
     run.place(todo)
     gates = Gates(rollout.gate, run) if rollout.gate is not None else None
-    waves = Waves(rollout, run, expected_s, first, again, gates)
+    waves = Waves(rollout, run, expected_s, first, again, gates, run.canary)
     if staging is Staging.WHOLE:
         await waves.go(todo, begin)
         return
-    await replace(waves, rollout=_AT_ONCE, gates=None).go(todo, begin)
+    await replace(waves, rollout=_AT_ONCE, gates=None, canary=0).go(todo, begin)
     left = [unit for unit in todo if unit.key in run.made]
     if staging is Staging.TWO_PHASE and len(left) < len(todo):  # nothing has failed: they were cut off, say
         run.stop.request(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not ready, so no tag moves")
     if staging is Staging.TWO_PHASE and gates is not None and not run.stop.reason:
         await gates.judge(Judging(0, 1, 0, len(run.turns)))
-    last = rollout if staging is Staging.TWO_PHASE else _AT_ONCE
-    await replace(waves, rollout=last, carry_out=second, gates=None).go(left, lambda _wave: None)
+    last = replace(waves, carry_out=second, gates=None)
+    if staging is not Staging.TWO_PHASE:
+        last = replace(last, rollout=_AT_ONCE, canary=0)
+    await last.go(left, lambda _wave: None)
 
 
 def _expectations(world: World) -> Callable[[Unit], float]:

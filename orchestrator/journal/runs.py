@@ -33,6 +33,7 @@ class RunSummary:
     alive: bool = False
     identity: Identity = NOTHING_KNOWN
     paused: bool = False  # it waits until somebody lets it go on
+    rolls_back: str = ""  # the run that it takes back
 
 
 PAUSE = "pause"  # what a breach leads to where somebody is to be asked

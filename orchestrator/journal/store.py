@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,18 +22,17 @@ from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.retention import outdated
 from orchestrator.journal.rollout_events import VersionVerified
-from orchestrator.journal.run_journal import OUTCOMES, RunJournal, transaction
+from orchestrator.journal.run_journal import RunJournal, transaction
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunState, fold
+from orchestrator.journal.summaries import read_summaries
 from orchestrator.journal.verdicts import KnownVerdict, read_verdicts, write_verdicts
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"
-# Named as the columns are; the rest of a summary is read from the run's first record.
-_SUMMARY = ["id", "verb", "endpoint", "started_at", "ended_at", "exit_code", "units", "program", "outcomes"]
 
 
 def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
@@ -146,24 +143,7 @@ class Store:
     def runs(self) -> list[RunSummary]:
         """All runs, the newest first. Raises `JournalError`."""
         with translated(self._path):
-            columns = ", ".join(f"runs.{name}" for name in _SUMMARY)
-            rows = self._connection.execute(
-                f"SELECT {columns}, first.data FROM runs"  # noqa: S608 - ours
-                " LEFT JOIN events AS first ON first.run_id = runs.id AND first.seq = 1"
-                " ORDER BY runs.started_at DESC, runs.id DESC"
-            ).fetchall()
-            found = [self._summary(row) for row in rows]
-        later = {run.resumes: run.id for run in reversed(found) if run.resumes}
-        return [replace(run, taken_up_by=later.get(run.id, "")) for run in found]
-
-    def _summary(self, row: tuple[Any, ...]) -> RunSummary:
-        values = dict(zip(_SUMMARY, row[:-1], strict=True)) | {"outcomes": self._counts(row[0], row[-2])}
-        started = None
-        with suppress(KeyError, TypeError, ValueError):  # a damaged record is told where it is needed
-            started = from_dict(orjson.loads(row[-1] or "null"))
-        if isinstance(started, RunStarted):
-            values |= {"manifest": started.manifest, "resumes": started.resumes, "identity": started.identity}
-        return RunSummary(**values)
+            return read_summaries(self._connection)
 
     def chain(self, run_id: str) -> tuple[str, ...]:
         """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
@@ -178,11 +158,6 @@ class Store:
     def chain_state(self, run_id: str) -> RunState:
         """Fold the chain that a run belongs to. Raises `JournalError` as `events` does."""
         return fold(event for one in self.chain(run_id) for event in self.events(one))
-
-    def _counts(self, run_id: str, stored: str | None) -> dict[str, int]:
-        if stored is not None:
-            return dict(orjson.loads(stored))
-        return dict(self._connection.execute(OUTCOMES, {"run": run_id}).fetchall())
 
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.

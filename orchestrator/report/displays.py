@@ -26,9 +26,15 @@ from orchestrator.resilience.groups import ungrouped
 
 _PROGRESS_S = 10.0
 
+_QUESTIONS = {
+    "deploy": ("Deploy", "not deployed"),
+    "rollback": ("Roll back", "not rolled back"),
+    "promote": ("Promote", "not promoted"),
+}
 
-async def confirm(messages: Messages, what: str, *, yes: bool, back: bool = False) -> None:
-    """Say what is about to be done, and ask whether to; `back`: to roll back.
+
+async def confirm(messages: Messages, what: str, *, yes: bool, to: str = "deploy") -> None:
+    """Say what is about to be done, and ask whether `to` do it: "deploy", "rollback", "promote".
 
     Raises `UsageError` where nobody can be asked, `DeclinedError` for a no, `InterruptedRunError` where the terminal
     gives no answer.
@@ -37,8 +43,8 @@ async def confirm(messages: Messages, what: str, *, yes: bool, back: bool = Fals
         return
     if not may_ask():
         raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
-    none = "not rolled back" if back else "not deployed"
-    if not await answered_yes(messages, f"{what}. {'Roll back' if back else 'Deploy'}?", none):
+    question, none = _QUESTIONS[to]
+    if not await answered_yes(messages, f"{what}. {question}?", none):
         raise DeclinedError(f"{none}: nothing was sent")
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 
 from orchestrator.app.session.about import about, nothing_left
+from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
@@ -77,6 +78,10 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         if options.dry_run:
             prediction = await predicted(session, planned) if options.simulate else None
             return CommandResult(_plan_code(planned, options), _view(planned, options, prediction))
+        if not planned.back:
+            changed = to_change(planned.plan).values()
+            for said in superseded(request.state_dir, session.endpoint, request.identity, changed):
+                session.messages.say(said)
         await _show_and_ask(session, planned)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
             if lease is not None and not lease.fresh:
@@ -112,9 +117,8 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan):
         with session.stop.interruptible():
-            await confirm(
-                session.messages, where_to(session, planned), yes=options.yes or options.sandbox, back=planned.back
-            )
+            to = "rollback" if planned.back else "deploy"
+            await confirm(session.messages, where_to(session, planned), yes=options.yes or options.sandbox, to=to)
 
 
 async def _deployed_again(session: Session, planned: Planned) -> bool:

@@ -108,6 +108,21 @@ def resume_line(run_id: str, *more: str) -> str:
     return shlex.join(["orchestrator", "resume", run_id, *more])
 
 
+def promote_line(run_id: str) -> str:
+    """Write the line that lets a paused run go on."""
+    return shlex.join(["orchestrator", "promote", run_id])
+
+
+def rollback_line(run_id: str) -> str:
+    """Write the line that takes back what a run has changed."""
+    return shlex.join(["orchestrator", "rollback", run_id])
+
+
+def paused_ways(run_id: str) -> str:
+    """Say what somebody can do with a paused run."""
+    return f"`{promote_line(run_id)}` goes on, `{rollback_line(run_id)}` takes back what it has changed"
+
+
 def _reaching(endpoint: str) -> list[str]:
     if endpoint == SANDBOX:
         return ["--sandbox"]
@@ -119,6 +134,8 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
     the run still stands in a journal or in a bucket, so that it can be taken up.
     """
     line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
+    if state.rollout.paused is not None and not state.given_up and kept:
+        return paused_ways(state.run_id)
     if state.rollout.owes_rollback(state.exit_code) and kept:
         return "`orchestrator resume` goes on with the rollback"
     if state.breach:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.app.session.identity import line_of, next_step, resume_line, work_tree
+from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line, work_tree
 from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
@@ -164,12 +164,15 @@ def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
 
     | of the chain                                | the way on                               | exit |
     | ---                                         | ---                                      | ---  |
+    | paused                                      | `promote`, or `rollback`                 | 3    |
     | stopped for good, and an end is unknown     | `resume` to see it, then its own command | 3    |
     | stopped for good                            | its own command: a new run               | 1    |
     | some of what is left can be taken up        | `resume`, or --undone                    | 3    |
     | all of what is left has failed              | --undone                                 | 1    |
     | what is left does not stand in the journal  | its own command                          | 1    |
     """
+    if run.rollout.paused is not None:
+        return paused_ways(run.run_id), Exit.INTERRUPTED
     if run.breach:
         unknown = any(isinstance(unit.outcome, Unknown) for unit in run.units.values())
         return f"it was stopped for good; {next_step(run)}", Exit.INTERRUPTED if unknown else Exit.FAILED

@@ -26,7 +26,8 @@ class Waves:
     """Starts units. A coroutine is there for as many at once as are admitted; the rest of a plan is data.
 
     `carry_out` is a unit's life in this stage of the run, and gives its admission back; `verify_again` the same, of one
-    whose verification could not tell anything. `gates`: None, where nothing judges the waves of this stage.
+    whose verification could not tell anything. `gates`: None, where nothing judges the waves of this stage. `canary`:
+    how many units are its first wave, 0 for no such wave.
     """
 
     rollout: Rollout
@@ -35,6 +36,7 @@ class Waves:
     carry_out: Callable[[Unit], Awaitable[Outcome | None]]
     verify_again: Callable[[Unit], Awaitable[Outcome | None]]
     gates: Gates | None = None
+    canary: int = 0
 
     async def go(self, units: Sequence[Unit], begin: Callable[[Sequence[Unit]], None]) -> None:
         """Carry out all units; between two waves are a barrier, a pause or somebody's approval, and the gate, which
@@ -44,8 +46,7 @@ class Waves:
         the runs before have ended nothing is left: it is judged, and passed over.
         """
         run, before = self.run, self.run.tally.before
-        canary = run.canary if self.rollout.canary else 0
-        waves = waves_left(units, self.rollout.waves, before.turns, before.in_waves, canary)
+        waves = waves_left(units, self.rollout.waves, before.turns, before.in_waves, self.canary)
         left, begun, unknown, began_at = len(units), False, list[str](), None
         for number, wave in enumerate(waves, start=1):
             if not left:
@@ -54,7 +55,7 @@ class Waves:
                 await self._between(self._judging(waves, number - 1, began_at), begun=begun)
             self._breached(run.tally.wave_begins(wave.end))
             if wave.units and len(waves) > 1 and not run.stop.reason:
-                is_canary = number == 1 and canary > 0
+                is_canary = number == 1 and self.canary > 0
                 run.emit(WaveStarted(run.world.clock(), number, len(waves), len(wave.units), is_canary))
             begin(wave.units)
             began_at = anyio.current_time()

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.cli import cli
 
-CHANGES = ("deploy", "run", "resume", "rollback")
-PLANS = ("deploy", "run", "resume", "plan")
+CHANGES = ("deploy", "run", "resume", "promote", "rollback")
+PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
@@ -26,7 +26,7 @@ TABLE = {
     "--yes -y": CHANGES,
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
-    "--param -p": ("run", "resume"),
+    "--param -p": ("run", "resume", "promote"),
     "--sandbox": ("deploy", "run", "plan", "rollback"),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan"),  # what was agreed to is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback"),

@@ -1,0 +1,232 @@
+"""Going on with a run as what it was about: what it asked for is followed, what is left is planned anew and done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from orchestrator.app.session.chain import earlier_of
+from orchestrator.app.session.execution import execute_planned, journaled, result_of
+from orchestrator.app.session.identity import identity_of, line_of, resume_line
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.leasing import guarded, tell
+from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
+from orchestrator.app.session.planning import Planned, check_agreed, job_desires, plan_desired, read_specs
+from orchestrator.app.session.session import Request, Session, read_request
+from orchestrator.app.session.taking_back import owes_rollback
+from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
+from orchestrator.coordination.lease import Lease
+from orchestrator.engine.bus import Bus
+from orchestrator.engine.in_flight import in_flight, settle
+from orchestrator.engine.run import listen
+from orchestrator.errors import CloudError, UsageError
+from orchestrator.job.binding import Binding, bind, marked
+from orchestrator.journal.events import OperationAccepted
+from orchestrator.journal.identity import HIDDEN
+from orchestrator.journal.runs import RolloutState
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.manifest.findings import require_sound
+from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
+from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.overwritten import after_a_kill
+from orchestrator.planning.resume import (
+    accepted,
+    agreed,
+    forced_of,
+    left_of,
+    named_now,
+    still_meant,
+    taken_over,
+)
+from orchestrator.planning.rollout import as_begun
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult
+from orchestrator.version.stamp import read_stamp
+
+
+def as_then(options: RunOptions, before: RunState) -> RunOptions:
+    """Be about what the run was about: its installation, its manifest, its job with the parameters that it had.
+
+    Raises `UsageError` where that cannot be, with the line to type.
+    """
+    sandbox = before.endpoint == SANDBOX
+    if sandbox and options.endpoint:
+        raise UsageError(f"run {before.run_id} went to the sandbox", advice="leave --endpoint out")
+    config = options.config
+    if not options.config_given:
+        found = manifest_of(before, state_dir_of(options.config, options.state_dir))
+        if found is None:
+            raise UsageError(
+                f"the manifest of run {before.run_id}, {before.identity.manifest or before.manifest}, is not there",
+                advice=f"put it back, or say where it is now: `{resume_line(before.run_id, '-c', 'FILE')}`; or give up"
+                f" what is undone: `{resume_line(before.run_id, '--give-up')}`",
+            )
+        config = found
+    then = before.identity.selection.parameters
+    parameters = {**then, **options.parameters}
+    hidden = [part for name, value in parameters.items() if value == HIDDEN for part in ("--param", f"{name}={HIDDEN}")]
+    if hidden:
+        raise UsageError(
+            f"run {before.run_id} was given parameters that are kept nowhere, since they are secret",
+            advice=f"give them again: `{resume_line(before.run_id, *hidden)}`",
+        )
+    job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
+    options = replace(options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters)
+    return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
+
+
+def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
+    """Read what a run was about, as its manifest has it now, with its job. Raises `UsageError`, `ManifestError`."""
+    options, binding = invocation.options, None
+    request = read_request(invocation)
+    if options.job:
+        binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
+    identity = identity_of(options, request.manifest, binding)
+    about = with_disabled(identity, request.manifest)
+    check_same(before, Now("resume", endpoint_of(options, request.manifest), about, request.state_dir))
+    # What was selected then is what is taken up; who takes it up, and where, is news.
+    return replace(request, identity=replace(identity, selection=before.identity.selection)), binding
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `approves`: the
+    id of the paused run that somebody lets go on, "" for `resume`.
+    """
+
+    session: Session
+    binding: Binding | None
+    before: RunState
+    wanted: Mapping[str, UnitState]
+    left: Mapping[str, UnitState]
+    approves: str = ""
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions, for their lease."""
+        functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in self.left.items()}
+        if owes_rollback(self.before):
+            functions |= {key: f"{one.folder_id}/{one.name}" for key, one in touched_by(self.before).items()}
+        return functions
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLeft:
+    """A plan that was shown before anything was begun. `settled`: what needs nothing more."""
+
+    planned: Planned
+    settled: dict[str, Outcome] = field(default_factory=dict)
+
+
+def going_on(session: Session, binding: Binding | None, before: RunState, *, approves: str = "") -> Going:
+    """Find what is left of a chain among the functions of today. Raises `ManifestError`."""
+    if lost := before.total - len(before.units):
+        session.messages.warn(
+            f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
+            f" nothing was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
+        )
+    wanted = left_of(before)
+    found, gone = named_now(wanted, session.request.manifest.functions)
+    if binding is None:
+        named = (session.request.manifest.functions[key] for key in found)
+        require_sound(spec for spec in named if spec.enabled)
+    return Going(session, binding, before, wanted, found | gone, approves)
+
+
+async def plan_left(going: Going) -> PlannedLeft:
+    """Plan what is left before anything is begun, to be shown."""
+    settled: dict[str, Outcome] = {}
+    with going.session.stop.interruptible():
+        return PlannedLeft(
+            await _plan(going.session, going.binding, going.left, settled, going.before.rollout), settled
+        )
+
+
+async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None = None) -> CommandResult:
+    """Follow what was asked for, and do the rest. `foreseen`: its plan, where nothing can have changed since it was
+    made but by what was in flight.
+    """
+    session, before, left = going.session, going.before, going.left
+    earlier = earlier_of(before, going.wanted, left, approved=bool(going.approves))
+    begun = journaled(session, len(left), before.identity.clouds, before=before, approves=going.approves)
+    async with begun as (bus, state, recorder):
+        tell(lease, len(going.functions), session, bus)
+        listen(session.world, bus, session.stop)
+        for event in taken_over(left, session.world.clock()):
+            bus(event)
+        settled = await settle(session.world, bus, session.stop, accepted(left))
+        with session.stop.interruptible():
+            if foreseen is not None and not settled:
+                planned, settled = foreseen.planned, foreseen.settled
+            else:
+                rest = {key: unit for key, unit in left.items() if key not in settled}
+                planned = await _plan(session, going.binding, rest, settled, before.rollout)
+                if before.breach:
+                    planned = await _followed(session, bus, planned, rest, settled)
+        within = guarded(session, lease)
+        code = await execute_planned(within, planned, bus, recorder, state, settled=settled, earlier=earlier)
+    return result_of(session, code, state)
+
+
+async def _followed(
+    session: Session, bus: Bus, planned: Planned, left: Mapping[str, UnitState], settled: dict[str, Outcome]
+) -> Planned:
+    """Look for what was asked for without an answer before a breach: it is unknown, and followed next time."""
+    units = []
+    for unit in planned.plan.units:
+        then = left[unit.key]
+        operation = None
+        if then.requests and not then.operations and unit.function_id and unit.fingerprint is not None:
+            operation = await in_flight(session.world, planned.live, unit, unit.function_id, asked_for=True)
+        if operation is None:
+            units.append(unit)
+            continue
+        known = (operation.id, unit.function_id or "", operation.version_id or "")
+        bus(OperationAccepted(session.world.clock(), unit.key, ChangeKind.VERSION, *known))
+        settled[unit.key] = Unknown("asked for before the run was stopped", operation.id, operation.version_id or "")
+    return replace(planned, plan=Plan(tuple(units)))
+
+
+async def _plan(
+    session: Session,
+    binding: Binding | None,
+    left: Mapping[str, UnitState],
+    settled: dict[str, Outcome],
+    then: RolloutState,
+) -> Planned:
+    """Plan what is left, in its chain's waves. What is live already, or is not wanted any more, goes into `settled`."""
+    if binding is not None:
+        live, desired = await job_desires(session, binding)
+        desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
+    else:
+        wanted = session.request.manifest.functions.items()
+        specs = {key: spec for key, spec in wanted if key in left and spec.enabled}
+        live, desired = await read_specs(session, specs)
+    manifest = session.request.manifest
+    check_agreed(session.request.options, [*desired.specs.values(), *manifest.functions.values()])
+    jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
+    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs)
+    plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
+    settled |= after_a_kill(done, planned.live, left)
+    for key in left.keys() - desired.specs.keys():
+        settled[key] = await _not_wanted(session, left[key])
+    rollout, otherwise = as_begun(planned.rollout, then)
+    if otherwise:
+        session.messages.say(f"{otherwise}: the same command again is a new run with what holds now")
+    return replace(planned, plan=plan, rollout=rollout)
+
+
+async def _not_wanted(session: Session, then: UnitState) -> Outcome:
+    """Say what became of a unit that nobody wants any more: perhaps because it is done."""
+    world = session.world
+    with suppress(CloudError):
+        get = partial(world.functions.get_version, then.version_id)
+        made = await world.read(get) if then.version_id else None
+        if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
+            return Deployed(made.id, read_back=True)
+    job = session.request.options.job
+    return Blocked(f"{f'job {job}' if job else session.request.manifest.path.name} does not want it any more")

@@ -1,0 +1,87 @@
+"""Runs that are paused: which one is meant, whether it still can go on, and what a later run does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.taking_up import Differs, Now, about_the_same, difference
+from orchestrator.errors import UsageError
+from orchestrator.journal.identity import Identity
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.unit_state import names_of
+from orchestrator.model import Deployed, Unchanged
+from orchestrator.planning.resume import to_resume
+from orchestrator.report.plain_text import counted
+
+
+def last_paused(store: Store, state_dir: Path) -> str:
+    """Find the last run that waits until somebody lets it go on, of the manifest of the last run of all.
+
+    Raises `UsageError` where there is none.
+    """
+    first = store.chain_state(store.find("last"))
+    for run in _paused(store, Now("promote", first.endpoint, first.identity, state_dir)):
+        return run.run_id
+    raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")
+
+
+def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
+    """See that a run waits until somebody lets it go on. Raises `UsageError` that says how else it stands."""
+    what = f"run {run.run_id} is not paused"
+    if run.given_up:
+        raise UsageError(f"{what}: what it left undone was given up", advice="deploy again")
+    if run.rollout.paused is None:
+        if run.ended_at is None or to_resume(run):
+            advice = f"`{resume_line(run.run_id)}` goes on with what is left of it"
+        else:
+            advice = "it has come to its end: there is nothing to go on with"
+        raise UsageError(what, advice=advice)
+    if why := _in_the_way(store, run, state_dir):
+        raise UsageError(f"{what} any more: {why}", advice="`orchestrator plan` shows what is to be done now")
+
+
+def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:
+    """Say why a paused run cannot go on, "" where it can: it was taken back, or all that it left was done by others."""
+    summaries = {one.id: one for one in store.runs()}
+    back = next((one.id for one in summaries.values() if one.rolls_back == run.run_id), "")
+    if back:
+        return f"run {back} has rolled it back"
+    left = to_resume(run)
+    names = [set(names_of(unit)) for unit in left.values()]
+    for later in about_the_same(store, Now("", run.endpoint, run.identity, state_dir)):
+        if later.run_id == run.run_id:
+            break
+        done = {name for unit in later.units.values() if _is_done(unit.outcome) for name in names_of(unit)}
+        if names and all(not done.isdisjoint(one) for one in names):
+            return f"run {later.run_id} has superseded it: all that it had left is deployed"
+    return ""
+
+
+def _is_done(outcome: object) -> bool:
+    return isinstance(outcome, Deployed | Unchanged)
+
+
+def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Collection[str]) -> Iterator[str]:
+    """Say which paused runs a run supersedes that changes these functions, each as FOLDER/NAME."""
+    if not functions:
+        return
+    wanted = {tuple(function.split("/", 1)) for function in functions}
+    with open_store(state_dir, read_only=True) as store:
+        for run in _paused(store, Now("", endpoint, identity, state_dir)):
+            left = to_resume(run)
+            if any(not wanted.isdisjoint(names_of(unit)) for unit in left.values()):
+                yield f"run {run.run_id} is paused with {counted(len(left), 'function')} left; this run supersedes it"
+
+
+def _paused(store: Store, now: Now) -> Iterator[RunState]:
+    """Give the chains that are paused, and can still go on, the newest first, whatever their folders."""
+    for summary in store.runs():
+        if summary.paused and summary.endpoint == now.endpoint:
+            run = store.chain_state(summary.id)
+            found = difference(run, now)
+            same = found is None or found[0] is Differs.FOLDERS
+            if same and run.rollout.paused is not None and not _in_the_way(store, run, now.state_dir):
+                yield run
