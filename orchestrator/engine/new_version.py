@@ -33,6 +33,7 @@ from orchestrator.planning.decide_again import decided_again
 from orchestrator.resilience import failure
 from orchestrator.version import body, stamp
 from orchestrator.version.history import history_of
+from orchestrator.version.rings import ring_of, without_rings
 
 _MAX_DECISIONS = 5  # of one unit, each after somebody else has made another version
 # What makes the cloud's builder install or compile something (cloud-api §1.4).
@@ -103,7 +104,7 @@ class NewVersions:
             calls.emit(unit_planned(world.clock(), found, remembered(latest) if latest is not None else {}))
             return found
         if isinstance(found, Unchanged) and at.change + 1 < len(unit.changes):
-            self.again[unit.key] = replace(unit, action=Action.VERIFY, base_version_id=found.version_id)
+            self.again[unit.key] = _found_live(unit, found.version_id, latest)
             return found
         if calls.is_unsure(unit.key):
             # One of our own tries may have made it: its key is not to be used for another base.
@@ -164,6 +165,14 @@ class NewVersions:
             failure.unless_token(error)
             return error.code is not Code.NOT_FOUND
         return True
+
+
+def _found_live(unit: Unit, version_id: str, latest: Version | None) -> Unit:
+    """Give the unit whose Version somebody else has made: it has the ring tag that it got there, or none."""
+    ring = ring_of(latest.tags) if latest is not None else ""
+    tags = (*without_rings(unit.spec.settings.tags), *([ring] if ring else []))
+    spec = replace(unit.spec, settings=replace(unit.spec.settings, tags=tags))
+    return replace(unit, spec=spec, action=Action.VERIFY, base_version_id=version_id)
 
 
 def kind_of(unit: Unit) -> Kind:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Cloud, Ended, Project, run
+from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, Project, events, forked, run, wait_for
 
 VERIFY = """verify = { payload = { n = 1 }, expect = { n = 2 }, safe = true }
 promote = ["stable"]
@@ -78,3 +78,20 @@ def test_a_command_verifies_without_our_credentials(cloud: Cloud, project: Proje
     shown = run(project.root, "show", "last")
     assert "failed" in shown.out
     assert "verified" in shown.out
+
+
+def test_a_run_that_is_killed_while_it_verifies_is_taken_up_with_the_same_version(
+    cloud: Cloud, project: Project
+) -> None:
+    write(project, "__import__('time').sleep(1); return {'n': 2}")
+    log = project.root / "events.ndjson"
+    with forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+        wait_for(lambda: any(one["kind"] == "step_started" and one["step"] == "verify" for one in events(log)), process)
+        process.kill()
+        process.wait(TIMEOUT_S)
+    (made,) = tags(project, cloud)
+    end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
+    (row,) = json.loads(end.out)["functions"]
+    assert (end.code, row["outcome"], row["version_id"]) == (0, "deployed", made), end.err
+    assert [one["verdict"] for one in row["verdicts"]] == ["passed"]
+    assert tags(project, cloud) == {made: {"$latest", "orc-a", "stable"}}

@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from orchestrator.journal.events import OperationAccepted
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.state import fold
-from orchestrator.model import ApiRequest, Blocked, Deployed, Failed, Limits, Operation, Outcome, Unchanged
+from orchestrator.model import ApiRequest, Blocked, Deployed, Failed, Limits, Operation, Outcome, Unchanged, Verdict
 from orchestrator.ports import Guard, unguarded
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import Wire
@@ -93,6 +94,48 @@ def test_what_somebody_else_has_deployed_already_is_unchanged(tmp_path: Path) ->
 
     outcome = outcome_of_two(bench, sources(tmp_path, 2), the_same)
     assert outcome == Unchanged(latest(bench, "f001")["id"])
+
+
+def checked(manifest: str) -> str:
+    """Let every function be verified, and promoted."""
+    return manifest.replace(
+        "create = true\n", 'create = true\nverify = { payload = {}, safe = true }\npromote = ["stable"]\n'
+    )
+
+
+def test_what_somebody_else_has_deployed_already_is_verified_and_promoted_all_the_same(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    bench.cloud.seeds.calls.answer(body={})
+
+    def the_same() -> None:
+        sent = next(sent for _, sent in reversed(bench.functions.sent) if sent["functionId"] == id_of(bench, "f001"))
+        unit = next(unit for unit in bench.plan.units if unit.key == "f001")
+        fields = {name: value for name, value in sent.items() if name not in ("functionId", "tag")}
+        fields |= {"resources": {"memory": str(256 << 20)}, "description": f"[orchestrator:1:{unit.fingerprint}]"}
+        hotfix(bench, "f001", **fields)
+
+    outcome = outcome_of_two(bench, checked(sources(tmp_path, 2)), the_same)
+    live = latest(bench, "f001")
+    assert outcome == Deployed(live["id"], read_back=True)
+    assert set(live["tags"]) == {"$latest", "stable"}
+    verdicts = [event for event in bench.events if isinstance(event, VersionVerified) and event.key == "f001"]
+    assert [(one.version_id, one.verdict) for one in verdicts] == [(live["id"], Verdict.PASSED)]
+
+
+def test_a_copy_from_a_new_base_takes_the_ring_tag_that_this_lacks(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    bench.cloud.seeds.calls.answer(body={})
+    manifest = checked(sources(tmp_path, 2))
+    bench.deploy(manifest)
+    fix = meanwhile(lambda: hotfix(bench, "f001", environment={"FIX": "1"}, tag=["orc-b"]))
+    job = COPIES + 'force = true\nenvironment = { LEVEL = "debug" }\n'
+    outcomes = bench.run_job(manifest + job, "bigger", meanwhile=fix)
+    assert all(isinstance(outcome, Deployed) and outcome.read_back for outcome in outcomes.values())
+    tags = {version["id"]: set(version.get("tags", ())) for version in bench.versions()}
+    live = latest(bench, "f001")
+    assert tags[live["id"]] == {"$latest", "orc-a", "stable"}
+    assert live["environment"] == {"FIX": "1", "LEVEL": "debug"}
+    assert {"orc-b"} in tags.values()  # the hotfix keeps its own
 
 
 def test_a_copy_is_made_from_the_new_base_with_all_that_it_has(tmp_path: Path) -> None:
