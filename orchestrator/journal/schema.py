@@ -73,6 +73,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             FROM events JOIN runs ON runs.id = run_id WHERE kind = 'version_verified' ORDER BY at
         """,
     ),
+    (
+        """
+        CREATE TABLE begun (               -- commands that have no run yet, see `begun`
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,              -- seconds since the epoch
+            verb TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            line TEXT NOT NULL,            -- what to type to begin it again
+            identity TEXT NOT NULL,        -- JSON
+            why TEXT NOT NULL DEFAULT ''   -- what ended it
+        ) STRICT
+        """,
+    ),
 )
 
 

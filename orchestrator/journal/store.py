@@ -17,6 +17,7 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
+from orchestrator.journal.begun import BegunCommands
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
@@ -60,7 +61,7 @@ def has_journal(state_dir: Path) -> bool:
     return _exists(state_dir / FILE)
 
 
-class Store:
+class Store(BegunCommands):
     """An open journal. A context manager: closing merges the WAL into the file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -80,8 +81,10 @@ class Store:
         with translated(self._path):
             self._connection.close()
 
-    def start_run(self, started: RunStarted) -> RunJournal:
-        """Write a run's first record, and return the journal that takes the others. Raises `JournalError`."""
+    def start_run(self, started: RunStarted, *, begun: Sequence[int] = ()) -> RunJournal:
+        """Write a run's first record, in place of commands that had `begun` (their ids), and return the journal that
+        takes the others. Raises `JournalError`.
+        """
         row = (
             started.run_id, started.at, started.verb, started.endpoint, started.units, started.program, started.schema,
         )  # fmt: skip
@@ -93,6 +96,7 @@ class Store:
                 row,
             )
             journal.insert(started)
+            self.forget_begun(begun)
         return journal
 
     def prune(self, now: float) -> tuple[str, ...]:

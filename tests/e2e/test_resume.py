@@ -12,7 +12,7 @@ import pytest
 from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
-from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run
+from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, ended, forked, interrupt, run, wait_for
 
 COUNT = 30
 SLOTS = 15  # Operations that a folder may have at once
@@ -233,3 +233,28 @@ def test_runs_that_are_not_there(project: Project, cloud: Cloud, given: str, mes
     end = run(project.root, "resume", given, environ=cloud.environ())
     assert end.code == 2
     assert message in end.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_deploy_that_was_cut_off_while_it_planned_is_not_forgotten(
+    tmp_path: Path, project: Project, number: signal.Signals
+) -> None:
+    project.write(2)
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        before = project.manifest.read_text()
+        building = project.root / "building"
+        slow = f'build = {{ command = "touch {building}; exec sleep 60" }}\n'
+        project.manifest.write_text(before.replace("[defaults]\n", f"[defaults]\n{slow}"))
+        with forked(project.root, "deploy", "--yes", environ=cloud.environ()) as process:
+            wait_for(building.exists, process)
+            interrupt(process, number)
+            assert ended(process).code == (3 if number == signal.SIGINT else -number)
+        for line in (["resume"], ["deploy", "--failed", "--yes"], ["deploy", "--undone", "--yes"]):
+            end = run(project.root, *line, environ=cloud.environ())
+            assert end.code == 3, (line, end.err)
+            assert "a later `orchestrator deploy --endpoint" in end.err
+            assert "was cut off while it planned: nothing was sent" in end.err
+        project.manifest.write_text(before.replace('timeout = "3s"', 'timeout = "4s"'))
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        assert run(project.root, "resume", environ=cloud.environ()).code == 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.app.session.chain import chain_of, give_up, last_left, nothing_left
 from orchestrator.app.session.chains.going_on import as_then, go_on, going_on, request_of
+from orchestrator.app.session.cut_off import check_resume
 from orchestrator.app.session.identity import paused_ways
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
@@ -45,6 +46,8 @@ async def _run(
 ) -> CommandResult:
     """Find the run in the journal, or in the bucket's records where that has none of the kind."""
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
+    if run_id == "last" and await check_resume(invocation, giving_up=work is _give_up):
+        return CommandResult(Exit.DONE)
     try:
         with open_store(state_dir, read_only=True) as store:
             asked = _asked(store, run_id, state_dir)

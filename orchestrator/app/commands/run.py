@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.app.session.about import about, nothing_left
 from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due import count_as_done, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
@@ -40,6 +41,8 @@ async def _run(invocation: Invocation) -> CommandResult:
         request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
+        if not (options.status or options.due):  # of a due time the claim tells that it was cut off
+            begin(invocation, request)
         session = await open_session(invocation, request)
         if options.status:
             return await _board(session, binding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.recording import fetch
@@ -30,6 +31,7 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
     about_now = with_disabled(identity, request.manifest)
     now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
     await fetch(invocation)  # what another machine has left, or given up, counts as well
+    check_not_cut_off(options, now)
     return replace(request, left=left_by_last(options, now))
 
 

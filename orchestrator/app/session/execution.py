@@ -11,6 +11,7 @@ import structlog
 
 from orchestrator import __version__
 from orchestrator.app.session.back import plan_back
+from orchestrator.app.session.cut_off import start_run
 from orchestrator.app.session.identity import next_step
 from orchestrator.app.session.leasing import to_change
 from orchestrator.app.session.options import ROLLBACK
@@ -88,7 +89,7 @@ async def journaled(
                 listeners.insert(0, recorder)
             if before is not None:
                 listeners.insert(0, before.apply)
-            bus = Bus(store.start_run(started), own, listeners, clean=session.messages.outlet.redactor.event)
+            bus = Bus(start_run(store, started, options), own, listeners, clean=session.messages.outlet.redactor.event)
             bus(started)
             try:
                 yield bus, chain, recorder

@@ -202,13 +202,14 @@ def still_left(
         ended = done.setdefault((run.verb, frozenset(run.identity.selection.parameters.items())), set())
         units = {} if run.given_up else left_of(run)
         yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
-        if run.verb == "deploy" and _is_whole(run.identity) and run.total <= len(run.units):
+        if run.verb == "deploy" and is_whole(run.identity) and run.total <= len(run.units):
             settled.add(run.verb)
         is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
         ended.update(name for unit in is_done for name in names_of(unit))
 
 
-def _is_whole(identity: Identity) -> bool:
+def is_whole(identity: Identity) -> bool:
+    """Say whether a command was about all functions, whatever a former run has left."""
     selection = identity.selection
     return not (selection.patterns or selection.labels or selection.left_by)
 
@@ -223,7 +224,7 @@ def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Lef
 
     `left`: what --failed or --undone selects, which this run is about.
     """
-    if _is_whole(identity):
+    if is_whole(identity):
         return ""
     own = {name for unit in left.units.values() for name in names_of(unit)} if left is not None else set()
     found = list[tuple[RunState, dict[str, UnitState]]]()
