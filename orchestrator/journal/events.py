@@ -43,6 +43,7 @@ class RunStarted(Event):
     rolls_back: str = ""  # the id of the run that this one takes back
     approves: str = ""  # the id of the paused run that this one, which resumes it, lets go on
     skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
+    recorded: bool = False  # read from a bucket: what was asked for after its last writing is not among its events
     canary: int = 0  # units of its canary wave, which come first in its plan
     waves: tuple[int | str, ...] = ()  # of its chain; () where a former program has not written it
     max_failures: int | str | None = ""  # of its chain; None: not declared, "": not written

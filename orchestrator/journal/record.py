@@ -7,7 +7,7 @@ of each function; how it came there is left out. No value of a variable is in th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -83,7 +83,7 @@ def read_record(body: bytes) -> list[Event]:
         raise ValueError(f"it cannot be understood ({error!r})") from error
     if not events or not isinstance(events[0], RunStarted):
         raise ValueError("it does not begin with the run")
-    return events
+    return [replace(events[0], recorded=True), *events[1:]]
 
 
 def encode_index(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -31,7 +31,7 @@ from orchestrator.journal.events import (
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused, VersionVerified
 from orchestrator.journal.runs import PAUSE, Link, RolloutState, link_of
-from orchestrator.journal.unit_state import UnitState, names_of, planned_again
+from orchestrator.journal.unit_state import UnitState, names_of, plan_again
 from orchestrator.model import Action, Failed, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
@@ -154,10 +154,7 @@ def _planned(state: RunState, event: UnitPlanned) -> None:
     unit.fingerprint = event.fingerprint or unit.fingerprint
     unit.base_version_id = event.base_version_id or unit.base_version_id
     unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
-    unit.planned = planned_again(unit, event)
-    new = [change for change in unit.planned if not any(change is known for known in unit.changes)]
-    unit.back_from = unit.back_from or (len(unit.changes) if event.back_from else 0)
-    unit.changes += new
+    plan_again(unit, event)
 
 
 def _call(state: RunState, event: UnitPlanned) -> None:

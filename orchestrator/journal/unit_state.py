@@ -108,21 +108,27 @@ class UnitState:
         return sum(seconds for step, seconds in self.seconds.items() if step is not Step.QUEUE)
 
 
-def planned_again(unit: UnitState, event: UnitPlanned) -> list[ChangeState]:
-    """Give the states of the changes that are planned now, in their order: those known of the same kind (of the same
-    tag, where they move one), as they are planned now, and new ones. Those that take it back are apart.
+def plan_again(unit: UnitState, event: UnitPlanned) -> None:
+    """Take in what is planned of a unit now: of its changes those known of the same kind (of the same tag, where they
+    move one), as they are planned now, and new ones. Those that take it back are apart.
     """
     forth, back = unit.changes[: unit.back_from or None], unit.changes[unit.back_from :] if unit.back_from else []
     known = [{_name(state.change): state for state in reversed(states)} for states in (forth, back)]
-    found = []
+    unit.planned, new = [], 0
     for number, change in enumerate(event.changes):
-        state = known[0 < event.back_from <= number].get(_name(change))
+        goes_back = 0 < event.back_from <= number
+        state = known[goes_back].get(_name(change))
         if state is None:
             state = ChangeState(change)
+            unit.changes.insert(unit.back_from + new if unit.back_from and not goes_back else len(unit.changes), state)
+            new += not goes_back
         else:
             state.change = _since_first(state, change)
-        found.append(state)
-    return found
+        unit.planned.append(state)
+    if unit.back_from:
+        unit.back_from += new
+    elif event.back_from:
+        unit.back_from = len(forth) + new
 
 
 def _since_first(state: ChangeState, again: Change) -> Change:

@@ -71,9 +71,12 @@ async def plan_back(
         raise StartError(
             f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
         ) from error
-    units = taken_back(wanted, live, former)
+    perhaps = {one.key for one in wanted if one.perhaps}
+    units = [
+        unit for unit in taken_back(wanted, live, former) if unit.changes or unit.failure or unit.key not in perhaps
+    ]
     return Planned(
-        Plan(units), live, Sources(), Rollout(), back=True, rolls_back=run.run_id,
+        Plan(tuple(units)), live, Sources(), Rollout(), back=True, rolls_back=run.run_id,
         settled={key: outcome for key, outcome in unknown.items() if key in chosen},
         told=tuple(_told(session, chosen[key]) for key in unknown if key in chosen),
     )  # fmt: skip
@@ -84,7 +87,7 @@ async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> N
     world = session.world
     for key, one in touched_by(run).items():
         digest = parse_fingerprint(run.units[key].fingerprint)
-        if not one.unsure or not one.function_id or digest is None:
+        if not one.unsure or one.perhaps or not one.function_id or digest is None:
             continue
         for operation in await world.read(partial(world.functions.list_operations, one.function_id)):
             version_id = operation.version_id or ""

@@ -20,7 +20,7 @@ class Touched:
     `tags`: each tag that was moved → id of the Version that held it before, "" for none; `moved_to`: the Version that
     it was moved to, where that was there before, "" for none. `own`: the changes that were
     made of its own settings. `fingerprint`: of the Version that was asked for last, "" where none was; `unsure`: no
-    Operation is known that makes it.
+    Operation is known that makes it. `perhaps`: nothing tells that it was asked for, and a record may be behind.
     """
 
     key: str
@@ -35,17 +35,22 @@ class Touched:
     own: tuple[Change, ...] = ()
     created: bool = False
     unsure: bool = False
+    perhaps: bool = False
 
 
 def touched_by(run: RunState) -> dict[str, Touched]:
     """Give the Functions that a run has changed, or may have."""
-    found = {key: _touched(unit) for key, unit in run.units.items()}
+    behind = run.rollout.recorded and run.exit_code is None
+    found = {key: _touched(unit, behind=behind) for key, unit in run.units.items()}
     return {key: one for key, one in found.items() if one is not None}
 
 
-def _touched(unit: UnitState) -> Touched | None:
+def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
     forth = unit.changes[: unit.back_from or None]
-    begun = [state for state in forth if state.change.kind is not ChangeKind.VERIFY and _is_begun(unit, state)]
+    perhaps = behind and unit.outcome is None and not unit.requests and not unit.operations
+    begun = [
+        state for state in forth if state.change.kind is not ChangeKind.VERIFY and (perhaps or _is_begun(unit, state))
+    ]
     if not begun:
         return None
     made = tuple(dict.fromkeys(one for state in forth for one in _made(state)))
@@ -70,6 +75,7 @@ def _touched(unit: UnitState) -> Touched | None:
         own=tuple(state.change for state in begun if state.change.kind is ChangeKind.UPDATE),
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
         unsure=any(_is_unanswered(state) or not state.operations for state in versions),
+        perhaps=perhaps,
     )
 
 
