@@ -8,10 +8,16 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test long draws lint floors clean
+.PHONY: demo demo-rollback test long draws lint floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
+
+# A release that breaks in its second wave: 0 for the first one, 5 for the second, which is rolled back.
+demo-rollback: .venv-demo/installed
+	rm -rf examples/rollback/.orchestrator
+	cd examples/rollback && RELEASE=first ../../.venv-demo/bin/orchestrator deploy --sandbox --yes
+	cd examples/rollback && { RELEASE=second ../../.venv-demo/bin/orchestrator deploy --sandbox --yes; test $$? = 5; }
 
 test: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal

@@ -94,7 +94,7 @@ def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
         return True
     latest = live.latest(function.id)
     stale = unit.action not in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id
-    return stale or not {*unit.spec.settings.tags, *_moved(unit, version.id)} <= set(version.tags)
+    return stale or not _to_hold(unit, version.id) <= set(version.tags)
 
 
 async def _overwrote(
@@ -184,16 +184,24 @@ def _moved(unit: Unit, version_id: str) -> set[str]:
     return {tag for items in tags for tag, to in items if to in (None, version_id)}
 
 
+def _to_hold(unit: Unit, version_id: str) -> set[str]:
+    """Give the tags that a Version is to hold by now: those that a unit has moved to it, and of a new one its own. One
+    that was there before may be a rollback's copy, of a Version that has kept its tags.
+    """
+    own = () if unit.action in _SAME_VERSION else unit.spec.settings.tags
+    return {*own, *_moved(unit, version_id)}
+
+
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
-    moved = _moved(unit, version.id)
-    if unit.action is Action.UPDATE and not moved:  # its Version is not of our making
+    held = _to_hold(unit, version.id)
+    if unit.action is Action.UPDATE and not held:  # its Version is not of our making
         return replace(outcome, read_back=True)
     problem = ""
     if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
     elif latest is not None and latest.id != version.id:
         problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
-    elif missing := sorted((moved | set(unit.spec.settings.tags)) - set(version.tags)):
+    elif missing := sorted(held - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
     elif unit.action not in _MADE_BEFORE and (different := not_as_sent(unit.spec.settings, version.raw, unit.as_it_is)):
         problem = f"version {version.id} is not what was sent: {'; '.join(different)}"

@@ -27,6 +27,7 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
@@ -174,7 +175,8 @@ class _Planner:
             taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
             reason = "; ".join((reason, *(f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))))
             return self._guarded(replace(change, reason=reason), latest, made)
-        missing = tuple(sorted(set(spec.settings.tags) - set(latest.tags)))
+        good = stands_for(latest, self.live)
+        missing = tuple(sorted(tag for tag in spec.settings.tags if holders.get(tag) not in good))
         if missing:
             where = (f"{tag}, which {holders[tag]} has" if tag in holders else tag for tag in missing)
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(where)}"

@@ -14,6 +14,7 @@ from shlex import quote
 from orchestrator.errors import CloudError
 from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, FunctionSpec, TagHeld, Unit, Version
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
 from orchestrator.version.adoption import Adoption
@@ -47,6 +48,7 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
     | makes a Version                          | verify, where it is declared; then a tag for each promoted one    |
     | leaves the live one, which has passed    | a tag for each promoted one that another Version holds            |
     | leaves the live one, not known to pass   | verify, then the same                                             |
+    | leaves a rollback's copy of another one  | the same, where that other one counts as the live one             |
     | is blocked                               | nothing                                                           |
     """
     spec = unit.spec
@@ -61,9 +63,10 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
         return replace(unit, changes=(*unit.changes, *checks, *moves))
     if latest is None:
         return unit
-    is_checked = _is_verified(spec, verifying) and latest.id not in verifying.passed
+    good = stands_for(latest, live)
+    is_checked = _is_verified(spec, verifying) and verifying.passed.isdisjoint(good)
     checks = [Change(ChangeKind.VERIFY, {}, {LATEST: latest.id})] if is_checked else []
-    elsewhere = [tag for tag in spec.promote if held.get(tag) != latest.id]
+    elsewhere = [tag for tag in spec.promote if held.get(tag) not in good]
     moves = [Change(ChangeKind.TAG, {tag: held.get(tag, "")}, {tag: latest.id}) for tag in elsewhere]
     if not checks and not moves:
         return unit

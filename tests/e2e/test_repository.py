@@ -101,3 +101,18 @@ def test_another_clone_finds_the_same_cloud_unchanged(tmp_path: Path, cloud: Clo
     assert again.code == 0, again.err
     assert json.loads(again.out)["outcomes"] == {"unchanged": FUNCTIONS}
     assert cloud.versions(HTTP_FOLDER["YC_FOLDER_ID"]) == versions
+
+
+def test_the_rollback_example_comes_back_by_itself(tmp_path: Path) -> None:
+    root = clone(tmp_path) / "examples" / "rollback"
+    first = run(root, "deploy", "--sandbox", "--yes", environ={"RELEASE": "first"})
+    assert first.code == 0, first.err
+    second = run(root, "deploy", "--sandbox", "--yes", environ={"RELEASE": "second"})
+    assert second.code == 5, second.err
+    assert "its handler failed: AttributeError" in second.out
+    again = run(root, "plan", "--sandbox", environ={"RELEASE": "first"})
+    assert again.code == 0
+    assert "plan: 6 unchanged" in again.out
+    withdrawn = run(root, "plan", "--sandbox", environ={"RELEASE": "second"})
+    assert withdrawn.code == 1
+    assert withdrawn.out.count("withdrawn by rollback ") == 3

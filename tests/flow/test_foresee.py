@@ -126,8 +126,9 @@ def test_secrets_that_are_live_are_not_asked_for_again(tmp_path: Path) -> None:
     asked = bench.wire.calls["list secret versions"]
     assert asked == 1
     assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
-    assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Deployed": 2}
     assert bench.wire.calls["list secret versions"] == asked
+    assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Deployed": 2}
+    assert bench.wire.calls["list secret versions"] == asked + 1, "once for the way back, of both functions"
 
 
 def test_a_listing_that_one_may_not_read_is_said_with_its_role_and_stops_nothing(tmp_path: Path) -> None:

@@ -111,3 +111,16 @@ def test_what_was_rolled_back_is_deployed_again_where_somebody_says_so(bench: Be
     assert unit.action is Action.VERSION
     assert unit.reason.endswith("again, though it was withdrawn by a rollback")
     assert kinds(bench.deploy(NEWER)) == {"Unchanged": 1}
+
+
+def test_a_copy_made_by_a_rollback_needs_no_tag_that_the_former_version_holds(bench: Bench) -> None:
+    former, newer = FORMER + 'tags = ["stable"]\n', NEWER + 'tags = ["stable"]\n'
+    bench.deploy(former)
+    bench.deploy(newer)
+    bench.roll_back(bench.events)
+    assert kinds(bench.deploy(former)) == {"Unchanged": 1}
+    assert kinds(bench.deploy(former + 'labels = { a = "b" }\n')) == {"Deployed": 1}
+    assert kinds(bench.deploy(former.replace('"stable"', '"stable", "blue"') + 'labels = { a = "b" }\n')) == {
+        "Deployed": 1
+    }
+    assert bench.plan.units[0].action is Action.RETAG

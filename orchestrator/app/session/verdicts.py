@@ -14,6 +14,7 @@ from orchestrator.journal.store import open_store
 from orchestrator.journal.verdicts import KnownVerdict
 from orchestrator.model import Function, FunctionSpec, Rollout, Verdict
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.meant import find
 from orchestrator.planning.verifying import Verifying
 from orchestrator.version.stamp import read_stamp
@@ -31,7 +32,8 @@ async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: Li
     if options.no_verify:
         return Verifying(skipped=True, rings=rings)
     latest = [live.latest(found.id) for found in _meant(specs, live)]
-    ours = [one.id for one in latest if one is not None and read_stamp(one.description) is not None]
+    stamped = (one for one in latest if one is not None and read_stamp(one.description) is not None)
+    ours = [version_id for one in stamped for version_id in stands_for(one, live)]
     if not ours:
         return Verifying(rings=rings)
     with open_store(session.request.state_dir, read_only=True) as store:

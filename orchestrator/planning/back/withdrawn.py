@@ -11,9 +11,9 @@ from dataclasses import replace
 from shlex import quote as quoted
 from types import MappingProxyType
 
-from orchestrator.model import Action, ChangeKind, Failure, Plan, Unit, VersionCopy
+from orchestrator.model import Action, ChangeKind, Failure, Fingerprint, Plan, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
-from orchestrator.version.stamp import is_withdrawn
+from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
 
 WITHDRAWN = "withdrawn"  # the kind of failure
 
@@ -50,3 +50,19 @@ def _held_back(unit: Unit, live: LiveState, again: Container[str], told: Mapping
         advice=f"change it, or deploy it all the same with --again {quoted(unit.key)}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
+
+
+def stands_for(latest: Version, live: LiveState) -> frozenset[str]:
+    """Give the ids of the Versions that the live one stands for: itself, and where a rollback has made it, those that
+    it is a copy of, by their stamps. What they have passed it has passed, and the tags that they hold it needs not.
+    """
+    stamp = read_stamp(latest.description)
+    if stamp is None or not read_back_mark(latest.description):
+        return frozenset((latest.id,))
+    same = (one.id for one in live.versions.values() if one.function_id == latest.function_id and _is(one, stamp))
+    return frozenset((latest.id, *same))
+
+
+def _is(version: Version, stamp: Fingerprint) -> bool:
+    found = read_stamp(version.description)
+    return found == stamp and found.forced == stamp.forced
