@@ -15,6 +15,7 @@ from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import Calls
 from orchestrator.engine.changes import Changes
 from orchestrator.engine.code import CodeOf
+from orchestrator.engine.going_back import GoingBack
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.progress import Result, RunProgress
@@ -147,6 +148,7 @@ async def _all_units(
     attempts = Attempts(calls, live)
     verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once), live, run.passed)
     deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again), verifier), CodeOf(calls))
+    back = GoingBack(run, deployer)
     expected_s = _expectations(run.world)
     left_s = calls.slots.left_s
 
@@ -156,7 +158,8 @@ async def _all_units(
 
     async def first(unit: Unit) -> Outcome | None:
         try:
-            return await run.carry_out(deployer, unit, slice(0, second_stage(unit, staging)))
+            ended = await run.carry_out(deployer, unit, slice(0, second_stage(unit, staging)))
+            return await back.after(unit, ended)
         finally:
             left_s[unit.spec.folder_id] -= expected_s(unit)
 
@@ -165,7 +168,7 @@ async def _all_units(
 
     async def again(unit: Unit) -> Outcome | None:
         stage = slice(0, second_stage(unit, staging))
-        return await run.verify_again(deployer, unit, stage)
+        return await back.after(unit, await run.verify_again(deployer, unit, stage))
 
     run.place(todo)
     gates = Gates(rollout.gate, run) if rollout.gate is not None else None
