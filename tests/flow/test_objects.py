@@ -62,7 +62,7 @@ def test_a_version_of_a_former_program_is_left_alone_and_said_to_be_untold(
 ) -> None:
     bench = bench_with(tmp_path)
     with monkeypatch.context() as former:
-        former.setattr("orchestrator.planning.planner.code_marks", lambda *_: ())
+        former.setattr("orchestrator.planning.planner.code_marks", lambda *_, **__: ())
         carry_out(bench)
     stamp = read_stamp(latest(bench))
     assert stamp is not None

@@ -132,7 +132,7 @@ def _bomb(content: bytes) -> bytes:
         (_wrong_crc, "index.py in fn.zip cannot be read: Bad CRC-32"),
         (_not_utf8, "fn.zip holds names that are not UTF-8"),
         (_cut, "fn.zip is not a valid zip"),
-        (_bomb, "the package of fn.zip is over the cloud's limit of 680 MB unpacked"),
+        (_bomb, "the package of fn.zip is over the cloud's limit of 680MB unpacked"),
     ],
 )
 def test_bad_zips_are_refused(tmp_path: Path, spoil: Callable[[bytes], bytes], sentence: str) -> None:
