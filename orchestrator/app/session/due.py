@@ -15,6 +15,7 @@ from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.recording import read_run
 from orchestrator.app.session.session import Session, bucket_records
+from orchestrator.app.session.taking_up import Now, about_the_same, had_their_turn
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s
@@ -96,7 +97,8 @@ async def count_as_done(session: Session, binding: Binding, result: CommandResul
             then = await _chain(session, breach.run_id) if breach is not None else None
             of_it = then is not None and request.left is not None and request.left.run.run_id == then.run_id
             was_about = then.identity.selection if then is not None else Selection(job=binding.name)
-            other = differs(request.identity.selection, was_about, of_it=of_it)
+            all_came = then is not None and _all_came(session, then)
+            other = differs(request.identity.selection, was_about, of_it=of_it, all_came=all_came)
             closed = breach is not None and not other and await close_breach(place, breach)
         if breach is None or closed:
             _remember(session, binding.name, None)
@@ -113,12 +115,21 @@ async def count_as_done(session: Session, binding: Binding, result: CommandResul
         session.messages.say(f"{what} stays so: this run {other}; `{line}` is about all of it")
 
 
-def differs(now: Selection, then: Selection, *, of_it: bool) -> str:
+def _all_came(session: Session, then: RunState) -> bool:
+    request = session.request
+    now = Now(then.verb, session.endpoint, request.identity, request.state_dir)
+    with open_store(request.state_dir, read_only=True) as store:
+        return had_their_turn(then, about_the_same(store, now))
+
+
+def differs(now: Selection, then: Selection, *, of_it: bool, all_came: bool = False) -> str:
     """Say in what a run was about something else than the run of a due time, "" where it was about as much or more.
+    `all_came`: with it, whatever the due run left out has had its turn.
 
     | this run                             | counts                                                  |
     | ---                                  | ---                                                     |
     | other parameters than the due run's  | no: something else is made                              |
+    | any of these, the last that it took  | yes (`all_came`)                                        |
     | --failed                             | no: what was left out has not had its turn              |
     | --undone                             | where it is about what this due run left (`of_it`)      |
     | FUNCTIONS, --label                   | where the due run had the same                          |
@@ -126,6 +137,8 @@ def differs(now: Selection, then: Selection, *, of_it: bool) -> str:
     """
     if dict(now.parameters) != dict(then.parameters):
         return "had other parameters (--param)"
+    if all_came:
+        return ""
     if now.left_by == "failed":
         return "was only about what had failed (--failed)"
     if now.left_by and not of_it:

@@ -12,12 +12,15 @@ import pytest
 
 from orchestrator.app.session.due import breach_of, differs
 from orchestrator.app.session.session import Session
+from orchestrator.app.session.taking_up import had_their_turn
 from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import known_stop, remember
-from orchestrator.journal.events import Breached
-from orchestrator.journal.identity import Selection
+from orchestrator.journal.events import Breached, UnitEnded
+from orchestrator.journal.identity import Identity, Selection
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
-from tests.runs import RUN_ID, STARTED_AT, planned, started
+from orchestrator.model import Cancelled, Deployed, Outcome, Unknown
+from tests.runs import RUN_ID, STARTED_AT, failed, planned, started
 
 
 def without_bucket(state_dir: Path) -> Session:
@@ -72,6 +75,34 @@ def test_a_run_counts_for_a_due_time_if_it_was_about_as_much(
     now: Selection, then: Selection, of_it: bool, other: str
 ) -> None:
     assert differs(now, then, of_it=of_it) == other
+
+
+@pytest.mark.parametrize("left_by", ["failed", "undone", ""])
+def test_the_run_that_comes_to_the_last_of_them_counts_whatever_selected_it(left_by: str) -> None:
+    now = replace(PLAIN, left_by=left_by, patterns=("f001",))
+    assert differs(now, PLAIN, of_it=False, all_came=True) == ""
+    assert differs(replace(now, parameters={"a": "b"}), PLAIN, of_it=False, all_came=True) != ""
+
+
+def test_all_have_had_their_turn_once_each_was_come_to() -> None:
+    def ran(run_id: str, verb: str = "run n", parameters: str = "", **outcomes: Outcome | None) -> RunState:
+        about = Identity(selection=Selection(job="n", parameters={"to": parameters}))
+        begun = replace(started(run_id, units=len(outcomes)), verb=verb, identity=about)
+        ends = [UnitEnded(STARTED_AT, key, outcome) for key, outcome in outcomes.items() if outcome is not None]
+        return fold([begun, *map(planned, outcomes), *ends])
+
+    done, unsure = Deployed("v", read_back=True), Unknown("not seen to end")
+    due = ran("R1", a=failed(), b=Cancelled(), c=None, d=unsure)
+    some = [ran("R2", b=done), ran("R3", c=failed())]
+    assert not had_their_turn(due, [])
+    assert not had_their_turn(due, [*some, due])
+    assert not had_their_turn(due, [ran("R4", d=Cancelled()), *some, due])
+    assert not had_their_turn(due, [ran("R4", "run m", d=done), *some, due])
+    assert not had_their_turn(due, [ran("R4", parameters="x", d=done), *some, due])
+    assert not had_their_turn(due, [*some, due, ran("R0", d=done)]), "before it"
+    assert had_their_turn(due, [ran("R4", d=done), *some, due])
+    due.total = 9
+    assert not had_their_turn(due, [ran("R4", d=done), *some, due]), "not all of its plan is known"
 
 
 @pytest.mark.parametrize("job", ["nightly", "../odd name"])
