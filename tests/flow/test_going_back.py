@@ -1,17 +1,19 @@
-"""With on_breach = "rollback": what a breach leads to, what goes back at once, and what two phases leave where it is."""
+"""With on_breach = "rollback": what a breach leads to, what goes back at once, and what two phases leave alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from orchestrator.engine.verdicts import leads_to, rolled_back_code
-from orchestrator.errors import Exit
+from orchestrator.errors import Code, Exit
 from orchestrator.journal.events import Breached, OperationAccepted
 from orchestrator.journal.state import fold
 from orchestrator.model import Failed, Rollout, Step
 from orchestrator.planning.back.touched import touched_by
+from orchestrator.sandbox.memory.faults import Fault, Trouble
 from tests.engine import Bench
 from tests.flow.test_rollback import live, tag_holders
 from tests.flow.test_run import kinds
@@ -28,9 +30,11 @@ promote = ["stable"]
 BACK = Rollout(max_failures=2, on_breach="rollback")
 
 
-def manifest(source: str, count: int = 4) -> str:
+def manifest(source: str, *, labels: str = "") -> str:
     return HEAD + "".join(
-        f'[functions.fun-{n}]\nsource = "{source}"\nlabels = {{ source = "{source}" }}\n' for n in range(count)
+        f'[functions.fun-{n}]\nsource = "{source}"\nenvironment = {{ SOURCE = "{source}" }}\n'
+        f'labels = {{ source = "{labels or source}" }}\n'
+        for n in range(4)
     )
 
 
@@ -61,3 +65,99 @@ def test_what_a_breach_leads_to(on_breach: str, two_phase: bool, failed: bool, o
 @pytest.mark.parametrize(("back", "code"), [(0, 5), (1, 1), (3, 3), (4, 1)])
 def test_the_exit_code_of_a_run_that_was_rolled_back(back: int, code: int) -> None:
     assert rolled_back_code(back) == Exit(code)
+
+
+def answer(bench: Bench, *failing: str) -> None:
+    """Let the next verification of each function pass, but for these."""
+    for name in failing:
+        bench.cloud.seeds.calls.answer(
+            function=name, status=502, body={"errorMessage": "boom"}, headers={"X-Function-Error": "true"}, times=1
+        )
+    bench.cloud.seeds.calls.answer(body={}, times=4 - len(failing))
+
+
+def test_what_fails_its_verification_goes_back_at_once_and_the_others_stay(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    before, holders = live(bench), tag_holders(bench)
+    answer(bench, "fun-1")
+    outcomes = bench.deploy(manifest("newer"), rollout=BACK)
+    assert kinds(outcomes) == {"Deployed": 3, "Failed": 1}
+    failed = outcomes["fun-1"]
+    assert isinstance(failed, Failed)
+    assert (failed.step, "its handler failed" in failed.failure.message) == (Step.VERIFY, True)
+    after, now = live(bench), tag_holders(bench)
+    for (function_id, tag), version in holders.items():
+        if now[function_id, "$latest"]["id"] == failed.rolled_back_to and tag != "$latest":
+            assert now[function_id, tag]["id"] == version["id"]
+    assert {name for name in before if name.startswith("fun-1") and before[name] != after[name]} == set()
+    assert all(before[f"fun-{n}:$latest"] != after[f"fun-{n}:$latest"] for n in (0, 2, 3))
+    assert not any(isinstance(event, Breached) for event in bench.events)
+    touched = touched_by(fold(bench.events))["fun-1"]
+    assert failed.rolled_back_to not in touched.made, "the copy is none of what is to be taken back"
+    assert bench.roll_back(bench.events).keys() == outcomes.keys()
+    assert live(bench) == before, "a rollback leaves it as it is, and takes the others back"
+
+
+def test_what_cannot_go_back_at_once_says_so_and_is_left_to_a_rollback(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    before = live(bench)
+    answer(bench, "fun-1")
+    made = [version["id"] for version in bench.versions()]
+
+    async def refuse(_stop: object) -> None:
+        await anyio.sleep(1.5)  # the new versions are being made
+        for _ in range(20):
+            await anyio.sleep(0.1)
+            if any(one["id"] not in made for one in bench.versions()):
+                bench.cloud.faults.failing_functions.add("fun-1")
+
+    outcomes = bench.deploy(manifest("newer"), rollout=BACK, meanwhile=refuse)
+    failed = outcomes["fun-1"]
+    assert isinstance(failed, Failed)
+    assert "it was not taken back" in failed.failure.message
+    assert failed.rolled_back_to == ""
+    bench.cloud.faults.failing_functions.clear()
+    bench.roll_back(bench.events)
+    assert live(bench) == before
+
+
+def test_in_two_phases_one_failure_lets_no_tag_move(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    before, stable = live(bench), {key: one["id"] for key, one in tag_holders(bench).items() if key[1] == "stable"}
+    answer(bench, "fun-1")
+    outcomes = bench.deploy(manifest("newer"), rollout=Rollout(two_phase=True))
+    assert kinds(outcomes) == {"Cancelled": 3, "Failed": 1}
+    assert {key: one["id"] for key, one in tag_holders(bench).items() if key[1] == "stable"} == stable
+    state = fold(bench.events)
+    assert (state.rollout.then, "no tag moves" in state.breach) == ("rollback", True)
+    bench.roll_back(bench.events)
+    assert live(bench) == before
+
+
+def test_in_two_phases_nothing_begins_where_one_is_blocked(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    latest = next(version for version in bench.versions() if "$latest" in version.get("tags", ()))
+    bench.cloud.versions.create(
+        {"functionId": latest["functionId"], "runtime": "python312", "entrypoint": "hot.fix", "versionId": latest["id"],
+         "resources": {"memory": "536870912"}, "environment": {"HOT": "1"}, "description": "hotfix"}
+    )  # fmt: skip
+    bench.pass_time(60)
+    outcomes = bench.deploy(manifest("newer"), rollout=Rollout(two_phase=True))
+    assert kinds(outcomes) == {"Cancelled": 3, "Blocked": 1}
+    assert not any(isinstance(event, OperationAccepted) for event in bench.events)
+    assert fold(bench.events).rollout.then == "stop"
+
+
+def test_a_breach_by_what_was_never_touched_takes_nothing_back(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    answer(bench)
+    bench.cloud.faults.fail_next("createVersion", Trouble(refusal=Fault(Code.INVALID_ARGUMENT, "no such thing")))
+    outcomes = bench.deploy(manifest("newer", labels="src"), rollout=Rollout(max_failures=0, on_breach="rollback"))
+    assert kinds(outcomes)["Failed"] == 1
+    state = fold(bench.events)
+    assert (bool(state.breach), state.rollout.then) == (True, "stop")
