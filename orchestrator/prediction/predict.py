@@ -55,6 +55,7 @@ def predict(
 
     found = runs(max(_RUNS, min(_RUNS_MAX, _BUDGET // len(sample))), allowed)
     seconds, middle = found[len(found) // 2]
+    worked_s = sum(length for lengths in middle.lengths.values() for length in lengths)
     late_s = found[ceil(0.9 * len(found)) - 1][0] - seconds
     bound, raised = middle.bound(allowed, simulations[-1].per_second, count / len(sample)), None
     if bound is not None and bound.what.startswith(("folder", "cloud")):
@@ -66,7 +67,7 @@ def predict(
         seconds=seconds,
         # What chance makes of each of many parts evens out.
         p90_s=seconds + late_s / math.sqrt(count / len(sample)),
-        busy=sum(length for lengths in middle.lengths.values() for length in lengths) / middle.seconds,
+        busy=worked_s / middle.seconds if middle.seconds else 0.0,
         bound=bound,
         raised=raised,
         learned=learned,

@@ -20,6 +20,7 @@ from orchestrator.engine.tracking.durations import GUESS_S, Kind, Learned
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import (
     Action,
     Bound,
@@ -27,6 +28,8 @@ from orchestrator.model import (
     Change,
     ChangeKind,
     FunctionSpec,
+    InvokeAnswer,
+    InvokeRequest,
     Limits,
     Package,
     Plan,
@@ -36,6 +39,7 @@ from orchestrator.model import (
     Storage,
     Tree,
     Unit,
+    Verify,
     Version,
     VersionCopy,
 )
@@ -49,11 +53,13 @@ from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
+from orchestrator.version.rings import ring_of
 
 _ENDLESS = 1 << 30
 _BUCKET = "packages"
 _OBJECT = "package.zip"
 _CALL_S = 0.05  # where none was made before
+_ANSWER_S = 0.3  # of a Function that is verified: a guess, with its cold start
 _KINDS = {"create": Kind.FUNCTION, "setTag": Kind.TAG}
 
 
@@ -90,8 +96,8 @@ def _name(number: int) -> str:
 
 
 def _here(change: Change, version_id: str | None) -> Change:
-    """Let a tag move to the Version that the simulated cloud has in place of the real one."""
-    if change.kind is not ChangeKind.TAG:
+    """Let a tag move to the Version that the simulated cloud has in place of the real one, or that one be verified."""
+    if change.kind not in (ChangeKind.TAG, ChangeKind.VERIFY):
         return change
     return replace(change, after={tag: wanted and version_id for tag, wanted in change.after.items()})
 
@@ -119,6 +125,15 @@ class _Mute(MemoryDirectory):
 
     async def quotas(self, cloud_id: str) -> tuple[()]:
         raise CloudError(cloud_id, call="list quota limits", code=Code.PERMISSION_DENIED)
+
+
+class _Answering:
+    """Every Function answers well, in a time that is guessed: how long they take is not learned."""
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        took_s = min(_ANSWER_S, request.timeout_s)
+        await anyio.sleep(took_s)
+        return InvokeAnswer(200, {}, b"", took_s)
 
 
 class _Nothing:
@@ -154,7 +169,7 @@ class Simulation:
         times: list[float] = []
 
         def emit(event: Event) -> None:
-            if isinstance(event, OperationAccepted | OperationDone):
+            if isinstance(event, OperationAccepted | OperationDone | VersionVerified):
                 times.append(anyio.current_time())
 
         async def main() -> float:
@@ -188,11 +203,14 @@ class Simulation:
         versions: dict[str, Version] = {}
         units: list[Unit] = []
         for number, unit in enumerate(self._units):
-            settings = Settings("python312", "index.handler", 128 << 20)
+            ring = ring_of(unit.spec.settings.tags)
+            settings = Settings("python312", "index.handler", 128 << 20, tags=(ring,) if ring else ())
             spec = FunctionSpec(
                 unit.key, _name(number), unit.spec.folder_id, settings, BucketPackage(_BUCKET, _OBJECT), unit.spec.place
             )
             function_id = version_id = None
+            if unit.spec.verify is not None:
+                spec = replace(spec, verify=Verify())
             if unit.action is not Action.CREATE:
                 made = cloud.functions.create({"folderId": spec.folder_id, "name": spec.name})
                 function_id = str(made["metadata"]["functionId"])
@@ -231,4 +249,5 @@ class Simulation:
             storage=Storage(),
             limits=replace(self._limits, reserve=0),
             knowledge=known,
+            invocations=_Answering(),
         )

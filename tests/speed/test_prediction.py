@@ -24,6 +24,7 @@ from orchestrator.model import (
     Rollout,
     Settings,
     Unit,
+    Verify,
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
@@ -139,6 +140,16 @@ def test_tags_alone_take_what_tags_took() -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 9, Kind.TAG)
     found = predict(tags, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     assert found.seconds == pytest.approx(4.0, rel=0.2)  # thirty on fifteen slots: two rounds of 2 s
+
+
+def test_verification_takes_its_time_too() -> None:
+    live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 20)
+    checks = Change(ChangeKind.VERIFY, {}, {"$latest": "v"})
+    alone = [replace(unit, changes=(checks,)) for unit in units(40, action=Action.VERIFY)]
+    alone = [replace(unit, spec=replace(unit.spec, verify=Verify())) for unit in alone]
+    found = predict(Plan(tuple(alone)), live, LIMITS, Rollout(verify_at_once=4), knowledge, allowed(15, 20))
+    assert found.seconds == pytest.approx(40 / 4 * 0.4, rel=0.3)  # 0.3 s each, with two looks at $latest
+    assert found.busy == 0.0
 
 
 def test_new_functions_waves_and_pauses_count() -> None:
