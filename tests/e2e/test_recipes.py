@@ -1,4 +1,4 @@
-"""The three recipes of README.md, carried out as they stand there."""
+"""The four recipes of README.md, carried out as they stand there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def recipe(title: str) -> dict[str, str]:
     """Give the blocks of a recipe by their language."""
-    section = README.split("## Three recipes")[1].split("### What it promises")[0]
+    section = README.split("## Four recipes")[1].split("### What it promises")[0]
     text = section.split(f"**{title}**")[1].split("\n\n**")[0]
     return dict(re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL))
 
@@ -88,3 +88,23 @@ def test_runtime_upgrade(cloud: Cloud, project: Project) -> None:
     again = shell(blocks["sh"].splitlines()[-1], project.root, cloud)
     assert again.code == 0
     assert "0 functions: nothing to do" in again.out
+
+
+def test_canary_with_rollback(cloud: Cloud, project: Project) -> None:
+    blocks = recipe("Canary with rollback")
+    project.write(3, more=blocks["toml"], defaults='use = ["checked"]\n')
+    manifest = project.manifest.read_text().replace("[functions.f000]", "[functions.auth-login]")
+    project.manifest.write_text(manifest)
+    for handler in (project.root / "src").glob("*/index.py"):
+        handler.write_text("def handler(event, context):\n    return {'ok': event['ping']}\n")
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    project.manifest.write_text(manifest.replace("[defaults]", '[defaults]\nenvironment = { A = "1" }'))
+    ends = [shell(line, project.root, cloud) for line in blocks["sh"].splitlines()]
+    assert [end.code for end in ends] == [0] * 5, [end.err for end in ends]
+    plan, deployed, dry, back, again = ends
+    assert "then verified by a call, then stable moves" in plan.out
+    assert "way back: 3 copy" in plan.out
+    assert "3 functions: 3 deployed" in deployed.out
+    assert "tag stable back to" in dry.out
+    assert "3 functions" in back.out
+    assert "1 function: 1 deployed" in again.out
