@@ -154,7 +154,9 @@ class FunctionTable(StrictTable):
         "Labels of the Function: these are set, others are left as they are."
     )
     labels_exact: bool | None = a_key("true: `labels` are all that the Function may have. Default: false.")
-    function_description: str | None = a_key("Description of the Function itself.", max_length=256)
+    function_description: str | None = a_key(
+        "Description of the Function itself. Not declared any more: what is live stays.", max_length=256
+    )
     connectivity: ConnectivityTable | None = a_key("The user network that the function reaches.")
     log: LogTable | None = a_key("Where the function's logs go.")
     mounts: list[MountTable] | None = list_key("functions.mounts", "Buckets and ephemeral disks.")

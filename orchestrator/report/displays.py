@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
@@ -97,7 +97,7 @@ async def displays(
     )
     listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), outlook, display]
     if events is not None:
-        listeners.append(EventFile(events, run_id, messages.outlet, follows=follows))
+        listeners.append(EventFile(events, run_id, messages.outlet, follows=follows, lost=messages.incomplete.append))
     async with anyio.create_task_group() as group:
         if messages.log is not None:
             group.start_soon(_log_progress, messages, state, units)
@@ -122,7 +122,17 @@ class EventFile:
     and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
     """
 
-    def __init__(self, target: str, run_id: str, outlet: Outlet, *, follows: bool = False) -> None:
+    def __init__(
+        self,
+        target: str,
+        run_id: str,
+        outlet: Outlet,
+        *,
+        follows: bool = False,
+        lost: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._target = target
+        self._lost = lost  # told why the file is incomplete
         self._run_id = run_id
         self._outlet = outlet
         self._outcomes: dict[str, str] = {}
@@ -164,8 +174,12 @@ class EventFile:
 
     def _write(self, data: dict[str, Any]) -> None:
         line = {"schema": SCHEMA, "run_id": self._run_id} | data | {"schema": SCHEMA}
-        self._file.write(f"{self._outlet.json(line)}\n".encode())
-        self._file.flush()  # a killed run leaves what has happened
+        try:
+            self._file.write(f"{self._outlet.json(line)}\n".encode())
+            self._file.flush()  # a killed run leaves what has happened
+        except OSError as error:
+            self._lost(f"the events file {self._target} is incomplete: {error.strerror}")
+            raise
 
 
 def _appending(target: str, *, anew: bool) -> BinaryIO:

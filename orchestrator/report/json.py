@@ -40,7 +40,7 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
         case PlanView():
             schema, document = "orchestrator/plan/1", plan_json(view)
         case ResultView():
-            schema, document = "orchestrator/result/1", result_json(view.state)
+            schema, document = "orchestrator/result/1", result_json(view.state) | {"warnings": list(view.warnings)}
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
         case BoardView(rows):

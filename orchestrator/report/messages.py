@@ -28,6 +28,7 @@ class Messages:
         self._log: Any = None  # where stderr holds logs alone
         self._quiet = False  # --log-level warning or error
         self.builds: Builds = tuple  # those that run
+        self.incomplete: list[str] = []  # what a command was to write and could not, said at its end
         self.brief = False  # what the table at the end tells is not logged as well
 
     @property
@@ -122,7 +123,9 @@ class Messages:
         except OrchestratorError as error:
             if not result.has_run:
                 raise
-            self.warn(f"{error.message}; {error.advice}")
+            self.warn(f"{error.message}; `orchestrator show` tells it again")
+        for warning in self.incomplete:
+            self.warn(warning)
         if result.next_step:
             self.say(result.next_step)
         return int(result.exit)

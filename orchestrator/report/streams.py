@@ -68,9 +68,7 @@ def write_data(text: Safe) -> None:
         # Whatever is written from here on, at exit too, goes nowhere without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            raise OrchestratorError(
-                f"standard output cannot be written: {error.strerror}", advice="`orchestrator show` tells it again"
-            ) from error
+            raise OrchestratorError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def terminal_width() -> int | None:

@@ -53,6 +53,7 @@ class ResultView:
     timings: bool = False
     history: bool = False
     alive: bool = False
+    warnings: tuple[str, ...] = ()  # of what could not be written; people are told them besides
 
 
 @dataclass(frozen=True, slots=True)

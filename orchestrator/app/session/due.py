@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.recording import read_run
 from orchestrator.app.session.session import Session, bucket_records
-from orchestrator.app.session.taking_up import Now, about_the_same, had_their_turn
+from orchestrator.app.session.taking_up import Now, about_the_same
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s
@@ -25,13 +25,15 @@ from orchestrator.job.binding import Binding, timezone_of
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
+from orchestrator.journal.unit_state import names_of
 from orchestrator.manifest.schedule import Schedule
-from orchestrator.model import JobSpec
+from orchestrator.model import Blocked, Deployed, Failed, JobSpec, Unchanged
 from orchestrator.report.messages import with_facts
 from orchestrator.report.views import CommandResult, ResultView
 from orchestrator.resilience.groups import beside
 from orchestrator.resilience.outage import Outage
 
+_CAME_TO = Deployed | Unchanged | Failed | Blocked
 _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}
 
 
@@ -120,6 +122,21 @@ def _all_came(session: Session, then: RunState) -> bool:
     now = Now(then.verb, session.endpoint, request.identity, request.state_dir)
     with open_store(request.state_dir, read_only=True) as store:
         return had_their_turn(then, about_the_same(store, now))
+
+
+def had_their_turn(then: RunState, runs: Iterable[RunState]) -> bool:
+    """Say whether all that a chain left out has had its turn since, whatever became of it: in `runs`, the newest first,
+    of the same verb with the same parameters.
+    """
+    came = set[tuple[str, str]]()
+    for run in runs:
+        if run.run_id == then.run_id:
+            break
+        if run.verb == then.verb and run.identity.selection.parameters == then.identity.selection.parameters:
+            ended = (unit for unit in run.units.values() if isinstance(unit.outcome, _CAME_TO))
+            came.update(name for unit in ended for name in names_of(unit))
+    left_out = [unit for unit in then.units.values() if not isinstance(unit.outcome, _CAME_TO)]
+    return then.total <= len(then.units) and not any(came.isdisjoint(names_of(unit)) for unit in left_out)
 
 
 def differs(now: Selection, then: Selection, *, of_it: bool, all_came: bool = False) -> str:

@@ -238,5 +238,5 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
 def result_of(session: Session, code: int, state: RunState) -> CommandResult:
     """Give what became of every function, and how to go on where there is something to go on with."""
     kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
-    view = ResultView(state, timings=session.request.options.timings)
+    view = ResultView(state, timings=session.request.options.timings, warnings=tuple(session.messages.incomplete))
     return CommandResult(code, view, next_step(state, kept=kept), has_run=True)

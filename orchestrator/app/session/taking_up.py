@@ -19,11 +19,9 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
-from orchestrator.model import Blocked, Deployed, Failed, Manifest, Unchanged, Unknown
+from orchestrator.model import Deployed, Manifest, Unchanged, Unknown
 from orchestrator.planning.resume import failed, left_of, undone
 from orchestrator.report.plain_text import counted
-
-_CAME_TO = Deployed | Unchanged | Failed | Blocked
 
 
 class Differs(StrEnum):
@@ -208,21 +206,6 @@ def still_left(
             settled.add(run.verb)
         is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
         ended.update(name for unit in is_done for name in names_of(unit))
-
-
-def had_their_turn(then: RunState, runs: Iterable[RunState]) -> bool:
-    """Say whether all that a chain left out has had its turn since, whatever became of it: in `runs`, the newest first,
-    of the same verb with the same parameters.
-    """
-    came = set[tuple[str, str]]()
-    for run in runs:
-        if run.run_id == then.run_id:
-            break
-        if run.verb == then.verb and run.identity.selection.parameters == then.identity.selection.parameters:
-            ended = (unit for unit in run.units.values() if isinstance(unit.outcome, _CAME_TO))
-            came.update(name for unit in ended for name in names_of(unit))
-    left_out = [unit for unit in then.units.values() if not isinstance(unit.outcome, _CAME_TO)]
-    return then.total <= len(then.units) and not any(came.isdisjoint(names_of(unit)) for unit in left_out)
 
 
 def is_whole(identity: Identity) -> bool:

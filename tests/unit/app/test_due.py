@@ -10,9 +10,8 @@ from typing import cast
 import anyio
 import pytest
 
-from orchestrator.app.session.due import breach_of, differs
+from orchestrator.app.session.due import breach_of, differs, had_their_turn
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_up import had_their_turn
 from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import known_stop, remember
 from orchestrator.journal.events import Breached, UnitEnded
