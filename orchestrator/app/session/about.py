@@ -9,11 +9,25 @@ from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.recording import fetch
 from orchestrator.app.session.session import Request
-from orchestrator.app.session.taking_up import Now, endpoint_of, left_by_last, with_disabled
+from orchestrator.app.session.taking_up import (
+    Now,
+    about_the_same,
+    endpoint_of,
+    is_whole,
+    left_by_last,
+    still_left,
+    with_disabled,
+)
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
+from orchestrator.journal.store import open_store
 from orchestrator.model import Plan
+from orchestrator.planning.resume import named_now, undone
+from orchestrator.report.plain_text import counted
+from orchestrator.report.plan_text import named
 from orchestrator.report.views import CommandResult, PlanView
+
+_NAMED = 5
 
 
 async def about(invocation: Invocation, request: Request, binding: Binding | None = None) -> Request:
@@ -44,3 +58,22 @@ def nothing_left(invocation: Invocation, request: Request) -> CommandResult | No
     if request.options.dry_run:
         return CommandResult(Exit.DONE, PlanView(Plan(())))
     return CommandResult(left.exit)
+
+
+def disabled(request: Request) -> str:
+    """Say how many functions a plan of all that there are leaves out, and what a former run has left of them: "" where
+    there are none. They are settled by a run of all, since nobody wants them any more.
+    """
+    off = {key: spec for key, spec in request.manifest.functions.items() if not spec.enabled}
+    if not off or not is_whole(request.identity):
+        return ""
+    said = f"left out: {counted(len(off), 'function')} with enabled = false"
+    now = Now("", endpoint_of(request.options, request.manifest), with_disabled(request.identity, request.manifest),
+              request.state_dir)  # fmt: skip
+    with open_store(request.state_dir, read_only=True) as store:
+        deploys = (run for run in about_the_same(store, now) if run.verb == "deploy")
+        for run, left in still_left(deploys, undone):
+            of_it, _ = named_now(left, off)
+            if of_it:
+                return f"{said}; of what run {run.run_id} left undone a run of all gives up: {named(of_it, _NAMED)}"
+    return said

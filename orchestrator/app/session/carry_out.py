@@ -7,7 +7,7 @@ from functools import partial
 
 import anyio
 
-from orchestrator.app.session.about import about, nothing_left
+from orchestrator.app.session.about import about, disabled, nothing_left
 from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
@@ -46,6 +46,8 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
             invocation.messages.mention(f"{found}: `orchestrator validate` tells them")
         if not alone and any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values()):
             await hold_lock(invocation, request)
+        if said := disabled(request):
+            invocation.messages.mention(said)
         begin(invocation, request)
         session = await open_session(invocation, request)
     return await carry_out(session, partial(plan_functions, session, specs))
