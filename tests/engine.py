@@ -132,7 +132,8 @@ class RecordingFunctions(MemoryFunctions):
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         await guard()
         if request.call == "createVersion":
-            parse_create_version(request.body)
+            unknown = self._cloud.seeds.fields
+            parse_create_version({name: value for name, value in request.body.items() if name not in unknown})
             self.sent.append((idempotency_key, request.body))
         return await super().send(request, idempotency_key=idempotency_key)
 

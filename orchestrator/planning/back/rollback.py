@@ -249,10 +249,10 @@ def _reason(unit: Unit, touched: Touched) -> str:
             found.append(f"tag {tag} back to {holder}" if holder else f"tag {tag} goes, which nobody held")
     if any(change.kind is ChangeKind.UPDATE for change in unit.changes):
         found.append("labels and description back")
+    if touched.created:
+        found.append("it was created by that run, and stays")
     if found:
         return "; ".join(found)
-    if touched.created:
-        return "it was created by that run, and stays"
     return "it is as it was before" if touched.base_version_id or not touched.made else "its first version stays"
 
 
