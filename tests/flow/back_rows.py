@@ -283,7 +283,7 @@ ROWS = (
         "`verify` and `promote`",
         "promoted and ring tags go back to the versions that held them; the copy gets none",
         play.ring_tags,
-        old="verify",
+        old="unchanged",
     ),
     Row("a tag was promoted, no version made", "the tag goes back", play.promoted_alone, new="blocked"),
     Row(
