@@ -163,6 +163,11 @@ class Store(BegunCommands):
         """Fold the chain that a run belongs to. Raises `JournalError` as `events` does."""
         return fold(event for one in self.chain(run_id) for event in self.events(one))
 
+    def rollback_of(self, chain: RunState) -> RunState | None:
+        """Fold the rollback that a breach of a chain has begun, None where none is here. Raises as `events` does."""
+        found = {run.id for run in self.runs()} if chain.rollout.rollback else set[str]()
+        return self.chain_state(chain.rollout.rollback) if chain.rollout.rollback in found else None
+
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.
 

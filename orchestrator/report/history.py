@@ -79,6 +79,7 @@ def history_text(state: RunState, *, alive: bool) -> str:
         "selection": selection_words(identity),
         "by": who(identity),
         "stopped": state.breach,
+        "rolls back": f"run {state.rollout.rolls_back}" if state.rollout.rolls_back else "",
         "given up": "what is undone" if state.given_up else "",
     }
     told = [f"  {name:<11}  {value}" for name, value in facts.items() if value]

@@ -40,7 +40,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
         case PlanView():
             schema, document = "orchestrator/plan/1", plan_json(view)
         case ResultView():
-            schema, document = "orchestrator/result/1", result_json(view.state) | {"warnings": list(view.warnings)}
+            document = result_json(view.state, view.back) | {"warnings": list(view.warnings)}
+            schema = "orchestrator/result/1"
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
         case BoardView(rows):
@@ -100,8 +101,10 @@ def plan_json(view: PlanView) -> dict[str, Any]:
     }
 
 
-def result_json(state: RunState) -> dict[str, Any]:
-    """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC."""
+def result_json(state: RunState, back: RunState | None = None) -> dict[str, Any]:
+    """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC.
+    `back`: the rollback that took it back.
+    """
     return {
         "run_id": state.run_id,
         "verb": state.verb,
@@ -128,7 +131,18 @@ def result_json(state: RunState) -> dict[str, Any]:
         **({"skips": list(state.rollout.skips)} if state.rollout.skips else {}),
         "total": state.total,
         "outcomes": counts(state),
+        **({"rolls_back": state.rollout.rolls_back} if state.rollout.rolls_back else {}),
+        **({"rollback": _rollback_json(back)} if back is not None else {}),
         "functions": [record(unit) for unit in state.units.values()],
+    }
+
+
+def _rollback_json(back: RunState) -> dict[str, Any]:
+    return {
+        "run_id": back.run_id,
+        "exit_code": back.exit_code,
+        "outcomes": counts(back),
+        "functions": [{"function": unit.key, "outcome": record(unit)["outcome"]} for unit in back.units.values()],
     }
 
 

@@ -67,7 +67,8 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
 
 def _details(outcome: Outcome | None) -> dict[str, Any]:
     if isinstance(outcome, Failed):
-        return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"]}
+        back = {"rolled_back_to": outcome.rolled_back_to} if outcome.rolled_back_to else {}
+        return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"], **back}
     if isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
         return {"outcome_reason": outcome.reason}
     return {}

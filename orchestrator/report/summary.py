@@ -11,7 +11,7 @@ from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Failed, Failure, Step, Unknown
+from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Step, Unchanged, Unknown
 from orchestrator.report.history import commit_words, selection_words, status, who
 from orchestrator.report.plain_text import aligned, counted, time_span
 from orchestrator.report.plan_text import named
@@ -47,6 +47,30 @@ def headline(state: RunState) -> str:
     reason = f" ({state.reason})" if state.reason else ""
     skipped = f"; {SKIPPED}" if "verification" in state.rollout.skips else ""
     return f"{counted(total, 'function')}: {told}{took}{reason}{skipped}"
+
+
+def rollback_line(back: RunState) -> str:
+    """Say what became of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why"."""
+    is_back = [unit for unit in back.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
+    alone = [unit for unit in back.units.values() if isinstance(unit.outcome, Failed | Blocked)]
+    unseen = len(back.units) - len(is_back) - len(alone)
+    parts = [f"rolled back by run {back.run_id}: {counted(len(is_back), 'function')}"]
+    if alone:
+        told = "; ".join(f"{unit.key}: {_why(unit)}" for unit in alone[:NAMED_MAX])
+        more = f"; and {len(alone) - NAMED_MAX} more" if len(alone) > NAMED_MAX else ""
+        parts.append(f"{len(alone)} left alone: {told}{more}")
+    if unseen or back.ended_at is None:
+        parts.append(f"{unseen} not seen to end" if unseen else "it has not ended")
+    return "; ".join(parts)
+
+
+def _why(unit: UnitState) -> str:
+    match unit.outcome:
+        case Failed(_, failure):
+            return failure.message.removeprefix("left alone: ")
+        case Blocked(reason):
+            return reason.removeprefix("left alone: ")
+    return ""
 
 
 def run_table(state: RunState, *, width: int | None = None, everything: bool = False, timings: bool = False) -> str:

@@ -46,6 +46,7 @@ class PlanView:
 class ResultView:
     """What became of a run, or of a chain of them. `everything`: every function, however many; `timings`: with each
     step's. `history`: with what it was about, and each run of the chain; `alive`: the last may still be under way.
+    `back`: the rollback that took it back.
     """
 
     state: RunState
@@ -54,6 +55,7 @@ class ResultView:
     history: bool = False
     alive: bool = False
     warnings: tuple[str, ...] = ()  # of what could not be written; people are told them besides
+    back: RunState | None = None
 
 
 @dataclass(frozen=True, slots=True)

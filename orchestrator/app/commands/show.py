@@ -29,8 +29,11 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 
         fetch_for(options, messages)
         chain = _chain(run, options)
-    alive = (chain.started_at or 0.0) >= alive_since(state_dir_of(options.config, options.state_dir))
-    return CommandResult(Exit.DONE, ResultView(chain, everything, timings, history=True, alive=alive))
+    state_dir = state_dir_of(options.config, options.state_dir)
+    alive = (chain.started_at or 0.0) >= alive_since(state_dir)
+    with open_store(state_dir, read_only=True) as store:
+        back = store.rollback_of(chain)
+    return CommandResult(Exit.DONE, ResultView(chain, everything, timings, history=True, alive=alive, back=back))
 
 
 def _chain(run: str, options: RunOptions) -> RunState:

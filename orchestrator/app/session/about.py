@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
@@ -13,9 +14,7 @@ from orchestrator.app.session.taking_up import (
     Now,
     about_the_same,
     endpoint_of,
-    is_whole,
     left_by_last,
-    still_left,
     with_disabled,
 )
 from orchestrator.errors import Exit

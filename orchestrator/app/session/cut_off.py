@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator.app.session.chains.still_left import is_whole
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import Request
-from orchestrator.app.session.taking_up import Now, difference, endpoint_of, is_whole
+from orchestrator.app.session.taking_up import Now, difference, endpoint_of
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
 from orchestrator.journal.begun import Begun

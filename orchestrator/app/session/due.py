@@ -211,12 +211,15 @@ def is_done(result: CommandResult) -> bool:
     | exit    | functions                           | done                                           |
     | ---     | ---                                 | ---                                            |
     | 0, 1, 5 | all had their turn, whatever failed | yes: what failed is tried when it is due again |
+    | 1, 5    | any; it was rolled back             | yes: it has failed                             |
     | 0, 1, 5 | some left out: a breach             | no, and no call takes it up by itself          |
     | 0, 1, 5 | some left out: a breaker            | no                                             |
     | others  | any                                 | no: interrupted, or could not start            |
     """
-    left_out = isinstance(result.view, ResultView) and result.view.state.outcomes.get("cancelled", 0)
-    return result.exit in _DONE and not left_out
+    if not isinstance(result.view, ResultView):
+        return result.exit in _DONE
+    state = result.view.state
+    return result.exit in _DONE and bool(state.rollout.rollback or not state.outcomes.get("cancelled", 0))
 
 
 async def _kept(session: Session, name: str, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:

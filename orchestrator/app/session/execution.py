@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from orchestrator.app.session.session import Session, new_run_id
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code, rolled_back_code
-from orchestrator.errors import Exit, JournalError, OrchestratorError, UsageError
+from orchestrator.errors import Exit, JournalError, OrchestratorError
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.rollout_events import RollbackBegun
@@ -178,7 +178,8 @@ async def execute_planned(
 
 async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Recorder | None) -> Exit:
     """Take back what a chain of runs has changed, by a run of its own under the same lease. Gives the chain's code."""
-    begun = _begun(session, chain)
+    with open_store(session.request.state_dir, read_only=True) as store:
+        begun = store.rollback_of(chain)
     back = _following(session)
     try:
         bus(RollbackBegun(back.world.clock(), back.run_id, chain.breach))
@@ -197,15 +198,6 @@ async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Reco
         session.messages.warn(f"the rollback could not begin: {error.message}")
         return Exit.INTERRUPTED
     return rolled_back_code(code)
-
-
-def _begun(session: Session, chain: RunState) -> RunState | None:
-    """Give the chain of a rollback of this run that has begun before, as far as it stands in the journal."""
-    if not chain.rollout.rollback:
-        return None
-    with open_store(session.request.state_dir, read_only=True) as store, suppress(UsageError):
-        return store.chain_state(store.find(chain.rollout.rollback))
-    return None
 
 
 def _following(session: Session) -> Session:
@@ -238,5 +230,8 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
 def result_of(session: Session, code: int, state: RunState) -> CommandResult:
     """Give what became of every function, and how to go on where there is something to go on with."""
     kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
-    view = ResultView(state, timings=session.request.options.timings, warnings=tuple(session.messages.incomplete))
+    with open_store(session.request.state_dir, read_only=True) as store:
+        back = store.rollback_of(state)
+    incomplete = tuple(session.messages.incomplete)
+    view = ResultView(state, timings=session.request.options.timings, back=back, warnings=incomplete)
     return CommandResult(code, view, next_step(state, kept=kept), has_run=True)

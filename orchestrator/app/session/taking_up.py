@@ -6,11 +6,12 @@ manifest, in another environment or in other folders is refused, with the line t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line, work_tree
 from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
@@ -19,7 +20,7 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
-from orchestrator.model import Deployed, Manifest, Unchanged, Unknown
+from orchestrator.model import Manifest, Unknown
 from orchestrator.planning.resume import failed, left_of, undone
 from orchestrator.report.plain_text import counted
 
@@ -140,7 +141,7 @@ def left_by_last(options: RunOptions, now: Now) -> Left:
     in the last of all. Raises `UsageError` where there is no such run, or it was about something else.
     """
     with open_store(now.state_dir, read_only=True) as store:
-        found = list(still_left(_chosen(store, options, now), undone))
+        found = list(still_left(_chosen(store, options, now), undone, back=True))
     for run, left in found:
         units = {key: unit for key, unit in left.items() if now.option == "undone" or key in failed(run)}
         if units:
@@ -184,34 +185,6 @@ def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
         return selects, Exit.FAILED
     goes_on = f"`{resume_line(run.run_id)}` goes on"
     return f"{goes_on}, {selects}" if run.verb == "deploy" or run.identity.selection.job else goes_on, Exit.INTERRUPTED
-
-
-def still_left(
-    chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]]
-) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
-    """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
-    parameters, has made, or found as wanted: a job that copies what is live, say, has not done what a deploy was to do.
-
-    A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more.
-    """
-    done: dict[object, set[tuple[str, str]]] = {}
-    settled = set[str]()  # verbs of which nothing older counts
-    for run in chains:
-        if run.verb in settled:
-            continue
-        ended = done.setdefault((run.verb, frozenset(run.identity.selection.parameters.items())), set())
-        units = {} if run.given_up else left_of(run)
-        yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
-        if run.verb == "deploy" and is_whole(run.identity) and run.total <= len(run.units):
-            settled.add(run.verb)
-        is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
-        ended.update(name for unit in is_done for name in names_of(unit))
-
-
-def is_whole(identity: Identity) -> bool:
-    """Say whether a command was about all functions, whatever a former run has left."""
-    selection = identity.selection
-    return not (selection.patterns or selection.labels or selection.left_by)
 
 
 def about_the_same(store: Store, now: Now) -> Iterator[RunState]:

@@ -1,0 +1,53 @@
+"""What chains of runs have left that no later one has done since: for `resume`, --failed and --undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from orchestrator.app.session.options import ROLLBACK
+from orchestrator.journal.identity import Identity
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState, names_of
+from orchestrator.model import Deployed, Unchanged
+
+
+def still_left(
+    chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]], *, back: bool = False
+) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
+    """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
+    parameters, has made, or found as wanted: a job that copies what is live, say, has not done what a deploy was to do.
+
+    A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more. `back`:
+    what was rolled back since counts as left, and rollbacks themselves leave nothing.
+    """
+    taken: dict[str, set[tuple[str, str]]] = {}  # by the id of a run: what of it was rolled back
+    done: dict[object, set[tuple[str, str]]] = {}
+    settled = set[str]()  # verbs of which nothing older counts
+    for run in chains:
+        if run.verb in settled:
+            continue
+        ended = done.setdefault((run.verb, frozenset(run.identity.selection.parameters.items())), set())
+        units = {} if run.given_up else dict(left_of(run))
+        if back:
+            names = set[tuple[str, str]]().union(*(taken.get(link.run_id, ()) for link in run.chain))
+            units |= {key: unit for key, unit in run.units.items() if not names.isdisjoint(names_of(unit))}
+        if back and run.verb == ROLLBACK:
+            taken.setdefault(run.rollout.rolls_back, set()).update(_back_again(run, units))
+            continue
+        yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
+        if run.verb == "deploy" and is_whole(run.identity) and run.total <= len(run.units):
+            settled.add(run.verb)
+        is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
+        ended.update(name for unit in is_done for name in names_of(unit))
+
+
+def _back_again(run: RunState, again: Mapping[str, UnitState]) -> set[tuple[str, str]]:
+    """Give the names of what a rollback has taken back, but for those that it was itself taken back `again`."""
+    is_back = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
+    return {name for unit in is_back if unit.key not in again for name in names_of(unit)}
+
+
+def is_whole(identity: Identity) -> bool:
+    """Say whether a command was about all functions, whatever a former run has left."""
+    selection = identity.selection
+    return not (selection.patterns or selection.labels or selection.left_by)
