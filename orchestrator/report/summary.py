@@ -49,7 +49,7 @@ def headline(state: RunState) -> str:
     return f"{counted(total, 'function')}: {told}{took}{reason}{skipped}"
 
 
-def rollback_line(back: RunState) -> str:
+def told_of_rollback(back: RunState) -> str:
     """Say what became of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why"."""
     is_back = [unit for unit in back.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
     alone = [unit for unit in back.units.values() if isinstance(unit.outcome, Failed | Blocked)]

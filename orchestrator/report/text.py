@@ -11,7 +11,7 @@ from orchestrator.report.board import board_text
 from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
-from orchestrator.report.summary import failures, headline, rollback_line, run_table, runs_table, warnings
+from orchestrator.report.summary import failures, headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
     BoardView,
     DocumentView,
@@ -55,7 +55,7 @@ def _result(view: ResultView, width: int | None) -> str:
     state = view.state
     table = run_table(state, width=width, everything=view.everything, timings=view.timings)
     parts = [table, warnings(state), failures(state), headline(state)]
-    parts += [rollback_line(view.back)] if view.back is not None else []
+    parts += [told_of_rollback(view.back)] if view.back is not None else []
     if view.history:
         parts.insert(0, history_text(state, alive=view.alive))
     return "\n\n".join(part for part in parts if part)
