@@ -18,6 +18,7 @@ from orchestrator.ports import Directory
 
 _DIGITS = 3
 LENGTH_MAX_S = 86_400.0  # of an Operation, as it is believed
+_KINDS = frozenset(map(str, Kind))
 _CALLS = 50  # over which the time of a call is averaged
 
 
@@ -69,6 +70,7 @@ def from_json(values: Mapping[str, Any]) -> Knowledge:
         lengths = {
             Kind(kind): [float(one) for one in found if 0 < float(one) < LENGTH_MAX_S]
             for kind, found in values["durations"].items()
+            if kind in _KINDS
         }
         knowledge = Knowledge(limits, float(rate) if rate is not None else None, durations=Learned(lengths))
         knowledge.call_s = values.get("call_s")

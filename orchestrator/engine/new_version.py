@@ -39,6 +39,13 @@ _MAX_DECISIONS = 5  # of one unit, each after somebody else has made another ver
 # What makes the cloud's builder install or compile something (cloud-api §1.4).
 _INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
 
+_KINDS = {
+    ChangeKind.FUNCTION: Kind.FUNCTION,
+    ChangeKind.UPDATE: Kind.FUNCTION,
+    ChangeKind.TAG: Kind.TAG,
+    ChangeKind.VERIFY: Kind.VERIFY,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NewVersions:
@@ -191,6 +198,11 @@ def _of_unknown(unit: Unit, refused: Failure) -> Failure:
         f" refused, roll it back without them, with --lossy {quoted(unit.key)}"
     )
     return replace(refused, advice=advice)
+
+
+def kinds_of(unit: Unit) -> tuple[Kind, ...]:
+    """Say of each change of a unit what takes about as long."""
+    return tuple(_KINDS.get(change.kind) or kind_of(unit) for change in unit.changes)
 
 
 def _made_version(operation: Operation) -> str:

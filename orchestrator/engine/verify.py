@@ -177,7 +177,8 @@ class Verifier:
         if world.invocations is None:
             return Judged(Verdict.INCONCLUSIVE, "functions cannot be called here")
         request = verify_request(one.verify, one.function_id, one.tag, world.run_id)
-        return judge_answer(one.verify, await world.invocations.invoke(request), one.version_id)
+        answer = await world.invocations.invoke(request)
+        return self._learned(judge_answer(one.verify, answer, one.version_id), answer.seconds)
 
     async def _command(self, one: _Called) -> Judged:
         world, verify = self.calls.world, one.verify
@@ -187,4 +188,10 @@ class Verifier:
         facts = verify_facts(spec.name, one.function_id, spec.folder_id, one.version_id, one.tag, world.run_id)
         request = CommandRequest(verify.command, verify.folder, facts, timeout_s=verify.timeout_s)
         ended = await world.commands.run(request)
-        return judge_end(verify, ended.status, ended.output)
+        return self._learned(judge_end(verify, ended.status, ended.output), ended.seconds)
+
+    def _learned(self, judged: Judged, seconds: float) -> Judged:
+        """Learn how long verifications take here, from those that came to a verdict."""
+        if judged.verdict is not None:
+            self.calls.tracker.learned.called(seconds)
+        return judged

@@ -44,7 +44,6 @@ from orchestrator.model.planned import (
     LATEST,
     Action,
     Blocked,
-    Bound,
     Cancelled,
     Change,
     ChangeKind,
@@ -55,7 +54,6 @@ from orchestrator.model.planned import (
     Inconclusive,
     Outcome,
     Plan,
-    Prediction,
     Step,
     Unchanged,
     Undeclared,
@@ -65,6 +63,7 @@ from orchestrator.model.planned import (
     WayBack,
     WayBackKind,
 )
+from orchestrator.model.prediction import Bound, Prediction
 from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 
 __all__ = [

@@ -1,4 +1,6 @@
-"""The world that a prediction runs in: the changes of a plan over a cloud in memory, and what one run of it came to."""
+"""The world that a prediction runs in: the changes of a plan over a cloud in memory, and what one run of it came to;
+then the rollback of that run, in the same cloud.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import io
 import random
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,63 +18,68 @@ from orchestrator.engine.knowledge import Knowledge
 from orchestrator.engine.new_version import kind_of
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.run import REQUESTS_PER_SECOND, execute
-from orchestrator.engine.tracking.durations import GUESS_S, Kind, Learned
+from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.world import World
-from orchestrator.errors import CloudError, Code
-from orchestrator.journal.events import Event, OperationAccepted, OperationDone
+from orchestrator.journal.events import Event, OperationAccepted, OperationDone, unit_planned
 from orchestrator.journal.rollout_events import VersionVerified
+from orchestrator.journal.state import RunState
 from orchestrator.model import (
+    LATEST,
     Action,
     Bound,
     BucketPackage,
     Change,
     ChangeKind,
     FunctionSpec,
-    InvokeAnswer,
-    InvokeRequest,
     Limits,
-    Package,
     Plan,
     Rollout,
     Settings,
-    SourceCode,
     Storage,
-    Tree,
     Unit,
     Verify,
     Version,
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.former import read_former, read_touched
+from orchestrator.planning.back.rollback import taken_back
+from orchestrator.planning.back.touched import touched_by
+from orchestrator.prediction.drawn import ContentGate, DrawnAnswers, DrawnLengths, MuteQuotas, NothingToPack
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.adapters import MemoryFunctions, MemoryOperations, Wire
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.core import CloudSettings
-from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
-from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
+from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
-from orchestrator.version.rings import ring_of
 
 _ENDLESS = 1 << 30
 _BUCKET = "packages"
 _OBJECT = "package.zip"
 _CALL_S = 0.05  # where none was made before
-_ANSWER_S = 0.3  # of a Function that is verified: a guess, with its cold start
-_KINDS = {"create": Kind.FUNCTION, "setTag": Kind.TAG}
+VERIFICATIONS = "verifications at once"
 
 
 @dataclass(slots=True)
 class SimulatedRun:
-    """What one simulated run came to. `lengths`: seconds of its Operations, by folder; `clouds`: folder → cloud."""
+    """What one simulated run came to. `lengths`: seconds of its Operations, by folder; `clouds`: folder → cloud;
+    `verified`: seconds of the calls that verified; `gates`: how often the gate was asked; `back_s`: how long its
+    rollback took, None where that has nothing to do, or was not asked for.
+    """
 
     seconds: float
     calls: int
     lengths: dict[str, list[float]]
     clouds: Mapping[str, str]
+    verified: list[float]
+    gates: int = 0
+    back_s: float | None = None
 
-    def bound(self, allowed: Mapping[LimitKey, int], per_second: float, scale: float) -> Bound | None:
+    def bound(
+        self, allowed: Mapping[LimitKey, int], per_second: float, scale: float, verify_at_once: int
+    ) -> Bound | None:
         """Say what makes it take so long. `scale`: how many times more functions there are."""
         work = defaultdict[LimitKey, float](float)
         for folder, lengths in self.lengths.items():
@@ -85,6 +92,7 @@ class SimulatedRun:
         ]
         longest = max((length for lengths in self.lengths.values() for length in lengths), default=0.0)
         bounds += [
+            Bound(VERIFICATIONS, verify_at_once, scale * sum(self.verified) / verify_at_once),
             Bound("requests per second", per_second, scale * self.calls / per_second),
             Bound("the longest", 1, longest),
         ]
@@ -95,93 +103,92 @@ def _name(number: int) -> str:
     return f"f{number:05}"
 
 
-def _here(change: Change, version_id: str | None) -> Change:
-    """Let a tag move to the Version that the simulated cloud has in place of the real one, or that one be verified."""
-    if change.kind not in (ChangeKind.TAG, ChangeKind.VERIFY):
+def _here(change: Change, version_id: str | None, tags: Iterable[str]) -> Change:
+    """Let a change be about the Version that the simulated cloud has in place of the live one. `tags`: what that one
+    holds; those of other Versions nobody holds there.
+    """
+    if change.kind in (ChangeKind.FUNCTION, ChangeKind.UPDATE):
         return change
-    return replace(change, after={tag: wanted and version_id for tag, wanted in change.after.items()})
+    held = dict.fromkeys((LATEST, *tags), version_id or "")
+    before = {tag: held.get(tag, "") for tag in change.before}
+    after = {tag: wanted and (version_id or "") for tag, wanted in change.after.items()}
+    return replace(change, before=before, after=after)
 
 
-class _Lengths(Faults):
-    """Draws the length of each Operation from those that were seen of its kind."""
+@dataclass(slots=True)
+class _Watch:
+    """Hears a run: from its first call to the last end of an Operation or of a verification."""
 
-    def __init__(self, kinds: Mapping[str, tuple[str, Kind]], learned: Learned, seed: int) -> None:
-        super().__init__(seed=seed)
-        self._kinds, self._learned, self._chance = kinds, learned, random.Random(seed)
-        self.drawn: dict[str, list[float]] = defaultdict(list)
-        self.calls = 0
+    began_at: float
+    state: RunState
+    ended_at: float = 0.0
 
-    def fate(self, call: str, function_name: str) -> Fate:
-        folder, kind = self._kinds[function_name]
-        lengths = self._learned.of(_KINDS.get(call, kind)).lengths_s or GUESS_S
-        length_s = self._chance.choice(lengths)
-        self.drawn[folder].append(length_s)
-        self.calls += 1
-        return Fate(duration_s=length_s)
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, OperationAccepted | OperationDone | VersionVerified):
+            self.ended_at = anyio.current_time()
+        self.state.apply(event)
 
-
-class _Mute(MemoryDirectory):
-    """What quota-manager told stands already in what is known."""
-
-    async def quotas(self, cloud_id: str) -> tuple[()]:
-        raise CloudError(cloud_id, call="list quota limits", code=Code.PERMISSION_DENIED)
-
-
-class _Answering:
-    """Every Function answers well, in a time that is guessed: how long they take is not learned."""
-
-    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
-        took_s = min(_ANSWER_S, request.timeout_s)
-        await anyio.sleep(took_s)
-        return InvokeAnswer(200, {}, b"", took_s)
-
-
-class _Nothing:
-    """Packs nothing: simulated code lies in a bucket."""
-
-    async def build(self, code: SourceCode) -> None:
-        raise NotImplementedError
-
-    async def scan(self, code: SourceCode) -> Tree:
-        raise NotImplementedError
-
-    async def pack(self, code: SourceCode) -> Package:
-        raise NotImplementedError
-
-    def read(self, package: Package) -> bytes:
-        raise NotImplementedError
+    @property
+    def seconds(self) -> float:
+        return max(0.0, self.ended_at - self.began_at)
 
 
 class Simulation:
-    """The changes of a plan, to be carried out over clouds in memory."""
+    """The changes of a plan, to be carried out over clouds in memory, without pauses, which are known beforehand."""
 
     def __init__(
         self, units: Iterable[Unit], live: LiveState, limits: Limits, rollout: Rollout, knowledge: Knowledge
     ) -> None:
         self._units = tuple(units)
+        self._live = live
         self._clouds = {unit.spec.folder_id: live.clouds.get(unit.spec.folder_id, "") for unit in self._units}
-        self._limits, self._rollout, self._knowledge = limits, rollout, knowledge
+        self._limits, self._knowledge = limits, knowledge
+        self.rollout = rollout
         self.per_second = limits.requests_per_second or knowledge.requests_per_second or REQUESTS_PER_SECOND
 
-    def run(self, seed: int, allowed: Mapping[LimitKey, int]) -> SimulatedRun:
-        kinds = {_name(number): (unit.spec.folder_id, kind_of(unit)) for number, unit in enumerate(self._units)}
-        lengths = _Lengths(kinds, self._knowledge.durations, seed)
-        times: list[float] = []
+    def run(self, seed: int, allowed: Mapping[LimitKey, int], *, back: bool = False) -> SimulatedRun:
+        """Carry the plan out. `back`: and take it back again, as somebody does who sees all of it fail."""
+        return run(self._run, seed, allowed, back)
 
-        def emit(event: Event) -> None:
-            if isinstance(event, OperationAccepted | OperationDone | VersionVerified):
-                times.append(anyio.current_time())
+    async def _run(self, seed: int, allowed: Mapping[LimitKey, int], back: bool) -> SimulatedRun:
+        cloud = self._cloud(seed)
+        plan, live = self._made(cloud)
+        lengths = self._lengths(seed, kind_of)
+        cloud.use(lengths)
+        gate, answers = ContentGate(), DrawnAnswers(self._knowledge.durations, seed)
+        world = self._world(cloud, seed, allowed, gate, answers)
+        watch = _Watch(anyio.current_time(), RunState())
+        for unit in plan.units if back else ():
+            watch(unit_planned(0.0, unit, {}))
+        await execute(plan, live, world, watch, Stop(), rollout=self.rollout)
+        found = SimulatedRun(watch.seconds, lengths.calls, lengths.drawn, self._clouds, answers.drawn, gate.asked)
+        if back:
+            cloud.use(self._lengths(seed, lambda _unit: Kind.COPY))
+            found.back_s = await self._back(watch.state, self._world(cloud, seed, allowed, gate, answers))
+        return found
 
-        async def main() -> float:
-            cloud = self._cloud(seed)
-            plan, live = self._made(cloud)
-            cloud.use(lengths)
-            world = self._world(cloud, seed, allowed)
-            began_at = anyio.current_time()
-            await execute(plan, live, world, emit, Stop(), rollout=self._rollout)
-            return max(times, default=began_at) - began_at
+    async def _back(self, state: RunState, world: World) -> float | None:
+        """Take a simulated run back, as far as the plan says that it could be."""
+        touched = touched_by(state).values()
+        live = await read_touched(world, touched)
+        only_tags = {
+            unit.key for unit in self._units if unit.way_back is not None and not unit.way_back.is_whole
+        }  # what was live cannot be made again
+        units = [
+            replace(unit, changes=tuple(one for one in unit.changes if one.kind is not ChangeKind.VERSION))
+            if unit.key in only_tags
+            else unit
+            for unit in taken_back(touched, live, await read_former(world, touched, live))
+        ]
+        if not any(unit.changes for unit in units):
+            return None
+        watch = _Watch(anyio.current_time(), RunState())
+        await execute(Plan(tuple(units)), live, world, watch, Stop(), back=True)
+        return watch.seconds
 
-        return SimulatedRun(run(main), lengths.calls, lengths.drawn, self._clouds)
+    def _lengths(self, seed: int, kind: Callable[[Unit], Kind]) -> DrawnLengths:
+        of = {_name(number): (unit.spec.folder_id, kind(unit)) for number, unit in enumerate(self._units)}
+        return DrawnLengths(of, self._knowledge.durations, seed)
 
     def _cloud(self, seed: int) -> MemoryCloud:
         objects = Objects(None, [_BUCKET])
@@ -203,35 +210,38 @@ class Simulation:
         versions: dict[str, Version] = {}
         units: list[Unit] = []
         for number, unit in enumerate(self._units):
-            ring = ring_of(unit.spec.settings.tags)
-            settings = Settings("python312", "index.handler", 128 << 20, tags=(ring,) if ring else ())
+            settings = Settings("python312", "index.handler", 128 << 20, tags=unit.spec.settings.tags)
             spec = FunctionSpec(
                 unit.key, _name(number), unit.spec.folder_id, settings, BucketPackage(_BUCKET, _OBJECT), unit.spec.place
             )
+            if unit.spec.verify is not None:  # what is expected is answered
+                spec = replace(spec, verify=Verify(timeout_s=unit.spec.verify.timeout_s))
             function_id = version_id = None
-            if unit.spec.verify is not None:
-                spec = replace(spec, verify=Verify())
+            base = self._live.versions.get(unit.base_version_id or "")
+            tags = tuple(tag for tag in base.tags if tag != LATEST) if base is not None else ()
             if unit.action is not Action.CREATE:
                 made = cloud.functions.create({"folderId": spec.folder_id, "name": spec.name})
                 function_id = str(made["metadata"]["functionId"])
-                version_id = self._version(cloud, function_id)
+                version_id = self._version(cloud, function_id, tags)
                 if isinstance(unit.spec.code, VersionCopy):
                     spec = replace(spec, code=VersionCopy(version_id))
-                versions[version_id] = Version(version_id, function_id, "ACTIVE", "", None, (), {})
-            changes = tuple(_here(change, version_id) for change in unit.changes)
+                versions[version_id] = Version(version_id, function_id, "ACTIVE", "", None, tags, {})
+            changes = tuple(_here(change, version_id, tags) for change in unit.changes)
             units.append(replace(unit, spec=spec, function_id=function_id, base_version_id=version_id, changes=changes))
         live = LiveState(versions=versions, clouds=self._clouds, whole=frozenset(self._clouds))
         return Plan(tuple(units)), live
 
-    def _version(self, cloud: MemoryCloud, function_id: str) -> str:
+    def _version(self, cloud: MemoryCloud, function_id: str, tags: tuple[str, ...]) -> str:
         body = {
             "functionId": function_id, "runtime": "python312", "entrypoint": "index.handler",
             "resources": {"memory": "134217728"}, "executionTimeout": "3s",
-            "package": {"bucketName": _BUCKET, "objectName": _OBJECT},
+            "package": {"bucketName": _BUCKET, "objectName": _OBJECT}, "tag": list(tags),
         }  # fmt: skip
         return str(cloud.versions.create(body)["metadata"]["functionVersionId"])
 
-    def _world(self, cloud: MemoryCloud, seed: int, allowed: Mapping[LimitKey, int]) -> World:
+    def _world(
+        self, cloud: MemoryCloud, seed: int, allowed: Mapping[LimitKey, int], gate: ContentGate, answers: DrawnAnswers
+    ) -> World:
         wire = Wire(cloud, latency_s=self._knowledge.call_s or _CALL_S)
         known = Knowledge(told=dict(allowed), requests_per_second=self.per_second)
         for kind in Kind:
@@ -240,14 +250,15 @@ class Simulation:
         return World(
             functions=MemoryFunctions(wire),
             operations=MemoryOperations(wire),
-            directory=_Mute(wire),
+            directory=MuteQuotas(wire),
             store=None,
-            packager=_Nothing(),
+            packager=NothingToPack(),
             clock=anyio.current_time,
             server_time=lambda: datetime.fromtimestamp(int(anyio.current_time()), UTC),
             rng=random.Random(seed),
             storage=Storage(),
             limits=replace(self._limits, reserve=0),
             knowledge=known,
-            invocations=_Answering(),
+            invocations=answers,
+            commands=gate,
         )

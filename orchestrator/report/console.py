@@ -185,8 +185,12 @@ class Progress:
         ]
         running = Counter(_doing(unit) for unit in self._running() if unit.step is Step.TRACK)
         doing += [f"{count} {what}" for what, count in running.items()]
-        share = f" ({100 * state.ended // self._total} %)" if self._total else ""
-        parts = [f"{state.ended}/{self._total}{share}", ", ".join(named), ", ".join(doing), *self._ahead(now)]
+        parts = [
+            f"{state.ended}/{self._total}{self._share(now)}",
+            ", ".join(named),
+            ", ".join(doing),
+            *self._ahead(now),
+        ]
         sent, size = self._bytes()
         if size:
             parts.append(f"{sent // MB} of {size // MB}MB sent")
@@ -196,6 +200,13 @@ class Progress:
         if left_s is not None:
             parts.append(f"about {time_span(left_s)} left")
         return "; ".join(part for part in parts if part)
+
+    def _share(self, now: float) -> str:
+        """Say how much is done: of the time that all of it takes, else of the functions."""
+        if not self._total:
+            return ""
+        gone = self._outlook.share(now) if self._outlook is not None else None
+        return f" ({int(100 * (gone if gone is not None else self._state.ended / self._total) + 1e-6)} %)"
 
     def _ahead(self, now: float) -> Iterator[str]:
         """Say which wave it is, and until when the run pauses before the next."""

@@ -1,7 +1,7 @@
-"""What is ahead of a run: its wave, the pause before the next one, and how long what is left will take.
+"""What is ahead of a run: its wave, the pause before the next one, how long what is left takes and its share of all.
 
-The same as `plan --simulate` goes by, as sums: how long Operations take by what was learned, and for how many there is
-room. So it costs nothing while a run lasts, and gets better with each Operation that ends.
+The same as `plan --simulate` goes by, as sums: how long Operations and verifications take by what was learned, and for
+how many there is room. So it costs nothing while a run lasts, and gets better with each Operation that ends.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from orchestrator.engine.new_version import kind_of
+from orchestrator.engine.new_version import kinds_of
 from orchestrator.engine.run import REQUESTS_PER_SECOND
 from orchestrator.engine.tracking.durations import Kind, Learned
-from orchestrator.journal.events import Event, LimitChanged, UnitEnded
-from orchestrator.journal.rollout_events import WaveStarted
-from orchestrator.model import Action, ChangeKind, Rollout, Unit
+from orchestrator.journal.events import Event, LimitChanged, OperationDone, UnitEnded
+from orchestrator.journal.rollout_events import PauseBegan, VersionVerified, WaveStarted
+from orchestrator.model import Action, Rollout, Unit, Verdict
+from orchestrator.planning.rollout import ends_paused
 
 _RATE = "requests per second"
-_KINDS = {ChangeKind.FUNCTION: Kind.FUNCTION, ChangeKind.UPDATE: Kind.FUNCTION, ChangeKind.TAG: Kind.TAG}
+_Counts = Counter[tuple[str, Kind]]  # changes, by folder and kind
 
 
 class Outlook:
@@ -25,36 +26,53 @@ class Outlook:
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
-        self._left: dict[str, tuple[str, tuple[Kind, ...]]] = {}  # by unit: its folder, and its Operations
-        self._count: Counter[tuple[str, Kind]] = Counter()  # of these Operations
+        self._left: dict[str, tuple[str, dict[int, Kind]]] = {}  # by unit: its folder, and its changes by their number
+        self._counts = _Counts()  # of these changes
+        self._all = _Counts()  # as the run began
         self._clouds: Mapping[str, str] = {}
         self._pause_s = 0.0
+        self._at_once = 1
+        self._one_wave = False  # the run ends as paused after it
         self._allowed: dict[str, float] = {}
         self._wave: WaveStarted | None = None
+        self._first = 1  # the wave that this run has begun with
         self._in_wave = 0  # units of it that have not ended
         self.pause_until: float | None = None
 
     def plan(self, units: Iterable[Unit], clouds: Mapping[str, str], rollout: Rollout) -> None:
         """Hear what is to be done. `clouds`: folder → cloud."""
-        self._clouds, self._pause_s = clouds, rollout.pause_s
+        self._clouds, self._at_once, self._one_wave = clouds, rollout.verify_at_once, ends_paused(rollout)
+        self._pause_s = 0.0 if self._one_wave else rollout.pause_s
         for unit in units:
             if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
-                kinds = tuple(_KINDS.get(change.kind) or kind_of(unit) for change in unit.changes)
-                self._left[unit.key] = unit.spec.folder_id, kinds
-                self._count.update((unit.spec.folder_id, kind) for kind in kinds)
+                changes = dict(enumerate(kinds_of(unit)))
+                self._left[unit.key] = unit.spec.folder_id, changes
+                self._counts.update((unit.spec.folder_id, kind) for kind in changes.values())
+        self._all = self._counts.copy()
 
     def __call__(self, event: Event) -> None:
         match event:
             case LimitChanged(what=what, allowed=allowed):
                 self._allowed[what] = allowed
-            case WaveStarted(units=units):
+            case WaveStarted(number=number, units=units):
+                self._first = self._first if self._wave is not None else number
                 self._wave, self._in_wave, self.pause_until = event, units, None
-            case UnitEnded(at=at, key=key) if key in self._left:
-                folder_id, kinds = self._left.pop(key)
-                self._count.subtract((folder_id, kind) for kind in kinds)
+            case PauseBegan(at=at, seconds=seconds):
+                self.pause_until = at + seconds
+            case OperationDone(key=key, change=change, error=""):
+                self._made(key, change)
+            case VersionVerified(key=key, change=change, verdict=Verdict.PASSED):
+                self._made(key, change)
+            case UnitEnded(key=key) if key in self._left:
+                folder_id, changes = self._left.pop(key)
+                self._counts.subtract((folder_id, kind) for kind in changes.values())
                 self._in_wave -= 1
-                if self._waves_left and not self._in_wave and self._pause_s:
-                    self.pause_until = at + self._pause_s
+
+    def _made(self, key: str, change: int) -> None:
+        """Count out a change that is made."""
+        folder_id, changes = self._left.get(key, ("", {}))
+        if change in changes:
+            self._counts[folder_id, changes.pop(change)] -= 1
 
     @property
     def wave(self) -> str:
@@ -66,18 +84,37 @@ class Outlook:
         return self._wave.waves - self._wave.number if self._wave is not None else 0
 
     def seconds(self, now: float) -> float | None:
-        """Say how long what is left will take; None where nothing is left, or not known yet for how many is room."""
+        """Say how long what is left will take; None where nothing is left, or not known yet for how many is room. Of a
+        run that ends as paused after each wave: until it does.
+        """
         if not self._left or not self._allowed:
             return None
+        paused_s = self._pause_s - max(0.0, self.pause_until - now) if self.pause_until is not None else 0.0
+        left_s = self._work_s(self._counts) + self._waves_left * self._pause_s - paused_s
+        return left_s * self._in_wave / len(self._left) if self._one_wave and self._waves_left else left_s
+
+    def share(self, now: float) -> float | None:
+        """Say how much of the time that all of it takes has gone by, from 0 to 1; None where `seconds` is."""
+        left_s = self.seconds(now)
+        if left_s is None or self._one_wave:
+            return None
+        waves = self._wave.waves - self._first if self._wave is not None else 0
+        return max(0.0, 1.0 - left_s / (self._work_s(self._all) + waves * self._pause_s))
+
+    def _work_s(self, counts: _Counts) -> float:
+        """Say how long these changes take: as the limits allow, and never less than one of them."""
         work = defaultdict[str, float](float)
         mean_s = {kind: self._learned.of(kind).mean_s for kind in Kind}
-        for (folder_id, kind), count in self._count.items():
+        calls, verifying_s = 0, 0.0
+        for (folder_id, kind), count in counts.items():
+            if kind is Kind.VERIFY:
+                verifying_s += count * mean_s[kind]
+                continue
+            calls += count
             for scope in (f"folder {folder_id}", f"cloud {self._clouds.get(folder_id, '')}"):
                 work[scope] += count * mean_s[kind]
         least_s = [
             seconds / max(1.0, self._allowed[scope]) for scope, seconds in work.items() if scope in self._allowed
         ]
-        least_s.append(self._count.total() / self._allowed.get(_RATE, REQUESTS_PER_SECOND))
-        last_s = max(mean_s[kind] for (_, kind), count in self._count.items() if count) if self._count.total() else 0.0
-        paused_s = self._pause_s - max(0.0, self.pause_until - now) if self.pause_until is not None else 0.0
-        return max(*least_s, last_s) + self._waves_left * self._pause_s - paused_s
+        least_s += [calls / self._allowed.get(_RATE, REQUESTS_PER_SECOND), verifying_s / self._at_once]
+        return max(*least_s, max((mean_s[kind] for (_, kind), count in counts.items() if count), default=0.0))

@@ -175,13 +175,32 @@ def prediction_text(found: Prediction) -> str:
     text += f"; {found.busy:.1f} Operations at once on average"
     if not found.learned:
         text += "\n  guessed: no run has shown yet how long such Operations take here"
-    return text
+    return "\n".join([text, *(f"{_GAP}{line}" for line in _besides(found))])
+
+
+def _besides(found: Prediction) -> Iterator[str]:
+    """Say what else takes time, what of it is not counted since nobody can foresee it, and how long the way back is."""
+    if found.verified:
+        guessed = "" if found.verify_learned else " (guessed: nothing was verified here yet)"
+        yield f"{counted(found.verified, 'function')} verified, {_time(found.verify_each_s)} each{guessed}"
+    if found.paused_s:
+        yield f"{_time(found.paused_s)} of it are pauses between {found.waves} waves"
+    if found.approvals:
+        times = "once" if found.approvals == 1 else f"{found.approvals} times"
+        yield f"not counted: it waits {times} for approval"
+    if found.gates:
+        times = "once" if found.gates == 1 else f"{found.gates} times"
+        yield f"not counted: the gate is asked {times}, which takes {_time(found.gates_most_s)} at most"
+    if found.rollback_s is not None:
+        yield f"a rollback of all of it would take {_time(found.rollback_s)}"
 
 
 def _what(bound: Bound) -> str:
     kind, _, name = bound.what.partition(" ")
     if kind in ("folder", "cloud"):
         return f"the {bound.limit:g} operations of {kind} {name}"
+    if kind == "verifications":
+        return f"{bound.limit:g} verifications at once"
     return f"{bound.limit:g} requests per second" if kind == "requests" else "its longest Operation"
 
 

@@ -18,6 +18,7 @@ from orchestrator.model import (
     ChangeKind,
     Fingerprint,
     FunctionSpec,
+    Gate,
     Limits,
     Place,
     Plan,
@@ -26,6 +27,8 @@ from orchestrator.model import (
     Unit,
     Verify,
     VersionCopy,
+    WayBack,
+    WayBackKind,
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.prediction import predict as prediction
@@ -97,9 +100,11 @@ def test_what_bounds_it_and_what_more_would_give() -> None:
     assert found.raised is not None
     assert found.raised[0] == 20
     assert found.raised[1] == pytest.approx(found.seconds * 15 / 20, rel=0.1)
+    assert found.rollback_s == pytest.approx(20.0, rel=0.1), "no copy was made yet: as long as code without a build"
     assert prediction_text(found) == (
         f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 20 s bound by the 15 operations of"
         f" folder folder; 20 would give {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
+        f"\n  a rollback of all of it would take {found.rollback_s:.0f} s"
     )
 
 
@@ -191,3 +196,117 @@ def test_a_guess_is_called_one() -> None:
         Plan(tuple(units(30))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
     )
     assert "guessed: no run has shown yet" in prediction_text(found)
+
+
+STABLE = Change(ChangeKind.TAG, {"stable": "older"}, {"stable": None})
+VERIFIED = (
+    Change(ChangeKind.VERSION, {LATEST: "v", "orc-a": "v"}, {LATEST: None, "orc-a": None}),
+    Change(ChangeKind.VERIFY, {}, {LATEST: None}),
+    STABLE,
+)
+
+
+def verified_units(count: int) -> list[Unit]:
+    """Units whose new Versions take a ring tag, are verified, and get a tag that another Version has."""
+    found = []
+    for unit in units(count):
+        settings = replace(SETTINGS, tags=("orc-a",))
+        spec = replace(unit.spec, settings=settings, verify=Verify({"a": 1}, {"b": 2}), promote=("stable",))
+        found.append(replace(unit, spec=spec, changes=VERIFIED))
+    return found
+
+
+def known_calls(seconds: float) -> Knowledge:
+    knowledge = known([2.0] * 20)
+    for _ in range(20):
+        knowledge.durations.add(Kind.TAG, 0.5)
+        knowledge.durations.add(Kind.COPY, 1.0)
+        knowledge.durations.called(seconds)
+    return knowledge
+
+
+CLOUD = LiveState(clouds={"folder": "cloud"})
+
+
+def test_verification_holds_no_slot_promotion_does_and_a_rollback_takes_tags_first() -> None:
+    plan = Plan(tuple(verified_units(60)))
+    found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(0.1), allowed(15, 20))
+    assert (found.verified, found.verify_learned) == (60, True)
+    assert found.verify_each_s == pytest.approx(0.1)
+    assert found.seconds == pytest.approx(60 * 2.5 / 15, rel=0.15)
+    assert found.rollback_s == pytest.approx(60 * (0.5 + 0.5 + 1.0) / 15, rel=0.2), "two tags and a copy each"
+    text = prediction_text(found)
+    assert "60 functions verified, 0.1 s each\n" in text
+    assert f"a rollback of all of it would take {found.rollback_s:.1f} s" in text
+
+
+def test_slow_verifications_bound_it_and_more_at_once_would_help() -> None:
+    plan = Plan(tuple(verified_units(60)))
+    found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(3.0), allowed(15, 20))
+    assert found.bound is not None
+    assert (found.bound.what, found.bound.limit, found.bound.seconds) == ("verifications at once", 4, 45.0)
+    assert found.raised is not None
+    assert found.raised[0] == 8
+    assert found.raised[1] < 0.65 * found.seconds
+    assert "45 s bound by 4 verifications at once; 8 would give" in prediction_text(found)
+
+
+def test_what_nobody_can_foresee_is_said_and_not_counted() -> None:
+    gate = Gate(("./gate.sh",), Path(), 120.0)
+    plan, asks = Plan(tuple(verified_units(30))), Rollout(waves=(1, "10%", "100%"), gate=gate, pause_s=60.0)
+    found = predict(plan, CLOUD, LIMITS, asks, known_calls(0.1), allowed(15, 20))
+    at_once = predict(plan, CLOUD, LIMITS, replace(asks, pause_s=0.0), known_calls(0.1), allowed(15, 20))
+    assert (found.waves, found.paused_s, found.gates, found.gates_most_s) == (3, 120.0, 3, 360.0)
+    assert found.seconds == pytest.approx(at_once.seconds + 120.0)
+    text = prediction_text(found)
+    assert "2 min of it are pauses between 3 waves" in text
+    assert "not counted: the gate is asked 3 times, which takes 6 min at most" in text
+    approved = predict(plan, CLOUD, LIMITS, replace(asks, approval=True), known_calls(0.1), allowed(15, 20))
+    assert (approved.approvals, approved.paused_s) == (2, 0.0)
+    assert approved.seconds == pytest.approx(at_once.seconds), "an approval counts as no time, and all waves count"
+    assert "not counted: it waits 2 times for approval" in prediction_text(approved)
+
+
+def test_a_long_pause_counts_though_the_run_ends_there_as_paused() -> None:
+    plan, waits = Plan(tuple(units(30))), Rollout(waves=("50%", "100%"), pause_s=3600.0)
+    found = predict(plan, CLOUD, LIMITS, waits, known([2.0] * 20), allowed(15, 20))
+    assert 3604 <= found.seconds <= 3606
+
+
+def test_the_canary_is_a_wave_and_of_two_phases_tags_are_the_last() -> None:
+    plan, knowledge = Plan(tuple(verified_units(30))), known_calls(0.1)
+    canary = predict(plan, CLOUD, LIMITS, Rollout(canary=("folder-7",)), knowledge, allowed(15, 20))
+    assert canary.waves == 2
+    assert canary.seconds == pytest.approx(2.6 + 0.5 + 2 * 2.5, rel=0.15)
+    phases = predict(plan, CLOUD, LIMITS, Rollout(two_phase=True), knowledge, allowed(15, 20))
+    assert phases.seconds == pytest.approx(2 * 2.0 + 0.1 + 2 * 0.5, rel=0.2)
+
+
+def test_of_what_cannot_be_made_again_a_rollback_moves_tags_only() -> None:
+    gone = WayBack(WayBackKind.TAGS, "versions with runtime python37 cannot be made any more")
+    plan = Plan(tuple(replace(unit, way_back=gone) for unit in verified_units(30)))
+    found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(0.1), allowed(15, 20))
+    assert found.rollback_s == pytest.approx(30 * (0.5 + 0.5) / 15, rel=0.25)
+    none = Plan(tuple(replace(unit, way_back=replace(gone, kind=WayBackKind.NONE)) for unit in units(3)))
+    assert predict(none, CLOUD, LIMITS, Rollout(), known_calls(0.1), allowed(15, 20)).rollback_s is None
+
+
+def test_a_verification_of_what_is_live_alone_has_no_rollback() -> None:
+    only = (Change(ChangeKind.VERIFY, {}, {LATEST: "v"}),)
+    plan = Plan(tuple(replace(u, action=Action.VERIFY, changes=only) for u in verified_units(8)))
+    found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(1.0), allowed(15, 20))
+    assert found.seconds == pytest.approx(2.0, rel=0.1)
+    assert found.rollback_s is None
+    assert "bound by 4 verifications at once" in prediction_text(found)
+
+
+@pytest.mark.parametrize(
+    ("ends", "size", "waves"),
+    [
+        ((30,), 30, (30,)),
+        ((1, 500, 5000), 600, (1, 60, 600)),
+        ((1, 2, 5000), 600, (1, 2, 600)),
+    ],
+)
+def test_a_sample_has_the_waves_of_its_plan(ends: tuple[int, ...], size: int, waves: tuple[int, ...]) -> None:
+    assert prediction._unpaused(Rollout(canary=("a",), approval=True), ends, size) == Rollout(waves=waves)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 _WINDOW = 300  # lengths that are remembered of a kind: what it was like last week should not count for ever
@@ -17,6 +17,7 @@ _ENOUGH = 8  # lengths, below which a guess is mixed in
 _REBUILD_SHARE = 0.05  # of the window that is new, before the curve is drawn anew
 # Where nothing is known: 1.5 s, give or take a factor of three ("done (1s)" in the docs: cloud-api §1.4).
 GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
+CALL_GUESS_S = (0.1, 0.15, 0.25, 0.4, 0.6)  # of a call of a Function that has just been made, so that it starts cold
 _TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age
 _EARLY = 0.85  # of the shortest: some may end a little earlier than any before
 _GAP = 1.15  # between two lengths: what lies there is not drawn as if some ended all along it
@@ -32,13 +33,17 @@ class Kind(StrEnum):
     BUILD = "build"  # createVersion of code with dependencies to install
     COPY = "copy"  # createVersion from another Version
     TAG = "tag"  # setTag, removeTag
+    VERIFY = "verify"  # no Operation: the call of a Function, or the command, that verifies a Version
 
 
 class Durations:
-    """Lengths in seconds of one kind of Operation: the last `_WINDOW`, as a curve of how many still run at an age."""
+    """Lengths in seconds of one kind of Operation: the last `_WINDOW`, as a curve of how many still run at an age.
+    `guess_s`: what they may be like as long as few are known.
+    """
 
-    def __init__(self, lengths_s: Iterable[float] = ()) -> None:
+    def __init__(self, lengths_s: Iterable[float] = (), guess_s: Sequence[float] = GUESS_S) -> None:
         self._lengths = deque(lengths_s, maxlen=_WINDOW)
+        self._guess_s = guess_s
         self._new = 0
         self._ages: list[float] = []
         self._hazards: list[float] = []
@@ -57,9 +62,14 @@ class Durations:
         return tuple(self._lengths)
 
     @property
+    def expected_s(self) -> Sequence[float]:
+        """What is remembered, a guess where nothing is."""
+        return tuple(self._lengths) or self._guess_s
+
+    @property
     def mean_s(self) -> float:
         """The mean length, a guess where nothing is known."""
-        known = self._lengths or GUESS_S
+        known = self._lengths or self._guess_s
         return sum(known) / len(known)
 
     @property
@@ -87,7 +97,7 @@ class Durations:
     def _draw(self) -> None:
         self._new = 0
         known = list(self._lengths)
-        lengths = sorted(known if len(known) >= _ENOUGH else [*known, *GUESS_S])
+        lengths = sorted(known if len(known) >= _ENOUGH else [*known, *self._guess_s])
         count = len(lengths)
         self._ages, self._hazards = [_EARLY * max(lengths[0], 0.001)], [0.0]
         for number, length in enumerate(lengths):
@@ -106,13 +116,20 @@ class Learned:
     """What is known of all kinds."""
 
     def __init__(self, lengths_s: Mapping[Kind, Iterable[float]] | None = None) -> None:
-        self._of = {kind: Durations((lengths_s or {}).get(kind, ())) for kind in Kind}
+        known = lengths_s or {}
+        self._of = {
+            kind: Durations(known.get(kind, ()), CALL_GUESS_S if kind is Kind.VERIFY else GUESS_S) for kind in Kind
+        }
         self._mean_s = 0.0
         self._count = 0
 
     def of(self, kind: Kind) -> Durations:
         """Give what is known of a kind."""
         return self._of[kind]
+
+    def called(self, length_s: float) -> None:
+        """Learn from a call that verifies a Version: it holds no slot."""
+        self._of[Kind.VERIFY].add(length_s)
 
     def add(self, kind: Kind, length_s: float) -> None:
         """Learn from an Operation that has ended."""

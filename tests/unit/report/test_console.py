@@ -23,7 +23,7 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
 )
-from orchestrator.journal.rollout_events import WaveStarted
+from orchestrator.journal.rollout_events import PauseBegan, WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Rollout, Step, Unit
 from orchestrator.prediction import virtual_time
@@ -310,12 +310,13 @@ def test_the_line_tells_wave_pause_and_how_long_is_left() -> None:
     for listener in (state.apply, outlook):
         listener(ended)
         listener(ended)  # it is told once more when it was read back
+    outlook(PauseBegan(STARTED_AT + 10.0, 1, 60.0))
     until = datetime.fromtimestamp(STARTED_AT + 70.0)  # noqa: DTZ006 - as the display has it
     assert shown.line() == (
-        f"1/100 (1 %); 1 deployed; wave 1 of 2; pause until {until:%H:%M:%S}; 12.3 s; about 1 min 18 s left"
+        f"1/100 (3 %); 1 deployed; wave 1 of 2; pause until {until:%H:%M:%S}; 12.3 s; about 1 min 18 s left"
     )
     outlook(WaveStarted(STARTED_AT + 70.0, 2, 2, 99))
-    assert shown.line() == "1/100 (1 %); 1 deployed; wave 2 of 2; 12.3 s; about 19.8 s left"
+    assert shown.line() == "1/100 (75 %); 1 deployed; wave 2 of 2; 12.3 s; about 19.8 s left"
     for one in units:
         outlook(UnitEnded(STARTED_AT + 80.0, one.key, Deployed("v")))
     assert "left" not in shown.line()
