@@ -192,11 +192,12 @@ def _validate(config: Path, output: str) -> int:
 
 
 @cli.command()
-def schema() -> int:
-    """Print the JSON Schema of deploy.toml, for editors."""
+@click.argument("of", type=click.Choice(["manifest", "gate"]), default="manifest")
+def schema(of: str) -> int:
+    """Print the JSON Schema of deploy.toml, for editors; of `gate`: of what a gate reads on its standard input."""
     from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return _answer(lambda _: schema_command())
+    return _answer(lambda _: schema_command(of))
 
 
 @cli.command("runs")

@@ -51,6 +51,7 @@ from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
+from orchestrator.planning.rollout import canary_first
 from orchestrator.planning.sources import read_sources
 from orchestrator.planning.verifying import Verifying
 from orchestrator.ports import CommandEnd, CommandRequest, Guard, unguarded
@@ -336,6 +337,7 @@ class Bench:
         demanded = desired.rollout.on_breach == "rollback" or desired.rollout.two_phase
         plan = await with_ways_back(world, self.foreseen.plan, self.live, demanded=demanded)
         self.plan = without_withdrawn(plan, self.live, again=self.again)
+        self.plan = canary_first(self.plan, desired.rollout)
         return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:

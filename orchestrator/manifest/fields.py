@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainValidator,
     StringConstraints,
+    TypeAdapter,
     WithJsonSchema,
 )
 
@@ -211,3 +212,8 @@ class StrictTable(BaseModel):
     """A table: no unknown keys, no conversions of types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """Give the JSON Schema of a value that is published."""
+    return TypeAdapter(kind).json_schema()

@@ -82,6 +82,40 @@ def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
     return tuple(tuple(todo[start:end]) for start, end in pairwise((0, *ends)))
 
 
+@dataclass(frozen=True, slots=True)
+class ChainWaves:
+    """The waves of a chain's first run: `turns` and `count` as `waves_left` takes them, the canary's size."""
+
+    turns: Mapping[str, int]
+    count: int
+    canary: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWave:
+    """A wave as a plan shows it: its number, of how many."""
+
+    number: int
+    of: int
+    canary: bool
+    units: tuple[Unit, ...]
+
+
+def planned_waves(plan: Plan, rollout: Rollout, chain: ChainWaves | None = None) -> tuple[PlannedWave, ...]:
+    """Give the waves that something is done in. `chain`: what is planned is what is left of these."""
+    todo = _changing(plan)
+    if chain is None:
+        waves, canary = waves_of(plan, rollout), canary_size(plan, rollout)
+    else:
+        left = waves_left(todo, rollout.waves, chain.turns, chain.count, chain.canary)
+        waves, canary = tuple(wave.units for wave in left), chain.canary
+    return tuple(
+        PlannedWave(number, len(waves), number == 1 and canary > 0, units)
+        for number, units in enumerate(waves, start=1)
+        if units
+    )
+
+
 def without_pauses(rollout: Rollout) -> Rollout:
     """Give the rollout of a run that waits for no time and for nobody between its waves."""
     return replace(rollout, pause_s=0.0, approval=False)

@@ -214,7 +214,9 @@ class Progress:
             yield self._outlook.wave
             until = self._outlook.pause_until
             if until is not None and until > now:
-                yield f"pause until {datetime.fromtimestamp(until):%H:%M:%S}"  # noqa: DTZ006 - people read their own time
+                at = datetime.fromtimestamp(until)  # noqa: DTZ006 - people read their own time
+                yield f"pause until {at:%H:%M:%S} ({time_span(until - now)} left)"
+            yield self._outlook.gate
 
     def region(self, width: int) -> list[str]:
         """Give the lines of the live region, none wider than `width`: the line, and the longest running units."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.journal.identity import Identity
+from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.report.plain_text import time_span
@@ -15,10 +16,23 @@ _COMMIT = 12  # digits of a commit that are shown to people
 
 
 def status(run: RunSummary) -> str:
-    """Say how a run stands: "ended", "running", or "interrupted", which is killed or cut off before it ended."""
+    """Say how a run stands: "ended", "running", or "interrupted", which is killed or cut off before it ended,
+    "paused", which waits until somebody lets it go on.
+    """
+    if run.paused:
+        return "paused"
     if run.ended_at is not None:
         return "ended"
     return "running" if run.alive and not run.taken_up_by else "interrupted"
+
+
+def state_word(state: RunState, *, alive: bool) -> str:
+    """Say the same of a chain."""
+    if state.rollout.paused is not None and not state.given_up:
+        return "paused"
+    if state.ended_at is not None:
+        return "ended"
+    return "running" if alive else "interrupted"
 
 
 def selection_words(identity: Identity) -> str:
@@ -67,7 +81,7 @@ def identity_json(identity: Identity) -> dict[str, Any]:
 
 def history_text(state: RunState, *, alive: bool) -> str:
     """Write how each run of a chain ended, and what it was about."""
-    identity = state.identity
+    identity, paused = state.identity, state.rollout.paused
     facts = {
         "manifest": identity.manifest or state.manifest,
         "commit": commit_words(identity),
@@ -80,6 +94,8 @@ def history_text(state: RunState, *, alive: bool) -> str:
         "by": who(identity),
         "stopped": state.breach,
         "rolls back": f"run {state.rollout.rolls_back}" if state.rollout.rolls_back else "",
+        "paused": paused.reason if paused is not None and not state.given_up else "",
+        "gates": "; ".join(map(_gate_words, state.rollout.gates)),
         "given up": "what is undone" if state.given_up else "",
     }
     told = [f"  {name:<11}  {value}" for name, value in facts.items() if value]
@@ -94,4 +110,10 @@ def _links(state: RunState, *, alive: bool) -> Iterator[str]:
             how = f"exit {link.exit_code} after {time_span(link.ended_at - link.started_at)}"
         else:
             how = "running" if alive and not later else "interrupted"
-        yield f"run {link.run_id}  {began} UTC  {how}{f', taken up by {later}' if later else ''}"
+        promoted = f", promoted by {link.by or 'somebody'}" if link.approves else ""
+        skips = f", without {' and '.join(link.skips)}" if link.skips else ""
+        yield f"run {link.run_id}  {began} UTC  {how}{promoted}{skips}{f', taken up by {later}' if later else ''}"
+
+
+def _gate_words(gate: GateEnded) -> str:
+    return f"wave {gate.wave} {gate.verdict}" if gate.wave else f"new versions {gate.verdict}"

@@ -11,15 +11,16 @@ from dataclasses import asdict
 from typing import Any, assert_never
 
 from orchestrator.job.contract import JobStatus
+from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
-from orchestrator.planning.rollout import stop_rule, waves_of
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import STATUSES, by_place
-from orchestrator.report.history import identity_json, status
+from orchestrator.report.history import identity_json, state_word, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
+from orchestrator.report.rollout_text import rollout_json
 from orchestrator.report.summary import counts
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import (
@@ -40,7 +41,7 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
         case PlanView():
             schema, document = "orchestrator/plan/1", plan_json(view)
         case ResultView():
-            document = result_json(view.state, view.back) | {"warnings": list(view.warnings)}
+            document = result_json(view.state, view.back, alive=view.alive) | {"warnings": list(view.warnings)}
             schema = "orchestrator/result/1"
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
@@ -59,7 +60,6 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
 
 def plan_json(view: PlanView) -> dict[str, Any]:
     """Give a plan as JSON values: `plan` and `--dry-run`. `waves`: what each does, in order; the others are in none."""
-    rollout, waves = view.rollout, waves_of(view.plan, view.rollout)
     rows = [
         {
             "function": unit.key,
@@ -90,10 +90,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
     return {
         "units": rows,
         "counts": plan_counts(view.plan),
-        "waves": [{"wave": n, "functions": [unit.key for unit in wave]} for n, wave in enumerate(waves, start=1)],
-        "max_failures": rollout.max_failures,
-        "pause_s": rollout.pause_s,
-        "stops": stop_rule(len(waves), rollout.max_failures),
+        **rollout_json(view),
         "undeclared": undeclared,
         "warnings": list(view.warnings),
         **({"skips": ["verification"]} if view.skips_verification else {}),
@@ -101,7 +98,21 @@ def plan_json(view: PlanView) -> dict[str, Any]:
     }
 
 
-def result_json(state: RunState, back: RunState | None = None) -> dict[str, Any]:
+def _paused(state: RunState) -> dict[str, Any]:
+    paused = state.rollout.paused
+    if paused is None:
+        return {}
+    until = iso(paused.until) if paused.until else None
+    return {"paused": {"reason": paused.reason, "wave": paused.wave, "until": until}}
+
+
+def gate_json(gate: GateEnded) -> dict[str, Any]:
+    """Give what a gate has said as JSON values."""
+    facts = {"verdict": gate.verdict, "exit_code": gate.exit_code, "seconds": gate.seconds, "output": gate.output}
+    return {"wave": gate.wave, **facts}
+
+
+def result_json(state: RunState, back: RunState | None = None, *, alive: bool = False) -> dict[str, Any]:
     """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC.
     `back`: the rollback that took it back.
     """
@@ -118,10 +129,15 @@ def result_json(state: RunState, back: RunState | None = None) -> dict[str, Any]
                 "started_at": iso(link.started_at),
                 "ended_at": iso(link.ended_at),
                 "exit_code": link.exit_code,
+                **({"by": link.by} if link.by else {}),
+                **({"approves": link.approves} if link.approves else {}),
+                **({"skips": list(link.skips)} if link.skips else {}),
             }
             for link in state.chain
         ],
         **identity_json(state.identity),
+        "state": state_word(state, alive=alive),
+        **_paused(state),
         "breach": state.breach,
         "given_up": state.given_up,
         "started_at": iso(state.started_at),
@@ -129,6 +145,7 @@ def result_json(state: RunState, back: RunState | None = None) -> dict[str, Any]
         "exit_code": state.exit_code,
         "reason": state.reason,
         **({"skips": list(state.rollout.skips)} if state.rollout.skips else {}),
+        **({"gates": [gate_json(gate) for gate in state.rollout.gates]} if state.rollout.gates else {}),
         "total": state.total,
         "outcomes": counts(state),
         **({"rolls_back": state.rollout.rolls_back} if state.rollout.rolls_back else {}),

@@ -12,7 +12,6 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.errors import Exit
 from orchestrator.journal.events import (
-    Breached,
     BreakerOpened,
     Event,
     LeaseLost,
@@ -33,11 +32,12 @@ from orchestrator.journal.events import (
     UnitEnded,
     UnitPlanned,
 )
-from orchestrator.journal.rollout_events import VersionVerified, WaveStarted
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Unchanged, Unknown, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import one_line, several_lines, uncommanding
+from orchestrator.report.rollout_lines import ROLLOUT_LINES, LogLine
 from orchestrator.report.streams import Unbroken, may_colour
 
 _TRACES = ("exception", "stack")
@@ -150,62 +150,51 @@ class LogListener:
         return told
 
 
-_Line = tuple[str, str, dict[str, Any]]
-
-
-def _run_started(event: RunStarted) -> _Line:
+def _run_started(event: RunStarted) -> LogLine:
     facts = {"verb": event.verb, "endpoint": event.endpoint, "functions": event.units, "program": event.program}
     more = {"adopt": " ".join(event.adopt), "skips": " ".join(event.skips)}
     return "info", "run started", facts | {name: value for name, value in more.items() if value}
 
 
-def _wave(event: WaveStarted) -> _Line:
-    return "info", "wave started", {"wave": f"{event.number}/{event.waves}", "functions": event.units}
-
-
-def _breaker(event: BreakerOpened) -> _Line:
+def _breaker(event: BreakerOpened) -> LogLine:
     facts = {"reason": event.reason, "not_tried": event.left, "folder_id": event.folder_id}
     return "error", "refused alike: no more of these are tried", facts
 
 
-def _breached(event: Breached) -> _Line:
-    return "error", "too many failures: nothing new starts, here or by resume", {"reason": event.reason}
-
-
-def _outage_began(event: OutageBegan) -> _Line:
+def _outage_began(event: OutageBegan) -> LogLine:
     return "warning", "the cloud does not answer: the run pauses", {"reason": event.reason}
 
 
-def _outage_ended(event: OutageEnded) -> _Line:
+def _outage_ended(event: OutageEnded) -> LogLine:
     return "warning", "the cloud answers again: the run goes on", {"seconds": round(event.seconds, 1)}
 
 
-def _long_wait(event: LongWait) -> _Line:
+def _long_wait(event: LongWait) -> LogLine:
     return "warning", "waiting", {"seconds": round(event.seconds, 1), "reason": event.reason}
 
 
-def _lease_taken(event: LeaseTaken) -> _Line:
+def _lease_taken(event: LeaseTaken) -> LogLine:
     return "info", "lease taken", {"fencing": event.fencing, "functions": event.functions}
 
 
-def _lease_lost(event: LeaseLost) -> _Line:
+def _lease_lost(event: LeaseLost) -> LogLine:
     return "error", "lease lost: nothing new starts", {"reason": event.reason}
 
 
-def _limit_changed(event: LimitChanged) -> _Line:
+def _limit_changed(event: LimitChanged) -> LogLine:
     lowered = event.reason in ("refused", "others use it")
     facts = {"what": event.what, "allowed": round(event.allowed, 1), "reason": event.reason}
     return "info" if lowered else "debug", "limit changed", facts
 
 
-def _run_ended(event: RunEnded) -> _Line:
+def _run_ended(event: RunEnded) -> LogLine:
     facts: dict[str, Any] = {"exit_code": event.exit_code}
     if event.reason:
         facts["reason"] = event.reason
     return "info" if event.exit_code == Exit.DONE else "warning", "run ended", facts
 
 
-def _unit_ended(event: UnitEnded) -> _Line:
+def _unit_ended(event: UnitEnded) -> LogLine:
     facts: dict[str, Any] = {"function": event.key}
     match event.outcome:
         case Deployed(version_id, read_back):
@@ -228,44 +217,43 @@ def _unit_ended(event: UnitEnded) -> _Line:
     return level, text, facts | more
 
 
-def _verified(event: VersionVerified) -> _Line:
+def _verified(event: VersionVerified) -> LogLine:
     level = "debug" if event.verdict is Verdict.PASSED else "warning"
     facts = {"function": event.key, "version_id": event.version_id, "verdict": str(event.verdict)}
     told = {"reason": event.reason, "calls": event.attempts, "seconds": round(event.seconds, 3)}
     return level, "verified", facts | {name: value for name, value in told.items() if value != ""}
 
 
-def _retried(event: StepRetried) -> _Line:
+def _retried(event: StepRetried) -> LogLine:
     facts = {"attempt": event.attempt, "wait_s": round(event.wait_s, 3), "reason": event.reason}
     if event.request_id:
         facts["request_id"] = event.request_id
     return "warning", "retrying", {"function": event.key, "step": str(event.step)} | facts
 
 
-def _finished(event: StepFinished) -> _Line:
+def _finished(event: StepFinished) -> LogLine:
     facts = {"function": event.key, "step": str(event.step), "seconds": round(event.seconds, 3)}
     return "debug", "step finished" if event.ok else "step not finished", facts
 
 
-def _done(event: OperationDone) -> _Line:
+def _done(event: OperationDone) -> LogLine:
     facts = {"function": event.key, "operation_id": event.operation_id, "seconds": round(event.seconds, 3)}
     return "debug", "operation done", facts | ({"error": event.error} if event.error else {})
 
 
-def _fields(text: str, *names: str) -> Callable[[Any], _Line]:
-    def line(event: Any) -> _Line:
+def _fields(text: str, *names: str) -> Callable[[Any], LogLine]:
+    def line(event: Any) -> LogLine:
         told = {name: getattr(event, name) for name in names}
         return "debug", text, {"function": event.key} | {name: value for name, value in told.items() if value != ""}
 
     return line
 
 
-_LINES: Mapping[type[Event], Callable[[Any], _Line]] = {
+_LINES: Mapping[type[Event], Callable[[Any], LogLine]] = {
+    **ROLLOUT_LINES,
     RunStarted: _run_started,
     UnitPlanned: _fields("planned", "action", "reason", "function_id", "base_version_id"),
-    WaveStarted: _wave,
     BreakerOpened: _breaker,
-    Breached: _breached,
     LeaseTaken: _lease_taken,
     LeaseLost: _lease_lost,
     LimitChanged: _limit_changed,

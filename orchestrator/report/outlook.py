@@ -13,7 +13,14 @@ from orchestrator.engine.new_version import kinds_of
 from orchestrator.engine.run import REQUESTS_PER_SECOND
 from orchestrator.engine.tracking.durations import Kind, Learned
 from orchestrator.journal.events import Event, LimitChanged, OperationDone, UnitEnded
-from orchestrator.journal.rollout_events import PauseBegan, VersionVerified, WaveStarted
+from orchestrator.journal.rollout_events import (
+    GateBegan,
+    GateEnded,
+    PauseBegan,
+    RunPaused,
+    VersionVerified,
+    WaveStarted,
+)
 from orchestrator.model import Action, Rollout, Unit, Verdict
 from orchestrator.planning.rollout import ends_paused
 
@@ -38,6 +45,7 @@ class Outlook:
         self._first = 1  # the wave that this run has begun with
         self._in_wave = 0  # units of it that have not ended
         self.pause_until: float | None = None
+        self.gate = ""  # what stands between two waves besides a pause
 
     def plan(self, units: Iterable[Unit], clouds: Mapping[str, str], rollout: Rollout) -> None:
         """Hear what is to be done. `clouds`: folder → cloud."""
@@ -59,6 +67,12 @@ class Outlook:
                 self._wave, self._in_wave, self.pause_until = event, units, None
             case PauseBegan(at=at, seconds=seconds):
                 self.pause_until = at + seconds
+            case GateBegan(wave=wave):
+                self.gate, self.pause_until = f"the gate judges wave {wave}" if wave else "the gate judges", None
+            case GateEnded():
+                self.gate = ""
+            case RunPaused(until=until):
+                self.gate = "" if until else "waits for approval"
             case OperationDone(key=key, change=change, error=""):
                 self._made(key, change)
             case VersionVerified(key=key, change=change, verdict=Verdict.PASSED):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestrator.redaction.safe import one_line
 
@@ -100,3 +100,10 @@ def aligned(
 
 def _whole(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def named(keys: Iterable[str], most: int | None = None) -> str:
+    """Name the first of some functions, and count the others."""
+    keys = list(keys)
+    shown = keys if most is None else keys[:most]
+    return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")

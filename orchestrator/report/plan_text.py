@@ -6,12 +6,11 @@ What is foreign in it has been made safe before (`Outlet.value`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from orchestrator.model import Action, Bound, Plan, Prediction, Unit, WayBackKind
-from orchestrator.model.units import as_duration
-from orchestrator.planning.rollout import stop_rule, waves_of
-from orchestrator.report.plain_text import cells, counted, pad
+from orchestrator.report.plain_text import cells, counted, named, pad
+from orchestrator.report.rollout_text import waves_text
 from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
 from orchestrator.report.views import PlanView
 
@@ -43,7 +42,7 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
         [
             *lines,
             *_packages(units, verbose=view.verbose),
-            *_waves(view),
+            *waves_text(view),
             *_met(units, view),
             *_ways_back(units, verbose=view.verbose),
             *_undeclared(view),
@@ -105,21 +104,6 @@ def _cells(unit: Unit, *, folders: bool) -> list[str]:
     return [*([spec.folder_id] if folders else []), name, _word(unit)]
 
 
-def _waves(view: PlanView) -> Iterator[str]:
-    """Say what the waves are and when the run stops by itself; nothing of one wave that goes on to its end."""
-    rollout = view.rollout
-    waves = waves_of(view.plan, rollout)
-    rule = stop_rule(len(waves), rollout.max_failures)
-    if not waves or (len(waves) == 1 and not rule):
-        return
-    pause = f", {as_duration(rollout.pause_s)} apart" if len(waves) > 1 and rollout.pause_s else ""
-    yield f"{counted(len(waves), 'wave')}{pause}; {rule}"
-    if len(waves) > 1:
-        most = None if view.verbose else _NAMED
-        for number, wave in enumerate(waves, start=1):
-            yield f"{_GAP}wave {number}: {counted(len(wave), 'function')}: {named((u.key for u in wave), most)}"
-
-
 def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
     """Say when users meet what is new, and where nothing is verified."""
     if view.skips_verification:
@@ -154,13 +138,6 @@ def _undeclared(view: PlanView) -> Iterator[str]:
             told += f", of which {ours} made by this tool" if ours else ", none known to be made by this tool"
         names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose names them)"
         yield told + (names if ours else "")
-
-
-def named(keys: Iterable[str], most: int | None = None) -> str:
-    """Name the first of some functions, and count the others."""
-    keys = list(keys)
-    shown = keys if most is None else keys[:most]
-    return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")
 
 
 def prediction_text(found: Prediction) -> str:

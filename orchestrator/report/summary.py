@@ -13,8 +13,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Step, Unchanged, Unknown
 from orchestrator.report.history import commit_words, selection_words, status, who
-from orchestrator.report.plain_text import aligned, counted, time_span
-from orchestrator.report.plan_text import named
+from orchestrator.report.plain_text import aligned, counted, named, time_span
 from orchestrator.report.records import NOT_ENDED, name_of
 from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
 
@@ -135,12 +134,18 @@ def warnings(state: RunState) -> str:
     return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in told.items())
 
 
+def _took(run: RunSummary) -> str:
+    if run.ended_at is None:
+        return status(run)
+    return f"{time_span(run.ended_at - run.started_at)}{', paused' if run.paused else ''}"
+
+
 # The columns of `runs`, in their order; those that would be empty are left out.
 _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "run": lambda run: run.id,
     "started (UTC)": lambda run: f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
     "verb": lambda run: run.verb,
-    "took": lambda run: time_span(run.ended_at - run.started_at) if run.ended_at is not None else status(run),
+    "took": _took,
     "functions": lambda run: str(run.units),
     "exit": lambda run: str(run.exit_code) if run.exit_code is not None else "",
     "outcomes": lambda run: ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)),

@@ -11,6 +11,7 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
+from orchestrator.planning.rollout import ChainWaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class PlanView:
     verbose: bool = False
     back: bool = False  # it takes a run back
     skips_verification: bool = False
+    chain: ChainWaves | None = None  # it is what is left of these waves
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.model.units import as_duration
+from orchestrator.planning.rollout import ChainWaves
 from orchestrator.report.displays import confirm
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
@@ -102,7 +103,10 @@ async def _shown(going: Going) -> PlannedLeft:
     session, options = going.session, going.session.request.options
     foreseen = await plan_left(going)
     planned = foreseen.planned
-    session.messages.plan(PlanView(planned.plan, rollout=planned.rollout, warnings=planned.warnings))
+    before = going.before
+    chain = ChainWaves({key: unit.turn for key, unit in going.left.items()}, before.turns, before.rollout.canary)
+    view = PlanView(planned.plan, rollout=planned.rollout, warnings=planned.warnings, chain=chain)
+    session.messages.plan(replace(view, skips_verification=options.no_verify))
     what = f"run {going.approves} goes on with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
     with session.stop.interruptible():
         await confirm(session.messages, what, yes=options.yes or options.sandbox, to="promote")

@@ -22,8 +22,7 @@ from orchestrator.job.binding import Binding
 from orchestrator.journal.store import open_store
 from orchestrator.model import Plan
 from orchestrator.planning.resume import named_now, undone
-from orchestrator.report.plain_text import counted
-from orchestrator.report.plan_text import named
+from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView
 
 _NAMED = 5

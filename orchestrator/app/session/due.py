@@ -214,11 +214,14 @@ def is_done(result: CommandResult) -> bool:
     | 1, 5    | any; it was rolled back             | yes: it has failed                             |
     | 0, 1, 5 | some left out: a breach             | no, and no call takes it up by itself          |
     | 0, 1, 5 | some left out: a breaker            | no                                             |
+    | 3       | any; the run is paused              | yes: it goes on when somebody says so          |
     | others  | any                                 | no: interrupted, or could not start            |
     """
     if not isinstance(result.view, ResultView):
         return result.exit in _DONE
     state = result.view.state
+    if state.rollout.paused is not None:
+        return True
     return result.exit in _DONE and bool(state.rollout.rollback or not state.outcomes.get("cancelled", 0))
 
 

@@ -23,7 +23,7 @@ from orchestrator.app.session.taking_up import Differs, Now, difference, endpoin
 from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
-from orchestrator.journal.rollout_events import WaveStarted
+from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
 from orchestrator.ports import Records
@@ -53,7 +53,7 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         self._record(event)
-        if isinstance(event, WaveStarted | Breached):
+        if isinstance(event, WaveStarted | Breached | RunPaused):
             self._due.set()
 
     async def keep(self) -> None:

@@ -252,7 +252,5 @@ def _candidates(store: Store, now: Now) -> Iterator[RunState]:
 def last_chain(state_dir: Path, endpoint: str, *, verb: str) -> RunState | None:
     """Read the last run at this endpoint of this verb, with all that it took up; None where there was none."""
     with open_store(state_dir, read_only=True) as store:
-        for run in store.runs():
-            if run.endpoint == endpoint and run.verb == verb:
-                return store.chain_state(run.id)
-    return None
+        found = next((run.id for run in store.runs() if (run.endpoint, run.verb) == (endpoint, verb)), None)
+        return store.chain_state(found) if found is not None else None

@@ -88,4 +88,4 @@ def test_without_a_journal_there_are_no_runs(manifest: Path) -> None:
 
 
 def test_the_schema_is_a_document() -> None:
-    assert isinstance(schema_command().view, DocumentView)
+    assert isinstance(schema_command("manifest").view, DocumentView)

@@ -292,6 +292,6 @@ def test_json_reads_back_equal(value: Any) -> None:
 def test_a_document_of_ours_is_not_changed() -> None:
     from orchestrator.app.commands.schema import schema_command
 
-    view = schema_command().view
+    view = schema_command("manifest").view
     assert isinstance(view, DocumentView)
     assert {render()(view, None, outlet()) for render in FORMATS.values()} == {view.text}

@@ -313,7 +313,8 @@ def test_the_line_tells_wave_pause_and_how_long_is_left() -> None:
     outlook(PauseBegan(STARTED_AT + 10.0, 1, 60.0))
     until = datetime.fromtimestamp(STARTED_AT + 70.0)  # noqa: DTZ006 - as the display has it
     assert shown.line() == (
-        f"1/100 (3 %); 1 deployed; wave 1 of 2; pause until {until:%H:%M:%S}; 12.3 s; about 1 min 18 s left"
+        f"1/100 (3 %); 1 deployed; wave 1 of 2; pause until {until:%H:%M:%S} (57.7 s left); 12.3 s;"
+        " about 1 min 18 s left"
     )
     outlook(WaveStarted(STARTED_AT + 70.0, 2, 2, 99))
     assert shown.line() == "1/100 (75 %); 1 deployed; wave 2 of 2; 12.3 s; about 19.8 s left"

@@ -304,7 +304,7 @@ def test_the_json_of_a_run_says_everything() -> None:
     about: dict[str, object] = dict.fromkeys(("manifest_path", "environment", "user", "host", "commit"), "")
     about |= {"folders": [], "clouds": [], "selection": nothing}
     assert {name: told.pop(name) for name in about} == about
-    assert (told.pop("breach"), told.pop("given_up")) == ("", False)
+    assert (told.pop("state"), told.pop("breach"), told.pop("given_up")) == ("ended", "", False)
     assert told == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
         "program": "0.1.0",

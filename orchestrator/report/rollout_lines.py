@@ -1,0 +1,57 @@
+"""The log lines of what happens between the waves of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.journal.events import Breached, Event
+from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, RunPaused, WaveStarted
+from orchestrator.model import Verdict
+
+LogLine = tuple[str, str, dict[str, Any]]  # level, text, facts
+_GATES = {
+    Verdict.PASSED: ("info", "the gate has passed"),
+    Verdict.INCONCLUSIVE: ("warning", "the gate could not tell"),
+    Verdict.FAILED: ("error", "the gate has failed"),
+}
+_THEN = {
+    "stop": "here or by resume",
+    "pause": "until somebody lets it go on",
+    "rollback": "and what was changed is taken back",
+}
+
+
+def _wave(event: WaveStarted) -> LogLine:
+    canary = {"canary": True} if event.canary else {}
+    return "info", "wave started", {"wave": f"{event.number}/{event.waves}", "functions": event.units} | canary
+
+
+def _pause(event: PauseBegan) -> LogLine:
+    return "info", "pause", {"wave": event.wave, "seconds": round(event.seconds, 1)}
+
+
+def _gate(event: GateEnded) -> LogLine:
+    level, text = _GATES[event.verdict]
+    facts = {"wave": event.wave, "seconds": round(event.seconds, 3), "exit_code": event.exit_code}
+    return level, text, facts | ({"output": event.output} if event.output else {})
+
+
+def _paused(event: RunPaused) -> LogLine:
+    until = {"until": datetime.fromtimestamp(event.until, UTC).isoformat(timespec="seconds")} if event.until else {}
+    return "warning", "paused: `promote` lets it go on", {"reason": event.reason, "wave": event.wave} | until
+
+
+def _breached(event: Breached) -> LogLine:
+    return "error", f"breach: nothing new starts, {_THEN.get(event.then, _THEN['stop'])}", {"reason": event.reason}
+
+
+ROLLOUT_LINES: Mapping[type[Event], Callable[[Any], LogLine]] = {
+    WaveStarted: _wave,
+    PauseBegan: _pause,
+    GateBegan: lambda event: ("info", "the gate judges", {"wave": event.wave}),
+    GateEnded: _gate,
+    RunPaused: _paused,
+    Breached: _breached,
+}

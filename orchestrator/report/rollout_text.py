@@ -1,0 +1,74 @@
+"""How a plan spreads, for people and for programs: its waves, what comes between them, when it stops by itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.model import Rollout
+from orchestrator.model.units import as_duration
+from orchestrator.planning.rollout import ends_paused, no_canary, planned_waves, stop_rule
+from orchestrator.report.plain_text import counted, named
+from orchestrator.report.views import PlanView
+
+_NAMED = 5  # functions of a wave
+_GAP = "  "
+
+
+def waves_text(view: PlanView) -> Iterator[str]:
+    """Say what the waves are and when the run stops by itself; nothing of one wave that goes on to its end."""
+    rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
+    of = waves[-1].of if waves else 0
+    rule = stop_rule(of, rollout.max_failures)
+    if missing := no_canary(view.plan, rollout) if view.chain is None else "":
+        yield missing
+    between = list(_between(rollout, of))
+    if not waves or (of == 1 and not rule and not between):
+        return
+    pause = f", {as_duration(rollout.pause_s)} apart" if of > 1 and rollout.pause_s and not ends_paused(rollout) else ""
+    yield "; ".join(part for part in (f"{counted(of, 'wave')}{pause}", *between, rule) if part)
+    if of > 1:
+        most = None if view.verbose else _NAMED
+        for wave in waves:
+            canary = " (canary)" if wave.canary else ""
+            names = named((unit.key for unit in wave.units), most)
+            yield f"{_GAP}wave {wave.number}{canary}: {counted(len(wave.units), 'function')}: {names}"
+
+
+def _between(rollout: Rollout, waves: int) -> Iterator[str]:
+    """Say what comes between two waves, and what follows a breach."""
+    if waves > 1 and rollout.approval:
+        yield "after each the run ends as paused, and `promote` lets it go on"
+    elif waves > 1 and ends_paused(rollout):
+        yield f"after each the run ends as paused, for {as_duration(rollout.pause_s)}: `promote` lets it go on"
+    if rollout.gate is not None:
+        when = (
+            "before tags move" if rollout.two_phase else "after each, the last included" if waves > 1 else "at its end"
+        )
+        yield f"the gate {shlex.join(rollout.gate.command)} judges {when}, within {as_duration(rollout.gate.timeout_s)}"
+    if rollout.on_breach == "pause":
+        yield "a breach pauses the run"
+
+
+def rollout_json(view: PlanView) -> dict[str, Any]:
+    """Give the same as JSON values."""
+    rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
+    gate = rollout.gate
+    return {
+        "waves": [
+            {
+                "wave": wave.number,
+                "functions": [unit.key for unit in wave.units],
+                **({"canary": True} if wave.canary else {}),
+            }
+            for wave in waves
+        ],
+        "max_failures": rollout.max_failures,
+        "pause_s": rollout.pause_s,
+        "stops": stop_rule(waves[-1].of if waves else 0, rollout.max_failures),
+        **({"no_canary": said} if (said := no_canary(view.plan, rollout)) and view.chain is None else {}),
+        **({"approval": True} if rollout.approval else {}),
+        **({"gate": {"command": list(gate.command), "timeout_s": gate.timeout_s}} if gate is not None else {}),
+        **({"on_breach": rollout.on_breach} if rollout.on_breach != "stop" else {}),
+    }
