@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model import Action, Blocked, Rollout, WayBack, WayBackKind
+from tests.clouds import body
 from tests.engine import Bench
 from tests.flow.test_run import kinds
 
@@ -124,3 +125,19 @@ def test_a_copy_made_by_a_rollback_needs_no_tag_that_the_former_version_holds(be
         "Deployed": 1
     }
     assert bench.plan.units[0].action is Action.RETAG
+
+
+def test_a_field_of_the_clouds_own_is_no_reason_and_one_that_somebody_has_set_is(bench: Bench) -> None:
+    bench.cloud.seeds.add_field("builtBy", "v1")
+    bench.deploy(FORMER)
+    assert kinds(bench.deploy(NEWER, rollout=BACK)) == {"Deployed": 1}
+    assert way_of(bench) == WayBack(WayBackKind.COPY)
+    bench.cloud.seeds.add_field("gpuModel")
+    latest = next(version for version in bench.versions() if "$latest" in version.get("tags", ()))
+    bench.cloud.versions.create(body(latest["functionId"], versionId=latest["id"], gpuModel="x", description="by hand"))
+    bench.pass_time(60)
+    bench.deploy(NEWER.replace('"newer"', '"fixed"'), adopt=True)
+    way = way_of(bench)
+    assert way is not None
+    assert "has settings that this program does not know: " in way.why
+    assert "gpuModel" in way.why

@@ -31,7 +31,9 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
-from orchestrator.version.copy import settings_of, unknown_fields, unreadable_fields
+from orchestrator.version.copy import settings_of, unknown_values, unreadable_fields
+from orchestrator.version.history import EMPTY, histories
+from orchestrator.version.stamp import read_back_mark, read_stamp
 
 NO_WAY_BACK = "no way back"  # the kind of failure
 _AT_ONCE = 8
@@ -103,8 +105,11 @@ class _Known:
         self._runtimes: tuple[str, ...] = ()
         self._secrets: dict[str, dict[str, SecretVersion] | None] = {}  # None: there is no such secret
         self._gone: set[str] = set()  # ids of service accounts
+        self._clouds_own: set[tuple[str, str]] = set()  # unknown fields, and their values
 
     async def read(self, world: Reading, live: LiveState, bases: Iterable[Version]) -> None:
+        bases = list(bases)
+        self._clouds_own = _clouds_own(bases, live)
         self._runtimes = live.runtimes
         if not self._runtimes:
             with suppress(CloudError):
@@ -139,7 +144,10 @@ class _Known:
             yield f"{base.id}, which is live, is {base.status}"
         if unreadable := unreadable_fields(base.raw):
             yield f"settings of {base.id} cannot be read: {', '.join(unreadable)}"
-        if unknown := unknown_fields(base.raw):
+        values = unknown_values(base.raw)
+        if unknown := [
+            name for name in sorted(values) if any((name, one) not in self._clouds_own for one in values[name])
+        ]:
             yield f"{base.id} has settings that this program does not know: {', '.join(unknown)}"
         if self._runtimes and base.runtime not in self._runtimes:
             yield f"versions with runtime {base.runtime} cannot be made any more"
@@ -160,6 +168,22 @@ class _Known:
         return (
             f"version {secret.version_id} of secret {secret.id} is {version.status if version is not None else 'gone'}"
         )
+
+
+def _clouds_own(bases: Iterable[Version], live: LiveState) -> set[tuple[str, str]]:
+    """Find the fields that this program does not know and did not send: those of Versions that it has made itself, but
+    for a rollback's copies, which are sent them. A new Version gets them as well.
+    """
+    ours = [base for base in bases if read_stamp(base.description) and not read_back_mark(base.description)]
+    found = [(base, values) for base in ours if (values := unknown_values(base.raw))]
+    known = histories(live) if found else {}
+    return {
+        (name, value)
+        for base, values in found
+        if known.get(base.function_id, EMPTY).doubt(base) is None
+        for name in values
+        for value in values[name]
+    }
 
 
 def _accounts(settings: Settings) -> Iterator[str]:
