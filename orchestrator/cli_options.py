@@ -105,6 +105,10 @@ changing_back = options(
 taking_back = options(
     click.argument("functions", nargs=-1, metavar="[RUN] [FUNCTIONS]..."),
     label,
+    option(
+        "--since", default="", metavar="TIME", help="Go back to this time (ISO 8601, or 2h: ago), as the cloud knows."
+    ),
+    option("--to", default="", metavar="VERSION", help="Let one function go back to a copy of this version."),
 )
 changing = options(
     changing_back,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e import harness
-from tests.e2e.harness import Cloud, Project, embedded, run
+from tests.e2e.harness import Clock, Cloud, Project, embedded, run
 
 COUNT = 8
 ROLLOUT = '[rollout]\nwaves = [3, 6, "100%"]\nmax_failures = 0\non_breach = "rollback"\n'
@@ -94,3 +95,31 @@ def _accepted_by_rollback(log: Path) -> int:
     found = harness.events(log)
     back = [event["run_id"] for event in found if event["kind"] == "run_started"][1:]
     return sum(event["kind"] == "operation_accepted" and event["run_id"] in back for event in found)
+
+
+def test_a_version_and_a_time_to_go_back_to(tmp_path: Path, project: Project) -> None:
+    clock = Clock()
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), clock=clock) as (cloud, _):
+        change(project, "info")
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        before = live(cloud, project.folder_id)
+        clock.forward(10.0)
+        since = datetime.fromtimestamp(clock(), UTC).isoformat()
+        clock.forward(10.0)
+        former = {one["functionId"]: one["id"] for one in cloud.versions(project.folder_id)}
+        change(project, "warn")
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        function = next(one for one in cloud.functions(project.folder_id) if one["name"] == "f000")
+        to = ("rollback", "f000", "--to", former[function["id"]], "--yes")
+        assert run(project.root, *to, environ=cloud.environ()).code == 0
+        after = live(cloud, project.folder_id)
+        assert after["f000:$latest"] == before["f000:$latest"]
+        assert after["f000:stable"] != before["f000:stable"], "tags stay"
+        end = run(project.root, "rollback", "--since", since, "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+        after = live(cloud, project.folder_id)
+        assert {name: one for name, one in after.items() if ":" in name} == {
+            name: one for name, one in before.items() if ":" in name
+        }
+        twice = run(project.root, "rollback", "--since", since, "-o", "json", environ=cloud.environ())
+        assert json.loads(twice.out)["outcomes"] == {"unchanged": COUNT}

@@ -17,7 +17,7 @@ from orchestrator.app.session.cut_off import check_resume
 from orchestrator.app.session.identity import paused_ways
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
-from orchestrator.app.session.options import SANDBOX, read_options, state_dir_of, storage_of
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
 from orchestrator.app.session.recording import fetch, read_runs, record_given_up
 from orchestrator.app.session.session import hold_lock, open_session, read_request
 from orchestrator.app.session.taking_back import is_left, of_its_run, take_back
@@ -113,7 +113,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
             _refuse_paused(before)
             if not is_left(before):
                 return nothing_left(before, messages)
-    if of is not None:
+    if of is not None or before.verb == ROLLBACK:
         return await take_back(session, before, of)
     going = going_on(session, binding, before)
     messages.say(f"resuming run {before.run_id}: {counted(len(going.left), 'function')}")

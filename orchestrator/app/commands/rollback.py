@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.back import last_changed, plan_back
+from orchestrator.app.session.back import last_changed, plan_back, plan_past
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, read_options, state_dir_of
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
 from orchestrator.app.session.recording import fetch, read_runs
-from orchestrator.app.session.session import hold_lock, open_session, read_request
+from orchestrator.app.session.session import Request, hold_lock, open_session, read_request
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, manifest_of
 from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.planning.back.touched import touched_by
@@ -39,11 +41,13 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             invocation = replace(invocation, options=_where(invocation.options, run))
         request = read_request(invocation)
         await hold_lock(invocation, request)
-        request = replace(request, identity=identity_of(invocation.options, request.manifest))
+        request = replace(request, identity=_about(request))
         now = Now(ROLLBACK, endpoint_of(request.options, request.manifest), request.identity, request.state_dir)
         session = await open_session(invocation, request)
         if not request.options.sandbox:  # another machine may have gone on with it, or taken it back
             await read_runs(session, now)
+        if request.options.since or request.options.to:
+            return await carry_out(session, partial(plan_past, session))
         run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now)
         _check(run, now)
     if not request.options.run and run.rollout.rolls_back:
@@ -59,6 +63,15 @@ async def _rollback(invocation: Invocation) -> CommandResult:
     identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
     session = replace(session, request=replace(request, identity=identity))
     return await carry_out(session, partial(plan_back, session, run, run.apply))
+
+
+def _about(request: Request) -> Identity:
+    """Say what a rollback is about, and what `resume` is to go by where it takes no run back."""
+    options = request.options
+    identity = identity_of(options, request.manifest)
+    at = parse_time(options.since, time.time()).isoformat() if options.since else ""
+    past = {name: value for name, value in (("since", at), ("to", options.to)) if value}
+    return replace(identity, selection=replace(identity.selection, parameters=past))
 
 
 async def _named(invocation: Invocation) -> RunState:

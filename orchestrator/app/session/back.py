@@ -6,24 +6,28 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from orchestrator.app.session.options import parse_time
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.in_flight import settle
-from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.errors import CloudError, Code, StartError, UsageError
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
 from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_touched, spec_of
+from orchestrator.planning.back.past import back_to, back_to_time, of_function
 from orchestrator.planning.back.rollback import taken_back
 from orchestrator.planning.back.touched import Touched, touched_by
+from orchestrator.planning.live import read_live
 from orchestrator.planning.resume import accepted
-from orchestrator.planning.selection import choose, expanded
+from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources
 from orchestrator.report.messages import with_facts
+from orchestrator.report.plain_text import counted
 from orchestrator.version.stamp import is_same, parse_fingerprint, read_stamp
 
 
@@ -109,6 +113,51 @@ def _told(session: Session, touched: Touched) -> UnitPlanned:
     """Tell of a unit that is not planned, since nobody knows yet what it stands at."""
     facts = touched.name, touched.folder_id, touched.function_id, Action.BLOCKED, "what was asked for has not ended"
     return UnitPlanned(session.world.clock(), touched.key, *facts, touched.base_version_id, "")
+
+
+async def plan_past(session: Session, *, only: Container[str] | None = None) -> Planned:
+    """Plan how functions of the manifest go back to a Version (--to), or to a time (--since), by what the cloud tells.
+
+    Raises `UsageError`, `StartError`.
+    """
+    options, world, manifest = session.request.options, session.world, session.request.manifest
+    specs = select(manifest, expanded(options.patterns), options.labels)
+    specs = specs if only is None else {key: spec for key, spec in manifest.functions.items() if key in only}
+    if options.to and len(specs) != 1:
+        raise UsageError(f"--to {options.to} goes with one function", advice="write rollback FUNCTION --to VERSION")
+    session.messages.mention(f"reading what is live of {counted(len(specs), 'function')}, and what was")
+    if options.since:
+        session.messages.say("labels and descriptions stay as they are: the cloud does not tell what they were")
+    try:
+        live = await read_live(world, specs.values(), fresh=True)
+        there = [one for spec in specs.values() if (one := of_function(spec, live)) is not None]
+        if options.to:
+            await _check_version(session, options.to, there)
+            wanted = [back_to(one, options.to, live) for one in there]
+        else:
+            at, wanted = parse_time(options.since, world.clock()), list[Touched]()
+            for one in there:
+                history = await world.read(partial(world.functions.tag_history, one.function_id))
+                wanted.append(back_to_time(one, at, history, live))
+        former = await read_former(world, wanted, live, lossy=frozenset(options.lossy))
+    except CloudError as error:
+        raise StartError(
+            f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
+        ) from error
+    return Planned(Plan(taken_back(wanted, live, former)), live, Sources(), Rollout(), back=True)
+
+
+async def _check_version(session: Session, version_id: str, there: list[Touched]) -> None:
+    """See that a Version is one of the function's. Raises `CloudError`, `UsageError`."""
+    world = session.world
+    try:
+        found = await world.read(partial(world.functions.get_version, version_id))
+    except CloudError as error:
+        if error.code not in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
+            raise
+        raise UsageError(f"--to {version_id}: there is no such version", advice="`show RUN` names versions") from error
+    if found.function_id not in {one.function_id for one in there}:
+        raise UsageError(f"--to {version_id}: it is a version of another function", advice="name that function")
 
 
 def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], live: LiveState) -> dict[str, Touched]:

@@ -10,7 +10,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.app.session.options import SANDBOX, RunOptions
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
@@ -97,7 +97,11 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
         words += ["-c", str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)]
     words += selection.patterns
     words += [part for label in selection.labels for part in ("--label", label)]
-    words += [part for name, value in selection.parameters.items() for part in ("--param", f"{name}={value}")]
+    given = selection.parameters.items()
+    if verb == ROLLBACK:
+        words += [part for name, value in given for part in (f"--{name}", value)]
+    else:
+        words += [part for name, value in given for part in ("--param", f"{name}={value}")]
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
     words += [*more, *_reaching(endpoint)]
     return shlex.join(words)

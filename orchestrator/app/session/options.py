@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     ):
         if both:
             raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")
+    past = bool(options.since) + bool(options.to) + bool(options.run)
+    if past > 1:
+        raise UsageError("RUN, --since and --to exclude each other", advice="leave all of them out but one")
+    if options.since:
+        parse_time(options.since, 0.0)
     if options.simulate and not options.dry_run:
         raise UsageError(
             "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
@@ -186,6 +192,20 @@ def seconds(option: str, text: str) -> float:
         return duration(float(text) if _NUMBER.fullmatch(text) else text)
     except ValueError as error:
         raise UsageError(f"{option} {text}: {error}") from error
+
+
+def parse_time(text: str, now_s: float) -> datetime:
+    """Read a time: ISO 8601, in UTC where it names no zone, or a duration ago ("2h"). Raises `UsageError`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return datetime.fromtimestamp(now_s - duration(text), UTC)
+        except ValueError as error:
+            raise UsageError(
+                f"--since {text} is no time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
+            ) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def state_dir_of(config: Path, state_dir: Path | None) -> Path:
