@@ -157,6 +157,7 @@ def as_it_is(former: Json, other: Json) -> dict[str, Any]:
     theirs, unknown = unknown_values(other), unknown_values(former)
     own = {path for path, values in unknown.items() if values <= theirs.get(path, set())}
     names = {path.partition(".")[0] for path in unknown.keys() - own} | set(unreadable_fields(former))
+    names |= {"storageMounts"} if former.get("storageMounts") else set()  # known, and read as the mounts that they are
     found = {name: _without(former[name], name, own) for name in sorted(names)}
     if names & {"mounts", "storageMounts"}:  # the cloud may show the older kind as both
         mounts, older = former.get("mounts"), former.get("storageMounts")
