@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.journal.events import Breached, Event
-from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, RunPaused, WaveStarted
+from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, RollbackBegun, RunPaused, WaveStarted
 from orchestrator.model import Verdict
 
 LogLine = tuple[str, str, dict[str, Any]]  # level, text, facts
@@ -38,6 +38,10 @@ def _gate(event: GateEnded) -> LogLine:
     return level, text, facts | ({"output": event.output} if event.output else {})
 
 
+def _rolling_back(event: RollbackBegun) -> LogLine:
+    return "warning", "rolling back", {"rollback": event.run_id, "reason": event.reason}
+
+
 def _paused(event: RunPaused) -> LogLine:
     until = {"until": datetime.fromtimestamp(event.until, UTC).isoformat(timespec="seconds")} if event.until else {}
     return "warning", "paused: `promote` lets it go on", {"reason": event.reason, "wave": event.wave} | until
@@ -53,5 +57,6 @@ ROLLOUT_LINES: Mapping[type[Event], Callable[[Any], LogLine]] = {
     GateBegan: lambda event: ("info", "the gate judges", {"wave": event.wave}),
     GateEnded: _gate,
     RunPaused: _paused,
+    RollbackBegun: _rolling_back,
     Breached: _breached,
 }

@@ -47,8 +47,15 @@ def _between(rollout: Rollout, waves: int) -> Iterator[str]:
             "before tags move" if rollout.two_phase else "after each, the last included" if waves > 1 else "at its end"
         )
         yield f"the gate {shlex.join(rollout.gate.command)} judges {when}, within {as_duration(rollout.gate.timeout_s)}"
-    if rollout.on_breach == "pause":
+    if rollout.two_phase:
+        yield (
+            "in two phases: all new versions, then the tags, and nothing stays where one function fails; this is not"
+            " atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+        )
+    elif rollout.on_breach == "pause":
         yield "a breach pauses the run"
+    elif rollout.on_breach == "rollback":
+        yield "a breach rolls back what the run has changed"
 
 
 def rollout_json(view: PlanView) -> dict[str, Any]:
@@ -71,4 +78,5 @@ def rollout_json(view: PlanView) -> dict[str, Any]:
         **({"approval": True} if rollout.approval else {}),
         **({"gate": {"command": list(gate.command), "timeout_s": gate.timeout_s}} if gate is not None else {}),
         **({"on_breach": rollout.on_breach} if rollout.on_breach != "stop" else {}),
+        **({"two_phase": True} if rollout.two_phase else {}),
     }

@@ -97,6 +97,22 @@ def _accepted_by_rollback(log: Path) -> int:
     return sum(event["kind"] == "operation_accepted" and event["run_id"] in back for event in found)
 
 
+def test_a_rollback_that_somebody_began_is_gone_on_with_as_well(tmp_path: Path, project: Project) -> None:
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1")) as (cloud, _):
+        change(project, "info")
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        before = live(cloud, project.folder_id)
+        change(project, "warn")
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        harness.cut_off(project.root, signal.SIGKILL, 8, "rollback", "!f007", "--yes", environ=cloud.environ())
+        again = run(project.root, "rollback", environ=cloud.environ())
+        assert (again.code, "goes on" in again.err) == (3, True)
+        end = run(project.root, "resume", environ=cloud.environ())
+        assert end.code == 0, end.err
+        after = live(cloud, project.folder_id)
+        assert {name for name in before if before[name] != after[name]} == {"f007", "f007:$latest", "f007:stable"}
+
+
 def test_a_version_and_a_time_to_go_back_to(tmp_path: Path, project: Project) -> None:
     clock = Clock()
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), clock=clock) as (cloud, _):
