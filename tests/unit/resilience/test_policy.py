@@ -18,6 +18,7 @@ from orchestrator.model import (
     Deployed,
     Failed,
     Failure,
+    Inconclusive,
     Outcome,
     Rollout,
     Step,
@@ -325,3 +326,19 @@ def test_a_chain_keeps_the_waves_and_the_budget_of_its_first_run(
     assert rollout == Rollout(waves=waves, max_failures=max_failures, pause_s=7.0)
     assert said in told
     assert bool(told) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "breached", "paused", "code"),
+    [
+        ([Deployed("v", read_back=True)], False, True, 3),
+        ([Deployed("v", read_back=True)], True, False, 1),  # by the gate of the last wave
+        ([Failed(Step.CREATE, Failure("no")), Cancelled()], True, True, 3),
+        ([Inconclusive("401"), Deployed("v", read_back=True)], False, False, 3),
+        ([Inconclusive("401"), Failed(Step.CREATE, Failure("no"))], True, False, 1),
+    ],
+)
+def test_what_a_pause_and_a_gate_make_of_the_exit_code(
+    outcomes: list[Outcome], *, breached: bool, paused: bool, code: int
+) -> None:
+    assert exit_code(outcomes, interrupted=False, breached=breached, paused=paused) == code
