@@ -69,8 +69,14 @@ def test_what_a_breach_takes_back_is_as_it_was(tmp_path: Path, project: Project)
         assert end.code == 1, "what was rolled back is withdrawn"
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["journal kept", "machine lost"])
-def test_a_rollback_that_is_killed_is_gone_on_with(tmp_path: Path, project: Project, lost: bool) -> None:
+@pytest.mark.parametrize(
+    ("number", "lost"),
+    [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False)],
+    ids=["killed", "killed, and the machine lost", "Ctrl-C"],
+)
+def test_a_rollback_that_is_cut_off_is_gone_on_with(
+    tmp_path: Path, project: Project, number: signal.Signals, lost: bool
+) -> None:
     faults = Faults()
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         change(project, "info")
@@ -81,8 +87,8 @@ def test_a_rollback_that_is_killed_is_gone_on_with(tmp_path: Path, project: Proj
         log = project.root / "events.ndjson"
         with harness.forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
             harness.wait_for(lambda: _accepted_by_rollback(log) >= 4, process)
-            harness.interrupt(process, signal.SIGKILL)
-            harness.ended(process)
+            harness.interrupt(process, number)
+            assert harness.ended(process).code in (3, -signal.SIGKILL)
         assert live(cloud, project.folder_id) != before
         if lost:
             shutil.rmtree(project.state_dir)
