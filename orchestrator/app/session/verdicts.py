@@ -81,5 +81,6 @@ async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, Know
                     store.learn_verdicts(session.endpoint, run_id, verified)
         except JournalError as error:
             session.messages.warn(f"verdicts that the bucket's records tell of are not kept here: {error.message}")
-    dated = sorted((one.at, run_id, one) for run_id, those in found.items() for one in those)
+    dated = [(one.at, run_id, one) for run_id, those in found.items() for one in those]
+    dated.sort(key=lambda row: row[:2])  # of those of one moment, the last one that was written counts
     return {one.version_id: KnownVerdict(one.verdict, one.reason, run_id) for _, run_id, one in dated}
