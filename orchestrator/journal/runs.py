@@ -51,12 +51,14 @@ class Link:
     by: str = ""  # who began it: user@host
     approves: str = ""  # the paused run that it lets go on
     skips: tuple[str, ...] = ()
+    recorded: bool = False  # it is known by its record alone
 
 
 def link_of(event: RunStarted) -> Link:
     """Begin a link."""
     by = "@".join(part for part in (event.identity.user, event.identity.host) if part)
-    return Link(event.run_id, event.at, by=by, approves=event.approves, skips=tuple(event.skips))
+    skips = tuple(event.skips)
+    return Link(event.run_id, event.at, by=by, approves=event.approves, skips=skips, recorded=event.recorded)
 
 
 @dataclass(slots=True)
@@ -74,7 +76,6 @@ class RolloutState:
     approves: str = ""  # of the last run of the chain: the paused run that it lets go on
     skips: tuple[str, ...] = ()
     canary: int = 0  # units of the canary wave of the chain's first run
-    recorded: bool = False  # the last run of the chain is known by its record alone
     gates: list[GateEnded] = field(default_factory=list)
     waves: tuple[int | str, ...] = ()  # as the first run of the chain was told them; () where that is not known
     max_failures: int | str | None = ""  # likewise; "" where that is not known
@@ -90,7 +91,6 @@ class RolloutState:
                 self.rolls_back = self.rolls_back or event.rolls_back
                 if not self.waves:
                     self.waves, self.max_failures = tuple(event.waves), event.max_failures
-                self.recorded = event.recorded
                 self.approves, self.skips = event.approves, tuple(event.skips)
             case RunPaused():
                 self.paused = event

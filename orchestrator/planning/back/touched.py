@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import LATEST, Change, ChangeKind, Failed, Unknown
+from orchestrator.model import LATEST, Change, ChangeKind, Deployed, Failed, Unknown
 
 _BEGUN = ("done", "asked for")  # what became of a change that may have had an effect
 
@@ -40,17 +40,16 @@ class Touched:
 
 def touched_by(run: RunState) -> dict[str, Touched]:
     """Give the Functions that a run has changed, or may have."""
-    behind = run.rollout.recorded and run.exit_code is None
+    behind = any(link.recorded and link.exit_code is None for link in run.chain)
     found = {key: _touched(unit, behind=behind) for key, unit in run.units.items()}
     return {key: one for key, one in found.items() if one is not None}
 
 
 def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
     forth = unit.changes[: unit.back_from or None]
-    perhaps = behind and unit.outcome is None and not unit.requests and not unit.operations
-    begun = [
-        state for state in forth if state.change.kind is not ChangeKind.VERIFY and (perhaps or _is_begun(unit, state))
-    ]
+    changes = [state for state in forth if state.change.kind is not ChangeKind.VERIFY]
+    told = [state for state in changes if _is_begun(unit, state)]
+    begun = [state for state in changes if any(state is one for one in told) or (behind and _is_untold(unit, state))]
     if not begun:
         return None
     made = tuple(dict.fromkeys(one for state in forth for one in _made(state)))
@@ -75,7 +74,7 @@ def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
         own=tuple(state.change for state in begun if state.change.kind is ChangeKind.UPDATE),
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
         unsure=any(_is_unanswered(state) or not state.operations for state in versions),
-        perhaps=perhaps,
+        perhaps=not told,
     )
 
 
@@ -97,6 +96,23 @@ def _is_begun(unit: UnitState, state: ChangeState) -> bool:
     if not state.requests and not state.operations:
         return isinstance(unit.outcome, Unknown) and not unit.requests and any(state is one for one in unit.planned)
     return state.outcome in _BEGUN
+
+
+def _is_untold(unit: UnitState, state: ChangeState) -> bool:
+    """Say whether a change that nothing is told of may have been made by a run whose record is behind.
+
+    | of the unit                                           | may have been made                              |
+    | ---                                                   | ---                                             |
+    | no end is known, nor any request                      | yes                                             |
+    | whoever took it up has planned without it             | yes: it was there by then                       |
+    | whoever took it up has found it deployed              | yes: it was there by then                       |
+    | whoever took it up has planned it, and has not begun  | no                                              |
+    """
+    if state.requests or state.operations:
+        return False
+    if unit.outcome is None and not unit.requests:
+        return True
+    return isinstance(unit.outcome, Deployed) or not any(state is one for one in unit.planned)
 
 
 def _is_unanswered(state: ChangeState) -> bool:
