@@ -133,7 +133,7 @@ def _given_up(state: RunState, _event: GivenUp) -> None:
 
 
 def _verified(state: RunState, event: VersionVerified) -> None:
-    state.unit(event.key).verdicts[event.version_id] = event
+    state.unit(event.key).verified(event)
 
 
 def _planned(state: RunState, event: UnitPlanned) -> None:

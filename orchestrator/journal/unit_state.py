@@ -9,7 +9,9 @@ from typing import Any
 from orchestrator.journal.event_json import CHANGE_KINDS
 from orchestrator.journal.events import OperationAccepted, OperationDone, PackageStored, Requested, UnitPlanned
 from orchestrator.journal.rollout_events import VersionVerified
-from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import Change, ChangeKind, Deployed, Outcome, Step, Unchanged, Unknown, Verdict
+
+_BY_VERDICT = {Verdict.PASSED: "done", Verdict.FAILED: "failed", Verdict.INCONCLUSIVE: "asked for"}
 
 
 @dataclass(slots=True)
@@ -20,10 +22,21 @@ class ChangeState:
     requests: list[Requested] = field(default_factory=list)
     operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
     done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
+    verdict: Verdict | None = None  # the last one, where it verifies
 
     @property
     def outcome(self) -> str:
-        """What became of it: "done", "failed" (its last Operation), "asked for" (no end was seen), "not begun"."""
+        """What became of it.
+
+        | its last Operation              | its verdict  | it is         |
+        | ---                             | ---          | ---           |
+        | was seen done, without an error | passed       | "done"        |
+        | was seen done, with an error    | failed       | "failed"      |
+        | was asked for, no end was seen  | inconclusive | "asked for"   |
+        | there is none                   | there is none | "not begun"  |
+        """
+        if self.verdict is not None:
+            return _BY_VERDICT[self.verdict]
         last = next(reversed(self.operations), None)
         if last is not None and last in self.done:
             return "failed" if self.done[last].error else "done"
@@ -94,6 +107,13 @@ class UnitState:
         made = ChangeState(Change(ChangeKind(call)))
         self.changes.append(made)
         return made
+
+    def verified(self, event: VersionVerified) -> None:
+        """Keep what was said of a Version, and what has become of the change by that."""
+        self.verdicts[event.version_id] = event
+        for planned in self.planned[event.change : event.change + 1]:
+            if planned.change.kind is ChangeKind.VERIFY:
+                planned.verdict = event.verdict
 
     @property
     def version_id(self) -> str:

@@ -154,12 +154,16 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
     }
 
 
+_OF_ROLLBACK = ("function", "version_id", "outcome", "outcome_reason", "failed_step", "failure")
+
+
 def _rollback_json(back: RunState) -> dict[str, Any]:
+    records = [record(unit) for unit in back.units.values()]
     return {
         "run_id": back.run_id,
         "exit_code": back.exit_code,
         "outcomes": counts(back),
-        "functions": [{"function": unit.key, "outcome": record(unit)["outcome"]} for unit in back.units.values()],
+        "functions": [{name: one[name] for name in _OF_ROLLBACK if name in one} for one in records],
     }
 
 

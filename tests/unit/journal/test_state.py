@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,20 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
 )
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.state import fold
-from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Step, Unchanged, Unknown
+from orchestrator.model import (
+    Blocked,
+    Cancelled,
+    Change,
+    ChangeKind,
+    Deployed,
+    Outcome,
+    Step,
+    Unchanged,
+    Unknown,
+    Verdict,
+)
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 
 A_RUN = whole_run("auth", "billing", "mailer")
@@ -77,6 +90,23 @@ def test_the_version_is_the_outcomes_else_the_operations(outcome: Outcome | None
     unit = fold([OperationAccepted(1.0, "f", "createVersion", "o", "d4e", "accepted")]).units["f"]
     unit.outcome = outcome
     assert unit.version_id == version_id
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "outcome"),
+    [
+        ([], "not begun"),
+        ([Verdict.PASSED], "done"),
+        ([Verdict.FAILED], "failed"),
+        ([Verdict.INCONCLUSIVE], "asked for"),
+        ([Verdict.INCONCLUSIVE, Verdict.PASSED], "done"),
+    ],
+)
+def test_what_became_of_a_verification_is_its_last_verdict(verdicts: list[Verdict], outcome: str) -> None:
+    changes = (Change(ChangeKind.VERSION), Change(ChangeKind.VERIFY))
+    told = [VersionVerified(1.0, "f", "v", verdict, change=1) for verdict in verdicts]
+    version, verify = fold([replace(planned("f"), changes=changes), *told]).units["f"].changes
+    assert (version.outcome, verify.outcome) == ("not begun", outcome)
 
 
 def test_a_later_outcome_replaces_an_earlier_one() -> None:
