@@ -264,6 +264,21 @@ class Cloud:
         paths = [f"functions/{function['id']}/operations?" for function in self.functions(folder_id)]
         return [one for path in paths for one in self._all("operations", path)]
 
+    def tag_history(self, function_id: str, tag: str) -> list[dict[str, Any]]:
+        """List where a tag of a function has been, and when."""
+        return self._all("functionTagHistoryRecord", f"functions/{function_id}:tagHistory?tag={tag}")
+
+    def post(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
+        """Change something as whoever has that token; give the Operation once it is done."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/functions/v1/{path}", json.dumps(body).encode(), headers)
+        operation = _open(request)
+        while not operation.get("done"):
+            time.sleep(0.02)
+            operation = _get(f"{self.url}/operations/{operation['id']}", headers)
+        assert "error" not in operation, operation
+        return operation
+
     def _all(self, what: str, path: str) -> list[dict[str, Any]]:
         headers, found, page = {"Authorization": f"Bearer {self.token()}"}, [], ""
         while True:
@@ -275,8 +290,12 @@ class Cloud:
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
+    return _open(urllib.request.Request(url, headers=headers))
+
+
+def _open(request: urllib.request.Request) -> dict[str, Any]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+    with opener.open(request, timeout=TIMEOUT_S) as answer:
         found: dict[str, Any] = json.loads(answer.read())
         return found
 
