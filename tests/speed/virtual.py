@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from orchestrator.engine.knowledge import Knowledge
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
 from orchestrator.journal.events import OperationAccepted, OperationDone, Requested, StepRetried
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import Deployed, Fingerprint, FunctionSpec, Limits
 from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.invocation.work import Returned, Run, Work
 from orchestrator.sandbox.memory.adapters import Wire
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
@@ -92,31 +96,18 @@ def measure(
     meanwhile: Callable[[SpeedBench], Any] | None = None,
     folders: int = 1,
     seed: int = 1,
+    keys: str = "",
+    answers_s: float = 0.1,
 ) -> Measured:
-    """Redeploy `count` functions that are live, in turn in each of the folders, as it is asked for."""
-    root.mkdir(exist_ok=True)
-    endless = 1 << 20
-    wide = replace(FAST, operations_per_folder=endless, operations_per_cloud=endless)
-    bench = SpeedBench(
-        root,
-        durations="fixed:0",
-        limits=wide,
-        quotas=Quotas(endless, endless, endless),
-        settings=settings or CloudSettings(),
-        seed=seed,
-    )
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("index.py", "")
-    bench.objects.put(BUCKET, "package.zip", package.getvalue())
-    homes = [f'folder_id = "folder{number or ""}"' for number in range(folders)]
-    tables = [f"[functions.f{number:05}]\n{homes[number % folders]}" for number in range(count)]
-    manifest = _HEAD + _PACKAGE + "\n".join(tables)
-    deployed_before(bench, bench.load(manifest).functions.values())
+    """Redeploy `count` functions that are live, in turn in each of the folders, as it is asked for. `keys`: what else
+    the manifest declares of each; `answers_s`: how long their handlers take.
+    """
+    bench, manifest = live_before(root, count, settings or CloudSettings(), seed, folders, keys)
     before = len(lengths_s(bench))
     bench.limits, bench.mute, bench.knowledge = limits, mute, knowledge or Knowledge()
     bench.cloud.active.quotas = quotas or Quotas(10, limits.operations_per_folder, limits.operations_per_cloud)
     bench.cloud.last(Distribution.parse(durations))
+    bench.cloud.invocations.invoker = Handlers(answers_s)
     bench.use(Wire(bench.cloud, latency_s=latency_s))
 
     async def beside(_stop: Stop) -> None:
@@ -124,18 +115,73 @@ def measure(
             await meanwhile(bench)
 
     assert all(isinstance(one, Deployed) for one in bench.deploy(manifest, meanwhile=beside).values())
+    return measured(bench, count, lengths_s(bench)[before:])
+
+
+def measure_back(root: Path, count: int, durations: str, *, keys: str, latency_s: float = 0.004) -> Measured:
+    """Take back a run of `count` functions: all its Operations count, tags and copies."""
+    bench, manifest = live_before(root, count, CloudSettings(), 1, 1, keys)
+    bench.cloud.last(Distribution.parse("fixed:0"))
+    bench.cloud.invocations.invoker = Handlers(0.0)
+    assert all(isinstance(one, Deployed) for one in bench.deploy(manifest).values())
+    forth, before = bench.events, len(all_lengths_s(bench))
+    bench.limits, bench.knowledge = FAST, Knowledge()
+    bench.cloud.active.quotas = Quotas(10, FAST.operations_per_folder, FAST.operations_per_cloud)
+    bench.cloud.last(Distribution.parse(durations))
+    bench.use(Wire(bench.cloud, latency_s=latency_s))
+    assert all(isinstance(one, Deployed) for one in bench.roll_back(forth).values())
+    return measured(bench, count, all_lengths_s(bench)[before:])
+
+
+def measured(bench: SpeedBench, count: int, lengths_s: list[float]) -> Measured:
+    """Say what the last run came to."""
     first = min(event.at for event in bench.events if isinstance(event, Requested))
     times: dict[type, list[float]] = {
         kind: [event.at - first for event in bench.events if isinstance(event, kind)]
-        for kind in (OperationAccepted, StepRetried, OperationDone)
+        for kind in (OperationAccepted, StepRetried, OperationDone, VersionVerified)
     }
     calls = bench.wire.calls
     looks = calls.get("get operation", 0) + calls.get("listVersions", 0)
+    assert bench.knowledge is not None
     return Measured(
-        times[OperationDone][-1], lengths_s(bench)[before:], looks / count, calls.get("listVersions", 0),
-        calls.get("getVersionByTag", 0) / count,
+        max(times[OperationDone][-1], *times[VersionVerified][-1:], 0.0), lengths_s, looks / count,
+        calls.get("listVersions", 0), calls.get("getVersionByTag", 0) / count,
         times[OperationAccepted], times[StepRetried], times[OperationDone], bench.knowledge,
     )  # fmt: skip
+
+
+def live_before(
+    root: Path, count: int, settings: CloudSettings, seed: int, folders: int, keys: str
+) -> tuple[SpeedBench, str]:
+    """Let so many functions be live, in a cloud without limits; give it with the manifest that changes them."""
+    root.mkdir(exist_ok=True)
+    endless = 1 << 20
+    wide = replace(FAST, operations_per_folder=endless, operations_per_cloud=endless)
+    quotas = Quotas(endless, endless, endless)
+    bench = SpeedBench(root, durations="fixed:0", limits=wide, quotas=quotas, settings=settings, seed=seed)
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", "")
+    bench.objects.put(BUCKET, "package.zip", package.getvalue())
+    homes = [f'folder_id = "folder{number or ""}"' for number in range(folders)]
+    tables = [f"[functions.f{number:05}]\n{homes[number % folders]}\n{keys}" for number in range(count)]
+    manifest = _HEAD + _PACKAGE + "\n".join(tables)
+    deployed_before(bench, bench.load(manifest).functions.values())
+    return bench, manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Functions that answer after so many seconds."""
+
+    seconds: float
+
+    async def start(self, _work: Work) -> Run:
+        async def run() -> Returned:
+            await anyio.sleep(self.seconds)
+            return Returned(b"{}")
+
+        return run
 
 
 def deployed_before(bench: Bench, specs: Iterable[FunctionSpec]) -> None:
@@ -152,9 +198,19 @@ def deployed_before(bench: Bench, specs: Iterable[FunctionSpec]) -> None:
 
 def lengths_s(bench: Bench) -> list[float]:
     """Give how long each createVersion took so far, in the order in which they were begun."""
-    rows = [bench.cloud.state.operations[key]["json"] for key in bench.cloud.state.operations]
-    made = [row for row in rows if row["metadata"]["@type"].endswith("CreateFunctionVersionMetadata")]
-    return [_at(row["modifiedAt"]) - _at(row["createdAt"]) for row in made]
+    return [length_s for length_s, is_version in _operations(bench) if is_version]
+
+
+def all_lengths_s(bench: Bench) -> list[float]:
+    """Give how long each Operation took so far, in the order in which they were begun."""
+    return [length_s for length_s, _ in _operations(bench)]
+
+
+def _operations(bench: Bench) -> Iterator[tuple[float, bool]]:
+    for key in bench.cloud.state.operations:
+        row = bench.cloud.state.operations[key]["json"]
+        is_version = row["metadata"]["@type"].endswith("CreateFunctionVersionMetadata")
+        yield _at(row["modifiedAt"]) - _at(row["createdAt"]), is_version
 
 
 def _at(text: str) -> float:

@@ -119,7 +119,9 @@ class Tracker:
         version_id = operation.version_id
         now = anyio.current_time()
         followed = _Followed(operation, kind, now, sent, now)
-        if not version_id or not folder_id or operation.done or self._background is None:
+        # A move of a tag names a Version, too, and no listing of those that are being made ever shows it.
+        listed = version_id and folder_id and kind is not Kind.TAG
+        if not listed or operation.done or self._background is None:
             return await self._follow(followed)
         followed.creating = creating = self._listings(folder_id, self._background)
         followed.watched = watched = Watched(version_id, self.learned.of(kind), followed.since)

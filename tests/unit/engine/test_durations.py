@@ -112,3 +112,17 @@ def test_the_mean_is_of_this_run() -> None:
     for _ in range(10):
         learned.add(Kind.COPY, 1.0)
     assert learned.mean_s == pytest.approx(1.0)
+
+
+def test_calls_that_verify_are_learned_apart_from_operations_and_kept() -> None:
+    knowledge = Knowledge()
+    assert knowledge.durations.of(Kind.VERIFY).mean_s < knowledge.durations.of(Kind.PLAIN).mean_s, "no build, no slot"
+    knowledge.durations.add(Kind.PLAIN, 2.0)
+    knowledge.durations.called(0.25)
+    assert knowledge.durations.mean_s == 2.0, "what a slot is held for"
+    kept = knowledge.to_json()
+    assert from_json(kept).durations.of(Kind.VERIFY).lengths_s == (0.25,)
+    kept["durations"]["of a newer program"] = [1.0]
+    assert from_json(kept).durations.of(Kind.PLAIN).lengths_s == (2.0,), "one unknown kind takes nothing else away"
+    del kept["durations"]["verify"]  # of a former program
+    assert from_json(kept).durations.of(Kind.PLAIN).lengths_s == (2.0,)
