@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.options import parse_time
-from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.planning import Planned, check_agreed
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.engine.bus import Emit
@@ -18,7 +18,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
 from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.back.former import read_former, read_touched, spec_of
+from orchestrator.planning.back.former import read_former, read_histories, read_touched, spec_of
 from orchestrator.planning.back.past import back_to, back_to_time, of_function
 from orchestrator.planning.back.rollback import taken_back
 from orchestrator.planning.back.touched import Touched, touched_by
@@ -64,6 +64,7 @@ async def plan_back(
             settled |= await settle(world, begun.apply, session.stop, accepted(begun.units))
         unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
         touched = touched_by(run)
+        check_agreed(options, (*touched.values(), *session.request.manifest.functions.values()))
         live = await read_touched(world, touched.values())
         if only is None:
             chosen = _chosen(session, run, touched, live)
@@ -121,6 +122,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
     Raises `UsageError`, `StartError`.
     """
     options, world, manifest = session.request.options, session.world, session.request.manifest
+    check_agreed(options, manifest.functions.values())
     specs = select(manifest, expanded(options.patterns), options.labels)
     specs = specs if only is None else {key: spec for key, spec in manifest.functions.items() if key in only}
     if options.to and len(specs) != 1:
@@ -135,10 +137,9 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
             await _check_version(session, options.to, there)
             wanted = [back_to(one, options.to, live) for one in there]
         else:
-            at, wanted = parse_time(options.since, world.clock()), list[Touched]()
-            for one in there:
-                history = await world.read(partial(world.functions.tag_history, one.function_id))
-                wanted.append(back_to_time(one, at, history, live))
+            at = parse_time(options.since, world.clock())
+            histories = await read_histories(world, [one.function_id for one in there])
+            wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
         former = await read_former(world, wanted, live, lossy=frozenset(options.lossy))
     except CloudError as error:
         raise StartError(

@@ -24,7 +24,7 @@ from orchestrator.journal.store import has_journal, open_store
 from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import Failure, FunctionSpec, Outcome, Plan, Prediction, Rollout, SourceCode, Undeclared
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
-from orchestrator.planning.back.touched import made_by
+from orchestrator.planning.back.touched import Touched, made_by
 from orchestrator.planning.back.way_back import with_ways_back
 from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
@@ -106,7 +106,7 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
 
 
-def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec]) -> None:
+def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -> None:
     """See that what is agreed to is of functions that there are. Raises `UsageError`."""
     known = {name for spec in specs for name in (spec.key, spec.name)}
     given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]

@@ -44,6 +44,17 @@ async def read_former(
     return Former(reader.versions, reader.deployed, reader.moved, lossy)
 
 
+async def read_histories(reading: Reading, function_ids: Iterable[str]) -> dict[str, tuple[TagHeld, ...]]:
+    """Read who has held the tags of each Function, by its id. Raises `CloudError`."""
+    found: dict[str, tuple[TagHeld, ...]] = {}
+
+    async def read(function_id: str) -> None:
+        found[function_id] = await reading.read(partial(reading.functions.tag_history, function_id))
+
+    await each(function_ids, read, at_once=_AT_ONCE)
+    return found
+
+
 def spec_of(touched: Touched) -> FunctionSpec:
     """Say which Function was touched, and nothing that is wanted of it."""
     nothing, place, known = Settings("", "", 0), Place("", 0), touched.function_id or None
