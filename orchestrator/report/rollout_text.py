@@ -14,6 +14,7 @@ from orchestrator.report.views import PlanView
 
 _NAMED = 5  # functions of a wave
 _GAP = "  "
+_TWO_PHASE = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
 
 
 def waves_text(view: PlanView) -> Iterator[str]:
@@ -49,8 +50,7 @@ def _between(rollout: Rollout, waves: int) -> Iterator[str]:
         yield f"the gate {shlex.join(rollout.gate.command)} judges {when}, within {as_duration(rollout.gate.timeout_s)}"
     if rollout.two_phase:
         yield (
-            "in two phases: all new versions, then the tags, and nothing stays where one function fails; this is not"
-            " atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+            f"in two phases: all new versions, then the tags, and nothing stays where one function fails; {_TWO_PHASE}"
         )
     elif rollout.on_breach == "pause":
         yield "a breach pauses the run"
@@ -78,5 +78,5 @@ def rollout_json(view: PlanView) -> dict[str, Any]:
         **({"approval": True} if rollout.approval else {}),
         **({"gate": {"command": list(gate.command), "timeout_s": gate.timeout_s}} if gate is not None else {}),
         **({"on_breach": rollout.on_breach} if rollout.on_breach != "stop" else {}),
-        **({"two_phase": True} if rollout.two_phase else {}),
+        **({"two_phase": True, "notes": [_TWO_PHASE]} if rollout.two_phase else {}),
     }

@@ -216,3 +216,12 @@ def test_a_plan_without_verification_says_so() -> None:
     view = PlanView(Plan((unit("ant", spec=spec("ant", promote=("stable",)), changes=(MAKES, moves("stable"))),)))
     document = plan_json(replace(view, skips_verification=True))
     assert (document["skips"], document["units"][0]["then"]) == (["verification"], "then stable moves")
+
+
+def test_two_phases_are_called_neither_atomic_nor_dark() -> None:
+    rollout = Rollout(two_phase=True)
+    told = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+    assert told in text(*UNITS, rollout=rollout)
+    found = plan_json(PlanView(Plan(UNITS), rollout=rollout))
+    assert (found["two_phase"], found["notes"]) == (True, [told])
+    assert "notes" not in plan_json(PlanView(Plan(UNITS)))
