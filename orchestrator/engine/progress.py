@@ -23,6 +23,7 @@ from orchestrator.journal.events import Breached, BreakerOpened, Event, Operatio
 from orchestrator.journal.rollout_events import RunPaused, VersionVerified
 from orchestrator.journal.runs import PAUSE
 from orchestrator.model import (
+    SERVES_LATEST,
     Blocked,
     Cancelled,
     Deployed,
@@ -248,7 +249,7 @@ class RunProgress:
             self.admission.release()
         if isinstance(found, Undecided) and self.rollout.on_inconclusive == "fail":
             why = f"version {found.made.version_id}: {found.reason}, twice"
-            advice = "it serves $latest all the same"
+            advice = f"it {SERVES_LATEST}"
             found = Failed(Step.VERIFY, Failure(why, kind="verification", advice=advice))
         return self._settle(unit, found.outcome if isinstance(found, Undecided) else found)
 

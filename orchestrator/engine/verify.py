@@ -14,7 +14,7 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.function.verification import Judged, judge_answer, judge_end, verify_facts, verify_request
 from orchestrator.journal.events import StepRetried
 from orchestrator.journal.rollout_events import VersionVerified
-from orchestrator.model import LATEST, Failure, Step, Unit, Verdict, Verify
+from orchestrator.model import LATEST, SERVES_LATEST, Failure, Step, Unit, Verdict, Verify
 from orchestrator.model.live_state import LiveState
 from orchestrator.ports import CommandRequest
 from orchestrator.resilience import failure
@@ -98,7 +98,7 @@ class Verifier:
             )
         )
         if verdict is Verdict.FAILED:
-            advice = "look at the function's logs; the version serves $latest all the same"
+            advice = f"look at the function's logs; the version {SERVES_LATEST}"
             raise StepFailedError(
                 Step.VERIFY, Failure(f"version {version_id}: {judged.reason}", kind="verification", advice=advice)
             )

@@ -22,6 +22,11 @@ class Selection:
     job: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was about all functions, whatever a former run has left."""
+        return not (self.patterns or self.labels or self.left_by)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -16,6 +16,7 @@ class RunSummary:
     """One line of `runs`. `outcomes`: units by the outcome's name; `ended_at`, `exit_code` None: not ended.
 
     `resumes`: the run that it took up; `taken_up_by`: the one that took it up; `alive`: it may still be under way.
+    `rolled_back_by`: the rollback that took it back, or some of it; `is_back`: all of it is.
     """
 
     id: str
@@ -34,6 +35,8 @@ class RunSummary:
     identity: Identity = NOTHING_KNOWN
     paused: bool = False  # it waits until somebody lets it go on
     rolls_back: str = ""  # the run that it takes back
+    rolled_back_by: str = ""
+    is_back: bool = False
 
 
 PAUSE = "pause"  # what a breach leads to where somebody is to be asked

@@ -168,6 +168,13 @@ class Store(BegunCommands):
         found = {run.id for run in self.runs()} if chain.rollout.rollback else set[str]()
         return self.chain_state(chain.rollout.rollback) if chain.rollout.rollback in found else None
 
+    def taken_back_by(self, chain: RunState) -> RunState | None:
+        """Fold the newest rollback that took a chain back, whoever began it; None where none did, or where that was
+        taken back itself. Raises as `events` does.
+        """
+        by = next((run.rolled_back_by for run in self.runs() if run.id == chain.run_id), "")
+        return self.chain_state(by) if by else None
+
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from orchestrator.errors import Exit
 from orchestrator.journal.event_json import from_dict
 from orchestrator.journal.events import RunStarted
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.run_journal import OUTCOMES
 from orchestrator.journal.runs import RunSummary
 
@@ -39,7 +41,36 @@ def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
     found = [_summary(connection, row) for row in rows]
     later = {run.resumes: run.id for run in reversed(found) if run.resumes}
     over = {*later, *(run.rolls_back for run in found)}
-    return [replace(run, taken_up_by=later.get(run.id, ""), paused=run.paused and run.id not in over) for run in found]
+    first, back = _firsts(found), _rollbacks(found)
+    told = []
+    for run in found:
+        by = back.get(first[run.id])
+        taken_back = {"rolled_back_by": by.id, "is_back": took_all_back(by.exit_code, by.identity)} if by else {}
+        paused = run.paused and run.id not in over
+        told.append(replace(run, taken_up_by=later.get(run.id, ""), paused=paused, **taken_back))
+    return told
+
+
+def took_all_back(exit_code: int | None, identity: Identity) -> bool:
+    """Say whether a rollback that has ended so took back all that its run has changed."""
+    return exit_code == Exit.DONE and identity.selection.is_whole
+
+
+def _firsts(runs: Sequence[RunSummary]) -> dict[str, str]:
+    """Give for each run the id of its chain's first one. `runs`: the newest first."""
+    first: dict[str, str] = {}
+    for run in reversed(runs):
+        first[run.id] = first.get(run.resumes, run.id)
+    return first
+
+
+def _rollbacks(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
+    """Give by a chain's first run the newest rollback that took it back, and was not taken back itself."""
+    first, back = _firsts(runs), dict[str, RunSummary]()
+    for run in runs:
+        if run.rolls_back and first[run.id] not in back:
+            back.setdefault(first.get(run.rolls_back, run.rolls_back), run)
+    return back
 
 
 def _summary(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary:

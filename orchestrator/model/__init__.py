@@ -42,6 +42,7 @@ from orchestrator.model.live import (
 )
 from orchestrator.model.planned import (
     LATEST,
+    SERVES_LATEST,
     Action,
     Blocked,
     Cancelled,
@@ -68,6 +69,7 @@ from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 
 __all__ = [
     "LATEST",
+    "SERVES_LATEST",
     "Action",
     "ApiRequest",
     "AsyncInvocation",

@@ -209,6 +209,9 @@ class Unchanged:
     version_id: str
 
 
+SERVES_LATEST = "serves $latest all the same"  # how the advice ends of a version that was not verified well
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The unit failed in `step`. `rolled_back_to`: the Version that serves in its place since, "" for none."""

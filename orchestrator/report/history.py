@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.errors import Exit
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
+from orchestrator.journal.summaries import took_all_back
 from orchestrator.report.plain_text import time_span
 
 _COMMIT = 12  # digits of a commit that are shown to people
+_ENDED: dict[int, str] = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
 
 
 def status(run: RunSummary) -> str:
@@ -26,13 +29,38 @@ def status(run: RunSummary) -> str:
     return "running" if run.alive and not run.taken_up_by else "interrupted"
 
 
-def state_word(state: RunState, *, alive: bool) -> str:
-    """Say the same of a chain."""
-    if state.rollout.paused is not None and not state.given_up:
+def state_word(run: RunSummary) -> str:
+    """Say what a run has come to.
+
+    | of the run                                | its state   |
+    | ---                                       | ---         |
+    | it waits until somebody lets it go on     | paused      |
+    | all of it was taken back, or it exits 5   | rolled back |
+    | no end, and it may be under way           | running     |
+    | no end else, or exit 3                    | interrupted |
+    | exit 0                                    | done        |
+    | any other exit                            | failed      |
+    """
+    alive = run.alive and not run.taken_up_by
+    return _word(run.exit_code, paused=run.paused, alive=alive, is_back=run.is_back)
+
+
+def chain_word(state: RunState, back: RunState | None, *, alive: bool) -> str:
+    """Say the same of a chain. `back`: the rollback that took it back, or some of it."""
+    paused = state.rollout.paused is not None and not state.given_up
+    is_back = back is not None and took_all_back(back.exit_code, back.identity)
+    code = state.exit_code if state.ended_at is not None else None
+    return _word(code, paused=paused and back is None, alive=alive, is_back=is_back)
+
+
+def _word(exit_code: int | None, *, paused: bool, alive: bool, is_back: bool) -> str:
+    if paused:
         return "paused"
-    if state.ended_at is not None:
-        return "ended"
-    return "running" if alive else "interrupted"
+    if is_back:
+        return "rolled back"
+    if exit_code is None:
+        return "running" if alive else "interrupted"
+    return _ENDED.get(exit_code, "failed")
 
 
 def selection_words(identity: Identity) -> str:
@@ -79,8 +107,8 @@ def identity_json(identity: Identity) -> dict[str, Any]:
     }
 
 
-def history_text(state: RunState, *, alive: bool) -> str:
-    """Write how each run of a chain ended, and what it was about."""
+def history_text(state: RunState, back: RunState | None = None, *, alive: bool) -> str:
+    """Write how each run of a chain ended, and what it was about. `back`: the rollback that took it back."""
     identity, paused = state.identity, state.rollout.paused
     facts = {
         "manifest": identity.manifest or state.manifest,
@@ -94,7 +122,8 @@ def history_text(state: RunState, *, alive: bool) -> str:
         "by": who(identity),
         "stopped": state.breach,
         "rolls back": f"run {state.rollout.rolls_back}" if state.rollout.rolls_back else "",
-        "paused": paused.reason if paused is not None and not state.given_up else "",
+        "rolled back": f"by run {back.run_id}" if back is not None else "",
+        "paused": paused.reason if paused is not None and not state.given_up and back is None else "",
         "gates": "; ".join(map(_gate_words, state.rollout.gates)),
         "given up": "what is undone" if state.given_up else "",
     }

@@ -17,7 +17,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import STATUSES, by_place
-from orchestrator.report.history import identity_json, state_word, status
+from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
 from orchestrator.report.rollout_text import rollout_json
@@ -136,7 +136,7 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
             for link in state.chain
         ],
         **identity_json(state.identity),
-        "state": state_word(state, alive=alive),
+        "state": chain_word(state, back, alive=alive),
         **_paused(state),
         "breach": state.breach,
         "given_up": state.given_up,
@@ -183,6 +183,8 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
             "manifest": run.manifest,
             **identity_json(run.identity),
             "status": status(run),
+            "state": state_word(run),
+            **({"rolled_back_by": run.rolled_back_by} if run.rolled_back_by else {}),
             "resumes": run.resumes,
             "taken_up_by": run.taken_up_by,
         }

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Deployed, Failed, Failure, Step, Unchanged, Unknown
-from orchestrator.report.history import commit_words, selection_words, status, who
+from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Step, Unchanged, Unknown
+from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
 from orchestrator.report.records import NOT_ENDED, name_of
 from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
@@ -119,9 +120,21 @@ def _worth_seeing(units: list[UnitState]) -> list[UnitState]:
     return [unit for unit in units if unit.key in keys or name_of(unit) in _LOUD]
 
 
-def failures(state: RunState) -> str:
-    """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern."""
-    return "\n\n".join(blocks(state.units.values()))
+def failures(state: RunState, back: RunState | None = None) -> str:
+    """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern.
+    `back`: the rollback that took the run back, so that other Versions serve now.
+    """
+    return "\n\n".join(blocks(state.units.values(), _serving(back)))
+
+
+def _serving(back: RunState | None) -> dict[str, str]:
+    """Give by a Function's key the copy that serves since a rollback."""
+    units = back.units.items() if back is not None else ()
+    return {
+        key: unit.outcome.version_id
+        for key, unit in units
+        if unit.action == Action.COPY and isinstance(unit.outcome, Deployed)
+    }
 
 
 def warnings(state: RunState) -> str:
@@ -134,23 +147,19 @@ def warnings(state: RunState) -> str:
     return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in told.items())
 
 
-def _took(run: RunSummary) -> str:
-    if run.ended_at is None:
-        return status(run)
-    return f"{time_span(run.ended_at - run.started_at)}{', paused' if run.paused else ''}"
-
-
 # The columns of `runs`, in their order; those that would be empty are left out.
 _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "run": lambda run: run.id,
     "started (UTC)": lambda run: f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
     "verb": lambda run: run.verb,
-    "took": _took,
+    "state": state_word,
+    "took": lambda run: time_span(run.ended_at - run.started_at) if run.ended_at is not None else "",
     "functions": lambda run: str(run.units),
     "exit": lambda run: str(run.exit_code) if run.exit_code is not None else "",
     "outcomes": lambda run: ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)),
     "endpoint": lambda run: run.endpoint,
     "taken up by": lambda run: run.taken_up_by,
+    "rolled back by": lambda run: run.rolled_back_by,
     "manifest": lambda run: run.manifest,
     "selection": lambda run: selection_words(run.identity),
     "by": lambda run: who(run.identity),
@@ -190,20 +199,23 @@ class _Told:
     failure: Failure
 
 
-def blocks(units: Iterable[UnitState]) -> list[str]:
-    """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked."""
+def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked.
+    `serving`: Versions that have taken the place of those that the units have made, by the units' keys.
+    """
     groups: dict[tuple[str, str], list[_Told]] = {}
     for unit in units:
-        told = _told(unit)
+        told = _told(unit, serving.get(unit.key, ""))
         if told is not None:
             groups.setdefault((told.what, _shape(told)), []).append(told)
     return [_block(group) for group in sorted(groups.values(), key=len)]
 
 
-def _told(unit: UnitState) -> _Told | None:
+def _told(unit: UnitState, serves: str) -> _Told | None:
     outcome = unit.outcome
     match outcome:
-        case Failed(step, failure):
+        case Failed(step, failure, rolled_back_to):
+            failure = _since(failure, serves or rolled_back_to)
             kind = f", {failure.kind}" if failure.kind else ""
             return _Told(unit, f"failed in step {step}{kind}", failure)
         case Unknown(reason, operation_id):
@@ -211,6 +223,14 @@ def _told(unit: UnitState) -> _Told | None:
         case Blocked(reason):
             return _Told(unit, outcome_name(outcome), Failure(reason))
     return None
+
+
+def _since(failure: Failure, serves: str) -> Failure:
+    """Say which Version serves now, where that is not any more what the failure is about."""
+    if not serves:
+        return failure
+    parts = [part for part in failure.advice.split("; ") if part and not part.endswith(SERVES_LATEST)]
+    return replace(failure, advice="; ".join([*parts, f"rolled back since: version {serves} serves $latest now"]))
 
 
 def _shape(told: _Told) -> str:

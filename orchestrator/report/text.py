@@ -54,10 +54,10 @@ def _text(view: View, width: int | None) -> str:
 def _result(view: ResultView, width: int | None) -> str:
     state = view.state
     table = run_table(state, width=width, everything=view.everything, timings=view.timings)
-    parts = [table, warnings(state), failures(state), headline(state)]
+    parts = [table, warnings(state), failures(state, view.back), headline(state)]
     parts += [told_of_rollback(view.back)] if view.back is not None else []
     if view.history:
-        parts.insert(0, history_text(state, alive=view.alive))
+        parts.insert(0, history_text(state, view.back, alive=view.alive))
     return "\n\n".join(part for part in parts if part)
 
 

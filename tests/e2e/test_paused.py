@@ -36,7 +36,7 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         assert (end.code, paused["state"], paused["outcomes"]) == (3, "paused", {"deployed": 1, "cancelled": 2})
         run_id = paused["run_id"]
         assert f"`orchestrator promote {run_id}` goes on" in end.err
-        assert json.loads(run(project.root, "runs", "-o", "json").out)["runs"][0]["status"] == "paused"
+        assert json.loads(run(project.root, "runs", "-o", "json").out)["runs"][0]["state"] == "paused"
         refused = run(project.root, "resume", environ=cloud.environ())
         assert refused.code == 2
         assert f"`orchestrator rollback {run_id}`" in refused.err
@@ -47,7 +47,7 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         assert "add --yes" in asked.err
         promoted = run(project.root, "promote", "--yes", "-o", "json", environ=cloud.environ())
         told = json.loads(promoted.out)
-        assert (promoted.code, told["state"], told["outcomes"]) == (0, "ended", {"deployed": 3})
+        assert (promoted.code, told["state"], told["outcomes"]) == (0, "done", {"deployed": 3})
         assert told["chain"][1]["approves"] == run_id
         assert json.loads((project.root / "gate.json").read_text())["wave"] == 2
         assert ", promoted by " in run(project.root, "show").out
@@ -57,10 +57,10 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
 @pytest.mark.parametrize(
     ("script", "code", "state", "said"),
     [
-        ("exit 0", 0, "ended", ""),
+        ("exit 0", 0, "done", ""),
         ("echo no data; exit 75", 3, "paused", "could not tell whether wave 1 of 2 is good: no data"),
-        ("echo 5xx; exit 1", 1, "ended", "the gate of wave 1 of 2 exited with 1: 5xx"),
-        ("sleep 60", 1, "ended", "the gate of wave 1 of 2 did not answer within 1s"),
+        ("echo 5xx; exit 1", 1, "failed", "the gate of wave 1 of 2 exited with 1: 5xx"),
+        ("sleep 60", 1, "failed", "the gate of wave 1 of 2 did not answer within 1s"),
     ],
 )
 def test_what_a_gate_answers(tmp_path: Path, project: Project, script: str, code: int, state: str, said: str) -> None:

@@ -32,7 +32,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     state_dir = state_dir_of(options.config, options.state_dir)
     alive = (chain.started_at or 0.0) >= alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
-        back = store.rollback_of(chain)
+        back = store.taken_back_by(chain)
     return CommandResult(Exit.DONE, ResultView(chain, everything, timings, history=True, alive=alive, back=back))
 
 

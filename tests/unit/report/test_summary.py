@@ -304,7 +304,7 @@ def test_the_json_of_a_run_says_everything() -> None:
     about: dict[str, object] = dict.fromkeys(("manifest_path", "environment", "user", "host", "commit"), "")
     about |= {"folders": [], "clouds": [], "selection": nothing}
     assert {name: told.pop(name) for name in about} == about
-    assert (told.pop("state"), told.pop("breach"), told.pop("given_up")) == ("ended", "", False)
+    assert (told.pop("state"), told.pop("breach"), told.pop("given_up")) == ("done", "", False)
     assert told == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
         "program": "0.1.0",
@@ -344,9 +344,9 @@ HEAD = "outcomes"
 def test_runs_are_listed_one_a_line() -> None:
     killed = replace(RUN, id="20261124T0300", ended_at=None, exit_code=None, outcomes={})
     assert runs_table([RUN, killed]).splitlines() == [
-        f"run                     started (UTC)        verb           took  functions  exit  {HEAD:<21}  endpoint",
-        f"{RUN_ID}  2026-11-18 11:06:40  deploy   1 min 35 s         12     1  11 deployed, 1 failed  https://api",
-        f"20261124T0300           2026-11-18 11:06:40  deploy  interrupted         12     -  {'-':<21}  https://api",
+        f"run                     started (UTC)        verb    state              took  functions  exit  {HEAD:<21}  endpoint",
+        f"{RUN_ID}  2026-11-18 11:06:40  deploy  failed       1 min 35 s         12     1  11 deployed, 1 failed  https://api",
+        f"20261124T0300           2026-11-18 11:06:40  deploy  interrupted           -         12     -  {'-':<21}  https://api",
     ]  # fmt: skip
 
 

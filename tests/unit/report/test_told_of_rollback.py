@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from orchestrator.journal.events import RunEnded, UnitEnded
+from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.state import fold
-from orchestrator.model import Blocked, Deployed, Outcome, Unknown
-from orchestrator.report.json import result_json
+from orchestrator.journal.store import open_store
+from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Outcome, Step, Unknown
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.json import result_json, runs_json
 from orchestrator.report.rollout_lines import ROLLOUT_LINES
-from orchestrator.report.summary import told_of_rollback
-from tests.runs import planned, started
+from orchestrator.report.summary import failures, runs_table, told_of_rollback
+from orchestrator.report.text import render_text
+from orchestrator.report.views import ResultView
+from tests.runs import ended, planned, started
 
 OUTCOMES: dict[str, Outcome] = {
     "a": Deployed("v", read_back=True),
@@ -44,3 +53,58 @@ def test_a_rollback_is_told_in_a_line_and_in_json() -> None:
 def test_its_beginning_is_logged() -> None:
     line = ROLLOUT_LINES[RollbackBegun](RollbackBegun(1.0, "2", "3 of 60 failed"))
     assert line == ("warning", "rolling back", {"rollback": "2", "reason": "3 of 60 failed"})
+
+
+ADVICE = f"look at the function's logs; the version {SERVES_LATEST}"
+
+
+@pytest.mark.parametrize(
+    ("rolled_back_to", "back", "said"),
+    [
+        ("", None, ADVICE),
+        ("v7", None, "look at the function's logs; rolled back since: version v7 serves $latest now"),
+        ("", Deployed("v8"), "look at the function's logs; rolled back since: version v8 serves $latest now"),
+        ("", Failed(Step.CREATE, Failure("refused")), ADVICE),
+    ],
+)
+def test_what_serves_now_is_said(rolled_back_to: str, back: Outcome | None, said: str) -> None:
+    failed = Failed(Step.VERIFY, Failure("its handler failed", kind="verification", advice=ADVICE), rolled_back_to)
+    state = fold([started("1"), planned("a"), UnitEnded(2.0, "a", failed), ended(1)])
+    taken = fold([started("2"), planned("a", action=Action.COPY), UnitEnded(3.0, "a", back)]) if back else None
+    assert failures(state, taken).splitlines()[-1] == f"    advice: {said}"
+
+
+# what the rollback selected, how it exited, and what the runs of the chain, and the rollback, are then
+@pytest.mark.parametrize(
+    ("patterns", "code", "again", "states", "named"),
+    [
+        ((), 0, False, ["rolled back", "rolled back", "done"], True),
+        (("a",), 0, False, ["done", "interrupted", "done"], True),
+        ((), 1, False, ["done", "interrupted", "failed"], True),
+        ((), 3, False, ["done", "interrupted", "interrupted"], True),
+        ((), None, False, ["done", "interrupted", "interrupted"], True),
+        ((), 0, True, ["done", "interrupted", "rolled back"], False),
+    ],
+)
+def test_a_run_that_somebody_took_back_names_the_rollback(
+    tmp_path: Path, patterns: tuple[str, ...], code: int | None, again: bool, states: list[str], named: bool
+) -> None:
+    identity = Identity(selection=Selection(patterns))
+    with open_store(tmp_path) as store:
+        store.start_run(started("1", at=1.0)).append(ended(3, at=1.5))
+        store.start_run(replace(started("2", at=2.0), resumes="1")).append(ended(0, at=2.5))
+        back = store.start_run(replace(started("3", at=3.0), verb="rollback", rolls_back="2", identity=identity))
+        if code is not None:
+            back.append(ended(code, at=3.5))
+        if again:
+            store.start_run(replace(started("4", at=4.0), verb="rollback", rolls_back="3")).append(ended(0, at=4.5))
+        runs = {run["run_id"]: run for run in runs_json(store.runs())["runs"]}
+        assert [runs[run_id]["state"] for run_id in ("2", "1", "3")] == states
+        assert ("rolled back by" in runs_table(store.runs())) == (named or again)
+        assert [runs[run_id].get("rolled_back_by", "") for run_id in ("1", "2")] == ["3" if named else ""] * 2
+        chain = store.chain_state("1")
+        by = store.taken_back_by(chain)
+    document = result_json(chain, by)
+    assert (document["state"], "rollback" in document) == (states[0], named)
+    shown = str(render_text(ResultView(chain, history=True, back=by), None, Outlet(Redactor())))
+    assert ("rolled back  by run 3" in shown) == named

@@ -49,5 +49,4 @@ def _back_again(run: RunState, again: Mapping[str, UnitState]) -> set[tuple[str,
 
 def is_whole(identity: Identity) -> bool:
     """Say whether a command was about all functions, whatever a former run has left."""
-    selection = identity.selection
-    return not (selection.patterns or selection.labels or selection.left_by)
+    return identity.selection.is_whole
