@@ -42,13 +42,16 @@ def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
     later = {run.resumes: run.id for run in reversed(found) if run.resumes}
     over = {*later, *(run.rolls_back for run in found)}
     first, back = _firsts(found), _rollbacks(found)
-    told = []
-    for run in found:
-        by = back.get(first[run.id])
-        taken_back = {"rolled_back_by": by.id, "is_back": took_all_back(by.exit_code, by.identity)} if by else {}
-        paused = run.paused and run.id not in over
-        told.append(replace(run, taken_up_by=later.get(run.id, ""), paused=paused, **taken_back))
-    return told
+    return [
+        replace(
+            run,
+            taken_up_by=later.get(run.id, ""),
+            paused=run.paused and run.id not in over,
+            rolled_back_by=by.id if (by := back.get(first[run.id])) is not None else "",
+            is_back=by is not None and took_all_back(by.exit_code, by.identity),
+        )
+        for run in found
+    ]
 
 
 def took_all_back(exit_code: int | None, identity: Identity) -> bool:

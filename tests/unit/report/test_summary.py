@@ -339,14 +339,15 @@ RUN = RunSummary(
 
 
 HEAD = "outcomes"
+BEGAN, AT = "started (UTC)      ", "2026-11-18 11:06:40"
 
 
 def test_runs_are_listed_one_a_line() -> None:
     killed = replace(RUN, id="20261124T0300", ended_at=None, exit_code=None, outcomes={})
     assert runs_table([RUN, killed]).splitlines() == [
-        f"run                     started (UTC)        verb    state              took  functions  exit  {HEAD:<21}  endpoint",
-        f"{RUN_ID}  2026-11-18 11:06:40  deploy  failed       1 min 35 s         12     1  11 deployed, 1 failed  https://api",
-        f"20261124T0300           2026-11-18 11:06:40  deploy  interrupted           -         12     -  {'-':<21}  https://api",
+        f"run                     {BEGAN}  verb    state              took  functions  exit  {HEAD:<21}  endpoint",
+        f"{RUN_ID}  {AT}  deploy  failed       1 min 35 s         12     1  11 deployed, 1 failed  https://api",
+        f"20261124T0300           {AT}  deploy  interrupted           -         12     -  {'-':<21}  https://api",
     ]  # fmt: skip
 
 
