@@ -130,25 +130,22 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
 
 
 def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
-    """Find Versions of somebody else's between the one that a unit was based on and the one that it made; of those that
-    were there when the plan was made none is lost: another of them had taken $latest from them.
+    """Find the Version of somebody else's from which the one that a unit made has taken $latest, though the plan was
+    based on another: by the cloud's own history of that tag, since Versions need not take it in the order of their
+    creation.
     """
     unit = fold(bench.events).units.get(key)
-    versions = {version["id"]: version for version in bench.versions()}
-    if unit is None or not unit.requests or version_id not in versions:
+    if unit is None or not unit.requests:
         return []
-    made, base = versions[version_id], versions.get(unit.base_version_id)
-    others = [versions[one] for one in bench.by_hand.get(made["functionId"], ()) if one in versions]
-    return [
-        other["id"]
-        for other in others
-        if other["status"] == "ACTIVE"
-        and (other["id"] not in bench.live.versions or bench.live.versions[other["id"]].is_creating)
-        and other["id"] != unit.base_version_id
-        and other["createdAt"] < made["createdAt"]
-        and (base is None or other["createdAt"] > base["createdAt"])
-        and unit.fingerprint not in other["description"]
-    ]
+    function_id = unit.function_id or next(iter(unit.operations.values())).function_id
+    rows = bench.cloud.functions.tag_history(function_id, {"pageSize": 1000}).get("functionTagHistoryRecord", [])
+    held = [row for row in rows if row["tag"] == "$latest"]
+    held = [row["functionVersionId"] for row in sorted(held, key=lambda row: str(row["effectiveFrom"]))]
+    if version_id not in held:
+        return []
+    before = held[: held.index(version_id)][-1:]
+    theirs = bench.by_hand.get(function_id, ())
+    return [one for one in before if one in theirs and one != unit.base_version_id]
 
 
 @pytest.mark.parametrize("seed", short_first(SHORT, SEEDS))
