@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.journal.events import OperationAccepted
+from orchestrator.journal.events import OperationAccepted, OperationDone, UnitEnded
 from orchestrator.model import Deployed, Failed, Step
 from orchestrator.version.stamp import read_back_mark, read_stamp
 from tests.engine import Bench
@@ -125,6 +125,22 @@ def test_what_somebody_has_deployed_since_is_left_alone(bench: Bench) -> None:
     holders = tag_holders(bench)
     assert holders[latest["functionId"], "$latest"]["entrypoint"] == "hot.fix"
     assert not any(tag == "blue" for _, tag in holders)
+
+
+def test_a_copy_of_a_stamp_by_hand_is_not_taken_for_the_answer_that_was_lost(bench: Bench) -> None:
+    bench.deploy(FORMER)
+    bench.deploy(NEWER)
+    told = (OperationAccepted, OperationDone, UnitEnded)
+    events = [one for one in bench.events if not (isinstance(one, told) and one.key == "fun-0")]
+    ids = {one["name"]: one["id"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
+    latest = tag_holders(bench)[ids["fun-0"], "$latest"]
+    bench.cloud.versions.create(
+        {"functionId": ids["fun-0"], "runtime": "python312", "entrypoint": "hot.fix", "versionId": latest["id"],
+         "resources": {"memory": "134217728"}, "description": latest["description"]}
+    )  # fmt: skip
+    bench.pass_time(60)
+    bench.roll_back(events)
+    assert tag_holders(bench)[ids["fun-0"], "$latest"]["entrypoint"] == "hot.fix"
 
 
 def test_the_back_mark_is_of_what_was_withdrawn(bench: Bench) -> None:

@@ -178,10 +178,13 @@ class JournaledOperations(MemoryOperations):
 
 @dataclass
 class Rolled:
-    """What was live before a chain of runs. `index`: into the changes that anybody has made, since when."""
+    """What was live before a chain of runs. `index`: into the changes that anybody has made, since when; `moving`:
+    functions that changed while it was planned, since something was in flight.
+    """
 
     live: Mapping[str, Any]
     index: int
+    moving: set[str] = field(default_factory=set)
     backs: set[str] = field(default_factory=set)  # the first runs of the chains that have taken it back
 
 
@@ -294,7 +297,7 @@ class RolloutBench(MortalBench):
         self.events, self.started, self.answered = [], [], set()
         self.begun, self.breached, self.state = set(), False, None
         self.packager = type(self.packager)(self.root / "zips")  # of another process, which packs what is there now
-        self._index = len(self.changes)
+        self._index, self._before = len(self.changes), self.live_now()
 
         async def whole() -> int:
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
@@ -420,7 +423,9 @@ class RolloutBench(MortalBench):
         self.begun = set()
         root = self.roots.setdefault(event.run_id, self.roots.get(event.resumes, event.run_id))
         if root not in self.rolled:
-            self.rolled[root] = Rolled(self.live_now(), self._index)
+            live = self.live_now()
+            moving = {one for one, seen in live.items() if self._before.get(one) != seen}
+            self.rolled[root] = Rolled(live, self._index, moving)
         if event.resumes:
             with open_store(self.state_dir, read_only=True) as store:
                 self.breached = bool(store.chain_state(event.resumes).breach)
@@ -502,8 +507,11 @@ class RolloutBench(MortalBench):
             for other in self.bus.state.units.values():
                 if other.key not in self.verified:
                     continue
-                latest = self.latest_of(other.function_id)
-                seen = self.verdict_of(latest["id"]) if latest is not None else None
+                if isinstance(other.outcome, Unchanged):  # nothing of it moves
+                    version_id = other.outcome.version_id
+                else:
+                    version_id = str((self.latest_of(other.function_id) or {}).get("id", ""))
+                seen = self.verdict_of(version_id)
                 assert seen in self._allowed(), f"{PROMOTED} moves for {unit.key}, and {other.key} is {seen}"
 
     def latest_of(self, function_id: str) -> Mapping[str, Any] | None:

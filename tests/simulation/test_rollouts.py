@@ -232,7 +232,7 @@ def others(bench: RolloutBench, of: str) -> set[str]:
     """Give the functions that others have changed since a chain of runs began, than it and what took it back."""
     rolled = bench.rolled[of]
     own = {of, *rolled.backs}
-    return {function_id for function_id, who in bench.changes[rolled.index :] if who not in own}
+    return rolled.moving | {function_id for function_id, who in bench.changes[rolled.index :] if who not in own}
 
 
 def check_the_rollback(bench: RolloutBench, back: RunState, of: str) -> None:

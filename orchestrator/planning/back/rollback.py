@@ -40,6 +40,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.touched import Touched
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import as_it_is, same_again, settings_of
+from orchestrator.version.drift import is_as_stamped
 from orchestrator.version.stamp import (
     back_mark,
     code_digest,
@@ -84,10 +85,15 @@ def as_found(touched: Touched, live: LiveState) -> Touched:
 
 
 def _is_answer(touched: Touched, latest: Version) -> bool:
-    """Say whether a Version is what was asked for last, of which no Operation is known."""
+    """Say whether a Version is what was asked for last, of which no Operation is known, and not a copy of its
+    description by hand.
+    """
     stamp = read_stamp(latest.description)
-    known = latest.id in (touched.base_version_id, *touched.made)
-    return touched.unsure and not known and stamp is not None and str(stamp) == touched.fingerprint
+    if not touched.unsure or latest.id in (touched.base_version_id, *touched.made):
+        return False
+    if stamp is None or str(stamp) != touched.fingerprint:
+        return False
+    return latest.is_creating or is_as_stamped(settings_of(latest), latest, stamp)
 
 
 def moved_since(touched: Touched, live: LiveState) -> dict[str, str]:
