@@ -1,7 +1,7 @@
 """A run as one document, for the bucket: what it takes to take it up on a machine that has lost its journal.
 
-It is made of the run's own events: what was planned, which Operations were accepted and how they ended, and what became
-of each function; how it came there is left out. No value of a variable is in them.
+It is made of the run's own events: what was planned, which Operations were accepted and how they ended, what was asked
+for without one, and what became of each function; how it came there is left out. No value of a variable is in them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from orchestrator.journal.events import (
     Event,
     OperationAccepted,
     OperationDone,
+    Requested,
     RunEnded,
     RunStarted,
     UnitEnded,
@@ -36,6 +37,7 @@ class RunRecord:
     run: list[Event] = field(default_factory=list)
     planned: dict[str, UnitPlanned] = field(default_factory=dict)
     operations: dict[str, list[Event]] = field(default_factory=dict)  # by id: accepted, and done where that was seen
+    asked: dict[tuple[str, int], Event] = field(default_factory=dict)  # by unit and change: no Operation is known of it
     verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     ended: dict[str, UnitEnded] = field(default_factory=dict)
 
@@ -43,8 +45,11 @@ class RunRecord:
         match event:
             case UnitPlanned():
                 self.planned[event.key] = event
+            case Requested():
+                self.asked[event.key, event.change] = event
             case OperationAccepted():
                 self.operations[event.operation_id] = [event]
+                self.asked.pop((event.key, event.change), None)
             case OperationDone() if event.operation_id in self.operations:
                 self.operations[event.operation_id].append(event)
             case VersionVerified():
@@ -59,6 +64,7 @@ class RunRecord:
         last = [event for event in self.run if isinstance(event, RunEnded)]
         yield from (event for event in self.run if not isinstance(event, RunEnded))
         yield from self.planned.values()
+        yield from self.asked.values()
         yield from (event for events in self.operations.values() for event in events)
         yield from self.verdicts.values()
         yield from self.ended.values()

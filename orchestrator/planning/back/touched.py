@@ -103,14 +103,14 @@ def _is_untold(unit: UnitState, state: ChangeState) -> bool:
 
     | of the unit                                           | may have been made                              |
     | ---                                                   | ---                                             |
-    | no end is known, nor any request                      | yes                                             |
+    | no end is known                                       | yes                                             |
     | whoever took it up has planned without it             | yes: it was there by then                       |
     | whoever took it up has found it deployed              | yes: it was there by then                       |
     | whoever took it up has planned it, and has not begun  | no                                              |
     """
     if state.requests or state.operations:
         return False
-    if unit.outcome is None and not unit.requests:
+    if unit.outcome is None:
         return True
     return isinstance(unit.outcome, Deployed) or not any(state is one for one in unit.planned)
 
