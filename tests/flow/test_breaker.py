@@ -125,3 +125,18 @@ def test_once_one_was_accepted_refusals_are_those_functions_own(tmp_path: Path) 
     outcomes = bench.deploy(manifest.replace('memory = "128MB"', 'memory = "256MB"'))
     assert by_kind(outcomes) == {"Failed": 30, "Deployed": 30}
     assert all(isinstance(outcome, Failed | Deployed) for outcome in outcomes.values())
+
+
+def test_what_is_refused_in_a_rollback_ends_nothing_else(tmp_path: Path) -> None:
+    bench, manifest = Bench(tmp_path, durations="fixed:1", limits=Limits(operations_per_folder=1)), sources(tmp_path, 8)
+    bench.deploy(manifest)
+    bench.deploy(manifest.replace('memory = "128MB"', 'memory = "256MB"'))
+    refused = set[str]()
+
+    def refuses(request: ApiRequest, _folder: str) -> bool:
+        if len(refused) < 5:
+            refused.add(str(request.body["functionId"]))
+        return request.body["functionId"] in refused
+
+    bench.functions = Refusing(bench, refuses)
+    assert by_kind(bench.roll_back(bench.events)) == {"Failed": 5, "Deployed": 3}

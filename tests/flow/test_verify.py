@@ -121,6 +121,13 @@ def test_ring_tags_take_turns_and_promoted_ones_follow(tmp_path: Path) -> None:
     assert tags(bench)[third.version_id] == {"$latest", "orc-a", "stable"}
 
 
+def test_it_is_called_by_its_ring_tag_and_by_none_of_the_users(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    answered(bench, tag="orc-a")
+    answered(bench, body={"ok": False})
+    assert isinstance(only(bench.deploy(manifest(bench, EVENT, 'tags = ["alpha"]'))), Deployed)
+
+
 FAILED = [
     ({"status": 502, "body": {"errorMessage": "boom"}, "headers": {"X-Function-Error": "true"}}, "its handler failed"),
     ({"body": {"ok": False}}, "not what `expect` wants"),

@@ -49,6 +49,7 @@ class Story:
     rng: random.Random
     functions: int
     verified: set[str]
+    promoted: set[str]
     tagged: set[str]
     two_phase: bool
     revision: dict[str, int] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Story:
             lines = [f'[functions.{key}]\nsource = "src/{key}"\nlabels = {{ revision = "{revision}" }}\n']
             if key in self.verified:
                 lines.append(VERIFY)
-            if self.two_phase or key in self.verified:
+            if key in self.promoted:
                 lines.append(f'promote = ["{PROMOTED}"]\n')
             if key in self.tagged:
                 lines.append('tags = ["plain"]\n')
@@ -121,10 +122,9 @@ def live_through(seed: int, root: Path) -> None:
     )  # fmt: skip
     functions, two_phase = rng.choice([3, 5, 8]), rng.random() < 0.25
     keys = [f"f{number:02}" for number in range(functions)]
-    story = Story(
-        bench, rng, functions, {key for key in keys if rng.random() < 0.8}, {key for key in keys if rng.random() < 0.3},
-        two_phase,
-    )  # fmt: skip
+    verified, tagged = ({key for key in keys if rng.random() < share} for share in (0.8, 0.3))
+    promoted = {key for key in keys if two_phase or (key in verified and rng.random() < 0.7)}
+    story = Story(bench, rng, functions, verified, promoted, tagged, two_phase)
     bench.verified = story.verified
     story.write()
     assert bench.deploy_now() == Exit.DONE, bench.said
@@ -148,7 +148,7 @@ def live_through(seed: int, root: Path) -> None:
         if bench.deploy_now(adopt=True, again=True) == Exit.DONE:
             break
     assert bench.code == Exit.DONE, bench.said
-    check_the_versions(bench)
+    check_the_versions(bench, promoted)
 
 
 def chain(bench: RolloutBench, rng: random.Random, steps: int, *, meddled: bool) -> None:
@@ -206,6 +206,8 @@ def check_the_end(bench: RolloutBench, run: RunState) -> None:
     assert (run.rollout.paused is not None) <= (bench.code == Exit.INTERRUPTED), (bench.code, run.rollout.paused)
     if run.rollout.then == "rollback" and bench.code != Exit.INTERRUPTED:
         assert run.rollout.rollback, f"{run.breach}, and nothing is taken back"
+    if run.rollout.then == "rollback" and is_fair(bench) and not bench.stop.called_off:
+        assert bench.code != Exit.INTERRUPTED, f"{run.breach}, and the rollback is cut off by itself: {bench.said}"
     if bench.code == Exit.ROLLED_BACK:
         check_all_back(bench, bench.roots[run.run_id])
     if bench.started[1:] and is_fair(bench) and not bench.stop.called_off:
@@ -261,7 +263,7 @@ def difference(was: object, now: object) -> str:
     return "; ".join(f"{name}: {was[name]} / {now[name]}" for name in was if was[name] != now[name])
 
 
-def check_the_versions(bench: RolloutBench) -> None:
+def check_the_versions(bench: RolloutBench, promoted: set[str]) -> None:
     """No Version was made twice, one right after the other, for the same."""
     others = {version_id for made in bench.by_hand.values() for version_id in made}
     last: dict[str, str] = {}
@@ -274,7 +276,7 @@ def check_the_versions(bench: RolloutBench) -> None:
     for function_id, seen in bench.live_now().items():
         latest = bench.latest_of(function_id)
         assert latest is not None
-        if seen["own"][0] in bench.verified:
+        if seen["own"][0] in promoted:
             assert seen["tags"].get(PROMOTED) == latest["id"]
 
 

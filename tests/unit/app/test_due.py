@@ -10,15 +10,18 @@ from typing import cast
 import anyio
 import pytest
 
-from orchestrator.app.session.due import breach_of, differs, had_their_turn
+from orchestrator.app.session.due import breach_of, differs, had_their_turn, is_done
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import known_stop, remember
-from orchestrator.journal.events import Breached, UnitEnded
+from orchestrator.errors import Exit
+from orchestrator.journal.events import Breached, Event, UnitEnded
 from orchestrator.journal.identity import Identity, Selection
+from orchestrator.journal.rollout_events import RollbackBegun, RunPaused
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
 from orchestrator.model import Cancelled, Deployed, Outcome, Unknown
+from orchestrator.report.views import CommandResult, ResultView
 from tests.runs import RUN_ID, STARTED_AT, failed, planned, started
 
 
@@ -47,6 +50,27 @@ def test_without_a_bucket_nothing_is_known_of_a_run_of_another_machine(tmp_path:
     with open_store(tmp_path / "state") as store:
         store.start_run(started())
     assert breach(tmp_path / "state", "20200101T000000-ffffff") == ""
+
+
+@pytest.mark.parametrize(
+    ("events", "code", "done"),
+    [
+        ((UnitEnded(STARTED_AT, "f", Deployed("v", read_back=True)),), Exit.DONE, True),
+        ((UnitEnded(STARTED_AT, "f", Cancelled()),), Exit.FAILED, False),
+        (
+            (UnitEnded(STARTED_AT, "f", Cancelled()), RollbackBegun(STARTED_AT, "back", "1 failed")),
+            Exit.ROLLED_BACK,
+            True,
+        ),
+        ((UnitEnded(STARTED_AT, "f", Cancelled()), RunPaused(STARTED_AT, "approval", 1)), Exit.INTERRUPTED, True),
+        ((UnitEnded(STARTED_AT, "f", Cancelled()),), Exit.INTERRUPTED, False),
+    ],
+)
+def test_a_due_time_is_done_once_nothing_takes_it_up_by_itself(
+    events: tuple[Event, ...], code: Exit, done: bool
+) -> None:
+    state = fold([started(), planned("f"), *events])
+    assert is_done(CommandResult(code, ResultView(state), has_run=True)) is done
 
 
 PLAIN = Selection(job="nightly")
