@@ -70,7 +70,9 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
     moves = [Change(ChangeKind.TAG, {tag: held.get(tag, "")}, {tag: latest.id}) for tag in elsewhere]
     if not checks and not moves:
         return unit
-    told = verifying.told.get(latest.id, "is not known to have passed its verification") if is_checked else ""
+    # What is known to be bad is said also where nothing is verified: its tags move all the same.
+    unknown = "is not known to have passed its verification" if is_checked else ""
+    told = verifying.told.get(latest.id, unknown) if spec.verify is not None else ""
     reason = " and ".join(part for part in (told, _lacks(elsewhere)) if part)
     changes = (*unit.changes, *checks, *moves)
     if unit.action is Action.UNCHANGED:

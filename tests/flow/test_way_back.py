@@ -102,6 +102,22 @@ def test_what_was_rolled_back_is_not_deployed_again_until_it_changes(bench: Benc
     assert bench.plan.units[0].warnings == ()
 
 
+def test_a_second_rollback_does_not_make_the_first_one_forgotten(bench: Bench) -> None:
+    third = NEWER.replace('"newer"', '"fixed"')
+    bench.deploy(FORMER)
+    for bad in (NEWER, third):
+        bench.deploy(bad)
+        bench.roll_back(bench.events)
+    for bad in (NEWER, third):
+        assert kinds(bench.deploy(bad)) == {"Blocked": 1}, bad
+    bench.again = {"fun"}
+    assert kinds(bench.deploy(NEWER)) == {"Deployed": 1}
+    bench.again = set()
+    assert kinds(bench.deploy(third)) == {"Blocked": 1}
+    assert kinds(bench.deploy(NEWER.replace("128MB", "256MB"))) == {"Deployed": 1}
+    assert kinds(bench.deploy(NEWER)) == {"Deployed": 1}, "somebody has said that it is good since"
+
+
 def test_what_was_rolled_back_is_deployed_again_where_somebody_says_so(bench: Bench) -> None:
     bench.deploy(FORMER)
     bench.deploy(NEWER)

@@ -50,6 +50,11 @@ def last_left(store: Store, newest: str, state_dir: Path) -> str:
     return chosen.run_id
 
 
+def again_of(before: RunState) -> tuple[str, ...]:
+    """Give what a line has behind its verb so that it tries again what a run has failed at."""
+    return (before.rollout.rolls_back,) if before.rollout.rolls_back else ("--failed",)
+
+
 def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     """Say that there is nothing to take up, and why; exits as the chain of runs did."""
     run = f"run {before.run_id}"
@@ -71,7 +76,7 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
         return CommandResult(max(code, Exit.FAILED))
     again = ""
     if number := len(failed_of(before)):
-        line = line_of(before.verb, before.identity, before.endpoint, "--failed")
+        line = line_of(before.verb, before.identity, before.endpoint, *again_of(before))
         again = f"; {counted(number, 'function')} failed: `{line}` tries again"
     messages.say(f"nothing to resume: {run} has brought every function that it began to an end{again}")
     return CommandResult(code)

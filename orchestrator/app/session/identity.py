@@ -144,9 +144,10 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
         return "`orchestrator resume` goes on with the rollback"
     if state.breach:
         follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
+        back = "; what was rolled back is blocked until it changes, or `--again NAMES` says that it is good as it is"
         return (
             f"{follow if kept and state.outcomes.get('unknown') else ''}once it is mended, {line} is a new run, with"
-            " all of its waves and a new budget of failures"
+            f" all of its waves and a new budget of failures{back if state.rollout.rollback else ''}"
         )
     if state.exit_code != Exit.INTERRUPTED and not state.outcomes.get("cancelled"):
         return ""

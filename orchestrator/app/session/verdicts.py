@@ -29,20 +29,18 @@ async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: Li
     """
     options = session.request.options
     rings = rollout.pin or rollout.two_phase
-    if options.no_verify:
-        return Verifying(skipped=True, rings=rings)
     latest = [live.latest(found.id) for found in _meant(specs, live)]
     stamped = (one for one in latest if one is not None and read_stamp(one.description) is not None)
     ours = [version_id for one in stamped for version_id in stands_for(one, live)]
     if not ours:
-        return Verifying(rings=rings)
+        return Verifying(skipped=options.no_verify, rings=rings)
     with open_store(session.request.state_dir, read_only=True) as store:
         known = store.verdicts(session.endpoint, ours)
     if missing := set(ours) - known.keys():
         known |= await _recorded(session, missing)
     passed = frozenset(one for one, verdict in known.items() if verdict.verdict is Verdict.PASSED)
     told = {one: _told(verdict) for one, verdict in known.items() if one not in passed}
-    return Verifying(passed, told, rings=rings)
+    return Verifying(passed, told, skipped=options.no_verify, rings=rings)
 
 
 def _meant(specs: Iterable[FunctionSpec], live: LiveState) -> list[Function]:

@@ -6,7 +6,7 @@ has become of journals.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from shlex import quote as quoted
 from types import MappingProxyType
@@ -27,29 +27,51 @@ def without_withdrawn(
     | live is                            | wanted is                      | becomes                       |
     | ---                                | ---                            | ---                           |
     | a copy that a rollback has made    | what was withdrawn for it      | blocked, until it is `again`  |
+    | any, after such a copy             | what was withdrawn for that    | blocked, unless it was `again`|
     | a copy that a rollback has made    | anything else                  | what it is                    |
     | anything else                      | anything                       | what it is                    |
     """
-    return Plan(tuple(_held_back(unit, live, again, told) for unit in plan.units))
+    back = {version.function_id for version in live.versions.values() if read_back_mark(version.description)}
+    made: dict[str, list[Version]] = {}
+    for version in live.versions.values():
+        if version.function_id in back:
+            made.setdefault(version.function_id, []).append(version)
+    return Plan(tuple(_held_back(unit, live, made.get(unit.function_id or "", ()), again, told) for unit in plan.units))
 
 
-def _held_back(unit: Unit, live: LiveState, again: Container[str], told: Mapping[str, str]) -> Unit:
+def _held_back(
+    unit: Unit, live: LiveState, made: Iterable[Version], again: Container[str], told: Mapping[str, str]
+) -> Unit:
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
     if latest is None or unit.fingerprint is None or not makes:
         return unit
     copied = live.versions.get(unit.spec.code.version_id) if isinstance(unit.spec.code, VersionCopy) else None
-    if not is_withdrawn(latest, unit.fingerprint, copied):
+    back = latest if is_withdrawn(latest, unit.fingerprint, copied) else _withdrawn_before(unit.fingerprint, made)
+    if back is None:
         return unit
-    by = told.get(latest.id, "a rollback")
+    by = told.get(back.id, "a rollback")
     if unit.key in again or unit.spec.name in again:
         return replace(unit, reason=f"{unit.reason}; again, though it was withdrawn by {by}")
     failure = Failure(
-        f"withdrawn by {by}: {latest.id} was put in its place, and nothing of it has changed since",
+        f"withdrawn by {by}: {back.id} was put in its place, and nothing of it has changed since",
         kind=WITHDRAWN,
         advice=f"change it, or deploy it all the same with --again {quoted(unit.key)}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
+
+
+def _withdrawn_before(wanted: Fingerprint, made: Iterable[Version]) -> Version | None:
+    """Find the copy that a rollback has put in the place of what is wanted, where others were deployed since, but not
+    this again. None: there is none.
+    """
+    versions = sorted(made, key=lambda one: str(one.created_at))
+    for version in reversed(versions):
+        if is_withdrawn(version, wanted):
+            return version
+        if read_stamp(version.description) == wanted:
+            return None
+    return None
 
 
 def stands_for(latest: Version, live: LiveState) -> frozenset[str]:

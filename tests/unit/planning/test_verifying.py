@@ -205,3 +205,9 @@ def test_a_run_that_only_verifies_is_taken_up_as_that() -> None:
         plan, settled = still_meant(Plan((now,)), live(), {"f": then(verdict=verdict, action=Action.VERIFY)}, known)
         assert [list(one.changes) for one in plan.units] == ([] if verdict else [[VERIFIES_LIVE]])
         assert settled == ({"f": Deployed("v1", read_back=True)} if verdict else {})
+
+
+def test_what_is_known_to_be_bad_is_said_where_nothing_is_verified() -> None:
+    known = Verifying(told={"v1": "has failed its verification in run R1"}, skipped=True)
+    found = with_verification(unit(BOTH, Action.UNCHANGED), live(v0=("stable",)), known)
+    assert found.reason == "v1 has failed its verification in run R1 and does not hold the tag stable"
