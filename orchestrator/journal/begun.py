@@ -51,6 +51,12 @@ class BegunCommands:
         with translated(self._path):
             self._connection.execute("UPDATE begun SET why = ? WHERE id = ?", (why, number))
 
+    def begun_is_about(self, number: int, line: str, identity: Identity) -> None:
+        """Say what a command is about, where that was not known when it began."""
+        row = line, orjson.dumps(identity_to_dict(identity)).decode(), number
+        with translated(self._path):
+            self._connection.execute("UPDATE begun SET line = ?, identity = ? WHERE id = ?", row)
+
     def forget_begun(self, numbers: Iterable[int]) -> None:
         """Take rows away; what is gone already is no mistake."""
         with translated(self._path):

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import signal
+from typing import Any
+
 import pytest
 
-from tests.e2e.harness import Cloud, Project, run
+from tests.e2e.harness import TIMEOUT_S, Cloud, Project, interrupt, run, terminal
+
+
+def deployed_twice(project: Project, cloud: Cloud) -> str:
+    """Deploy two functions, and change them; gives the id of the later run."""
+    for level in ("info", "warn"):
+        project.write(2, defaults=f'environment = {{ LEVEL = "{level}" }}\ntags = ["stable"]\n')
+        end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
+        assert end.code == 0, end.err
+    return str(json.loads(end.out)["run_id"])
+
+
+def levels(project: Project, cloud: Cloud) -> set[str]:
+    versions = cloud.versions(project.folder_id)
+    return {one["environment"]["LEVEL"] for one in versions if "$latest" in one.get("tags", ())}
+
+
+def known_runs(project: Project) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(project.root, "runs", "-o", "json").out)["runs"]
+    return found
 
 
 @pytest.mark.parametrize("way", [(), ("--since", "1h"), ("f000", "--to", "d4e0")], ids=["run", "since", "to"])
@@ -14,3 +38,45 @@ def test_lossy_of_no_function_is_refused(cloud: Cloud, project: Project, way: tu
     end = run(project.root, "rollback", *way, "--lossy", "f001,f0001", "--yes", environ=cloud.environ())
     assert end.code == 2
     assert '--lossy f0001: there is no function f0001; did you mean "f00' in end.err
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_rollback_that_was_killed_before_its_run_is_not_forgotten(
+    cloud: Cloud, project: Project, named: bool
+) -> None:
+    run_id = deployed_twice(project, cloud)
+    with terminal(project.root, "rollback", *([run_id[:-1]] if named else []), environ=cloud.environ()) as screen:
+        screen.read_until("[y/N]")
+        held = run(project.root, "rollback", "--yes", environ=cloud.environ())
+        assert held.code == 4, held.err
+        interrupt(screen.process, signal.SIGKILL)
+        screen.process.wait(TIMEOUT_S)
+    end = run(project.root, "resume", environ=cloud.environ())
+    assert end.code == 3
+    assert f"a later `orchestrator rollback {run_id} --endpoint {cloud.url}` was cut off while it planned" in end.err
+    assert levels(project, cloud) == {"warn"}
+    again = run(project.root, "rollback", run_id, "--yes", environ=cloud.environ())
+    assert again.code == 0, again.err
+    assert run(project.root, "resume", environ=cloud.environ()).code == 0
+    back, forth, first = known_runs(project)
+    assert (back["state"], forth["state"], first["state"]) == ("done", "rolled back", "done")
+    assert forth["rolled_back_by"] == back["run_id"]
+    shown = run(project.root, "show", run_id).out
+    assert f"by run {back['run_id']}" in shown
+    assert f"rolled back by run {back['run_id']}: 2 functions" in shown
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_machine_without_the_journal_rolls_back_by_the_record_in_the_bucket(
+    cloud: Cloud, project: Project, named: bool
+) -> None:
+    run_id = deployed_twice(project, cloud)
+    stable = {one["id"] for one in cloud.versions(project.folder_id) if "stable" in one.get("tags", ())}
+    shutil.rmtree(project.state_dir)
+    end = run(project.root, "rollback", *([run_id] if named else []), "--yes", "-o", "json", environ=cloud.environ())
+    assert end.code == 0, end.err
+    assert json.loads(end.out)["rolls_back"] == run_id
+    assert levels(project, cloud) == {"info"}
+    held = {one["id"] for one in cloud.versions(project.folder_id) if "stable" in one.get("tags", ())}
+    assert held.isdisjoint(stable), "tags are on the very versions that held them"
+    assert len(held) == 2

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.app.session.back import last_changed, plan_back, plan_past
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
+from orchestrator.app.session.cut_off import begin, takes_back
 from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
@@ -36,12 +37,14 @@ def rollback_command(given: Mapping[str, Any], messages: Messages) -> CommandRes
 async def _rollback(invocation: Invocation) -> CommandResult:
     messages = invocation.messages
     with invocation.stop.interruptible():
+        named = ""
         if invocation.options.run:
             run = await _named(invocation)
-            invocation = replace(invocation, options=_where(invocation.options, run))
+            invocation, named = replace(invocation, options=_where(invocation.options, run)), run.run_id
         request = read_request(invocation)
         await hold_lock(invocation, request)
         request = replace(request, identity=_about(request))
+        begun = begin(invocation, request, run_id=named)
         now = Now(ROLLBACK, endpoint_of(request.options, request.manifest), request.identity, request.state_dir)
         session = await open_session(invocation, request)
         if not request.options.sandbox:  # another machine may have gone on with it, or taken it back
@@ -50,6 +53,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             return await carry_out(session, partial(plan_past, session))
         run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now)
         _check(run, now)
+        takes_back(request, begun, run.run_id)
     if not request.options.run and run.rollout.rolls_back:
         messages.say(f"nothing to do: the last run that changed something, {run.run_id}, is a rollback")
         if to_resume(run):

@@ -14,17 +14,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from orchestrator.app.session.chains.still_left import is_whole
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.options import RunOptions, state_dir_of
+from orchestrator.app.session.options import ROLLBACK, RUN, RunOptions, state_dir_of
 from orchestrator.app.session.session import Request
-from orchestrator.app.session.taking_up import Now, difference, endpoint_of
+from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
 from orchestrator.journal.begun import Begun
 from orchestrator.journal.events import RunStarted
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.run_journal import RunJournal
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
@@ -33,21 +35,40 @@ _FORCE = "--force"
 _GIVE_UP = "`orchestrator resume --give-up` forgets it"
 
 
-def begin(invocation: Invocation, request: Request) -> None:
-    """Write down that a command begins to plan, until it has a run or has ended by itself. Nothing for a dry run."""
-    if not request.options.dry_run:
-        invocation.stack.enter_context(_written(request))
+def begin(invocation: Invocation, request: Request, *, run_id: str = "") -> int:
+    """Write down that a command begins to plan, until it has a run or has ended by itself. Nothing for a dry run.
+    `run_id`: of the run that a rollback takes back. Gives the row's id.
+    """
+    return 0 if request.options.dry_run else invocation.stack.enter_context(_written(request, run_id))
+
+
+def takes_back(request: Request, number: int, run_id: str) -> None:
+    """Say of a rollback that has begun which run it takes back."""
+    if number:
+        line, identity = _about(request, run_id)
+        with open_store(request.state_dir) as store:
+            store.begun_is_about(number, line, identity)
+
+
+def _about(request: Request, run_id: str) -> tuple[str, Identity]:
+    """Give the line to type to begin a command again, and what it is about."""
+    options, identity = request.options, request.identity
+    if run_id:
+        selection = identity.selection
+        parameters = {**selection.parameters, RUN: run_id}
+        identity = replace(identity, selection=replace(selection, parameters=parameters))
+    endpoint = endpoint_of(options, request.manifest)
+    return line_of(options.verb, identity, endpoint, *([_FORCE] if options.force else [])), identity
 
 
 @contextmanager
-def _written(request: Request) -> Iterator[None]:
-    options, identity = request.options, request.identity
-    endpoint = endpoint_of(options, request.manifest)
-    line = line_of(options.verb, identity, endpoint, *([_FORCE] if options.force else []))
+def _written(request: Request, run_id: str) -> Iterator[int]:
+    verb, endpoint = request.options.verb, endpoint_of(request.options, request.manifest)
+    line, identity = _about(request, run_id)
     with open_store(request.state_dir) as store:
-        number = store.begin(Begun(time.time(), options.verb, endpoint, line, identity))
+        number = store.begin(Begun(time.time(), verb, endpoint, line, identity))
     try:
-        yield
+        yield number
     except OrchestratorError as error:
         with open_store(request.state_dir) as store:
             if error.exit in (Exit.FAILED, Exit.USAGE):
@@ -65,17 +86,19 @@ def start_run(store: Store, started: RunStarted, options: RunOptions) -> RunJour
         return store.start_run(started)
     state_dir = state_dir_of(options.config, options.state_dir)
     now = Now(started.verb, started.endpoint, started.identity, state_dir)
-    made_up = [one.id for one in store.begun() if _covers(now, one, forced=options.force)]
+    made_up = [one.id for one in store.begun() if _covers(now, one, forced=options.force, back=started.rolls_back)]
     return store.start_run(started, begun=made_up)
 
 
-def _covers(now: Now, then: Begun, *, forced: bool) -> bool:
-    """Say whether a command is about all that another one was about."""
+def _covers(now: Now, then: Begun, *, forced: bool, back: str = "") -> bool:
+    """Say whether a command is about all that another one was about. `back`: the run that it takes back."""
     selection, was = now.identity.selection, then.identity.selection
+    parameters = dict(was.parameters)
+    if now.verb != then.verb or (now.verb == ROLLBACK and parameters.pop(RUN, back) != back):
+        return False
     return (
         _is_same(now, then)
-        and now.verb == then.verb
-        and dict(selection.parameters) == dict(was.parameters)
+        and dict(selection.parameters) == parameters
         and (forced or _FORCE not in then.line.split())
         and (
             is_whole(now.identity)
@@ -85,7 +108,9 @@ def _covers(now: Now, then: Begun, *, forced: bool) -> bool:
 
 
 def _is_same(now: Now, then: Begun) -> bool:
-    return difference(RunState(verb=then.verb, endpoint=then.endpoint, identity=then.identity), now) is None
+    found = difference(RunState(verb=then.verb, endpoint=then.endpoint, identity=then.identity), now)
+    # A rollback has the folders of the run that it takes back, which are known once it plans.
+    return found is None or (found[0] is Differs.FOLDERS and now.verb == then.verb == ROLLBACK)
 
 
 def check_not_cut_off(options: RunOptions, now: Now) -> None:

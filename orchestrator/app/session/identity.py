@@ -10,7 +10,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions
+from orchestrator.app.session.options import ROLLBACK, RUN, SANDBOX, RunOptions
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
@@ -95,13 +95,14 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     path = Path(identity.manifest or "deploy.toml")
     if path.absolute() != Path("deploy.toml").absolute():
         words += ["-c", str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)]
+    given = dict(selection.parameters)
+    words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
     words += selection.patterns
     words += [part for label in selection.labels for part in ("--label", label)]
-    given = selection.parameters.items()
     if verb == ROLLBACK:
-        words += [part for name, value in given for part in (f"--{name}", value)]
+        words += [part for name, value in given.items() for part in (f"--{name}", value)]
     else:
-        words += [part for name, value in given for part in ("--param", f"{name}={value}")]
+        words += [part for name, value in given.items() for part in ("--param", f"{name}={value}")]
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
     words += [*more, *_reaching(endpoint)]
     return shlex.join(words)

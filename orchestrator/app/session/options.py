@@ -23,7 +23,8 @@ DEFAULT_CONFIG = "deploy.toml"
 NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy"}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 ROLLBACK = "rollback"  # the verb, as the journal remembers it
-_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
+RUN = "run"  # the parameter of a rollback without a run yet that names the run to take back
+_NAMES_A_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -91,7 +92,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     given = dict(given)
     job = given.pop("job", "")
     patterns = given.pop("functions", ())
-    if verb == ROLLBACK and patterns and _RUN.match(patterns[0]):
+    if verb == ROLLBACK and patterns and _NAMES_A_RUN.match(patterns[0]):
         given["run"], *patterns = patterns
     times: dict[str, Any] = {
         f"{name}_s": seconds(f"--{name.replace('_', '-')}", given.pop(name))

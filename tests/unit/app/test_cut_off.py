@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.app.session.cut_off import begin, check_not_cut_off, check_resume, start_run
+from orchestrator.app.session.cut_off import begin, check_not_cut_off, check_resume, start_run, takes_back
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.session import Request
@@ -66,6 +66,8 @@ def cut_off(
     force: bool = False,
     dry_run: bool = False,
     error: BaseException | None = None,
+    run_id: str = "",
+    later_run_id: str = "",
 ) -> None:
     """Begin a command, and end it by an error: by none, it was killed."""
     options = options_of(folder, verb, force=force, dry_run=dry_run)
@@ -74,7 +76,9 @@ def cut_off(
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
-            begin(Invocation(options, Messages(), stack, Stop()), request)
+            number = begin(Invocation(options, Messages(), stack, Stop()), request, run_id=run_id)
+            if later_run_id:
+                takes_back(request, number, later_run_id)
             raise error or KeyboardInterrupt
 
     with pytest.raises(type(error or KeyboardInterrupt())):
@@ -226,3 +230,36 @@ def test_one_of_another_manifest_long_ago_stops_nobody(folder: Path) -> None:
     with open_store(folder / "state") as store:
         start_run(store, replace(started(folder), identity=other), options_of(folder))
     assert told(folder) == ""
+
+
+BACK = Selection(("a",), parameters={"since": "2026-11-27T03:00:00+00:00"})
+
+
+# the run that a rollback was to take back when it was cut off, what its line is then, and what another takes back
+@pytest.mark.parametrize(
+    ("was", "selection", "line", "back", "made_up"),
+    [
+        ("R1", WHOLE, "rollback R1", "R1", True),
+        ("R1", WHOLE, "rollback R1", "R2", False),
+        ("R1", SOME, "rollback R1 a", "R1", True),
+        ("", WHOLE, "rollback", "R1", True),
+        ("", BACK, "rollback a --since 2026-11-27T03:00:00+00:00", "", True),
+        ("", BACK, "rollback a --since 2026-11-27T03:00:00+00:00", "R1", False),
+    ],
+)
+def test_a_rollback_makes_up_for_one_of_the_same_run(
+    folder: Path, was: str, selection: Selection, line: str, back: str, made_up: bool
+) -> None:
+    cut_off(folder, selection, verb="rollback", run_id=was)
+    assert f"`orchestrator {line}" in told(folder).replace(f" -c {folder / 'deploy.toml'}", "")
+    later = started(folder, replace(selection, parameters={} if back else selection.parameters), "rollback")
+    about = replace(later.identity, folders=("b1other",))  # those of the run
+    with open_store(folder / "state") as store:
+        start_run(store, replace(later, rolls_back=back, identity=about), options_of(folder, "rollback"))
+        assert bool(store.begun()) != made_up
+
+
+def test_a_rollback_names_its_run_once_it_knows_it(folder: Path) -> None:
+    cut_off(folder, verb="rollback", later_run_id="R7")
+    assert "rollback -c " in told(folder)
+    assert " R7` was cut off" in told(folder)
