@@ -119,7 +119,12 @@ skips = options(
     option("--no-verify", is_flag=True, help="Verify no new versions; the run's record says so."),
 )
 agreeing = options(
-    option("--again", multiple=True, metavar="NAMES", help="Deploy these again though they were rolled back."),
+    option(
+        "--again",
+        multiple=True,
+        metavar="NAMES",
+        help="Deploy these (names, globs) again though they were rolled back.",
+    ),
     option("--no-way-back", multiple=True, metavar="NAMES", help="Change these though they cannot be rolled back."),
 )
 lossy = option("--lossy", multiple=True, metavar="NAMES", help="Roll these back without the settings that are refused.")

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from orchestrator.app.session.options import parse_time
+from orchestrator.app.session.options import Names, parse_time
 from orchestrator.app.session.planning import Planned, check_agreed
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
@@ -71,7 +71,7 @@ async def plan_back(
         else:
             chosen = {key: one for key, one in touched.items() if key in only}
         wanted = [one for key, one in chosen.items() if key not in unknown]
-        former = await read_former(world, wanted, live, lossy=frozenset(options.lossy))
+        former = await read_former(world, wanted, live, lossy=Names(options.lossy))
     except CloudError as error:
         raise StartError(
             f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
@@ -140,7 +140,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
             at = parse_time(options.since, world.clock())
             histories = await read_histories(world, [one.function_id for one in there])
             wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
-        former = await read_former(world, wanted, live, lossy=frozenset(options.lossy))
+        former = await read_former(world, wanted, live, lossy=Names(options.lossy))
     except CloudError as error:
         raise StartError(
             f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"

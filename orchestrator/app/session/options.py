@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ ROLLBACK = "rollback"  # the verb, as the journal remembers it
 RUN = "run"  # the parameter of a rollback without a run yet that names the run to take back
 _NAMES_A_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of functions, and globs of them, as a container of the names that fit."""
+
+    patterns: tuple[str, ...]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(fnmatchcase(name, pattern) for pattern in self.patterns)
 
 
 @dataclass(frozen=True, slots=True)

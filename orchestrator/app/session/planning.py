@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from types import MappingProxyType
 
 from anyio import to_thread
 
 from orchestrator.app.session.identity import resume_line
-from orchestrator.app.session.options import NAMING, RunOptions
+from orchestrator.app.session.options import NAMING, Names, RunOptions
 from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
 from orchestrator.app.session.verdicts import verifying_of
@@ -112,7 +113,7 @@ def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -
     given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]
     given += [(name, f"{option} {name}") for key, option in NAMING.items() for name in getattr(options, key)]
     for name, written in given:
-        if name not in known:
+        if not any(fnmatchcase(one, name) for one in known):
             raise UsageError(
                 f"{written}: there is no function {name}{did_you_mean(name, known)}",
                 advice="write it as the plan prints it",
@@ -208,11 +209,11 @@ async def plan_desired(
         resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying
     )
     options, rollout = session.request.options, desired.rollout
-    again = {*options.again, *session.again}
+    again = Names((*options.again, *session.again))
     plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session, plan, live))
     foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None, adopt=adopt)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase
-    plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=options.no_way_back)
+    plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=Names(options.no_way_back))
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))
     for warning in warnings:
         session.messages.warn(warning)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.session.options import NAMING, RunOptions, read_options, seconds
+from orchestrator.app.session.options import NAMING, Names, RunOptions, read_options, seconds
 from orchestrator.app.session.planning import check_agreed
 from orchestrator.cli import cli
 from orchestrator.errors import UsageError
@@ -99,3 +99,8 @@ def test_names_of_nothing_are_told(key: str, option: str) -> None:
         check_agreed(RunOptions("deploy", Path(), **{key: (name,)}), specs)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=f'^{option} apl: there is no function apl; did you mean "api"'):
         check_agreed(RunOptions("deploy", Path(), **{key: ("apl",)}), specs)  # type: ignore[arg-type]
+
+
+def test_names_that_are_agreed_to_may_be_globs() -> None:
+    names = Names(("auth-*", "billing"))
+    assert [name in names for name in ("auth-login", "billing", "billing-2", "")] == [True, True, False, False]
