@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, Project, events, forked, run, wait_for
+from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, Project, count_events, events, forked, run, wait_for
 
 VERIFY = """verify = { payload = { n = 1 }, expect = { n = 2 }, safe = true }
 promote = ["stable"]
@@ -95,3 +95,30 @@ def test_a_run_that_is_killed_while_it_verifies_is_taken_up_with_the_same_versio
     assert (end.code, row["outcome"], row["version_id"]) == (0, "deployed", made), end.err
     assert [one["verdict"] for one in row["verdicts"]] == ["passed"]
     assert tags(project, cloud) == {made: {"$latest", "orc-a", "stable"}}
+
+
+def test_a_run_of_two_phases_that_is_killed_between_them_only_moves_its_tags(cloud: Cloud, project: Project) -> None:
+    gate = project.root / "gate.sh"
+    gate.write_text("#!/bin/sh\ntouch asked\ntest -e go || exec sleep 60\n")
+    gate.chmod(0o755)
+    project.write(2, defaults=VERIFY, more='[rollout]\ntwo_phase = true\ngate = { command = ["./gate.sh"] }\n')
+    calls = project.root / "calls"
+    for name in ("f000", "f001"):
+        code = f"def handler(event, context):\n    open({str(calls)!r}, 'a').write('x')\n    return {{'n': 2}}\n"
+        (project.root / "src" / name / "index.py").write_text(code)
+    log, later = project.root / "events.ndjson", project.root / "later.ndjson"
+    with forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+        wait_for((project.root / "asked").exists, process)
+        process.kill()
+        process.wait(TIMEOUT_S)
+    assert (count_events(log, "version_verified"), calls.read_text()) == (2, "xx")
+    made = tags(project, cloud)
+    assert list(made.values()) == [{"$latest", "orc-a"}] * 2
+    (project.root / "go").touch()
+    (project.root / "asked").unlink()
+    end = run(project.root, "resume", "--events", str(later), environ=cloud.environ())
+    assert end.code == 0, end.err
+    assert (project.root / "asked").exists(), "the gate is asked again"
+    assert (count_events(later, "version_verified"), calls.read_text()) == (0, "xx")
+    assert {one["call"] for one in events(later) if one["kind"] == "operation_accepted"} == {"setTag"}
+    assert tags(project, cloud) == {version_id: {"$latest", "orc-a", "stable"} for version_id in made}
