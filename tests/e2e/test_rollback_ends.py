@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.harness import TIMEOUT_S, Cloud, Project, interrupt, run, terminal
+from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
+from tests.e2e.harness import TIMEOUT_S, Clock, Cloud, Ended, Project, embedded, interrupt, run, terminal
+
+
+def deploy(project: Project, cloud: Cloud, level: str) -> Ended:
+    """Deploy two functions with this setting."""
+    more = '[limits]\noperation_deadline = "1s"\n'
+    project.write(2, defaults=f'environment = {{ LEVEL = "{level}" }}\ntags = ["stable"]\n', more=more)
+    return run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
 
 
 def deployed_twice(project: Project, cloud: Cloud) -> str:
     """Deploy two functions, and change them; gives the id of the later run."""
-    for level in ("info", "warn"):
-        project.write(2, defaults=f'environment = {{ LEVEL = "{level}" }}\ntags = ["stable"]\n')
-        end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
-        assert end.code == 0, end.err
+    assert deploy(project, cloud, "info").code == 0
+    end = deploy(project, cloud, "warn")
+    assert end.code == 0, end.err
     return str(json.loads(end.out)["run_id"])
 
 
@@ -80,3 +88,28 @@ def test_a_machine_without_the_journal_rolls_back_by_the_record_in_the_bucket(
     held = {one["id"] for one in cloud.versions(project.folder_id) if "stable" in one.get("tags", ())}
     assert held.isdisjoint(stable), "tags are on the very versions that held them"
     assert len(held) == 2
+
+
+@pytest.mark.parametrize("of", ["the run", "the rollback"])
+def test_an_end_that_nobody_has_seen_is_unknown_and_gone_on_with(tmp_path: Path, project: Project, of: str) -> None:
+    faults, clock = Faults(), Clock()
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults, clock=clock) as (
+        cloud,
+        _,
+    ):
+        assert deploy(project, cloud, "info").code == 0
+        if of == "the run":
+            faults.settle_next("createVersion", Fate(duration_s=900.0))
+        assert deploy(project, cloud, "warn").code == (3 if of == "the run" else 0)
+        if of == "the rollback":
+            faults.settle_next("createVersion", Fate(duration_s=900.0))
+        end = run(project.root, "rollback", "last", "--yes", "-o", "json", environ=cloud.environ())
+        told = json.loads(end.out)
+        assert (end.code, told["state"]) == (3, "interrupted"), end.err
+        assert told["outcomes"] == {"deployed": 1, "unknown": 1}
+        assert "`orchestrator resume` goes on" in end.err
+        clock.forward(1000.0)
+        end = run(project.root, "resume", environ=cloud.environ())
+        assert end.code == 0, end.err
+        assert levels(project, cloud) == {"info"}
+        assert len(cloud.versions(project.folder_id)) == 6
