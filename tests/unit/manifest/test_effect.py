@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 # Rows of the tables of a Version's and of a Function's fields, which are read by the names that stand in them.
 ROWS_OF_FIELDS = {"Field", "Part", "FunctionField"}
 
-IN_WORK = {"Verify.safe"}  # judged where the manifest is read: `rollout_rules.unsafe_kind`
+JUDGED_THERE = {"Verify.safe"}  # where the manifest is read: `rollout_rules.unsafe_kind`
 
 
 def reads(path: Path) -> set[str]:
@@ -48,7 +48,7 @@ def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
         for field in kind.__dataclass_fields__
         if field not in read
     ]
-    unread = [name for name in unread if name not in IN_WORK]
+    unread = [name for name in unread if name not in JUDGED_THERE]
     assert unread == [], "declared, and nobody asks: give it an effect"
 
 
