@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -197,6 +198,41 @@ def test_a_machine_without_a_state_folder_reads_the_record_in_the_bucket(tmp_pat
         assert json.loads(end.out)["resumes"] == killed
         assert json.loads(end.out)["outcomes"] == {"deployed": 8}
         assert len(cloud.versions(project.folder_id)) == 8 + 6 + 2 + 8
+
+
+def test_a_run_that_is_named_is_found_whatever_the_path_of_its_manifest(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    copy = tmp_path / "copy"
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        environ = cloud.environ()
+        shutil.copytree(project.root, copy)
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 0
+        project.manifest.write_text(project.manifest.read_text().replace('"3s"', '"4s"'))
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 0
+        run_id = shown(project)["run_id"]
+        others = f"2 runs of other manifests in this bucket: name one by its id (the newest: {run_id})"
+        listed = run(copy, "runs", environ=environ)
+        assert (listed.code, listed.out) == (0, "no runs yet\n")
+        assert others in listed.err
+        for command in (("show", "nope"), ("promote",), ("rollback", "--yes")):
+            refused = run(copy, *command, environ=environ)
+            assert refused.code == 2
+            assert others in refused.err, (command, refused.err)
+        found = run(copy, "show", run_id[:-3], "-o", "json", environ=environ)
+        assert json.loads(found.out)["outcomes"] == {"deployed": 2}, found.err
+        shutil.rmtree(copy / ".orchestrator")
+        refused = run(copy, "promote", run_id, "--yes", environ=environ)
+        assert f"run {run_id} is not paused" in refused.err
+        shutil.rmtree(copy / ".orchestrator")
+        ended = run(copy, "resume", run_id, environ=environ)
+        assert (ended.code, "nothing to resume" in ended.err) == (0, True), ended.err
+        shutil.rmtree(copy / ".orchestrator")
+        back = run(copy, "rollback", run_id, "-c", "deploy.toml", "--dry-run", environ=environ)
+        assert back.code == 0, back.err
+        back = run(copy, "rollback", run_id, "--yes", environ=environ)
+        assert back.code == 0, back.err
+        assert f"run {run_id} was about {project.manifest}: going by that" in back.err
+        assert len(cloud.versions(project.folder_id)) == 2 + 2 + 2
 
 
 def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(

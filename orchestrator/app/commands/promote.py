@@ -11,18 +11,18 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app.session.chain import chain_of
+from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import Going, PlannedLeft, as_then, go_on, going_on, plan_left, request_of
 from orchestrator.app.session.chains.paused import check_paused, last_paused
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of, look, where_to
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
-from orchestrator.app.session.recording import fetch, read_runs
+from orchestrator.app.session.recording import read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Now
-from orchestrator.errors import UsageError
 from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.report.displays import confirm
@@ -44,14 +44,15 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
     stop, messages = invocation.stop, invocation.messages
     asked = await _asked(run_id, invocation)
     before = _paused(invocation.options, asked)
-    invocation = replace(invocation, options=as_then(invocation.options, before))
-    options = invocation.options
+    options = as_then(invocation.options, before)
+    say_where(messages, before, invocation.options, options)
+    invocation = replace(invocation, options=options)
     with stop.interruptible():
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
         session = await open_session(invocation, request)
         if not options.sandbox:  # another machine may have let it go on, or taken it back
-            await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
+            await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
         before = _paused(options, asked)
     approves = before.run_id
     messages.say(_said(before.rollout, approves, session.world.clock()))
@@ -71,14 +72,11 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
 async def _asked(run_id: str, invocation: Invocation) -> str:
     """Find the run in the journal, or in the bucket's records where that has none of the kind."""
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
-    for fetched in (False, True):
-        with open_store(state_dir, read_only=True) as store:
-            try:
-                return last_paused(store, state_dir) if run_id == "last" else store.find(run_id)
-            except UsageError:
-                if fetched or not await fetch(invocation):
-                    raise
-    raise AssertionError
+
+    def find(store: Store) -> str:
+        return last_paused(store, state_dir) if run_id == "last" else store.find(run_id)
+
+    return await find_run(invocation, run_id, find)
 
 
 def _paused(options: RunOptions, asked: str) -> RunState:

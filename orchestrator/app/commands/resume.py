@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.chain import chain_of, give_up, last_left, nothing_left
+from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import as_then, go_on, going_on, request_of
 from orchestrator.app.session.cut_off import check_resume
 from orchestrator.app.session.identity import paused_ways
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
-from orchestrator.app.session.recording import fetch, read_runs, record_given_up
+from orchestrator.app.session.recording import read_runs, record_given_up
 from orchestrator.app.session.session import hold_lock, open_session, read_request
 from orchestrator.app.session.taking_back import is_left, of_its_run, take_back
 from orchestrator.app.session.taking_up import Now
@@ -26,7 +27,7 @@ from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.errors import Exit, OrchestratorError, UsageError
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.store import Store
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -48,14 +49,7 @@ async def _run(
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
     if run_id == "last" and await check_resume(invocation, giving_up=work is _give_up):
         return CommandResult(Exit.DONE)
-    try:
-        with open_store(state_dir, read_only=True) as store:
-            asked = _asked(store, run_id, state_dir)
-    except UsageError:
-        if not await fetch(invocation):
-            raise
-        with open_store(state_dir, read_only=True) as store:
-            asked = _asked(store, run_id, state_dir)
+    asked = await find_run(invocation, run_id, lambda store: _asked(store, run_id, state_dir))
     return await work(asked, invocation)
 
 
@@ -97,8 +91,9 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     if not is_left(before):
         return nothing_left(before, messages)
     asked = before.run_id
-    invocation = replace(invocation, options=as_then(invocation.options, before))
-    options = invocation.options
+    options = as_then(invocation.options, before)
+    say_where(messages, before, invocation.options, options)
+    invocation = replace(invocation, options=options)
     with stop.interruptible():
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
@@ -108,7 +103,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
         if not options.sandbox:  # another machine may have gone on with it, or given it up
-            await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
+            await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
             before = chain_of(options, asked)
             _refuse_paused(before)
             if not is_left(before):

@@ -11,13 +11,14 @@ from typing import Any
 from orchestrator.app.session.back import last_changed, plan_back, plan_past
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
+from orchestrator.app.session.chains.finding import find_run, say_where, with_others
 from orchestrator.app.session.cut_off import begin, takes_back
 from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
-from orchestrator.app.session.recording import fetch, read_runs
+from orchestrator.app.session.recording import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import Request, hold_lock, open_session, read_request
-from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, manifest_of
+from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, folders_then, manifest_of
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
@@ -40,18 +41,21 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         named = ""
         if invocation.options.run:
             run = await _named(invocation)
-            invocation, named = replace(invocation, options=_where(invocation.options, run)), run.run_id
+            options = _where(invocation.options, run)
+            say_where(messages, run, invocation.options, options)
+            invocation, named = replace(invocation, options=options), run.run_id
         request = read_request(invocation)
         await hold_lock(invocation, request)
         request = replace(request, identity=_about(request))
         begun = begin(invocation, request, run_id=named)
         now = Now(ROLLBACK, endpoint_of(request.options, request.manifest), request.identity, request.state_dir)
         session = await open_session(invocation, request)
+        fetched = NOT_FETCHED
         if not request.options.sandbox:  # another machine may have gone on with it, or taken it back
-            await read_runs(session, now)
+            fetched = await read_runs(session, now, named=named)
         if request.options.since or request.options.to:
             return await carry_out(session, partial(plan_past, session))
-        run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now)
+        run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now, fetched)
         _check(run, now)
         takes_back(request, begun, run.run_id)
     if not request.options.run and run.rollout.rolls_back:
@@ -80,16 +84,8 @@ def _about(request: Request) -> Identity:
 
 async def _named(invocation: Invocation) -> RunState:
     """Find the run that was named, with all that it belongs with: in the journal, else in the bucket's records."""
-    options = invocation.options
-    state_dir = state_dir_of(options.config, options.state_dir)
-    for fetched in (False, True):
-        with open_store(state_dir, read_only=True) as store:
-            try:
-                return store.chain_state(store.find(options.run))
-            except UsageError:
-                if fetched or not await fetch(invocation):
-                    raise
-    raise AssertionError
+    named = invocation.options.run
+    return await find_run(invocation, named, lambda store: store.chain_state(store.find(named)))
 
 
 def _where(options: RunOptions, run: RunState) -> RunOptions:
@@ -108,8 +104,13 @@ def _where(options: RunOptions, run: RunState) -> RunOptions:
 
 
 def _check(run: RunState, now: Now) -> None:
-    """Take a run back as what it was about, whatever its folders. Raises `UsageError`."""
+    """Take a run back as what it was about, whatever its folders, or by another manifest that has all of these.
+
+    Raises `UsageError`.
+    """
     found = difference(run, now)
+    if found is not None and found[0] is Differs.MANIFEST and folders_then(run) <= set(now.identity.folders):
+        return
     if found is not None and found[0] is not Differs.FOLDERS:
         raise UsageError(
             f"run {run.run_id} cannot be rolled back here: {found[1]}",
@@ -117,16 +118,17 @@ def _check(run: RunState, now: Now) -> None:
         )
 
 
-def _last(now: Now) -> RunState:
+def _last(now: Now, fetched: Fetched) -> RunState:
     """Find the last run that changed something. Raises `UsageError`."""
     with open_store(now.state_dir, read_only=True) as store:
         run = last_changed(store, now)
         if run is not None:
             return run
         others = [one for one in store.runs() if one.endpoint != now.endpoint]
-    raise UsageError(
+    error = UsageError(
         "there is no run yet that has changed something here",
         advice=f"the last run elsewhere: `orchestrator rollback {others[0].id}`"
         if others
         else "name one: `orchestrator runs` lists them",
     )
+    raise with_others(error, fetched)

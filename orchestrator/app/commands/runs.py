@@ -25,8 +25,10 @@ def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     if not runs:
         from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
 
-        fetch_for(options, messages)
+        fetched = fetch_for(options, messages)
         runs = _runs(options)
+        if not runs and fetched.said:
+            messages.say(fetched.said)
     return CommandResult(Exit.DONE, RunsView(runs))
 
 

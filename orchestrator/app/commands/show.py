@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
+from orchestrator.app.session.options import read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, ResultView
 
@@ -22,20 +22,20 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """
     run, everything, timings = given["run"], given["everything"], given["timings"]
     options = read_place("show", given)
-    try:
-        chain = _chain(run, options)
-    except UsageError:
-        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
-
-        fetch_for(options, messages)
-        chain = _chain(run, options)
     state_dir = state_dir_of(options.config, options.state_dir)
+
+    def find(store: Store) -> RunState:
+        return store.chain_state(store.find(run))
+
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            chain = find(store)
+    except UsageError:
+        from orchestrator.app.session.chains.finding import found_after  # noqa: PLC0415 - heavy, and seldom needed
+        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415
+
+        chain = found_after(state_dir, fetch_for(options, messages, run), find)
     alive = (chain.started_at or 0.0) >= alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
         back = store.taken_back_by(chain)
     return CommandResult(Exit.DONE, ResultView(chain, everything, timings, history=True, alive=alive, back=back))
-
-
-def _chain(run: str, options: RunOptions) -> RunState:
-    with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
-        return store.chain_state(store.find(run))

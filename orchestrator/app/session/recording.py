@@ -7,9 +7,10 @@ It is read on a machine whose journal has no such run.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,9 +20,10 @@ from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.app.session.session import Session, bucket_records, open_session, read_request
-from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
+from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, same_manifest
 from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event, RunStarted
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.state import RunState, fold
@@ -35,6 +37,7 @@ from orchestrator.resilience.groups import beside
 T = TypeVar("T")
 _INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
 _READ = 20  # runs that are read, the newest first
+_RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 _TRIES = 8  # to write the index against others who do so as well
 _END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
 
@@ -155,8 +158,30 @@ async def record_given_up(session: Session, before: RunState, started: RunStarte
             return
 
 
-async def fetch(invocation: Invocation) -> int:
-    """Read the newest runs of this manifest from its bucket into the journal. Gives how many were not there yet.
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of reading records. `kept`: how many runs were not in the journal yet; `others`: the ids of those that
+    stay in the bucket, since they are of other manifests, the newest first.
+    """
+
+    kept: int = 0
+    others: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """Say how to come to the others, "" where there are none."""
+        if not self.others:
+            return ""
+        number, newest = counted(len(self.others), "run"), self.others[0]
+        return f"{number} of other manifests in this bucket: name one by its id (the newest: {newest})"
+
+
+NOT_FETCHED = Fetched()
+
+
+async def fetch(invocation: Invocation, named: str = "") -> Fetched:
+    """Read the newest runs of this manifest from its bucket into the journal, and of whatever manifest that which is
+    `named` by its id or the beginning of it, with what belongs with it.
 
     What cannot be read is said, and is as if it were not there.
     """
@@ -164,26 +189,29 @@ async def fetch(invocation: Invocation) -> int:
     try:
         request = read_request(invocation)
         if options.sandbox or storage_of(request.manifest, options.bucket).bucket is None:
-            return 0
+            return NOT_FETCHED
         now = Now("", endpoint_of(options, request.manifest), identity_of(options, request.manifest), request.state_dir)
         async with AsyncExitStack() as stack:
             session = await open_session(replace(invocation, stack=stack), request)
-            return await read_runs(session, now)
+            return await read_runs(session, now, named=named)
     except OrchestratorError as error:
         invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
-        return 0
+        return NOT_FETCHED
 
 
-def fetch_for(options: RunOptions, messages: Messages) -> None:
+def fetch_for(options: RunOptions, messages: Messages, named: str = "") -> Fetched:
     """Do so for a command that asks nothing else of the cloud."""
+    found = NOT_FETCHED
     if not options.config.exists():
-        return
+        return found
 
     async def main(invocation: Invocation) -> CommandResult:
-        await fetch(invocation)
+        nonlocal found
+        found = await fetch(invocation, named)
         return CommandResult(Exit.DONE)
 
     invoke(options, messages, main)
+    return found
 
 
 async def read_run(session: Session, run_id: str) -> None:
@@ -192,49 +220,75 @@ async def read_run(session: Session, run_id: str) -> None:
     Raises `CloudError`, `JournalError`, and `StartError` for a record that cannot be understood.
     """
     try:
-        await _read_runs(session, lambda run: run.verb == session.request.options.verb, first=run_id)
+        await _read_runs(session, lambda run: run.verb == session.request.options.verb, named=run_id)
     except ValueError as error:
         raise StartError(
             f"the record of run {run_id} in the bucket cannot be read: {error}", advice="upgrade orchestrator"
         ) from error
 
 
-async def read_runs(session: Session, now: Now) -> int:
+async def read_runs(session: Session, now: Now, *, named: str = "") -> Fetched:
     """Read the newest runs that are about the same into the journal, as `fetch` does. What cannot be read is said."""
 
     def wanted(run: RunState) -> bool:
         differs = difference(run, now)
         return differs is None or differs[0] is Differs.FOLDERS
 
-    kept = 0
+    found = NOT_FETCHED
     try:
-        kept = await _read_runs(session, wanted)
+        found = await _read_runs(session, wanted, named=named)
     except (CloudError, ValueError) as error:
         told = with_facts(error) if isinstance(error, CloudError) else str(error)
         session.messages.warn(f"the records of runs in the bucket cannot be read: {told}")
-    if kept:
-        session.messages.say(f"{counted(kept, 'run')} of other machines read from the bucket")
-    return kept
+    if found.kept:
+        session.messages.say(f"{counted(found.kept, 'run')} of other machines read from the bucket")
+    return found
 
 
-async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, first: str = "") -> int:
-    """Read those of the newest runs (and `first`) that are wanted and not here yet. Gives how many there were.
+async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, named: str = "") -> Fetched:
+    """Read those of the newest runs that are wanted and not here yet, and what is `named` with what belongs with it.
 
     Raises `CloudError`, `JournalError`, and `ValueError` for a record that cannot be understood.
     """
     records = bucket_records(session)
     if records is None:
-        return 0
+        return NOT_FETCHED
     index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
-    rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
-    kept = 0
+    rows = [row["run_id"] for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
+    kept, others, about = 0, list[str](), list[Identity]()
     with open_store(session.request.state_dir) as store:
-        known = {run.id for run in store.runs()}
-        for run_id in dict.fromkeys([*filter(None, [first]), *(row["run_id"] for row in rows[:_READ])]):
+        here = {run.id: run for run in store.runs()}
+        about += [store.chain_state(run_id).identity for run_id in here if named and run_id.startswith(named)]
+        asked = _named(rows, named)
+        due = list(dict.fromkeys([*asked, *_around(rows, asked), *rows[:_READ]]))
+        for run_id in due:  # grows by what those belong with that are found
             key = f"{_folder(session)}{run_id}.json"
-            found = await session.world.read(partial(records.read, key)) if run_id not in known else None
+            found = await session.world.read(partial(records.read, key)) if run_id not in here else None
             events = read_record(found[0]) if found is not None else []
-            if events and wanted(fold(events)):
+            if not events:
+                continue
+            run = fold(events)
+            if run_id in asked:
+                about.append(run.identity)
+                before = (
+                    link for one in events if isinstance(one, RunStarted) for link in (one.resumes, one.rolls_back)
+                )
+                due += [link for link in before if link and link not in due]
+            if wanted(run) or run_id in asked or any(same_manifest(run.identity, one) for one in about):
                 store.keep(events)
                 kept += 1
-    return kept
+            else:
+                others.append(run_id)
+    return Fetched(kept, tuple(others))
+
+
+def _named(rows: Sequence[str], named: str) -> list[str]:
+    """Give the ids that begin with what was typed; a whole one may be older than the index goes back."""
+    found = [run_id for run_id in rows if named and run_id.startswith(named)][:_READ]
+    return found or ([named] if _RUN_ID.fullmatch(named) else [])
+
+
+def _around(rows: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Give the runs that came soon after those that were asked for: they may have taken them up, or back."""
+    last = next((number for number, run_id in enumerate(rows) if run_id in asked), 0)
+    return list(rows[max(0, last - _READ) : last])

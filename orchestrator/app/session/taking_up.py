@@ -73,6 +73,11 @@ def folders_then(run: RunState) -> set[str]:
     return set(run.identity.folders) or {unit.folder_id for unit in run.units.values() if unit.folder_id}
 
 
+def same_manifest(one: Identity, other: Identity) -> bool:
+    """Say whether two runs were about one manifest: by its path, or by its place in clones of one repository."""
+    return one.manifest == other.manifest or bool(one.place and one.place == other.place)
+
+
 def difference(run: RunState, now: Now) -> tuple[Differs, str] | None:
     """Say in what a command is about something else than a run, and how; None where it is about the same.
 
@@ -82,8 +87,7 @@ def difference(run: RunState, now: Now) -> tuple[Differs, str] | None:
     if run.endpoint != now.endpoint:
         return Differs.INSTALLATION, f"it went to {_place(run.endpoint)}, and this goes to {_place(now.endpoint)}"
     own = manifest_of(run, now.state_dir)
-    same_place = then.place and then.place == now.identity.place
-    if own is not None and str(own) != now.identity.manifest and not same_place:
+    if own is not None and str(own) != now.identity.manifest and not same_manifest(then, now.identity):
         return Differs.MANIFEST, f"it was about {own}, and this is about {now.identity.manifest}"
     if then.environment != now.identity.environment and (then.manifest or then.environment):
         was, is_now = (f'"{name}"' if name else "none" for name in (then.environment, now.identity.environment))

@@ -17,6 +17,7 @@ from orchestrator.app.session.taking_up import (
     difference,
     left_by_last,
     left_elsewhere,
+    manifest_of,
     ways_on,
     with_disabled,
 )
@@ -156,6 +157,14 @@ def test_the_same_place_in_a_work_tree_is_the_same_manifest(tmp_path: Path) -> N
     there = replace(about(tmp_path), place="deploy/prod.toml")
     here = replace(there, manifest="/builds/7/deploy/prod.toml")
     assert difference(fold([begun(there)]), Now("deploy", ENDPOINT, here, tmp_path, "failed")) is None
+
+
+def test_a_manifest_that_was_elsewhere_on_another_machine_is_one_with_itself(tmp_path: Path) -> None:
+    (tmp_path / "prod.toml").touch()  # where the run's manifest is taken to be by now
+    gone = replace(about(tmp_path), manifest="/builds/7/prod.toml")
+    run = fold([begun(gone)])
+    assert manifest_of(run, tmp_path / "state") == tmp_path / "prod.toml"
+    assert difference(run, Now("promote", ENDPOINT, gone, tmp_path / "state")) is None
 
 
 def test_a_run_of_a_former_program_is_known_by_what_it_wrote(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Finding a run that somebody names: in the journal, else in the bucket's records, whatever manifest it was of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.options import RunOptions, state_dir_of
+from orchestrator.app.session.recording import Fetched, fetch
+from orchestrator.errors import UsageError
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import Store, open_store
+from orchestrator.report.messages import Messages
+
+T = TypeVar("T")
+
+
+async def find_run(invocation: Invocation, named: str, find: Callable[[Store], T]) -> T:
+    """Find a run in the journal, or in the bucket's records where that has none of the kind. `named`: as it was typed.
+
+    Raises `UsageError` as `find` does, with what else the bucket has.
+    """
+    state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            return find(store)
+    except UsageError:
+        fetched = await fetch(invocation, named)
+    return found_after(state_dir, fetched, find)
+
+
+def found_after(state_dir: Path, fetched: Fetched, find: Callable[[Store], T]) -> T:
+    """Look again after the bucket's records were read. Raises `UsageError`, with what else the bucket has."""
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            return find(store)
+    except UsageError as error:
+        raise with_others(error, fetched) from None
+
+
+def with_others(error: UsageError, fetched: Fetched) -> UsageError:
+    """Say besides that no run was found which runs of other manifests there are."""
+    if not fetched.others:
+        return error
+    return UsageError(error.message, advice=f"{error.advice}; {fetched.said}" if error.advice else fetched.said)
+
+
+def say_where(messages: Messages, run: RunState, typed: RunOptions, options: RunOptions) -> None:
+    """Say by which manifest a run is gone on with, where that is not the one of this folder, or not the run's own."""
+    then = run.identity.manifest
+    if typed.config_given or not then:
+        return
+    if str(options.config.absolute()) != then:
+        messages.say(f"run {run.run_id} was about {then}, which is not on this machine: going by {options.config}")
+    elif str(typed.config.absolute()) != then and typed.config.exists():
+        messages.say(f"run {run.run_id} was about {then}: going by that, not by {typed.config}")
