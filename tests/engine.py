@@ -16,6 +16,7 @@ import anyio
 
 from orchestrator.engine.progress import Result
 from orchestrator.engine.run import execute
+from orchestrator.engine.verdicts import NOTHING_BEFORE, Before
 from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
 from orchestrator.job.binding import bind, marked
@@ -218,13 +219,15 @@ class Bench:
         adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
         rollout: Rollout | None = None,
+        before: Before = NOTHING_BEFORE,
     ) -> dict[str, Outcome]:
         """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere."""
         specs = self.load(manifest).functions
         forced = forced_digest(force) if force else ""
         return self.carry_out(
-            lambda _have: Desired(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile
-        )
+            lambda _have: Desired(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile,
+            before=before,
+        )  # fmt: skip
 
     def run_job(
         self,
@@ -262,6 +265,7 @@ class Bench:
         forced: str = "",
         adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
+        before: Before = NOTHING_BEFORE,
     ) -> dict[str, Outcome]:
         """Read what is live of `specs` and the folders in `whole`, ask what is wanted, plan it and do it."""
 
@@ -274,7 +278,7 @@ class Bench:
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(plan, self.live, world, self.emit, self.stop, rollout=rollout)
+                result = await execute(plan, self.live, world, self.emit, self.stop, rollout=rollout, before=before)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result

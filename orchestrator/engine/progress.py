@@ -83,10 +83,7 @@ class RunProgress:
     canaries: frozenset[str] = frozenset()
     turns: dict[str, int] = field(default_factory=dict)  # places, from 1, of this run's units among those of all waves
     units: dict[str, Unit] = field(default_factory=dict)  # of these
-    facts: dict[str, tuple[str, VersionVerified | None]] = field(
-        default_factory=dict
-    )  # function id and verdict, by key
-
+    facts: dict[str, tuple[str, VersionVerified | None]] = field(default_factory=dict)  # function id, verdict, by key
     failed_touched: bool = False  # one that was touched has failed
 
     def expect_canaries(self, plan: Plan) -> None:
@@ -136,6 +133,9 @@ class RunProgress:
         for number, unit in enumerate(units, start=1):
             self.turns[unit.key] = (before.turns.get(unit.key) or before.in_waves) if before.in_waves else number
             self.units[unit.key] = unit
+            verified = before.verified.get(unit.key)
+            if verified is not None and verified.version_id == unit.base_version_id:
+                self.facts[unit.key] = "", verified
 
     def hear(self, event: Event) -> None:
         """Remember what the gate is told."""
@@ -146,19 +146,19 @@ class RunProgress:
             self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
 
     def members(self) -> Iterator[tuple[str, tuple[int, Member]]]:
-        """Give what has come to an end by now, in this run and in those before: by key its turn, and what the gate is
-        told of it.
+        """Give what has come to an end by now, or to its second stage, in this run and in those before: by key its
+        turn, and what the gate is told of it.
         """
         for turn, member in self.tally.before.members:
             yield member.function, (turn, member)
         for key, unit in self.units.items():
-            outcome = self.outcomes.get(key)
-            if outcome is not None:
-                yield key, (self.turns[key], self._member(unit, outcome))
+            found = self.outcomes.get(key) or self.made.get(key)
+            if found is not None:
+                yield key, (self.turns[key], self._member(unit, found))
 
-    def _member(self, unit: Unit, outcome: Outcome) -> Member:
+    def _member(self, unit: Unit, outcome: Outcome | Made) -> Member:
         function_id, verified = self.facts.get(unit.key, ("", None))
-        version_id = outcome.version_id if isinstance(outcome, Deployed | Unknown | Inconclusive) else ""
+        version_id = outcome.version_id if isinstance(outcome, Deployed | Unknown | Inconclusive | Made) else ""
         verdict, reason = (str(verified.verdict), verified.reason) if verified is not None else ("", "")
         if isinstance(outcome, Failed):
             reason = outcome.failure.message
@@ -167,7 +167,7 @@ class RunProgress:
         return Member(
             unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or function_id,
             version_id or (verified.version_id if verified is not None else ""), unit.base_version_id or "",
-            outcome_name(outcome), verdict, reason,
+            outcome_name(outcome) if not isinstance(outcome, Made) else "", verdict, reason,
         )  # fmt: skip
 
     def end(self, unit: Unit, outcome: Outcome) -> None:

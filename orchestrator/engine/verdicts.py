@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.engine.calls import InFlight
 from orchestrator.engine.spreading.gate_facts import Member
 from orchestrator.errors import Exit
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import (
     Action,
     Blocked,
@@ -120,7 +121,8 @@ class Before:
     is taken up has among them, `failed_at` the places of those that failed in a wave, `unprepared_at` the places that
     those would have had which failed while planning. `canary`: how many of them are the canary's. `approved`: somebody
     has let the chain go on. `members`: what the runs before have brought to an end, by its turn, for the gate.
-    `touched`: something was done for one that failed.
+    `touched`: something was done for one that failed. `verified`: what was said last of the version of a unit that is
+    taken up, by its key.
     """
 
     failed: int = 0
@@ -134,6 +136,7 @@ class Before:
     approved: bool = False
     members: tuple[tuple[int, Member], ...] = ()
     touched: bool = False
+    verified: Mapping[str, VersionVerified] = field(default_factory=dict)
 
 
 NOTHING_BEFORE = Before()

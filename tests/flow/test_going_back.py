@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anyio
 import pytest
 
+from orchestrator.app.session.chain import earlier_of
 from orchestrator.engine.verdicts import leads_to, rolled_back_code
 from orchestrator.errors import Code, Exit
 from orchestrator.journal.events import Breached, OperationAccepted
 from orchestrator.journal.state import fold
-from orchestrator.model import Failed, Rollout, Step
+from orchestrator.model import Failed, Gate, Rollout, Step
 from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.resume import left_of
+from orchestrator.ports import CommandEnd
 from orchestrator.sandbox.memory.faults import Fault, Trouble
 from tests.engine import Bench
 from tests.flow.test_rollback import live, tag_holders
@@ -135,6 +139,41 @@ def test_in_two_phases_one_failure_lets_no_tag_move(bench: Bench) -> None:
     assert (state.rollout.then, "no tag moves" in state.breach) == ("rollback", True)
     bench.roll_back(bench.events)
     assert live(bench) == before
+
+
+def test_in_two_phases_the_gate_is_told_of_all_versions_before_a_tag_moves(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    former = {one["id"] for one in bench.versions() if "$latest" in one.get("tags", ())}
+    answer(bench)
+    bench.commands.ends = [CommandEnd(1, "5xx", 1.0)]
+    gate = Gate(("./gate.sh",), Path())
+    outcomes = bench.deploy(manifest("newer"), rollout=Rollout(two_phase=True, waves=(1, "100%"), gate=gate))
+    assert kinds(outcomes) == {"Cancelled": 4}
+    (asked,) = bench.commands.requests
+    told = json.loads(asked.stdin)
+    made = {one["id"]: one["functionId"] for one in bench.versions() if "$latest" in one.get("tags", ())}
+    rows = told["functions"]
+    assert [one["function"] for one in rows] == [one["name"] for one in rows] == [f"fun-{n}" for n in range(4)]
+    assert {one["version_id"]: one["function_id"] for one in rows} == made
+    assert {one["former_version_id"] for one in rows} == former
+    assert {(one["outcome"], one["verdict"]) for one in rows} == {("", "passed")}
+    assert (told["wave"], told["counts"]["left"], told["failures"]) == (0, 4, [])
+
+
+def test_in_two_phases_the_gate_is_told_what_the_run_before_has_verified(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    stop_at_gate = [CommandEnd(75, "no data", 1.0)]
+    answer(bench)
+    bench.commands.ends = [*stop_at_gate, *stop_at_gate]
+    rollout = Rollout(two_phase=True, gate=Gate(("./gate.sh",), Path()))
+    bench.deploy(manifest("newer"), rollout=rollout)
+    assert bench.result.paused is not None
+    then = fold(bench.events)
+    bench.deploy(manifest("newer"), rollout=rollout, before=earlier_of(then, left_of(then)).before)
+    first, again = (json.loads(one.stdin) for one in bench.commands.requests)
+    assert again["functions"] == [one | {"former_version_id": one["version_id"]} for one in first["functions"]]
 
 
 def test_in_two_phases_nothing_begins_where_one_is_blocked(bench: Bench) -> None:

@@ -99,7 +99,9 @@ def earlier_of(
     counted_in = [unit for unit in ended.values() if unit.turn or unit.action != Action.UNCHANGED]
     failed = [unit for unit in ended.values() if isinstance(unit.outcome, Failed) and not unit.excused]
     failed_at = tuple(unit.turn for unit in failed if unit.turn and unit.action != Action.BLOCKED)
-    turns = {key: unit.turn for key, unit in (left if named is None else named).items()}
+    taken_up = left if named is None else named
+    turns = {key: unit.turn for key, unit in taken_up.items()}
+    verified = {key: next(reversed(unit.verdicts.values())) for key, unit in taken_up.items() if unit.verdicts}
     unprepared_at = tuple(_unprepared_at(before, ended))
     return Earlier(
         outcomes,
@@ -107,6 +109,7 @@ def earlier_of(
             len(failed), len(counted_in), failed_at, turns, before.turns, before.breach, unprepared_at,
             canary=before.rollout.canary, approved=approved,
             touched=any(unit.operations for unit in failed),
+            verified=verified,
             members=tuple((unit.turn, _member(unit)) for unit in ended.values() if unit.turn),
         ),
     )  # fmt: skip

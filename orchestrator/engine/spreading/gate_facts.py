@@ -14,8 +14,8 @@ class Member:
     """One function of a wave. Texts are empty where there is nothing to tell, or nothing is known.
 
     `former_version_id`: what served `$latest` when the run was planned. `outcome`: deployed, failed, inconclusive,
-    blocked, cancelled, unknown. `verdict`: of its verification: passed, failed, inconclusive. `reason`: why it is not
-    deployed, or not verified.
+    blocked, cancelled, unknown; empty for a new version whose promoted tags are still to move (`two_phase`). `verdict`:
+    of its verification: passed, failed, inconclusive. `reason`: why it is not deployed, or not verified.
     """
 
     function: str
@@ -31,7 +31,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Functions of the run, and of all that it has taken up. `left`: those whose wave has not begun."""
+    """Functions of the run, and of all that it has taken up. `left`: those whose wave has not begun;
+    in `two_phase`, whose waves are of tags, those whose tags have not moved.
+    """
 
     functions: int
     deployed: int
@@ -63,4 +65,5 @@ def counts_of(members: Iterable[Member], functions: int) -> Counts:
     members = list(members)
     outcomes = [member.outcome for member in members]
     deployed, failed, unsure = (outcomes.count(name) for name in ("deployed", "failed", "inconclusive"))
-    return Counts(functions, deployed, failed, unsure, max(0, functions - len(members)))
+    ended = sum(bool(name) for name in outcomes)
+    return Counts(functions, deployed, failed, unsure, max(0, functions - ended))
