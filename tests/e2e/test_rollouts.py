@@ -440,11 +440,39 @@ def test_a_due_run_that_pauses_is_done_and_only_promote_goes_on(project: Project
         paused = found.run(*due)
         assert paused.code == 3, paused.err
         assert sorted(found.releases().values()) == [FIRST, FIRST, SECOND]
+        run_id = found.runs()[0]["run_id"]
         again = found.run(*due)
         assert again.code == 0, again.err
         assert "nothing is due" in again.err
+        assert f"`orchestrator promote {run_id}" in again.err
+        found.served.objects.put(BUCKET, f"claims/{found.folder_id}/nightly.json", json.dumps(body).encode())
+        elsewhere = ("--state", str(found.root.parent / "elsewhere"))
+        for machine in ((), elsewhere):  # the next due time has come
+            kept = found.run(*due, *machine)
+            assert kept.code == 3, kept.err
+            assert f"run {run_id} is paused: `orchestrator promote {run_id}" in kept.err
         assert sorted(found.releases().values()) == [FIRST, FIRST, SECOND]
         end = found.run("promote", "--yes")
         assert end.code == 0, end.err
         assert set(found.releases().values()) == {SECOND}
+        made = found.versions()
+        assert "3 unchanged" in found.run(*due).out  # the due time that has waited
+        assert found.versions() == made
         assert "nothing is due" in found.run(*due).err
+
+
+def test_no_due_time_goes_on_beside_a_rollback_that_was_killed(project: Project) -> None:
+    with killed_in_its_rollback(project, 2) as (found, before):
+        found.project.manifest.write_text(found.project.manifest.read_text() + JOB)
+        late = datetime.now(UTC) - timedelta(days=3)
+        body = {"schema": 1, "done_until": late.isoformat(), "running": None}
+        found.served.objects.put(BUCKET, f"claims/{found.folder_id}/nightly.json", json.dumps(body).encode())
+        made = found.versions()
+        for _ in range(2):
+            kept = found.run("run", "nightly", "--due", "--yes")
+            assert kept.code == 3, kept.err
+            assert "is not at its end: `orchestrator resume " in kept.err
+        assert found.versions() == made
+        end = found.run("resume", "--yes")
+        assert end.code == 5, end.err
+        assert found.live() == before

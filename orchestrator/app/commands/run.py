@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app.session.about import about, nothing_left
-from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.carry_out import carry_out, not_started
 from orchestrator.app.session.cut_off import begin
-from orchestrator.app.session.due import count_as_done, run_if_due
+from orchestrator.app.session.due import count_as_done, kept_by, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import read_options
@@ -57,6 +57,10 @@ async def _run(invocation: Invocation) -> CommandResult:
         with stop.interruptible():
             if not options.sandbox:
                 await hold_lock(invocation, request)
+            waits = await kept_by(session)
+        if waits:
+            ran = not_started(session, waits)
+            return ran
         ran = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
         return ran
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import anyio
 
 from orchestrator.app.session.about import about, disabled, nothing_left
 from orchestrator.app.session.chains.paused import superseded
+from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
@@ -84,7 +85,10 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             return CommandResult(_plan_code(planned, options), _view(planned, options, prediction))
         if not planned.back:
             changed = to_change(planned.plan).values()
-            for said in superseded(request.state_dir, session.endpoint, request.identity, changed):
+            where = request.state_dir, session.endpoint, request.identity
+            if options.due and (waits := waits_for(*where, options.verb, planned.plan)):
+                return not_started(session, waits)
+            for said in superseded(*where, changed):
                 session.messages.say(said)
         await _show_and_ask(session, planned)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
@@ -110,6 +114,14 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 within = guarded(session, lease)
                 code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
         return result_of(session, code, state)
+
+
+def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
+    """Say for which runs a due one does not start: somebody has to decide first."""
+    for said in waits:
+        session.messages.say(said)
+    session.messages.say("nothing is sent: this due time waits until that is decided")
+    return CommandResult(Exit.INTERRUPTED)
 
 
 async def _show_and_ask(session: Session, planned: Planned) -> None:

@@ -11,9 +11,10 @@ from functools import partial
 
 import anyio
 
+from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
-from orchestrator.app.session.recording import read_run
+from orchestrator.app.session.recording import read_run, read_runs
 from orchestrator.app.session.session import Session, bucket_records
 from orchestrator.app.session.taking_up import Now, about_the_same
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
@@ -72,10 +73,16 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
         found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
     if isinstance(found, NotDue):
         _remember(session, binding.name, found.breach)
+        waits = await kept_by(session, asks=found.breach is not None)
         if found.breach is None:
-            session.messages.mention(found.reason)
+            for said in (found.reason, *waits):
+                session.messages.mention(said)
             return Exit.DONE
         session.messages.say(found.reason)
+        if waits:
+            for said in waits:
+                session.messages.say(said)
+            return Exit.INTERRUPTED
         session.messages.say(_way_out(session))
         return Exit.FAILED
     session.messages.say(
@@ -83,6 +90,14 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
     )
     await _kept(session, binding.name, found, work)
     return Exit.DONE
+
+
+async def kept_by(session: Session, *, asks: bool = True) -> list[str]:
+    """Say for which runs of this job, that wait for somebody, no due time starts. `asks`: the bucket's records, too."""
+    request = session.request
+    if asks and not request.options.sandbox:
+        await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
+    return waits_for(request.state_dir, session.endpoint, request.identity, request.options.verb)
 
 
 async def count_as_done(session: Session, binding: Binding, result: CommandResult) -> None:

@@ -11,7 +11,7 @@ from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
-from orchestrator.journal.unit_state import names_of
+from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Deployed, Unchanged
 from orchestrator.planning.resume import to_resume
 from orchestrator.report.plain_text import counted
@@ -23,7 +23,7 @@ def last_paused(store: Store, state_dir: Path) -> str:
     Raises `UsageError` where there is none.
     """
     first = store.chain_state(store.find("last"))
-    for run in _paused(store, Now("promote", first.endpoint, first.identity, state_dir)):
+    for run in paused_runs(store, Now("promote", first.endpoint, first.identity, state_dir)):
         return run.run_id
     raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")
 
@@ -49,34 +49,39 @@ def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:
     back = next((one.id for one in summaries.values() if one.rolls_back == run.run_id), "")
     if back:
         return f"run {back} has rolled it back"
-    left = to_resume(run)
-    names = [set(names_of(unit)) for unit in left.values()]
+    left, done_by = left_since(store, run, state_dir)
+    return "" if left or not done_by else f"run {done_by} has superseded it: all that it had left is deployed"
+
+
+def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, UnitState], str]:
+    """Give what a paused run has left that no later one has made, or found as wanted, and the newest that did so."""
+    left, done_by = to_resume(run), ""
     for later in about_the_same(store, Now("", run.endpoint, run.identity, state_dir)):
         if later.run_id == run.run_id:
             break
-        done = {name for unit in later.units.values() if _is_done(unit.outcome) for name in names_of(unit)}
-        if names and all(not done.isdisjoint(one) for one in names):
-            return f"run {later.run_id} has superseded it: all that it had left is deployed"
-    return ""
-
-
-def _is_done(outcome: object) -> bool:
-    return isinstance(outcome, Deployed | Unchanged)
+        is_done = (unit for unit in later.units.values() if isinstance(unit.outcome, Deployed | Unchanged))
+        done = {name for unit in is_done for name in names_of(unit)}
+        still = {key: unit for key, unit in left.items() if done.isdisjoint(names_of(unit))}
+        if len(still) < len(left):
+            left, done_by = still, done_by or later.run_id
+    return left, done_by
 
 
 def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Collection[str]) -> Iterator[str]:
-    """Say which paused runs a run supersedes that changes these functions, each as FOLDER/NAME."""
+    """Say which paused runs a run supersedes, whole or in part, that changes these functions, each as FOLDER/NAME."""
     if not functions:
         return
     wanted = {tuple(function.split("/", 1)) for function in functions}
     with open_store(state_dir, read_only=True) as store:
-        for run in _paused(store, Now("", endpoint, identity, state_dir)):
-            left = to_resume(run)
-            if any(not wanted.isdisjoint(names_of(unit)) for unit in left.values()):
-                yield f"run {run.run_id} is paused with {counted(len(left), 'function')} left; this run supersedes it"
+        for run in paused_runs(store, Now("", endpoint, identity, state_dir)):
+            left, _ = left_since(store, run, state_dir)
+            own = sum(not wanted.isdisjoint(names_of(unit)) for unit in left.values())
+            if own:
+                does = "supersedes it" if own == len(left) else f"deploys {own} of them"
+                yield f"run {run.run_id} is paused with {counted(len(left), 'function')} left; this run {does}"
 
 
-def _paused(store: Store, now: Now) -> Iterator[RunState]:
+def paused_runs(store: Store, now: Now) -> Iterator[RunState]:
     """Give the chains that are paused, and can still go on, the newest first, whatever their folders."""
     for summary in store.runs():
         if summary.paused and summary.endpoint == now.endpoint:
