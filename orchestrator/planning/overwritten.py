@@ -46,8 +46,7 @@ def replaced(
         if version.is_active
         and version.id not in (made.id, base_id)
         and (version.id not in known or known[version.id].is_creating)
-        and version.created_at is not None
-        and version.created_at < made.created_at
+        and version.created_at is not None  # later than `made` perhaps, if it was ready sooner: it has lost $latest
         and (since is None or version.created_at > since)
         and str(read_stamp(version.description) or "") != fingerprint
     ]
