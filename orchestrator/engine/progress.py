@@ -174,7 +174,9 @@ class RunProgress:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
-        self.failed_touched |= isinstance(outcome, Failed) and unit.key in self.touched
+        if isinstance(outcome, Failed):  # what fails its verification here may have been made by a run before
+            verified = outcome.step is Step.VERIFY
+            self.failed_touched |= unit.key in self.touched or (verified and unit.key in self.tally.before.begun)
         stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "") or self._splits(unit, outcome)
         if stopped:  # before the outcome: a kill between the two must not lose it
             self._tell_breach(stopped)

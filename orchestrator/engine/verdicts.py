@@ -122,7 +122,7 @@ class Before:
     those would have had which failed while planning. `canary`: how many of them are the canary's. `approved`: somebody
     has let the chain go on. `members`: what the runs before have brought to an end, by its turn, for the gate.
     `touched`: something was done for one that failed. `verified`: what was said last of the version of a unit that is
-    taken up, by its key.
+    taken up, by its key. `begun`: keys of those taken up for which something was done, perhaps.
     """
 
     failed: int = 0
@@ -137,6 +137,7 @@ class Before:
     members: tuple[tuple[int, Member], ...] = ()
     touched: bool = False
     verified: Mapping[str, VersionVerified] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
 
 
 NOTHING_BEFORE = Before()

@@ -476,3 +476,25 @@ def test_no_due_time_goes_on_beside_a_rollback_that_was_killed(project: Project)
         end = found.run("resume", "--yes")
         assert end.code == 5, end.err
         assert found.live() == before
+
+
+@pytest.mark.parametrize("lost", [False, pytest.param(True, marks=LONG)], ids=["journal kept", "machine lost"])
+def test_what_a_killed_run_has_made_and_its_resume_finds_bad_goes_back(project: Project, lost: bool) -> None:
+    """The version is there already when the run is taken up: it is verified, and nothing else is done for it."""
+    with fleet(project, 2, verified=[1]) as found:
+        before = found.live()
+        found.release(SECOND, bad=["f001"], rollout=ROLLBACK)
+        index = found.root / "src" / "index.py"
+        index.write_text(index.read_text().replace("raise", "__import__('time').sleep(1)\n        raise"))
+        with forked(
+            found.root, "deploy", "--yes", "--events", str(found.log), environ=found.cloud.environ()
+        ) as process:
+            wait_for(lambda: any(event.get("step") == "verify" for event in events(found.log)), process)
+            interrupt(process, signal.SIGKILL)
+            ended(process)
+        if lost:
+            shutil.rmtree(found.project.state_dir)
+            found.served.objects.delete(BUCKET, "leases.json")
+        end = found.run("resume", "--yes")
+        assert end.code == 5, end.err
+        assert found.live() == before

@@ -25,6 +25,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive, Unknown
+from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import failed as failed_of
 from orchestrator.planning.resume import left_of, outcomes_of, to_resume, undone
 from orchestrator.report.messages import Messages
@@ -110,6 +111,7 @@ def earlier_of(
             canary=before.rollout.canary, approved=approved,
             touched=any(unit.operations for unit in failed),
             verified=verified,
+            begun=frozenset(touched_by(before, taken_up)),
             members=tuple((unit.turn, _member(unit)) for unit in ended.values() if unit.turn),
         ),
     )  # fmt: skip

@@ -38,10 +38,10 @@ class Touched:
     perhaps: bool = False
 
 
-def touched_by(run: RunState) -> dict[str, Touched]:
-    """Give the Functions that a run has changed, or may have."""
+def touched_by(run: RunState, units: Mapping[str, UnitState] | None = None) -> dict[str, Touched]:
+    """Give the Functions that a run has changed, or may have. `units`: of them these alone, by their keys here."""
     behind = any(link.recorded and link.exit_code is None for link in run.chain)
-    found = {key: _touched(unit, behind=behind) for key, unit in run.units.items()}
+    found = {key: _touched(unit, behind=behind) for key, unit in (run.units if units is None else units).items()}
     return {key: one for key, one in found.items() if one is not None}
 
 
