@@ -28,7 +28,8 @@ def waves_text(view: PlanView) -> Iterator[str]:
     if not waves or (of == 1 and not rule and not between):
         return
     pause = f", {as_duration(rollout.pause_s)} apart" if of > 1 and rollout.pause_s and not ends_paused(rollout) else ""
-    yield "; ".join(part for part in (f"{counted(of, 'wave')}{pause}", *between, rule) if part)
+    what = " of tag moves" if rollout.two_phase and of > 1 else ""
+    yield "; ".join(part for part in (f"{counted(of, 'wave')}{what}{pause}", *between, rule) if part)
     if of > 1:
         most = None if view.verbose else _NAMED
         for wave in waves:
@@ -40,9 +41,9 @@ def waves_text(view: PlanView) -> Iterator[str]:
 def _between(rollout: Rollout, waves: int) -> Iterator[str]:
     """Say what comes between two waves, and what follows a breach."""
     if waves > 1 and rollout.approval:
-        yield "after each the run ends as paused, and `promote` lets it go on"
+        yield "after each the run ends as paused (exit 3), and `promote` lets it go on"
     elif waves > 1 and ends_paused(rollout):
-        yield f"after each the run ends as paused, for {as_duration(rollout.pause_s)}: `promote` lets it go on"
+        yield f"after each the run ends as paused (exit 3), for {as_duration(rollout.pause_s)}: `promote` lets it go on"
     if rollout.gate is not None:
         when = (
             "before tags move" if rollout.two_phase else "after each, the last included" if waves > 1 else "at its end"
@@ -61,7 +62,7 @@ def _between(rollout: Rollout, waves: int) -> Iterator[str]:
 def rollout_json(view: PlanView) -> dict[str, Any]:
     """Give the same as JSON values."""
     rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
-    gate = rollout.gate
+    gate, of = rollout.gate, waves[-1].of if waves else 0
     return {
         "waves": [
             {
@@ -73,10 +74,11 @@ def rollout_json(view: PlanView) -> dict[str, Any]:
         ],
         "max_failures": rollout.max_failures,
         "pause_s": rollout.pause_s,
-        "stops": stop_rule(waves[-1].of if waves else 0, rollout.max_failures),
+        "stops": stop_rule(of, rollout.max_failures),
         **({"no_canary": said} if (said := no_canary(view.plan, rollout)) and view.chain is None else {}),
         **({"approval": True} if rollout.approval else {}),
+        **({"ends_paused": True} if of > 1 and ends_paused(rollout) else {}),
         **({"gate": {"command": list(gate.command), "timeout_s": gate.timeout_s}} if gate is not None else {}),
         **({"on_breach": rollout.on_breach} if rollout.on_breach != "stop" else {}),
-        **({"two_phase": True, "notes": [_TWO_PHASE]} if rollout.two_phase else {}),
+        **({"two_phase": True, "waves_of": "tag moves", "notes": [_TWO_PHASE]} if rollout.two_phase else {}),
     }

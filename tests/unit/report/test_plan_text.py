@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from orchestrator.model import (
     Change,
     ChangeKind,
     Failure,
+    Gate,
     HttpCheck,
     Plan,
     Rollout,
@@ -119,6 +121,54 @@ def test_the_waves_are_told(rollout: Rollout, lines: list[str]) -> None:
     assert told[-1] == "plan: 12 new version"
 
 
+GATE = Gate(("./gate.sh", "a b"), Path(), 30.0)
+IN_TWO = "in two phases: all new versions, then the tags, and nothing stays where one function fails"
+SPLIT = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+
+
+@pytest.mark.parametrize(
+    ("rollout", "told", "document"),
+    [
+        (Rollout(), "", {}),
+        (Rollout(approval=True), "", {"approval": True}),  # of one wave: nothing comes after it
+        (
+            Rollout(waves=(1, "100%"), approval=True),
+            "2 waves; after each the run ends as paused (exit 3), and `promote` lets it go on;",
+            {"approval": True, "ends_paused": True},
+        ),
+        (
+            Rollout(waves=(1, "100%"), pause_s=3600.0),
+            "2 waves; after each the run ends as paused (exit 3), for 1h: `promote` lets it go on;",
+            {"ends_paused": True},
+        ),
+        (
+            Rollout(max_failures=0, on_breach="rollback"),
+            "1 wave; a breach rolls back what the run has changed; it stops at the first failure",
+            {"on_breach": "rollback"},
+        ),
+        (Rollout(max_failures=0, on_breach="pause"), "1 wave; a breach pauses the run;", {"on_breach": "pause"}),
+        (
+            Rollout(waves=(1, "100%"), gate=GATE),
+            "2 waves; the gate ./gate.sh 'a b' judges after each, the last included, within 30s;",
+            {"gate": {"command": ["./gate.sh", "a b"], "timeout_s": 30.0}},
+        ),
+        (
+            Rollout(waves=(1, "100%"), two_phase=True, gate=GATE),
+            f"2 waves of tag moves; the gate ./gate.sh 'a b' judges before tags move, within 30s; {IN_TWO}; {SPLIT};",
+            {"two_phase": True, "waves_of": "tag moves", "notes": [SPLIT]},
+        ),
+        (Rollout(two_phase=True), f"1 wave; {IN_TWO}; {SPLIT}", {"two_phase": True}),
+    ],
+)
+def test_what_decides_the_night_is_told(rollout: Rollout, told: str, document: dict[str, object]) -> None:
+    line, *_ = text(*UNITS, rollout=rollout).splitlines()[12:]
+    assert line.startswith(told or "plan:")
+    found = plan_json(PlanView(Plan(UNITS), rollout=rollout))
+    keys = ("approval", "ends_paused", "on_breach", "gate", "two_phase", "waves_of", "notes")
+    assert {key: found[key] for key in document} == document
+    assert document or not any(key in found for key in keys)
+
+
 def test_what_is_not_done_is_in_no_wave() -> None:
     units = (unit("ant", Action.UNCHANGED), unit("ark", Action.BLOCKED), unit("bee"), unit("cat"))
     found = plan_json(PlanView(Plan(units), rollout=Rollout(waves=(1, "100%"), pause_s=5.0)))
@@ -216,12 +266,3 @@ def test_a_plan_without_verification_says_so() -> None:
     view = PlanView(Plan((unit("ant", spec=spec("ant", promote=("stable",)), changes=(MAKES, moves("stable"))),)))
     document = plan_json(replace(view, skips_verification=True))
     assert (document["skips"], document["units"][0]["then"]) == (["verification"], "then stable moves")
-
-
-def test_two_phases_are_called_neither_atomic_nor_dark() -> None:
-    rollout = Rollout(two_phase=True)
-    told = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
-    assert told in text(*UNITS, rollout=rollout)
-    found = plan_json(PlanView(Plan(UNITS), rollout=rollout))
-    assert (found["two_phase"], found["notes"]) == (True, [told])
-    assert "notes" not in plan_json(PlanView(Plan(UNITS)))
