@@ -76,6 +76,7 @@ RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes
         ((PAUSED, run(2, OTHER, {"b": DONE}, code=0)), OTHER, ("b",), ""),
         ((PAUSED, run(2, JOB, {"b": DONE, "c": DONE}, code=0, resumes="1", approves="1")), JOB, (), ""),
         ((PAUSED, run(2, "rollback", {"a": DONE}, code=0, rolls_back="1")), JOB, (), ""),
+        ((PAUSED, run(2, JOB, {}, GivenUp(3.0, 2), code=0, resumes="1")), JOB, (), ""),
         ((OWED,), JOB, (), RESUME.format(1)),
         ((OWED[:-1],), JOB, (), RESUME.format(1)),  # killed
         ((OWED, CUT), JOB, (), RESUME.format(1)),
@@ -85,6 +86,7 @@ RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes
         ((OWED, run(3, OTHER, {"a": DONE}, code=0)), JOB, (), ""),  # somebody has decided
         ((OWED, run(3, JOB, {}, GivenUp(3.0, 1), code=0, resumes="1")), JOB, (), ""),
         ((BY_HAND, CUT), JOB, (), RESUME.format(2)),
+        ((BY_HAND, CUT, run(3, "rollback", {}, GivenUp(3.0, 1), code=0, resumes="2")), JOB, (), ""),
         ((BY_HAND, CUT[:-2]), JOB, (), RESUME.format(2)),  # killed
         ((BY_HAND, CUT), OTHER, ("a",), RESUME.format(2)),
         ((BY_HAND, CUT), OTHER, ("b",), ""),

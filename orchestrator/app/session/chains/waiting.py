@@ -87,8 +87,6 @@ def waiting(store: Store, now: Now) -> Iterator[Waiting]:
 
 def _to_take_back(run: RunState) -> list[set[Name]]:
     """Give the names of each Function that is still to be taken back by a run, or for it."""
-    if run.given_up:
-        return []
     if owes_rollback(run):
         touched = touched_by(run).values()
         return [{(one.folder_id, name) for name in (one.function_id, one.name) if name} for one in touched]
