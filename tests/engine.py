@@ -44,6 +44,7 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.package import archive
 from orchestrator.planning.back.former import read_former, read_touched
+from orchestrator.planning.back.known_rollbacks import NO_ROLLBACKS
 from orchestrator.planning.back.rollback import taken_back
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.back.way_back import with_ways_back
@@ -175,6 +176,7 @@ class Bench:
         self.events: list[Event] = []
         self.seconds = 0.0
         self.again: set[str] = set()  # functions that may be deployed though they were rolled back
+        self.rollbacks = NO_ROLLBACKS  # that plans know of
         self.live = LiveState()
         self.plan = Plan(())
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
@@ -337,7 +339,9 @@ class Bench:
             verifying=verifying,
         )  # fmt: skip
         inline = self.storage.bucket is None
-        self.foreseen = await foresee(world, plan, self.live, self.limits, inline=inline, adopt=allowed)
+        self.foreseen = await foresee(
+            world, plan, self.live, self.limits, inline=inline, adopt=allowed, known=self.rollbacks, again=self.again
+        )
         demanded = desired.rollout.on_breach == "rollback" or desired.rollout.two_phase
         plan = await with_ways_back(world, self.foreseen.plan, self.live, demanded=demanded)
         self.plan = without_withdrawn(plan, self.live, again=self.again)

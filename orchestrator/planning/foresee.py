@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from orchestrator.model import (
     Unit,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.known_rollbacks import NO_ROLLBACKS, KnownRollbacks
 from orchestrator.planning.room import blocked, tags_of, without_functions, without_tags
 from orchestrator.planning.verifying import moved_by_hand
 from orchestrator.ports import Reading
@@ -49,15 +50,23 @@ class Foreseen:
 
 
 async def foresee(
-    world: Reading, plan: Plan, live: LiveState, limits: Limits, *, inline: bool, adopt: Adoption = NOTHING
+    world: Reading,
+    plan: Plan,
+    live: LiveState,
+    limits: Limits,
+    *,
+    inline: bool,
+    adopt: Adoption = NOTHING,
+    known: KnownRollbacks = NO_ROLLBACKS,
+    again: Container[str] = (),
 ) -> Foreseen:
     """Hold a plan against what can be known of the cloud. `inline`: packages go without a bucket; `adopt`: Versions
-    from which a tag may be taken that somebody has given them.
+    from which a tag may be taken that somebody has given them; `known`, `again`: see `moved_by_hand`.
 
     Quotas, rights and runtimes that nobody tells are not guessed; where it is a right that is missing, it is named.
     """
     looking = _Looking(world, live)
-    looking.found(await moved_by_hand(world, plan.units, adopt))
+    looking.found(await moved_by_hand(world, plan.units, adopt, known, again))
     await looking.at_secrets(plan.units)
     await looking.at_packages(plan.units, inline=inline)
     await looking.at_runtimes(plan.units)

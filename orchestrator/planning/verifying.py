@@ -4,7 +4,7 @@ promotions that somebody has undone: no run moves a tag back in silence.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +14,8 @@ from shlex import quote
 from orchestrator.errors import CloudError
 from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, FunctionSpec, TagHeld, Unit, Version
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.back.withdrawn import stands_for
+from orchestrator.planning.back.known_rollbacks import NO_ROLLBACKS, KnownRollbacks, again_option
+from orchestrator.planning.back.withdrawn import WITHDRAWN, stands_for
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
 from orchestrator.version.adoption import Adoption
@@ -56,7 +57,7 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
         return unit
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     held = _holders(unit, live)
-    if any(change.kind is ChangeKind.VERSION for change in unit.changes):
+    if _makes_version(unit):
         checks = [Change(ChangeKind.VERIFY, {}, {LATEST: None})] if _is_verified(spec, verifying) else []
         moves = [Change(ChangeKind.TAG, {tag: held.get(tag, "")}, {tag: None}) for tag in spec.promote]
         unit = _with_ring(unit, latest, live, verifying, taken)
@@ -140,10 +141,18 @@ def _lacks(tags: list[str]) -> str:
     return f"does not hold the tag{'s' if len(tags) > 1 else ''} {', '.join(tags)}" if tags else ""
 
 
-async def moved_by_hand(world: Reading, units: Iterable[Unit], adopt: Adoption) -> dict[str, Failure]:
+async def moved_by_hand(
+    world: Reading,
+    units: Iterable[Unit],
+    adopt: Adoption,
+    known: KnownRollbacks = NO_ROLLBACKS,
+    again: Container[str] = (),
+) -> dict[str, Failure]:
     """Find the units that would move a tag back to the live Version, or on to the one that takes its place, where
     somebody has taken the tag from it. Where nobody tells which Version had which tag, nothing is found: the tag moves,
-    as it does from where a rollback of ours has put it, for the live one never had it then.
+    as it does from where a rollback of ours has put it, for the live one never had it then. Where it had it, the tag is
+    withdrawn by that rollback, as far as it is `known`: a new Version gets it, the one that it was taken from only
+    where the function is to be deployed `again`.
 
     A new Version gets its promoted tags whoever holds them: it is verified, and that is what promotion is for.
     """
@@ -154,6 +163,10 @@ async def moved_by_hand(world: Reading, units: Iterable[Unit], adopt: Adoption) 
             history = await world.read(partial(world.functions.tag_history, unit.function_id or ""))
             for change in _moves(unit):
                 if (left := taken_from(history, change)) is None or _may(unit, change, adopt):
+                    continue
+                if by := known.mover(unit, change, left):
+                    if not (unit.key in again or unit.spec.name in again or _makes_version(unit)):
+                        found[unit.key] = _withdrawn(unit, change, by)
                     continue
                 found[unit.key] = _failure(unit, change, left, await _who(world, unit, change, left))
                 return
@@ -211,9 +224,26 @@ async def _who(world: Reading, unit: Unit, change: Change, at: datetime) -> str:
     return max(moves, key=lambda one: str(one.created_at)).created_by if moves else ""
 
 
-def _failure(unit: Unit, change: Change, at: datetime, who: str) -> Failure:
+def _where(change: Change) -> tuple[str, str]:
     ((tag, holder),) = change.before.items()
-    where = f"to {holder}" if holder else "away"
+    return tag, f"to {holder}" if holder else "away"
+
+
+def _makes_version(unit: Unit) -> bool:
+    return any(change.kind is ChangeKind.VERSION for change in unit.changes)
+
+
+def _withdrawn(unit: Unit, change: Change, by: str) -> Failure:
+    tag, where = _where(change)
+    return Failure(
+        f"withdrawn by {by}: it has moved the tag {tag} {where}, and nothing has changed since",
+        kind=WITHDRAWN,
+        advice=f"change the function, or deploy it all the same with {again_option([unit.key])}",
+    )
+
+
+def _failure(unit: Unit, change: Change, at: datetime, who: str) -> Failure:
+    tag, where = _where(change)
     by = f" by {who}" if who else ""
     key = "promote" if tag in unit.spec.promote else "tags"
     return Failure(

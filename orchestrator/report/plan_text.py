@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import Action, Bound, Plan, Prediction, Unit, WayBackKind
+from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBackKind
+from orchestrator.planning.back.known_rollbacks import UNENDED
+from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
 from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
@@ -32,8 +34,14 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     unchanged = [unit for unit in units if unit.action is Action.UNCHANGED] if view.verbose else []
     most = max(len(units), 1) if whole or view.verbose else _FIRST
     folders = len({unit.spec.folder_id for unit in units}) > 1
-    lines = list(_rows([*changes[:most], *unchanged, *blocked[:most]], folders=folders))
-    for what, those in (("", changes), (" blocked", blocked)):
+    alike = _alike(blocked)
+    alone = [unit for unit in blocked if not any(unit in group for group in alike)]
+    lines = list(_rows([*changes[:most], *unchanged, *alone[:most]], folders=folders))
+    for group in alike:
+        advice = f"; {group[0].failure.advice}" if group[0].failure is not None else ""
+        names = named([unit.key for unit in group], None if view.verbose else _NAMED)
+        lines.append(f"{_GAP}{counted(len(group), 'function')} blocked: {names}: {group[0].reason}{advice}")
+    for what, those in (("", changes), (" blocked", alone)):
         if len(those) > most:
             lines.append(f"{_GAP}… and {len(those) - most} more{what}")
     words = Counter(_word(unit) for unit in units)
@@ -49,6 +57,15 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
             f"plan: {told or 'nothing to do'}",
         ]
     )
+
+
+def _alike(blocked: Sequence[Unit]) -> list[list[Unit]]:
+    """Give the groups of functions that rollbacks block for one cause, which is told once."""
+    groups: dict[Failure, list[Unit]] = {}
+    for unit in blocked:
+        if unit.failure is not None and unit.failure.kind in (WITHDRAWN, UNENDED):
+            groups.setdefault(unit.failure, []).append(unit)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _word(unit: Unit) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.journal.state import fold
 from orchestrator.model import Action, Blocked, Rollout, WayBack, WayBackKind
+from orchestrator.planning.back.known_rollbacks import KnownRollbacks, moves_of
 from tests.clouds import body
 from tests.engine import Bench
 from tests.flow.test_run import kinds
@@ -157,3 +159,22 @@ def test_a_field_of_the_clouds_own_is_no_reason_and_one_that_somebody_has_set_is
     assert way is not None
     assert "has settings that this program does not know: " in way.why
     assert "gpuModel" in way.why
+
+
+def test_a_tag_that_a_rollback_has_moved_is_withdrawn_and_moved_by_nobodys_hand(bench: Bench) -> None:
+    tagged = NEWER + 'tags = ["stable"]\n'
+    bench.deploy(FORMER + 'tags = ["stable"]\n')
+    bench.deploy(NEWER)
+    bench.deploy(tagged)
+    bench.roll_back(bench.events)
+    back = fold(bench.events).units.values()
+    outcome = bench.deploy(tagged)["fun"]
+    assert isinstance(outcome, Blocked)
+    assert "moved by hand" in outcome.reason, "as long as nobody knows of the rollback"
+    bench.rollbacks = KnownRollbacks(tuple(moves_of(back, "rollback R2 of run R1")))
+    outcome = bench.deploy(tagged)["fun"]
+    assert isinstance(outcome, Blocked)
+    assert outcome.reason.startswith("withdrawn by rollback R2 of run R1: it has moved the tag stable to ")
+    assert "--again fun" in outcome.reason
+    bench.again = {"fun"}
+    assert kinds(bench.deploy(tagged)) == {"Deployed": 1}

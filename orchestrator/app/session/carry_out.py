@@ -23,9 +23,10 @@ from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
 from orchestrator.report.displays import answered_yes, builds_shown, confirm, may_ask
-from orchestrator.report.plain_text import counted
+from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView
 
+_NAMED = 5
 _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 
 
@@ -148,8 +149,9 @@ async def _deployed_again(session: Session, planned: Planned) -> bool:
     }
     if not withdrawn or session.request.options.yes or not may_ask():
         return False
-    for key, why in withdrawn.items():
-        session.messages.say(f"{key}: {why}")
+    for why in dict.fromkeys(withdrawn.values()):
+        keys = [key for key, one in withdrawn.items() if one == why]
+        session.messages.say(f"{named(keys, _NAMED)}: {why}")
     with session.stop.interruptible():
         question = f"{counted(len(withdrawn), 'function')} {'was' if len(withdrawn) == 1 else 'were'} rolled back."
         if not await answered_yes(session.messages, f"{question} Deploy again?", "not deployed"):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from anyio import to_thread
 
+from orchestrator.app.session.chains.rollbacks import known_rollbacks
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import NAMING, Names, RunOptions
 from orchestrator.app.session.session import Request, Session, check_bucket
@@ -23,8 +24,19 @@ from orchestrator.journal.events import UnitPlanned
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import has_journal, open_store
 from orchestrator.manifest.findings import did_you_mean, require_sound
-from orchestrator.model import Failure, FunctionSpec, Outcome, Plan, Prediction, Rollout, SourceCode, Undeclared
+from orchestrator.model import (
+    ChangeKind,
+    Failure,
+    FunctionSpec,
+    Outcome,
+    Plan,
+    Prediction,
+    Rollout,
+    SourceCode,
+    Undeclared,
+)
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
+from orchestrator.planning.back.known_rollbacks import not_over_rollbacks, unended
 from orchestrator.planning.back.touched import Touched, made_by
 from orchestrator.planning.back.way_back import with_ways_back
 from orchestrator.planning.back.withdrawn import without_withdrawn
@@ -191,8 +203,11 @@ async def plan_desired(
     forced: str,
     adopt: Adoption,
     jobs: Mapping[str, str] = MappingProxyType({}),
+    going_on: bool = False,
 ) -> Planned:
-    """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. Raises `ManifestError`, `StartError`."""
+    """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. `going_on`: with a run, which has its own
+    ways to end with its rollback. Raises `ManifestError`, `StartError`.
+    """
     require_sound(desired.specs.values())
     require_promote(desired.specs.values(), desired.rollout)
     world = session.world
@@ -211,7 +226,13 @@ async def plan_desired(
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
     plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session, plan, live))
-    foreseen = await foresee(world, plan, live, world.limits, inline=world.storage.bucket is None, adopt=adopt)
+    moved = any(change.kind is ChangeKind.TAG for unit in plan.units for change in unit.changes)
+    rollbacks = known_rollbacks(session.request.state_dir, session.endpoint, tags=moved)
+    plan = plan if going_on else not_over_rollbacks(plan, rollbacks, again=again)
+    for said in unended(plan):
+        session.messages.warn(said)
+    inline = world.storage.bucket is None
+    foreseen = await foresee(world, plan, live, world.limits, inline=inline, adopt=adopt, known=rollbacks, again=again)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase
     plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=Names(options.no_way_back))
     warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from shlex import quote as quoted
 from types import MappingProxyType
 
 from orchestrator.model import Action, ChangeKind, Failure, Fingerprint, Plan, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.known_rollbacks import again_option
 from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
 
 WITHDRAWN = "withdrawn"  # the kind of failure
@@ -36,27 +36,32 @@ def without_withdrawn(
     for version in live.versions.values():
         if version.function_id in back:
             made.setdefault(version.function_id, []).append(version)
-    return Plan(tuple(_held_back(unit, live, made.get(unit.function_id or "", ()), again, told) for unit in plan.units))
+    copies = {unit.key: _put_instead(unit, live, made.get(unit.function_id or "", ())) for unit in plan.units}
+    by = {key: told.get(copy.id, "a rollback") for key, copy in copies.items() if copy is not None}
+    return Plan(tuple(_held_back(unit, by, again) for unit in plan.units))
 
 
-def _held_back(
-    unit: Unit, live: LiveState, made: Iterable[Version], again: Container[str], told: Mapping[str, str]
-) -> Unit:
+def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Version | None:
+    """Find the copy that a rollback has put in the place of what a unit is to make. None: there is none."""
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
     if latest is None or unit.fingerprint is None or not makes:
-        return unit
+        return None
     copied = live.versions.get(unit.spec.code.version_id) if isinstance(unit.spec.code, VersionCopy) else None
-    back = latest if is_withdrawn(latest, unit.fingerprint, copied) else _withdrawn_before(unit.fingerprint, made)
-    if back is None:
+    return latest if is_withdrawn(latest, unit.fingerprint, copied) else _withdrawn_before(unit.fingerprint, made)
+
+
+def _held_back(unit: Unit, withdrawn: Mapping[str, str], again: Container[str]) -> Unit:
+    by = withdrawn.get(unit.key, "")
+    if not by:
         return unit
-    by = told.get(back.id, "a rollback")
     if unit.key in again or unit.spec.name in again:
         return replace(unit, reason=f"{unit.reason}; again, though it was withdrawn by {by}")
+    alike = [key for key, one in withdrawn.items() if one == by and key not in again]  # told as one
     failure = Failure(
-        f"withdrawn by {by}: {back.id} was put in its place, and nothing of it has changed since",
+        f"withdrawn by {by}: the former version was put in its place, and nothing of it has changed since",
         kind=WITHDRAWN,
-        advice=f"change it, or deploy it all the same with --again {quoted(unit.key)}",
+        advice=f"change it, or deploy it all the same with {again_option(alike)}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 

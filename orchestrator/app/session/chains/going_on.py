@@ -209,7 +209,9 @@ async def _plan(
     manifest = session.request.manifest
     check_agreed(session.request.options, [*desired.specs.values(), *manifest.functions.values()])
     jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
-    planned = await plan_desired(session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs)
+    planned = await plan_desired(
+        session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs, going_on=True
+    )
     plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():

@@ -1,0 +1,69 @@
+"""A rollback that has not come to its end is gone on with before anything else changes what it has left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.session.chains.rollbacks import known_rollbacks
+from orchestrator.journal.events import RunEnded, RunStarted, UnitEnded, UnitPlanned
+from orchestrator.journal.rollout_events import GivenUp
+from orchestrator.journal.store import open_store
+from orchestrator.model import Action, Change, ChangeKind, Deployed, Plan, Unit
+from orchestrator.planning.back.known_rollbacks import KnownRollbacks, not_over_rollbacks, unended
+from orchestrator.report.plan_text import plan_text
+from orchestrator.report.views import PlanView
+from tests.builders import spec
+
+ENDPOINT = "https://api.example"
+WHY = ("rollback R2 of run R1 has not come to its end", "`orchestrator resume R2` goes on")
+
+
+def wrote(folder: Path, number: int, verb: str, ended: dict[str, bool], code: int | None, resumes: str = "") -> None:
+    at, of = float(number), "R1" if verb == "rollback" else ""
+    started = RunStarted(at, f"R{number}", verb, ENDPOINT, "d", len(ended), "1", resumes=resumes, rolls_back=of)
+    with open_store(folder) as store:
+        journal = store.start_run(started)
+        for key in ended:
+            journal.append(UnitPlanned(at, key, key, "folder", f"id-{key}", Action.VERSION, "", "base", "a.b"))
+        for key, is_done in ended.items():
+            if is_done:
+                journal.append(UnitEnded(at, key, Deployed("v", read_back=True)))
+        if not ended:
+            journal.append(GivenUp(at, 1))
+        if code is not None:
+            journal.append(RunEnded(at, code))
+        journal.flush()
+
+
+@pytest.mark.parametrize("later", ["nothing", "a deploy of it", "its resume", "given up"])
+def test_what_a_killed_rollback_has_left_waits_for_it(tmp_path: Path, later: str) -> None:
+    wrote(tmp_path, 1, "deploy", {"a": True, "b": True}, 0)
+    wrote(tmp_path, 2, "rollback", {"a": True, "b": False}, None)
+    if later == "a deploy of it":
+        wrote(tmp_path, 3, "deploy", {"b": True}, 0)
+    elif later == "its resume":
+        wrote(tmp_path, 3, "rollback", {"b": True}, 0, "R2")
+    elif later == "given up":
+        wrote(tmp_path, 3, "rollback", {}, 0, "R2")
+    left = {("folder", "b"): WHY, ("folder", "id-b"): WHY} if later == "nothing" else {}
+    assert known_rollbacks(tmp_path, ENDPOINT, tags=False).unended == left
+    assert known_rollbacks(tmp_path, "https://other.example", tags=True) == KnownRollbacks()
+
+
+def unit(key: str) -> Unit:
+    change = Change(ChangeKind.TAG, {"stable": "v1"}, {"stable": "v2"})
+    return Unit(key, spec(key), Action.RETAG, "tags differ", function_id=f"id-{key}", changes=(change,))
+
+
+def test_one_cause_is_told_once_and_again_overrides_it() -> None:
+    known = KnownRollbacks(unended={("folder", "id-a"): WHY, ("folder", "id-b"): WHY})
+    plan = not_over_rollbacks(Plan((unit("a"), unit("b"), unit("c"))), known)
+    assert [one.action for one in plan.units] == [Action.BLOCKED, Action.BLOCKED, Action.RETAG]
+    text = plan_text(PlanView(plan), whole=True)
+    assert text.count(WHY[0]) == 1
+    assert f"2 functions blocked: a, b: {WHY[0]}; {WHY[1]}, or deploy it all the same with --again a,b" in text
+    assert unended(plan) == (f"{WHY[0]}: {WHY[1]}; functions of this plan that wait for it: 2",)
+    again = not_over_rollbacks(Plan((unit("a"), unit("b"))), known, again={"a"})
+    assert [one.action for one in again.units] == [Action.RETAG, Action.BLOCKED]
