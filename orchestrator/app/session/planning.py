@@ -17,7 +17,7 @@ from orchestrator.app.session.session import Request, Session, check_bucket
 from orchestrator.app.session.taking_up import Left
 from orchestrator.app.session.verdicts import verifying_of
 from orchestrator.engine.knowledge import find_limits
-from orchestrator.errors import CloudError, StartError, UsageError
+from orchestrator.errors import CloudError, JournalError, StartError, UsageError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import UnitPlanned
@@ -254,8 +254,11 @@ def told_of_withdrawn(session: Session, plan: Plan, live: LiveState) -> dict[str
         for run in store.runs():
             if run.verb != "rollback" or not left:
                 continue
-            back = fold(store.events(run.id))
-            of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
+            try:
+                back = fold(store.events(run.id))
+                of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
+            except JournalError:  # damaged, or of a newer program: it only says more
+                continue
             why = f" of run {of.run_id}: {of.breach or 'somebody took it back'}" if of is not None else ""
             made = {version_id for unit in back.units.values() for version_id in made_by(unit)} & left
             told |= dict.fromkeys(made, f"rollback {run.id}{why}")

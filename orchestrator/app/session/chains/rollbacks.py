@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import ROLLBACK
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, JournalError
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import has_journal, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
@@ -19,7 +19,7 @@ from orchestrator.planning.resume import to_resume
 
 def known_rollbacks(state_dir: Path, endpoint: str, *, tags: bool) -> KnownRollbacks:
     """Read what rollbacks have left that have not come to their end, and that no later run has brought to one; and
-    where `tags` are asked for, which of them rollbacks have moved.
+    where `tags` are asked for, which of them rollbacks have moved. A run that cannot be read is passed over.
     """
     moves, unended = list[TagMove](), dict[tuple[str, str], tuple[str, str]]()
     if not has_journal(state_dir):
@@ -32,7 +32,10 @@ def known_rollbacks(state_dir: Path, endpoint: str, *, tags: bool) -> KnownRollb
         for number, summary in enumerate(runs):
             if number > last and not (tags and summary.verb == ROLLBACK):
                 continue
-            run = store.chain_state(summary.id)
+            try:
+                run = store.chain_state(summary.id)
+            except JournalError:  # damaged, or of a newer program: what it needs is said where it is taken up
+                continue
             if run.verb == ROLLBACK:
                 moves += moves_of(run.units.values(), _named(run))
             for name in _left(run) - done:
