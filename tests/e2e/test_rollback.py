@@ -14,6 +14,7 @@ import pytest
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e import harness
 from tests.e2e.harness import Clock, Cloud, Project, embedded, run
+from tests.long import short_first
 
 COUNT = 8
 ROLLOUT = '[rollout]\nwaves = [3, 6, "100%"]\nmax_failures = 0\non_breach = "rollback"\n'
@@ -71,8 +72,8 @@ def test_what_a_breach_takes_back_is_as_it_was(tmp_path: Path, project: Project)
 
 @pytest.mark.parametrize(
     ("number", "lost"),
-    [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False)],
-    ids=["killed", "killed, and the machine lost", "Ctrl-C"],
+    short_first(1, [(signal.SIGINT, False), (signal.SIGKILL, False), (signal.SIGKILL, True)]),
+    ids=["Ctrl-C", "killed", "killed, and the machine lost"],
 )
 def test_a_rollback_that_is_cut_off_is_gone_on_with(
     tmp_path: Path, project: Project, number: signal.Signals, lost: bool

@@ -24,7 +24,7 @@ from tests.simulation.rollouts import PROMOTED, RolloutBench
 from tests.simulation.test_storm import check_the_slots, storm
 
 SEEDS = range(300)
-SHORT = 12  # of which `make test` runs so many, and `make long` the others
+SHORT = 6  # of which `make test` runs so many, and `make long` the others
 
 HEAD = """
 [cloud]

@@ -108,6 +108,7 @@ def test_what_bounds_it_and_what_more_would_give() -> None:
     )
 
 
+@LONG
 def test_two_folders_are_bound_by_their_cloud() -> None:
     both = [*units(100, "one"), *units(100, "two")]
     live = LiveState(clouds={"one": "cloud", "two": "cloud"})
@@ -118,6 +119,7 @@ def test_two_folders_are_bound_by_their_cloud() -> None:
     assert found.raised[0] == 30
 
 
+@LONG
 def test_a_slow_rate_and_one_long_operation_are_named() -> None:
     slow = replace(LIMITS, requests_per_second=2.0)
     live = LiveState(clouds={"folder": "cloud"})
@@ -183,6 +185,7 @@ def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch
     assert prediction_text(nothing) == "simulated: nothing to do"
 
 
+@LONG
 def test_pauses_between_waves_count_once_however_many_functions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 60)
     plan, live = Plan(tuple(units(600))), LiveState(clouds={"folder": "cloud"})
@@ -240,6 +243,7 @@ def test_verification_holds_no_slot_promotion_does_and_a_rollback_takes_tags_fir
     assert f"a rollback of all of it would take {found.rollback_s:.1f} s" in text
 
 
+@LONG
 def test_slow_verifications_bound_it_and_more_at_once_would_help() -> None:
     plan = Plan(tuple(verified_units(60)))
     found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(3.0), allowed(15, 20))
@@ -251,6 +255,7 @@ def test_slow_verifications_bound_it_and_more_at_once_would_help() -> None:
     assert "45 s bound by 4 verifications at once; 8 would give" in prediction_text(found)
 
 
+@LONG
 def test_what_nobody_can_foresee_is_said_and_not_counted() -> None:
     gate = Gate(("./gate.sh",), Path(), 120.0)
     plan, asks = Plan(tuple(verified_units(30))), Rollout(waves=(1, "10%", "100%"), gate=gate, pause_s=60.0)

@@ -13,6 +13,7 @@ VERIFIED = "verify = { payload = {} }"
 TAGS_AND_LABELS = 'tags = ["stable"]\nlabels = { team = "b" }'
 
 
+@LONG
 @pytest.mark.parametrize("durations", short_first(1, ["lognormal:1.2,0.4", "fixed:1", "lognormal:2,0.4"]))
 def test_verification_adds_hardly_anything_to_a_run(tmp_path: Path, durations: str) -> None:
     plain = measure(tmp_path / "plain", 300, durations, latency_s=0.05)

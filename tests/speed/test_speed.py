@@ -82,6 +82,7 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
     assert again.per_second(5.0, 60.0) >= 0.95 * known.per_second(5.0, 60.0)
 
 
+@LONG
 @pytest.mark.parametrize("seeds", [range(1, 3), pytest.param(range(1, 11), marks=LONG)], ids=len)
 def test_a_run_that_has_to_find_its_limit_is_hardly_longer_than_one_that_is_told(tmp_path: Path, seeds: range) -> None:
     longer = []
@@ -175,7 +176,7 @@ def test_a_rate_that_is_refused_is_learned(tmp_path: Path) -> None:
     assert 5 < found.knowledge.requests_per_second < 9
 
 
-@pytest.mark.parametrize("durations", ["lognormal:2,0.4", "lognormal:20,0.4", "lognormal:60,0.4"])
+@pytest.mark.parametrize("durations", short_first(1, ["lognormal:2,0.4", "lognormal:20,0.4", "lognormal:60,0.4"]))
 def test_the_look_at_what_is_live_costs_hardly_a_call_and_no_slot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durations: str
 ) -> None:
