@@ -67,6 +67,7 @@ def test_what_a_forced_run_left_undone_is_forced_as_well(tmp_path: Path, project
         )
         assert ended.code == 3, ended.err
         served.cloud.last(Distribution.parse("fixed:0"))
+        clock.forward(HELD_S)  # and what was begun before the signal was heard ends as well
         end = run(project.root, "deploy", "--undone", "--yes", environ=cloud.environ())
         assert end.code == 0, end.err
         per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
