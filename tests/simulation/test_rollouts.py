@@ -23,7 +23,7 @@ from tests.simulation.crashes import go_on
 from tests.simulation.rollouts import PROMOTED, RolloutBench
 from tests.simulation.test_storm import check_the_slots, storm
 
-SEEDS = range(300)
+SEEDS = range(160)
 # Open: tags that a version held before a chain are gone after its rollback. Strict:
 # who mends it takes the mark away.
 OPEN = {254: pytest.mark.xfail(strict=True, reason="the tags stable and orc-a of f00 do not come back")}
