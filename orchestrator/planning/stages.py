@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from itertools import takewhile
 
 from orchestrator.model import ChangeKind, Rollout, Unit
 
@@ -33,9 +34,7 @@ def second_stage(unit: Unit, staging: Staging) -> int:
     """
     kinds = [change.kind for change in unit.changes]
     if staging is Staging.TWO_PHASE:
-        return len(kinds) - next(
-            (number for number, kind in enumerate(reversed(kinds)) if kind is not ChangeKind.TAG), len(kinds)
-        )
+        return len(kinds) - sum(1 for _ in takewhile(lambda kind: kind is ChangeKind.TAG, reversed(kinds)))
     if staging is Staging.BACK and ChangeKind.VERSION in kinds:
         return kinds.index(ChangeKind.VERSION)
     return len(kinds)

@@ -141,7 +141,7 @@ def base_mark(version_id: str) -> tuple[str, str]:
 
 def read_stamp(description: str) -> Fingerprint | None:
     """Find the fingerprint in a version's description; None where the version is not ours, or of another form."""
-    found = _STAMP.search(_BACK.sub("", description))
+    found = _STAMP.search(without_back_mark(description))
     if found is None or int(found[1]) != FINGERPRINT_VERSION:
         return None
     parts = (mark.partition("=") for mark in found[5].split(";")[1:])
@@ -158,12 +158,12 @@ def parse_fingerprint(text: str) -> Fingerprint | None:
 
 def without_stamp(description: str) -> str:
     """Give the user's own text back."""
-    return _STAMP.sub("", _BACK.sub("", description)).rstrip()
+    return _STAMP.sub("", without_back_mark(description)).rstrip()
 
 
 def text_before(description: str) -> str:
     """Give the user's own text to the letter, as `stamped` was given it."""
-    description = _BACK.sub("", description)
+    description = without_back_mark(description)
     found = _STAMP.search(description)
     return description[: found.start()].removesuffix(" ") if found is not None else description
 
@@ -190,7 +190,7 @@ def marked_back(description: str, mark: str) -> str:
     """Put a back mark behind a description, in place of one that is there. Where it does not fit, the description stays
     as it is, to the letter.
     """
-    bare = _BACK.sub("", description)
+    bare = without_back_mark(description)
     behind = f"[orchestrator:back:{mark}]"
     marked = f"{bare} {behind}" if bare else behind
     return marked if len(marked) <= _ALL_MAX_CHARS else bare
