@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.options import Names, parse_time
-from orchestrator.app.session.planning import Planned, check_agreed
+from orchestrator.app.session.planning import Planned, cannot_read, check_agreed
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.in_flight import settle
-from orchestrator.errors import CloudError, Code, StartError, UsageError
+from orchestrator.errors import CloudError, Code, UsageError
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
@@ -26,7 +26,6 @@ from orchestrator.planning.live import read_live
 from orchestrator.planning.resume import accepted
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources
-from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.version.stamp import is_same, parse_fingerprint, read_stamp
 
@@ -73,9 +72,7 @@ async def plan_back(
         wanted = [one for key, one in chosen.items() if key not in unknown]
         former = await read_former(world, wanted, live, lossy=Names(options.lossy))
     except CloudError as error:
-        raise StartError(
-            f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
-        ) from error
+        raise cannot_read(error) from error
     perhaps = {one.key for one in wanted if one.perhaps}
     units = [
         unit for unit in taken_back(wanted, live, former) if unit.changes or unit.failure or unit.key not in perhaps
@@ -142,9 +139,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
             wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
         former = await read_former(world, wanted, live, lossy=Names(options.lossy))
     except CloudError as error:
-        raise StartError(
-            f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
-        ) from error
+        raise cannot_read(error) from error
     return Planned(Plan(taken_back(wanted, live, former)), live, Sources(), Rollout(), back=True)
 
 

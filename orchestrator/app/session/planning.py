@@ -172,6 +172,11 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
     return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
 
 
+def cannot_read(error: CloudError) -> StartError:
+    """Say that what is live cannot be read, so that nothing can be planned."""
+    return StartError(f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed")
+
+
 async def _live(
     session: Session,
     specs: Iterable[FunctionSpec],
@@ -183,9 +188,7 @@ async def _live(
     try:
         live = await read_live(session.world, specs, whole=whole, listed=listed, runtimes=runtimes)
     except CloudError as error:
-        raise StartError(
-            f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
-        ) from error
+        raise cannot_read(error) from error
     homeless = sorted(folder_id for folder_id, cloud_id in live.clouds.items() if cloud_id == UNKNOWN_CLOUD)
     if len(homeless) > 1:
         session.messages.warn(
