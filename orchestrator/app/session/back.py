@@ -16,7 +16,7 @@ from orchestrator.errors import CloudError, Code, UsageError
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
-from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown
+from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_histories, read_touched, spec_of
 from orchestrator.planning.back.past import back_to, back_to_time, of_function
@@ -85,26 +85,43 @@ async def plan_back(
 
 
 async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> None:
-    """Find the Operations that make Versions which a run has asked for without an answer. Raises `CloudError`."""
+    """Find the Operations that make Versions which a run has asked for without an answer. A Version that was there
+    before the run may say the same of itself, and is not one of them. Raises `CloudError`.
+    """
     world = session.world
     for key, one in touched_by(run).items():
         digest = parse_fingerprint(run.units[key].fingerprint)
         if not one.unsure or one.perhaps or not one.function_id or digest is None:
             continue
+        base = await _version(session, one.base_version_id) if one.base_version_id else None
+        known = {"", one.base_version_id, *one.tags.values(), *one.made}
         for operation in await world.read(partial(world.functions.list_operations, one.function_id)):
             version_id = operation.version_id or ""
-            if not operation.makes_version or version_id in ("", one.base_version_id, *one.made):
+            if not operation.makes_version or version_id in known:
                 continue
-            try:
-                version = await world.read(partial(world.functions.get_version, version_id))
-            except CloudError as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
+            version = await _version(session, version_id)
+            if version is None or (base is not None and _is_older(version, base)):
                 continue
             if is_same(read_stamp(version.description), digest):
                 emit(
                     OperationAccepted(world.clock(), key, ChangeKind.VERSION, operation.id, one.function_id, version_id)
                 )
+
+
+def _is_older(version: Version, base: Version) -> bool:
+    """Say whether a Version was made before the one that was `$latest` as the run began. Both times are the cloud's."""
+    return version.created_at is not None and base.created_at is not None and version.created_at < base.created_at
+
+
+async def _version(session: Session, version_id: str) -> Version | None:
+    """Read one Version, None where it is gone, or not shown while it is made. Raises `CloudError`."""
+    world = session.world
+    try:
+        return await world.read(partial(world.functions.get_version, version_id))
+    except CloudError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return None
 
 
 def _told(session: Session, touched: Touched) -> UnitPlanned:
