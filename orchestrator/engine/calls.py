@@ -20,7 +20,8 @@ from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.tracking.tracker import Sent, Tracked, Tracker
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code, InterruptedRunError
-from orchestrator.journal.events import LimitChanged, OperationAccepted, OperationDone, Requested
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import OperationAccepted, OperationDone, Requested
 from orchestrator.model import ApiRequest, ChangeKind, Failure, Operation, Step
 from orchestrator.resilience import failure, policy
 from orchestrator.resilience.stop import Stop, StoppedError

@@ -18,8 +18,9 @@ from orchestrator.engine.spreading.gate_facts import Member
 from orchestrator.engine.unit import Deployer, Undecided, verification_of
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError
+from orchestrator.journal.condition_events import BreakerOpened
 from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.events import Breached, BreakerOpened, Event, OperationAccepted, UnitEnded
+from orchestrator.journal.events import Breached, Event, OperationAccepted, UnitEnded
 from orchestrator.journal.rollout_events import RunPaused, VersionVerified
 from orchestrator.journal.runs import PAUSE
 from orchestrator.model import (

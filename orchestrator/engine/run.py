@@ -32,13 +32,8 @@ from orchestrator.engine.unit import Deployer
 from orchestrator.engine.verify import CallsAtOnce, Verifier
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.journal.events import (
-    Event,
-    LimitChanged,
-    LongWait,
-    OutageBegan,
-    OutageEnded,
-)
+from orchestrator.journal.condition_events import LimitChanged, LongWait, OutageBegan, OutageEnded
+from orchestrator.journal.events import Event
 from orchestrator.model import Action, Failed, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.stages import Staging, second_stage, staging_of

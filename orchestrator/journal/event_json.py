@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from orchestrator.journal.events import (
-    Breached,
+from orchestrator.journal.condition_events import (
     BreakerOpened,
-    BytesSent,
-    Event,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
     LongWait,
-    OperationAccepted,
-    OperationDone,
     OutageBegan,
     OutageEnded,
+)
+from orchestrator.journal.events import (
+    Breached,
+    BytesSent,
+    Event,
+    OperationAccepted,
+    OperationDone,
     PackageStored,
     Requested,
     RunEnded,

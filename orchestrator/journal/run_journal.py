@@ -12,12 +12,11 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError
+from orchestrator.journal.condition_events import LeaseTaken, LimitChanged
 from orchestrator.journal.event_json import to_dict
 from orchestrator.journal.events import (
     BytesSent,
     Event,
-    LeaseTaken,
-    LimitChanged,
     OperationDone,
     PackageStored,
     RunEnded,

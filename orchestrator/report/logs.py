@@ -11,17 +11,19 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.errors import Exit
-from orchestrator.journal.events import (
+from orchestrator.journal.condition_events import (
     BreakerOpened,
-    Event,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
     LongWait,
-    OperationAccepted,
-    OperationDone,
     OutageBegan,
     OutageEnded,
+)
+from orchestrator.journal.events import (
+    Event,
+    OperationAccepted,
+    OperationDone,
     PackageStored,
     Requested,
     RunEnded,

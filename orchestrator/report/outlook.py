@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from orchestrator.engine.new_version import kinds_of
 from orchestrator.engine.run import REQUESTS_PER_SECOND
 from orchestrator.engine.tracking.durations import Kind, Learned
-from orchestrator.journal.events import Event, LimitChanged, OperationDone, UnitEnded
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import Event, OperationDone, UnitEnded
 from orchestrator.journal.rollout_events import (
     GateBegan,
     GateEnded,

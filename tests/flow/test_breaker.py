@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import CloudError, Code
-from orchestrator.journal.events import BreakerOpened
+from orchestrator.journal.condition_events import BreakerOpened
 from orchestrator.model import ApiRequest, Cancelled, Deployed, Failed, Limits, Operation, Outcome, Rollout
 from tests.engine import Bench, RecordingFunctions, sources
 

@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.engine import verdicts
 from orchestrator.errors import CloudError, Code, Exit, InterruptedRunError
-from orchestrator.journal.events import OperationAccepted, OutageBegan, OutageEnded, StepRetried
+from orchestrator.journal.condition_events import OutageBegan, OutageEnded
+from orchestrator.journal.events import OperationAccepted, StepRetried
 from orchestrator.model import Cancelled, Failed, Limits, Unknown
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.outage import Outage

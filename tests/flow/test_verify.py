@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.engine.read_back import read_back
 from orchestrator.errors import Code
-from orchestrator.journal.events import LimitChanged, Requested, StepRetried
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import Requested, StepRetried
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import (
     Action,

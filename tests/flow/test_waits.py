@@ -16,7 +16,7 @@ from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.engine.verdicts import exit_code
 from orchestrator.errors import CloudError, Code, Exit, InterruptedRunError
-from orchestrator.journal.events import LongWait
+from orchestrator.journal.condition_events import LongWait
 from orchestrator.manifest.schedule import Schedule
 from orchestrator.planning.live import FEW
 from orchestrator.prediction.virtual_time import run

@@ -17,7 +17,8 @@ from orchestrator.coordination.local_lock import described, owner_of
 from orchestrator.coordination.registry import NOT_LOOKED, Registry
 from orchestrator.coordination.shared_record import RecordPlace, conditions_hold
 from orchestrator.errors import CloudError, JournalError, OrchestratorError, StartError
-from orchestrator.journal.events import Event, LeaseLost, LeaseTaken
+from orchestrator.journal.condition_events import LeaseLost, LeaseTaken
+from orchestrator.journal.events import Event
 from orchestrator.model import Action, Plan
 from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.model.units import as_duration

@@ -8,20 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.journal.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
-from orchestrator.journal.events import (
-    Breached,
+from orchestrator.journal.condition_events import (
     BreakerOpened,
-    Event,
     LeaseLost,
     LeaseTaken,
     LimitChanged,
     LongWait,
     OutageBegan,
     OutageEnded,
-    UnitEnded,
-    UnitsUnchanged,
 )
+from orchestrator.journal.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
+from orchestrator.journal.events import Breached, Event, UnitEnded, UnitsUnchanged
 from orchestrator.journal.rollout_events import (
     GateBegan,
     GateEnded,

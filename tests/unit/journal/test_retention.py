@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal.events import LimitChanged, RunEnded, StepFinished, UnitEnded
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import RunEnded, StepFinished, UnitEnded
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.retention import KEPT_ALWAYS, KEPT_DAYS, KEPT_RUNS, outdated
 from orchestrator.journal.runs import RunSummary

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import JournalError, UsageError
+from orchestrator.journal.condition_events import OutageBegan
 from orchestrator.journal.events import (
     BytesSent,
     Event,
     OperationAccepted,
-    OutageBegan,
     Requested,
     StepFinished,
     StepRetried,

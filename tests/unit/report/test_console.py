@@ -14,15 +14,8 @@ import pytest
 import structlog
 
 from orchestrator.engine.tracking.durations import Kind, Learned
-from orchestrator.journal.events import (
-    BytesSent,
-    Event,
-    LimitChanged,
-    OperationAccepted,
-    Requested,
-    StepStarted,
-    UnitEnded,
-)
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import BytesSent, Event, OperationAccepted, Requested, StepStarted, UnitEnded
 from orchestrator.journal.rollout_events import PauseBegan, WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Rollout, Step, Unit

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.engine.tracking.durations import Kind, Learned
-from orchestrator.journal.events import LimitChanged, OperationDone, UnitEnded
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import OperationDone, UnitEnded
 from orchestrator.journal.rollout_events import PauseBegan, VersionVerified, WaveStarted
 from orchestrator.model import LATEST, Change, ChangeKind, Deployed, Rollout, Unit, Verdict
 from orchestrator.report.outlook import Outlook
