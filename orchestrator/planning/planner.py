@@ -1,4 +1,4 @@
-"""Want × have → Plan: for each function what is done, and why, in words. Pure; printing it is the dry run."""
+"""Desired × live → Plan: for each function what is done, and why, in words. Pure; printing it is the dry run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from orchestrator.function.fields import in_words, own_change
 from orchestrator.model import (
     LATEST,
     Action,
-    BucketPackage,
     Change,
     ChangeKind,
     Failure,
@@ -31,10 +30,9 @@ from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
+from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
-from orchestrator.version.compare import differences
-from orchestrator.version.copy import unknown_fields
 from orchestrator.version.history import EMPTY, History, histories
 from orchestrator.version.stamp import (
     JOB_MARK,
@@ -45,13 +43,10 @@ from orchestrator.version.stamp import (
     fingerprint,
     former_code_digest,
     no_room,
-    object_changed,
     read_stamp,
     short_mark,
 )
 
-# A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
-PACKED_ANEW = ("p", "2")
 # The tree of a source, the ETag of a zip in a bucket, what went wrong; None: neither is known.
 Prepared = Tree | str | tuple[Step, Failure] | None
 
@@ -170,7 +165,7 @@ class _Planner:
         if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
         made = origin(spec, wanted, latest, history)
-        reason = self._reason(unit, latest, stamp, wanted, made)
+        reason = new_version_reason(unit, latest, stamp, wanted, made)
         if reason:
             taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
             reason = "; ".join((reason, *(f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))))
@@ -207,24 +202,6 @@ class _Planner:
         return replace(
             fingerprint(spec.settings, code_digest(spec.code, tree, copied)), forced=self.forced, marks=marks
         )
-
-    def _reason(self, unit: Unit, latest: Version, stamp: Fingerprint | None, wanted: Fingerprint, made: Origin) -> str:
-        """Say why there is to be a new version, "" where the live one is what is wanted."""
-        spec, reason = unit.spec, ""
-        is_copy = isinstance(spec.code, VersionCopy) and spec.code.version_id == latest.id
-        if is_copy and not differences(spec.settings, latest.raw):
-            pass  # whoever made it, and whatever the stamp says: a copy would be the same again
-        elif made.by_hand:
-            changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
-            reason = f"{made.label}: {changes}" if changes else made.label
-        elif stamp is not None:
-            reason = _changes(spec, latest, stamp, wanted)
-            repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
-            if reason and repacked and PACKED_ANEW not in stamp.marks:
-                reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
-        if self.forced and (stamp is None or stamp.forced != self.forced) and not (made.by_hand and reason):
-            reason = f"forced; {reason}" if reason else "forced"
-        return reason or ("" if latest.is_active else f"the live version is {latest.status}")
 
     def _guarded(self, change: Unit, latest: Version, made: Origin) -> Unit:
         """Let a version take the place of the live one, unless that takes something away which nobody agreed to."""
@@ -272,23 +249,3 @@ def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:
 
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:
     return Unit(spec.key, spec, Action.BLOCKED, failure.message, failure=failure)
-
-
-def _packed_anew(tree: Tree | None) -> str:
-    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing."""
-    names = tree.since_then if tree is not None else ()
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""
-
-
-def _changes(spec: FunctionSpec, latest: Version, stamp: Fingerprint, digest: Fingerprint) -> str:
-    """Say in what a version of ours differs from what is wanted, "" where it does not."""
-    found = [f"package {stamp.code[:4]}… → {digest.code[:4]}…"] if stamp.code != digest.code else []
-    if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, digest):
-        found.append(f"package {spec.code.object} was overwritten")
-    if stamp.settings != digest.settings:
-        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
-    unknown = unknown_fields(latest.raw) if found else ()
-    if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
-        found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")
-    return "; ".join(found)

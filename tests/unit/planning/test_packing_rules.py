@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.model import Action, Tree, Unit
 from orchestrator.model.live_state import indexed
-from orchestrator.planning.planner import PACKED_ANEW, build
+from orchestrator.planning.planner import build
+from orchestrator.planning.reasons import PACKED_ANEW
 from orchestrator.version.body import settings_fields
 from orchestrator.version.stamp import code_digest, fingerprint, stamped
 from tests.builders import function, settings, source, spec, version

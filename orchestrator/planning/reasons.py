@@ -1,0 +1,63 @@
+"""Why there is to be a new Version, in words: what is desired, what is live, its stamp, and who made it."""
+
+from __future__ import annotations
+
+from orchestrator.model import BucketPackage, Fingerprint, FunctionSpec, Tree, Unit, Version, VersionCopy
+from orchestrator.planning.origin import Origin
+from orchestrator.version.compare import differences
+from orchestrator.version.copy import unknown_fields
+from orchestrator.version.stamp import object_changed
+
+# A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
+PACKED_ANEW = ("p", "2")
+
+
+def new_version_reason(
+    unit: Unit, latest: Version, stamp: Fingerprint | None, desired: Fingerprint, made: Origin
+) -> str:
+    """Say why there is to be a new Version, "" where the live one is what is desired.
+
+    | the live Version, the first that holds        | the reason                                         |
+    | ---                                           | ---                                                |
+    | is the one to copy, with the desired settings | none                                               |
+    | was made by hand, or by another tool          | who made it, and what differs from what is desired |
+    | has our stamp                                 | what differs from what was desired then            |
+    | any, and this run is forced                   | "forced", before what differs                      |
+    | any, without a reason, and it is not ACTIVE   | its status                                         |
+    """
+    spec, reason = unit.spec, ""
+    is_copy = isinstance(spec.code, VersionCopy) and spec.code.version_id == latest.id
+    if is_copy and not differences(spec.settings, latest.raw):
+        pass  # whoever made it, and whatever the stamp says: a copy would be the same again
+    elif made.by_hand:
+        changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
+        reason = f"{made.label}: {changes}" if changes else made.label
+    elif stamp is not None:
+        reason = _changes(spec, latest, stamp, desired)
+        repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
+        if reason and repacked and PACKED_ANEW not in stamp.marks:
+            reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
+    is_forced = bool(desired.forced) and (stamp is None or stamp.forced != desired.forced)
+    if is_forced and not (made.by_hand and reason):
+        reason = f"forced; {reason}" if reason else "forced"
+    return reason or ("" if latest.is_active else f"the live version is {latest.status}")
+
+
+def _changes(spec: FunctionSpec, latest: Version, stamp: Fingerprint, desired: Fingerprint) -> str:
+    """Say in what a version of ours differs from what is desired, "" where it does not."""
+    found = [f"package {stamp.code[:4]}… → {desired.code[:4]}…"] if stamp.code != desired.code else []
+    if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, desired):
+        found.append(f"package {spec.code.object} was overwritten")
+    if stamp.settings != desired.settings:
+        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
+    unknown = unknown_fields(latest.raw) if found else ()
+    if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
+        found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")
+    return "; ".join(found)
+
+
+def _packed_anew(tree: Tree | None) -> str:
+    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing."""
+    names = tree.since_then if tree is not None else ()
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""
