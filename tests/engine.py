@@ -23,7 +23,7 @@ from orchestrator.job.binding import bind, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import Event, unit_planned
 from orchestrator.journal.rollout_events import VersionVerified
-from orchestrator.journal.state import fold
+from orchestrator.journal.state import RunState, fold
 from orchestrator.manifest.load import load
 from orchestrator.model import (
     ApiRequest,
@@ -174,6 +174,7 @@ class Bench:
         self.passed: set[str] = set()  # ids of Versions that a run has verified, as the journal keeps them
         self.skips_verification = False
         self.events: list[Event] = []
+        self.folded = RunState()  # of the last run, with those that it has taken up
         self.seconds = 0.0
         self.again: set[str] = set()  # functions that may be deployed though they were rolled back
         self.rollbacks = NO_ROLLBACKS  # that plans know of
@@ -210,6 +211,7 @@ class Bench:
         if self.break_journal_after is not None and len(self.events) >= self.break_journal_after:
             raise JournalError("the disk is full")
         self.events.append(event)
+        self.folded.apply(event)
         if isinstance(event, VersionVerified) and event.verdict is Verdict.PASSED:
             self.passed.add(event.version_id)
 
@@ -222,13 +224,16 @@ class Bench:
         meanwhile: Callable[[Stop], Any] | None = None,
         rollout: Rollout | None = None,
         before: Before = NOTHING_BEFORE,
+        chain: RunState | None = None,
     ) -> dict[str, Outcome]:
-        """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere."""
+        """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere. `before`,
+        `chain`: of the runs that it takes up.
+        """
         specs = self.load(manifest).functions
         forced = forced_digest(force) if force else ""
         return self.carry_out(
             lambda _have: Desired(specs, rollout or Rollout()), specs, forced=forced, adopt=adopt, meanwhile=meanwhile,
-            before=before,
+            before=before, chain=chain,
         )  # fmt: skip
 
     def run_job(
@@ -268,19 +273,22 @@ class Bench:
         adopt: Adoption | bool = False,
         meanwhile: Callable[[Stop], Any] | None = None,
         before: Before = NOTHING_BEFORE,
+        chain: RunState | None = None,
     ) -> dict[str, Outcome]:
         """Read what is live of `specs` and the folders in `whole`, ask what is wanted, plan it and do it."""
 
         async def main() -> Result:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
-            world, self.stop, self.events = self.world(), Stop(), []
+            world, self.stop, self.events, self.folded = self.world(), Stop(), [], chain or RunState()
             plan, rollout = await self.planned(world, ask, specs, whole=whole, forced=forced, adopt=adopt)
             self.announce(plan)
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(plan, self.live, world, self.emit, self.stop, rollout=rollout, before=before)
+                result = await execute(
+                    plan, self.live, world, self.emit, self.stop, chain=self.folded, rollout=rollout, before=before
+                )
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result
@@ -298,7 +306,7 @@ class Bench:
         async def main() -> Result:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
-            world, self.stop, self.events = self.world(), Stop(), []
+            world, self.stop, self.events, self.folded = self.world(), Stop(), [], RunState()
             self.live = live = await read_touched(world, touched)
             former = await read_former(world, touched, live, lossy=frozenset(lossy))
             self.plan = Plan(taken_back(touched, live, former))
@@ -306,7 +314,7 @@ class Bench:
             async with anyio.create_task_group() as group:
                 if meanwhile is not None:
                     group.start_soon(meanwhile, self.stop)
-                result = await execute(self.plan, self.live, world, self.emit, self.stop, back=True)
+                result = await execute(self.plan, self.live, world, self.emit, self.stop, chain=self.folded, back=True)
                 group.cancel_scope.cancel()
             self.seconds = anyio.current_time() - started_at
             return result

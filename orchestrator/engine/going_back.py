@@ -12,36 +12,41 @@ from orchestrator.engine.unit import Deployer
 from orchestrator.engine.verdicts import ROLLBACK
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.journal.events import unit_planned
-from orchestrator.model import LATEST, Blocked, Cancelled, ChangeKind, Deployed, Failed, Outcome, Step, Unit, Unknown
+from orchestrator.journal.state import RunState
+from orchestrator.model import Blocked, Cancelled, ChangeKind, Deployed, Failed, Outcome, Step, Unit, Unknown
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_touched
 from orchestrator.planning.back.rollback import taken_back
-from orchestrator.planning.back.touched import Touched
+from orchestrator.planning.back.touched import Touched, touched_by
 from orchestrator.resilience import failure
 from orchestrator.resilience.stop import StoppedError
 
 
 @dataclass(frozen=True, slots=True)
 class GoingBack:
-    """Takes single units back, by the calls of the run that has changed them."""
+    """Takes single units back, by the calls of the run that has found them bad. `chain`: this run with all that it has
+    taken up, as their events fold by now: what they have changed goes back, whichever of them did.
+    """
 
     run: RunProgress
     deployer: Deployer
+    chain: RunState
 
     async def after(self, unit: Unit, ended: Outcome | None) -> Outcome | None:
         """Take a unit back whose verification has failed, where a breach would: unless it has come to that, and all are
         taken back, or somebody has stopped the run. Gives what has become of it.
         """
         run = self.run
-        unit, verified = run.again.get(unit.key, unit), run.facts.get(unit.key, ("", None))
-        makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
-        if not isinstance(ended, Failed) or ended.step is not Step.VERIFY or not makes or verified[1] is None:
+        unit, (_, verified) = run.again.get(unit.key, unit), run.facts.get(unit.key, ("", None))
+        if not isinstance(ended, Failed) or ended.step is not Step.VERIFY or verified is None:
             return ended
         if run.rollout.on_breach != ROLLBACK or run.rollout.two_phase or run.stop.why(unit.key):
             return ended
-        function_id = unit.function_id or verified[0]
+        touched = touched_by(self.chain, {unit.key: self.chain.unit(unit.key)}).get(unit.key)
+        if touched is None:  # the Version was there before, and nothing else was done
+            return ended
         try:
-            found = await self._take_back(unit, function_id, verified[1].version_id, ended)
+            found = await self._take_back(unit, touched, verified.version_id, ended)
         except InterruptedRunError as error:
             run.break_off(error)
             return ended
@@ -49,14 +54,13 @@ class GoingBack:
         run.seen({unit.key: found})
         return found
 
-    async def _take_back(self, unit: Unit, function_id: str, version_id: str, failed: Failed) -> Failed | Unknown:
-        """Take back what a unit has done, which has made this Version and failed. What becomes of it is said in its
+    async def _take_back(self, unit: Unit, touched: Touched, version_id: str, failed: Failed) -> Failed | Unknown:
+        """Take back what was done to a unit of which this Version has failed. What becomes of it is said in its
         failure; what does not succeed is left for a rollback of the run.
 
         Raises `InterruptedRunError` where the run cannot go on.
         """
         calls = self.deployer.changes.calls
-        touched = _touched(unit, function_id, version_id)
         try:
             with calls.stop.interruptible(unit.key):
                 live = await read_touched(calls.world, [touched])
@@ -72,8 +76,8 @@ class GoingBack:
             return _told(failed, left or back.reason)
         changes, number = (*unit.changes, *back.changes), len(unit.changes)
         calls.emit(unit_planned(calls.world.clock(), replace(unit, changes=changes, back_from=number), {}))
-        whole = replace(back, key=unit.key, changes=changes)
-        found = await self._with(live).carry_out(whole, slice(number, None), Made(function_id, version_id, {}))
+        whole, made = replace(back, key=unit.key, changes=changes), Made(touched.function_id, version_id, {})
+        found = await self._with(live).carry_out(whole, slice(number, None), made)
         return _judged(failed, found, back, left)
 
     def _with(self, live: LiveState) -> Deployer:
@@ -81,22 +85,6 @@ class GoingBack:
         attempts = Attempts(self.deployer.changes.calls, live)
         changes = Changes(attempts, NewVersions(attempts, {}), self.deployer.changes.verifier)
         return replace(self.deployer, changes=changes)
-
-
-def _touched(unit: Unit, function_id: str, version_id: str) -> Touched:
-    made = next(change for change in unit.changes if change.kind is ChangeKind.VERSION)
-    return Touched(
-        key=unit.key,
-        name=unit.spec.name,
-        folder_id=unit.spec.folder_id,
-        function_id=function_id,
-        made=(version_id,),
-        base_version_id=unit.base_version_id or "",
-        fingerprint=str(unit.fingerprint or ""),
-        tags={tag: str(holder or "") for tag, holder in made.before.items() if tag != LATEST},
-        own=tuple(change for change in unit.changes if change.kind is ChangeKind.UPDATE),
-        created=any(change.kind is ChangeKind.FUNCTION for change in unit.changes),
-    )
 
 
 def _judged(failed: Failed, found: object, back: Unit, left: str) -> Failed | Unknown:

@@ -34,6 +34,7 @@ from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.condition_events import LimitChanged, LongWait, OutageBegan, OutageEnded
 from orchestrator.journal.events import Event
+from orchestrator.journal.state import RunState
 from orchestrator.model import Action, Failed, Outcome, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.stages import Staging, second_stage, staging_of
@@ -64,14 +65,15 @@ async def execute(
     emit: Emit,
     stop: Stop,
     *,
+    chain: RunState,
     rollout: Rollout = _AT_ONCE,
     before: verdicts.Before = verdicts.NOTHING_BEFORE,
     back: bool = False,
 ) -> Result:
     """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises.
 
-    `before`: of the runs that this one takes up; their failures count. `back`: it takes a run back, so nothing stops it
-    but a person or a cloud that cannot be asked any more.
+    `chain`: `emit` folds into it, with all that this run takes up; `before`: what of that counts. `back`: it takes a
+    run back, so nothing stops it but a person or a cloud that cannot be asked any more.
     """
     listen(world, emit, stop)
     changes = sum(unit.action is not Action.UNCHANGED for unit in plan.units)
@@ -79,9 +81,8 @@ async def execute(
     tally = verdicts.Tally(changes, rollout.max_failures, before)
     left = {unit.key: unit for unit in plan.units if unit.action is not Action.UNCHANGED}
     # A declared limit is the one that is wanted: nothing stops the run earlier.
-    breaker = Breaker(
-        {key: unit.spec.folder_id for key, unit in left.items()}, on=rollout.max_failures is None and not back
-    )
+    on = rollout.max_failures is None and not back
+    breaker = Breaker({key: unit.spec.folder_id for key, unit in left.items()}, on=on)
 
     def heard(event: Event) -> None:
         emit(event)
@@ -97,7 +98,7 @@ async def execute(
             async with anyio.create_task_group() as background:
                 calls = run.calls = await _calls(world, live if changes else LiveState(), heard, stop, background)
                 try:
-                    await _all_units(plan, live, run, calls, rollout, staging_of(rollout, back=back))
+                    await _all_units(plan, live, run, calls, chain, staging_of(rollout, back=back))
                 finally:
                     world.knowledge.learn(calls.slots, calls.pace)
                     run.held = calls.slots.statistics().held
@@ -136,14 +137,14 @@ def _settled(plan: Plan, run: RunProgress) -> list[Unit]:
 
 
 async def _all_units(
-    plan: Plan, live: LiveState, run: RunProgress, calls: Calls, rollout: Rollout, staging: Staging
+    plan: Plan, live: LiveState, run: RunProgress, calls: Calls, chain: RunState, staging: Staging
 ) -> None:
     """Settle what needs nothing done, then carry out the others, stage after stage."""
-    todo = _settled(plan, run)
+    todo, rollout = _settled(plan, run), run.rollout
     attempts = Attempts(calls, live)
     verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once), live, run.passed)
     deployer = Deployer(Changes(attempts, NewVersions(attempts, run.again), verifier), CodeOf(calls))
-    back = GoingBack(run, deployer)
+    back = GoingBack(run, deployer, chain)
     expected_s = _expectations(run.world)
     left_s = calls.slots.left_s
 

@@ -160,7 +160,7 @@ class Simulation:
         watch = _Watch(anyio.current_time(), RunState())
         for unit in plan.units if back else ():
             watch(unit_planned(0.0, unit, {}))
-        await execute(plan, live, world, watch, Stop(), rollout=self.rollout)
+        await execute(plan, live, world, watch, Stop(), chain=watch.state, rollout=self.rollout)
         found = SimulatedRun(watch.seconds, lengths.calls, lengths.drawn, self._clouds, answers.drawn, gate.asked)
         if back:
             cloud.use(self._lengths(seed, lambda _unit: Kind.COPY))
@@ -183,7 +183,7 @@ class Simulation:
         if not any(unit.changes for unit in units):
             return None
         watch = _Watch(anyio.current_time(), RunState())
-        await execute(Plan(tuple(units)), live, world, watch, Stop(), back=True)
+        await execute(Plan(tuple(units)), live, world, watch, Stop(), chain=watch.state, back=True)
         return watch.seconds
 
     def _lengths(self, seed: int, kind: Callable[[Unit], Kind]) -> DrawnLengths:

@@ -17,6 +17,7 @@ from orchestrator.model import Failed, Gate, Rollout, Step
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import left_of
 from orchestrator.ports import CommandEnd
+from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fault, Trouble
 from tests.engine import Bench
 from tests.flow.test_rollback import live, tag_holders
@@ -200,3 +201,52 @@ def test_a_breach_by_what_was_never_touched_takes_nothing_back(bench: Bench) -> 
     assert kinds(outcomes)["Failed"] == 1
     state = fold(bench.events)
     assert (bool(state.breach), state.rollout.then) == (True, "stop")
+
+
+@pytest.mark.parametrize(
+    ("stopped_at_s", "left"),
+    [
+        (0.5, {"createVersion"}),  # its labels are set, the version is not asked for
+        (1.5, {"verify"}),  # the version is being made, and is verified by whoever takes the run up
+    ],
+)
+def test_what_a_resume_finds_bad_goes_back_at_once_with_all_that_its_chain_has_done(
+    bench: Bench, stopped_at_s: float, left: set[str]
+) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    before = live(bench)
+
+    async def stop(stop: Stop) -> None:
+        await anyio.sleep(stopped_at_s)
+        stop.request("Ctrl-C")
+
+    bench.deploy(manifest("newer"), rollout=BACK, meanwhile=stop)
+    assert live(bench) != before
+    then = fold(bench.events)
+    assert kinds({key: unit.outcome for key, unit in then.units.items()}) == {"Cancelled": 4}
+    answer(bench, "fun-1")
+    taken_up = left_of(then)
+    outcomes = bench.deploy(
+        manifest("newer"), rollout=BACK, before=earlier_of(then, taken_up).before, chain=fold(bench.events)
+    )
+    first = {str(unit.changes[0].kind) for unit in bench.plan.units}
+    assert (kinds(outcomes), first) == ({"Deployed": 3, "Failed": 1}, left)
+    failed, after = outcomes["fun-1"], live(bench)
+    assert isinstance(failed, Failed)
+    assert "rolled back" in failed.failure.message
+    assert [name for name in before if name.startswith("fun-1") and before[name] != after[name]] == []
+    assert all(before[f"fun-{n}:$latest"] != after[f"fun-{n}:$latest"] for n in (0, 2, 3))
+
+
+def test_what_is_found_bad_and_was_made_by_no_run_of_the_chain_stays(bench: Bench) -> None:
+    answer(bench)
+    bench.deploy(manifest("src"))
+    bench.skips_verification = True
+    bench.deploy(manifest("newer"))
+    bench.skips_verification, before = False, live(bench)
+    answer(bench, "fun-1")
+    failed = bench.deploy(manifest("newer"), rollout=BACK)["fun-1"]
+    assert isinstance(failed, Failed)
+    assert "back" not in failed.failure.message
+    assert live(bench) == before

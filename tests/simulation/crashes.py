@@ -213,7 +213,7 @@ class MortalBench(UnchangingBench):
         async def main() -> None:
             started_at = anyio.current_time()
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
-            world, self.stop, self.events = self.world(), Stop(), []
+            world, self.stop, self.events, self.folded = self.world(), Stop(), [], before
             self.start(len(left), before.run_id)
             for event in taken_over(left, 0.0):
                 self.emit(event)
@@ -228,8 +228,9 @@ class MortalBench(UnchangingBench):
             for key, outcome in settled.items():
                 self.emit(UnitEnded(0.0, key, outcome))
             self.result = await execute(
-                plan, self.live, world, self.emit, self.stop, rollout=self.rollout, before=earlier.and_settled(settled)
-            )
+                plan, self.live, world, self.emit, self.stop, chain=self.folded, rollout=self.rollout,
+                before=earlier.and_settled(settled),
+            )  # fmt: skip
             outcomes.update({**earlier.outcomes, **self.result.outcomes, **settled})
             self.end(list(outcomes.values()))
             self.seconds = anyio.current_time() - started_at

@@ -151,8 +151,9 @@ async def execute_planned(
     if recorder is not None and (settled or to_change(planned.plan)):
         await recorder.begin()
     result = await execute(
-        planned.plan, planned.live, world, bus, session.stop, rollout=rollout, before=before, back=planned.back
-    )
+        planned.plan, planned.live, world, bus, session.stop, chain=chain, rollout=rollout, before=before,
+        back=planned.back,
+    )  # fmt: skip
     outcomes = {**earlier.outcomes, **result.outcomes, **settled}
     interrupted = result.interruption is not None or session.stop.reason not in ("", result.breach)
     judged = {"breached": bool(before.breach or bus.state.breach), "paused": result.paused is not None}

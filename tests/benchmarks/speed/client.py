@@ -130,7 +130,7 @@ async def _ours(
         planning_bytes, planned_bytes = resident_bytes("VmHWM"), resident_bytes("VmRSS")
         _forget_peak()
         before = time.process_time()
-        result = await execute(plan, state, world, bus, Stop())
+        result = await execute(plan, state, world, bus, Stop(), chain=bus.state)
         cpu_s = time.process_time() - before
     assert all(isinstance(outcome, Deployed) for outcome in result.outcomes.values())
     own = {"planning_bytes": planning_bytes, "grown_bytes": resident_bytes("VmHWM") - planned_bytes}

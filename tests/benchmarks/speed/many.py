@@ -15,6 +15,7 @@ from orchestrator.engine.bus import Emit
 from orchestrator.engine.progress import Result
 from orchestrator.engine.run import execute
 from orchestrator.engine.world import World
+from orchestrator.journal.state import RunState
 from orchestrator.model import BucketPackage, Plan, Rollout, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.prediction import simulation
@@ -35,12 +36,19 @@ def run(functions: int, *, engine: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     async def measured(
-        plan: Plan, live: LiveState, world: World, emit: Emit, stop: Stop, *, rollout: Rollout = _ROLLOUT
+        plan: Plan,
+        live: LiveState,
+        world: World,
+        emit: Emit,
+        stop: Stop,
+        *,
+        chain: RunState,
+        rollout: Rollout = _ROLLOUT,
     ) -> Result:
         before, began = resident_bytes("VmRSS"), time.process_time()
         result = Result({})
         if engine:
-            result = await execute(plan, live, world, emit, stop, rollout=rollout)
+            result = await execute(plan, live, world, emit, stop, chain=chain, rollout=rollout)
         else:
             assert isinstance(world.functions, MemoryFunctions)
             for unit in plan.units:
