@@ -11,8 +11,9 @@ import pytest
 
 from orchestrator.app.session.due import breach_of
 from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.session import open_session, read_request
+from orchestrator.app.session.session import open_session
 from orchestrator.errors import Exit
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult

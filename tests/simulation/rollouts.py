@@ -21,8 +21,10 @@ from orchestrator.app.commands import promote, resume, rollback
 from orchestrator.app.session import session
 from orchestrator.app.session.carry_out import deploy_selected
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening import bucket
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
-from orchestrator.app.session.session import Request, Session
+from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import endpoint_of
 from orchestrator.cloud.connect import Connection
 from orchestrator.coordination import heartbeat
@@ -338,7 +340,7 @@ class RolloutBench(MortalBench):
         """Put this bench in the place of what the program opens, in whichever of its modules that stands."""
         replaced = {
             session.open_session: self._open_session,
-            session.bucket_records: lambda _session: self._bucket_records(),
+            bucket.bucket_records: lambda _world: self._bucket_records(),
             session.new_run_id: self._new_run_id,
             displays.displays: _no_displays,
             heartbeat.boottime_s: lambda: self.now(),  # noqa: PLW0108 - it is replaced with every run

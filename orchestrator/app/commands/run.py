@@ -13,9 +13,10 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due import count_as_done, kept_by, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires, plan_job
-from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import last_chain
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind

@@ -8,8 +8,8 @@ from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.recording import fetch
-from orchestrator.app.session.session import Request
 from orchestrator.app.session.taking_up import (
     Now,
     about_the_same,

@@ -14,9 +14,10 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
+from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
-from orchestrator.app.session.session import Session, hold_lock, open_session, read_request
+from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import left_elsewhere
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode

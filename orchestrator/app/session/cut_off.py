@@ -19,8 +19,8 @@ from dataclasses import replace
 from orchestrator.app.session.chains.still_left import is_whole
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import ROLLBACK, RUN, RunOptions, state_dir_of
-from orchestrator.app.session.session import Request
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError

@@ -14,8 +14,9 @@ import anyio
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
+from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.recording import read_run, read_runs
-from orchestrator.app.session.session import Session, bucket_records
+from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now, about_the_same
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
@@ -273,7 +274,7 @@ def _remember(session: Session, name: str, breach: StoppedDue | None) -> None:
 
 
 def _place(session: Session, name: str) -> RecordPlace:
-    records = bucket_records(session)
+    records = bucket_records(session.world)
     prefix = session.world.storage.prefix if records is not None else ""
     folder_id = session.request.manifest.cloud.folder_id or "any-folder"
     return RecordPlace(

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import anyio
 
+from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.planning import Planned
-from orchestrator.app.session.session import Session, bucket_records
+from orchestrator.app.session.session import Session
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.lease import Lease, Leases
 from orchestrator.coordination.local_lock import described, owner_of
@@ -32,7 +33,7 @@ _END_S = 3.0  # for giving a lease up: a machine that is to go down kills us aft
 
 def leases_of(session: Session) -> Leases | None:
     """Open the registry of leases; without a bucket only the lock of the state folder keeps runs apart."""
-    records, world = bucket_records(session), session.world
+    records, world = bucket_records(session.world), session.world
     if records is None:
         return None
     return Leases(

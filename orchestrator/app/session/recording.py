@@ -18,8 +18,10 @@ import anyio
 
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import RunOptions, storage_of
-from orchestrator.app.session.session import Session, bucket_records, open_session, read_request
+from orchestrator.app.session.session import Session, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, same_manifest
 from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event, RunStarted
@@ -128,7 +130,7 @@ def _folder(session: Session) -> str:
 @asynccontextmanager
 async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
     """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in."""
-    records = bucket_records(session)
+    records = bucket_records(session.world)
     if records is None:
         yield None
         return
@@ -145,7 +147,7 @@ async def record_given_up(session: Session, before: RunState, started: RunStarte
 
     Raises `CloudError`.
     """
-    records = bucket_records(session)
+    records = bucket_records(session.world)
     if records is None:
         return
     for link in reversed(before.chain):
@@ -250,7 +252,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
 
     Raises `CloudError`, `JournalError`, and `ValueError` for a record that cannot be understood.
     """
-    records = bucket_records(session)
+    records = bucket_records(session.world)
     if records is None:
         return NOT_FETCHED
     index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))

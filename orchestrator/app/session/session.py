@@ -6,7 +6,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,56 +15,28 @@ from pathlib import Path
 import anyio
 
 from orchestrator import __version__
-from orchestrator.app.session.embedded import served_sandbox
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.options import (
-    SANDBOX,
-    RunOptions,
-    address_of,
-    sandbox_environ,
-    state_dir_of,
-    storage_of,
-)
-from orchestrator.app.session.taking_up import Left
+from orchestrator.app.session.opening.bucket import names_an_object, object_store
+from orchestrator.app.session.opening.embedded import served_sandbox
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.options import SANDBOX, address_of, storage_of
 from orchestrator.cloud.connect import Connection, connect
-from orchestrator.cloud.keys import static_keys
-from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.commands.local import LocalCommands
 from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
-from orchestrator.errors import CloudError, JournalError, ManifestError, StartError
-from orchestrator.job.binding import job_check
+from orchestrator.errors import JournalError
 from orchestrator.journal.folder import make_state_dir
-from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.store import open_store
-from orchestrator.manifest.load import load_for_run
-from orchestrator.model import BucketPackage, Build, CloudAddress, FunctionSpec, Manifest, SourceCode
+from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
-from orchestrator.planning.selection import canary_mistakes
-from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.messages import Messages
 from orchestrator.report.outlook import Outlook
 from orchestrator.report.views import BuildRow
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for: the options and the manifest, and what a run with them is about.
-
-    `left`: what --failed or --undone selects; None where neither was given.
-    """
-
-    options: RunOptions
-    environ: Mapping[str, str]
-    state_dir: Path
-    manifest: Manifest
-    identity: Identity = NOTHING_KNOWN
-    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +58,6 @@ class Session:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""
         for spec in specs:
             self.messages.outlet.redactor.add_function(spec)
-
-
-def read_request(invocation: Invocation) -> Request:
-    """Read the manifest and say its warnings. Raises `ManifestError` for what stops every run; opens nothing."""
-    options = invocation.options
-    environ: Mapping[str, str] = os.environ
-    state_dir = state_dir_of(options.config, options.state_dir)
-    if options.sandbox:
-        environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
-    project = options.config.absolute().parent
-    check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    manifest = load_for_run(options.config, environ, check)
-    if lost := canary_mistakes(manifest):
-        raise ManifestError(lost)
-    _hide(invocation.messages.outlet.redactor, manifest)
-    for warning in manifest.warnings:
-        invocation.messages.warn(warning)
-    return Request(options, environ, state_dir, manifest)
-
-
-def _hide(redactor: Redactor, manifest: Manifest) -> None:
-    for spec in manifest.functions.values():
-        redactor.add_function(spec)
-    for job in manifest.jobs.values():
-        redactor.protect((job.name, job.run))
-        redactor.add_variables({name: value for name, value in job.parameters.items() if isinstance(value, str)})
 
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:
@@ -150,8 +96,8 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     packager = await stack.enter_async_context(packages)
     invocation.messages.builds = partial(build_rows, packager, manifest)
     store = None
-    if storage.bucket is not None or any(map(_names_an_object, manifest.functions.values())):
-        store = await stack.enter_async_context(_store(connection, request.environ))
+    if storage.bucket is not None or any(map(names_an_object, manifest.functions.values())):
+        store = await stack.enter_async_context(object_store(connection, request.environ))
     world = World(
         functions=connection.functions,
         operations=connection.operations,
@@ -197,11 +143,6 @@ def _same(one: Build, other: Build) -> bool:
     return (one.folder, one.command) == (other.folder, other.command)
 
 
-def _names_an_object(spec: FunctionSpec) -> bool:
-    """Whether a function names a zip in a bucket, of which the ETag alone tells whether it is still the same."""
-    return isinstance(spec.code, BucketPackage) and spec.code.sha256 is None
-
-
 def new_run_id() -> str:
     """Make an id that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
@@ -213,32 +154,3 @@ def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:
             return from_json(store.knowledge(endpoint))
     except JournalError:  # which is told where the journal is needed
         return Knowledge()
-
-
-def _store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
-    keys = static_keys(environ)
-    return S3ObjectStore(
-        connection.storage_endpoint,
-        credentials=keys,
-        token=None if keys else connection.token,
-        renew=None if keys else connection.renew,
-        environ=environ,
-    )
-
-
-async def check_bucket(world: World) -> None:
-    """See whether the bucket for packages may be used, where there is one. Raises `StartError`."""
-    if world.store is None or world.storage.bucket is None:
-        return
-    try:
-        await world.store.check(world.storage.bucket)
-    except CloudError as error:
-        raise StartError(error.message, advice=error.advice) from error
-
-
-def bucket_records(session: Session) -> S3Records | None:
-    """Give the records in the bucket for packages, None where there is no bucket."""
-    world = session.world
-    if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
-        return S3Records(world.store, world.storage.bucket)
-    return None

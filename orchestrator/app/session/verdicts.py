@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import partial
 
+from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.options import SANDBOX
-from orchestrator.app.session.session import Session, bucket_records
+from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError, JournalError
 from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.rollout_events import VersionVerified
@@ -57,7 +58,7 @@ def _told(known: KnownVerdict) -> str:
 
 async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, KnownVerdict]:
     """Read the verdicts of other machines' runs, and keep them here unless nothing is to be changed."""
-    records = bucket_records(session) if session.endpoint != SANDBOX else None
+    records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:
         return {}
     folder, world = f"{session.world.storage.prefix}runs/", session.world

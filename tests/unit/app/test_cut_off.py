@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.app.session.cut_off import begin, check_not_cut_off, check_resume, start_run, takes_back
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.session import Request
 from orchestrator.app.session.taking_up import Now
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import (

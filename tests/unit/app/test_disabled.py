@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.session.about import disabled
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.session import Request
 from orchestrator.journal.events import RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.store import open_store

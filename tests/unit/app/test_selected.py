@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import selected
-from orchestrator.app.session.session import Request
 from orchestrator.app.session.taking_up import Left
 from orchestrator.errors import UsageError
 from orchestrator.journal.state import RunState

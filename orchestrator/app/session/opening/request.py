@@ -1,0 +1,60 @@
+"""What a command is asked for: its options, and the manifest that it is about. Nothing is opened for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.options import RunOptions, sandbox_environ, state_dir_of
+from orchestrator.app.session.taking_up import Left
+from orchestrator.errors import ManifestError
+from orchestrator.job.binding import job_check
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity
+from orchestrator.manifest.load import load_for_run
+from orchestrator.model import Manifest
+from orchestrator.planning.selection import canary_mistakes
+from orchestrator.redaction.redactor import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: the options and the manifest, and what a run with them is about.
+
+    `left`: what --failed or --undone selects; None where neither was given.
+    """
+
+    options: RunOptions
+    environ: Mapping[str, str]
+    state_dir: Path
+    manifest: Manifest
+    identity: Identity = NOTHING_KNOWN
+    left: Left | None = None
+
+
+def read_request(invocation: Invocation) -> Request:
+    """Read the manifest and say its warnings. Raises `ManifestError` for what stops every run; opens nothing."""
+    options = invocation.options
+    environ: Mapping[str, str] = os.environ
+    state_dir = state_dir_of(options.config, options.state_dir)
+    if options.sandbox:
+        environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
+    project = options.config.absolute().parent
+    check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
+    manifest = load_for_run(options.config, environ, check)
+    if lost := canary_mistakes(manifest):
+        raise ManifestError(lost)
+    _hide(invocation.messages.outlet.redactor, manifest)
+    for warning in manifest.warnings:
+        invocation.messages.warn(warning)
+    return Request(options, environ, state_dir, manifest)
+
+
+def _hide(redactor: Redactor, manifest: Manifest) -> None:
+    for spec in manifest.functions.values():
+        redactor.add_function(spec)
+    for job in manifest.jobs.values():
+        redactor.protect((job.name, job.run))
+        redactor.add_variables({name: value for name, value in job.parameters.items() if isinstance(value, str)})
