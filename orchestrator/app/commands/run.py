@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.app.session.about import about, nothing_left
 from orchestrator.app.session.carry_out import carry_out, not_started
+from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due import count_as_done, kept_by, run_if_due
 from orchestrator.app.session.identity import line_of
@@ -17,7 +18,6 @@ from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires, plan_job
 from orchestrator.app.session.session import Session, hold_lock, open_session
-from orchestrator.app.session.taking_up import last_chain
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind
 from orchestrator.report.board import statuses

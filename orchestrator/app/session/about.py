@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.app.session.chains.left import about_the_same, left_by_last
 from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.recording import fetch
-from orchestrator.app.session.taking_up import (
-    Now,
-    about_the_same,
-    endpoint_of,
-    left_by_last,
-    with_disabled,
-)
+from orchestrator.app.session.taking_up import Now, endpoint_of, with_disabled
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
 from orchestrator.journal.store import open_store

@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 
 from orchestrator.app.session.about import about, disabled, nothing_left
+from orchestrator.app.session.chains.left import left_elsewhere
 from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.cut_off import begin
@@ -18,7 +19,6 @@ from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
 from orchestrator.app.session.session import Session, hold_lock, open_session
-from orchestrator.app.session.taking_up import left_elsewhere
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator import __version__
+from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.chains.still_left import still_left
 from orchestrator.app.session.execution import Earlier
 from orchestrator.app.session.identity import line_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import new_run_id
-from orchestrator.app.session.taking_up import Now, about_the_same
+from orchestrator.app.session.taking_up import Now
 from orchestrator.coordination.local_lock import lock
 from orchestrator.engine.spreading.gate_facts import Member
 from orchestrator.engine.verdicts import Before, exit_code

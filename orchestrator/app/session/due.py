@@ -11,13 +11,14 @@ from functools import partial
 
 import anyio
 
+from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.recording import read_run, read_runs
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_up import Now, about_the_same
+from orchestrator.app.session.taking_up import Now
 from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach, open_breach
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s

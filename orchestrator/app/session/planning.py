@@ -10,13 +10,13 @@ from types import MappingProxyType
 
 from anyio import to_thread
 
+from orchestrator.app.session.chains.left import Left
 from orchestrator.app.session.chains.rollbacks import known_rollbacks
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.opening.bucket import check_bucket
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import NAMING, Names, RunOptions
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_up import Left
 from orchestrator.app.session.verdicts import verifying_of
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, JournalError, StartError, UsageError

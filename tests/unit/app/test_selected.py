@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.session.chains.left import Left
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import selected
-from orchestrator.app.session.taking_up import Left
 from orchestrator.errors import UsageError
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState

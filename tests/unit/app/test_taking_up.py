@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app.session.chain import last_left
+from orchestrator.app.session.chains.left import left_by_last, left_elsewhere, ways_on
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.taking_up import (
-    Differs,
-    Now,
-    check_same,
-    difference,
-    left_by_last,
-    left_elsewhere,
-    manifest_of,
-    ways_on,
-    with_disabled,
-)
+from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, manifest_of, with_disabled
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.events import Breached, RunEnded, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection

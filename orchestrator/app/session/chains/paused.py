@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.identity import resume_line
-from orchestrator.app.session.taking_up import Differs, Now, about_the_same, difference
+from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.chains.paused import left_since, paused_runs
 from orchestrator.app.session.identity import paused_ways, resume_line
 from orchestrator.app.session.options import ROLLBACK
 from orchestrator.app.session.taking_back import owes_rollback
-from orchestrator.app.session.taking_up import Now, about_the_same
+from orchestrator.app.session.taking_up import Now
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.app.session.chains.left import Left
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, sandbox_environ, state_dir_of
-from orchestrator.app.session.taking_up import Left
 from orchestrator.errors import ManifestError
 from orchestrator.job.binding import job_check
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity

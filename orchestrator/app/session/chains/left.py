@@ -1,0 +1,154 @@
+"""What former runs have left undone: for --failed and --undone, and told by runs of some functions only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.app.session.chains.still_left import is_whole, still_left
+from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line
+from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.taking_up import Differs, Now, check_same, difference
+from orchestrator.errors import Exit, UsageError
+from orchestrator.journal.identity import Identity
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.unit_state import UnitState, names_of
+from orchestrator.model import Unknown
+from orchestrator.planning.resume import failed, left_of, undone
+from orchestrator.report.plain_text import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the chain before left: the functions that an option selects. `said`: why there are none."""
+
+    run: RunState
+    option: str
+    units: Mapping[str, UnitState] = field(default_factory=dict)
+    said: str = ""
+    exit: Exit = Exit.DONE
+
+
+def left_by_last(options: RunOptions, now: Now) -> Left:
+    """Find what --failed or --undone is about: the newest run, with what took it up, that has left something which no
+    later one has done since.
+
+    What was given on the command line chooses among the runs (an installation, a manifest); what was not must be as
+    in the last of all. Raises `UsageError` where there is no such run, or it was about something else.
+    """
+    with open_store(now.state_dir, read_only=True) as store:
+        found = list(still_left(_chosen(store, options, now), undone, back=True))
+    for run, left in found:
+        units = {key: unit for key, unit in left.items() if now.option == "undone" or key in failed(run)}
+        if units:
+            return Left(run, now.option, units)
+    newest = found[0][0]
+    run, left = next((one for one in found if one[1]), found[0])
+    what = "failed" if now.option == "failed" else "was left undone"
+    if run.given_up:
+        return Left(run, now.option, said=f"what the last run, {run.run_id}, left undone was given up: nothing to do")
+    others = len(left) + (max(0, run.total - len(run.units)) if run is newest else 0)
+    if others:
+        there = f"{counted(others, 'function')} of it {'is' if others == 1 else 'are'} undone"
+        ways, code = ways_on(run, left)
+        said = f"nothing {what} in the last run, {run.run_id}, but {there}: {ways}"
+        return Left(run, now.option, said=said, exit=code)
+    return Left(run, now.option, said=f"nothing {what} in the last run, {run.run_id}: nothing to do")
+
+
+def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
+    """Say how to go on with what a chain has left, and what a command exits with that finds it so and does nothing.
+
+    | of the chain                                | the way on                               | exit |
+    | ---                                         | ---                                      | ---  |
+    | paused                                      | `promote`, or `rollback`                 | 3    |
+    | stopped for good, and an end is unknown     | `resume` to see it, then its own command | 3    |
+    | stopped for good                            | its own command: a new run               | 1    |
+    | some of what is left can be taken up        | `resume`, or --undone                    | 3    |
+    | all of what is left has failed              | --undone                                 | 1    |
+    | what is left does not stand in the journal  | its own command                          | 1    |
+    """
+    if run.rollout.paused is not None:
+        return paused_ways(run.run_id), Exit.INTERRUPTED
+    if run.breach:
+        unknown = any(isinstance(unit.outcome, Unknown) for unit in run.units.values())
+        return f"it was stopped for good; {next_step(run)}", Exit.INTERRUPTED if unknown else Exit.FAILED
+    if not left:
+        return f"`{line_of(run.verb, run.identity, run.endpoint)}` does what is left", Exit.FAILED
+    all_of_it = replace(run.identity, selection=replace(run.identity.selection, patterns=(), labels=(), left_by=""))
+    selects = f"`{line_of(run.verb, all_of_it, run.endpoint, '--undone')}` selects {'it' if len(left) == 1 else 'them'}"
+    if left_of(run).keys().isdisjoint(left):
+        return selects, Exit.FAILED
+    goes_on = f"`{resume_line(run.run_id)}` goes on"
+    return f"{goes_on}, {selects}" if run.verb == "deploy" or run.identity.selection.job else goes_on, Exit.INTERRUPTED
+
+
+def about_the_same(store: Store, now: Now) -> Iterator[RunState]:
+    """Give the chains that are about the same, the newest first."""
+    return (run for run in _candidates(store, now) if difference(run, now) is None)
+
+
+def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Left | None = None) -> str:
+    """Say what other runs have left undone, before a run of some functions only; "" where there is nothing.
+
+    `left`: what --failed or --undone selects, which this run is about.
+    """
+    if is_whole(identity):
+        return ""
+    own = {name for unit in left.units.values() for name in names_of(unit)} if left is not None else set()
+    found = list[tuple[RunState, dict[str, UnitState]]]()
+    with open_store(state_dir, read_only=True) as store:
+        for run, units in still_left(about_the_same(store, Now("", endpoint, identity, state_dir)), undone):
+            others = {key: unit for key, unit in units.items() if own.isdisjoint(names_of(unit))}
+            found += [(run, others)] if others else []
+    if not found:
+        return ""
+    run, units = found[0]
+    ways, _ = ways_on(run, units)
+    older = f"; so {'has' if len(found) == 2 else 'have'} {counted(len(found) - 1, 'older run')}"
+    others_too = f"{older}: `orchestrator runs` lists them" if len(found) > 1 else ""
+    more = " more" if left is not None and left.run.run_id == run.run_id else ""
+    return f"run {run.run_id} has left {counted(len(units), f'{more} function'.strip())} undone: {ways}{others_too}"
+
+
+def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
+    """Give the runs that are about the same, the newest first. What chooses is what was said: an installation,
+    variables, -c; a manifest that is only the default is no choice, so the last run there must be of that one.
+    """
+    first: RunState | None = None
+    candidates = _candidates(store, now)
+    for run in candidates:
+        found = difference(run, now)
+        if found is None:
+            yield run
+            yield from (one for one in candidates if difference(one, now) is None)
+            return
+        if found[0] is Differs.MANIFEST and not options.config_given:
+            check_same(run, now)
+        first = first or run
+    if first is None:
+        what = "failures" if now.option == "failed" else "undone functions"
+        raise UsageError(
+            f"there is no run yet whose {what} could be selected",
+            advice=f"leave --{now.option} out",
+        )
+    check_same(first, now)
+    yield first
+
+
+def _candidates(store: Store, now: Now) -> Iterator[RunState]:
+    """Give the chains, the newest first; for a job its own; of another installation only the newest, to tell of it."""
+    wanted = now.verb if now.verb.startswith("run ") else ""
+    runs = [run for run in store.runs() if not run.taken_up_by and wanted in ("", run.verb)]
+    here = [run for run in runs if run.endpoint == now.endpoint]
+    for run in here or runs[:1]:
+        yield store.chain_state(run.id)
+
+
+def last_chain(state_dir: Path, endpoint: str, *, verb: str) -> RunState | None:
+    """Read the last run at this endpoint of this verb, with all that it took up; None where there was none."""
+    with open_store(state_dir, read_only=True) as store:
+        found = next((run.id for run in store.runs() if (run.endpoint, run.verb) == (endpoint, verb)), None)
+        return store.chain_state(found) if found is not None else None
