@@ -6,8 +6,9 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from orchestrator.app.session.choosing import check_agreed
 from orchestrator.app.session.options import Names, parse_time
-from orchestrator.app.session.planning import Planned, cannot_read, check_agreed
+from orchestrator.app.session.planning import Planned, cannot_read
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.engine.bus import Emit

@@ -11,13 +11,14 @@ from orchestrator.app.session.about import about, disabled, nothing_left
 from orchestrator.app.session.chains.left import left_elsewhere
 from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.chains.waiting import waits_for
+from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
-from orchestrator.app.session.planning import Planned, plan_functions, predicted, selected
+from orchestrator.app.session.planning import Planned, plan_functions, predicted
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import partial
 from types import MappingProxyType
 
 from anyio import to_thread
 
-from orchestrator.app.session.chains.left import Left
-from orchestrator.app.session.chains.rollbacks import known_rollbacks
-from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
+from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
-from orchestrator.app.session.opening.request import Request
-from orchestrator.app.session.options import NAMING, Names, RunOptions
+from orchestrator.app.session.options import Names
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.verdicts import verifying_of
 from orchestrator.engine.knowledge import find_limits
-from orchestrator.errors import CloudError, JournalError, StartError, UsageError
+from orchestrator.errors import CloudError, StartError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import UnitPlanned
-from orchestrator.journal.state import fold
-from orchestrator.journal.store import has_journal, open_store
-from orchestrator.manifest.findings import did_you_mean, require_sound
+from orchestrator.manifest.findings import require_sound
 from orchestrator.model import (
     ChangeKind,
     Failure,
@@ -39,23 +34,22 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.back.known_rollbacks import not_over_rollbacks, unended
-from orchestrator.planning.back.touched import Touched, made_by
 from orchestrator.planning.back.way_back import with_ways_back
 from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
-from orchestrator.planning.resume import forced_of, named_now
+from orchestrator.planning.resume import forced_of
 from orchestrator.planning.rollout import canary_first, without_pauses
-from orchestrator.planning.selection import choose, expanded, require_promote, select
+from orchestrator.planning.selection import choose, expanded, require_promote
 from orchestrator.planning.sources import Sources, read_sources, untold
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.version.adoption import NOTHING, Adoption
-from orchestrator.version.stamp import forced_digest, read_back_mark
+from orchestrator.version.stamp import forced_digest
 
 _NAMED_MAX = 5  # functions that a warning names
 
@@ -80,33 +74,6 @@ class Planned:
     verifying: Verifying = NOT_VERIFYING
 
 
-def selected(request: Request) -> dict[str, FunctionSpec]:
-    """Choose the functions of the manifest that the options name.
-
-    Raises `UsageError`, and `ManifestError` where some of them have mistakes.
-    """
-    options, manifest = request.options, request.manifest
-    specs = select(manifest, expanded(options.patterns), options.labels)
-    if request.left is not None:
-        specs = _only(specs, request.left, "what is selected")
-    require_sound(specs.values())
-    require_promote(specs.values(), manifest.rollout)
-    return specs
-
-
-def _only(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:
-    """Leave of `specs` what a former run has left, whatever its functions were called then."""
-    found, gone = named_now(left.units, specs)
-    what = "failed" if left.option == "failed" else "was left undone"
-    if not found:
-        give_up = resume_line(left.run.run_id, "--give-up")
-        raise UsageError(
-            f"no function is selected: what {what} is not in {of}: {', '.join(sorted(gone)[:_NAMED_MAX])}",
-            advice=f"put it back there, or leave it as it is for good: `{give_up}`",
-        )
-    return {key: spec for key, spec in specs.items() if key in found}
-
-
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
     """Plan what the manifest declares."""
     options, declared = session.request.options, session.request.manifest.functions
@@ -119,19 +86,6 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     check_agreed(options, declared.values())
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
-
-
-def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -> None:
-    """See that what is agreed to is of functions that there are. Raises `UsageError`."""
-    known = {name for spec in specs for name in (spec.key, spec.name)}
-    given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]
-    given += [(name, f"{option} {name}") for key, option in NAMING.items() for name in getattr(options, key)]
-    for name, written in given:
-        if not any(fnmatchcase(one, name) for one in known):
-            raise UsageError(
-                f"{written}: there is no function {name}{did_you_mean(name, known)}",
-                advice="write it as the plan prints it",
-            )
 
 
 async def read_specs(
@@ -166,7 +120,7 @@ async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> 
         known = session.request.manifest.functions
         specs = choose(specs, expanded(options.patterns), options.labels, of=of, known=known)
     if session.request.left is not None:
-        specs = _only(specs, session.request.left, of)
+        specs = only_left(specs, session.request.left, of)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
     adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
     check_agreed(replace(options, adopt=adopt), [*desired.specs.values(), *declared.values()])
@@ -230,7 +184,7 @@ async def plan_desired(
     )
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
-    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session, plan, live))
+    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session.request.state_dir, plan, live))
     moved = any(change.kind is ChangeKind.TAG for unit in plan.units for change in unit.changes)
     rollbacks = known_rollbacks(session.request.state_dir, session.endpoint, tags=moved)
     plan = plan if going_on else not_over_rollbacks(plan, rollbacks, again=again)
@@ -246,29 +200,6 @@ async def plan_desired(
     rollout = without_pauses(rollout) if options.now else rollout
     plan = canary_first(plan, rollout)
     return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying)
-
-
-def told_of_withdrawn(session: Session, plan: Plan, live: LiveState) -> dict[str, str]:
-    """Say which rollback has made the live Versions that bear a back mark, as far as the journal here knows."""
-    latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
-    left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
-    told: dict[str, str] = {}
-    if not left or not has_journal(session.request.state_dir):
-        return told
-    with open_store(session.request.state_dir, read_only=True) as store:
-        for run in store.runs():
-            if run.verb != "rollback" or not left:
-                continue
-            try:
-                back = fold(store.events(run.id))
-                of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
-            except JournalError:  # damaged, or of a newer program: it only says more
-                continue
-            why = f" of run {of.run_id}: {of.breach or 'somebody took it back'}" if of is not None else ""
-            made = {version_id for unit in back.units.values() for version_id in made_by(unit)} & left
-            told |= dict.fromkeys(made, f"rollback {run.id}{why}")
-            left -= made
-    return told
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:

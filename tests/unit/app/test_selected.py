@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app.session.chains.left import Left
+from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.planning import selected
 from orchestrator.errors import UsageError
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from orchestrator.app.session.chain import earlier_of
+from orchestrator.app.session.choosing import check_agreed
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.identity import identity_of, line_of, resume_line
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, tell
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
-from orchestrator.app.session.planning import Planned, check_agreed, job_desires, plan_desired, read_specs
+from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_back import owes_rollback
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled

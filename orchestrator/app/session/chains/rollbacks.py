@@ -8,13 +8,15 @@ from pathlib import Path
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import ROLLBACK
 from orchestrator.errors import Exit, JournalError
-from orchestrator.journal.state import RunState
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import has_journal, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
-from orchestrator.model import Deployed, Unchanged
+from orchestrator.model import Deployed, Plan, Unchanged
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import KnownRollbacks, TagMove, moves_of
-from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.back.touched import made_by, touched_by
 from orchestrator.planning.resume import to_resume
+from orchestrator.version.stamp import read_back_mark
 
 
 def known_rollbacks(state_dir: Path, endpoint: str, *, tags: bool) -> KnownRollbacks:
@@ -43,6 +45,29 @@ def known_rollbacks(state_dir: Path, endpoint: str, *, tags: bool) -> KnownRollb
                 unended.setdefault(name, why)
             done |= _names(one for one in run.units.values() if isinstance(one.outcome, Deployed | Unchanged))
     return KnownRollbacks(tuple(moves), unended)
+
+
+def told_of_withdrawn(state_dir: Path, plan: Plan, live: LiveState) -> dict[str, str]:
+    """Say which rollback has made the live Versions that bear a back mark, as far as the journal here knows."""
+    latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
+    left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
+    told: dict[str, str] = {}
+    if not left or not has_journal(state_dir):
+        return told
+    with open_store(state_dir, read_only=True) as store:
+        for run in store.runs():
+            if run.verb != ROLLBACK or not left:
+                continue
+            try:
+                back = fold(store.events(run.id))
+                of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
+            except JournalError:  # damaged, or of a newer program: it only says more
+                continue
+            why = f" of run {of.run_id}: {of.breach or 'somebody took it back'}" if of is not None else ""
+            made = {version_id for unit in back.units.values() for version_id in made_by(unit)} & left
+            told |= dict.fromkeys(made, f"rollback {run.id}{why}")
+            left -= made
+    return told
 
 
 def _left(run: RunState) -> set[tuple[str, str]]:

@@ -1,0 +1,59 @@
+"""Which functions a command is about, as its options and what former runs have left say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from orchestrator.app.session.chains.left import Left
+from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.options import NAMING, RunOptions
+from orchestrator.errors import UsageError
+from orchestrator.manifest.findings import did_you_mean, require_sound
+from orchestrator.model import FunctionSpec
+from orchestrator.planning.back.touched import Touched
+from orchestrator.planning.resume import named_now
+from orchestrator.planning.selection import expanded, require_promote, select
+
+_NAMED_MAX = 5  # functions that an error names
+
+
+def selected(request: Request) -> dict[str, FunctionSpec]:
+    """Choose the functions of the manifest that the options name.
+
+    Raises `UsageError`, and `ManifestError` where some of them have mistakes.
+    """
+    options, manifest = request.options, request.manifest
+    specs = select(manifest, expanded(options.patterns), options.labels)
+    if request.left is not None:
+        specs = only_left(specs, request.left, "what is selected")
+    require_sound(specs.values())
+    require_promote(specs.values(), manifest.rollout)
+    return specs
+
+
+def only_left(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:
+    """Leave of `specs` what a former run has left, whatever its functions were called then."""
+    found, gone = named_now(left.units, specs)
+    what = "failed" if left.option == "failed" else "was left undone"
+    if not found:
+        give_up = resume_line(left.run.run_id, "--give-up")
+        raise UsageError(
+            f"no function is selected: what {what} is not in {of}: {', '.join(sorted(gone)[:_NAMED_MAX])}",
+            advice=f"put it back there, or leave it as it is for good: `{give_up}`",
+        )
+    return {key: spec for key, spec in specs.items() if key in found}
+
+
+def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -> None:
+    """See that what is agreed to is of functions that there are. Raises `UsageError`."""
+    known = {name for spec in specs for name in (spec.key, spec.name)}
+    given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]
+    given += [(name, f"{option} {name}") for key, option in NAMING.items() for name in getattr(options, key)]
+    for name, written in given:
+        if not any(fnmatchcase(one, name) for one in known):
+            raise UsageError(
+                f"{written}: there is no function {name}{did_you_mean(name, known)}",
+                advice="write it as the plan prints it",
+            )
