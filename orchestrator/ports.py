@@ -15,9 +15,11 @@ from typing import Protocol, TypeVar
 from orchestrator.journal.events import Event
 from orchestrator.model import (
     ApiRequest,
+    BucketListing,
     Function,
     InvokeAnswer,
     InvokeRequest,
+    ListedObject,
     Operation,
     Package,
     Quota,
@@ -149,6 +151,8 @@ class Commands(Protocol):
 
 
 Progress = Callable[[int], None]  # bytes sent so far
+PACKAGE_KEPT_S = 30 * 86_400.0  # no package that was put since may be removed from a bucket
+PUT_AGAIN_AFTER_S = PACKAGE_KEPT_S / 2  # so that a run which finds one has half that time to use it
 
 
 class ObjectStore(Protocol):
@@ -163,7 +167,21 @@ class ObjectStore(Protocol):
         ...
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
-        """Put a package under a content-addressed key unless it is there. Cancelling ends the upload at once."""
+        """Put a package under a content-addressed key unless it is there. Cancelling ends the upload at once.
+
+        One that was put more than `PUT_AGAIN_AFTER_S` ago, on the storage's clock, is put again: nobody removes it
+        soon then.
+        """
+        ...
+
+    async def contents(self, bucket: str, prefix: str) -> BucketListing:
+        """List the objects whose keys begin with `prefix`: all of them, or it raises."""
+        ...
+
+    async def delete(self, bucket: str, listed: ListedObject) -> bool:
+        """Delete an object as it was listed, whatever its bytes are. False: it was put again since, and stays. One that
+        is gone counts as deleted.
+        """
         ...
 
 

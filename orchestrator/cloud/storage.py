@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 import time
@@ -15,11 +16,12 @@ from anyio import from_thread, to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 from yarl import URL
 
+from orchestrator.cloud import bounds
 from orchestrator.cloud.keys import StaticKeys
 from orchestrator.cloud.proxies import proxy_for
 from orchestrator.cloud.s3.call import ThreadCall
 from orchestrator.errors import CloudError, Code, OrchestratorError, StartError
-from orchestrator.model import Package, StoredObject
+from orchestrator.model import BucketListing, ListedObject, Package, StoredObject
 from orchestrator.ports import Progress
 
 if TYPE_CHECKING:
@@ -115,6 +117,32 @@ class S3ObjectStore:
                 del self._flights[place]
             flight.landed.set()
         return _landed(flight.outcome)
+
+    async def contents(self, bucket: str, prefix: str) -> BucketListing:
+        """List the objects whose keys begin with `prefix`, page by page to the end. Raises `CloudError`."""
+        objects, tokens, at = list[ListedObject](), list[str](), math.inf
+        while not tokens or tokens[-1]:
+            token = tokens[-1] if tokens else ""
+            page = _raised(
+                await self.with_token(
+                    lambda client, call, token=token: client.contents.page(bucket, prefix, token, call)  # type: ignore[misc]  # mypy: no default in a lambda
+                )
+            )
+            objects += page.objects
+            at = min(at, page.at)
+            if page.token in tokens or (page.token and len(tokens) + 1 >= bounds.PAGES_MAX):
+                raise CloudError(
+                    f"the listing of {prefix} in the bucket {bucket} does not come to an end",
+                    call="list objects",
+                    code=Code.OUT_OF_RANGE,
+                    advice="another prefix in [storage] of the manifest begins with an empty folder",
+                )
+            tokens.append(page.token)
+        return BucketListing(tuple(objects), at)
+
+    async def delete(self, bucket: str, listed: ListedObject) -> bool:
+        """Delete an object unless it was put again since it was listed. Raises `CloudError`."""
+        return _raised(await self.with_token(lambda client, call: client.contents.delete(bucket, listed, call)))
 
     async def with_token(self, work: Callable[[Client, ThreadCall], T]) -> T:
         """Do a call in a thread with a good token; once more, where the token was refused and there is another."""

@@ -26,9 +26,11 @@ from orchestrator.model.declared import (
 )
 from orchestrator.model.live import (
     ApiRequest,
+    BucketListing,
     Function,
     InvokeAnswer,
     InvokeRequest,
+    ListedObject,
     Operation,
     OperationError,
     Package,
@@ -76,6 +78,7 @@ __all__ = [
     "AsyncTarget",
     "Blocked",
     "Bound",
+    "BucketListing",
     "BucketPackage",
     "Build",
     "Cancelled",
@@ -98,6 +101,7 @@ __all__ = [
     "JobSpec",
     "Json",
     "Limits",
+    "ListedObject",
     "LogOptions",
     "Manifest",
     "MetadataOptions",

@@ -201,6 +201,25 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a listing of its bucket shows it. `modified_at`: epoch seconds, when it was last put."""
+
+    key: str
+    size_bytes: int
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BucketListing:
+    """All objects of a bucket whose keys begin alike. `at`: epoch seconds on the storage's own clock, before any page
+    was answered.
+    """
+
+    objects: tuple[ListedObject, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class InvokeRequest:
     """A call of a Function itself. `tag` chooses the Version; `raw`: the body is the event as it is, and the answer the
     handler's result; else the handler gets an HTTP request and answers one. `timeout_s`: how long we wait.

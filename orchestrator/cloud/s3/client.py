@@ -5,7 +5,6 @@ Imports boto3, which takes a good part of a second: import this module in a work
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from functools import cache, partial
@@ -23,6 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
+from orchestrator.cloud.s3.contents import BucketContents
+from orchestrator.cloud.s3.heads import UNTOLD, may_be, put_long_ago
 from orchestrator.cloud.s3.refusals import is_unmet, not_storage, translate
 from orchestrator.cloud.s3.wire import Pool, TlsPool, Upload, send_bounded
 from orchestrator.errors import CloudError, OrchestratorError, PackageError
@@ -40,7 +41,6 @@ READ_TIMEOUT_S = 60.0  # from the body's last byte to the answer: the server may
 # is there already.
 _SMALL_BYTES = 64 * 1024
 _GZIPPED = re.compile(r"[-;]+gzip$")  # what a proxy that compresses puts behind an ETag
-_MD5 = re.compile(r"[0-9a-f]{32}")
 _log = structlog.get_logger()
 _PACK_AGAIN = "start again: the package is made anew"
 
@@ -67,6 +67,7 @@ class Client:
         self._bearer = bearer
         self._worked = False  # whether the static key was ever accepted
         self._s3 = _open(endpoint, credentials, threads, proxies, ca_file)
+        self.contents = BucketContents(self._s3, self._host, self._translated)
         self._s3.meta.events.register("before-call.s3", _stay_in_region)
         self._s3.meta.events.register("before-send.s3", self._before_send)
 
@@ -76,12 +77,35 @@ class Client:
     def put(
         self, bucket: str, key: str, package: Package, progress: Progress | None, call: ThreadCall
     ) -> StoredObject | OrchestratorError:
-        """Put a package unless it is there. Where other bytes are under its key, it is put in their place."""
+        """Put a package unless it is there. Where other bytes are under its key, or it was put long ago, it is put in
+        their place.
+        """
         stored = self._put(bucket, key, package, progress, call, {"IfNoneMatch": "*"})
-        if isinstance(stored, StoredObject) and stored.existed and self._differs(bucket, key, package, call):
+        if not (isinstance(stored, StoredObject) and stored.existed):
+            return stored
+        found = self._head(bucket, key, call)
+        if isinstance(found, CloudError) or found is UNTOLD:
+            return found if isinstance(found, CloudError) else stored
+        if found is not None and may_be(found, package):
+            if not put_long_ago(found):
+                return stored
+            _log.info("a package was put long ago: put again", bucket=bucket, object=key)
+        elif found is not None:
             _log.warning("other bytes were under the key of a package: put again", bucket=bucket, object=key)
-            return self._put(bucket, key, package, progress, call, {})
-        return stored
+        return self._put(bucket, key, package, progress, call, {})
+
+    def _head(self, bucket: str, key: str, call: ThreadCall) -> Any:
+        """Ask what is under a key: None where it was removed by now, `UNTOLD` for whom may not see it."""
+        try:
+            with call:
+                head = self._s3.head_object(Bucket=bucket, Key=key)
+        except (BotoCoreError, ClientError, AbandonedError) as error:
+            status = _status(error)
+            if status == 404:
+                return None
+            passes = status is None or status >= 500 or status in (401, 408, 429)
+            return self._translated(error, call="head object", bucket=bucket) if passes else UNTOLD
+        return UNTOLD if self._foreign("head object", head) else head
 
     def _put(
         self,
@@ -116,23 +140,6 @@ class Client:
             return foreign
         self._worked = True
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
-
-    def _differs(self, bucket: str, key: str, package: Package, call: ThreadCall) -> bool:
-        """Say whether the object under a package's key is known not to be that package: by its size, and by its ETag
-        where that is an MD5. Who may not read it cannot tell.
-        """
-        try:
-            with call:
-                head = self._s3.head_object(Bucket=bucket, Key=key)
-            if head.get("ContentLength") != package.size_bytes:
-                return not self._foreign("head object", head)
-            etag = str(head.get("ETag", "")).strip('"')
-            if not _MD5.fullmatch(etag) or head.get("ServerSideEncryption"):
-                return False
-            with package.path.open("rb") as file:
-                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != etag
-        except (BotoCoreError, ClientError, AbandonedError, OSError):
-            return False
 
     def _foreign(self, call: str, answer: Any) -> CloudError | None:
         """Make the error of a good answer that is none of S3: without an ETag, or a page."""

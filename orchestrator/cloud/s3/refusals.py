@@ -121,6 +121,14 @@ def is_unmet(error: Exception) -> bool:
     return answer.get("HTTPStatusCode") == 412 and code in ("PreconditionFailed", "412", "") and not html
 
 
+def is_missing(error: Exception) -> bool:
+    """Say whether there is no such object. The answer to a HEAD does not say whether it is the bucket that is not."""
+    if not isinstance(error, boto.ClientError):
+        return False
+    name, status = error.response.get("Error", {}).get("Code"), error.response["ResponseMetadata"].get("HTTPStatusCode")
+    return name == "NoSuchKey" or (status == 404 and error.operation_name.startswith("Head"))
+
+
 def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> CloudError:
     body: Mapping[str, Any] = error.response.get("Error", {})
     answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})

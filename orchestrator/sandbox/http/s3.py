@@ -91,6 +91,15 @@ class _Storage:
         return None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        answer = await self._answered(request)
+        if not answer.prepared:
+            answer.headers["Date"] = self._date()
+        return answer
+
+    def _date(self) -> str:
+        return _http_date(self._clock())
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         if self._fault is not None and (answer := await self._fault(request)) is not None:
             return answer
         try:
@@ -167,7 +176,7 @@ class _Storage:
         body = self._objects.get(target.bucket, target.key)
         if stored is None or body is None:
             raise RefusedError("NoSuchKey", "The specified key does not exist.")
-        return await _send(request, stored, body)
+        return await _send(request, stored, body, self._date())
 
     def _check_put(self, request: web.Request, target: _Target) -> None:
         if request.method != "PUT" or not target.key:
@@ -229,10 +238,10 @@ def _check_digests(request: web.Request, incoming: Incoming) -> None:
         )
 
 
-async def _send(request: web.Request, stored: Stored, body: bytes | Path) -> web.StreamResponse:
+async def _send(request: web.Request, stored: Stored, body: bytes | Path, date: str) -> web.StreamResponse:
     response = web.StreamResponse(headers={
         "ETag": f'"{stored.etag}"', "Content-Type": stored.content_type, "x-amz-request-id": uuid.uuid4().hex[:16],
-        "Last-Modified": format_datetime(datetime.fromtimestamp(stored.modified_at, UTC), usegmt=True),
+        "Last-Modified": _http_date(stored.modified_at), "Date": date,
     })  # fmt: skip
     response.content_length = stored.size_bytes
     if request.method == "HEAD":
@@ -247,6 +256,10 @@ async def _send(request: web.Request, stored: Stored, body: bytes | Path) -> web
         while chunk := file.read(_CHUNK_BYTES):
             await response.write(chunk)
     return response
+
+
+def _http_date(at: float) -> str:
+    return format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True)
 
 
 def _contents(stored: Stored, name: str) -> str:

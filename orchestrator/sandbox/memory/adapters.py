@@ -6,6 +6,7 @@ They take time (anyio) and fail as the HTTP adapters do: the same `CloudError` f
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,7 +19,9 @@ import anyio
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import (
     ApiRequest,
+    BucketListing,
     Function,
+    ListedObject,
     Operation,
     Package,
     StoredObject,
@@ -26,7 +29,7 @@ from orchestrator.model import (
     Version,
     decode,
 )
-from orchestrator.ports import Guard, Progress, unguarded
+from orchestrator.ports import PUT_AGAIN_AFTER_S, Guard, Progress, unguarded
 from orchestrator.sandbox.memory.cloud import MemoryCloud
 from orchestrator.sandbox.memory.cloud_state import Record
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
@@ -222,9 +225,11 @@ class MemoryObjectStore:
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
         found = await self._call("head object", lambda: self._objects.head(bucket, key))
-        # Where other bytes are under its key, it is put in their place.
+        # Where other bytes are under its key, or it was put long ago, it is put in their place.
         existed = (
-            found is not None and found.etag == hashlib.md5(self._read(package), usedforsecurity=False).hexdigest()
+            found is not None
+            and found.etag == hashlib.md5(self._read(package), usedforsecurity=False).hexdigest()
+            and self._wire.cloud.clock() - found.modified_at <= PUT_AGAIN_AFTER_S
         )
         if not existed:
             await anyio.sleep(package.size_bytes / self._bytes_per_s)
@@ -233,9 +238,28 @@ class MemoryObjectStore:
             progress(package.size_bytes)
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
+    async def contents(self, bucket: str, prefix: str) -> BucketListing:
+        found, token, at = list[ListedObject](), "", math.inf
+        while True:
+            listing = partial(self._objects.list, bucket, prefix, token, _PAGE_SIZE)
+            at = min(at, self._wire.cloud.clock())
+            page = await self._call("list objects", listing)
+            found += (ListedObject(one.key, one.size_bytes, one.modified_at) for one in page.objects)
+            token = page.token
+            if not token:
+                return BucketListing(tuple(found), at)
+
+    async def delete(self, bucket: str, listed: ListedObject) -> bool:
+        found = await self._call("head object", lambda: self._objects.head(bucket, listed.key))
+        if found is not None and found.modified_at != listed.modified_at:
+            return False
+        await self._call("delete object", lambda: self._objects.delete(bucket, listed.key))
+        return True
+
     def _put(self, bucket: str, key: str, package: Package, *, new: bool) -> bool:
         try:
-            self._objects.put(bucket, key, self._read(package), if_none_match=new)
+            now = self._wire.cloud.clock()
+            self._objects.put(bucket, key, self._read(package), modified_at=now, if_none_match=new)
         except RefusedError as error:
             if error.code == "PreconditionFailed":
                 return False
