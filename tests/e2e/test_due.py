@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.session.due import breach_of
+from orchestrator.app.session.due.due_place import breach_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import RunOptions

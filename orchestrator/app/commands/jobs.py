@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestrator.app.session.due import schedule_of
+from orchestrator.app.session.due.due_place import schedule_of
 from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
 from orchestrator.coordination.due_files import known_stop
 from orchestrator.errors import Exit

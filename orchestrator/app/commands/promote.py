@@ -17,7 +17,7 @@ from orchestrator.app.session.chains.paused import check_paused, last_paused
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of, look, where_to
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
-from orchestrator.app.session.recording import read_runs
+from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Now
 from orchestrator.journal.runs import RolloutState

@@ -20,7 +20,8 @@ from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
-from orchestrator.app.session.recording import read_runs, record_given_up
+from orchestrator.app.session.records.fetching import read_runs
+from orchestrator.app.session.records.recording import record_given_up
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_back import is_left, of_its_run, take_back
 from orchestrator.app.session.taking_up import Now

@@ -17,7 +17,7 @@ from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
-from orchestrator.app.session.recording import NOT_FETCHED, Fetched, read_runs
+from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, folders_then, manifest_of
 from orchestrator.errors import Exit, UsageError

@@ -11,7 +11,8 @@ from orchestrator.app.session.about import about, nothing_left
 from orchestrator.app.session.carry_out import carry_out, not_started
 from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.cut_off import begin
-from orchestrator.app.session.due import count_as_done, kept_by, run_if_due
+from orchestrator.app.session.due.due_done import count_as_done
+from orchestrator.app.session.due.due_run import kept_by, run_if_due
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request

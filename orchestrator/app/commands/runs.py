@@ -23,7 +23,7 @@ def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     options = read_place("runs", given)
     runs = _runs(options)
     if not runs:
-        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
+        from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
 
         fetched = fetch_for(options, messages)
         runs = _runs(options)

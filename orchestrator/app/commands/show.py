@@ -32,7 +32,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
             chain = find(store)
     except UsageError:
         from orchestrator.app.session.chains.finding import found_after  # noqa: PLC0415 - heavy, and seldom needed
-        from orchestrator.app.session.recording import fetch_for  # noqa: PLC0415
+        from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415
 
         chain = found_after(state_dir, fetch_for(options, messages, run), find)
     alive = (chain.started_at or 0.0) >= alive_since(state_dir)

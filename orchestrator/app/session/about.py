@@ -10,7 +10,7 @@ from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
-from orchestrator.app.session.recording import fetch
+from orchestrator.app.session.records.fetching import fetch
 from orchestrator.app.session.taking_up import Now, endpoint_of, with_disabled
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding

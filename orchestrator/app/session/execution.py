@@ -16,7 +16,7 @@ from orchestrator.app.session.identity import next_step
 from orchestrator.app.session.leasing import to_change
 from orchestrator.app.session.options import ROLLBACK
 from orchestrator.app.session.planning import Planned
-from orchestrator.app.session.recording import Recorder, recorded
+from orchestrator.app.session.records.recording import Recorder, recorded
 from orchestrator.app.session.session import Session, new_run_id
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.run import execute

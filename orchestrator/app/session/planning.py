@@ -13,8 +13,8 @@ from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_w
 from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
 from orchestrator.app.session.options import Names
+from orchestrator.app.session.records.verdicts import verifying_of
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.verdicts import verifying_of
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError
 from orchestrator.job.binding import Binding, marked

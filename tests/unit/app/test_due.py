@@ -10,7 +10,8 @@ from typing import cast
 import anyio
 import pytest
 
-from orchestrator.app.session.due import breach_of, differs, had_their_turn, is_done
+from orchestrator.app.session.due.due_done import differs, had_their_turn, is_done
+from orchestrator.app.session.due.due_place import breach_of
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import known_stop, remember

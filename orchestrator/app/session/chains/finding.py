@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
-from orchestrator.app.session.recording import Fetched, fetch
+from orchestrator.app.session.records.fetching import Fetched, fetch
 from orchestrator.errors import UsageError
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store

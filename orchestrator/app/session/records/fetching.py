@@ -1,163 +1,31 @@
-"""The record of a run in the bucket: written before the first change, at each wave, at a breach, at the end.
-
-It is read on a machine whose journal has no such run.
-
-`PREFIX/runs/RUN.json` is the run; `PREFIX/runs/index.json` names the newest, since a bucket is not listed.
-"""
+"""Runs of other machines, read from the records in the bucket into the journal of this one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar
-
-import anyio
 
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import RunOptions, storage_of
+from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, same_manifest
-from orchestrator.errors import CloudError, Exit, InterruptedRunError, OrchestratorError, StartError
-from orchestrator.journal.events import Breached, Event, RunStarted
+from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError
+from orchestrator.journal.events import RunStarted
 from orchestrator.journal.identity import Identity
-from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
-from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
-from orchestrator.ports import Records
 from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
-from orchestrator.resilience.groups import beside
 
-T = TypeVar("T")
-_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
 _READ = 20  # runs that are read, the newest first
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
-_TRIES = 8  # to write the index against others who do so as well
-_END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
-
-
-class Recorder:
-    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all."""
-
-    def __init__(self, session: Session, records: Records, *, lost: str = "so only this machine can resume it") -> None:
-        self._lost = lost
-        self._session = session
-        self._records = records
-        self._record = RunRecord()
-        self._due = anyio.Event()
-        self._etag: str | None = None
-        self._begun = self._broken = False
-
-    def __call__(self, event: Event) -> None:
-        self._record(event)
-        if isinstance(event, WaveStarted | Breached | RunPaused):
-            self._due.set()
-
-    async def keep(self) -> None:
-        """Write the record whenever a wave begins, or a breach is seen, until cancelled."""
-        while True:
-            await self._due.wait()
-            self._due = anyio.Event()
-            await self.write()
-
-    async def begin(self) -> None:
-        """Write the record, and name it in the index. Before that nothing is written: a run that changes nothing leaves
-        nothing to take up.
-        """
-        self._begun = True
-        await self.write(first=True)
-
-    async def write(self, *, first: bool = False) -> None:
-        """Write what is known by now."""
-        if self._broken or not self._begun:
-            return
-        prefix = _folder(self._session)
-        try:
-            key = f"{prefix}{self._session.run_id}.json"
-            self._etag = await self._put(key, self._record.encode(), self._etag)
-            if first:
-                await self._index(f"{prefix}index.json")
-        except (CloudError, InterruptedRunError) as error:
-            self._broken = True
-            told = with_facts(error) if isinstance(error, CloudError) else error.message
-            self._session.messages.warn(f"the run's record cannot be written, {self._lost}: {told}")
-
-    async def end(self) -> None:
-        """Write how it ended, if that can be done soon."""
-        with anyio.move_on_after(_END_S, shield=True):
-            await self.write()
-
-    async def _put(self, key: str, body: bytes, etag: str | None) -> str | None:
-        records = self._records
-        if etag is None:
-            made = await self._safely(partial(records.create, key, body))
-        else:
-            made = await self._safely(partial(records.replace, key, body, etag))
-        if made is not None:
-            return made
-        found = await self._safely(partial(records.read, key))  # an answer was lost: it is ours
-        return await self._safely(partial(records.replace, key, body, found[1])) if found is not None else None
-
-    async def _index(self, key: str) -> None:
-        started = next(event for event in self._record.run if isinstance(event, RunStarted))
-        for _ in range(_TRIES):
-            found = await self._safely(partial(self._records.read, key))
-            rows = [row for row in read_index(found[0] if found else b"") if row["run_id"] != started.run_id]
-            body = encode_index([{"run_id": started.run_id, "endpoint": started.endpoint}, *rows][:_INDEXED])
-            if found is None:
-                made = await self._safely(partial(self._records.create, key, body))
-            else:
-                made = await self._safely(partial(self._records.replace, key, body, found[1]))
-            if made is not None:
-                return
-
-    async def _safely(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._session.world.read(call)
-
-
-def _folder(session: Session) -> str:
-    return f"{session.world.storage.prefix}runs/"
-
-
-@asynccontextmanager
-async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
-    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in."""
-    records = bucket_records(session.world)
-    if records is None:
-        yield None
-        return
-    recorder = Recorder(session, records)
-    try:
-        async with beside(recorder.keep):
-            yield recorder
-    finally:
-        await recorder.end()
-
-
-async def record_given_up(session: Session, before: RunState, started: RunStarted, *said: Event) -> None:
-    """Write the run that has given a chain up, where the bucket has the record of one of the chain's runs.
-
-    Raises `CloudError`.
-    """
-    records = bucket_records(session.world)
-    if records is None:
-        return
-    for link in reversed(before.chain):
-        if await session.world.read(partial(records.read, f"{_folder(session)}{link.run_id}.json")) is not None:
-            session = replace(session, run_id=started.run_id)
-            recorder = Recorder(session, records, lost="so other machines may still take up what was given up")
-            for event in (replace(started, resumes=link.run_id), *said):  # others know the chain as far as it is there
-                recorder(event)
-            await recorder.begin()
-            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +123,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
     records = bucket_records(session.world)
     if records is None:
         return NOT_FETCHED
-    index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
-    rows = [row["run_id"] for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
+    rows = await recorded_runs(session, records)
     kept, others, about = 0, list[str](), list[Identity]()
     with open_store(session.request.state_dir) as store:
         here = {run.id: run for run in store.runs()}
@@ -264,9 +131,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
         asked = _named(rows, named)
         due = list(dict.fromkeys([*asked, *_around(rows, asked), *rows[:_READ]]))
         for run_id in due:  # grows by what those belong with that are found
-            key = f"{_folder(session)}{run_id}.json"
-            found = await session.world.read(partial(records.read, key)) if run_id not in here else None
-            events = read_record(found[0]) if found is not None else []
+            events = await recorded_events(session, records, run_id) if run_id not in here else []
             if not events:
                 continue
             run = fold(events)

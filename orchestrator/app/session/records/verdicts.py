@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import partial
 
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.options import SANDBOX
+from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError, JournalError
-from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.store import open_store
 from orchestrator.journal.verdicts import KnownVerdict
@@ -61,14 +60,10 @@ async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, Know
     records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:
         return {}
-    folder, world = f"{session.world.storage.prefix}runs/", session.world
     found: dict[str, list[VersionVerified]] = {}
     try:
-        index = await world.read(partial(records.read, f"{folder}index.json"))
-        rows = [row for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
-        for run_id in [row["run_id"] for row in rows[:_READ]]:
-            body = await world.read(partial(records.read, f"{folder}{run_id}.json"))
-            events = read_record(body[0]) if body is not None else []
+        for run_id in (await recorded_runs(session, records))[:_READ]:
+            events = await recorded_events(session, records, run_id)
             verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in wanted]
             found |= {run_id: verified} if verified else {}
     except (CloudError, InterruptedRunError, ValueError) as error:

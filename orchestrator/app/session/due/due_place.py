@@ -1,0 +1,86 @@
+"""What is due, and where that is claimed: the schedule of a job, its record, the run that a breach has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.records.fetching import read_run
+from orchestrator.app.session.session import Session
+from orchestrator.coordination.claim import StoppedDue
+from orchestrator.coordination.due_files import FileRecords, remember
+from orchestrator.coordination.heartbeat import boottime_s
+from orchestrator.coordination.shared_record import RecordPlace
+from orchestrator.errors import CloudError, JournalError, StartError, UsageError
+from orchestrator.job.binding import timezone_of
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import open_store
+from orchestrator.manifest.schedule import Schedule
+from orchestrator.model import JobSpec
+from orchestrator.report.messages import with_facts
+from orchestrator.resilience.outage import Outage
+
+
+def schedule_of(spec: JobSpec) -> Schedule | None:
+    """Give the schedule of [jobs.NAME], None where it has none."""
+    expression = spec.parameters.get("schedule")
+    return Schedule(str(expression), timezone_of(spec)) if expression else None
+
+
+def due_place(session: Session, name: str) -> RecordPlace:
+    """Say where the due times of a job are claimed: in the bucket, else in the state folder."""
+    records = bucket_records(session.world)
+    prefix = session.world.storage.prefix if records is not None else ""
+    folder_id = session.request.manifest.cloud.folder_id or "any-folder"
+    return RecordPlace(
+        records if records is not None else FileRecords(session.request.state_dir),
+        f"{prefix}claims/{folder_id}/{name}.json",
+        boottime_s,
+        session.world.rng,
+        _unpaused(session),
+    )
+
+
+def _unpaused(session: Session) -> Outage:
+    """Let an outage count as failed calls: cron calls again."""
+    outage = Outage(session.request.options.max_outage_s, pauses=False)
+    outage.waits = session.world.outage.waits
+    return outage
+
+
+@contextmanager
+def usable(place: RecordPlace) -> Iterator[None]:
+    """Name what cannot be used where a call of it fails. Raises `StartError`."""
+    try:
+        yield
+    except CloudError as error:
+        raise StartError(
+            f"the record of due times {place.key} cannot be used: {with_facts(error)}",
+            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+        ) from error
+
+
+def remember_breach(session: Session, name: str, breach: StoppedDue | None) -> None:
+    """Keep on this machine, for `jobs`, what has stopped the due time of a job; None: nothing."""
+    try:
+        remember(session.request.state_dir, name, breach)
+    except JournalError as error:
+        session.messages.warn(error.message)
+
+
+async def breach_of(session: Session, run_id: str) -> str:
+    """Say why a run, or one that took it up, was stopped for good, "" where none was, or it has left nothing anywhere.
+
+    Raises `CloudError`, `JournalError`, `StartError` where that cannot be found out.
+    """
+    found = await chain_of(session, run_id)
+    return found.breach if found is not None else ""
+
+
+async def chain_of(session: Session, run_id: str) -> RunState | None:
+    """Find a run, with all that took it up: in the journal, or in the bucket's records. None where neither has it."""
+    await read_run(session, run_id)
+    with suppress(UsageError), open_store(session.request.state_dir, read_only=True) as store:
+        return store.chain_state(store.find(run_id))
+    return None

@@ -1,0 +1,113 @@
+"""`run NAME --due`: a due time claimed, run, and given up again as it ended."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import anyio
+
+from orchestrator.app.session.chains.waiting import waits_for
+from orchestrator.app.session.due.due_done import is_done
+from orchestrator.app.session.due.due_place import breach_of, due_place, remember_breach, schedule_of, usable
+from orchestrator.app.session.identity import line_of
+from orchestrator.app.session.leasing import probe_of
+from orchestrator.app.session.records.fetching import read_runs
+from orchestrator.app.session.session import Session
+from orchestrator.app.session.taking_up import Now
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim
+from orchestrator.coordination.due_files import FileRecords
+from orchestrator.coordination.shared_record import conditions_hold
+from orchestrator.errors import Exit, OrchestratorError, StartError, UsageError
+from orchestrator.job.binding import Binding
+from orchestrator.report.views import CommandResult, ResultView
+from orchestrator.resilience.groups import beside
+
+
+async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[CommandResult]]) -> Exit:
+    """Run `work`, given what sets this due time's forced versions apart, if a due time can be claimed.
+
+    Where `is_done` says so of its result the due time is done. Where it ended with a breach no call takes it up by
+    itself: each says so. Otherwise the next call takes it up. Gives what this exits with where nothing was run.
+    """
+    schedule = schedule_of(binding.spec)
+    if schedule is None:
+        raise UsageError(
+            f'job "{binding.name}" has no schedule',
+            advice=f'add schedule = "0 3 * * *" at {binding.spec.place.file}:{binding.spec.place.line}',
+        )
+    place, job = due_place(session, binding.name), DueJob(binding.name, schedule, session.run_id, socket.gethostname())
+    with session.stop.interruptible(), usable(place):
+        in_bucket = not isinstance(place.records, FileRecords)
+        if not in_bucket:
+            session.messages.mention(
+                "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+            )
+        if in_bucket and not await conditions_hold(place, probe_of(session)):
+            raise StartError(
+                f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
+                " two machines could run one due time",
+                advice="use a storage that heeds them, or let one machine alone call, without --due",
+            )
+        why_stopped = partial(breach_of, session)  # a claimant may have died between its breach and its end
+        found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
+    if isinstance(found, NotDue):
+        remember_breach(session, binding.name, found.breach)
+        waits = await kept_by(session, asks=found.breach is not None)
+        if found.breach is None:
+            for said in (found.reason, *waits):
+                session.messages.mention(said)
+            return Exit.DONE
+        session.messages.say(found.reason)
+        if waits:
+            for said in waits:
+                session.messages.say(said)
+            return Exit.INTERRUPTED
+        session.messages.say(_way_out(session))
+        return Exit.FAILED
+    session.messages.say(
+        f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
+    )
+    await _kept(session, binding.name, found, work)
+    return Exit.DONE
+
+
+async def kept_by(session: Session, *, asks: bool = True) -> list[str]:
+    """Say for which runs of this job, that wait for somebody, no due time starts. `asks`: the bucket's records, too."""
+    request = session.request
+    if asks and not request.options.sandbox:
+        await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
+    return waits_for(request.state_dir, session.endpoint, request.identity, request.options.verb)
+
+
+def _way_out(session: Session) -> str:
+    request = session.request
+    line = line_of(request.options.verb, request.identity, session.endpoint)
+    return f"nothing is sent: once it is mended, `{line}` is a new run with a new budget; or wait for the next due time"
+
+
+async def _kept(session: Session, name: str, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
+    done, breach = False, None
+    try:
+        async with beside(partial(held.keep, session.stop.lose)):
+            result = await work(held.key)
+        done = is_done(result)
+        why = result.view.state.breach if isinstance(result.view, ResultView) and not done else ""
+        breach = held.breach(session.run_id, why) if why else None
+    finally:
+        await _end(session, held, done=done, breach=breach)
+    remember_breach(session, name, breach)
+    if breach is not None:
+        session.messages.say(f"the due time {breach.due_at} is not done, and no call takes it up by itself")
+
+
+async def _end(session: Session, held: Claim, *, done: bool = False, breach: StoppedDue | None = None) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await held.end(done=done, breach=breach)
+        except OrchestratorError as error:
+            session.messages.warn(
+                f"the claim could not be given up, so another machine waits for a minute: {error.message}"
+            )

@@ -1,0 +1,164 @@
+"""The record of a run in the bucket: written before the first change, at each wave, at a breach, at the end.
+
+A machine whose journal has no such run reads it, see `records/fetching.py`. `PREFIX/runs/RUN.json` is the run;
+`PREFIX/runs/index.json` names the newest, since a bucket is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.session import Session
+from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.journal.events import Breached, Event, RunStarted
+from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
+from orchestrator.journal.rollout_events import RunPaused, WaveStarted
+from orchestrator.journal.state import RunState
+from orchestrator.ports import Records
+from orchestrator.report.messages import with_facts
+from orchestrator.resilience.groups import beside
+
+T = TypeVar("T")
+_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
+_TRIES = 8  # to write the index against others who do so as well
+_END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
+
+
+class Recorder:
+    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all."""
+
+    def __init__(self, session: Session, records: Records, *, lost: str = "so only this machine can resume it") -> None:
+        self._lost = lost
+        self._session = session
+        self._records = records
+        self._record = RunRecord()
+        self._due = anyio.Event()
+        self._etag: str | None = None
+        self._begun = self._broken = False
+
+    def __call__(self, event: Event) -> None:
+        self._record(event)
+        if isinstance(event, WaveStarted | Breached | RunPaused):
+            self._due.set()
+
+    async def keep(self) -> None:
+        """Write the record whenever a wave begins, or a breach is seen, until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due = anyio.Event()
+            await self.write()
+
+    async def begin(self) -> None:
+        """Write the record, and name it in the index. Before that nothing is written: a run that changes nothing leaves
+        nothing to take up.
+        """
+        self._begun = True
+        await self.write(first=True)
+
+    async def write(self, *, first: bool = False) -> None:
+        """Write what is known by now."""
+        if self._broken or not self._begun:
+            return
+        prefix = records_folder(self._session)
+        try:
+            key = f"{prefix}{self._session.run_id}.json"
+            self._etag = await self._put(key, self._record.encode(), self._etag)
+            if first:
+                await self._index(f"{prefix}index.json")
+        except (CloudError, InterruptedRunError) as error:
+            self._broken = True
+            told = with_facts(error) if isinstance(error, CloudError) else error.message
+            self._session.messages.warn(f"the run's record cannot be written, {self._lost}: {told}")
+
+    async def end(self) -> None:
+        """Write how it ended, if that can be done soon."""
+        with anyio.move_on_after(_END_S, shield=True):
+            await self.write()
+
+    async def _put(self, key: str, body: bytes, etag: str | None) -> str | None:
+        records = self._records
+        if etag is None:
+            made = await self._safely(partial(records.create, key, body))
+        else:
+            made = await self._safely(partial(records.replace, key, body, etag))
+        if made is not None:
+            return made
+        found = await self._safely(partial(records.read, key))  # an answer was lost: it is ours
+        return await self._safely(partial(records.replace, key, body, found[1])) if found is not None else None
+
+    async def _index(self, key: str) -> None:
+        started = next(event for event in self._record.run if isinstance(event, RunStarted))
+        for _ in range(_TRIES):
+            found = await self._safely(partial(self._records.read, key))
+            rows = [row for row in read_index(found[0] if found else b"") if row["run_id"] != started.run_id]
+            body = encode_index([{"run_id": started.run_id, "endpoint": started.endpoint}, *rows][:_INDEXED])
+            if found is None:
+                made = await self._safely(partial(self._records.create, key, body))
+            else:
+                made = await self._safely(partial(self._records.replace, key, body, found[1]))
+            if made is not None:
+                return
+
+    async def _safely(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._session.world.read(call)
+
+
+def records_folder(session: Session) -> str:
+    """Say where the records of runs lie, up to and with the slash."""
+    return f"{session.world.storage.prefix}runs/"
+
+
+async def recorded_runs(session: Session, records: Records) -> list[str]:
+    """Give the ids of the runs in this installation that the index names, the newest first.
+
+    Raises `CloudError`, and `ValueError` for an index that cannot be understood.
+    """
+    index = await session.world.read(partial(records.read, f"{records_folder(session)}index.json"))
+    rows = read_index(index[0] if index else b"")
+    return [row["run_id"] for row in rows if row["endpoint"] == session.endpoint]
+
+
+async def recorded_events(session: Session, records: Records, run_id: str) -> list[Event]:
+    """Read a run's record; empty where there is none. Raises as `recorded_runs` does."""
+    found = await session.world.read(partial(records.read, f"{records_folder(session)}{run_id}.json"))
+    return read_record(found[0]) if found is not None else []
+
+
+@asynccontextmanager
+async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
+    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in."""
+    records = bucket_records(session.world)
+    if records is None:
+        yield None
+        return
+    recorder = Recorder(session, records)
+    try:
+        async with beside(recorder.keep):
+            yield recorder
+    finally:
+        await recorder.end()
+
+
+async def record_given_up(session: Session, before: RunState, started: RunStarted, *said: Event) -> None:
+    """Write the run that has given a chain up, where the bucket has the record of one of the chain's runs.
+
+    Raises `CloudError`.
+    """
+    records = bucket_records(session.world)
+    if records is None:
+        return
+    for link in reversed(before.chain):
+        if await session.world.read(partial(records.read, f"{records_folder(session)}{link.run_id}.json")) is not None:
+            session = replace(session, run_id=started.run_id)
+            recorder = Recorder(session, records, lost="so other machines may still take up what was given up")
+            for event in (replace(started, resumes=link.run_id), *said):  # others know the chain as far as it is there
+                recorder(event)
+            await recorder.begin()
+            return
