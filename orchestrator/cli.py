@@ -46,6 +46,7 @@ def _answer(command: Callable[[Any], Any], output: str = "text") -> int:
 
 @cli.command("deploy")
 @opt.selection
+@opt.saved
 @opt.changing
 @opt.force
 @opt.skips
@@ -59,6 +60,7 @@ def _deploy(output: str, **given: Any) -> int:
     orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
     orchestrator deploy '!legacy-*'          all but these
     orchestrator deploy --failed             what failed in the last run
+    orchestrator deploy --plan plan.json     what `plan --out plan.json` has shown, and nothing else
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
@@ -69,6 +71,7 @@ def _deploy(output: str, **given: Any) -> int:
 @opt.selection
 @opt.force
 @opt.option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
+@opt.saving
 @opt.simulate
 @opt.verbose
 @opt.skips

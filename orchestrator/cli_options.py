@@ -114,6 +114,14 @@ changing = options(
     changing_back,
     option("--run-key", metavar="TEXT", help="Of forced versions: the same key never makes a second one."),
 )
+saving = options(
+    option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, for deploy --plan FILE."),
+    option("--upload", is_flag=True, help="With --out: store the packages too, so that it needs no source later."),
+    option("--expires", metavar="DURATION", help="With --out: for how long it may be applied; default: 24h."),
+)
+saved = option(
+    "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out just what this saved plan says."
+)
 skips = options(
     option("--now", is_flag=True, help="Skip pauses and approvals; the run's record says so."),
     option("--no-verify", is_flag=True, help="Verify no new versions; the run's record says so."),

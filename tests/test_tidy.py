@@ -368,6 +368,7 @@ JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifes
 JSON_ELSEWHERE = {
     "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
     "function/verification.py": "the event that a function is called with",
+    "planning/saved/seal.py": "what marks and seals are taken of, which nobody sees",
     "package/build.py": "a cache of builds in the state folder: hashes",
 }
 

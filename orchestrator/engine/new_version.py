@@ -30,15 +30,13 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState, remembered
 from orchestrator.planning.decide_again import decided_again
+from orchestrator.planning.entrypoint import INSTALLS
 from orchestrator.resilience import failure
 from orchestrator.version import body, stamp
 from orchestrator.version.history import history_of
 from orchestrator.version.rings import ring_of, without_rings
 
 _MAX_DECISIONS = 5  # of one unit, each after somebody else has made another version
-# What makes the cloud's builder install or compile something (cloud-api §1.4).
-_INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
-
 _KINDS = {
     ChangeKind.FUNCTION: Kind.FUNCTION,
     ChangeKind.UPDATE: Kind.FUNCTION,
@@ -186,7 +184,7 @@ def kind_of(unit: Unit) -> Kind:
     """Say what takes about as long as making this unit's version."""
     if isinstance(unit.spec.code, VersionCopy):
         return Kind.COPY
-    return Kind.BUILD if unit.tree is not None and not _INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
+    return Kind.BUILD if unit.tree is not None and not INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
 
 
 def _of_unknown(unit: Unit, refused: Failure) -> Failure:

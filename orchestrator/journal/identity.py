@@ -14,13 +14,17 @@ HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command named, as it was typed. `left_by`: "failed", "undone" (of the run before), or ""."""
+    """What the command named, as it was typed. `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
+    of the saved plan that had named it, `plan_file`: the absolute path of that.
+    """
 
     patterns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     left_by: str = ""
     job: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    plan: str = ""
+    plan_file: str = ""
 
     @property
     def is_whole(self) -> bool:

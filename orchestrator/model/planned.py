@@ -153,6 +153,7 @@ class Unit:
     package, for people. `description`: of its Version, to the letter, in place of the user's text and a stamp.
     `back_from`: the index of the first change that takes it back again, 0 where there is none.
     `as_it_is`: of its Version, by the API's names, in place of what is known of these fields.
+    `exact`: it was agreed to as it is, so that nothing of it is decided again where its base has changed.
     """
 
     key: str
@@ -172,6 +173,7 @@ class Unit:
     way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
     back_from: int = 0
     as_it_is: Mapping[str, Any] = field(default_factory=dict)
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

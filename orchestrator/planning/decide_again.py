@@ -35,6 +35,7 @@ def decided_again(
     | another                                   | a copy of the former   | the same change, made to the new one |
     | another, changed in the same settings     | a copy of the former   | Blocked                              |
     | another, or gone                          | anything else          | Blocked                              |
+    | another, or gone                          | any, which is `exact`  | Blocked                              |
     """
     if latest is None:
         return Blocked("changed since the plan: the function has no version any more; plan again")
@@ -46,7 +47,7 @@ def decided_again(
     who = f" by {by}" if by else ""
     changed = f"changed since the plan: version {latest.id} was made{when}{who}"
     is_copy = isinstance(unit.spec.code, VersionCopy) and base is not None and unit.spec.code.version_id == base.id
-    if not is_copy or base is None or unit.fingerprint is None or not latest.is_active:
+    if unit.exact or not is_copy or base is None or unit.fingerprint is None or not latest.is_active:
         return Blocked(f"{changed}; look at it, and plan again")
     unreadable = unreadable_fields(latest.raw)
     if unreadable:

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 
 _NODE_EXTENSIONS = (".js", ".mjs", ".cjs", ".ts")
 _PYTHON_COMPILED = (".pyc", ".so")
+# What makes the cloud's builder install or compile something (cloud-api §1.4).
+INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
 
 
 def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, str] | None:
@@ -108,3 +110,12 @@ _JUDGES: dict[str, tuple[str, Callable[[str, Collection[str]], str | None]]] = {
     "golang": ("warning", _by_extension(".go")),
     "php": ("warning", _by_extension(".php")),
 }
+
+
+def telling_paths(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, ...]:
+    """Leave of a package's names those that tell as much of its entry point, and of how it is built, as all of them."""
+    name = posixpath.basename(posixpath.normpath(entrypoint.rpartition(".")[0].replace(".", "/") or entrypoint))
+    telling = INSTALLS | {"tsconfig.json"}
+    few = tuple(path for path in paths if path in telling or name in path)
+    same = bool(missing_entry(runtime, entrypoint, few)) == bool(missing_entry(runtime, entrypoint, paths))
+    return few if same else tuple(paths)

@@ -55,16 +55,17 @@ def to_json(value: Any, *, indent: bool = False) -> Safe:
     try:
         text = orjson.dumps(value, option=option).decode()
     except TypeError:
-        text = orjson.dumps(_encodable(value), option=option).decode()
+        text = orjson.dumps(encodable(value), option=option).decode()
     return Safe(_ANYWHERE.sub(r"\\u0023", _IN_JSON.sub(_json_escaped, text)))
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
+    """Give JSON values in which each text can be written: bytes that are none as their escapes."""
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    return [encodable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -66,6 +66,8 @@ def _word(exit_code: int | None, *, paused: bool, alive: bool, is_back: bool) ->
 def selection_words(identity: Identity) -> str:
     """Write a selection as it was typed, "" for everything."""
     selection = identity.selection
+    if selection.plan:
+        return f"--plan {selection.plan_file} ({selection.plan})"
     return " ".join(
         [
             *selection.patterns,
@@ -100,6 +102,7 @@ def identity_json(identity: Identity) -> dict[str, Any]:
             "left_by": selection.left_by,
             "job": selection.job,
             "parameters": dict(selection.parameters),
+            **({"plan": selection.plan} if selection.plan else {}),
         },
         "user": identity.user,
         "host": identity.host,

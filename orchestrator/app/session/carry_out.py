@@ -19,6 +19,8 @@ from orchestrator.app.session.leasing import guarded, leased, leases_of, look, t
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
+from orchestrator.app.session.saved.files import check_writable
+from orchestrator.app.session.saved.saving import save
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
@@ -35,6 +37,8 @@ _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 async def deploy_selected(invocation: Invocation) -> CommandResult:
     """Carry out, or plan, what the manifest declares of the functions that the options select."""
     options = invocation.options
+    if options.out is not None:
+        check_writable(options.out)
     with invocation.stop.interruptible():
         request = read_request(invocation)
         specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
@@ -84,8 +88,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             looked = await look(leases)
         planned = await plan()
         if options.dry_run:
-            prediction = await predicted(session, planned) if options.simulate else None
-            return CommandResult(_plan_code(planned, options), _view(planned, options, prediction))
+            return await _only_planned(session, planned)
         if not planned.back:
             changed = to_change(planned.plan).values()
             where = request.state_dir, session.endpoint, request.identity
@@ -119,6 +122,14 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         return result_of(session, code, state)
 
 
+async def _only_planned(session: Session, planned: Planned) -> CommandResult:
+    """Give a plan that is not to be carried out now, saved where that was asked for."""
+    options = session.request.options
+    view = _view(planned, options, await predicted(session, planned) if options.simulate else None)
+    await save(session, planned, view)
+    return CommandResult(_plan_code(planned, options), view)
+
+
 def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
     """Say for which runs a due one does not start: somebody has to decide first."""
     for said in waits:
@@ -137,7 +148,8 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
     if to_change(planned.plan):
         with session.stop.interruptible():
             to = "rollback" if planned.back else "deploy"
-            await confirm(session.messages, where_to(session, planned), yes=options.yes or options.sandbox, to=to)
+            what = where_to(session, planned) + (f", by {planned.saved}" if planned.saved else "")
+            await confirm(session.messages, what, yes=options.yes or options.sandbox, to=to)
 
 
 async def _deployed_again(session: Session, planned: Planned) -> bool:
@@ -149,7 +161,7 @@ async def _deployed_again(session: Session, planned: Planned) -> bool:
         for unit in planned.plan.units
         if unit.failure is not None and unit.failure.kind == WITHDRAWN and unit.key not in session.again
     }
-    if not withdrawn or session.request.options.yes or not may_ask():
+    if not withdrawn or planned.saved or session.request.options.yes or not may_ask():
         return False
     for why in dict.fromkeys(withdrawn.values()):
         keys = [key for key, one in withdrawn.items() if one == why]

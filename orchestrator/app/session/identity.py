@@ -94,8 +94,10 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     words = ["orchestrator", *verb.split(" ", 1)]
     path = Path(identity.manifest or "deploy.toml")
     if path.absolute() != Path("deploy.toml").absolute():
-        words += ["-c", str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)]
+        words += ["-c", _shortly(path)]
     given = dict(selection.parameters)
+    if selection.plan_file:  # which says what is selected
+        return shlex.join([*words, "--plan", _shortly(Path(selection.plan_file)), *more, *_reaching(endpoint)])
     words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
     words += selection.patterns
     words += [part for label in selection.labels for part in ("--label", label)]
@@ -106,6 +108,10 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
     words += [*more, *_reaching(endpoint)]
     return shlex.join(words)
+
+
+def _shortly(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def resume_line(run_id: str, *more: str) -> str:

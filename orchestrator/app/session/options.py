@@ -49,6 +49,8 @@ class RunOptions:
     they were rolled back, changed though they have no way back, and rolled back with a loss.
     `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
     of a Version, that functions go back to. `follows`: nobody typed it: it takes back the run that it follows on.
+    `out`: the file to save a plan to, for `expires_s`, with `upload` its packages in the bucket; `plan`: such a file to
+    be carried out.
     `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
     """
 
@@ -89,6 +91,10 @@ class RunOptions:
     since: str = ""
     to: str = ""
     follows: bool = False
+    out: Path | None = None
+    upload: bool = False
+    expires_s: float = 86_400.0
+    plan: Path | None = None
     log_level: str = "auto"
     log_format: str = "console"
 
@@ -109,6 +115,8 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         f"{name}_s": seconds(f"--{name.replace('_', '-')}", given.pop(name))
         for name in ("lock_timeout", "start_timeout", "max_outage")
     }
+    if (expires := given.pop("expires", None)) is not None:
+        times["expires_s"] = seconds("--expires", expires)
     parameters = dict(_parameter(text) for text in given.pop("param", ()))
     config = given.pop("config")
     adopt = _adoption(given.pop("adopt", ()))
@@ -136,6 +144,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     ):
         if both:
             raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")
+    _check_saving(options, expires=expires)
     past = bool(options.since) + bool(options.to) + bool(options.run)
     if past > 1:
         raise UsageError("RUN, --since and --to exclude each other", advice="leave all of them out but one")
@@ -146,6 +155,29 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
             "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
         )
     return options
+
+
+# Options that shape a plan, so that a saved one has them: not to be given beside it.
+_SHAPING = (
+    "patterns", "labels", "failed", "undone", "force", "run_key", "adopt", "again", "no_way_back", "now", "no_verify",
+)  # fmt: skip
+_CALLED = {"patterns": "FUNCTIONS", "labels": "--label"}
+
+
+def _check_saving(options: RunOptions, *, expires: str | None) -> None:
+    """See that what is said of a saved plan makes sense. Raises `UsageError`."""
+    alone = [name for name, given in (("--upload", options.upload), ("--expires", expires is not None)) if given]
+    if alone and options.out is None:
+        raise UsageError(f"{alone[0]} goes with --out", advice="name the file to save the plan to: --out FILE")
+    if options.out is not None and options.expires_s <= 0:
+        raise UsageError(f"--expires {expires}: the plan could never be applied", advice="write --expires 24h, say")
+    shaping = [name for name in _SHAPING if getattr(options, name) not in ((), False, None, NOTHING)]
+    if shaping and options.plan is not None:
+        names = ", ".join(_CALLED.get(name, f"--{name.replace('_', '-')}") for name in shaping)
+        raise UsageError(
+            f"--plan is the whole plan, so {names} cannot change it",
+            advice="leave that out, or make another plan with it: `orchestrator plan … --out FILE`",
+        )
 
 
 def _names(option: str, given: Iterable[str]) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ _NAMED_MAX = 5  # functions that a warning names
 class Planned:
     """A plan with what it was made of. `back`: it takes a run back, or what was done by hand; `rolls_back`: the id of
     that run. `settled`: outcomes that are known already, of units that are none of the plan's, but `told` of.
+    `forced`: see `planner.build`. `saved`: which saved plan it is, and whose, in words.
     """
 
     plan: Plan
@@ -72,6 +73,8 @@ class Planned:
     settled: Mapping[str, Outcome] = field(default_factory=dict)
     told: tuple[UnitPlanned, ...] = ()
     verifying: Verifying = NOT_VERIFYING
+    forced: str = ""
+    saved: str = ""
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
@@ -199,7 +202,7 @@ async def plan_desired(
         session.messages.warn(warning)
     rollout = without_pauses(rollout) if options.now else rollout
     plan = canary_first(plan, rollout)
-    return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying)
+    return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying, forced=forced)
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:

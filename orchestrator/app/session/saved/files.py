@@ -1,0 +1,110 @@
+"""The file of a saved plan: written whole or not at all, and refused where it cannot be what `plan --out` wrote."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator import __version__
+from orchestrator.errors import UsageError
+from orchestrator.planning.saved.document import SCHEMA, SCHEMA_NUMBER, SavedPlan, read_document
+from orchestrator.planning.saved.seal import SEAL, PlanKey
+from orchestrator.redaction.safe import to_json
+
+_PLAN_AGAIN = "plan again: `orchestrator plan --out FILE`"
+_NUMBER = re.compile(r"\d+")
+
+
+def check_writable(path: Path) -> None:
+    """See, before anything is planned, that a plan can be saved there. Raises `UsageError`."""
+    if path.is_dir():
+        raise UsageError(f"--out {path}: this is a folder", advice="name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}", advice="make it, or name another file")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise UsageError(f"--out {path}: {path.absolute().parent} cannot be written", advice="name another file")
+
+
+def write_plan(path: Path, document: Mapping[str, Any]) -> None:
+    """Write it, in place of what is there. Raises `UsageError`."""
+    text = to_json(document, indent=True) + "\n"
+    made = ""
+    try:
+        descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(made).chmod(0o666 & ~mask)
+        Path(made).replace(path)
+    except OSError as error:
+        if made:
+            with suppress(OSError):
+                Path(made).unlink()
+        raise UsageError(f"--out {path} cannot be written: {error.strerror}", advice="name another file") from error
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Read a file that may be a plan; whether it is as it was sealed is not known yet. Raises `UsageError`."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the plan {path} cannot be read: {error.strerror}", advice=_PLAN_AGAIN) from error
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{path} is no saved plan, or a part of one: {error}", advice=_PLAN_AGAIN) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    number = schema.removeprefix(SCHEMA) if isinstance(schema, str) and schema.startswith(SCHEMA) else ""
+    if not _NUMBER.fullmatch(number) or SEAL not in document:
+        raise UsageError(f"{path} is no saved plan", advice=_PLAN_AGAIN)
+    if int(number) != SCHEMA_NUMBER or _is_newer(document.get("program")):
+        raise UsageError(
+            f"{path} was written by a newer orchestrator ({document.get('program')}); this is {__version__}",
+            advice="upgrade orchestrator, or plan again with this one",
+        )
+    try:
+        return read_document(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _changed(path, f"it cannot be understood ({error!r})") from error
+
+
+def check_unexpired(path: Path, plan: SavedPlan, now: datetime) -> None:
+    """See that a plan may still be applied. Raises `UsageError`."""
+    try:
+        expires_at = datetime.fromisoformat(plan.expires_at)
+        expired = now >= expires_at
+    except (ValueError, TypeError) as error:
+        raise _changed(path, "it does not say when it expires") from error
+    if expired:
+        raise UsageError(
+            f"plan {plan.id} has expired: at {plan.expires_at}, and it was made at {plan.made_at}",
+            advice=f"{_PLAN_AGAIN}; --expires says for how long it holds",
+        )
+
+
+def check_sealed(path: Path, plan: SavedPlan, key: PlanKey) -> None:
+    """See that a plan is just as it was made. Raises `UsageError`."""
+    if not key.is_sealed(plan.document):
+        raise _changed(path, "its seal is of another content")
+
+
+def _changed(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} is not as it was made, so nothing of it is done: {why}",
+        advice=f"take the file as `plan --out` wrote it, or {_PLAN_AGAIN}",
+    )
+
+
+def _is_newer(program: object) -> bool:
+    """Say whether a plan was made by a newer program than this one."""
+    then, here = (tuple(map(int, _NUMBER.findall(str(one))[:3])) for one in (program, __version__))
+    return then > here

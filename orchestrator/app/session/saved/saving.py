@@ -1,0 +1,105 @@
+"""`plan --out FILE`: a plan that was made and shown is written down, so that just that can be carried out later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator import __version__
+from orchestrator.app.session.identity import work_tree
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.saved.files import write_plan
+from orchestrator.app.session.saved.keys import make_key
+from orchestrator.app.session.saved.today import facts_today, manifest_folder, resolved_today, run_facts
+from orchestrator.app.session.session import Session
+from orchestrator.model.units import as_duration
+from orchestrator.planning.saved.document import SavedOptions, SavedPlan, marked_facts, saved_unit, sealed, with_id
+from orchestrator.planning.saved.seal import PlanKey
+from orchestrator.planning.selection import expanded
+from orchestrator.ports import CommandRequest
+from orchestrator.report.json import plan_json
+from orchestrator.report.views import PlanView
+
+_GIT_S = 10.0  # to say whether a work tree is as it was committed
+
+
+async def save(session: Session, planned: Planned, view: PlanView) -> None:
+    """Write a plan to the file that --out names, and say how it is carried out. Raises `UsageError`, `StartError`."""
+    options = session.request.options
+    if options.out is None:
+        return
+    key = await make_key(session)
+    plan = with_id(await _made(session, planned, view, key))
+    write_plan(options.out, sealed(plan, key))
+    for_s = as_duration(round(options.expires_s))
+    session.messages.say(
+        f"plan {plan.id} is saved in {options.out}, for {for_s}: `orchestrator deploy --plan {options.out}` does it"
+    )
+
+
+async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey) -> SavedPlan:
+    request, options = session.request, session.request.options
+    hide = session.messages.outlet.redactor.value
+    now = datetime.fromtimestamp(session.world.clock(), UTC)
+    keys = [unit.key for unit in planned.plan.units]
+    facts, resolved = facts_today(session, planned), resolved_today(session, planned)
+    units = [
+        saved_unit(
+            unit, key, facts[unit.key], resolved[unit.key], hide, planned.sources.prepared.get(unit.key),
+            uploaded=options.upload,
+        )
+        for unit in planned.plan.units
+    ]  # fmt: skip
+    shown = plan_json(view)
+    return SavedPlan(
+        made_at=_iso(now),
+        expires_at=_iso(now + timedelta(seconds=options.expires_s)),
+        program=__version__,
+        endpoint=session.endpoint,
+        identity=replace(request.identity, manifest=request.identity.place or request.manifest.path.name),
+        dirty=await _is_dirty(session),
+        options=SavedOptions(
+            patterns=tuple(map(str, expanded(options.patterns))),
+            labels=tuple(options.labels),
+            only=tuple(keys) if request.left is not None else None,
+            forced=planned.forced,
+            adopt=planned.adopt.texts(),
+            again=(*options.again, *sorted(session.again)),
+            no_way_back=options.no_way_back,
+            no_verify=options.no_verify,
+            now=options.now,
+        ),
+        facts=marked_facts(key, "", run_facts(session)),
+        shown=hide({"counts": shown["counts"], "rollout": _rollout(shown), "undeclared": shown["undeclared"],
+                    "warnings": shown["warnings"]}),
+        units=tuple(units),
+        key_id=key.id,
+        uploaded=options.upload,
+    )  # fmt: skip
+
+
+_OF_ROLLOUT = (
+    "waves", "max_failures", "pause_s", "stops", "no_canary", "approval", "ends_paused", "on_breach", "two_phase"
+)  # fmt: skip
+
+
+def _rollout(shown: dict[str, Any]) -> dict[str, Any]:
+    """Give what is shown of the rollout. A gate's command may have anything in it, so it is only said that there is
+    one.
+    """
+    return {name: shown[name] for name in _OF_ROLLOUT if name in shown} | {"gate": "gate" in shown}
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+async def _is_dirty(session: Session) -> bool | None:
+    """Ask git whether there are changes that no commit has; None where it does not tell."""
+    tree, commands = work_tree(manifest_folder(session.request)), session.world.commands
+    if tree is None or commands is None:
+        return None
+    command = "git", "status", "--porcelain", "--untracked-files=normal"
+    end = await commands.run(CommandRequest(command, tree, {}, timeout_s=_GIT_S))
+    return bool(end.output.strip()) if end.status == 0 else None

@@ -1,0 +1,46 @@
+"""What is desired today, as the facts that a saved plan is made of and held against."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.options import storage_of
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.session import Session
+from orchestrator.planning.saved.facts import facts_of_function, facts_of_run, facts_of_settings, stands_for
+
+
+def manifest_folder(request: Request) -> Path:
+    """Give the absolute path of the folder that the manifest is in."""
+    return Path(os.path.abspath(request.manifest.path)).parent  # noqa: PTH100 - links stay as they were named
+
+
+def facts_today(session: Session, planned: Planned) -> dict[str, dict[str, Any]]:
+    """Give what is desired of each function of a plan, as the manifest declares it."""
+    root, functions = manifest_folder(session.request), session.request.manifest.functions
+    prepared = planned.sources.prepared
+    return {
+        unit.key: facts_of_function(functions[unit.key], prepared.get(unit.key), root) for unit in planned.plan.units
+    }
+
+
+def resolved_today(session: Session, planned: Planned) -> dict[str, dict[str, Any]]:
+    """Give what names in the manifest stand for, function by function."""
+    functions = session.request.manifest.functions
+    return {
+        unit.key: stands_for(
+            facts_of_settings(functions[unit.key].settings) | {"code": str(functions[unit.key].code)},
+            facts_of_settings(unit.spec.settings) | {"code": str(unit.spec.code)},
+        )
+        for unit in planned.plan.units
+    }
+
+
+def run_facts(session: Session) -> dict[str, Any]:
+    """Give what is desired of the run as a whole."""
+    manifest = session.request.manifest
+    storage = storage_of(manifest, session.request.options.bucket)
+    return facts_of_run(manifest.rollout, storage, manifest_folder(session.request))

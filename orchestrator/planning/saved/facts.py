@@ -1,0 +1,80 @@
+"""What a plan was made of, as flat facts: name → JSON. A saved plan holds a mark of each, never the value itself, and
+names those that are others by the time it is applied. Paths count from the manifest's folder: clones lie anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.model import FunctionSpec, Rollout, Settings, SourceCode, Storage, Tree
+from orchestrator.planning.planner import Prepared
+from orchestrator.version.fields import FIELDS
+
+SOURCE_FILES = "source files"  # the fact of what a source holds
+_KEYS = {row.setting: row.key for row in FIELDS}
+_BY_ENTRY = {"secrets": "environment_variable", "mounts": "name", "storage_mounts": "name"}
+_OF_SPEC = (
+    "name", "folder_id", "id", "create", "labels_exact", "function_description", "let_go", "verify", "promote",
+    "called_by",
+)  # fmt: skip
+
+
+def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path) -> dict[str, Any]:
+    """Give what is desired of a function as the manifest declares it, and what its source holds. `root`: the
+    manifest's folder.
+    """
+    found = facts_of_settings(spec.settings)
+    found |= {f"labels.{name}": value for name, value in spec.labels.items()}
+    found |= {name: _plain(getattr(spec, name), root) for name in _OF_SPEC}
+    kind = "source" if isinstance(spec.code, SourceCode) else type(spec.code).__name__
+    found["code"] = [kind, _plain(spec.code, root)]
+    if isinstance(prepared, Tree):
+        found[SOURCE_FILES] = prepared.hash
+    elif isinstance(prepared, str):
+        found[SOURCE_FILES] = prepared  # the ETag of a zip in a bucket
+    return {name: value for name, value in found.items() if value is not None and value != []}
+
+
+def facts_of_settings(settings: Settings) -> dict[str, Any]:
+    """Give the settings of a Version: maps by entry, lists that have names by name."""
+    found: dict[str, Any] = {}
+    for slot in fields(Settings):
+        name, value = _KEYS.get(slot.name, slot.name), getattr(settings, slot.name)
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{entry}": one for entry, one in value.items()}
+        elif slot.name in _BY_ENTRY:
+            found |= {f"{name}.{getattr(one, _BY_ENTRY[slot.name])}": _plain(one, Path()) for one in value}
+        else:
+            found[name] = _plain(value, Path())
+    return {name: value for name, value in found.items() if value is not None and value != []}
+
+
+def facts_of_run(rollout: Rollout, storage: Storage, root: Path) -> dict[str, Any]:
+    """Give what holds for the run as a whole: how it spreads, and where its packages lie."""
+    found = {f"rollout.{slot.name}": _plain(getattr(rollout, slot.name), root) for slot in fields(Rollout)}
+    return found | {"storage.bucket": storage.bucket or "", "storage.prefix": storage.prefix}
+
+
+def stands_for(declared: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what names in the manifest stand for: the facts that resolving has changed."""
+    names = sorted(declared.keys() | resolved.keys())
+    return {name: resolved.get(name) for name in names if declared.get(name) != resolved.get(name)}
+
+
+def _plain(value: Any, root: Path) -> Any:
+    """Turn a value into JSON's kinds."""
+    if isinstance(value, Path):
+        return os.path.relpath(value, root).replace(os.sep, "/") if value.is_absolute() else value.as_posix()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {slot.name: _plain(getattr(value, slot.name), root) for slot in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one, root) for name, one in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one, root) for one in value]
+    return value

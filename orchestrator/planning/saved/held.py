@@ -1,0 +1,204 @@
+"""A saved plan held against a plan that was made just now, of the same manifest and of what is live by now. Pure.
+
+What is desired must be the same, or nothing is done at all. Of what is live each function answers for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, Plan, Unit, Version
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.planner import Prepared
+from orchestrator.planning.saved.document import (
+    Facts,
+    SavedPlan,
+    SavedUnit,
+    change_mark,
+    fingerprint_text,
+    marked_facts,
+    units_by_key,
+)
+from orchestrator.planning.saved.facts import SOURCE_FILES
+from orchestrator.planning.saved.seal import PlanKey
+from orchestrator.version.stamp import read_stamp
+
+CHANGED = "changed since the plan"  # the kind of failure
+_ADVICE = "look at it, and plan again"
+
+
+def differing(
+    saved: SavedPlan, key: PlanKey, run: Facts, functions: Mapping[str, Facts], prepared: Mapping[str, Prepared]
+) -> tuple[str, ...]:
+    """Say what is desired otherwise than the plan says, by name and never by value. `run`, `functions`: the facts of
+    today; `prepared`: what the sources hold, or why they cannot be read.
+    """
+    then = {unit.key: unit for unit in saved.units}
+    found = [f"{key} is selected, and was not in the plan" for key in sorted(functions.keys() - then.keys())]
+    found += [f"{key} is in the plan, and is selected no more" for key in sorted(then.keys() - functions.keys())]
+    found += [_words("", name, *pair) for name, pair in _unlike(saved.facts, marked_facts(key, "", run))]
+    for unit in saved.units:
+        if unit.key not in functions:
+            continue
+        was, now = dict(unit.facts), marked_facts(key, unit.key, functions[unit.key])
+        if SOURCE_FILES not in was:  # they could not be read then, so nothing is done with them
+            now.pop(SOURCE_FILES, None)
+        lost = prepared.get(unit.key)
+        for name, pair in _unlike(was, now):
+            why = f": {lost[1].message}" if name == SOURCE_FILES and isinstance(lost, tuple) else ""
+            found.append(_words(f"{unit.key}: ", name, *pair) + why)
+    return tuple(found)
+
+
+def _unlike(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, tuple[bool, bool]]]:
+    """Give the names of marks that are not alike, each with whether it was and is there."""
+    for name in sorted(then.keys() | now.keys()):
+        if then.get(name) != now.get(name):
+            yield name, (name in then, name in now)
+
+
+def _words(of: str, name: str, was: bool, now: bool) -> str:
+    return f"{of}{name} " + ("changed" if was and now else "is new" if now else "is gone")
+
+
+def new_bases(saved: SavedPlan, plan: Plan, live: LiveState, key: PlanKey) -> dict[str, Version]:
+    """Give the live Versions that came after the plan, by the keys of their functions."""
+    units, found = units_by_key(plan), dict[str, Version]()
+    for then in saved.units:
+        unit = units[then.key]
+        latest = live.latest(unit.function_id) if unit.function_id is not None else None
+        if latest is not None and latest.id != then.base_version_id and not _is_as_planned(then, latest, key):
+            found[then.key] = latest
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What a saved plan is held against. `resolved`: what names stand for, by function; `authors`: who made the
+    Versions that came after the plan, by their ids, where that is known.
+    """
+
+    live: LiveState
+    key: PlanKey
+    resolved: Mapping[str, Facts]
+    authors: Mapping[str, str]
+
+
+def held(saved: SavedPlan, plan: Plan, now: Today) -> Plan:
+    """Give the plan to carry out: of each function what the saved one says, or nothing.
+
+    | saved           | planned now                             | becomes                                 |
+    | ---             | ---                                     | ---                                     |
+    | no change       | no change                               | as planned now                          |
+    | no change       | the same live Version is to be verified | unchanged: it was known to be good then |
+    | no change       | any other change                        | blocked: changed since                  |
+    | changes         | none, since all is live                 | unchanged: as planned already           |
+    | changes         | the same, or the last of them           | that, and nothing is decided again      |
+    | changes         | blocked, for the same live Version      | blocked as planned now                  |
+    | changes         | anything else                           | blocked: changed since                  |
+    """
+    units = units_by_key(plan)
+    then = {unit.key: unit for unit in saved.units}
+    return Plan(tuple(_held(then[one], units[one], now) for one in units))
+
+
+def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
+    latest = now.live.latest(unit.function_id) if unit.function_id is not None else None
+    same_base = (latest.id if latest is not None else "") == then.base_version_id
+    if unit.action is Action.BLOCKED:
+        return unit if same_base or not then.changes else _blocked(unit, _since(then, unit, latest, now))
+    if not unit.changes:
+        as_planned = replace(unit, reason="live as planned already") if then.changes else unit
+        return as_planned if unit.action is Action.UNCHANGED else _blocked(unit, _since(then, unit, latest, now))
+    if not then.changes:
+        if same_base and {change.kind for change in unit.changes} == {ChangeKind.VERIFY}:
+            return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted", changes=())
+        return _blocked(unit, _since(then, unit, latest, now))
+    if _is_left(then, unit, latest, now.key):
+        return replace(unit, exact=True)
+    return _blocked(unit, _since(then, unit, latest, now))
+
+
+def _is_left(then: SavedUnit, unit: Unit, latest: Version | None, key: PlanKey) -> bool:
+    """Say whether all that is to be changed now is of what was to be changed then, in that order, for the same reason:
+    the same Version of the same base, to be taken back in the same way.
+    """
+    at = 0
+    for change in unit.changes:
+        marks = {change_mark(key, unit.key, change)}
+        if latest is not None and _is_as_planned(then, latest, key):
+            marks.add(change_mark(key, unit.key, _of_new_version(change, latest.id)))
+        found = next((number for number in range(at, len(then.marks)) if then.marks[number] in marks), None)
+        if found is None:
+            return False
+        at = found + 1
+    makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
+    if makes and fingerprint_text(key, unit.key, unit.fingerprint) != then.fingerprint:
+        return False
+    if then.function_id and unit.function_id != then.function_id:
+        return False
+    way = unit.way_back
+    whole = len(unit.changes) == len(then.changes)
+    return not whole or (way.kind if way is not None else "", way is not None and way.is_whole) == (
+        then.way_back,
+        then.is_back_whole,
+    )
+
+
+def _is_as_planned(then: SavedUnit, latest: Version, key: PlanKey) -> bool:
+    """Say whether the live Version is the one that the plan was to make, by whomever it was made."""
+    stamp = read_stamp(latest.description)
+    if stamp is None or not any(one.kind is ChangeKind.VERSION for one in then.changes):
+        return False
+    return fingerprint_text(key, then.key, stamp, marks=False) == then.fingerprint.split(";")[0]
+
+
+def _of_new_version(change: Change, version_id: str) -> Change:
+    """Write a change as it was planned before its Version was there."""
+    after = {name: None if value == version_id else value for name, value in change.after.items()}
+    return replace(change, after=after)
+
+
+def _since(then: SavedUnit, unit: Unit, latest: Version | None, now: Today) -> str:
+    """Say what has changed of the live state, as far as that can be told."""
+    if then.function_id and unit.function_id != then.function_id:
+        again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""
+        return f"the function, {then.function_id}, was deleted{again}"
+    if (latest.id if latest is not None else "") != then.base_version_id:
+        if latest is None:
+            return f"its version, {then.base_version_id}, was deleted"
+        when = f" at {latest.created_at:%Y-%m-%d %H:%M:%S} UTC" if latest.created_at is not None else ""
+        who = f" by {now.authors[latest.id]}" if now.authors.get(latest.id) else ""
+        return f"version {latest.id} was made{when}{who}"
+    if moved := _moved(then, unit):
+        return moved
+    resolved = marked_facts(now.key, unit.key, now.resolved.get(unit.key, {}))
+    if others := [name for name, _ in _unlike(then.stands_for, resolved)]:
+        return f"what is named stands for something else now: {', '.join(others)}"
+    way = unit.way_back
+    if way is not None and not way.is_whole and then.is_back_whole:
+        return f"it could not be taken back any more: {way.why}"
+    return f"it would be another now: {unit.reason}"
+
+
+def _moved(then: SavedUnit, unit: Unit) -> str:
+    """Say which tags other Versions hold than then, or which settings of the function itself were changed."""
+    before, now = _held_by(then.changes), _held_by(unit.changes)
+    tags = [tag for tag in before if tag in now and before[tag] != now[tag] and tag != LATEST]
+    if tags:
+        return "; ".join(f"the tag {tag} is held by {now[tag] or 'no version'} now" for tag in tags)
+    own = {change.kind: change.before for change in then.changes}.get(ChangeKind.UPDATE)
+    now_own = {change.kind: change.before for change in unit.changes}.get(ChangeKind.UPDATE)
+    return "its labels or its description were changed" if own != now_own else ""
+
+
+def _held_by(changes: tuple[Change, ...]) -> dict[str, str]:
+    kinds = ChangeKind.VERSION, ChangeKind.TAG
+    return {tag: str(holder) for change in changes if change.kind in kinds for tag, holder in change.before.items()}
+
+
+def _blocked(unit: Unit, why: str) -> Unit:
+    failure = Failure(f"changed since the plan was made: {why}", kind=CHANGED, advice=_ADVICE)
+    unit = replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)
+    return replace(unit, changes=(), way_back=None, failed_step=None)
