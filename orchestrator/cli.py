@@ -224,44 +224,23 @@ def _show(output: str, **given: Any) -> int:
     return _answer(partial(show_command, given), output)
 
 
+@cli.command("why")
+@click.argument("function")
+@opt.cloud
+def _why(output: str, **given: Any) -> int:
+    """Say of FUNCTION (a key, a name or an id) what is live and who made it, what the next plan does to it and why.
+
+    Each setting with the file and line that it comes from; what the function waits for in a run that is under way; what
+    became of it in the last ten runs. Changes nothing. What cannot be found out is said, and the exit code is then that
+    of `plan`; 2 where nobody knows the function.
+    """
+    from orchestrator.app.commands.why import why_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return _answer(partial(why_command, given), output)
+
+
 @cli.command("sandbox")
-@opt.option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port.")
-@opt.config
-@opt.state
-@opt.option("--bucket", "buckets", multiple=True, help="A bucket that exists from the start; may be given again.")
-@opt.option("--latency", default="0s", metavar="DURATION", help="Added to every answer.")
-@opt.option(
-    "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
-    help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or W*SPEC+W*SPEC.",
-)  # fmt: skip
-@opt.option(
-    "--quota", "quotas", multiple=True, metavar="NAME=N",
-    help="A quota that is enforced: operations_per_function, operations_per_folder, operations_per_cloud,"
-    " requests_per_second …; may be given again.",
-)  # fmt: skip
-@opt.option(
-    "--quota-at",
-    "quota_changes",
-    multiple=True,
-    metavar="DURATION:NAME=N",
-    help="The same, so long after the first Operation.",
-)
-@opt.option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas.")
-@opt.option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up.")
-@opt.option(
-    "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
-    help="Whether listings show versions while they are made, or only after so long, or only so many each (80%).",
-)  # fmt: skip
-@opt.option(
-    "--seed", "seeds", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-    help="What it has from the start: folders, accounts, secrets, functions, answers of calls (TOML, or *.json).",
-)  # fmt: skip
-@opt.option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval.")
-@opt.option(
-    "--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed."
-)
-@opt.option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON.")
-@click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process.")
+@opt.serving
 def _sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
     from orchestrator.app.commands.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed

@@ -137,3 +137,42 @@ agreeing = options(
 )
 lossy = option("--lossy", multiple=True, metavar="NAMES", help="Roll these back without the settings that are refused.")
 simulate = option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
+serving = options(
+    option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),
+    config,
+    state,
+    option("--bucket", "buckets", multiple=True, help="A bucket that exists from the start; may be given again."),
+    option("--latency", default="0s", metavar="DURATION", help="Added to every answer."),
+    option(
+        "--durations", default="lognormal:1.2,0.4", show_default=True, metavar="SPEC",
+        help="How long Operations take, in seconds: lognormal:MEDIAN,SIGMA | fixed:S | LOW-HIGH, or W*SPEC+W*SPEC.",
+    ),
+    option(
+        "--quota", "quotas", multiple=True, metavar="NAME=N",
+        help="A quota that is enforced: operations_per_function, operations_per_folder, operations_per_cloud,"
+        " requests_per_second …; may be given again.",
+    ),
+    option(
+        "--quota-at",
+        "quota_changes",
+        multiple=True,
+        metavar="DURATION:NAME=N",
+        help="The same, so long after the first Operation.",
+    ),
+    option("--no-quota-manager", is_flag=True, help="Let quota-manager refuse to tell the quotas."),
+    option("--no-quota-details", is_flag=True, help="Let refusals not say which quota is used up."),
+    option(
+        "--creating", default="visible", show_default=True, metavar="visible|hidden|DURATION|SHARE",
+        help="Whether listings show versions while they are made, or only after so long, or only so many each (80%).",
+    ),
+    option(
+        "--seed", "seeds", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+        help="What it has from the start: folders, accounts, secrets, functions, answers of calls (TOML, or *.json).",
+    ),
+    option("--poll-interval", type=int, metavar="SECONDS", help="What answers ask for: x-operation-poll-interval."),
+    option(
+        "--faults", type=int, metavar="SEED", help="Draw faults (503, lost answers, failed builds …) from this seed."
+    ),
+    option("--record", type=click.Path(path_type=Path), help="Add each call with its body to a file, as NDJSON."),
+    click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with the parent process."),
+)  # fmt: skip

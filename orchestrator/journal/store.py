@@ -21,6 +21,7 @@ from orchestrator.journal.begun import BegunCommands
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
+from orchestrator.journal.function_runs import FunctionRuns
 from orchestrator.journal.retention import outdated
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.run_journal import RunJournal, transaction
@@ -61,7 +62,7 @@ def has_journal(state_dir: Path) -> bool:
     return _exists(state_dir / FILE)
 
 
-class Store(BegunCommands):
+class Store(BegunCommands, FunctionRuns):
     """An open journal. A context manager: closing merges the WAL into the file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:

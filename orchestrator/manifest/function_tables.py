@@ -49,7 +49,7 @@ class FunctionTables:
         self._merged: dict[tuple[str, ...], tuple[tuple[Layer, ...], dict[str, object]]] = {}
         self._main = main
         self._cloud_line = None if "cloud" in main.raw else 0
-        self._drafts: dict[str, Draft] = {}
+        self.drafts: dict[str, Draft] = {}
         for defaults in self._defaults:
             if kind := unsafe_kind(defaults.values.get("verify", {})):
                 rule = (
@@ -64,12 +64,12 @@ class FunctionTables:
         """Take the functions of one file."""
         for key, table in (check.tables.functions or {}).items():
             own = layer(file, ("functions", key), table, check)
-            if key in self._drafts:
-                first = self._drafts[key].own
+            if key in self.drafts:
+                first = self.drafts[key].own
                 place = f"{first.file.shown}:{first.file.table_line(first.path)}"
                 self._findings.mistake(file, own.path, f"this function stands in {place} already")
                 continue
-            draft = self._drafts[key] = self._draft(key, own)
+            draft = self.drafts[key] = self._draft(key, own)
             self._judge(draft)
 
     def _draft(self, key: str, own: Layer) -> Draft:
@@ -123,7 +123,7 @@ class FunctionTables:
 
     def compare(self) -> None:
         """Note functions that are the same Function of the cloud: of two the later, but rather one that is disabled."""
-        drafts = sorted(self._drafts.values(), key=lambda draft: not draft.values.get("enabled", True))
+        drafts = sorted(self.drafts.values(), key=lambda draft: not draft.values.get("enabled", True))
         self._distinct(
             "name", {draft.key: (self._folder_of(draft), draft.values.get("name", draft.key)) for draft in drafts}
         )
@@ -140,7 +140,7 @@ class FunctionTables:
             for key in self._owners(path, mistake):
                 owned.setdefault(key, []).append((path, mistake))
         made = {}
-        for key, draft in self._drafts.items():
+        for key, draft in self.drafts.items():
             folder_id = self._folder_of(draft) or ""
             if key in owned:
                 untold = frozenset(name for path, _ in owned[key] for name in _untold(path))
@@ -159,20 +159,20 @@ class FunctionTables:
         if mistake.function:
             return (mistake.function,)
         if path[:1] == ("defaults",):
-            return self._drafts
+            return self.drafts
         if path[:1] == ("templates",):
-            return [key for key, draft in self._drafts.items() if path[1:2] == () or path[1] in draft.use]
-        return [str(path[1])] if path[:1] == ("functions",) and len(path) > 1 and path[1] in self._drafts else []
+            return [key for key, draft in self.drafts.items() if path[1:2] == () or path[1] in draft.use]
+        return [str(path[1])] if path[:1] == ("functions",) and len(path) > 1 and path[1] in self.drafts else []
 
     def _distinct(self, key: str, identities: Mapping[str, object]) -> None:
         first: dict[object, str] = {}
         for function_key, identity in identities.items():
             other = first.setdefault(identity, function_key)
             if other != function_key:
-                own = self._drafts[function_key].own
+                own = self.drafts[function_key].own
                 path = (*own.path, key) if own.has((key,)) else own.path
                 what = f"the same {key}{' in the same folder' if key == 'name' else ''}"
-                there = self._drafts[other].own
+                there = self.drafts[other].own
                 place = f"{there.file.shown}:{there.file.table_line(there.path)}"
                 self._findings.mistake(own.file, path, f"has {what} as functions.{other} ({place})")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.merge import Draft
 from orchestrator.manifest.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
 from orchestrator.manifest.tables import ManifestFile
@@ -25,12 +26,15 @@ from orchestrator.model import Manifest
 @dataclass(frozen=True, slots=True)
 class Survey:
     """A manifest with everything that is wrong in it. `general`: what stops every run; other mistakes are of functions
-    or jobs, which carry them, or of nobody: a template that no function uses.
+    or jobs, which carry them, or of nobody: a template that no function uses. `main`: the file that names the others;
+    `drafts`: the functions as their tables were laid over each other.
     """
 
     manifest: Manifest
     mistakes: tuple[Mistake, ...]
     general: tuple[Mistake, ...]
+    main: SourceFile
+    drafts: Mapping[str, Draft] = field(default_factory=dict)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Manifest:
@@ -101,7 +105,7 @@ def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) 
     general = (
         mistake for path, mistake in findings.placed() if path not in of_jobs and not functions.owns(path, mistake)
     )
-    return Survey(manifest, findings.mistakes(), tuple(general))
+    return Survey(manifest, findings.mistakes(), tuple(general), main, functions.drafts)
 
 
 def _checked(

@@ -17,6 +17,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import STATUSES, by_place
+from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import plan_counts
 from orchestrator.report.records import iso, record
@@ -32,6 +33,7 @@ from orchestrator.report.views import (
     ResultView,
     RunsView,
     View,
+    WhyView,
 )
 
 
@@ -51,6 +53,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = "orchestrator/jobs/1", jobs_json(view)
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
+        case WhyView(why):
+            schema, document = "orchestrator/why/1", why_json(why)
         case DocumentView(text):
             return outlet.rendered(text)
         case _:

@@ -8,6 +8,7 @@ from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.board import board_text
+from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
@@ -22,6 +23,7 @@ from orchestrator.report.views import (
     ResultView,
     RunsView,
     View,
+    WhyView,
 )
 
 
@@ -45,6 +47,8 @@ def _text(view: View, width: int | None) -> str:
             return _jobs(view, width)
         case FindingsView():
             return _findings(view)
+        case WhyView(why):
+            return why_text(why, width=width)
         case DocumentView(text):
             return text
         case _:

@@ -12,6 +12,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
 from orchestrator.planning.rollout import ChainWaves
+from orchestrator.planning.why.facts import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,20 @@ class FindingsView:
 
 
 @dataclass(frozen=True, slots=True)
+class WhyView:
+    """What is known of one function."""
+
+    why: Explanation
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A text that is the same in every format."""
 
     text: str
 
 
-View = PlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | DocumentView
+View = PlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | WhyView | DocumentView
 
 
 def words(view: View) -> Iterator[str | None]:
@@ -148,6 +156,8 @@ def words(view: View) -> Iterator[str | None]:
         case BoardView(rows):
             for row in rows:
                 yield from (row.key, row.folder_id, row.runtime)
+        case WhyView(why):
+            yield from why.words()
         case JobsView():
             yield from (*view.known, *(job.job for job in view.bound))
 

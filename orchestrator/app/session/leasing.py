@@ -33,17 +33,25 @@ _END_S = 3.0  # for giving a lease up: a machine that is to go down kills us aft
 
 def leases_of(session: Session) -> Leases | None:
     """Open the registry of leases; without a bucket only the lock of the state folder keeps runs apart."""
-    records, world = bucket_records(session.world), session.world
-    if records is None:
+    place = registry_place(session)
+    if place is None:
         return None
     return Leases(
-        place=RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage),
+        place=place,
         run_id=session.run_id,
         owner=owner_of(session.request.state_dir),
         who=described(session.request.options.verb),
-        clock=world.clock,
+        clock=session.world.clock,
         say=session.messages.say,
     )
+
+
+def registry_place(session: Session) -> RecordPlace | None:
+    """Say where the registry of leases is, None where there is no bucket to hold it in."""
+    records, world = bucket_records(session.world), session.world
+    if records is None:
+        return None
+    return RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage)
 
 
 def probe_of(session: Session) -> str:

@@ -9,7 +9,7 @@ from orchestrator.cli import cli
 
 CHANGES = ("deploy", "run", "resume", "promote", "rollback")
 PLANS = ("deploy", "run", "resume", "promote", "plan")
-REACHES = (*CHANGES, "plan")  # the cloud
+REACHES = (*CHANGES, "plan", "why")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
 TABLE = {
@@ -27,8 +27,8 @@ TABLE = {
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote"),
-    "--sandbox": ("deploy", "run", "plan", "rollback"),  # a run knows its own installation
-    "--adopt": ("deploy", "run", "plan"),  # what was agreed to is recorded in the run
+    "--sandbox": ("deploy", "run", "plan", "why", "rollback"),  # a run knows its own installation
+    "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback"),
     "--failed": ("deploy", "run", "plan"),
     "--undone": ("deploy", "run", "plan"),

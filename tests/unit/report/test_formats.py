@@ -13,7 +13,20 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError,
 from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
-from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit
+from orchestrator.model import Action, Bound, Failure, Place, Plan, Prediction, Unit
+from orchestrator.planning.why.facts import (
+    Explanation,
+    Held,
+    LiveFacts,
+    MadeBy,
+    Maker,
+    NextPlan,
+    PastRun,
+    SettingRow,
+    Subject,
+    WaitingFor,
+    WaitsFor,
+)
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
@@ -30,6 +43,7 @@ from orchestrator.report.views import (
     ResultView,
     RunsView,
     View,
+    WhyView,
 )
 from tests.builders import spec
 from tests.runs import whole_run
@@ -45,6 +59,16 @@ PREDICTION = Prediction(2, 90.0, 100.0, 1.5, Bound("folder b1g", 80.0, 15.0), (3
 RUN = RunSummary("R1", "deploy", "sandbox", 0.0, 9.0, 0, 1, "0.1", {})
 NIGHTLY = BoundJob("nightly", "mass_redeploy", "0 3 * * *", "UTC", "2026-11-28T03:00+00:00", "deploy.toml:9")
 MASS = KnownJob("redeploys all", {"force": Parameter("make new versions", default=False)})
+WHY = Explanation(
+    Subject("auth", "auth", "b1g", "d4e1", Place("deploy.toml", 9)),
+    LiveFacts("ACTIVE", "d4e2", "ACTIVE", "2026-11-27T23:10:02+00:00", ("$latest",), Maker(MadeBy.RUN, run_id="R1")),
+    NextPlan("new version", "memory 128MB → 256MB", way_back="copy"),
+    (SettingRow("memory", Held.CHANGED, "256MB", "128MB", "defaults", Place("deploy.toml", 3)),),
+    (WaitingFor("R2", WaitsFor.SLOT, "an Operation slot"),),
+    (PastRun("R1", "deploy", "done", "", "ann@ci", "", "new version", "forced", "deployed", version_id="d4e2"),),
+    (),
+    ("the records of runs: no answer",),
+)
 # What is rendered, the schema of its JSON, and what its text has to say.
 VIEWS: dict[str, tuple[View, str, str]] = {
     "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
@@ -61,6 +85,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         "orchestrator/findings/1",
         "warning: no folder is known\ndeploy.toml is valid: 2 functions (1 disabled), 1 job",
     ),
+    "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip
 OUTLET = Outlet(Redactor())
 MISTAKES = FindingsView(CONFIG, mistakes=(Mistake("deploy.toml", 3, "functions.a.memry", "unknown key"),))

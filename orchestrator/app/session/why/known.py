@@ -1,0 +1,55 @@
+"""What `why` has found out so far of one function, and what it could not: an error of one part leaves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.session import Session
+from orchestrator.app.session.why.of_runs import JournalSide, Recorded
+from orchestrator.errors import CloudError, Exit, OrchestratorError
+from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.model import Function, FunctionSpec, Unit
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.why.facts import LiveFacts, PastRun, WaitingFor
+from orchestrator.report.messages import with_facts
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found out so far. `code`: the exit code of what could not be, 0 while all could."""
+
+    request: Request
+    journal: JournalSide
+    spec: FunctionSpec | None
+    names: FunctionNames
+    session: Session | None = None
+    live: LiveState | None = None
+    function: Function | None = None
+    unit: Unit | None = None
+    now: LiveFacts | None = None
+    waiting: list[WaitingFor] = field(default_factory=list)
+    past: list[PastRun] = field(default_factory=list)
+    records: list[Recorded] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    code: int = Exit.DONE
+
+    def lacks(self, what: str, error: OrchestratorError) -> None:
+        """Note that something could not be found out."""
+        told = with_facts(error) if isinstance(error, CloudError) else error.message
+        advice = f"; {error.advice}" if error.advice else ""
+        self.unknown.append(f"{what}: {told}{advice}")
+        self.code = self.code or (Exit.NOT_STARTED if isinstance(error, CloudError) else error.exit)
+
+    async def part(self, what: str, read: Callable[[], Awaitable[None]]) -> None:
+        """Find one part out. Raises only what interrupts the command."""
+        try:
+            await read()
+        except OrchestratorError as error:
+            if error.exit == Exit.INTERRUPTED:
+                raise
+            self.lacks(what, error)
+        except ValueError as error:  # a record that cannot be understood
+            self.unknown.append(f"{what}: {error}")

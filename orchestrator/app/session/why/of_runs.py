@@ -1,0 +1,170 @@
+"""What the journal of this machine, and the bucket's records of others, know of one function. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.session import Session
+from orchestrator.coordination.local_lock import alive_since
+from orchestrator.journal.events import Event
+from orchestrator.journal.function_runs import FunctionNames, names_in, of_unit
+from orchestrator.journal.record import read_index, read_record
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import fold
+from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.verdicts import KnownVerdict
+from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
+from orchestrator.planning.why.past_runs import maker_of, past_run, utc
+from orchestrator.planning.why.waiting import live_run, what_it_waits_for
+from orchestrator.report.history import chain_word, state_word
+
+RUNS = 10  # that are told of
+_RECORDS = 10  # of other machines that are read, the newest first
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSide:
+    """The journal of a state folder, as far as it is about one installation."""
+
+    state_dir: Path
+    endpoint: str
+
+    def summaries(self, store: Store) -> list[RunSummary]:
+        """List the runs there, the newest first."""
+        since = alive_since(self.state_dir)
+        found = (run for run in store.runs() if run.endpoint == self.endpoint)
+        return [replace(run, alive=run.started_at >= since) for run in found]
+
+    def ids(self) -> set[str]:
+        """Give the ids of all runs."""
+        with open_store(self.state_dir, read_only=True) as store:
+            return {run.id for run in store.runs()}
+
+    def find(self, is_meant: Callable[[FunctionNames], bool], needle: str) -> FunctionNames | None:
+        """Find a function that some run was about, as the newest has called it."""
+        with open_store(self.state_dir, read_only=True) as store:
+            for run in self.summaries(store):
+                for found in store.functions_like(run.id, needle):
+                    if is_meant(found):
+                        return found
+        return None
+
+    def known(self) -> Iterator[str]:
+        """Give the names of the functions of the newest runs, to see what was meant."""
+        with open_store(self.state_dir, read_only=True) as store:
+            for run in self.summaries(store)[:RUNS]:
+                for one in store.functions_like(run.id, ""):
+                    yield from (one.key, one.name)
+
+    def past(self, names: FunctionNames) -> list[PastRun]:
+        """Tell of the newest runs that were about the function."""
+        made: list[PastRun] = []
+        with open_store(self.state_dir, read_only=True) as store:
+            for run in self.summaries(store):
+                then = store.function_in(run.id, names)
+                told = past_run(store.events_about(run.id, then.key), then.key, state=state_word(run)) if then else None
+                if told is not None:
+                    made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by))
+                if len(made) == RUNS:
+                    break
+        return made
+
+    def maker(self, version_id: str) -> Maker | None:
+        """Find the run that has made a Version."""
+        with open_store(self.state_dir, read_only=True) as store:
+            run_id, key = store.run_that_made(self.endpoint, version_id)
+            return maker_of(store.events_about(run_id, key), key, version_id) if run_id else None
+
+    def verdict(self, version_id: str) -> KnownVerdict | None:
+        """Give what was said last of a Version's verification."""
+        with open_store(self.state_dir, read_only=True) as store:
+            return store.verdicts(self.endpoint, [version_id]).get(version_id)
+
+    def waiting(self, names: FunctionNames, *, packs: bool) -> Iterator[WaitingFor]:
+        """Say what the function waits for in runs of this machine: one that is under way, or is paused."""
+        since = alive_since(self.state_dir)
+        with open_store(self.state_dir, read_only=True) as store:
+            for one in store.begun():
+                if one.endpoint == self.endpoint and one.at >= since and not one.why:
+                    words = f"`{one.line}` has begun, and has no run yet: it reads what is live, builds and plans"
+                    yield WaitingFor("", WaitsFor.PLAN, words, since=utc(one.at))
+            for run in self.summaries(store):
+                under_way = run.alive and run.ended_at is None and not run.taken_up_by
+                if not (under_way or run.paused):
+                    continue
+                then = store.function_in(run.id, names)
+                if then is None:
+                    continue
+                events = (event for each in store.chain(run.id) for event in store.events(each))
+                found = paused_or_live(events, then.key, packs=packs, paused=run.paused)
+                if found is not None:
+                    yield found
+
+
+def paused_or_live(events: Iterable[Event], key: str, *, packs: bool, paused: bool, who: str = "") -> WaitingFor | None:
+    """Say what a unit waits for in a run that is under way, or in one that is paused."""
+    live = live_run(events)
+    if not paused:
+        return what_it_waits_for(live, key, packs=packs, who=who)
+    unit, why = live.run.units.get(key), live.run.rollout.paused
+    if unit is None or unit.outcome is not None or why is None:
+        return None
+    words = f"run {live.run.run_id} is paused: {why.reason}"
+    advice = f"`orchestrator promote {live.run.run_id}` goes on"
+    return WaitingFor(live.run.run_id, WaitsFor.APPROVAL, words, utc(why.at), utc(why.until), advice, who=who)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run of another machine, by its record: as far as the function is concerned, and all of it."""
+
+    names: FunctionNames
+    events: Sequence[Event]
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return fold(of_unit(self.events, "")).run_id
+
+    def past(self, *, alive: bool) -> PastRun | None:
+        """Tell what became of the function."""
+        state = fold(of_unit(self.events, self.names.key))
+        return past_run(
+            of_unit(self.events, self.names.key), self.names.key, state=chain_word(state, None, alive=alive),
+            elsewhere=True,
+        )  # fmt: skip
+
+    def verdict(self, version_id: str) -> KnownVerdict | None:
+        """Give what it says of a Version's verification."""
+        unit = fold(of_unit(self.events, self.names.key)).units.get(self.names.key)
+        said = unit.verdicts.get(version_id) if unit is not None else None
+        return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
+
+    def maker(self, version_id: str) -> Maker | None:
+        """Say that it has made a Version."""
+        return maker_of(of_unit(self.events, self.names.key), self.names.key, version_id)
+
+
+async def recorded_runs(session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str]) -> list[Recorded]:
+    """Read the newest records of runs that are not here, and give those that were about the function.
+
+    Raises `CloudError`, and `ValueError` for a record that cannot be understood.
+    """
+    records, folder = bucket_records(session.world), f"{session.world.storage.prefix}runs/"
+    if records is None:
+        return []
+    index = await session.world.read(partial(records.read, f"{folder}index.json"))
+    rows = [row["run_id"] for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
+    found = []
+    for run_id in [one for one in rows if one not in here][:_RECORDS]:
+        body = await session.world.read(partial(records.read, f"{folder}{run_id}.json"))
+        events = read_record(body[0]) if body is not None else []
+        named = (one for event in events for one in names_in(event) if is_meant(one))
+        then = next(named, None)
+        if then is not None:
+            found.append(Recorded(then, events))
+    return found

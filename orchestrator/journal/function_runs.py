@@ -1,0 +1,135 @@
+"""What a journal knows of one function: in which runs it was, and what happened to it there. Other functions' records
+are passed over unread, as far as their texts tell that they are others'.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from orchestrator.journal.event_json import EVENTS, from_dict
+from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned, UnitsUnchanged
+from orchestrator.journal.schema import damaged, translated
+
+_PLANNED = (UnitPlanned.kind, UnitsUnchanged.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionNames:
+    """What a function is known by. "" for what is not known."""
+
+    key: str = ""
+    name: str = ""
+    folder_id: str = ""
+    function_id: str = ""
+
+    def is_of(self, other: FunctionNames) -> bool:
+        """Say whether both are one function.
+
+        | both have an id | both have a folder and a name | is the same      |
+        | ---             | ---                           | ---              |
+        | yes             |                               | the ids are      |
+        | no              | yes                           | the others are   |
+        | no              | no                            | the keys are     |
+        """
+        if self.function_id and other.function_id:
+            return self.function_id == other.function_id
+        if self.name and other.name and self.folder_id and other.folder_id:
+            return (self.folder_id, self.name) == (other.folder_id, other.name)
+        return bool(self.key) and self.key == other.key
+
+
+class FunctionRuns:
+    """What an open journal knows of functions. Each method raises `JournalError`."""
+
+    _path: Path
+    _connection: sqlite3.Connection
+
+    def function_in(self, run_id: str, names: FunctionNames) -> FunctionNames | None:
+        """Find a function in the plan of a run, as it was called then; None where it was not in it."""
+        needles = [one for one in (names.function_id, names.name, names.key) if one]
+        found = (one for one in self._planned(run_id, needles) if one.is_of(names))
+        return next(found, None)
+
+    def functions_like(self, run_id: str, needle: str) -> Iterator[FunctionNames]:
+        """Give the functions in the plan of a run whose record has this text as a value; "": all of them."""
+        yield from self._planned(run_id, [needle])
+
+    def events_about(self, run_id: str, key: str) -> Iterator[Event]:
+        """Give a run's events about itself and one unit, in their order."""
+        with translated(self._path):
+            rows = self._connection.execute(
+                "SELECT seq, kind, data, crc FROM events WHERE run_id = ? AND key IN ('', ?) ORDER BY seq",
+                (run_id, key),
+            )
+            for seq, kind, data, crc in rows:
+                if kind in EVENTS:
+                    yield from _about(self._event_of(run_id, seq, data, crc), key)
+
+    def run_that_made(self, endpoint: str, version_id: str) -> tuple[str, str]:
+        """Find the run that has made a Version, and the unit's key there; ("", "") where none is known."""
+        with translated(self._path):
+            rows = self._connection.execute(
+                "SELECT run_id, seq, data, crc FROM events JOIN runs ON runs.id = run_id"
+                " WHERE endpoint = ? AND kind = ? AND instr(data, ?) ORDER BY at DESC",
+                (endpoint, OperationAccepted.kind, _text(version_id)),
+            )
+            for run_id, seq, data, crc in rows:
+                event = self._event_of(run_id, seq, data, crc)
+                if isinstance(event, OperationAccepted) and event.version_id == version_id:
+                    return run_id, event.key
+        return "", ""
+
+    def _planned(self, run_id: str, needles: Iterable[str]) -> Iterator[FunctionNames]:
+        """Give the functions of a plan whose record holds one of these texts, "": any."""
+        wanted = [_text(needle) if needle else "" for needle in needles]
+        having = " OR ".join(["instr(data, ?)"] * len(wanted)) or "0"
+        with translated(self._path):
+            rows = self._connection.execute(
+                "SELECT seq, data, crc FROM events WHERE run_id = ? AND kind IN (?, ?)"  # noqa: S608 - ours
+                f" AND ({having}) ORDER BY seq",
+                (run_id, *_PLANNED, *wanted),
+            )
+            for seq, data, crc in rows:
+                yield from names_in(self._event_of(run_id, seq, data, crc))
+
+    def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
+        if crc32(data.encode()) != crc:
+            raise damaged(self._path, run_id, seq, "does not match its checksum")
+        try:
+            return from_dict(orjson.loads(data))
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
+
+
+def names_in(event: Event) -> Iterator[FunctionNames]:
+    """Give the functions that an event of a plan is about."""
+    match event:
+        case UnitPlanned():
+            yield FunctionNames(event.key, event.name, event.folder_id, event.function_id)
+        case UnitsUnchanged():
+            yield from (FunctionNames(*row[:4]) for row in event.units)
+
+
+def of_unit(events: Iterable[Event], key: str) -> Iterator[Event]:
+    """Leave of a run's events those about itself and one unit."""
+    for event in events:
+        if getattr(event, "key", "") in ("", key):
+            yield from _about(event, key)
+
+
+def _about(event: Event, key: str) -> Iterator[Event]:
+    if not isinstance(event, UnitsUnchanged):
+        yield event
+    elif own := tuple(row for row in event.units if row[0] == key):
+        yield replace(event, units=own)
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()

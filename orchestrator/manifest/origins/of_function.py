@@ -1,0 +1,166 @@
+"""Where each value of a function comes from: file, line and table, through defaults, templates and included files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest.findings import dotted
+from orchestrator.manifest.lists import entry_name, rule_of
+from orchestrator.manifest.load import Survey, survey
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.merge import Draft, Layer
+from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.values import DEFAULT_TIMEOUT_S
+from orchestrator.model import Place
+
+BUILT_IN = "built-in default"
+_NO_SETTINGS = ("use", "without")  # they say how tables come together, and are no values themselves
+_FOLDER_VARIABLE = "YC_FOLDER_ID"
+_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueOrigin:
+    """One value of a function, as small as tables and lists are laid over each other: a key, an entry of one.
+
+    `key`: "memory", "environment.LEVEL", "secrets.TOKEN", "exclude[0]". `name`: the entry's, "" for a whole key.
+    `value`: as merged, with variables put in: it may be secret. `table`: "functions.x", "templates.web", "defaults",
+    "cloud"; else what it comes from that is no table: `BUILT_IN`, "YC_FOLDER_ID". `place` None: no file has it.
+    `variables`: the `${NAME}` in it; `written`: the text as the file has it, where it has any. `over`: the places of
+    values that it replaces, the nearest first.
+    """
+
+    key: str
+    name: str
+    value: Any
+    table: str
+    place: Place | None
+    variables: tuple[str, ...] = ()
+    written: str = ""
+    over: tuple[Place, ...] = ()
+
+    @property
+    def setting(self) -> str:
+        """The key of the function's table that it stands in."""
+        return re.split(r"[.\[]", self.key, maxsplit=1)[0]
+
+
+def origins_in(path: Path, environ: Mapping[str, str], key: str) -> tuple[ValueOrigin, ...]:
+    """Read a manifest for the origins of one function's values, () where it has no such function.
+
+    Raises `ManifestError` where the file cannot be read. Mistakes are told by `load`: what is wrong is left out here.
+    """
+    found = survey(path, environ)
+    return origins_of(found, key) if key in found.drafts else ()
+
+
+def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
+    """Give the origins of all values of a function, in the order of its keys.
+
+    | the value                                        | comes from                                               |
+    | ---                                              | ---                                                      |
+    | a key, an entry of a table                       | the nearest table that has it                            |
+    | an entry of `secrets`, `mounts`                  | the nearest list that has one called so                  |
+    | an entry of `exclude`                            | the list that it stands in: they add up                  |
+    | any other list                                   | the nearest list                                         |
+    | `name`, where no table has one                   | the head of the function's table                         |
+    | `folder_id`, where no table has one              | [cloud] folder_id, else YC_FOLDER_ID                     |
+    | `timeout`, where no table has one                | the program's default                                    |
+    """
+    draft = found.drafts[key]
+    values = [
+        _origin(draft, path, name, value)
+        for setting, whole in draft.values.items()
+        if setting not in _NO_SETTINGS
+        for path, name, value in _parts(setting, whole)
+    ]
+    return (*_of_its_place(draft, found.main), *values, *_built_in(draft))
+
+
+def _parts(setting: str, whole: Any) -> Iterator[tuple[KeyPath, str, Any]]:
+    """Split a merged value into what one table gives at a time: its path in the merged values, its name, itself."""
+    if isinstance(whole, dict) and whole:
+        yield from (((setting, name), name, value) for name, value in whole.items())
+    elif isinstance(whole, list) and whole and (rule_of(setting).by or rule_of(setting).adds):
+        for index, item in enumerate(whole):
+            yield (setting, index), entry_name(setting, item) if rule_of(setting).by else "", item
+    else:
+        yield (setting,), "", whole
+
+
+def _origin(draft: Draft, path: KeyPath, name: str, value: Any) -> ValueOrigin:
+    layer, inside = draft.origin(path)
+    text = _raw(layer.file, (*layer.path, *inside))
+    variables = tuple(dict.fromkeys(_names(text)))
+    return ValueOrigin(
+        key=dotted((path[0], name)) if name else dotted(path),
+        name=name,
+        value=value,
+        table=dotted(layer.path),
+        place=_place(layer, inside),
+        variables=variables,
+        written=text if variables and isinstance(text, str) else "",
+        over=tuple(_replaced(draft, layer, path, name)),
+    )
+
+
+def _place(layer: Layer, inside: KeyPath) -> Place:
+    return Place(layer.file.shown, layer.file.line((*layer.path, *inside)))
+
+
+def _replaced(draft: Draft, nearest: Layer, path: KeyPath, name: str) -> Iterator[Place]:
+    """Find where farther tables have the same, which the nearest one replaces."""
+    setting = str(path[0])
+    number = next(number for number, layer in enumerate(draft.layers) if layer is nearest)
+    for layer in reversed(draft.layers[:number]):
+        if len(path) > 1 and isinstance(path[1], int):
+            for index, item in enumerate(layer.values.get(setting, ()) if rule_of(setting).by else ()):
+                if entry_name(setting, item) == name:
+                    yield _place(layer, (setting, index))
+        elif layer.has(path):
+            yield _place(layer, path)
+
+
+def _raw(file: SourceFile, path: KeyPath) -> Any:
+    """Give what stands at a path, before variables are put in; None where nothing does."""
+    found: Any = file.raw
+    for part in path:
+        try:
+            found = found[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return found
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Find the variables in a value, at any depth."""
+    if isinstance(value, str):
+        yield from (match[1] for match in _VARIABLE.finditer(value) if match[1])
+    elif isinstance(value, dict):
+        yield from (name for item in value.values() for name in _names(item))
+    elif isinstance(value, list):
+        yield from (name for item in value for name in _names(item))
+
+
+def _of_its_place(draft: Draft, main: SourceFile) -> Iterator[ValueOrigin]:
+    """Give what a function has by where it stands."""
+    if "name" not in draft.values:
+        yield ValueOrigin("name", "", draft.key, dotted(draft.own.path), _place(draft.own, ()))
+    if "folder_id" in draft.values:
+        return
+    written = _raw(main, ("cloud", "folder_id"))
+    if written is None:
+        yield ValueOrigin("folder_id", "", None, _FOLDER_VARIABLE, None)
+        return
+    variables = tuple(dict.fromkeys(_names(written)))
+    place = Place(main.shown, main.line(("cloud", "folder_id")))
+    yield ValueOrigin("folder_id", "", None, "cloud", place, variables, str(written) if variables else "")
+
+
+def _built_in(draft: Draft) -> Iterator[ValueOrigin]:
+    if "timeout" not in draft.values:
+        yield ValueOrigin("timeout", "", DEFAULT_TIMEOUT_S, BUILT_IN, None)

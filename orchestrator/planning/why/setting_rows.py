@@ -1,0 +1,215 @@
+"""Each value that a function declares, held against what is live. Pure. Values of variables never show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.manifest.origins.of_function import ValueOrigin
+from orchestrator.model import LATEST, Function, FunctionSpec, Json, Version
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.why.facts import Held, SettingRow
+from orchestrator.version.body import settings_fields
+from orchestrator.version.compare import change
+from orchestrator.version.fields import FIELDS, Field, FilledIn, Shown
+from orchestrator.version.mounts import with_mounts_alone
+from orchestrator.version.stamp import read_stamp, without_stamp
+
+LIVE_ONLY = "live"  # the table of what nothing declares
+_BY_KEY = {row.key: row for row in FIELDS}
+# Keys whose value is another way to say what a field of the Version has.
+_ALIASES = {"service_account": "service_account_id", "storage_mounts": "mounts"}
+_ENTRIES = (Shown.ENTRIES, Shown.ITEMS)
+# Free text that may hold a secret: of what `${NAME}` stands in the text as it is written shows.
+_NEVER_SHOWN = ("environment", "verify", "build")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """A field of the Version as it is wanted and as it is live, in comparable form; None for none. `told`: what
+    changes, in the words of a plan, "" where nothing does.
+    """
+
+    row: Field
+    wanted: Any
+    live: Any
+    told: str = ""
+    entries: Mapping[str, Held] = field(default_factory=dict)
+
+
+def setting_rows(
+    spec: FunctionSpec, origins: Sequence[ValueOrigin], live: LiveState, function: Function | None, *, as_made: bool
+) -> tuple[SettingRow, ...]:
+    """Give a row for each declared value, and for each that only the live Version has. `spec`: with names resolved.
+    `as_made`: the live Version was made of these very settings, so what they leave open was filled in by the cloud.
+
+    | wanted | live     | is                                       |
+    | ---    | ---      | ---                                      |
+    | a      | a        | same                                     |
+    | a      | b        | changed                                  |
+    | a      | none     | added                                    |
+    | none   | b        | removed; same where the cloud filled it in |
+    | a      | unknown  | not compared                             |
+    """
+    latest = live.latest(function.id) if function is not None else None
+    sides = {row.key: sides_of(row, spec, latest, as_made=as_made) for row in FIELDS} if latest is not None else {}
+    held = _own(spec, function) | _tags(spec, live, function)
+    rows = [_declared(one, spec, sides, held) for one in origins]
+    declared = {row.key for row in rows}
+    return (*rows, *_live_only(sides.values(), declared))
+
+
+def sides_of(row: Field, spec: FunctionSpec, latest: Version, *, as_made: bool) -> _Sides:
+    """Compare one field of the Version."""
+    wanted = with_mounts_alone(settings_fields(spec.settings, spec.settings.description.rstrip()))
+    live = with_mounts_alone({**latest.raw, "description": without_stamp(latest.description)})
+    before = live.get(row.api)
+    if not row.codec.readable(before):
+        return _Sides(row, row.codec.comparable(wanted.get(row.api)), None, f"{row.label} cannot be read")
+    one, other = row.codec.comparable(wanted.get(row.api)), row.codec.comparable(before)
+    told = change(row, other, one, filled_in=as_made)
+    if row.shown not in _ENTRIES:
+        return _Sides(row, one, other, told)
+    asked = row.codec.only_asked(one, other) if as_made and row.filled_in is not FilledIn.NOTHING else other
+    names = {**(one or {}), **(other or {})}
+    return _Sides(row, one, other, told, {name: _entry(name, one or {}, asked or {}) for name in names})
+
+
+def _entry(name: str, wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Held:
+    if name not in live:
+        return Held.ADDED
+    if name not in wanted:
+        return Held.REMOVED
+    return Held.SAME if wanted[name] == live[name] else Held.CHANGED
+
+
+def _declared(
+    one: ValueOrigin, spec: FunctionSpec, sides: Mapping[str, _Sides], held: Mapping[str, tuple[Held, str]]
+) -> SettingRow:
+    made = SettingRow(
+        one.key, Held.NOT_COMPARED, _words(one, spec), "", one.table, one.place, one.over, one.variables, one.written
+    )  # fmt: skip
+    if one.key in held:
+        state, live = held[one.key]
+        return replace(made, held=state, live=live)
+    found = sides.get(_ALIASES.get(one.setting, one.setting))
+    if found is None:
+        return made
+    if one.name and found.row.shown in _ENTRIES:
+        state = found.entries.get(one.name, Held.NOT_COMPARED)
+        return replace(made, held=state, live=_entry_words(found, one.name))
+    shown = found.row.shown is Shown.VALUES
+    live = "" if found.live is None or not shown else str(found.live)
+    return replace(made, held=_whole(found), live=live)
+
+
+def _whole(found: _Sides) -> Held:
+    if not found.told:
+        return Held.SAME
+    if found.live is None:
+        return Held.ADDED
+    return Held.REMOVED if found.wanted is None else Held.CHANGED
+
+
+def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
+    """Write a declared value as people know it; what may be secret never shows."""
+    if one.setting in _NEVER_SHOWN:
+        return one.written
+    if one.setting == "folder_id":
+        return spec.folder_id
+    row = _BY_KEY.get(one.setting)
+    if row is not None and row.shown is Shown.VALUES:
+        found = row.codec.comparable(settings_fields(spec.settings, "").get(row.api))
+        return "" if found is None else str(found)
+    if one.setting == "secrets":
+        secret = next((each for each in spec.settings.secrets if each.environment_variable == one.name), None)
+        parts = (secret.id or secret.name or "", secret.version_id or "latest", secret.key) if secret else ()
+        return "/".join(parts)
+    return one.written or _plain(one.value)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case list():
+            return ", ".join(map(_plain, value))
+        case dict():
+            return ", ".join(f"{name} = {_plain(item)}" for name, item in value.items())
+    told = {name: item for name, item in getattr(value, "__dict__", {}).items() if item is not None}
+    return _plain(told) if told else ""
+
+
+def _entry_words(found: _Sides, name: str) -> str:
+    if found.row.key in _NEVER_SHOWN or found.live is None:
+        return ""
+    live = found.live.get(name)
+    if isinstance(live, Mapping) and "versionId" in live:
+        return "/".join(str(live.get(part, "")) for part in ("id", "versionId", "key"))
+    return live if isinstance(live, str) else ""
+
+
+def _live_only(sides: Iterable[_Sides], declared: set[str]) -> Iterator[SettingRow]:
+    """Give what the live Version has and nothing declares."""
+    for found in sides:
+        key = found.row.key
+        if found.row.shown in _ENTRIES:
+            for name, state in found.entries.items():
+                if state is Held.REMOVED:
+                    yield SettingRow(f"{key}.{name}", state, "", _entry_words(found, name), LIVE_ONLY)
+        elif found.live is not None and found.wanted is None and found.told:
+            live = str(found.live) if found.row.shown is Shown.VALUES else ""
+            if not any(one == key or one.startswith(f"{key}.") for one in declared):
+                yield SettingRow(key, Held.REMOVED, "", live, LIVE_ONLY)
+
+
+def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held, str]]:
+    """Compare what the Function itself has: by the keys of the manifest."""
+    found: dict[str, tuple[Held, str]] = {}
+    for row in FUNCTION_FIELDS if function is not None else ():
+        wanted, live = getattr(spec, row.setting), getattr(function, row.live)
+        if wanted is None or not row.updated:
+            continue
+        for name, value in wanted.items() if row.mapped else [("", wanted)]:
+            now = live.get(name) if row.mapped else live
+            state = Held.SAME if now == value else Held.CHANGED if now else Held.ADDED
+            found[f"{row.setting}.{name}" if name else row.setting] = state, now or ""
+    return found
+
+
+def _tags(spec: FunctionSpec, live: LiveState, function: Function | None) -> dict[str, tuple[Held, str]]:
+    """Say whether the live Version has all declared tags, and who holds the others."""
+    latest = live.latest(function.id) if function is not None else None
+    if function is None or latest is None:
+        return {}
+    found: dict[str, tuple[Held, str]] = {}
+    for key, tags in (("tags", spec.settings.tags), ("promote", spec.promote)):
+        holders = {tag: live.tagged.get((function.id, tag)) for tag in tags}
+        if tags:
+            others = [
+                f"{tag}: {one.id if one is not None else 'none'}"
+                for tag, one in holders.items()
+                if one is None or one.id != latest.id
+            ]
+            found[key] = (Held.CHANGED, "; ".join(others)) if others else (Held.SAME, ", ".join(tags))
+    return found
+
+
+def is_as_made(settings_digest: str, latest: Version | None) -> bool:
+    """Say whether the live Version was made of settings with this digest, by its stamp."""
+    stamp = read_stamp(latest.description) if latest is not None else None
+    return stamp is not None and stamp.settings == settings_digest
+
+
+def shown_tags(version: Version, tags: Iterable[str]) -> tuple[str, ...]:
+    """Give a Version's tags, `$latest` first. `tags`: more that it is known to have."""
+    return tuple(sorted({*version.tags, *tags}, key=lambda tag: (tag != LATEST, tag)))
+
+
+def raw_of(version: Version | None) -> Json:
+    """Give what the cloud tells of a Version, {} for none."""
+    return version.raw if version is not None else {}

@@ -1,0 +1,217 @@
+"""What a function waits for in a run that is under way, by the events that its journal or record has by now. Pure.
+
+The journal stores no step that has only begun, and writes some records with the next one, so what it tells is true as
+of its last record.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from orchestrator.journal.condition_events import LimitChanged, OutageBegan, OutageEnded
+from orchestrator.journal.event_json import outcome_name
+from orchestrator.journal.events import (
+    Event,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+)
+from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, WaveStarted
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import ChangeKind, Step
+from orchestrator.model.units import as_duration
+from orchestrator.planning.rollout import wave_ends
+from orchestrator.planning.why.facts import WaitingFor, WaitsFor
+from orchestrator.planning.why.past_runs import utc
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run that is under way, and what goes on in it besides its units. Call `apply` with each event of its chain."""
+
+    run: RunState = field(default_factory=RunState)
+    wave: WaveStarted | None = None
+    pause: PauseBegan | None = None
+    gate: GateBegan | None = None
+    outage: OutageBegan | None = None
+    limits: dict[str, LimitChanged] = field(default_factory=dict)  # "folder ID", "cloud ID"
+    retried: dict[str, StepRetried] = field(default_factory=dict)  # by unit: the last one, until it goes on
+    packed: Counter[str] = field(default_factory=Counter)  # by unit: packages made, the plan's reading included
+    last_at: float = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Take one event in."""
+        self.run.apply(event)
+        self.last_at = max(self.last_at, event.at)
+        self._between_waves(event)
+        match event:
+            case RunStarted():
+                self.outage = None
+                self.packed.clear()
+            case OutageBegan():
+                self.outage = event
+            case OutageEnded():
+                self.outage = None
+            case LimitChanged():
+                self.limits[event.what] = event
+            case StepRetried():
+                self.retried[event.key] = event
+            case StepFinished(step=Step.PACKAGE):
+                self.packed[event.key] += 1
+
+    def _between_waves(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self.wave = self.pause = self.gate = None
+            case WaveStarted():
+                self.wave, self.pause, self.gate = event, None, None
+            case PauseBegan():
+                self.pause = event
+            case GateBegan():
+                self.pause, self.gate = None, event
+            case GateEnded():
+                self.pause = self.gate = None
+
+
+def live_run(events: Iterable[Event]) -> LiveRun:
+    """Fold the events of a chain of runs, of which the last is under way."""
+    found = LiveRun()
+    for event in events:
+        found.apply(event)
+    return found
+
+
+def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, who: str = "") -> WaitingFor | None:
+    """Say what a unit waits for; None where the run has no such unit. `packs`: its code is a source that is packed.
+
+    The first that holds:
+
+    | the run, or the unit                                  | it waits for                                     |
+    | ---                                                   | ---                                              |
+    | the unit has ended                                    | the run's end, at which what is live is read     |
+    | the cloud does not answer                             | the cloud                                        |
+    | an Operation was accepted, its end was not seen       | the Operation                                    |
+    | a call was refused, and is tried again                | the next try                                     |
+    | a call has no answer yet                              | the answer                                       |
+    | its Version is there, and is verified                 | the verification                                 |
+    | its Version is there, its tags are not asked for      | its tags: the second phase                       |
+    | too many failures                                     | nothing: it does not start; or the rollback      |
+    | its wave is not the running one: a pause, a gate      | the pause, the gate                              |
+    | its wave is a later one                               | the wave                                         |
+    | it packs, and no package is made yet                  | its package                                      |
+    | otherwise                                             | an Operation slot                                |
+    """
+    run = live.run
+    unit = run.units.get(key)
+    if unit is None:
+        return None
+    found = _of_unit(live, unit) or _of_run(live) or _before_it_begins(live, unit, packs=packs)
+    kind, words, since_s, until_s, operation_id = found
+    return WaitingFor(run.run_id, kind, words, utc(since_s), utc(until_s), "", operation_id, who)
+
+
+_Found = tuple[WaitsFor, str, float, float, str]  # words, since, until, id of an Operation
+
+
+def _of_unit(live: LiveRun, unit: UnitState) -> _Found | None:
+    """Find what a unit waits for that has ended, or has asked for something."""
+    if unit.outcome is not None:
+        words = f"it has ended: {outcome_name(unit.outcome)}; what is live is read back at the run's end"
+        return WaitsFor.END, words, unit.ended_at or 0.0, 0.0, ""
+    if live.outage is not None:
+        return WaitsFor.CLOUD, f"the cloud does not answer: {live.outage.reason}", live.outage.at, 0.0, ""
+    if not unit.requests and not unit.operations:
+        return None
+    for one in reversed(unit.operations.values()):
+        if one.operation_id not in unit.done:
+            words = f"Operation {one.operation_id} ({one.call})"
+            return WaitsFor.OPERATION, words, one.at, 0.0, one.operation_id
+    last = max((request.at for request in unit.requests), default=0.0)
+    answered = max((one.at for one in unit.operations.values()), default=0.0)
+    retried = live.retried.get(unit.key)
+    if last > answered and retried is not None and retried.at >= last:
+        words = f"another try of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
+        return WaitsFor.RETRY, words, retried.at, retried.at + retried.wait_s, ""
+    if last > answered:
+        return WaitsFor.ANSWER, f"the answer to {unit.call}", last, 0.0, ""
+    done_at = max((one.at for one in unit.done.values()), default=0.0)
+    left = [change for change in unit.planned if change.outcome == "not begun"]
+    if left and left[0].change.kind is ChangeKind.VERIFY:
+        return WaitsFor.VERIFICATION, f"the verification of version {unit.version_id}", done_at, 0.0, ""
+    if left and all(change.change.kind is ChangeKind.TAG for change in left):
+        tags = ", ".join(tag for change in left for tag in change.change.after)
+        return WaitsFor.TAGS, f"its tags: {tags}", done_at, 0.0, ""
+    return _slot(live, unit) if left else None
+
+
+def _of_run(live: LiveRun) -> _Found | None:
+    """Find what stops a whole run."""
+    run = live.run
+    if run.breach and run.rollout.then == "rollback":
+        return WaitsFor.ROLLBACK, f"the rollback of the run: {run.breach}", 0.0, 0.0, ""
+    if run.breach:
+        return WaitsFor.NOTHING, f"the run starts nothing more: {run.breach}", 0.0, 0.0, ""
+    return None
+
+
+def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
+    run, wave = live.run, live.wave
+    ends = wave_ends(run.turns, run.rollout.waves, run.rollout.canary) if run.rollout.waves else ()
+    number = bisect_left(ends, unit.turn) + 1 if ends and unit.turn else 1
+    if len(ends) > 1 and (wave is None or wave.number < number):
+        before = f"wave {number} of {len(ends)}, which it is in"
+        if live.pause is not None:
+            until_s = live.pause.at + live.pause.seconds
+            words = f"the pause of {as_duration(live.pause.seconds)} after wave {live.pause.wave}; then {before}"
+            return WaitsFor.PAUSE, words, live.pause.at, until_s, ""
+        if live.gate is not None:
+            return WaitsFor.GATE, f"the gate after wave {live.gate.wave}; then {before}", live.gate.at, 0.0, ""
+        if wave is not None:
+            begin = ends[wave.number - 2] if wave.number > 1 else 0
+            members = [one for one in run.units.values() if begin < one.turn <= ends[wave.number - 1]]
+            ended = sum(one.outcome is not None for one in members)
+            now = f"; wave {wave.number} is under way, {ended} of {len(members)} functions have ended"
+        else:
+            now = ""
+        return WaitsFor.WAVE, f"{before}{now}", wave.at if wave is not None else 0.0, 0.0, ""
+    # The plan has read the source once; a package that was stored is told of only with the next record.
+    if packs and unit.package is None and live.packed[unit.key] < 2:
+        retried = live.retried.get(unit.key)
+        why = f", after: {retried.reason}" if retried is not None else ""
+        return WaitsFor.PACKAGE, f"its package, which is made and stored{why}", run.started_at or 0.0, 0.0, ""
+    return _slot(live, unit)
+
+
+def _slot(live: LiveRun, unit: UnitState) -> _Found:
+    """Say how full the quota of unfinished Operations is, as far as the run has been told."""
+    run = live.run
+    in_flight = Counter[str]()
+    waiting = 0
+    for one in run.units.values():
+        if one.outcome is None:
+            in_flight[one.folder_id] += bool(one.operations.keys() - one.done.keys()) or _is_asked(one)
+            waiting += (
+                one.folder_id == unit.folder_id and not one.requests and one.action not in ("unchanged", "blocked")
+            )
+    taken, limit = in_flight[unit.folder_id], live.limits.get(f"folder {unit.folder_id}")
+    of = f" of {limit.allowed:g}" if limit is not None else ""
+    cloud = "; ".join(
+        f"{what}: {in_flight.total()} of {one.allowed:g}"
+        for what, one in live.limits.items()
+        if what.startswith("cloud")
+    )
+    more = f"; {cloud}" if cloud else ""
+    words = (
+        f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; {waiting} functions of it are not"
+        " asked for yet"
+    )
+    return WaitsFor.SLOT, words, unit.started_at or run.started_at or 0.0, 0.0, ""
+
+
+def _is_asked(unit: UnitState) -> bool:
+    answered = max((one.at for one in unit.operations.values()), default=0.0)
+    return any(request.at > answered for request in unit.requests)

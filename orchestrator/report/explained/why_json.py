@@ -1,0 +1,84 @@
+"""What is known of one function, for programs: "orchestrator/why/1"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.model import Place
+from orchestrator.planning.why.facts import Explanation, LiveFacts, PastRun, SettingRow, WaitingFor
+from orchestrator.report.records import NOT_ENDED
+
+
+def why_json(why: Explanation) -> dict[str, Any]:
+    """Give it as JSON values. Times: ISO 8601 in UTC, null where there is none."""
+    one = why.subject
+    return {
+        "function": one.key,
+        "name": one.name,
+        "folder_id": one.folder_id,
+        "function_id": one.id_ or None,
+        "place": _place(one.place),
+        "declared": one.place is not None,
+        "disabled": one.disabled,
+        "now": _now(why.now) if why.now is not None else None,
+        "next": asdict(why.next_plan) if why.next_plan is not None else None,
+        "settings": [_row(row) for row in why.rows],
+        "waits": [_waiting(waiting) for waiting in why.waiting],
+        "runs": [_past(run) for run in why.past],
+        "absent": list(why.absent),
+        "unknown": list(why.unknown),
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any] | None:
+    return asdict(place) if place is not None else None
+
+
+def _places(places: Sequence[Place]) -> list[dict[str, Any]]:
+    return [asdict(place) for place in places]
+
+
+def _now(now: LiveFacts) -> dict[str, Any]:
+    return asdict(now) | {
+        "created_at": now.created_at or None,
+        "tags": list(now.tags),
+        "creating": list(now.creating),
+        "made_by": asdict(now.made_by) if now.made_by is not None else None,
+    }
+
+
+def _row(row: SettingRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "state": row.held,
+        "value": row.wanted,
+        "live": row.live,
+        "from": row.table,
+        "place": _place(row.place),
+        "over": _places(row.over),
+        "variables": list(row.variables),
+        "written": row.written,
+    }
+
+
+def _waiting(waiting: WaitingFor) -> dict[str, Any]:
+    return {
+        "run_id": waiting.run_id,
+        "for": waiting.kind,
+        "words": waiting.words,
+        "since": waiting.since or None,
+        "until": waiting.until or None,
+        "advice": waiting.advice,
+        "operation_id": waiting.operation_id,
+        "who": waiting.who,
+    }
+
+
+def _past(run: PastRun) -> dict[str, Any]:
+    return asdict(run) | {
+        "outcome": run.outcome or NOT_ENDED,
+        "started_at": run.started_at or None,
+        "operations": [asdict(one) for one in run.operations],
+    }

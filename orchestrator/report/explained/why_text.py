@@ -1,0 +1,176 @@
+"""What is known of one function, for people: what it is, what comes next and why, what it waits for, what was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.model import Place
+from orchestrator.planning.why.facts import (
+    Explanation,
+    Held,
+    LiveFacts,
+    MadeBy,
+    Maker,
+    NextPlan,
+    PastRun,
+    SettingRow,
+    WaitingFor,
+)
+from orchestrator.report.plain_text import aligned
+from orchestrator.report.records import NOT_ENDED
+
+_COMMIT = 12  # digits of a commit that are shown
+_SIGNS = {Held.CHANGED: "~", Held.ADDED: "+", Held.REMOVED: "-"}
+_VERDICTS = {"none": "not verified, as far as is known here"}
+
+
+def why_text(why: Explanation, *, width: int | None) -> str:
+    """Write it in paragraphs, each with its head; what there is nothing of is left out."""
+    parts = [
+        _head(why),
+        "\n".join([*_now(why), *(f"  {one}" for one in why.absent)]),
+        "\n".join(_next(why)),
+        _settings(why.rows, width=width),
+        "\n".join(line for waiting in why.waiting for line in _waiting(waiting)),
+        "\n".join(_past(why.past)),
+        "\n".join(f"not known: {one}" for one in why.unknown),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(why: Explanation) -> str:
+    one = why.subject
+    facts = [
+        f"named {one.name}" if one.name not in ("", one.key) else "",
+        f"function {one.id_}" if one.id_ else "",
+        f"folder {one.folder_id}" if one.folder_id else "",
+        _where(one.place) if one.place is not None else "",
+    ]
+    return f"{one.key}: {', '.join(fact for fact in facts if fact)}"
+
+
+def _where(place: Place | None) -> str:
+    return f"{place.file}:{place.line}" if place is not None and place.line else place.file if place is not None else ""
+
+
+def _now(why: Explanation) -> Iterator[str]:
+    now = why.now
+    if now is None:
+        yield from ["now:"] if why.absent else []
+        return
+    if not now.version_id:
+        yield f"now: no version yet{f', {now.status}' if now.status not in ('', 'ACTIVE') else ''}"
+    else:
+        status = f", {now.version_status}" if now.version_status not in ("", "ACTIVE") else ""
+        since = f" since {_time(now.created_at)}" if now.created_at else ""
+        yield f"now: version {now.version_id}{since}{status}, {', '.join(now.tags)}"
+        if now.made_by is not None:
+            yield f"  {_maker(now.made_by)}"
+        yield f"  {_verdict(now)}"
+    yield from (f"  version {one} is being made" for one in now.creating)
+
+
+def _maker(maker: Maker) -> str:
+    words = {
+        MadeBy.RUN: f"made by run {maker.run_id} ({maker.verb})",
+        MadeBy.TOOL: "made by this tool, in a run that neither the journal nor the records here know",
+        MadeBy.HAND: maker.how,
+    }[maker.kind]
+    after = f"made first by run {maker.run_id}" if maker.kind is MadeBy.HAND and maker.run_id else ""
+    facts = [
+        after,
+        f"job {maker.job}" if maker.job and maker.verb != f"run {maker.job}" else "",
+        f"by {maker.by}" if maker.by else "",
+        f"commit {maker.commit[:_COMMIT]}" if maker.commit else "",
+        f"Operation {maker.operation_id}" if maker.operation_id else "",
+        f"account {maker.account}" if maker.account else "",
+    ]
+    return ", ".join([words, *(fact for fact in facts if fact)])
+
+
+def _verdict(now: LiveFacts) -> str:
+    if now.verdict in _VERDICTS:
+        return _VERDICTS[now.verdict]
+    reason = f": {now.verdict_reason}" if now.verdict_reason else ""
+    return f"verification: {now.verdict} in run {now.verdict_run}{reason}"
+
+
+def _next(why: Explanation) -> Iterator[str]:
+    if why.subject.disabled:
+        yield f"next plan: leaves it out, enabled = false ({_where(why.subject.place)})"
+    plan = why.next_plan
+    if plan is None:
+        return
+    yield f"next plan: {plan.action}: {plan.reason}{f'; {plan.then}' if plan.then else ''}"
+    yield from _ways(plan)
+
+
+def _ways(plan: NextPlan) -> Iterator[str]:
+    if plan.advice:
+        yield f"  ways out: {plan.advice}"
+    yield from (f"  | {line}".rstrip() for line in plan.detail.splitlines())
+    if plan.way_back:
+        yield f"  way back: {plan.way_back}"
+    yield from (f"  warning: {warning}" for warning in plan.warnings)
+
+
+def _settings(rows: Sequence[SettingRow], *, width: int | None) -> str:
+    """Show each value with where it comes from; what differs from what is live has a sign, as in a plan."""
+    if not rows:
+        return ""
+    ordered = sorted(rows, key=lambda row: row.held not in _SIGNS)
+    cells = [(_SIGNS.get(row.held, ""), row.key, row.wanted or "-", _live(row), _origin(row)) for row in ordered]
+    return aligned(("", "setting", "value", "live", "from"), cells, width=width)
+
+
+def _live(row: SettingRow) -> str:
+    if row.held is Held.SAME:
+        return "same"
+    return row.live or {Held.CHANGED: "another", Held.REMOVED: "has it", Held.ADDED: "none"}.get(row.held, "-")
+
+
+def _origin(row: SettingRow) -> str:
+    if row.table == "live":
+        return "nothing declares it"
+    place = f"{_where(row.place)} [{row.table}]" if row.place is not None else row.table
+    over = f", over {', '.join(map(_where, row.over))}" if row.over else ""
+    variables = f", ${{{'}, ${'.join(row.variables)}}}" if row.variables else ""
+    return f"{place}{variables}{over}"
+
+
+def _waiting(waiting: WaitingFor) -> Iterator[str]:
+    run = f"in run {waiting.run_id} it waits for " if waiting.run_id else ""
+    since = f", since {_time(waiting.since)}" if waiting.since else ""
+    until = f", until {_time(waiting.until)}" if waiting.until else ""
+    yield f"now {run}{waiting.words}{since}{until}"
+    if waiting.advice:
+        yield f"  {waiting.advice}"
+
+
+def _past(runs: Sequence[PastRun]) -> Iterator[str]:
+    if not runs:
+        return
+    yield "last runs:"
+    for run in runs:
+        by = "".join([f" by {run.by}" if run.by else "", f", commit {run.commit[:_COMMIT]}" if run.commit else ""])
+        where = " (by its record in the bucket)" if run.elsewhere else ""
+        yield f"  {run.run_id}  {_time(run.started_at)}  {run.verb}, {run.state}{by}{where}"
+        yield f"    {run.action}: {run.reason}"
+        version = f", version {run.version_id}" if run.version_id else ""
+        retries = f", {run.retries} retries" if run.retries else ""
+        why = f": {run.why}" if run.why else ""
+        yield f"    {run.outcome or NOT_ENDED}{version}{retries}{why}"
+        if run.advice:
+            yield f"      advice: {run.advice}"
+        for one in run.operations:
+            yield f"    Operation {one.id} ({one.call}): {one.ended}{f': {one.error}' if one.error else ''}"
+        later = [
+            f"takes back run {run.rolls_back}" if run.rolls_back else "",
+            f"taken up by run {run.taken_up_by}" if run.taken_up_by else "",
+            f"rolled back by run {run.rolled_back_by}" if run.rolled_back_by else "",
+        ]
+        yield from (f"    {one}" for one in later if one)
+
+
+def _time(text: str) -> str:
+    return text.replace("T", " ").replace("+00:00", " UTC")
