@@ -74,7 +74,7 @@ class NewVersions:
 
     async def _decided(self, unit: Unit, function_id: str, latest: Version | None) -> Unit | Unchanged | Blocked:
         base = self.live.versions.get(unit.base_version_id or "")
-        history = history_of(self.live.of_function(function_id), base)
+        history = history_of(self.live.of_function(function_id), base, self.live.replaced.get(function_id))
         return decided_again(unit, base, latest, await self._author(function_id, latest), history)
 
     def base(self, unit: Unit, at: At, function_id: str) -> Base:

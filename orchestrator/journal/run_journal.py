@@ -13,6 +13,7 @@ import orjson
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.condition_events import LeaseTaken, LimitChanged
+from orchestrator.journal.deployed import DeployedByRun, write_deployed
 from orchestrator.journal.event_json import to_dict
 from orchestrator.journal.events import (
     BytesSent,
@@ -64,6 +65,7 @@ class RunJournal:
         self._waiting: list[Event] = []
         self._unchanged: dict[str, UnitPlanned] = {}  # of which one record tells, written with the plan
         self._is_written = self._has_ended = False
+        self._deployed = DeployedByRun()
 
     def append(self, event: Event) -> None:
         """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
@@ -137,6 +139,8 @@ class RunJournal:
         )
         if isinstance(event, VersionVerified):
             write_verdicts(self._connection, self._endpoint, self._run_id, (event,))
+        if (deployed := self._deployed(event)) is not None:
+            write_deployed(self._connection, self._endpoint, self._run_id, deployed)
         self._seq += 1
 
 

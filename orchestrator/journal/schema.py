@@ -86,6 +86,40 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE deployed (            -- outlives the runs: a Function serves for years
+            endpoint TEXT NOT NULL,
+            folder_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            function_id TEXT NOT NULL,
+            at REAL NOT NULL,              -- seconds since the epoch, the last time
+            run_id TEXT NOT NULL,
+            PRIMARY KEY (endpoint, folder_id, name, function_id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        INSERT OR REPLACE INTO deployed
+            SELECT endpoint, folder_id, name, function_id, at, run_id FROM (
+                SELECT run_id,
+                    max(CASE WHEN planned THEN json_extract(data, '$.folder_id') END) AS folder_id,
+                    max(CASE WHEN planned THEN json_extract(data, '$.name') END) AS name,
+                    coalesce(
+                        max(CASE WHEN planned THEN nullif(json_extract(data, '$.function_id'), '') END),
+                        max(CASE WHEN kind = 'operation_accepted' THEN json_extract(data, '$.function_id') END), ''
+                    ) AS function_id,
+                    max(CASE WHEN kind = 'unit_ended' THEN at END) AS at,
+                    max(kind = 'unit_ended' AND json_extract(data, '$.outcome.outcome') = 'deployed') AS deployed
+                FROM (
+                    SELECT *, kind = 'unit_planned'
+                        AND json_extract(data, '$.action') IN ('create', 'new version', 'copy') AS planned
+                    FROM events WHERE kind IN ('unit_planned', 'operation_accepted', 'unit_ended')
+                ) GROUP BY run_id, key
+            ) AS unit JOIN runs ON runs.id = unit.run_id
+            WHERE deployed AND name IS NOT NULL AND function_id <> ''
+            ORDER BY at
+        """,
+    ),
 )
 
 

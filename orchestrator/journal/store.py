@@ -18,6 +18,7 @@ import orjson
 
 from orchestrator.errors import JournalError, UsageError
 from orchestrator.journal.begun import BegunCommands
+from orchestrator.journal.deployed import DeployedFunctions
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
@@ -62,7 +63,7 @@ def has_journal(state_dir: Path) -> bool:
     return _exists(state_dir / FILE)
 
 
-class Store(BegunCommands, FunctionRuns):
+class Store(BegunCommands, DeployedFunctions, FunctionRuns):
     """An open journal. A context manager: closing merges the WAL into the file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:

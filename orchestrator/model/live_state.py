@@ -13,6 +13,16 @@ UNKNOWN_CLOUD = ""  # nobody told which cloud a folder is in: all such folders c
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """The Function that we have deployed under the name of a live one, which somebody has made since. `run_id`: of the
+    last run that did.
+    """
+
+    former_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveState:
     """Functions and Versions of the folders that were read, indexed. Always whole: a failed read raises instead."""
 
@@ -26,6 +36,8 @@ class LiveState:
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
     whole: frozenset[str] = frozenset()  # ids of the folders of which every Function and Version was read
     listed: frozenset[str] = frozenset()  # the same, of which every Function was
+    # By the id of a Function that is not the one which we have deployed under its name: whatever its stamps say.
+    replaced: Mapping[str, Replaced] = field(default_factory=dict)
 
     def of_function(self, function_id: str) -> tuple[Version, ...]:
         """Find the Versions of a Function, by looking through all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.model import Fingerprint, FunctionSpec, Version, VersionCopy
+from orchestrator.model.live_state import Replaced
 from orchestrator.version.compare import differences
 from orchestrator.version.drift import is_as_stamped
 from orchestrator.version.history import History
@@ -32,6 +33,8 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
     """Find out who made the live Version. What a job made is its own: running it again asks nobody."""
     stamp, doubt = read_stamp(latest.description), history.doubt(latest)
     code = doubt.of if doubt is not None and _loses_code(spec, latest) else ""
+    if history.replaced is not None:  # so a stamp is a copy, and proves nothing
+        return Origin(_made_again(latest, history.replaced), by_hand=True)
     if stamp is None:
         label = _by_hand(latest) if doubt is not None else "the live version was not made by this tool"
         return Origin(label, by_hand=True, code=code)
@@ -49,6 +52,13 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
         return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code)
     label = f"{latest.id} is a copy" if code else ""
     return Origin(label, as_desired=as_desired, code=code, code_alone=True)
+
+
+def _made_again(latest: Version, former: Replaced) -> str:
+    return (
+        f"somebody has made the function again: {latest.function_id} is not {former.former_id}, which run"
+        f" {former.run_id} deployed under its name"
+    )
 
 
 def _by_hand(latest: Version) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from orchestrator.model import Fingerprint, Version
-from orchestrator.model.live_state import LiveState
+from orchestrator.model.live_state import LiveState, Replaced
 from orchestrator.version.stamp import (
     HAND_MARK,
     JOB_MARK,
@@ -30,8 +30,9 @@ _LONG_AGO, _LONG_AHEAD = datetime.min.replace(tzinfo=UTC), datetime.max.replace(
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why the code of a Version may not be that of its stamp. `of`: the code, in words; `twin`: id of the older Version
-    whose stamp it has, "" for none. `mine`: the Version itself was made by this tool, as a copy of such code.
+    """Why the code of a Version may not be that of its stamp. `of`: the code, in words, "" where nobody has said what
+    it is; `twin`: id of the older Version whose stamp it has, "" for none. `mine`: the Version itself was made by this
+    tool, as a copy of such code.
     """
 
     of: str
@@ -41,18 +42,16 @@ class Doubt:
 
 @dataclass(frozen=True)
 class History:
-    """The Versions of one Function, the oldest first, but for those that are still being made."""
+    """The Versions of one Function, the oldest first, but for those that are still being made. `replaced`: somebody has
+    made the Function itself.
+    """
 
     versions: tuple[Version, ...] = ()
+    replaced: Replaced | None = None
 
     @cached_property
     def _said(self) -> tuple[Whole | None, ...]:
         return tuple(_whole(version) for version in self.versions)
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether this tool has made one of them."""
-        return any(said is not None for said in self._said)
 
     def has(self, digest: Fingerprint) -> bool:
         """Whether a new Version with this stamp would say the same as one that is there."""
@@ -60,7 +59,7 @@ class History:
 
     def with_also(self, version: Version) -> History:
         """Add the one that took `$latest` since."""
-        return history_of(self.versions, version)
+        return history_of(self.versions, version, self.replaced)
 
     def last_sound(self, version: Version) -> Version | None:
         """Find the newest Version before this one that this tool has made, and whose code nobody has edited."""
@@ -73,12 +72,15 @@ class History:
 
         | the Version                                                       | its code                     |
         | ---                                                               | ---                          |
+        | is of a Function that somebody has made again                     | nobody has said what it is   |
         | no stamp, and none of the older ones has one                      | nobody has said what it is   |
         | no stamp, and an older one has                                    | may have been edited         |
         | says the same as an older one                                     | may have been edited         |
         | the copy of another that a rollback made, see `_is_back`          | as that of the other         |
         | has the mark of a copy whose code was in doubt                    | was made or edited by hand   |
         """
+        if self.replaced is not None:
+            return _OF_ANOTHER
         at, said = self._place(version), _whole(version)
         older = self.versions[:at]
         twin = next((one.id for one, its in zip(older, self._said, strict=False) if said and its == said), "")
@@ -95,6 +97,7 @@ class History:
 
 _EDITED = "its code, which may have been edited"
 EMPTY = History()
+_OF_ANOTHER = Doubt("")
 
 
 def _of_mark(version: Version) -> Doubt | None:
@@ -129,15 +132,15 @@ def whole(stamp: Fingerprint) -> Whole:
     return stamp.settings, stamp.code, stamp.forced, stamp.marks
 
 
-def history_of(versions: Iterable[Version], latest: Version | None = None) -> History:
+def history_of(versions: Iterable[Version], latest: Version | None = None, replaced: Replaced | None = None) -> History:
     """Put the Versions of one Function in the order in which they were asked for. `latest`: the one that is `$latest`:
-    the newest of those of one second, or where its time is not told.
+    the newest of those of one second, or where its time is not told. `replaced`: see `History`.
     """
     live = latest.id if latest is not None else ""
     made = [one for one in versions if not one.is_creating and one.id != live]
     made += [latest] if latest is not None else []
     made.sort(key=lambda one: (one.created_at or (_LONG_AHEAD if one.id == live else _LONG_AGO), one.id == live))
-    return History(tuple(made))
+    return History(tuple(made), replaced)
 
 
 def histories(live: LiveState) -> dict[str, History]:
@@ -145,4 +148,7 @@ def histories(live: LiveState) -> dict[str, History]:
     found: dict[str, list[Version]] = {}
     for version in live.versions.values():
         found.setdefault(version.function_id, []).append(version)
-    return {function_id: history_of(some, live.latest(function_id)) for function_id, some in found.items()}
+    return {
+        function_id: history_of(some, live.latest(function_id), live.replaced.get(function_id))
+        for function_id, some in found.items()
+    }

@@ -13,6 +13,7 @@ from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_w
 from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
 from orchestrator.app.session.options import Names
+from orchestrator.app.session.records.replaced import with_replaced
 from orchestrator.app.session.records.verdicts import verifying_of
 from orchestrator.app.session.session import Session
 from orchestrator.engine.knowledge import find_limits
@@ -181,6 +182,7 @@ async def plan_desired(
         raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
     sources = await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
+    live = await with_replaced(session, resolved.specs.values(), live)
     verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)
     plan = build(
         resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying

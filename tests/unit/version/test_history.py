@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.model import Fingerprint, Version
+from orchestrator.model.live_state import Replaced
 from orchestrator.version.history import EMPTY, History, history_of
 from orchestrator.version.stamp import HAND_MARK, back_mark, base_mark, marked_back, stamped
 from tests.builders import version
@@ -102,3 +103,13 @@ def test_what_is_still_being_made_says_nothing_and_the_live_one_is_the_newest_of
         assert history_of(order, latest).doubt(twin) is None
     known = history(a, b, a)  # the last of which was asked for later, and was ready sooner
     assert history_of(known.versions, known.versions[0]).doubt(known.versions[0]) is None
+
+
+def test_nobody_knows_the_code_of_a_function_that_somebody_has_made_again() -> None:
+    known = history(a, b)
+    again = history_of(known.versions, known.versions[-1], Replaced("d4e-former", "run"))
+    for one in (again, again.with_also(version("v9", "f", description=c))):
+        assert [found.of if (found := one.doubt(v)) is not None else None for v in one.versions] == [""] * len(
+            one.versions
+        )
+        assert one.last_sound(one.versions[-1]) is None

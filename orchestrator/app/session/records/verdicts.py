@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from orchestrator.app.session.opening.bucket import bucket_records
-from orchestrator.app.session.options import SANDBOX
-from orchestrator.app.session.records.recording import recorded_events, recorded_runs
+from orchestrator.app.session.records.newest import newest_records
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError, JournalError
 from orchestrator.journal.rollout_events import VersionVerified
@@ -18,8 +16,6 @@ from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.meant import find
 from orchestrator.planning.verifying import Verifying
 from orchestrator.version.stamp import read_stamp
-
-_READ = 20  # records that are read, the newest first
 
 
 async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: LiveState, rollout: Rollout) -> Verifying:
@@ -57,13 +53,9 @@ def _told(known: KnownVerdict) -> str:
 
 async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, KnownVerdict]:
     """Read the verdicts of other machines' runs, and keep them here unless nothing is to be changed."""
-    records = bucket_records(session.world) if session.endpoint != SANDBOX else None
-    if records is None:
-        return {}
     found: dict[str, list[VersionVerified]] = {}
     try:
-        for run_id in (await recorded_runs(session, records))[:_READ]:
-            events = await recorded_events(session, records, run_id)
+        async for run_id, events in newest_records(session):
             verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in wanted]
             found |= {run_id: verified} if verified else {}
     except (CloudError, InterruptedRunError, ValueError) as error:

@@ -1,0 +1,25 @@
+"""The newest runs of whatever machine, by their records in the bucket: for what a plan asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.options import SANDBOX
+from orchestrator.app.session.records.recording import recorded_events, recorded_runs
+from orchestrator.app.session.session import Session
+from orchestrator.journal.events import Event
+
+_READ = 20  # records that are read, the newest first
+
+
+async def newest_records(session: Session) -> AsyncIterator[tuple[str, Sequence[Event]]]:
+    """Give the ids and events of the newest runs of this installation, whose records are read one after the other.
+
+    Raises `CloudError`, `InterruptedRunError`, and `ValueError` for a record that cannot be understood.
+    """
+    records = bucket_records(session.world) if session.endpoint != SANDBOX else None
+    if records is None:
+        return
+    for run_id in (await recorded_runs(session, records))[:_READ]:
+        yield run_id, await recorded_events(session, records, run_id)
