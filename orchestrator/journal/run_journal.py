@@ -13,7 +13,6 @@ import orjson
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.condition_events import LeaseTaken, LimitChanged
-from orchestrator.journal.deployed import DeployedByRun, write_deployed
 from orchestrator.journal.event_json import to_dict
 from orchestrator.journal.events import (
     BytesSent,
@@ -29,9 +28,10 @@ from orchestrator.journal.events import (
     UnitPlanned,
     UnitsUnchanged,
 )
+from orchestrator.journal.kept.deployed import DeployedByRun, write_deployed
+from orchestrator.journal.kept.verdicts import write_verdicts
 from orchestrator.journal.rollout_events import GateBegan, VersionVerified
 from orchestrator.journal.schema import translated
-from orchestrator.journal.verdicts import write_verdicts
 from orchestrator.model import Action, Unchanged
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.

@@ -17,12 +17,13 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.journal.begun import BegunCommands
-from orchestrator.journal.deployed import DeployedFunctions
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.function_runs import FunctionRuns
+from orchestrator.journal.kept.begun import BegunCommands
+from orchestrator.journal.kept.deployed import DeployedFunctions
+from orchestrator.journal.kept.verdicts import KnownVerdict, read_verdicts, write_verdicts
 from orchestrator.journal.retention import outdated
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.run_journal import RunJournal, transaction
@@ -30,7 +31,6 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.summaries import read_summaries
-from orchestrator.journal.verdicts import KnownVerdict, read_verdicts, write_verdicts
 
 FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file

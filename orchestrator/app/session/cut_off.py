@@ -24,9 +24,9 @@ from orchestrator.app.session.options import ROLLBACK, RUN, RunOptions, state_di
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of
 from orchestrator.coordination.local_lock import lock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
-from orchestrator.journal.begun import Begun
 from orchestrator.journal.events import RunStarted
 from orchestrator.journal.identity import Identity
+from orchestrator.journal.kept.begun import Begun
 from orchestrator.journal.run_journal import RunJournal
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store

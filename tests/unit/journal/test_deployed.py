@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.journal import store
-from orchestrator.journal.deployed import DeployedByRun, StampedFunction
 from orchestrator.journal.events import Event, OperationAccepted, RunEnded, UnitEnded, UnitPlanned
+from orchestrator.journal.kept.deployed import DeployedByRun, StampedFunction
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Deployed, Outcome, Unchanged, Unknown
 from orchestrator.model.live_state import Replaced

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from orchestrator.journal import store
 from orchestrator.journal.events import RunEnded, RunStarted
+from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.store import Store, open_store
-from orchestrator.journal.verdicts import KnownVerdict
 from orchestrator.model import Verdict
 
 DAY_S = 86_400.0

@@ -8,8 +8,8 @@ from dataclasses import replace
 from orchestrator.app.session.records.newest import newest_records
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError, JournalError
-from orchestrator.journal.deployed import DeployedByRun, DeployedFunction, StampedFunction
 from orchestrator.journal.events import OperationAccepted
+from orchestrator.journal.kept.deployed import DeployedByRun, DeployedFunction, StampedFunction
 from orchestrator.journal.store import open_store
 from orchestrator.model import Function, FunctionSpec
 from orchestrator.model.live_state import LiveState, Replaced

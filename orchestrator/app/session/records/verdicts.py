@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from orchestrator.app.session.records.newest import newest_records
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError, JournalError
+from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.store import open_store
-from orchestrator.journal.verdicts import KnownVerdict
 from orchestrator.model import Function, FunctionSpec, Rollout, Verdict
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.withdrawn import stands_for

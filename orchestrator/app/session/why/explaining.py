@@ -23,7 +23,7 @@ from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
 from orchestrator.job.contract import Desired
 from orchestrator.journal.function_runs import FunctionNames
-from orchestrator.journal.verdicts import KnownVerdict
+from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.manifest.origins.of_function import origins_in
 from orchestrator.model import Action, Function, SourceCode, Unit
 from orchestrator.model.live_state import LiveState

@@ -9,7 +9,7 @@ from functools import partial
 
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, Code
-from orchestrator.journal.verdicts import KnownVerdict
+from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.model import LATEST, Function, FunctionSpec, Place, Settings, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import LiveFacts, MadeBy, Maker

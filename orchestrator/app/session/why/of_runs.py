@@ -12,11 +12,11 @@ from orchestrator.app.session.session import Session
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.journal.events import Event
 from orchestrator.journal.function_runs import FunctionNames, names_in, of_unit
+from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import Store, open_store
-from orchestrator.journal.verdicts import KnownVerdict
 from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
 from orchestrator.planning.why.past_runs import maker_of, past_run, utc
 from orchestrator.planning.why.waiting import live_run, what_it_waits_for
