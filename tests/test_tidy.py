@@ -343,11 +343,11 @@ def test_banned_calls(banned: str) -> None:
 # What writes where people or programs read, and the modules where it is at home: everything else goes through these.
 WAYS_OUT = {
     # There: --events -, is it a terminal?, what users' handlers print in the sandbox.
-    "sys.stdout": {"report/streams.py", "report/displays.py", "sandbox/processes/python_runner.py"},
+    "sys.stdout": {"report/streams.py", "report/display/displays.py", "sandbox/processes/python_runner.py"},
     "sys.stderr": {
         "report/streams.py",
         "report/messages.py",
-        "report/displays.py",
+        "report/display/displays.py",
         "sandbox/processes/python_runner.py",
     },
     "sys.__stdout__": set[str](),

@@ -31,7 +31,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
-from orchestrator.planning.overwritten import by_function, replaced, told
+from orchestrator.planning.meanwhile.overwritten import by_function, replaced, told
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 

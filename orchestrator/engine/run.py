@@ -13,11 +13,12 @@ from orchestrator.engine.attempts import Attempts
 from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import Calls
-from orchestrator.engine.changes import Changes
-from orchestrator.engine.code import CodeOf
-from orchestrator.engine.going_back import GoingBack
+from orchestrator.engine.changing.changes import Changes
+from orchestrator.engine.changing.code import CodeOf
+from orchestrator.engine.changing.going_back import GoingBack
+from orchestrator.engine.changing.new_version import NewVersions, kind_of
+from orchestrator.engine.changing.verify import CallsAtOnce, Verifier
 from orchestrator.engine.knowledge import find_limits
-from orchestrator.engine.new_version import NewVersions, kind_of
 from orchestrator.engine.progress import Result, RunProgress
 from orchestrator.engine.quotas.limit import Limit
 from orchestrator.engine.quotas.pace import Pace
@@ -29,7 +30,6 @@ from orchestrator.engine.steps import Steps
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.unit import Deployer
-from orchestrator.engine.verify import CallsAtOnce, Verifier
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
 from orchestrator.journal.condition_events import LimitChanged, LongWait, OutageBegan, OutageEnded

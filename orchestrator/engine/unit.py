@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from orchestrator.engine.attempts import Made, SettledError
 from orchestrator.engine.calls import StepFailedError, UnsettledError
-from orchestrator.engine.changes import Changes
-from orchestrator.engine.code import CodeOf
+from orchestrator.engine.changing.changes import Changes
+from orchestrator.engine.changing.code import CodeOf
+from orchestrator.engine.changing.verify import InconclusiveError
 from orchestrator.engine.steps import At
 from orchestrator.engine.verdicts import cut_off
-from orchestrator.engine.verify import InconclusiveError
 from orchestrator.model import ChangeKind, Deployed, Failed, Inconclusive, Outcome, Unit, Unknown
 from orchestrator.resilience.stop import StoppedError
 

@@ -21,8 +21,8 @@ import structlog
 import orchestrator
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter, text, texts
-from orchestrator.manifest.rollout_tables import RolloutTable
-from orchestrator.manifest.rollout_values import rollout
+from orchestrator.manifest.rollout.rollout_tables import RolloutTable
+from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.values import frozen
 from orchestrator.model import JobSpec, Manifest, Rollout
 from orchestrator.model.live_state import LiveState

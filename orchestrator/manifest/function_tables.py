@@ -19,7 +19,7 @@ from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.findings import Findings, did_you_mean
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Layer, layer, merge, taken_in_vain
-from orchestrator.manifest.rollout_rules import promote_breaches, unsafe_kind, verify_breaches
+from orchestrator.manifest.rollout.rollout_rules import promote_breaches, unsafe_kind, verify_breaches
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile, shown

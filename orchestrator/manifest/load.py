@@ -16,7 +16,7 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.rollout_values import rollout
+from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
 from orchestrator.manifest.tables import ManifestFile
 from orchestrator.manifest.toml_files import SourceFile, included, interpolate, read_toml, shown

@@ -11,8 +11,8 @@ from orchestrator.manifest.check import Check, keys_of
 from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.findings import Findings, closest, did_you_mean
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.rollout_rules import rollout_breaches
-from orchestrator.manifest.rollout_tables import RolloutTable
+from orchestrator.manifest.rollout.rollout_rules import rollout_breaches
+from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import CloudTable, JobTable, LimitsTable, ManifestFile
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import frozen

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from orchestrator.manifest import fields as f
-from orchestrator.manifest import rollout_fields as r
 from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_key
-from orchestrator.manifest.rollout_tables import RolloutTable, VerifyTable
+from orchestrator.manifest.rollout import rollout_fields as r
+from orchestrator.manifest.rollout.rollout_tables import RolloutTable, VerifyTable
 
 
 class BuildTable(StrictTable):

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.errors import Mistake
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.rollout_values import verified_by
+from orchestrator.manifest.rollout.rollout_values import verified_by
 from orchestrator.manifest.tables import AsyncTargetTable, MountTable, SecretTable, StorageMountTable
 from orchestrator.model import (
     LATEST,

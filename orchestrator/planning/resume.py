@@ -30,7 +30,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.since_then import as_made, held_then, set_since, taken_since
+from orchestrator.planning.meanwhile.since_then import as_made, held_then, set_since, taken_since
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp

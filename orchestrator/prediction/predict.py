@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from orchestrator.engine.changing.new_version import kinds_of
 from orchestrator.engine.knowledge import Knowledge
-from orchestrator.engine.new_version import kinds_of
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.model import Action, Bound, ChangeKind, Limits, Plan, Prediction, Rollout, Unit

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 
 import anyio
 
+from orchestrator.engine.changing.new_version import kind_of
 from orchestrator.engine.knowledge import Knowledge
-from orchestrator.engine.new_version import kind_of
 from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.run import REQUESTS_PER_SECOND, execute
 from orchestrator.engine.tracking.durations import Kind

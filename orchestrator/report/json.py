@@ -16,7 +16,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.board import STATUSES, by_place
+from orchestrator.report.display.board import STATUSES, by_place
 from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import plan_counts

@@ -39,7 +39,7 @@ from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusiv
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import one_line, several_lines, uncommanding
-from orchestrator.report.rollout_lines import ROLLOUT_LINES, LogLine
+from orchestrator.report.display.rollout_lines import ROLLOUT_LINES, LogLine
 from orchestrator.report.streams import Unbroken, may_colour
 
 _TRACES = ("exception", "stack")

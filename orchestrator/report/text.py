@@ -7,7 +7,7 @@ from typing import assert_never
 from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.board import board_text
+from orchestrator.report.display.board import board_text
 from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted

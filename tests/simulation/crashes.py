@@ -24,7 +24,7 @@ from orchestrator.journal.events import Event, OperationAccepted, OperationDone,
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ApiRequest, Operation, Outcome, Rollout
-from orchestrator.planning.overwritten import after_a_kill
+from orchestrator.planning.meanwhile.overwritten import after_a_kill
 from orchestrator.planning.resume import accepted, agreed, forced_of, still_meant, taken_over, to_resume
 from orchestrator.ports import Guard, unguarded
 from orchestrator.prediction.virtual_time import run

@@ -50,9 +50,9 @@ from orchestrator.model import (
 )
 from orchestrator.ports import Guard, Records, unguarded
 from orchestrator.prediction.virtual_time import run
-from orchestrator.report import displays
+from orchestrator.report.display import displays
+from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.messages import Messages
-from orchestrator.report.outlook import Outlook
 from orchestrator.report.views import CommandResult, PlanView
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop, StoppedError

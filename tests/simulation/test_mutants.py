@@ -11,14 +11,15 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.engine import attempts, breaker, calls, new_version, run
+from orchestrator.engine import attempts, breaker, calls, run
 from orchestrator.engine import in_flight as looking
 from orchestrator.engine import read_back as reading
 from orchestrator.engine.attempts import Attempts
 from orchestrator.engine.base import Base, TagHolder
 from orchestrator.engine.breaker import Breaker
 from orchestrator.engine.calls import Call, Calls, StepFailedError
-from orchestrator.engine.new_version import NewVersions
+from orchestrator.engine.changing import new_version
+from orchestrator.engine.changing.new_version import NewVersions
 from orchestrator.engine.quotas.slots import Slot, Slots
 from orchestrator.engine.tracking.tracker import Tracked, Tracker
 from orchestrator.engine.verdicts import Tally

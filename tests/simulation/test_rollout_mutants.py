@@ -13,10 +13,11 @@ import pytest
 from orchestrator.app.commands import resume as resume_command
 from orchestrator.app.session import back, execution, leasing, planning
 from orchestrator.engine import progress as progressing
-from orchestrator.engine import run, verify
+from orchestrator.engine import run
 from orchestrator.engine.breaker import Breaker
+from orchestrator.engine.changing import verify
+from orchestrator.engine.changing.verify import Verifier
 from orchestrator.engine.spreading import gate
-from orchestrator.engine.verify import Verifier
 from orchestrator.errors import Exit
 from orchestrator.function.verification import judge_answer
 from orchestrator.journal.events import UnitEnded

@@ -25,7 +25,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import ChainWaves
-from orchestrator.report.displays import confirm
+from orchestrator.report.display.displays import confirm
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView

@@ -21,7 +21,7 @@ from orchestrator.app.session.planning import job_desires, plan_job
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind
-from orchestrator.report.board import statuses
+from orchestrator.report.display.board import statuses
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import BoardView, CommandResult
 

@@ -26,7 +26,7 @@ from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
-from orchestrator.report.displays import answered_yes, builds_shown, confirm, may_ask
+from orchestrator.report.display.displays import answered_yes, builds_shown, confirm, may_ask
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView
 

@@ -30,8 +30,8 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.model import Action, Failed, Outcome, Rollout
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
-from orchestrator.report.displays import displays
-from orchestrator.report.outlook import Outlook
+from orchestrator.report.display.displays import displays
+from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.views import CommandResult, PlanView, ResultView
 from orchestrator.resilience.stop import StoppedError
 from orchestrator.version.adoption import NOTHING, Adoption

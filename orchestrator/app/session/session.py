@@ -32,8 +32,8 @@ from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, Sour
 from orchestrator.model.units import as_duration
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
+from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.messages import Messages
-from orchestrator.report.outlook import Outlook
 from orchestrator.report.views import BuildRow
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.stop import Stop

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator.manifest.check import keys_of
-from orchestrator.manifest.rollout_tables import GateTable, HttpTable, RolloutTable, VerifyTable
+from orchestrator.manifest.rollout.rollout_tables import GateTable, HttpTable, RolloutTable, VerifyTable
 from orchestrator.manifest.tables import CloudTable, FunctionTable, LimitsTable, ManifestFile, StorageTable
 from orchestrator.model import Manifest, Place, declared, rollout
 from tests.unit.manifest.test_tables import HEAD, JOB, loaded

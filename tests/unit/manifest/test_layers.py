@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.merge import merge
-from orchestrator.manifest.rollout_tables import RolloutTable
+from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, SecretTable
 from orchestrator.model import Connectivity, FunctionSpec, SourceCode
 from orchestrator.package import archive

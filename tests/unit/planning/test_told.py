@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.planning.overwritten import told
+from orchestrator.planning.meanwhile.overwritten import told
 from orchestrator.version.body import settings_fields
 from tests.builders import settings, version
 

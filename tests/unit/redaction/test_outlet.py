@@ -27,8 +27,8 @@ from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Failure, Outcome, Rollout, Step, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import EXACT, Redactor
-from orchestrator.report.console import progress
-from orchestrator.report.displays import EventFile
+from orchestrator.report.display.console import progress
+from orchestrator.report.display.displays import EventFile
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.logs import LogListener, configure
 from orchestrator.report.messages import Messages, with_facts

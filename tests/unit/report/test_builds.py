@@ -16,8 +16,8 @@ from orchestrator.model import SourceCode
 from orchestrator.package.packager import Building, ZipPackager
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.console import build_lines, draw_builds, progress
-from orchestrator.report.displays import builds_shown
+from orchestrator.report.display.console import build_lines, draw_builds, progress
+from orchestrator.report.display.displays import builds_shown
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import cells
 from orchestrator.report.views import BuildRow

@@ -20,9 +20,9 @@ from orchestrator.journal.rollout_events import PauseBegan, WaveStarted
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Rollout, Step, Unit
 from orchestrator.prediction import virtual_time
-from orchestrator.report.console import Progress, progress
+from orchestrator.report.display.console import Progress, progress
+from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.logs import configure
-from orchestrator.report.outlook import Outlook
 from orchestrator.report.plain_text import cells
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from tests.builders import spec
@@ -226,7 +226,7 @@ def test_a_live_display_on_a_broken_stderr_does_not_stop_the_run(monkeypatch: py
 
 ON_A_TERMINAL = """
 import sys, anyio
-from orchestrator.report.console import progress
+from orchestrator.report.display.console import progress
 from orchestrator.journal.state import fold
 from tests.unit.report.test_console import A_RUN
 from tests.runs import ended
@@ -261,7 +261,7 @@ def test_a_real_terminal_gets_the_region_and_is_left_clean() -> None:
 
 
 def test_rich_is_not_loaded_where_there_is_no_terminal() -> None:
-    code = "import sys, orchestrator.report.console, orchestrator.report.summary\n"
+    code = "import sys, orchestrator.report.display.console, orchestrator.report.summary\n"
     code += "assert 'rich' not in sys.modules, 'rich'"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 

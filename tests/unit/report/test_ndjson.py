@@ -14,7 +14,7 @@ from orchestrator.model import Deployed
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import MARK
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.displays import EventFile
+from orchestrator.report.display.displays import EventFile
 from tests.runs import RUN_ID, STARTED_AT, ended, failed, started, whole_run
 from tests.unit.redaction.test_redactor import IAM
 

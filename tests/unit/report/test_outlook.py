@@ -11,7 +11,7 @@ from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import OperationDone, UnitEnded
 from orchestrator.journal.rollout_events import PauseBegan, VersionVerified, WaveStarted
 from orchestrator.model import LATEST, Change, ChangeKind, Deployed, Rollout, Unit, Verdict
-from orchestrator.report.outlook import Outlook
+from orchestrator.report.display.outlook import Outlook
 from tests.speed.test_prediction import units
 
 VERIFIED = (

@@ -15,8 +15,8 @@ from orchestrator.journal.store import open_store
 from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Outcome, Step, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.display.rollout_lines import ROLLOUT_LINES
 from orchestrator.report.json import result_json, runs_json
-from orchestrator.report.rollout_lines import ROLLOUT_LINES
 from orchestrator.report.summary import failures, runs_table, told_of_rollback
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView

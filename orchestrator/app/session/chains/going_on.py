@@ -34,7 +34,7 @@ from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
 from orchestrator.planning.back.touched import touched_by
-from orchestrator.planning.overwritten import after_a_kill
+from orchestrator.planning.meanwhile.overwritten import after_a_kill
 from orchestrator.planning.resume import (
     accepted,
     agreed,

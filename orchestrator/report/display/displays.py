@@ -17,10 +17,10 @@ from orchestrator.journal.event_json import outcome_name, to_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted, UnitEnded
 from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
-from orchestrator.report.console import draw_builds, progress
+from orchestrator.report.display.console import draw_builds, progress
+from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
-from orchestrator.report.outlook import Outlook
 from orchestrator.report.streams import write_message
 from orchestrator.resilience.groups import ungrouped
 

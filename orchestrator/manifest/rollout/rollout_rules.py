@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft
-from orchestrator.manifest.rollout_tables import HttpTable, RolloutTable
+from orchestrator.manifest.rollout.rollout_tables import HttpTable, RolloutTable
 from orchestrator.manifest.setting_rules import Breach, repeated
 from orchestrator.version.rings import RINGS, TAGS_MAX
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.manifest.rollout_fields import APPROVAL
-from orchestrator.manifest.rollout_tables import GateTable, HttpTable, RolloutTable
+from orchestrator.manifest.rollout.rollout_fields import APPROVAL
+from orchestrator.manifest.rollout.rollout_tables import GateTable, HttpTable, RolloutTable
 from orchestrator.model import Gate, HttpCheck, Rollout, Verify
 
 

@@ -26,7 +26,7 @@ from orchestrator.report.summary import counts
 from orchestrator.report.views import BuildRow, Builds
 
 if TYPE_CHECKING:
-    from orchestrator.report.outlook import Outlook
+    from orchestrator.report.display.outlook import Outlook
 
 _REFRESH_S = 0.25
 _LONGEST = 4  # running units named in the live region

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from orchestrator.manifest import fields as f
-from orchestrator.manifest import rollout_fields as r
 from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_list
+from orchestrator.manifest.rollout import rollout_fields as r
 
 
 class HttpTable(StrictTable):

@@ -17,10 +17,10 @@ from orchestrator.engine.base import (
     TagMovedError,
 )
 from orchestrator.engine.calls import Call, Calls, StepFailedError
-from orchestrator.engine.new_version import NewVersions, kind_of
+from orchestrator.engine.changing.new_version import NewVersions, kind_of
+from orchestrator.engine.changing.verify import Verifier
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
-from orchestrator.engine.verify import Verifier
 from orchestrator.errors import CloudError, Code
 from orchestrator.function.fields import changed_otherwise, function_key, function_request, update_key, update_request
 from orchestrator.model import (

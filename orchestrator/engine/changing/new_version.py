@@ -29,8 +29,8 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState, remembered
-from orchestrator.planning.decide_again import decided_again
 from orchestrator.planning.entrypoint import INSTALLS
+from orchestrator.planning.meanwhile.decide_again import decided_again
 from orchestrator.resilience import failure
 from orchestrator.version import body, stamp
 from orchestrator.version.history import history_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.engine.attempts import Attempts, Made
-from orchestrator.engine.changes import Changes
-from orchestrator.engine.new_version import NewVersions
+from orchestrator.engine.changing.changes import Changes
+from orchestrator.engine.changing.new_version import NewVersions
 from orchestrator.engine.progress import RunProgress
 from orchestrator.engine.unit import Deployer
 from orchestrator.engine.verdicts import ROLLBACK

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from orchestrator.engine.new_version import kinds_of
+from orchestrator.engine.changing.new_version import kinds_of
 from orchestrator.engine.run import REQUESTS_PER_SECOND
 from orchestrator.engine.tracking.durations import Kind, Learned
 from orchestrator.journal.condition_events import LimitChanged
