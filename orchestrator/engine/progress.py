@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -14,29 +14,25 @@ from orchestrator.engine.attempts import Made
 from orchestrator.engine.breaker import Breaker, Opened
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.calls import NOTHING, Calls
-from orchestrator.engine.spreading.gate_facts import Member
+from orchestrator.engine.spreading.members import Members
 from orchestrator.engine.unit import Deployer, Undecided, verification_of
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError
 from orchestrator.journal.condition_events import BreakerOpened
-from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.events import Breached, Event, OperationAccepted, UnitEnded
-from orchestrator.journal.rollout_events import RunPaused, VersionVerified
+from orchestrator.journal.events import Breached, UnitEnded
+from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.runs import PAUSE
 from orchestrator.model import (
     SERVES_LATEST,
     Blocked,
     Cancelled,
-    Deployed,
     Failed,
     Failure,
-    Inconclusive,
     Outcome,
     Plan,
     Rollout,
     Step,
     Unit,
-    Unknown,
 )
 from orchestrator.planning.rollout import canaries, canary_size
 from orchestrator.resilience.stop import Stop
@@ -56,9 +52,7 @@ class Result:
 
 @dataclass(slots=True)
 class RunProgress:
-    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended;
-    `touched`: the units for which an Operation was accepted.
-    """
+    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended."""
 
     world: World
     emit: Emit
@@ -68,6 +62,7 @@ class RunProgress:
     breaker: Breaker
     left: dict[str, Unit]
     rollout: Rollout
+    members: Members
     calls: Calls | None = None  # None until it is known how many calls may be made
     held: int = 0
     causes: list[str] = field(default_factory=list)  # why parts of the run were given up
@@ -76,15 +71,11 @@ class RunProgress:
     made: dict[str, Made] = field(default_factory=dict)  # what units stand at that wait for the second stage
     passed: set[str] = field(default_factory=set)  # ids of Versions that have passed their verification
     undecided: dict[str, Undecided] = field(default_factory=dict)  # those that are verified again at the wave's end
-    touched: set[str] = field(default_factory=set)
     interruption: InterruptedRunError | None = None
     paused: RunPaused | None = None
     unjudged: bool = False  # the gate was cut off
     canary: int = 0  # units of the canary wave of the chain's first run
     canaries: frozenset[str] = frozenset()
-    turns: dict[str, int] = field(default_factory=dict)  # places, from 1, of this run's units among those of all waves
-    units: dict[str, Unit] = field(default_factory=dict)  # of these
-    facts: dict[str, tuple[str, VersionVerified | None]] = field(default_factory=dict)  # function id, verdict, by key
     failed_touched: bool = False  # one that was touched has failed
 
     def expect_canaries(self, plan: Plan) -> None:
@@ -109,7 +100,7 @@ class RunProgress:
         self.stop.request(why)
 
     def _tell_breach(self, why: str, *, judged: bool = False) -> None:
-        before, any_touched = self.tally.before, bool(self.touched) or bool(self.tally.before.turns)
+        before, any_touched = self.tally.before, bool(self.members.touched) or bool(self.tally.before.turns)
         failed_touched = self.failed_touched or before.touched or (judged and any_touched)
         two_phase, on_breach = self.rollout.two_phase, self.rollout.on_breach
         then = verdicts.leads_to(on_breach, two_phase=two_phase, failed_touched=failed_touched, any_touched=any_touched)
@@ -128,56 +119,15 @@ class RunProgress:
         if pauses and begun_here and self.paused is None:
             self.pause(self.tally.breach, 0)
 
-    def place(self, units: Sequence[Unit]) -> None:
-        """Hear which units something is done for, in their order."""
-        before = self.tally.before
-        for number, unit in enumerate(units, start=1):
-            self.turns[unit.key] = (before.turns.get(unit.key) or before.in_waves) if before.in_waves else number
-            self.units[unit.key] = unit
-            verified = before.verified.get(unit.key)
-            if verified is not None and verified.version_id == unit.base_version_id:
-                self.facts[unit.key] = "", verified
-
-    def hear(self, event: Event) -> None:
-        """Remember what the gate is told."""
-        if isinstance(event, VersionVerified):
-            self.facts[event.key] = self.facts.get(event.key, ("", None))[0], event
-        elif isinstance(event, OperationAccepted) and event.function_id:
-            self.touched.add(event.key)
-            self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
-
-    def members(self) -> Iterator[tuple[str, tuple[int, Member]]]:
-        """Give what has come to an end by now, or to its second stage, in this run and in those before: by key its
-        turn, and what the gate is told of it.
-        """
-        for turn, member in self.tally.before.members:
-            yield member.function, (turn, member)
-        for key, unit in self.units.items():
-            found = self.outcomes.get(key) or self.made.get(key)
-            if found is not None:
-                yield key, (self.turns[key], self._member(unit, found))
-
-    def _member(self, unit: Unit, outcome: Outcome | Made) -> Member:
-        function_id, verified = self.facts.get(unit.key, ("", None))
-        version_id = outcome.version_id if isinstance(outcome, Deployed | Unknown | Inconclusive | Made) else ""
-        verdict, reason = (str(verified.verdict), verified.reason) if verified is not None else ("", "")
-        if isinstance(outcome, Failed):
-            reason = outcome.failure.message
-        elif isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
-            reason = outcome.reason
-        return Member(
-            unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or function_id,
-            version_id or (verified.version_id if verified is not None else ""), unit.base_version_id or "",
-            outcome_name(outcome) if not isinstance(outcome, Made) else "", verdict, reason,
-        )  # fmt: skip
-
     def end(self, unit: Unit, outcome: Outcome) -> None:
         """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
         if isinstance(outcome, Failed):  # what fails its verification here may have been made by a run before
             verified = outcome.step is Step.VERIFY
-            self.failed_touched |= unit.key in self.touched or (verified and unit.key in self.tally.before.begun)
+            self.failed_touched |= unit.key in self.members.touched or (
+                verified and unit.key in self.tally.before.begun
+            )
         stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "") or self._splits(unit, outcome)
         if stopped:  # before the outcome: a kill between the two must not lose it
             self._tell_breach(stopped)

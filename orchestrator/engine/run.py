@@ -25,6 +25,7 @@ from orchestrator.engine.quotas.pace import Pace
 from orchestrator.engine.quotas.slots import LimitKey, Slots
 from orchestrator.engine.read_back import read_back
 from orchestrator.engine.spreading.gate import Gates, Judging
+from orchestrator.engine.spreading.members import Members
 from orchestrator.engine.spreading.waves import Waves
 from orchestrator.engine.steps import Steps
 from orchestrator.engine.tracking.durations import Kind
@@ -87,10 +88,10 @@ async def execute(
     def heard(event: Event) -> None:
         emit(event)
         breaker.hear(event)
-        run.hear(event)
+        run.members.hear(event)
 
     unwritten = False
-    run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left, rollout)
+    run = RunProgress(world, heard, stop, anyio.Semaphore(admitted), tally, breaker, left, rollout, Members(before))
     run.expect_canaries(plan)
     try:
         run.begin()
@@ -166,7 +167,7 @@ async def _all_units(
         stage = slice(0, second_stage(unit, staging))
         return await back.after(unit, await run.verify_again(deployer, unit, stage))
 
-    run.place(todo)
+    run.members.place(todo)
     gates = Gates(rollout.gate, run) if rollout.gate is not None else None
     waves = Waves(rollout, run, expected_s, first, again, gates, run.canary)
     if staging is Staging.WHOLE:
@@ -177,7 +178,7 @@ async def _all_units(
     if staging is Staging.TWO_PHASE and len(left) < len(todo):  # nothing has failed: they were cut off, say
         run.stop.request(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not ready, so no tag moves")
     if staging is Staging.TWO_PHASE and gates is not None and not run.stop.reason:
-        await gates.judge(Judging(0, 1, 0, len(run.turns)))
+        await gates.judge(Judging(0, 1, 0, len(run.members.turns)))
     last = replace(waves, carry_out=second, gates=None)
     if staging is not Staging.TWO_PHASE:
         last = replace(last, rollout=_AT_ONCE, canary=0)

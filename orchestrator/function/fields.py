@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.model import ApiRequest, Change, ChangeKind, Function, FunctionSpec
-from orchestrator.version.codecs import Codec, Text, TextMap, only_set
+from orchestrator.version.codec import Codec, only_set
+from orchestrator.version.codecs import Text, TextMap
 from orchestrator.version.stamp import digest_of, key_of
 
 _PATH = "/functions/v1/functions"

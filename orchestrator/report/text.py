@@ -9,10 +9,11 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
 from orchestrator.report.explained.why_text import why_text
+from orchestrator.report.failures import failures
 from orchestrator.report.history import history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
-from orchestrator.report.summary import failures, headline, run_table, runs_table, told_of_rollback, warnings
+from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
     BoardView,
     DocumentView,

@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.model import Failure, Json, Settings, Version
 from orchestrator.version.body import settings_fields
-from orchestrator.version.codecs import names_behind, only_asked
+from orchestrator.version.codec import names_behind, only_asked
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields, unreadable_fields
 from orchestrator.version.fields import BY_API, FIELDS, FilledIn, Shown

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.model import ApiRequest, Failure, Json, Settings, StoredObject, VersionCopy
-from orchestrator.version.codecs import only_set
+from orchestrator.version.codec import only_set
 from orchestrator.version.fields import FIELDS, TAGS
 
 INLINE_MAX_BYTES = 3_670_016  # of the raw zip; the API's own 52,428,800 never worked (cloud-api §1.2)

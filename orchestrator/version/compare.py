@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.model import Json, Settings
 from orchestrator.version.body import settings_fields
-from orchestrator.version.codecs import only_asked, without_defaults
+from orchestrator.version.codec import only_asked, without_defaults
 from orchestrator.version.fields import FIELDS, SHOWN, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import without_stamp

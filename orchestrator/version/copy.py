@@ -24,7 +24,7 @@ from orchestrator.model import (
     Version,
     VersionCopy,
 )
-from orchestrator.version.codecs import Known
+from orchestrator.version.codec import Known
 from orchestrator.version.fields import FIELDS, SHOWN, TAGS
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.rings import without_rings

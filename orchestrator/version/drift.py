@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.model import Fingerprint, Json, Settings, Version
 from orchestrator.version.body import canonical, settings_fields
-from orchestrator.version.codecs import only_set
+from orchestrator.version.codec import only_set
 from orchestrator.version.compare import change
 from orchestrator.version.copy import unreadable_fields
 from orchestrator.version.fields import BY_API, FIELDS, Field, FilledIn

@@ -19,7 +19,8 @@ from orchestrator.model import (
     MetadataOptions,
     Secret,
 )
-from orchestrator.version.codecs import Codec, Duration, Enum, Flag, Int64, Memory, Size, Text, TextList, TextMap
+from orchestrator.version.codec import Codec
+from orchestrator.version.codecs import Duration, Enum, Flag, Int64, Memory, Size, Text, TextList, TextMap
 from orchestrator.version.mounts import MOUNTS, STORAGE_MOUNTS
 from orchestrator.version.objects import Object, ObjectList, Part
 from orchestrator.version.runtimes import is_older

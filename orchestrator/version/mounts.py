@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model import Json, Mount, StorageMount
-from orchestrator.version.codecs import Codec, Enum, Flag, Size, Text, only_set
+from orchestrator.version.codec import Codec, only_set
+from orchestrator.version.codecs import Enum, Flag, Size, Text
 from orchestrator.version.objects import Object, ObjectList, Part
 
 _MODE = Enum({"read_only": "READ_ONLY", "read_write": "READ_WRITE"}, "MODE_UNSPECIFIED")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.version.codecs import Codec, Known, TextList, names_behind, only_asked, only_set, without_defaults
+from orchestrator.version.codec import Codec, Known, names_behind, only_asked, only_set, without_defaults
+from orchestrator.version.codecs import TextList
 
 
 @dataclass(frozen=True, slots=True)

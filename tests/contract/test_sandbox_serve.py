@@ -95,7 +95,7 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_belongs_to_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.sandbox.http.server._WAIT_S", 0.0)
+    monkeypatch.setattr("orchestrator.sandbox.http.state_file._WAIT_S", 0.0)
     with process(tmp_path), pytest.raises(StartError, match=r"sandbox\.db cannot be used: database is locked"):
         run_server(Options(state_dir=tmp_path), lambda _url: None)
 

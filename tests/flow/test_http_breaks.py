@@ -12,7 +12,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from orchestrator.cloud import transport
+from orchestrator.cloud.broken import before_sending
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code
 from tests.flow.httpserver import VERSION, answer, raw_serving, serving
@@ -133,8 +133,8 @@ def test_cancelling_a_call_ends_it_at_once() -> None:
 
 
 def test_a_connection_that_is_not_made_in_time_was_never_sent() -> None:
-    assert transport.before_sending(aiohttp.ConnectionTimeoutError())
-    assert not transport.before_sending(aiohttp.SocketTimeoutError())
+    assert before_sending(aiohttp.ConnectionTimeoutError())
+    assert not before_sending(aiohttp.SocketTimeoutError())
 
 
 def test_a_kept_connection_that_the_server_dropped_does_not_hurt_a_get() -> None:

@@ -37,7 +37,7 @@ class GoingBack:
         taken back, or somebody has stopped the run. Gives what has become of it.
         """
         run = self.run
-        unit, (_, verified) = run.again.get(unit.key, unit), run.facts.get(unit.key, ("", None))
+        unit, (_, verified) = run.again.get(unit.key, unit), run.members.facts.get(unit.key, ("", None))
         if not isinstance(ended, Failed) or ended.step is not Step.VERIFY or verified is None:
             return ended
         if run.rollout.on_breach != ROLLBACK or run.rollout.two_phase or run.stop.why(unit.key):

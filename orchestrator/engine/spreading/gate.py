@@ -93,14 +93,14 @@ class Gates:
         self.run.breached(f"the gate of {judging.name} {how}{said}", judged=True)
 
     def _facts(self, judging: Judging) -> GateFacts:
-        members = dict(self.run.members())
+        members = dict(self.run.members.told({**self.run.made, **self.run.outcomes}))
         chosen = [member for turn, member in members.values() if judging.begin < turn <= judging.end]
         every = [member for _, member in members.values()]
         return GateFacts(
             run_id=self.run.world.run_id,
             wave=judging.wave,
             waves=judging.waves,
-            counts=counts_of(every, self.run.tally.before.in_waves or len(self.run.turns)),
+            counts=counts_of(every, self.run.tally.before.in_waves or len(self.run.members.turns)),
             functions=tuple(chosen),
             failures=tuple(_failed(every)),
             seconds=round(judging.seconds, 3),

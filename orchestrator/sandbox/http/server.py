@@ -1,35 +1,31 @@
-"""The memory cloud behind HTTP, on loopback: the API, IAM, the metadata service and Object Storage on one port.
-
-Its state can be kept in SQLite, so that a sandbox goes on where it was stopped or killed.
-"""
+"""The memory cloud behind HTTP, on loopback: the API, IAM, the metadata service and Object Storage on one port."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 import shutil
-import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
-import orjson
 from aiohttp import web
 
 from orchestrator.errors import StartError
-from orchestrator.journal.folder import make_private_database, make_private_folder
+from orchestrator.journal.folder import make_private_folder
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
 from orchestrator.sandbox.http.calls_route import PREFIX, add_calls
 from orchestrator.sandbox.http.iam import TOKEN_LIFETIME_S, KnownKey, Tokens, credentials_of
 from orchestrator.sandbox.http.seeds import let_age, make_functions
+from orchestrator.sandbox.http.state_file import StateFile
 from orchestrator.sandbox.memory.cloud import MemoryCloud
-from orchestrator.sandbox.memory.cloud_state import Change, State
+from orchestrator.sandbox.memory.cloud_state import State
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Distribution, Faults, Trouble
 from orchestrator.sandbox.memory.objects import Objects, RefusedError
@@ -244,51 +240,3 @@ async def _listening(app: web.Application, port: int) -> AsyncIterator[int]:
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
-
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    name TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (name, key)
-) WITHOUT ROWID
-"""
-_WAIT_S = 5.0  # for a sandbox that is just ending
-
-
-class StateFile:
-    """One file. What was saved is there after any kill of the process; a power cut may take the last of it."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises `StartError` where another process has it, or it cannot be used."""
-        advice = "stop the other sandbox, or give this one another state folder"
-        try:
-            make_private_database(path)
-            self._file = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
-        except (OSError, sqlite3.Error) as error:
-            raise StartError(f"the sandbox's state {path} cannot be used: {error}", advice=advice) from error
-        try:
-            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = OFF")
-            self._file.execute(_SCHEMA)
-        except sqlite3.Error as error:
-            self._file.close()
-            raise StartError(f"the sandbox's state {path} cannot be used: {error}", advice=advice) from error
-
-    def load(self) -> list[Change]:
-        """Read everything, in order of creation."""
-        rows = self._file.execute("SELECT name, key, number, record FROM records ORDER BY number")
-        return [(name, key, number, orjson.loads(record)) for name, key, number, record in rows]
-
-    def save(self, changes: Iterable[Change]) -> None:
-        """Write changes, all or none of them."""
-        put = [(name, key, number, orjson.dumps(record)) for name, key, number, record in changes if record is not None]
-        gone = [(name, key) for name, key, _, record in changes if record is None]
-        if not put and not gone:
-            return
-        self._file.execute("BEGIN")
-        self._file.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", put)
-        self._file.executemany("DELETE FROM records WHERE name = ? AND key = ?", gone)
-        self._file.execute("COMMIT")
-
-    def close(self) -> None:
-        self._file.close()

@@ -16,7 +16,8 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from orchestrator.sandbox.http.server import Options, Sandbox, StateFile, open_sandbox
+from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
+from orchestrator.sandbox.http.state_file import StateFile
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import body

@@ -24,9 +24,10 @@ from orchestrator.model import (
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import MARK
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.failures import failures
 from orchestrator.report.json import render_json, result_json, runs_json
 from orchestrator.report.plain_text import cells, time_span
-from orchestrator.report.summary import failures, headline, run_table, runs_table
+from orchestrator.report.summary import headline, run_table, runs_table
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run

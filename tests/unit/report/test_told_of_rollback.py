@@ -16,8 +16,9 @@ from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed,
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.display.rollout_lines import ROLLOUT_LINES
+from orchestrator.report.failures import failures
 from orchestrator.report.json import result_json, runs_json
-from orchestrator.report.summary import failures, runs_table, told_of_rollback
+from orchestrator.report.summary import runs_table, told_of_rollback
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView
 from tests.runs import ended, planned, started

@@ -22,7 +22,8 @@ from orchestrator.model import (
 from orchestrator.version import adoption
 from orchestrator.version.adoption import Loss, changed_besides, refused, taken_away
 from orchestrator.version.body import settings_fields
-from orchestrator.version.codecs import Codec, Int64, TextList, TextMap
+from orchestrator.version.codec import Codec
+from orchestrator.version.codecs import Int64, TextList, TextMap
 from orchestrator.version.fields import FIELDS, Field, Shown
 from orchestrator.version.objects import Object, ObjectList, Part
 from tests.builders import settings, version

@@ -1,0 +1,75 @@
+"""What it means that a request broke: aiohttp's exceptions become sentences by table, once, here."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+import aiohttp
+from yarl import URL
+
+from orchestrator.model.units import as_duration
+
+_CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY / NO_PROXY"
+_CHECK_PROXY = "check HTTPS_PROXY / HTTP_PROXY, or list the host in NO_PROXY"
+_CHECK_TRUST = (
+    "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"
+)
+_CHECK_TLS = "check that the endpoint and the proxy speak TLS at this port"
+
+# The first kind that fits; a subclass stands before its base. Each of these happens before a request can be sent.
+_BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
+    (aiohttp.ClientProxyConnectionError, "no connection to the proxy {proxy}: {reason}", _CHECK_PROXY),
+    (aiohttp.ClientHttpProxyError, "the proxy {proxy} refused to connect to {host}: {reason}", _CHECK_PROXY),
+    (aiohttp.ClientConnectorDNSError, "the name {peer} cannot be found: {reason}", _CHECK_NETWORK),
+    (aiohttp.ClientConnectorCertificateError, "the certificate of {host} is not trusted: {reason}", _CHECK_TRUST),
+    (aiohttp.ClientSSLError, "no TLS connection to {host}: {reason}", _CHECK_TLS),
+    (aiohttp.ClientConnectorError, "no connection to {host}: {reason}", _CHECK_NETWORK),
+    (aiohttp.InvalidURL, "{host} is no address that can be called", _CHECK_NETWORK),
+)
+# These happen at any moment: whether the request was sent is known from elsewhere.
+_AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
+    (TimeoutError, "{host} did not answer within {limit}", "try again; " + _CHECK_NETWORK),
+    (aiohttp.ClientPayloadError, "the answer of {host} broke off before its end", "try again"),
+    (aiohttp.ServerDisconnectedError, "{host} closed the connection without an answer", "try again"),
+    (aiohttp.ClientResponseError, "what {host} answered is not HTTP", _CHECK_TLS),
+    (OSError, "the connection to {host} broke: {reason}", "try again"),
+    (aiohttp.ClientError, "the connection to {host} broke: {reason}", "try again"),
+)
+
+
+def before_sending(error: Exception) -> bool:
+    """Tell from the kind of error alone that the service cannot have seen the request."""
+    kinds: tuple[type[Exception], ...] = (aiohttp.ConnectionTimeoutError, *(kind for kind, _, _ in _BEFORE_SENDING))
+    return isinstance(error, kinds)
+
+
+def explain(error: Exception, url: URL, proxy: URL | None, limit_s: float, *, sent: bool) -> tuple[str, str]:
+    """Say what happened and what to check. No part of it comes from a text that may hold a credential."""
+    if isinstance(error, TimeoutError) and not sent:
+        return f"no connection to {_place(url)} within the time limit", _CHECK_NETWORK
+    for kind, sentence, advice in (*_BEFORE_SENDING, *_AT_ANY_TIME):
+        if isinstance(error, kind):
+            host = _place(url)
+            via = _place(proxy) if proxy else host
+            peer = str(getattr(error, "host", "") or url.host)
+            said = sentence.format(host=host, proxy=via, peer=peer, reason=_reason(error), limit=as_duration(limit_s))
+            return said, advice
+    raise error
+
+
+def _place(url: URL) -> str:
+    return f"{url.host}:{url.port}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(getattr(error.certificate_error, "verify_message", "") or error.certificate_error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"HTTP {error.status} {error.message}".strip()
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLError):
+        return (cause.reason or "TLS error").replace("_", " ").lower()
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:  # asyncio's own text is "Connect call failed"
+        return os.strerror(cause.errno).lower()
+    return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__

@@ -1,0 +1,146 @@
+"""What failed, is unknown or blocked in a run, in full: equal failures once, with all the functions they concern."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from orchestrator.journal.event_json import outcome_name
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Step, Unknown
+from orchestrator.report.plain_text import counted, named
+
+NAMED_MAX = 10  # functions named in a group
+_ACCEPTED = (Step.TRACK, Step.READ_BACK)  # the steps in which what was asked for is an Operation
+# What differs between equal errors: ids of the cloud (20 characters), UUIDs, hashes, numbers.
+_IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64}|\d+(?:\.\d+)?)\b")
+
+
+def failures(state: RunState, back: RunState | None = None) -> str:
+    """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern.
+    `back`: the rollback that took the run back, so that other Versions serve now.
+    """
+    return "\n\n".join(blocks(state.units.values(), _serving(back)))
+
+
+def _serving(back: RunState | None) -> dict[str, str]:
+    """Give by a Function's key the copy that serves since a rollback."""
+    units = back.units.items() if back is not None else ()
+    return {
+        key: unit.outcome.version_id
+        for key, unit in units
+        if unit.action == Action.COPY and isinstance(unit.outcome, Deployed)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One unit's failure, unknown end or block."""
+
+    unit: UnitState
+    what: str  # outcome, kind, step
+    failure: Failure
+
+
+def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked.
+    `serving`: Versions that have taken the place of those that the units have made, by the units' keys.
+    """
+    groups: dict[tuple[str, str], list[_Told]] = {}
+    for unit in units:
+        told = _told(unit, serving.get(unit.key, ""))
+        if told is not None:
+            groups.setdefault((told.what, _shape(told)), []).append(told)
+    return [_block(group) for group in sorted(groups.values(), key=len)]
+
+
+def _told(unit: UnitState, serves: str) -> _Told | None:
+    outcome = unit.outcome
+    match outcome:
+        case Failed(step, failure, rolled_back_to):
+            failure = _since(failure, serves or rolled_back_to)
+            kind = f", {failure.kind}" if failure.kind else ""
+            return _Told(unit, f"failed in step {step}{kind}", failure)
+        case Unknown(reason, operation_id):
+            return _Told(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
+        case Blocked(reason):
+            return _Told(unit, outcome_name(outcome), Failure(reason))
+    return None
+
+
+def _since(failure: Failure, serves: str) -> Failure:
+    """Say which Version serves now, where that is not any more what the failure is about."""
+    if not serves:
+        return failure
+    parts = [part for part in failure.advice.split("; ") if part and not part.endswith(SERVES_LATEST)]
+    return replace(failure, advice="; ".join([*parts, f"rolled back since: version {serves} serves $latest now"]))
+
+
+def _shape(told: _Told) -> str:
+    """What equal errors have in common: the message without ids, numbers and the function's own name."""
+    message = told.failure.message
+    for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
+        message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", message)
+    return _IDS.sub("…", message)
+
+
+def _block(group: list[_Told]) -> str:
+    first = group[0]
+    failure = first.failure
+    names = named([told.unit.key for told in group], NAMED_MAX)
+    lines = [f"{counted(len(group), 'function')} {first.what}: {names}", *_said(group, lambda one: one.message)]
+    for told in group[:NAMED_MAX]:
+        ids = _ids(told)
+        if ids:
+            lines.append(f"    {told.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
+    lines += _said(group, lambda one: one.advice, "advice")
+    if failure.detail:
+        of = f" (of {first.unit.key})" if len({told.failure.detail for told in group}) > 1 else ""
+        lines += [f"    detail{of}:", *_indented(failure.detail, "      | ")]
+    return "\n".join(lines)
+
+
+def _said(group: list[_Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
+    """Say what all of a group have in common once, and what differs of each: an id may be what somebody types."""
+    texts: dict[str, list[str]] = {}
+    for told in group:
+        texts.setdefault(text_of(told.failure), []).append(told.unit.key)
+    if len(texts) == 1:
+        (text,) = texts
+        return _indented(f"{label}: {text}" if label else text) if text else []
+    lines = list[str]()
+    for text, keys in list(texts.items())[:NAMED_MAX]:
+        whose = f"{label} for {named(keys, NAMED_MAX)}" if label else named(keys, NAMED_MAX)
+        lines += _indented(f"{whose}: {text}") if text else []
+    if len(texts) > NAMED_MAX:
+        lines.append(f"    and {len(texts) - NAMED_MAX} more")
+    return lines
+
+
+def _ids(told: _Told) -> str:
+    failure = told.failure
+    facts = {
+        "operation": failure.operation_id or _last_operation(told.unit),
+        "HTTP": str(failure.http_status or ""),
+        "request id": failure.request_id,
+        "server trace id": failure.server_trace_id,
+        "client request id": failure.client_request_id,
+    }
+    return ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+
+
+def _last_operation(unit: UnitState) -> str:
+    """Give the Operation that an outcome is about: of the change that was asked for last. "" where a call was refused,
+    or was never sent: what the changes before it were done by has not failed.
+    """
+    if isinstance(unit.outcome, Failed) and unit.outcome.step not in _ACCEPTED:
+        return ""
+    asked_for = [change.operations for change in unit.changes if change.requests or change.operations]
+    return next(reversed(asked_for[-1]), "") if asked_for else ""
+
+
+def _indented(text: str, by: str = "    ") -> list[str]:
+    return [f"{by}{line}".rstrip() for line in text.splitlines()]
