@@ -427,6 +427,8 @@ class RolloutBench(MortalBench):
         if root not in self.rolled:
             live = self.live_now()
             moving = {one for one, seen in live.items() if self._before.get(one) != seen}
+            coming = {one["id"] for one in self.versions() if one["status"] == "CREATING"}
+            moving |= {one for one, made in self.by_hand.items() if coming.intersection(made)}
             self.rolled[root] = Rolled(live, self._index, moving)
         if event.resumes:
             with open_store(self.state_dir, read_only=True) as store:

@@ -204,7 +204,8 @@ def check_the_end(bench: RolloutBench, run: RunState) -> None:
     if run.verb == "rollback":
         return
     assert (run.rollout.paused is not None) <= (bench.code == Exit.INTERRUPTED), (bench.code, run.rollout.paused)
-    if run.rollout.then == "rollback" and bench.code != Exit.INTERRUPTED:
+    not_started = bench.code == Exit.NOT_STARTED and run.rollout.owes_rollback(run.exit_code)  # so it is still owed
+    if run.rollout.then == "rollback" and bench.code != Exit.INTERRUPTED and not not_started:
         assert run.rollout.rollback, f"{run.breach}, and nothing is taken back"
     if run.rollout.then == "rollback" and is_fair(bench) and not bench.stop.called_off:
         assert bench.code != Exit.INTERRUPTED, f"{run.breach}, and the rollback is cut off by itself: {bench.said}"

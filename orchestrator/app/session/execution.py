@@ -84,7 +84,7 @@ async def journaled(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        async with recorded(session) as recorder, shown as listeners:
+        async with recorded(session, tuple(chain.chain)) as recorder, shown as listeners:
             if recorder is not None:
                 listeners.insert(0, recorder)
             if before is not None:

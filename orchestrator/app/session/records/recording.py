@@ -6,7 +6,7 @@ A machine whose journal has no such run reads it, see `records/fetching.py`. `PR
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +20,7 @@ from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.journal.events import Breached, Event, RunStarted
 from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
+from orchestrator.journal.runs import Link
 from orchestrator.journal.state import RunState
 from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
@@ -32,9 +33,21 @@ _END_S = 3.0  # for the last writing: a machine that is to go down kills us afte
 
 
 class Recorder:
-    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all."""
+    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all.
 
-    def __init__(self, session: Session, records: Records, *, lost: str = "so only this machine can resume it") -> None:
+    `chain`: the runs that it goes on with, the newest last. The bucket has no record of one that asked for nothing, so
+    the record names the last one of them that has.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        records: Records,
+        chain: Sequence[Link] = (),
+        *,
+        lost: str = "so only this machine can resume it",
+    ) -> None:
+        self._chain = chain
         self._lost = lost
         self._session = session
         self._records = records
@@ -62,12 +75,21 @@ class Recorder:
         self._begun = True
         await self.write(first=True)
 
+    async def _follow(self) -> None:
+        """Let the record follow one that is there: others know the chain as far as it is in the bucket."""
+        before = await last_recorded(self._session, self._records, self._chain)
+        started = self._record.run[0]
+        if before and isinstance(started, RunStarted):
+            self._record.run[0] = replace(started, resumes=before)
+
     async def write(self, *, first: bool = False) -> None:
         """Write what is known by now."""
         if self._broken or not self._begun:
             return
         prefix = records_folder(self._session)
         try:
+            if first:
+                await self._follow()
             key = f"{prefix}{self._session.run_id}.json"
             self._etag = await self._put(key, self._record.encode(), self._etag)
             if first:
@@ -131,14 +153,24 @@ async def recorded_events(session: Session, records: Records, run_id: str) -> li
     return read_record(found[0]) if found is not None else []
 
 
+async def last_recorded(session: Session, records: Records, chain: Sequence[Link]) -> str:
+    """Give the id of the last run of a chain that the bucket has the record of, "" for none. Raises `CloudError`."""
+    for link in reversed(chain):
+        if await session.world.read(partial(records.read, f"{records_folder(session)}{link.run_id}.json")) is not None:
+            return link.run_id
+    return ""
+
+
 @asynccontextmanager
-async def recorded(session: Session) -> AsyncIterator[Recorder | None]:
-    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in."""
+async def recorded(session: Session, chain: Sequence[Link] = ()) -> AsyncIterator[Recorder | None]:
+    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in. `chain`: see
+    `Recorder`.
+    """
     records = bucket_records(session.world)
     if records is None:
         yield None
         return
-    recorder = Recorder(session, records)
+    recorder = Recorder(session, records, chain)
     try:
         async with beside(recorder.keep):
             yield recorder
@@ -154,11 +186,10 @@ async def record_given_up(session: Session, before: RunState, started: RunStarte
     records = bucket_records(session.world)
     if records is None:
         return
-    for link in reversed(before.chain):
-        if await session.world.read(partial(records.read, f"{records_folder(session)}{link.run_id}.json")) is not None:
-            session = replace(session, run_id=started.run_id)
-            recorder = Recorder(session, records, lost="so other machines may still take up what was given up")
-            for event in (replace(started, resumes=link.run_id), *said):  # others know the chain as far as it is there
-                recorder(event)
-            await recorder.begin()
-            return
+    if not await last_recorded(session, records, before.chain):
+        return
+    lost = "so other machines may still take up what was given up"
+    recorder = Recorder(replace(session, run_id=started.run_id), records, before.chain, lost=lost)
+    for event in (started, *said):
+        recorder(event)
+    await recorder.begin()

@@ -1,0 +1,62 @@
+"""The record of a run that goes on with others: it follows the last of them that the bucket knows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.app.session.records.recording import Recorder
+from orchestrator.journal.events import RunStarted
+from orchestrator.journal.record import read_record
+from orchestrator.journal.runs import Link
+from orchestrator.prediction.virtual_time import run
+from tests.memory_records import MemoryRecords
+from tests.runs import planned, started
+
+
+def session(run_id: str) -> Any:
+    async def read(call: Callable[[], Awaitable[object]]) -> object:
+        return await call()
+
+    world = SimpleNamespace(read=read, storage=SimpleNamespace(prefix="p/"))
+    return SimpleNamespace(world=world, run_id=run_id, messages=None)
+
+
+def written(records: MemoryRecords, run_id: str, chain: Sequence[str], *, resumes: str = "") -> str:
+    """Write the record of a run that goes on with others. Gives the id of the one that it follows by its record."""
+    links = [Link(one, 0.0) for one in (*chain, run_id)]  # itself as well: the chain hears of it before it is written
+
+    async def main() -> None:
+        recorder = Recorder(session(run_id), records, links)
+        for event in (replace(started(run_id), resumes=resumes), planned("a")):
+            recorder(event)
+        await recorder.begin()
+        await recorder.write()
+
+    run(main)
+    first = read_record(records.objects[f"p/runs/{run_id}.json"][0])[0]
+    assert isinstance(first, RunStarted)
+    return first.resumes
+
+
+@pytest.mark.parametrize(
+    ("recorded", "follows"),
+    [
+        (("one", "two"), "two"),
+        (("one",), "one"),  # "two" was cut off before it asked for anything
+        ((), "two"),  # nobody else knows either: as it is
+    ],
+)
+def test_a_record_follows_the_last_one_that_is_there(recorded: Sequence[str], follows: str) -> None:
+    records = MemoryRecords()
+    for run_id in recorded:
+        written(records, run_id, ())
+    assert written(records, "three", ("one", "two"), resumes="two") == follows
+
+
+def test_the_record_of_a_first_run_follows_none() -> None:
+    assert written(MemoryRecords(), "one", ()) == ""
