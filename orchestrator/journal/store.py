@@ -32,7 +32,7 @@ from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.summaries import read_summaries
 
-FILE = "journal3"
+FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"

@@ -74,7 +74,7 @@ def test_options_come_from_the_environment(cloud: Cloud, project: Project) -> No
     end = run(project.root, "deploy", environ=environ)
     assert end.code == 0, end.err
     assert json.loads(end.out)["outcomes"] == {"deployed": 1}
-    assert (project.root / "kept" / "journal3").exists()
+    assert (project.root / "kept" / "journal.sqlite3").exists()
     assert not project.state_dir.exists()
 
 

@@ -146,7 +146,7 @@ def test_a_job_keeps_its_parameters_but_for_secret_ones(tmp_path: Path, project:
         secret = ("run", "all", "-p", 'environment={PASSWORD="qwertz12345"}', "--yes")
         harness.cut_off(project.root, signal.SIGKILL, 2, *secret, environ=cloud.environ())
         assert "qwertz12345" not in json.dumps(shown(project))
-        assert b"qwertz12345" not in (project.state_dir / "journal3").read_bytes()
+        assert b"qwertz12345" not in (project.state_dir / "journal.sqlite3").read_bytes()
         refused = run(project.root, "resume", environ=cloud.environ())
         assert refused.code == 2
         assert "--param 'environment=…'`" in refused.err

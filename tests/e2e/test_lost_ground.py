@@ -38,7 +38,7 @@ def one_version_each(project: Project, cloud: Cloud) -> None:
 
 
 def journal(project: Project) -> Path:
-    return project.state_dir / "journal3"
+    return project.state_dir / "journal.sqlite3"
 
 
 def test_a_terminal_that_is_closed(cloud: Cloud, project: Project) -> None:

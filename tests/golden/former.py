@@ -85,7 +85,7 @@ def put_json(cloud: Cloud, key: str, value: dict[str, Any]) -> None:
 
 def forget_runs_after(root: Path, run_id: str) -> None:
     """Take later runs out of a journal, as if that run were the last."""
-    with sqlite3.connect(root / ".orchestrator" / "journal3") as journal:
+    with sqlite3.connect(root / ".orchestrator" / "journal.sqlite3") as journal:
         journal.execute("DELETE FROM events WHERE run_id > ?", (run_id,))
         journal.execute("DELETE FROM runs WHERE id > ?", (run_id,))
     journal.close()

@@ -111,7 +111,7 @@ def make_history(root: Path) -> None:
         interrupt(process, signal.SIGKILL)
         ended(process)  # and its sandbox with it
     shutil.move(log, EVENTS / "killed.ndjson")
-    assert (root / ".orchestrator" / "journal3-wal").stat().st_size > 0
+    assert (root / ".orchestrator" / "journal.sqlite3-wal").stat().st_size > 0
 
 
 def without(text: str, *names: str) -> str:

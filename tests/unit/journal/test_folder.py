@@ -39,7 +39,7 @@ async def _lock(state_dir: Path) -> None:
 async def _journal(state_dir: Path) -> None:
     with open_store(state_dir) as store:
         store.start_run(started(uuid4().hex))
-        assert (state_dir / "journal3-wal").exists()
+        assert (state_dir / "journal.sqlite3-wal").exists()
         assert wide(state_dir) == []
 
 
@@ -64,7 +64,7 @@ async def _sandbox(state_dir: Path) -> None:
 FIRST = {"lock": _lock, "journal": _journal, "claims": _claims, "packages": _packages, "sandbox": _sandbox}
 # What each opens by name, and where a link could have been put in its place.
 PLACES = [
-    ("lock", "lock"), ("journal", "journal3"), ("journal", "journal3-wal"), ("claims", "claims"),
+    ("lock", "lock"), ("journal", "journal.sqlite3"), ("journal", "journal.sqlite3-wal"), ("claims", "claims"),
     ("packages", "packages"), ("sandbox", "sandbox"), ("sandbox", "sandbox/sandbox.db"),
     ("sandbox", "sandbox/key.part"), ("sandbox", "sandbox/objects"), ("sandbox", "sandbox/objects/packages"),
 ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is(tmp_path: Path) -> No
     tmp_path.chmod(0o755)
     anyio.run(_journal_in, tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
-    assert wide(tmp_path / "journal3") == []
+    assert wide(tmp_path / "journal.sqlite3") == []
 
 
 async def _journal_in(state_dir: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_link_in_the_state_folder_is_not_followed(tmp_path: Path, first: str, 
 
 def test_a_journal_that_is_a_link_is_not_read(tmp_path: Path) -> None:
     open_store(tmp_path / "other").close()
-    (tmp_path / "journal3").symlink_to(tmp_path / "other" / "journal3")
+    (tmp_path / "journal.sqlite3").symlink_to(tmp_path / "other" / "journal.sqlite3")
     with pytest.raises(JournalError, match="sqlite3 is a link"):
         open_store(tmp_path, read_only=True)
 
