@@ -218,7 +218,14 @@ def _runs(output: str, **given: Any) -> int:
 @opt.option("--all", "everything", is_flag=True, help="Every function, however many.")
 @opt.timings
 def _show(output: str, **given: Any) -> int:
-    """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full."""
+    """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full.
+
+    The name of a file that is there means the plan that `plan --out` has saved in it.
+
+    \b
+    orchestrator show last                   the last run
+    orchestrator show plan.json -o markdown  a saved plan, for a review comment
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
 
     return _answer(partial(show_command, given), output)

@@ -10,9 +10,10 @@ from orchestrator.manifest.toml_files import shown
 
 
 class Disk:
-    """What is at a path: asked once per path."""
+    """What is at a path: asked once per path. `has_sources`: sources must be there."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_sources: bool = True) -> None:
+        self.has_sources = has_sources
         self._kinds: dict[str, str] = {}
 
     def kind(self, path: str) -> str:

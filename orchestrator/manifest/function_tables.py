@@ -234,18 +234,18 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
     if built and "folder" not in values["build"] and (rule := _doubt(source, values["build"], disk)):
         yield Breach(("build",), rule, warning=True)
     there = {"file", "folder", ""} if built else {"file", "folder"}
-    if disk.kind(source) not in there:
+    if disk.has_sources and disk.kind(source) not in there:
         yield Breach(("source",), _missing(source, disk, "a folder, a file or a .zip"))
     if built:
         yield from _lacking(values["build"], "build", ("command",), draft)
         folder = values["build"].get("folder")
-        if folder is not None and disk.kind(folder) != "folder":
+        if disk.has_sources and folder is not None and disk.kind(folder) != "folder":
             yield Breach(("build", "folder"), _missing(folder, disk, "a folder"))
     for inside, local in values.get("files", {}).items():
         if not is_package_path(inside):
             rule = "the key is the path in the package: relative, with / between its parts, without ..; . is its top"
             yield Breach(("files", inside), rule)
-        if disk.kind(local) not in there:
+        if disk.has_sources and disk.kind(local) not in there:
             yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
 
 

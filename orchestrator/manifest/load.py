@@ -49,34 +49,37 @@ def load(path: Path, environ: Mapping[str, str]) -> Manifest:
     return found.manifest
 
 
-def load_for_run(path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None) -> Manifest:
+def load_for_run(
+    path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None, *, has_sources: bool = True
+) -> Manifest:
     """Read a manifest for a run that may be about a part of it: functions and jobs with mistakes carry them, and
     `findings.require_sound` asks once it is known what the run is about. Raises `ManifestError` as `load` does where
-    more is wrong than that.
+    more is wrong than that. `has_sources`: what functions are made of is here; else nobody will ask for it.
     """
-    found = survey(path, environ, job_check)
+    found = survey(path, environ, job_check, has_sources=has_sources)
     if found.general:
         raise ManifestError(found.mistakes)
     return found.manifest
 
 
-def survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None) -> Survey:
+def survey(
+    path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None, *, has_sources: bool = True
+) -> Survey:
     """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read."""
     try:
-        return _survey(path, environ, job_check)
+        return _survey(path, environ, job_check, Disk(has_sources=has_sources))
     except RecursionError:
         mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
 
 
-def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None) -> Survey:
+def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None, disk: Disk) -> Survey:
     findings = Findings()
     main = read_toml(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
     if main is None:
         raise ManifestError(findings.mistakes())
     tables, checked, unset = _checked(main, main.raw, environ, findings)
     cloud = sections.cloud(checked.tables.cloud, environ)
-    disk = Disk()
     functions = FunctionTables(main, checked, cloud.folder_id, disk, findings)
     functions.add(main, checked)
     files = [Path(main.path)]

@@ -181,12 +181,13 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A zip on this machine's disk."""
+    """A zip on this machine's disk. `stored`: the key in the bucket under which it lies, and nowhere else."""
 
     path: Path
     sha256: str  # hex, of the zip
     size_bytes: int  # of the zip
     tree_hash: str
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

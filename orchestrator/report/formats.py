@@ -28,4 +28,10 @@ def _json() -> Render:
     return render_json
 
 
-FORMATS: Mapping[str, Callable[[], Render]] = {"text": _text, "json": _json}
+def _markdown() -> Render:
+    from orchestrator.report.markdown.render import render_markdown  # noqa: PLC0415 - when it is chosen
+
+    return render_markdown
+
+
+FORMATS: Mapping[str, Callable[[], Render]] = {"text": _text, "json": _json, "markdown": _markdown}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,8 +130,12 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
         "gates": "; ".join(map(_gate_words, state.rollout.gates)),
         "given up": "what is undone" if state.given_up else "",
     }
-    told = [f"  {name:<11}  {value}" for name, value in facts.items() if value]
-    return "\n".join([*_links(state, alive=alive), *told])
+    return "\n".join([*_links(state, alive=alive), facts_text(facts)])
+
+
+def facts_text(facts: Mapping[str, str]) -> str:
+    """Write those that there are, one a line."""
+    return "\n".join(f"  {name:<11}  {value}" for name, value in facts.items() if value)
 
 
 def _links(state: RunState, *, alive: bool) -> Iterator[str]:

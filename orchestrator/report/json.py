@@ -32,6 +32,7 @@ from orchestrator.report.views import (
     PlanView,
     ResultView,
     RunsView,
+    SavedPlanView,
     View,
     WhyView,
 )
@@ -57,6 +58,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = "orchestrator/why/1", why_json(why)
         case DocumentView(text):
             return outlet.rendered(text)
+        case SavedPlanView(_, _, document):
+            return outlet.rendered(document.decode())
         case _:
             assert_never(view)
     return outlet.json({"schema": schema} | document, indent=True)

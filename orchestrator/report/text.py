@@ -10,7 +10,7 @@ from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
 from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.failures import failures
-from orchestrator.report.history import history_text
+from orchestrator.report.history import facts_text, history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
@@ -23,6 +23,7 @@ from orchestrator.report.views import (
     PlanView,
     ResultView,
     RunsView,
+    SavedPlanView,
     View,
     WhyView,
 )
@@ -38,6 +39,8 @@ def _text(view: View, width: int | None) -> str:
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
+        case SavedPlanView(facts, plan):
+            return f"{facts_text(facts)}\n\n{plan_text(plan, whole=True)}"
         case ResultView():
             return _result(view, width)
         case RunsView(runs):

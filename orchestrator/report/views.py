@@ -46,6 +46,15 @@ class PlanView:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPlanView:
+    """A saved plan. `facts`: what it is, who made it and until when it holds, in words; `document`: its file."""
+
+    facts: Mapping[str, str]
+    plan: PlanView
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ResultView:
     """What became of a run, or of a chain of them. `everything`: every function, however many; `timings`: with each
     step's. `history`: with what it was about, and each run of the chain; `alive`: the last may still be under way.
@@ -141,13 +150,13 @@ class DocumentView:
     text: str
 
 
-View = PlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | WhyView | DocumentView
+View = PlanView | SavedPlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | WhyView | DocumentView
 
 
 def words(view: View) -> Iterator[str | None]:
     """Give the keys, names and ids that a view speaks of: what nobody may take for a secret."""
     match view:
-        case PlanView(plan):
+        case PlanView(plan) | SavedPlanView(_, PlanView(plan)):
             for unit in plan.units:
                 yield from (unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id, unit.base_version_id)
         case ResultView(state):

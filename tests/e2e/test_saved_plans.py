@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import Cloud, Project, embedded, run
+from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
 
 ENVIRON = {"LEVEL": "info", "DB_PASSWORD": "hunter2-hunter2"}
 DEFAULTS = 'environment = { LEVEL = "${LEVEL}", DB_PASSWORD = "${DB_PASSWORD}" }\n'
@@ -35,7 +36,7 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         other = other_machine(project, tmp_path / "other")
         refused = run(other.root, "deploy", "--plan", file, "--yes", environ=environ | {"LEVEL": "debug"})
         assert refused.code == 2, refused.err
-        assert "f000: environment.LEVEL changed" in refused.err
+        assert "f000, f001, f002: environment.LEVEL changed" in refused.err
         assert "debug" not in refused.err
         unasked = run(other.root, "deploy", "--plan", file, environ=environ)
         assert (unasked.code, "add --yes" in unasked.err) == (2, True)
@@ -51,6 +52,51 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         again = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
         assert (again.code, "3 unchanged" in again.out) == (0, True), again.err
         assert len(cloud.versions(project.folder_id)) == 3
+
+
+def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_path: Path, project: Project) -> None:
+    project.write(5, defaults=DEFAULTS)
+    file, folder_id = str(tmp_path / "plan.json"), project.folder_id
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
+        environ = cloud.environ() | ENVIRON
+        assert run(project.root, "deploy", "--yes", "f000", "f001", "f002", environ=environ).code == 0
+        environ |= {"LEVEL": "debug"}
+        made = run(project.root, "plan", "--out", file, "--upload", environ=environ)
+        assert (made.code, "storing 5 packages" in made.err) == (0, True), made.err
+        saved = json.loads(Path(file).read_text())
+        note = served.objects.get(BUCKET, f"plans/{saved['id']}.json")
+        assert isinstance(note, Path)
+        objects = {unit["package"]["object"] for unit in saved["units"]}
+        assert json.loads(note.read_text()) == {
+            "schema": 1, "plan": saved["id"], "expires_at": saved["expires_at"], "objects": sorted(objects)
+        }  # fmt: skip
+
+        other = other_machine(project, tmp_path / "other")
+        shutil.rmtree(other.root / "src")
+        function_id = by_name(cloud, folder_id)["f001"]
+        (base,) = (one for one in cloud.versions(folder_id) if one["functionId"] == function_id)
+        sent = {name: base[name] for name in ("functionId", "runtime", "entrypoint", "resources", "executionTimeout")}
+        theirs = sent | {"versionId": base["id"], "environment": {"LEVEL": "trace"}}
+        cloud.post("versions", theirs, token=cloud.token())
+        gone = next(unit["package"]["object"] for unit in saved["units"] if unit["function"] == "f002")
+        assert served.objects.delete(BUCKET, gone)
+
+        looked = run(other.root, "deploy", "--plan", file, "--dry-run", environ=environ)
+        assert (looked.code, "changed since the plan was made: version " in looked.out) == (1, True), looked.err
+        done = run(other.root, "deploy", "--plan", file, "--yes", "-o", "json", environ=environ)
+        assert done.code == 1, done.err
+        found = {one["function"]: one for one in json.loads(done.out)["functions"]}
+        assert {key: one["outcome"] for key, one in found.items()} == {
+            "f000": "deployed", "f001": "blocked", "f002": "failed", "f003": "deployed", "f004": "deployed"
+        }  # fmt: skip
+        said = r"blocked +changed since the plan was made: version \S+ was made at \S+ \S+ UTC by \S+; look at it"
+        assert re.search(said, done.err), done.err
+        assert found["f002"]["failure"]["advice"] == "plan again with --upload"
+        assert len(cloud.versions(folder_id)) == 3 + 1 + 3
+
+
+def by_name(cloud: Cloud, folder_id: str) -> dict[str, str]:
+    return {one["name"]: one["id"] for one in cloud.functions(folder_id)}
 
 
 def cloud_has(cloud: Cloud, project: Project, count: int) -> bool:

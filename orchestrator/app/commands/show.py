@@ -1,8 +1,10 @@
-"""`show`: one run as the journal knows it, with all that took it up."""
+"""`show`: one run as the journal knows it, with all that took it up; or a saved plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.options import read_place, state_dir_of
@@ -16,13 +18,18 @@ from orchestrator.report.views import CommandResult, ResultView
 
 def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Show the chain of a run: what became of each function, and every failure in full. What the journal does not have
-    is looked for in the bucket's records.
+    is looked for in the bucket's records. The name of a file that is there means the plan in it.
 
     Raises `JournalError`, `UsageError`.
     """
     run, everything, timings = given["run"], given["everything"], given["timings"]
     options = read_place("show", given)
     state_dir = state_dir_of(options.config, options.state_dir)
+    if Path(run).is_file():
+        from orchestrator.app.session.saved.showing import saved_view  # noqa: PLC0415 - the same
+
+        view = saved_view(Path(run), state_dir, messages)
+        return CommandResult(Exit.DONE, replace(view, plan=replace(view.plan, verbose=everything)))
 
     def find(store: Store) -> RunState:
         return store.chain_state(store.find(run))

@@ -19,7 +19,7 @@ from orchestrator.app.session.leasing import guarded, leased, leases_of, look, t
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
-from orchestrator.app.session.saved.files import check_writable
+from orchestrator.app.session.saved.files import check_saving
 from orchestrator.app.session.saved.saving import save
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
@@ -37,10 +37,9 @@ _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 async def deploy_selected(invocation: Invocation) -> CommandResult:
     """Carry out, or plan, what the manifest declares of the functions that the options select."""
     options = invocation.options
-    if options.out is not None:
-        check_writable(options.out)
     with invocation.stop.interruptible():
         request = read_request(invocation)
+        check_saving(options, request.manifest)
         specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
         if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
             await hold_lock(invocation, request)

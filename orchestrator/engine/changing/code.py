@@ -47,7 +47,8 @@ class CodeOf:
         package = await self._package(unit, at, code)
         store, bucket = self.calls.world.store, self.calls.world.storage.bucket
         if store is not None and bucket is not None:
-            return body.from_bucket(await self._upload(at, package, store, bucket))
+            put = self._found if package.stored else self._upload
+            return body.from_bucket(await put(at, package, store, bucket))
         refused = body.too_large(package.size_bytes)
         if refused is not None:
             raise StepFailedError(Step.PACKAGE, refused)
@@ -71,6 +72,24 @@ class CodeOf:
             raise StepFailedError(Step.PACKAGE, changed)
         return package
 
+    async def _found(self, at: At, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
+        """See that a package which was stored before is there still: nobody has it here to put it again."""
+        world = self.calls.world
+        with self.calls.steps.step(at, Step.UPLOAD):
+            try:
+                etag = await world.read(partial(store.etag, bucket, package.stored))
+            except CloudError as error:
+                failure.unless_token(error)
+                raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
+            if etag is None:
+                gone = Failure(
+                    f"its package is gone from the bucket {bucket}: {package.stored}",
+                    kind="package",
+                    advice="plan again with --upload",
+                )
+                raise StepFailedError(Step.UPLOAD, gone)
+        return self._told(at, StoredObject(bucket, package.stored, package.sha256, package.size_bytes, existed=True))
+
     async def _upload(self, at: At, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
         world, emit = self.calls.world, self.calls.emit
         key = f"{world.storage.prefix}{package.sha256}.zip"
@@ -92,10 +111,9 @@ class CodeOf:
             except CloudError as error:
                 failure.unless_token(error)
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
-        emit(
-            PackageStored(
-                world.clock(), at.unit, stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed,
-                at.change,
-            )
-        )  # fmt: skip
+        return self._told(at, stored)
+
+    def _told(self, at: At, stored: StoredObject) -> StoredObject:
+        facts = stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed
+        self.calls.emit(PackageStored(self.calls.world.clock(), at.unit, *facts, at.change))
         return stored

@@ -190,7 +190,7 @@ def _to_json(plan: SavedPlan) -> dict[str, Any]:
     }
 
 
-_SHOWN = ("counts", "rollout", "undeclared", "warnings")
+_SHOWN = ("counts", "waves", "stops", "rollout", "undeclared", "warnings")
 
 
 def _unit_json(unit: SavedUnit) -> dict[str, Any]:

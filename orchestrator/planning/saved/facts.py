@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ _OF_SPEC = (
 )  # fmt: skip
 
 
-def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path) -> dict[str, Any]:
+def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, uploaded: bool) -> dict[str, Any]:
     """Give what is desired of a function as the manifest declares it, and what its source holds. `root`: the
-    manifest's folder.
+    manifest's folder. `uploaded`: its package is stored with the plan, and its source is perhaps not here: then it
+    cannot be told which folder a build runs in that names none.
     """
     found = facts_of_settings(spec.settings)
     found |= {f"labels.{name}": value for name, value in spec.labels.items()}
     found |= {name: _plain(getattr(spec, name), root) for name in _OF_SPEC}
     kind = "source" if isinstance(spec.code, SourceCode) else type(spec.code).__name__
-    found["code"] = [kind, _plain(spec.code, root)]
+    code = spec.code
+    if uploaded and isinstance(code, SourceCode) and code.build is not None:
+        code = replace(code, build=replace(code.build, folder=Path()))
+    found["code"] = [kind, _plain(code, root)]
     if isinstance(prepared, Tree):
         found[SOURCE_FILES] = prepared.hash
     elif isinstance(prepared, str):

@@ -30,14 +30,17 @@ _ADVICE = "look at it, and plan again"
 
 def differing(
     saved: SavedPlan, key: PlanKey, run: Facts, functions: Mapping[str, Facts], prepared: Mapping[str, Prepared]
-) -> tuple[str, ...]:
-    """Say what is desired otherwise than the plan says, by name and never by value. `run`, `functions`: the facts of
-    today; `prepared`: what the sources hold, or why they cannot be read.
+) -> dict[str, list[str]]:
+    """Say what is desired otherwise than the plan says, by name and never by value, each with the functions of which
+    that is so (none: of the run as a whole). `run`, `functions`: the facts of today; `prepared`: what the sources hold,
+    or why they cannot be read.
     """
-    then = {unit.key: unit for unit in saved.units}
-    found = [f"{key} is selected, and was not in the plan" for key in sorted(functions.keys() - then.keys())]
-    found += [f"{key} is in the plan, and is selected no more" for key in sorted(then.keys() - functions.keys())]
-    found += [_words("", name, *pair) for name, pair in _unlike(saved.facts, marked_facts(key, "", run))]
+    then, found = {unit.key: unit for unit in saved.units}, dict[str, list[str]]()
+    for words in (_words(name, *pair) for name, pair in _unlike(saved.facts, marked_facts(key, "", run))):
+        found[words] = []
+    for one in sorted(then.keys() ^ functions.keys()):
+        words = "selected, and not in the plan" if one in functions else "in the plan, and not selected any more"
+        found.setdefault(words, []).append(one)
     for unit in saved.units:
         if unit.key not in functions:
             continue
@@ -47,8 +50,8 @@ def differing(
         lost = prepared.get(unit.key)
         for name, pair in _unlike(was, now):
             why = f": {lost[1].message}" if name == SOURCE_FILES and isinstance(lost, tuple) else ""
-            found.append(_words(f"{unit.key}: ", name, *pair) + why)
-    return tuple(found)
+            found.setdefault(_words(name, *pair) + why, []).append(unit.key)
+    return found
 
 
 def _unlike(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, tuple[bool, bool]]]:
@@ -58,8 +61,8 @@ def _unlike(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[s
             yield name, (name in then, name in now)
 
 
-def _words(of: str, name: str, was: bool, now: bool) -> str:
-    return f"{of}{name} " + ("changed" if was and now else "is new" if now else "is gone")
+def _words(name: str, was: bool, now: bool) -> str:
+    return f"{name} " + ("changed" if was and now else "is new" if now else "is gone")
 
 
 def new_bases(saved: SavedPlan, plan: Plan, live: LiveState, key: PlanKey) -> dict[str, Version]:

@@ -42,6 +42,7 @@ from orchestrator.report.views import (
     PlanView,
     ResultView,
     RunsView,
+    SavedPlanView,
     View,
     WhyView,
 )
@@ -69,11 +70,13 @@ WHY = Explanation(
     (),
     ("the records of runs: no answer",),
 )
+SAVED = b'{"schema": "orchestrator/saved-plan/1"}'
 # What is rendered, the schema of its JSON, and what its text has to say.
 VIEWS: dict[str, tuple[View, str, str]] = {
     "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
     "a simulated plan": (PlanView(PLAN, PREDICTION), "orchestrator/plan/1", "simulated: 90 s"),
     "no plan": (PlanView(Plan(())), "orchestrator/plan/1", "plan: nothing to do"),
+    "a saved plan": (SavedPlanView({"plan": "3f2a"}, PlanView(PLAN), SAVED), "orchestrator/saved-plan/1", "3f2a"),
     "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
     "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
     "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),

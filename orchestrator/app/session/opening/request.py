@@ -34,8 +34,11 @@ class Request:
     left: Left | None = None
 
 
-def read_request(invocation: Invocation) -> Request:
-    """Read the manifest and say its warnings. Raises `ManifestError` for what stops every run; opens nothing."""
+def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request:
+    """Read the manifest and say its warnings; opens nothing. `has_sources`: see `load_for_run`.
+
+    Raises `ManifestError` for what stops every run.
+    """
     options = invocation.options
     environ: Mapping[str, str] = os.environ
     state_dir = state_dir_of(options.config, options.state_dir)
@@ -43,7 +46,7 @@ def read_request(invocation: Invocation) -> Request:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    manifest = load_for_run(options.config, environ, check)
+    manifest = load_for_run(options.config, environ, check, has_sources=has_sources)
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
     _hide(invocation.messages.outlet.redactor, manifest)

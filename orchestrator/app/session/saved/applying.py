@@ -24,8 +24,9 @@ from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_desired, read_specs
-from orchestrator.app.session.saved.files import check_sealed, check_unexpired, read_plan
+from orchestrator.app.session.saved.files import check_sealed, check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.keys import known_key, place_of_key
+from orchestrator.app.session.saved.packages import SavedPackages
 from orchestrator.app.session.saved.today import facts_today, resolved_today, run_facts
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import CloudError, UsageError
@@ -34,24 +35,25 @@ from orchestrator.model import FunctionSpec, Version
 from orchestrator.planning.saved.document import SavedPlan
 from orchestrator.planning.saved.held import Today, differing, held, new_bases
 from orchestrator.planning.saved.seal import PlanKey
-from orchestrator.report.plain_text import counted
+from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult
 from orchestrator.resilience.groups import each
 from orchestrator.version.adoption import adoption_of
 
 _AT_ONCE = 8
+_NAMED = 5  # functions of one difference
 _AGAIN = "nothing is done; plan again, and have that plan looked at: `orchestrator plan --out FILE`"
 
 
 async def apply_saved(invocation: Invocation) -> CommandResult:
     """Carry out the plan that --plan names. Raises `UsageError` where it cannot be done as it stands."""
     path = invocation.options.plan or Path()
-    saved = read_plan(path)
+    saved = read_plan(path, plan_bytes(path))
     check_unexpired(path, saved, datetime.now(UTC))
     invocation = replace(invocation, options=with_saved(invocation.options, saved))
     options = invocation.options
     with invocation.stop.interruptible():
-        request = read_request(invocation)
+        request = read_request(invocation, has_sources=not saved.uploaded)
         specs = selected_then(request, saved)
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
@@ -59,6 +61,9 @@ async def apply_saved(invocation: Invocation) -> CommandResult:
         begin(invocation, request)
         session = await open_session(invocation, request)
         key = await check_saved(session, saved, path)
+    if saved.uploaded:
+        packager = SavedPackages(saved, specs, session.world.packager)
+        session = replace(session, world=replace(session.world, packager=packager))
     return await carry_out(session, partial(plan_saved, session, saved, key, specs))
 
 
@@ -108,13 +113,14 @@ async def plan_saved(session: Session, saved: SavedPlan, key: PlanKey, specs: Ma
     live, desired = await read_specs(session, specs)
     adopt = session.request.options.adopt
     planned = await plan_desired(session, desired, live, forced=saved.options.forced, adopt=adopt)
-    facts = facts_today(session, planned)
+    facts = facts_today(session, planned, uploaded=saved.uploaded)
     differs = differing(saved, key, run_facts(session), facts, planned.sources.prepared)
     if differs:
-        for one in differs:
-            session.messages.say(one)
-        raise UsageError(f"plan {saved.id} is not what is wanted any more: {counted(len(differs), 'difference')}",
-                         advice=_AGAIN)  # fmt: skip
+        for words, keys in differs.items():
+            session.messages.say(f"{named(keys, _NAMED)}: {words}" if keys else words)
+        raise UsageError(
+            f"plan {saved.id} is not what is wanted any more: {counted(len(differs), 'difference')}", advice=_AGAIN
+        )
     authors = await _authors(session, new_bases(saved, planned.plan, planned.live, key))
     today = Today(planned.live, key, resolved_today(session, planned), authors)
     return replace(planned, plan=held(saved, planned.plan, today), saved=whose(saved))

@@ -14,7 +14,9 @@ from typing import Any
 import orjson
 
 from orchestrator import __version__
+from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.errors import UsageError
+from orchestrator.model import Manifest
 from orchestrator.planning.saved.document import SCHEMA, SCHEMA_NUMBER, SavedPlan, read_document
 from orchestrator.planning.saved.seal import SEAL, PlanKey
 from orchestrator.redaction.safe import to_json
@@ -23,8 +25,15 @@ _PLAN_AGAIN = "plan again: `orchestrator plan --out FILE`"
 _NUMBER = re.compile(r"\d+")
 
 
-def check_writable(path: Path) -> None:
-    """See, before anything is planned, that a plan can be saved there. Raises `UsageError`."""
+def check_saving(options: RunOptions, manifest: Manifest) -> None:
+    """See, before anything is planned, that a plan can be saved as it is to be. Raises `UsageError`."""
+    if options.out is None:
+        return
+    if options.upload and storage_of(manifest, options.bucket).bucket is None:
+        raise UsageError(
+            "--upload: there is no bucket to store packages in", advice="name one: [storage] bucket, or --bucket"
+        )
+    path = options.out
     if path.is_dir():
         raise UsageError(f"--out {path}: this is a folder", advice="name a file in it")
     if not path.absolute().parent.is_dir():
@@ -52,12 +61,16 @@ def write_plan(path: Path, document: Mapping[str, Any]) -> None:
         raise UsageError(f"--out {path} cannot be written: {error.strerror}", advice="name another file") from error
 
 
-def read_plan(path: Path) -> SavedPlan:
-    """Read a file that may be a plan; whether it is as it was sealed is not known yet. Raises `UsageError`."""
+def plan_bytes(path: Path) -> bytes:
+    """Read a file that may be a plan. Raises `UsageError`."""
     try:
-        body = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"the plan {path} cannot be read: {error.strerror}", advice=_PLAN_AGAIN) from error
+
+
+def read_plan(path: Path, body: bytes) -> SavedPlan:
+    """Read what a file has; whether it is as it was sealed is not known yet. Raises `UsageError`."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -74,17 +87,20 @@ def read_plan(path: Path) -> SavedPlan:
     try:
         return read_document(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _changed(path, f"it cannot be understood ({error!r})") from error
+        raise changed(path, f"it cannot be understood ({error!r})") from error
+
+
+def is_expired(path: Path, plan: SavedPlan, now: datetime) -> bool:
+    """Say whether a plan may not be applied any more. Raises `UsageError` for a file that does not tell."""
+    try:
+        return now >= datetime.fromisoformat(plan.expires_at)
+    except (ValueError, TypeError) as error:
+        raise changed(path, "it does not say when it expires") from error
 
 
 def check_unexpired(path: Path, plan: SavedPlan, now: datetime) -> None:
     """See that a plan may still be applied. Raises `UsageError`."""
-    try:
-        expires_at = datetime.fromisoformat(plan.expires_at)
-        expired = now >= expires_at
-    except (ValueError, TypeError) as error:
-        raise _changed(path, "it does not say when it expires") from error
-    if expired:
+    if is_expired(path, plan, now):
         raise UsageError(
             f"plan {plan.id} has expired: at {plan.expires_at}, and it was made at {plan.made_at}",
             advice=f"{_PLAN_AGAIN}; --expires says for how long it holds",
@@ -94,10 +110,11 @@ def check_unexpired(path: Path, plan: SavedPlan, now: datetime) -> None:
 def check_sealed(path: Path, plan: SavedPlan, key: PlanKey) -> None:
     """See that a plan is just as it was made. Raises `UsageError`."""
     if not key.is_sealed(plan.document):
-        raise _changed(path, "its seal is of another content")
+        raise changed(path, "its seal is of another content")
 
 
-def _changed(path: Path, why: str) -> UsageError:
+def changed(path: Path, why: str) -> UsageError:
+    """Say that a file is not what was written."""
     return UsageError(
         f"{path} is not as it was made, so nothing of it is done: {why}",
         advice=f"take the file as `plan --out` wrote it, or {_PLAN_AGAIN}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +11,10 @@ from orchestrator.app.session.identity import work_tree
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.saved.files import write_plan
 from orchestrator.app.session.saved.keys import make_key
+from orchestrator.app.session.saved.packages import packed, store, with_packages
 from orchestrator.app.session.saved.today import facts_today, manifest_folder, resolved_today, run_facts
 from orchestrator.app.session.session import Session
+from orchestrator.model import Rollout
 from orchestrator.model.units import as_duration
 from orchestrator.planning.saved.document import SavedOptions, SavedPlan, marked_facts, saved_unit, sealed, with_id
 from orchestrator.planning.saved.seal import PlanKey
@@ -25,12 +27,16 @@ _GIT_S = 10.0  # to say whether a work tree is as it was committed
 
 
 async def save(session: Session, planned: Planned, view: PlanView) -> None:
-    """Write a plan to the file that --out names, and say how it is carried out. Raises `UsageError`, `StartError`."""
+    """Write a plan to the file that --out names, and say how it is carried out. Raises `UsageError`, `StartError`,
+    `PackageError`.
+    """
     options = session.request.options
     if options.out is None:
         return
     key = await make_key(session)
-    plan = with_id(await _made(session, planned, view, key))
+    packages = await packed(session, planned) if options.upload else {}
+    plan = with_packages(session, with_id(await _made(session, planned, view, key)), packages)
+    await store(session, plan, packages)
     write_plan(options.out, sealed(plan, key))
     for_s = as_duration(round(options.expires_s))
     session.messages.say(
@@ -43,7 +49,7 @@ async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey
     hide = session.messages.outlet.redactor.value
     now = datetime.fromtimestamp(session.world.clock(), UTC)
     keys = [unit.key for unit in planned.plan.units]
-    facts, resolved = facts_today(session, planned), resolved_today(session, planned)
+    facts, resolved = facts_today(session, planned, uploaded=options.upload), resolved_today(session, planned)
     units = [
         saved_unit(
             unit, key, facts[unit.key], resolved[unit.key], hide, planned.sources.prepared.get(unit.key),
@@ -71,24 +77,22 @@ async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey
             now=options.now,
         ),
         facts=marked_facts(key, "", run_facts(session)),
-        shown=hide({"counts": shown["counts"], "rollout": _rollout(shown), "undeclared": shown["undeclared"],
-                    "warnings": shown["warnings"]}),
+        shown=hide({**{name: shown[name] for name in _SHOWN}, "rollout": _rollout(view.rollout)}),
         units=tuple(units),
         key_id=key.id,
         uploaded=options.upload,
     )  # fmt: skip
 
 
-_OF_ROLLOUT = (
-    "waves", "max_failures", "pause_s", "stops", "no_canary", "approval", "ends_paused", "on_breach", "two_phase"
-)  # fmt: skip
+_SHOWN = ("counts", "waves", "stops", "undeclared", "warnings")
 
 
-def _rollout(shown: dict[str, Any]) -> dict[str, Any]:
-    """Give what is shown of the rollout. A gate's command may have anything in it, so it is only said that there is
+def _rollout(rollout: Rollout) -> dict[str, Any]:
+    """Give what is declared of the rollout. A gate's command may have anything in it, so it is only said that there is
     one.
     """
-    return {name: shown[name] for name in _OF_ROLLOUT if name in shown} | {"gate": "gate" in shown}
+    declared = {slot.name: getattr(rollout, slot.name) for slot in fields(Rollout) if slot.name != "gate"}
+    return declared | {"gate": rollout.gate is not None}
 
 
 def _iso(at: datetime) -> str:

@@ -18,12 +18,13 @@ def manifest_folder(request: Request) -> Path:
     return Path(os.path.abspath(request.manifest.path)).parent  # noqa: PTH100 - links stay as they were named
 
 
-def facts_today(session: Session, planned: Planned) -> dict[str, dict[str, Any]]:
-    """Give what is desired of each function of a plan, as the manifest declares it."""
+def facts_today(session: Session, planned: Planned, *, uploaded: bool) -> dict[str, dict[str, Any]]:
+    """Give what is desired of each function of a plan, as the manifest declares it. `uploaded`: with its packages."""
     root, functions = manifest_folder(session.request), session.request.manifest.functions
     prepared = planned.sources.prepared
     return {
-        unit.key: facts_of_function(functions[unit.key], prepared.get(unit.key), root) for unit in planned.plan.units
+        key: facts_of_function(functions[key], prepared.get(key), root, uploaded=uploaded)
+        for key in (unit.key for unit in planned.plan.units)
     }
 
 

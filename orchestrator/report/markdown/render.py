@@ -1,0 +1,70 @@
+"""What commands give back, as Markdown: a plan as a table for a review comment, all else as it is on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.model import Action, Plan, Unit
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
+from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
+from orchestrator.report.plan_text import plan_counts
+from orchestrator.report.rollout_text import waves_text
+from orchestrator.report.text import render_text
+from orchestrator.report.verifying_text import then_words
+from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
+
+MAX_CHARS = 60_000  # of a comment; the places where these are written take 65,536 and more
+_SPARED = 200  # for the lines that say how much is left out
+
+
+def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
+    """Write a value for a comment. Raises `ManifestError` as `render_text` does."""
+    if isinstance(view, DocumentView):
+        return render_text(view, width, outlet)
+    if not isinstance(view, PlanView | SavedPlanView):
+        return outlet.rendered(fenced(render_text(view, width, outlet), MAX_CHARS - _SPARED))
+    facts = outlet.value(view.facts) if isinstance(view, SavedPlanView) else {}
+    plan = outlet.value(view.plan if isinstance(view, SavedPlanView) else view)
+    return outlet.rendered(_plan(plan, facts))
+
+
+def _plan(view: PlanView, facts: Mapping[str, str]) -> str:
+    head = _head(view.plan, facts)
+    tail = [
+        *(f"- {code(line.strip())}" for line in waves_text(view)),
+        *(f"- warning: {code(one)}" for one in view.warnings),
+    ]
+    rest = "\n".join(cut_to(tail, MAX_CHARS // 2 - len(head), "more line"))
+    table = "\n".join(_table(view.plan, MAX_CHARS - len(head) - len(rest) - _SPARED))
+    return "\n\n".join(part for part in (head, table, rest) if part)
+
+
+def _head(plan: Plan, facts: Mapping[str, str]) -> str:
+    counts = ", ".join(f"**{count}** {action}" for action, count in plan_counts(plan).items()) or "nothing to do"
+    title = f"### Plan {code(facts['plan'])}: {counts}" if facts else f"### Plan: {counts}"
+    told = [f"- {name}: {code(value)}" for name, value in facts.items() if value and name != "plan"]
+    return "\n".join([title, *(["", *told] if told else [])])
+
+
+def _table(plan: Plan, room: int) -> list[str]:
+    """Write what changes, then what is blocked, as far as there is room; what is left out is counted."""
+    units = [unit for unit in plan.units if unit.action is not Action.UNCHANGED]
+    units.sort(key=lambda unit: (unit.action is Action.BLOCKED, unit.spec.folder_id, unit.key))
+    if not units:
+        return []
+    folders = len({unit.spec.folder_id for unit in plan.units}) > 1
+    names = [*(["folder"] if folders else []), "function", "action", "reason", "way back"]
+    head = [row(names), row(["---"] * len(names))]
+    lines = [row(_cells(unit, folders=folders)) for unit in units]
+    return [*head, *cut_to(lines, room - sum(map(len, head)), "more function")]
+
+
+def _cells(unit: Unit, *, folders: bool) -> list[str]:
+    failure, way, then = unit.failure, unit.way_back, then_words(unit)
+    advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
+    name = f"{unit.key} ({unit.spec.name})" if unit.spec.name not in ("", unit.key) else unit.key
+    back = "" if way is None else f"{way.kind}: {way.why}" if way.why else str(way.kind)
+    action = "failed" if unit.failed_step is not None else str(unit.action)
+    reason = f"{unit.reason}{advice}{f'; {then}' if then else ''}"
+    return [*([code(unit.spec.folder_id)] if folders else []), code(name), action, code(reason), code(back)]
