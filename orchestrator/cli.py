@@ -233,6 +233,8 @@ def _show(output: str, **given: Any) -> int:
 
 @cli.command("why")
 @click.argument("function")
+@opt.option("--job", default="", metavar="JOB", help="What the next run of this job does, instead of the next deploy.")
+@opt.param
 @opt.cloud
 def _why(output: str, **given: Any) -> int:
     """Say of FUNCTION (a key, a name or an id) what is live and who made it, what the next plan does to it and why.

@@ -56,7 +56,7 @@ class PauseBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class GateBegan(Event):
-    """The gate's command begins to judge a wave. For displays only: never journaled."""
+    """The gate's command begins to judge a wave: whoever looks at the journal meanwhile sees what the run waits for."""
 
     kind: ClassVar[str] = "gate_began"
     wave: int

@@ -30,12 +30,12 @@ from orchestrator.journal.events import (
 )
 from orchestrator.journal.kept.deployed import DeployedByRun, write_deployed
 from orchestrator.journal.kept.verdicts import write_verdicts
-from orchestrator.journal.rollout_events import GateBegan, VersionVerified
+from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.schema import translated
 from orchestrator.model import Action, Unchanged
 
 # For displays only. The step that a unit is in follows from its requests and operations as well.
-_NOT_STORED = (BytesSent, StepStarted, GateBegan)
+_NOT_STORED = (BytesSent, StepStarted)
 # A run that is taken up without these asks for them again: that an Operation is done, that a package lies there.
 _WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, LeaseTaken, PackageStored, OperationDone)
 

@@ -13,12 +13,14 @@ from orchestrator.manifest.lists import entry_name, rule_of
 from orchestrator.manifest.load import Survey, survey
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Layer
+from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import DEFAULT_TIMEOUT_S
 from orchestrator.model import Place
 
 BUILT_IN = "built-in default"
 _NO_SETTINGS = ("use", "without")  # they say how tables come together, and are no values themselves
+_ORDER = tuple(FunctionTable.model_fields)
 _FOLDER_VARIABLE = "YC_FOLDER_ID"
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -78,7 +80,8 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
         if setting not in _NO_SETTINGS
         for path, name, value in _parts(setting, whole)
     ]
-    return (*_of_its_place(draft, found.main), *values, *_built_in(draft))
+    made = [*_of_its_place(draft, found.main), *values, *_built_in(draft)]
+    return tuple(sorted(made, key=lambda one: _ORDER.index(one.setting)))
 
 
 def _parts(setting: str, whole: Any) -> Iterator[tuple[KeyPath, str, Any]]:

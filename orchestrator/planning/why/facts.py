@@ -106,6 +106,7 @@ class NextPlan:
     then: str = ""
     way_back: str = ""
     warnings: tuple[str, ...] = ()
+    job: str = ""  # whose plan it is; "": the manifest's
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,24 @@ from typing import Any
 
 from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.manifest.origins.of_function import ValueOrigin
-from orchestrator.model import LATEST, Function, FunctionSpec, Json, Version
+from orchestrator.model import Fingerprint, Function, FunctionSpec, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import Held, SettingRow
 from orchestrator.version.body import settings_fields
 from orchestrator.version.compare import change
 from orchestrator.version.fields import FIELDS, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
-from orchestrator.version.stamp import read_stamp, without_stamp
+from orchestrator.version.stamp import fingerprint, object_changed, read_stamp, without_stamp
 
 LIVE_ONLY = "live"  # the table of what nothing declares
 _BY_KEY = {row.key: row for row in FIELDS}
 # Keys whose value is another way to say what a field of the Version has.
 _ALIASES = {"service_account": "service_account_id", "storage_mounts": "mounts"}
 _ENTRIES = (Shown.ENTRIES, Shown.ITEMS)
+_CODE = ("source", "package", "version_id")
 # Free text that may hold a secret: of what `${NAME}` stands in the text as it is written shows.
 _NEVER_SHOWN = ("environment", "verify", "build")
+_HIDDEN = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,14 @@ class _Sides:
 
 
 def setting_rows(
-    spec: FunctionSpec, origins: Sequence[ValueOrigin], live: LiveState, function: Function | None, *, as_made: bool
+    spec: FunctionSpec,
+    origins: Sequence[ValueOrigin],
+    live: LiveState,
+    function: Function | None,
+    planned: Fingerprint | None = None,
 ) -> tuple[SettingRow, ...]:
     """Give a row for each declared value, and for each that only the live Version has. `spec`: with names resolved.
-    `as_made`: the live Version was made of these very settings, so what they leave open was filled in by the cloud.
+    `planned`: what the next Version would be known by, None where nothing is planned: then code is not compared.
 
     | wanted | live     | is                                       |
     | ---    | ---      | ---                                      |
@@ -54,8 +60,11 @@ def setting_rows(
     | a      | unknown  | not compared                             |
     """
     latest = live.latest(function.id) if function is not None else None
+    # Made of these very settings: what they leave open was filled in by the cloud.
+    stamp = read_stamp(latest.description) if latest is not None else None
+    as_made = stamp is not None and stamp.settings == fingerprint(spec.settings, "").settings
     sides = {row.key: sides_of(row, spec, latest, as_made=as_made) for row in FIELDS} if latest is not None else {}
-    held = _own(spec, function) | _tags(spec, live, function)
+    held = _own(spec, function) | _tags(spec, live, function) | _code(stamp, planned)
     rows = [_declared(one, spec, sides, held) for one in origins]
     declared = {row.key for row in rows}
     return (*rows, *_live_only(sides.values(), declared))
@@ -94,6 +103,8 @@ def _declared(
     if one.key in held:
         state, live = held[one.key]
         return replace(made, held=state, live=live)
+    if one.setting in _CODE and one.setting in held:  # the parts of `package`
+        return replace(made, held=held[one.setting][0], live=held[one.setting][1])
     found = sides.get(_ALIASES.get(one.setting, one.setting))
     if found is None:
         return made
@@ -116,7 +127,7 @@ def _whole(found: _Sides) -> Held:
 def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
     """Write a declared value as people know it; what may be secret never shows."""
     if one.setting in _NEVER_SHOWN:
-        return one.written
+        return one.written or _HIDDEN
     if one.setting == "folder_id":
         return spec.folder_id
     row = _BY_KEY.get(one.setting)
@@ -146,7 +157,7 @@ def _plain(value: Any) -> str:
 
 def _entry_words(found: _Sides, name: str) -> str:
     if found.row.key in _NEVER_SHOWN or found.live is None:
-        return ""
+        return _HIDDEN if name in (found.live or {}) else ""
     live = found.live.get(name)
     if isinstance(live, Mapping) and "versionId" in live:
         return "/".join(str(live.get(part, "")) for part in ("id", "versionId", "key"))
@@ -181,6 +192,15 @@ def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held,
     return found
 
 
+def _code(stamp: Fingerprint | None, planned: Fingerprint | None) -> dict[str, tuple[Held, str]]:
+    """Compare the code by its digests, as far as the stamp of the live Version tells of it."""
+    if stamp is None or planned is None:
+        return {}
+    same = stamp.code == planned.code and not object_changed(stamp, planned)
+    found = (Held.SAME, "") if same else (Held.CHANGED, f"{stamp.code[:4]}…, wanted {planned.code[:4]}…")
+    return dict.fromkeys(_CODE, found)
+
+
 def _tags(spec: FunctionSpec, live: LiveState, function: Function | None) -> dict[str, tuple[Held, str]]:
     """Say whether the live Version has all declared tags, and who holds the others."""
     latest = live.latest(function.id) if function is not None else None
@@ -197,19 +217,3 @@ def _tags(spec: FunctionSpec, live: LiveState, function: Function | None) -> dic
             ]
             found[key] = (Held.CHANGED, "; ".join(others)) if others else (Held.SAME, ", ".join(tags))
     return found
-
-
-def is_as_made(settings_digest: str, latest: Version | None) -> bool:
-    """Say whether the live Version was made of settings with this digest, by its stamp."""
-    stamp = read_stamp(latest.description) if latest is not None else None
-    return stamp is not None and stamp.settings == settings_digest
-
-
-def shown_tags(version: Version, tags: Iterable[str]) -> tuple[str, ...]:
-    """Give a Version's tags, `$latest` first. `tags`: more that it is known to have."""
-    return tuple(sorted({*version.tags, *tags}, key=lambda tag: (tag != LATEST, tag)))
-
-
-def raw_of(version: Version | None) -> Json:
-    """Give what the cloud tells of a Version, {} for none."""
-    return version.raw if version is not None else {}

@@ -85,8 +85,9 @@ def live_run(events: Iterable[Event]) -> LiveRun:
     return found
 
 
-def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, who: str = "") -> WaitingFor | None:
+def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, now_s: float = 0.0, who: str = "") -> WaitingFor | None:
     """Say what a unit waits for; None where the run has no such unit. `packs`: its code is a source that is packed.
+    `now_s`: the time, in seconds since the epoch.
 
     The first that holds:
 
@@ -95,7 +96,7 @@ def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, who: str = "") ->
     | the unit has ended                                    | the run's end, at which what is live is read     |
     | the cloud does not answer                             | the cloud                                        |
     | an Operation was accepted, its end was not seen       | the Operation                                    |
-    | a call was refused, and is tried again                | the next try                                     |
+    | a call was refused, and is tried again                | the next try; after its wait, an Operation slot  |
     | a call has no answer yet                              | the answer                                       |
     | its Version is there, and is verified                 | the verification                                 |
     | its Version is there, its tags are not asked for      | its tags: the second phase                       |
@@ -109,7 +110,7 @@ def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, who: str = "") ->
     unit = run.units.get(key)
     if unit is None:
         return None
-    found = _of_unit(live, unit) or _of_run(live) or _before_it_begins(live, unit, packs=packs)
+    found = _of_unit(live, unit, now_s) or _of_run(live) or _before_it_begins(live, unit, packs=packs)
     kind, words, since_s, until_s, operation_id = found
     return WaitingFor(run.run_id, kind, words, utc(since_s), utc(until_s), "", operation_id, who)
 
@@ -117,7 +118,7 @@ def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, who: str = "") ->
 _Found = tuple[WaitsFor, str, float, float, str]  # words, since, until, id of an Operation
 
 
-def _of_unit(live: LiveRun, unit: UnitState) -> _Found | None:
+def _of_unit(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
     """Find what a unit waits for that has ended, or has asked for something."""
     if unit.outcome is not None:
         words = f"it has ended: {outcome_name(unit.outcome)}; what is live is read back at the run's end"
@@ -134,6 +135,8 @@ def _of_unit(live: LiveRun, unit: UnitState) -> _Found | None:
     answered = max((one.at for one in unit.operations.values()), default=0.0)
     retried = live.retried.get(unit.key)
     if last > answered and retried is not None and retried.at >= last:
+        if now_s > retried.at + retried.wait_s:  # it is in the queue again
+            return _slot(live, unit)
         words = f"another try of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
         return WaitsFor.RETRY, words, retried.at, retried.at + retried.wait_s, ""
     if last > answered:
@@ -205,10 +208,7 @@ def _slot(live: LiveRun, unit: UnitState) -> _Found:
         if what.startswith("cloud")
     )
     more = f"; {cloud}" if cloud else ""
-    words = (
-        f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; {waiting} functions of it are not"
-        " asked for yet"
-    )
+    words = f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; not asked for yet: {waiting}"
     return WaitsFor.SLOT, words, unit.started_at or run.started_at or 0.0, 0.0, ""
 
 

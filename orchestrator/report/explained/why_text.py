@@ -15,12 +15,14 @@ from orchestrator.planning.why.facts import (
     PastRun,
     SettingRow,
     WaitingFor,
+    WaitsFor,
 )
 from orchestrator.report.plain_text import aligned
 from orchestrator.report.records import NOT_ENDED
 
 _COMMIT = 12  # digits of a commit that are shown
 _SIGNS = {Held.CHANGED: "~", Held.ADDED: "+", Held.REMOVED: "-"}
+_SENTENCES = (WaitsFor.PLAN, WaitsFor.LEASE, WaitsFor.APPROVAL, WaitsFor.END, WaitsFor.CLOUD, WaitsFor.NOTHING)
 _VERDICTS = {"none": "not verified, as far as is known here"}
 
 
@@ -29,9 +31,9 @@ def why_text(why: Explanation, *, width: int | None) -> str:
     parts = [
         _head(why),
         "\n".join([*_now(why), *(f"  {one}" for one in why.absent)]),
+        "\n".join(line for waiting in why.waiting for line in _waiting(waiting)),
         "\n".join(_next(why)),
         _settings(why.rows, width=width),
-        "\n".join(line for waiting in why.waiting for line in _waiting(waiting)),
         "\n".join(_past(why.past)),
         "\n".join(f"not known: {one}" for one in why.unknown),
     ]
@@ -101,7 +103,8 @@ def _next(why: Explanation) -> Iterator[str]:
     plan = why.next_plan
     if plan is None:
         return
-    yield f"next plan: {plan.action}: {plan.reason}{f'; {plan.then}' if plan.then else ''}"
+    of = f" of job {plan.job}" if plan.job else ""
+    yield f"next plan{of}: {plan.action}: {plan.reason}{f'; {plan.then}' if plan.then else ''}"
     yield from _ways(plan)
 
 
@@ -139,10 +142,10 @@ def _origin(row: SettingRow) -> str:
 
 
 def _waiting(waiting: WaitingFor) -> Iterator[str]:
-    run = f"in run {waiting.run_id} it waits for " if waiting.run_id else ""
+    run = f"in run {waiting.run_id} it waits for " if waiting.kind not in _SENTENCES else ""
     since = f", since {_time(waiting.since)}" if waiting.since else ""
     until = f", until {_time(waiting.until)}" if waiting.until else ""
-    yield f"now {run}{waiting.words}{since}{until}"
+    yield f"{run}{waiting.words}{since}{until}"
     if waiting.advice:
         yield f"  {waiting.advice}"
 

@@ -26,7 +26,7 @@ TABLE = {
     "--yes -y": CHANGES,
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
-    "--param -p": ("run", "resume", "promote"),
+    "--param -p": ("run", "resume", "promote", "why"),
     "--sandbox": ("deploy", "run", "plan", "why", "rollback"),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback"),

@@ -11,34 +11,28 @@ from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import registry_place
 from orchestrator.app.session.opening.request import read_request
-from orchestrator.app.session.planning import plan_desired, read_specs
+from orchestrator.app.session.planning import read_specs
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import endpoint_of
 from orchestrator.app.session.why.identifying import declared, identify, names_of_spec
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import live_facts, lone_spec
-from orchestrator.app.session.why.of_runs import RUNS, JournalSide, paused_or_live, recorded_runs
+from orchestrator.app.session.why.next_side import job_of, next_of, plan_it, rows_of
+from orchestrator.app.session.why.of_runs import RUNS, JournalSide, recorded_runs
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
-from orchestrator.job.contract import Desired
 from orchestrator.journal.function_runs import FunctionNames
 from orchestrator.journal.kept.verdicts import KnownVerdict
-from orchestrator.manifest.origins.of_function import origins_in
-from orchestrator.model import Action, Function, SourceCode, Unit
-from orchestrator.model.live_state import LiveState
+from orchestrator.model import Action, Function
 from orchestrator.planning.meant import find
 from orchestrator.planning.why.facts import (
     Explanation,
     Maker,
-    NextPlan,
-    SettingRow,
     Subject,
     WaitingFor,
     WaitsFor,
 )
-from orchestrator.planning.why.setting_rows import is_as_made, setting_rows
-from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import CommandResult, WhyView
 
 
@@ -52,7 +46,8 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
     spec = declared(asked, request.manifest)
     journal = JournalSide(request.state_dir, endpoint_of(request.options, request.manifest))
     names = names_of_spec(spec) if spec is not None else FunctionNames()
-    known = Known(request, journal, spec, names)
+    binding = job_of(request)
+    known = Known(request, journal, spec, names, binding)
     await known.part("what is live, and what the next plan would do", lambda: _connect(invocation, known))
     await identify(asked, known)
     await _look(invocation, known)
@@ -74,8 +69,7 @@ async def _look(invocation: Invocation, known: Known) -> None:
     if session is None:
         return
     await known.part("what is live", lambda: _read_live(session, known))
-    if known.live is not None and known.spec is not None and known.spec.enabled:
-        await known.part("what the next plan would do", lambda: _plan(session, invocation, known))
+    await known.part("what the next plan would do", lambda: plan_it(session, invocation, known))
     await known.part("the records of runs in the bucket", lambda: _read_records(session, known))
 
 
@@ -92,20 +86,6 @@ async def _read_live(session: Session, known: Known) -> None:
         known.absent.append(f"folder {spec.folder_id} has no function {spec.id or spec.name}")
 
 
-async def _plan(session: Session, invocation: Invocation, known: Known) -> None:
-    """Plan the function alone, as `plan` does: a build runs under the lock, so not beside a run of this machine."""
-    spec = known.spec
-    if spec is None or known.live is None:
-        return
-    builds = isinstance(spec.code, SourceCode) and spec.code.build is not None
-    if builds and not session.request.options.sandbox:
-        await hold_lock(invocation, known.request)
-    desired = Desired({spec.key: spec}, known.request.manifest.rollout)
-    adopt = known.request.options.adopt
-    planned = await plan_desired(session, desired, known.live, forced="", adopt=adopt)
-    known.unit = planned.plan.units[0]
-
-
 async def _read_records(session: Session, known: Known) -> None:
     known.records = await recorded_runs(session, known.names.is_of, known.journal.ids())
 
@@ -116,16 +96,14 @@ async def _told(known: Known) -> Explanation:
     session, live, function = known.session, known.live, known.function
     if session is not None and live is not None and function is not None:
         await known.part("who has made the live version", lambda: _tell_now(session, known))
-    journal_part = partial(_tell_past, known)
-    await known.part("the journal", journal_part)
+    await known.part("the journal", partial(_tell_past, known))
     if session is not None:
-        await known.part("the leases in the bucket", lambda: _tell_leases(session, known))
-    rows = _rows(known)
+        await known.part("the runs of other machines", lambda: _tell_others(session, known))
     return replace(
         found,
         now=known.now,
-        next_plan=_next(known.unit) if known.unit is not None else None,
-        rows=rows,
+        next_plan=next_of(known),
+        rows=rows_of(known),
         waiting=tuple(known.waiting),
         past=tuple(known.past),
         absent=tuple(known.absent),
@@ -160,33 +138,26 @@ async def _tell_now(session: Session, known: Known) -> None:
 
 
 async def _tell_past(known: Known) -> None:
-    """Read what the journal knows, and lay the records of other machines beside it."""
-    past = known.journal.past(known.names)
-    packs = known.spec is not None and isinstance(known.spec.code, SourceCode)
-    known.waiting += known.journal.waiting(known.names, packs=packs)
-    known.past = past
+    """Read what the journal of this machine knows."""
+    known.past = known.journal.past(known.names)
+    known.waiting += known.journal.waiting(known.names, known.spec)
 
 
-async def _tell_leases(session: Session, known: Known) -> None:
-    """See which run of another machine holds the function, and how far that has come by its record."""
-    holders = await _holders(session, known.names)
-    held = {holder.run_id: holder for holder in holders}
+async def _tell_others(session: Session, known: Known) -> None:
+    """Lay the runs of other machines beside those of this one: by their leases, and by their records in the bucket."""
+    here = known.journal.ids()
+    held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
     told = [one for each in known.records if (one := each.past(alive=each.run_id in held)) is not None]
     known.past = sorted([*known.past, *told], key=lambda one: (one.started_at, one.run_id), reverse=True)[:RUNS]
-    mine = {one.run_id for one in known.waiting}
-    for run_id, holder in held.items():
-        if run_id in mine or run_id in known.journal.ids():
-            continue
-        record = next((each for each in known.records if each.run_id == run_id), None)
-        waiting = (
-            paused_or_live(record.events, record.names.key, packs=False, paused=False, who=holder.who)
-            if record is not None
-            else None
-        )
-        words = f"run {run_id} of another machine holds it: {holder.who}, since {holder.since}"
-        known.waiting.append(WaitingFor(run_id, WaitsFor.LEASE, words, who=holder.who))
-        if waiting is not None:
-            known.waiting.append(waiting)
+    for holder in held.values():
+        words = f"run {holder.run_id} of another machine holds it: {holder.who}, since {holder.since}"
+        known.waiting.append(WaitingFor(holder.run_id, WaitsFor.LEASE, words, who=holder.who))
+    taken_up = {each.run.resumes for each in known.records} | known.journal.taken_up()
+    for each in known.records:
+        who = held[each.run_id].who if each.run_id in held else ""
+        if who or each.run_id not in taken_up:
+            waiting = each.waiting(who=who)
+            known.waiting += [waiting] if waiting is not None else []
 
 
 async def _holders(session: Session, names: FunctionNames) -> list[Holder]:
@@ -196,32 +167,3 @@ async def _holders(session: Session, names: FunctionNames) -> list[Holder]:
     registry: Registry = (await Shared(place, decode).read()).record
     mine = digest(f"{names.folder_id}/{names.name}")
     return [holder for holder in registry.holders if mine in holder.functions]
-
-
-def _rows(known: Known) -> tuple[SettingRow, ...]:
-    if known.spec is None:
-        return ()
-    options = known.request
-    origins = origins_in(options.manifest.path, options.environ, known.spec.key)
-    unit, live, function = known.unit, known.live or LiveState(), known.function
-    spec = unit.spec if unit is not None else known.spec
-    if spec.mistakes:
-        return ()
-    latest = live.latest(function.id) if function is not None else None
-    settings = unit.fingerprint.settings if unit is not None and unit.fingerprint is not None else ""
-    return setting_rows(spec, origins, live, function, as_made=is_as_made(settings, latest))
-
-
-def _next(unit: Unit) -> NextPlan:
-    failure = unit.failure
-    return NextPlan(
-        action=str(unit.action),
-        reason=unit.reason,
-        advice=failure.advice if failure is not None else "",
-        detail=failure.detail if failure is not None else "",
-        then=then_words(unit),
-        way_back=str(unit.way_back.kind) + (f": {unit.way_back.why}" if unit.way_back.why else "")
-        if unit.way_back is not None
-        else "",
-        warnings=unit.warnings,
-    )

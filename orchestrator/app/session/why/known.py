@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.why.of_runs import JournalSide, Recorded
-from orchestrator.errors import CloudError, Exit, OrchestratorError
+from orchestrator.errors import CloudError, Exit, ManifestError, OrchestratorError
+from orchestrator.job.binding import Binding
 from orchestrator.journal.function_runs import FunctionNames
 from orchestrator.model import Function, FunctionSpec, Unit
 from orchestrator.model.live_state import LiveState
@@ -24,6 +25,7 @@ class Known:
     journal: JournalSide
     spec: FunctionSpec | None
     names: FunctionNames
+    binding: Binding | None = None  # of the job whose plan is asked for
     session: Session | None = None
     live: LiveState | None = None
     function: Function | None = None
@@ -40,7 +42,8 @@ class Known:
         """Note that something could not be found out."""
         told = with_facts(error) if isinstance(error, CloudError) else error.message
         advice = f"; {error.advice}" if error.advice else ""
-        self.unknown.append(f"{what}: {told}{advice}")
+        mistakes = error.mistakes if isinstance(error, ManifestError) else ()
+        self.unknown += [f"{what}: {mistake}" for mistake in mistakes] or [f"{what}: {told}{advice}"]
         self.code = self.code or (Exit.NOT_STARTED if isinstance(error, CloudError) else error.exit)
 
     async def part(self, what: str, read: Callable[[], Awaitable[None]]) -> None:

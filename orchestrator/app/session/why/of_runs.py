@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,11 +13,14 @@ from orchestrator.app.session.session import Session
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.journal.events import Event
 from orchestrator.journal.function_runs import FunctionNames, names_in, of_unit
+from orchestrator.journal.identity import Selection
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.runs import RunSummary
-from orchestrator.journal.state import fold
+from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
+from orchestrator.model import FunctionSpec, SourceCode
+from orchestrator.planning.selection import fitting, selectable_of
 from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
 from orchestrator.planning.why.past_runs import maker_of, past_run, utc
 from orchestrator.planning.why.waiting import live_run, what_it_waits_for
@@ -44,6 +48,11 @@ class JournalSide:
         with open_store(self.state_dir, read_only=True) as store:
             return {run.id for run in store.runs()}
 
+    def taken_up(self) -> set[str]:
+        """Give the ids of the runs that some run here has taken up, or back."""
+        with open_store(self.state_dir, read_only=True) as store:
+            return {one for run in store.runs() for one in (run.resumes, run.rolls_back) if one}
+
     def find(self, is_meant: Callable[[FunctionNames], bool], needle: str) -> FunctionNames | None:
         """Find a function that some run was about, as the newest has called it."""
         with open_store(self.state_dir, read_only=True) as store:
@@ -68,7 +77,9 @@ class JournalSide:
                 then = store.function_in(run.id, names)
                 told = past_run(store.events_about(run.id, then.key), then.key, state=state_word(run)) if then else None
                 if told is not None:
-                    made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by))
+                    by = run.rolled_back_by
+                    by = by if by and store.function_in(by, names) is not None else ""
+                    made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
                 if len(made) == RUNS:
                     break
         return made
@@ -84,12 +95,16 @@ class JournalSide:
         with open_store(self.state_dir, read_only=True) as store:
             return store.verdicts(self.endpoint, [version_id]).get(version_id)
 
-    def waiting(self, names: FunctionNames, *, packs: bool) -> Iterator[WaitingFor]:
-        """Say what the function waits for in runs of this machine: one that is under way, or is paused."""
+    def waiting(self, names: FunctionNames, spec: FunctionSpec | None) -> Iterator[WaitingFor]:
+        """Say what the function waits for in runs of this machine: one that is under way, or is paused. `spec`: the
+        manifest's, where that has it.
+        """
+        packs = spec is not None and isinstance(spec.code, SourceCode)
         since = alive_since(self.state_dir)
         with open_store(self.state_dir, read_only=True) as store:
             for one in store.begun():
-                if one.endpoint == self.endpoint and one.at >= since and not one.why:
+                about_it = spec is not None and _may_be_about(one.identity.selection, spec)
+                if one.endpoint == self.endpoint and one.at >= since and not one.why and about_it:
                     words = f"`{one.line}` has begun, and has no run yet: it reads what is live, builds and plans"
                     yield WaitingFor("", WaitsFor.PLAN, words, since=utc(one.at))
             for run in self.summaries(store):
@@ -105,11 +120,20 @@ class JournalSide:
                     yield found
 
 
+def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
+    """Say whether a command that has no plan yet may be about a function: what a job or a list wants is not told."""
+    if selection.job or any("@" in pattern for pattern in selection.patterns):
+        return True
+    things = {spec.key: selectable_of(spec)}
+    asked = [*(f"label:{label}" for label in selection.labels), *selection.patterns]
+    return not asked or bool(fitting(things, asked))
+
+
 def paused_or_live(events: Iterable[Event], key: str, *, packs: bool, paused: bool, who: str = "") -> WaitingFor | None:
     """Say what a unit waits for in a run that is under way, or in one that is paused."""
     live = live_run(events)
     if not paused:
-        return what_it_waits_for(live, key, packs=packs, who=who)
+        return what_it_waits_for(live, key, packs=packs, now_s=time.time(), who=who)
     unit, why = live.run.units.get(key), live.run.rollout.paused
     if unit is None or unit.outcome is not None or why is None:
         return None
@@ -126,13 +150,22 @@ class Recorded:
     events: Sequence[Event]
 
     @property
+    def run(self) -> RunState:
+        """The run, as far as it is about the function."""
+        return fold(of_unit(self.events, self.names.key))
+
+    @property
     def run_id(self) -> str:
         """The run's id."""
-        return fold(of_unit(self.events, "")).run_id
+        return self.run.run_id
+
+    def waiting(self, *, who: str) -> WaitingFor | None:
+        """Say what the function waits for in this run, which is under way where `who` holds its lease, else paused."""
+        return paused_or_live(self.events, self.names.key, packs=False, paused=not who, who=who)
 
     def past(self, *, alive: bool) -> PastRun | None:
         """Tell what became of the function."""
-        state = fold(of_unit(self.events, self.names.key))
+        state = self.run
         return past_run(
             of_unit(self.events, self.names.key), self.names.key, state=chain_word(state, None, alive=alive),
             elsewhere=True,
@@ -140,7 +173,7 @@ class Recorded:
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Give what it says of a Version's verification."""
-        unit = fold(of_unit(self.events, self.names.key)).units.get(self.names.key)
+        unit = self.run.units.get(self.names.key)
         said = unit.verdicts.get(version_id) if unit is not None else None
         return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
 

@@ -1,0 +1,109 @@
+"""What the next plan does to one function, of the manifest or of a job, and where each of its values comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.planning import job_desires, plan_desired
+from orchestrator.app.session.session import Session, hold_lock
+from orchestrator.app.session.why.known import Known
+from orchestrator.job.binding import Binding, bind, marked
+from orchestrator.job.contract import Desired
+from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.manifest.origins.of_function import ValueOrigin, origins_in
+from orchestrator.model import FunctionSpec, SourceCode
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.why.facts import NextPlan, SettingRow
+from orchestrator.planning.why.job_origins import job_origins
+from orchestrator.planning.why.setting_rows import setting_rows
+from orchestrator.report.verifying_text import then_words
+
+
+def job_of(request: Request) -> Binding | None:
+    """Bind the job whose plan is asked for; None where it is the manifest's. Raises `UsageError`, `JobError`."""
+    options = request.options
+    return bind(request.manifest, options.job, options.parameters, datetime.now(UTC)) if options.job else None
+
+
+async def plan_it(session: Session, invocation: Invocation, known: Known) -> None:
+    """Plan the function alone, as `plan` or `run JOB --dry-run` does."""
+    if known.live is None:
+        return
+    if known.binding is not None:
+        await _plan_job(session, known, known.binding)
+    elif known.spec is not None and known.spec.enabled:
+        await _plan_declared(session, invocation, known, known.spec)
+
+
+async def _plan_declared(session: Session, invocation: Invocation, known: Known, spec: FunctionSpec) -> None:
+    """Plan what the manifest declares. A build runs under the lock, so not beside a run of this machine."""
+    if isinstance(spec.code, SourceCode) and spec.code.build is not None and not known.request.options.sandbox:
+        await hold_lock(invocation, known.request)
+    desired = Desired({spec.key: spec}, known.request.manifest.rollout)
+    live, adopt = known.live or LiveState(), known.request.options.adopt
+    planned = await plan_desired(session, desired, live, forced="", adopt=adopt)
+    known.unit = planned.plan.units[0]
+
+
+async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
+    """Plan what a job wants of the function; whole folders are read, since a job looks at all of them."""
+    live, desired = await job_desires(session, binding)
+    spec = next((one for one in desired.specs.values() if known.names.is_of(_names(one, live))), None)
+    if spec is None:
+        known.absent.append(f"job {binding.name} has nothing to do with it")
+        return
+    known.live = live
+    adopt = known.request.options.adopt | binding.adopt
+    alone = Desired(
+        {spec.key: spec}, desired.rollout, desired.force,
+        failures={key: why for key, why in desired.failures.items() if key == spec.key},
+    )  # fmt: skip
+    jobs = marked(binding.name, known.request.manifest, alone.specs)
+    planned = await plan_desired(session, alone, live, forced="", adopt=adopt, jobs=jobs)
+    known.unit = planned.plan.units[0]
+    if desired.force:
+        known.absent.append(f"job {binding.name} makes a new version each time (force = true)")
+
+
+def _names(spec: FunctionSpec, live: LiveState) -> FunctionNames:
+    found = live.by_name.get((spec.folder_id, spec.name))
+    return FunctionNames(spec.key, spec.name, spec.folder_id, spec.id or (found.id if found is not None else ""))
+
+
+def next_of(known: Known) -> NextPlan | None:
+    """Tell what the plan says of the function; None where there is no plan."""
+    unit = known.unit
+    if unit is None:
+        return None
+    failure, way = unit.failure, unit.way_back
+    return NextPlan(
+        action=str(unit.action),
+        reason=unit.reason,
+        advice=failure.advice if failure is not None else "",
+        detail=failure.detail if failure is not None else "",
+        then=then_words(unit),
+        way_back=": ".join(part for part in (str(way.kind), way.why) if part) if way is not None else "",
+        warnings=unit.warnings,
+        job=known.binding.name if known.binding is not None else "",
+    )
+
+
+def rows_of(known: Known) -> tuple[SettingRow, ...]:
+    """Give each value with where it comes from; held against what is live where there is a plan of it."""
+    request, unit = known.request, known.unit
+    spec = unit.spec if unit is not None else known.spec
+    if spec is None or spec.mistakes:
+        return ()
+    origins: Sequence[ValueOrigin] = ()
+    if known.spec is not None:
+        origins = origins_in(request.manifest.path, request.environ, known.spec.key)
+    if unit is None:
+        return setting_rows(spec, origins, LiveState(), None)
+    live = known.live or LiveState()
+    if known.binding is not None:
+        latest = live.latest(unit.function_id or "")
+        origins = job_origins(spec, known.binding.spec, request.manifest.path, known.spec, origins, latest)
+    return setting_rows(spec, origins, live, known.function, unit.fingerprint)
