@@ -63,21 +63,24 @@ def setting_rows(
     # Made of these very settings: what they leave open was filled in by the cloud.
     stamp = read_stamp(latest.description) if latest is not None else None
     as_made = stamp is not None and stamp.settings == fingerprint(spec.settings, "").settings
-    sides = {row.key: sides_of(row, spec, latest, as_made=as_made) for row in FIELDS} if latest is not None else {}
+    sides = sides_of(spec, latest, as_made=as_made) if latest is not None else {}
     held = _own(spec, function) | _tags(spec, live, function) | _code(stamp, planned)
     rows = [_declared(one, spec, sides, held) for one in origins]
     declared = {row.key for row in rows}
     return (*rows, *_live_only(sides.values(), declared))
 
 
-def sides_of(row: Field, spec: FunctionSpec, latest: Version, *, as_made: bool) -> _Sides:
-    """Compare one field of the Version."""
+def sides_of(spec: FunctionSpec, latest: Version, *, as_made: bool) -> dict[str, _Sides]:
+    """Compare each field of the Version: by its key in the manifest."""
     wanted = with_mounts_alone(settings_fields(spec.settings, spec.settings.description.rstrip()))
     live = with_mounts_alone({**latest.raw, "description": without_stamp(latest.description)})
-    before = live.get(row.api)
-    if not row.codec.readable(before):
-        return _Sides(row, row.codec.comparable(wanted.get(row.api)), None, f"{row.label} cannot be read")
-    one, other = row.codec.comparable(wanted.get(row.api)), row.codec.comparable(before)
+    return {row.key: _side(row, wanted.get(row.api), live.get(row.api), as_made=as_made) for row in FIELDS}
+
+
+def _side(row: Field, wanted: Any, live: Any, *, as_made: bool) -> _Sides:
+    if not row.codec.readable(live):
+        return _Sides(row, row.codec.comparable(wanted), None, f"{row.label} cannot be read")
+    one, other = row.codec.comparable(wanted), row.codec.comparable(live)
     told = change(row, other, one, filled_in=as_made)
     if row.shown not in _ENTRIES:
         return _Sides(row, one, other, told)

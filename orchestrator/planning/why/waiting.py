@@ -127,28 +127,37 @@ def _of_unit(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
         return WaitsFor.CLOUD, f"the cloud does not answer: {live.outage.reason}", live.outage.at, 0.0, ""
     if not unit.requests and not unit.operations:
         return None
+    return _asked_for(live, unit, now_s) or _after_its_version(live, unit)
+
+
+def _asked_for(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
+    """Find the call that is under way: its Operation, its answer, its next try."""
     for one in reversed(unit.operations.values()):
         if one.operation_id not in unit.done:
             words = f"Operation {one.operation_id} ({one.call})"
             return WaitsFor.OPERATION, words, one.at, 0.0, one.operation_id
     last = max((request.at for request in unit.requests), default=0.0)
-    answered = max((one.at for one in unit.operations.values()), default=0.0)
+    if not _is_asked(unit):
+        return None
     retried = live.retried.get(unit.key)
-    if last > answered and retried is not None and retried.at >= last:
-        if now_s > retried.at + retried.wait_s:  # it is in the queue again
-            return _slot(live, unit)
-        words = f"another try of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
-        return WaitsFor.RETRY, words, retried.at, retried.at + retried.wait_s, ""
-    if last > answered:
+    if retried is None or retried.at < last:
         return WaitsFor.ANSWER, f"the answer to {unit.call}", last, 0.0, ""
+    if now_s > retried.at + retried.wait_s:  # it is in the queue again
+        return _slot(live, unit)
+    words = f"another try of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
+    return WaitsFor.RETRY, words, retried.at, retried.at + retried.wait_s, ""
+
+
+def _after_its_version(live: LiveRun, unit: UnitState) -> _Found | None:
+    """Find the change that comes next, where those before it are made."""
     done_at = max((one.at for one in unit.done.values()), default=0.0)
-    left = [change for change in unit.planned if change.outcome == "not begun"]
-    if left and left[0].change.kind is ChangeKind.VERIFY:
+    left = [change.change for change in unit.planned if change.outcome == "not begun"]
+    if left and left[0].kind is ChangeKind.VERIFY:
         return WaitsFor.VERIFICATION, f"the verification of version {unit.version_id}", done_at, 0.0, ""
-    if left and all(change.change.kind is ChangeKind.TAG for change in left):
-        tags = ", ".join(tag for change in left for tag in change.change.after)
+    if left and all(change.kind is ChangeKind.TAG for change in left):
+        tags = ", ".join(tag for change in left for tag in change.after)
         return WaitsFor.TAGS, f"its tags: {tags}", done_at, 0.0, ""
-    return _slot(live, unit) if left else None
+    return _slot(live, unit)
 
 
 def _of_run(live: LiveRun) -> _Found | None:
