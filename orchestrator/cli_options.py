@@ -137,6 +137,16 @@ agreeing = options(
 )
 lossy = option("--lossy", multiple=True, metavar="NAMES", help="Roll these back without the settings that are refused.")
 simulate = option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
+pruning = options(
+    option(
+        "--keep", type=click.IntRange(1), default=5, show_default=True, help="How many of the newest versions stay."
+    ),
+    option(
+        "--runs", type=click.IntRange(0), default=10, show_default=True,
+        help="Of how many last runs of a function the versions stay, so that these can be rolled back.",
+    ),
+    option("--all", "everything", is_flag=True, help="Versions that this tool has not made go, too."),
+)  # fmt: skip
 serving = options(
     option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),
     config,

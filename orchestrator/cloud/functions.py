@@ -94,7 +94,7 @@ class HttpFunctions:
 
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         answer = await self._client.call(
-            FUNCTIONS, request.method, request.path, name=request.call, body=request.body,
+            FUNCTIONS, request.method, request.path, name=request.call, body=request.body or None,
             idempotency_key=idempotency_key, guard=guard,
         )  # fmt: skip
         return operation_of(request.call, answer)

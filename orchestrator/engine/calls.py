@@ -97,6 +97,10 @@ class Calls:
     first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call, since the last refusal
     replayed: set[str] = field(default_factory=set)  # Operations that were over (or perhaps) before their call was sent
 
+    def apart(self) -> Calls:
+        """Give the same for one of several changes that a unit makes at once: what it has in flight is its own."""
+        return replace(self, in_flight={}, first_sent={})
+
     async def run(self, call: Call, found: Operation | None = None) -> Operation:
         """Return the `done` Operation, with its response or its error. `found`: it is there, nothing is sent.
 
@@ -177,7 +181,8 @@ class Calls:
     async def _slot(self, call: Call) -> Slot:
         learned = self.tracker.learned
         look = self._looks(call) if call.base is not None and not self._unsure(call) else None
-        return await self.slots.acquire(call.scope, sum(learned.of(kind).mean_s for kind in call.kinds), look)
+        expected_s = sum(learned.of(kind).mean_s for kind in call.kinds)
+        return await self.slots.acquire(call.scope, expected_s, look, last=call.kind is ChangeKind.DELETE)
 
     def _looks(self, call: Call) -> Callable[[], Awaitable[None]]:
         """Look at the base before the slot is there; what cannot be seen now is looked at once more, with it."""

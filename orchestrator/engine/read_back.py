@@ -9,6 +9,7 @@ from functools import partial
 
 import anyio
 
+from orchestrator.engine.gone import seen_gone
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.function.fields import in_words, update_request
@@ -56,7 +57,9 @@ async def read_back(
     listings may lag behind Operations.
     """
     left = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
-    found: dict[str, Outcome] = {}
+    pruned = [unit for unit in plan.units if unit.action is Action.PRUNE and unit.key in outcomes]
+    left = {key: unit for key, unit in left.items() if unit.action is not Action.PRUNE}
+    found: dict[str, Outcome] = await seen_gone(world, pruned, outcomes)
     until, wait_s = anyio.current_time() + LAG_S, _FIRST_LOOK_S
     while left:
         try:

@@ -190,6 +190,8 @@ def _expectations(world: World) -> Callable[[Unit], float]:
     mean_s = {kind: world.knowledge.durations.of(kind).mean_s for kind in Kind}
 
     def expected_s(unit: Unit) -> float:
+        if unit.action is Action.PRUNE:
+            return len(unit.changes) * mean_s[Kind.DELETE]
         return mean_s[kind_of(unit)] + (unit.action is Action.CREATE) * mean_s[Kind.FUNCTION]
 
     return expected_s

@@ -8,10 +8,11 @@ from orchestrator.engine.attempts import Made, SettledError
 from orchestrator.engine.calls import StepFailedError, UnsettledError
 from orchestrator.engine.changing.changes import Changes
 from orchestrator.engine.changing.code import CodeOf
+from orchestrator.engine.changing.deletions import deleted
 from orchestrator.engine.changing.verify import InconclusiveError
 from orchestrator.engine.steps import At
 from orchestrator.engine.verdicts import cut_off
-from orchestrator.model import ChangeKind, Deployed, Failed, Inconclusive, Outcome, Unit, Unknown
+from orchestrator.model import Action, ChangeKind, Deployed, Failed, Inconclusive, Outcome, Unit, Unknown
 from orchestrator.resilience.stop import StoppedError
 
 
@@ -49,6 +50,8 @@ class Deployer:
         Raises `InterruptedRunError` where the run cannot go on: what was asked for by then is in flight in `Calls`.
         """
         calls = self.changes.calls
+        if unit.action is Action.PRUNE:
+            return await deleted(self.changes.attempts, unit)
         try:
             return await self._deploy(unit, range(len(unit.changes))[stage], made)
         except StepFailedError as error:

@@ -18,6 +18,7 @@ from orchestrator.model import (
     Failure,
     Inconclusive,
     Outcome,
+    Pruned,
     Unchanged,
     Unit,
     Unknown,
@@ -57,21 +58,21 @@ def exit_code(
     | any Unknown                                                             | 3    |
     | any; it is paused: `promote` goes on with it                            | 3    |
     | any Inconclusive: `resume` verifies it again, but after a breach        | 3    |
-    | interrupted, and any Deployed that was not read back                    | 3    |
+    | interrupted, and any Deployed or Pruned that was not read back          | 3    |
     | interrupted, and any Cancelled: `resume` starts it, but after a breach  | 3    |
     | any; breached: by its gate, say, though all of them are deployed        | 1    |
     | any Failed, Blocked or Cancelled                                        | 1    |
-    | only Deployed and Unchanged: an interruption that came too late is none | 0    |
+    | only these and Unchanged: an interruption that came too late is none    | 0    |
     """
     outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
-    unread = any(isinstance(outcome, Deployed) and not outcome.read_back for outcome in outcomes)
+    unread = any(isinstance(outcome, Deployed | Pruned) and not outcome.read_back for outcome in outcomes)
     startable = Cancelled in found and not breached
     unsure = Inconclusive in found and not breached
     held_up = lost or unwritten or paused
     if held_up or unsure or Unknown in found or (interrupted and (startable or unread)):
         return Exit.INTERRUPTED
-    return Exit.FAILED if breached or found - {Deployed, Unchanged} else Exit.DONE
+    return Exit.FAILED if breached or found - {Deployed, Pruned, Unchanged} else Exit.DONE
 
 
 def breach(failed: int, units: int, max_failures: int | str | None) -> str:

@@ -57,6 +57,7 @@ from orchestrator.model import (
     Failure,
     Inconclusive,
     Outcome,
+    Pruned,
     Step,
     Unchanged,
     Unknown,
@@ -99,11 +100,14 @@ EVENTS: Mapping[str, type[Event]] = {
 }
 CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # that this program knows
 _OUTCOMES: Mapping[str, type[Outcome]] = {
-    "deployed": Deployed, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked, "cancelled": Cancelled,
-    "unknown": Unknown, "inconclusive": Inconclusive,
+    "deployed": Deployed, "pruned": Pruned, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked,
+    "cancelled": Cancelled, "unknown": Unknown, "inconclusive": Inconclusive,
 }  # fmt: skip
 # Fields whose stored name is another than the program's own.
-_STORED: Mapping[type[Outcome], Mapping[str, str]] = {Deployed: {"read_back": "observed"}}
+_STORED: Mapping[type[Outcome], Mapping[str, str]] = {
+    Deployed: {"read_back": "observed"},
+    Pruned: {"read_back": "observed"},
+}
 _LISTS = {"warnings", "adopt", "skips", "waves"}  # of plain values
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 

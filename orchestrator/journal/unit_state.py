@@ -117,10 +117,11 @@ class UnitState:
 
     @property
     def version_id(self) -> str:
-        """The version made (or found), "" where none is known."""
+        """The version made (or found), "" where none is known; one that was deleted is none."""
         if isinstance(self.outcome, Deployed | Unchanged | Unknown) and self.outcome.version_id:
             return self.outcome.version_id
-        return next((o.version_id for o in reversed(self.operations.values()) if o.version_id), "")
+        named = (o for o in reversed(self.operations.values()) if o.version_id and o.call != ChangeKind.DELETE)
+        return next((o.version_id for o in named), "")
 
     @property
     def work_s(self) -> float:
@@ -187,7 +188,7 @@ def _update_since(known: Change, again: Change) -> Change:
 
 
 def _name(change: Change) -> tuple[str, ...]:
-    return (change.kind, *(sorted(change.after) if change.kind is ChangeKind.TAG else ()))
+    return (change.kind, *(sorted(change.after) if change.kind in (ChangeKind.TAG, ChangeKind.DELETE) else ()))
 
 
 def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:

@@ -68,6 +68,11 @@ class Operation:
         """Whether it is a createVersion: tags and deletions are about a Version, too."""
         return str(self.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata")
 
+    @property
+    def deletes_version(self) -> bool:
+        """Whether it is a deleteVersion."""
+        return str(self.metadata.get("@type", "")).endswith("DeleteFunctionVersionMetadata")
+
 
 @dataclass(frozen=True, slots=True)
 class Function:

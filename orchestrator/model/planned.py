@@ -22,6 +22,7 @@ class Action(StrEnum):
     RETAG = "retag"  # the live Version gets tags that it lacks
     UPDATE = "update"  # the Function's own settings change, its Version stays
     VERIFY = "verify"  # the live Version is verified, and gets its promoted tags
+    PRUNE = "prune"  # old Versions are deleted
     UNCHANGED = "unchanged"
     BLOCKED = "blocked"
 
@@ -37,6 +38,7 @@ class Step(StrEnum):
     UPDATE = "update"  # changing the Function's own settings, until it is accepted
     CREATE = "create"  # createVersion, until it is accepted
     TAG = "tag"  # setTag, until it is accepted
+    DELETE = "delete"  # deleteVersion, until it is accepted
     TRACK = "track"  # the Operation, until it is done
     VERIFY = "verify"  # the new Version is called, and its answer judged
     READ_BACK = "observe"  # reading back what is live
@@ -49,6 +51,7 @@ class ChangeKind(StrEnum):
     UPDATE = "update"  # the Function's own settings change
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
+    DELETE = "deleteVersion"  # a Version goes, for good
     VERIFY = "verify"  # no call of the API: the Version is called itself, and nothing of the cloud changes
 
     @property
@@ -62,6 +65,7 @@ _ASKED_IN = {
     ChangeKind.UPDATE: Step.UPDATE,
     ChangeKind.VERSION: Step.CREATE,
     ChangeKind.TAG: Step.TAG,
+    ChangeKind.DELETE: Step.DELETE,
     ChangeKind.VERIFY: Step.VERIFY,
 }
 
@@ -106,6 +110,7 @@ class Change:
     | UPDATE   | the settings that change, see `function.fields.own_change`                                  |
     | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
     | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
+    | DELETE   | the Version's id → when it was made (ISO 8601); after: the id → None                        |
     | VERIFY   | nothing; after: $latest → id of the Version, None stands for the unit's new one             |
     """
 
@@ -205,6 +210,14 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """So many old Versions were deleted; `read_back`: they were seen to be gone, at the end."""
+
+    deleted: int
+    read_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Unchanged:
     """What is live is what is desired."""
 
@@ -254,4 +267,4 @@ class Inconclusive:
     version_id: str = ""
 
 
-Outcome = Deployed | Unchanged | Failed | Blocked | Cancelled | Unknown | Inconclusive
+Outcome = Deployed | Pruned | Unchanged | Failed | Blocked | Cancelled | Unknown | Inconclusive

@@ -20,7 +20,8 @@ T = TypeVar("T")
 FEW = 10  # functions of one folder; up to here a few calls for each are less than all pages of the folder may be
 LISTED_MAX = 500  # functions of a folder up to which it is read whole, to tell whose those are that nobody wants
 _AT_ONCE = 8
-_KEPT = ("runtime", "connectivity")  # of old Versions: for boards; for what the cloud fills in beside a network
+# Of old Versions: for boards; for what the cloud fills in beside a network; for how much a prune gives back.
+_KEPT = ("runtime", "connectivity", "imageSize")
 
 
 async def read_live(
@@ -122,7 +123,7 @@ class _Reader:
 
     def _kept(self, version: Version) -> Version:
         """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
-        old = version.status == "ACTIVE" and not version.tags and version.id not in self._whole_ids
+        old = version.status in ("ACTIVE", "OBSOLETE") and not version.tags and version.id not in self._whole_ids
         kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
         return replace(version, raw=kept) if old else version
 

@@ -24,6 +24,7 @@ from orchestrator.model import (
     FunctionSpec,
     Outcome,
     Plan,
+    Pruned,
     Unchanged,
     Unit,
     Unknown,
@@ -48,7 +49,7 @@ def to_resume(run: RunState) -> dict[str, UnitState]:
 
 def _has_ended(unit: UnitState) -> bool:
     match unit.outcome:
-        case Deployed(_, read_back):
+        case Deployed(_, read_back) | Pruned(_, read_back):
             return read_back
         case Blocked():
             return not unit.fingerprint
@@ -64,7 +65,7 @@ def failed(run: RunState) -> dict[str, UnitState]:
 
 def undone(run: RunState) -> dict[str, UnitState]:
     """Give the units that are not as they were wanted: failed, blocked, cancelled, unknown, not come to."""
-    return {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Unchanged)}
+    return {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Pruned | Unchanged)}
 
 
 def outcomes_of(run: RunState) -> dict[str, Outcome]:

@@ -20,6 +20,7 @@ from orchestrator.report.display.board import STATUSES, by_place
 from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import plan_counts
+from orchestrator.report.prunes.prune_text import prune_json
 from orchestrator.report.records import iso, record
 from orchestrator.report.rollout_text import rollout_json
 from orchestrator.report.summary import counts
@@ -30,6 +31,7 @@ from orchestrator.report.views import (
     FindingsView,
     JobsView,
     PlanView,
+    PruneView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -43,6 +45,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
     match view:
         case PlanView():
             schema, document = "orchestrator/plan/1", plan_json(view)
+        case PruneView(prune):
+            schema, document = "orchestrator/prune/1", prune_json(prune)
         case ResultView():
             document = result_json(view.state, view.back, alive=view.alive) | {"warnings": list(view.warnings)}
             schema = "orchestrator/result/1"
@@ -56,10 +60,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = "orchestrator/findings/1", findings_json(view)
         case WhyView(why):
             schema, document = "orchestrator/why/1", why_json(why)
-        case DocumentView(text):
-            return outlet.rendered(text)
-        case SavedPlanView(_, _, document):
-            return outlet.rendered(document.decode())
+        case DocumentView() | SavedPlanView():
+            return outlet.rendered(view.text if isinstance(view, DocumentView) else view.document.decode())
         case _:
             assert_never(view)
     return outlet.json({"schema": schema} | document, indent=True)

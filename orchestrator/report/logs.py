@@ -35,7 +35,7 @@ from orchestrator.journal.events import (
     UnitPlanned,
 )
 from orchestrator.journal.rollout_events import VersionVerified
-from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Unchanged, Unknown, Verdict
+from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Pruned, Unchanged, Unknown, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import one_line, several_lines, uncommanding
@@ -198,10 +198,14 @@ def _run_ended(event: RunEnded) -> LogLine:
 
 def _unit_ended(event: UnitEnded) -> LogLine:
     facts: dict[str, Any] = {"function": event.key}
+    more: dict[str, Any]
     match event.outcome:
         case Deployed(version_id, read_back):
             level, text, more = ("debug", "version read back", {}) if read_back else ("info", "deployed", {})
             facts["version_id"] = version_id
+        case Pruned(deleted, read_back):
+            level, text = ("debug", "deletions read back") if read_back else ("info", "pruned")
+            more = {"versions": deleted}
         case Unchanged(version_id):
             level, text, more = "debug", "unchanged", {"version_id": version_id}
         case Failed(step, failure):

@@ -15,8 +15,9 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
+from orchestrator.report.prunes.prune_text import prune_text
 from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
-from orchestrator.report.views import Builds, CommandResult, PlanView, words
+from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView, words
 
 
 class Messages:
@@ -102,10 +103,15 @@ class Messages:
         self.say("interrupted")
         return CommandResult(Exit.INTERRUPTED)
 
-    def plan(self, view: PlanView) -> None:
+    def plan(self, view: PlanView | PruneView) -> None:
         """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
         if self._log is None:
-            write_message(self.outlet.rendered(plan_text(self.outlet.value(view), whole=False)))
+            shown = self.outlet.value(view)
+            text = prune_text(shown) if isinstance(shown, PruneView) else plan_text(shown, whole=False)
+            write_message(self.outlet.rendered(text))
+            return
+        if isinstance(view, PruneView):
+            self._log.info("plan", prune=view.prune.goes, stay=view.prune.stays, size_bytes=view.prune.size_bytes)
             return
         counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
         self._log.info("plan", **counts, waves=len(waves_of(view.plan, view.rollout)))

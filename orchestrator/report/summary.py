@@ -18,7 +18,7 @@ from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_wor
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
 SLOWEST = 20
 # From what nobody needs to look at to what everybody must see: the end of a table is what stays on the screen.
-_ORDER = ("unchanged", "deployed", NOT_ENDED, "cancelled", "blocked", "inconclusive", "unknown", "failed")
+_ORDER = ("unchanged", "deployed", "pruned", NOT_ENDED, "cancelled", "blocked", "inconclusive", "unknown", "failed")
 _HEADS = {Step.FUNCTION: "new function"}  # beside the names, which stand under "function"
 _LOUD = ("blocked", "inconclusive", "unknown", "failed")
 

@@ -13,6 +13,7 @@ from orchestrator.report.failures import failures
 from orchestrator.report.history import facts_text, history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
+from orchestrator.report.prunes.prune_text import prune_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
     BoardView,
@@ -21,6 +22,7 @@ from orchestrator.report.views import (
     JobsView,
     OpenDue,
     PlanView,
+    PruneView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -36,11 +38,8 @@ def render_text(view: View, width: int | None, outlet: Outlet) -> Safe:
 
 def _text(view: View, width: int | None) -> str:
     match view:
-        case PlanView():
-            predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
-            return "\n".join([plan_text(view, whole=True), *predicted])
-        case SavedPlanView(facts, plan):
-            return f"{facts_text(facts)}\n\n{plan_text(plan, whole=True)}"
+        case PlanView() | SavedPlanView() | PruneView():
+            return _plan(view)
         case ResultView():
             return _result(view, width)
         case RunsView(runs):
@@ -57,6 +56,17 @@ def _text(view: View, width: int | None) -> str:
             return text
         case _:
             assert_never(view)
+
+
+def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
+    match view:
+        case SavedPlanView(facts, plan):
+            return f"{facts_text(facts)}\n\n{plan_text(plan, whole=True)}"
+        case PruneView():
+            return prune_text(view, whole=True)
+        case PlanView():
+            predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
+            return "\n".join([plan_text(view, whole=True), *predicted])
 
 
 def _result(view: ResultView, width: int | None) -> str:

@@ -11,6 +11,7 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
+from orchestrator.planning.prune.plan import PrunePlan
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
 
@@ -144,13 +145,32 @@ class WhyView:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneView:
+    """Which old Versions go, and why the others stay. `verbose`: each of them."""
+
+    prune: PrunePlan
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A text that is the same in every format."""
 
     text: str
 
 
-View = PlanView | SavedPlanView | ResultView | RunsView | BoardView | JobsView | FindingsView | WhyView | DocumentView
+View = (
+    PlanView
+    | SavedPlanView
+    | PruneView
+    | ResultView
+    | RunsView
+    | BoardView
+    | JobsView
+    | FindingsView
+    | WhyView
+    | DocumentView
+)
 
 
 def words(view: View) -> Iterator[str | None]:
@@ -159,6 +179,8 @@ def words(view: View) -> Iterator[str | None]:
         case PlanView(plan) | SavedPlanView(_, PlanView(plan)):
             for unit in plan.units:
                 yield from (unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id, unit.base_version_id)
+        case PruneView(prune):
+            yield from prune.words()
         case ResultView(state):
             for one in state.units.values():
                 yield from (one.key, one.name, one.folder_id, one.function_id, one.base_version_id, one.version_id)

@@ -61,6 +61,11 @@ def _tag_request(call: str, version_id: str, tag: str) -> ApiRequest:
     return ApiRequest(call, "POST", f"/functions/v1/versions/{quote(version_id, safe='')}:{call}", {"tag": tag})
 
 
+def delete_version_request(version_id: str) -> ApiRequest:
+    """Ask to delete a Version, never by force: one that has a tag by now is refused."""
+    return ApiRequest("deleteVersion", "DELETE", f"/functions/v1/versions/{quote(version_id, safe='')}", {})
+
+
 def from_bucket(stored: StoredObject) -> dict[str, Any]:
     """Take the code from Object Storage."""
     return {"package": {"bucketName": stored.bucket, "objectName": stored.key, "sha256": stored.sha256}}

@@ -85,7 +85,7 @@ class History:
         older = self.versions[:at]
         twin = next((one.id for one, its in zip(older, self._said, strict=False) if said and its == said), "")
         if read_back_mark(version.description) and (not twin or _is_back(version, older)):
-            source = next((one for one in reversed(older) if _text(one) == _text(version)), None)
+            source = next((one for one in reversed(older) if text_of(one) == text_of(version)), None)
             return self.doubt(source) if source is not None else _of_mark(version)
         if said is None:
             return Doubt(_EDITED) if any(self._said[:at]) else None
@@ -115,7 +115,7 @@ def _is_back(version: Version, older: tuple[Version, ...]) -> bool:
     return withdrawn is not None and back_mark(withdrawn, version) == read_back_mark(version.description)
 
 
-def _text(version: Version) -> tuple[str, Whole | None]:
+def text_of(version: Version) -> tuple[str, Whole | None]:
     """Give what a rollback takes over of a description: all but the back mark."""
     description = without_back_mark(version.description)
     stamp = read_stamp(description)

@@ -235,6 +235,11 @@ def tag_key(version_id: str, tag: str, holder_id: str, attempt: int) -> str:
     return key_of("setTag", version_id, tag, holder_id, str(attempt))
 
 
+def delete_key(function_id: str, version_id: str, attempt: int) -> str:
+    """Make the Idempotency-Key of deleting a Version of a Function."""
+    return key_of("deleteVersion", function_id, version_id, str(attempt))
+
+
 def key_of(*parts: str) -> str:
     """Make an Idempotency-Key of what sets a call apart from every other."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

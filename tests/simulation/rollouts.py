@@ -53,7 +53,7 @@ from orchestrator.prediction.virtual_time import run
 from orchestrator.report.display import displays
 from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.messages import Messages
-from orchestrator.report.views import CommandResult, PlanView
+from orchestrator.report.views import CommandResult, PlanView, PruneView
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop, StoppedError
 from orchestrator.sandbox.invocation.calls import CallSeeds, Record, SeededAnswer
@@ -127,7 +127,7 @@ class SilentMessages(Messages):
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def plan(self, view: PlanView) -> None:
+    def plan(self, view: PlanView | PruneView) -> None:
         """Shows nothing."""
 
 

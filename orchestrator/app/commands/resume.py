@@ -20,6 +20,7 @@ from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
+from orchestrator.app.session.pruning.going_on import prune_on, prunes
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.records.recording import record_given_up
 from orchestrator.app.session.session import hold_lock, open_session
@@ -112,6 +113,8 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
                 return nothing_left(before, messages)
     if of is not None or before.verb == ROLLBACK:
         return await take_back(session, before, of)
+    if prunes(before):
+        return await prune_on(session, before)
     going = going_on(session, binding, before)
     messages.say(f"resuming run {before.run_id}: {counted(len(going.left), 'function')}")
     if before.breach:

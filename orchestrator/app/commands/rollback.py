@@ -17,6 +17,7 @@ from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
+from orchestrator.app.session.pruning.going_on import prunes
 from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, folders_then, manifest_of
@@ -66,6 +67,8 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             return CommandResult(Exit.INTERRUPTED)
         messages.say(f"`orchestrator rollback {run.run_id}` gives back what was live before it")
         return CommandResult(Exit.DONE)
+    if prunes(run):
+        raise UsageError(f"run {run.run_id} is a prune: what it has deleted cannot come back", advice="deploy again")
     if not touched_by(run):
         messages.say(f"nothing to do: run {run.run_id} has changed nothing")
         return CommandResult(Exit.DONE)

@@ -17,7 +17,7 @@ from orchestrator.app.session.execution import execute_planned, journaled, resul
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.opening.request import read_request
-from orchestrator.app.session.options import ROLLBACK, RunOptions
+from orchestrator.app.session.options import PRUNE, ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
 from orchestrator.app.session.saved.files import check_saving
 from orchestrator.app.session.saved.saving import save
@@ -28,7 +28,7 @@ from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
 from orchestrator.report.display.displays import answered_yes, builds_shown, confirm, may_ask
 from orchestrator.report.plain_text import counted, named
-from orchestrator.report.views import CommandResult, PlanView
+from orchestrator.report.views import CommandResult, PlanView, PruneView
 
 _NAMED = 5
 _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
@@ -67,7 +67,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
     """
     request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
-    alone = options.dry_run or options.verb == ROLLBACK
+    alone = options.dry_run or options.verb in (ROLLBACK, PRUNE)
     left = "" if alone else left_elsewhere(request.state_dir, session.endpoint, request.identity, request.left)
     if left:
         session.messages.mention(left)
@@ -88,7 +88,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
         planned = await plan()
         if options.dry_run:
             return await _only_planned(session, planned)
-        if not planned.back:
+        if not planned.back and planned.prune is None:
             changed = to_change(planned.plan).values()
             where = request.state_dir, session.endpoint, request.identity
             if options.due and (waits := waits_for(*where, options.verb, planned.plan)):
@@ -125,7 +125,8 @@ async def _only_planned(session: Session, planned: Planned) -> CommandResult:
     """Give a plan that is not to be carried out now, saved where that was asked for."""
     options = session.request.options
     view = _view(planned, options, await predicted(session, planned) if options.simulate else None)
-    await save(session, planned, view)
+    if isinstance(view, PlanView):
+        await save(session, planned, view)
     return CommandResult(_plan_code(planned, options), view)
 
 
@@ -140,13 +141,13 @@ def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
 async def _show_and_ask(session: Session, planned: Planned) -> None:
     options = session.request.options
     session.messages.plan(_view(planned, options))
-    if planned.back and not to_change(planned.plan):
+    if (planned.back or planned.prune is not None) and not to_change(planned.plan):
         return
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan):
         with session.stop.interruptible():
-            to = "rollback" if planned.back else "deploy"
+            to = "prune" if planned.prune is not None else "rollback" if planned.back else "deploy"
             what = where_to(session, planned) + (f", by {planned.saved}" if planned.saved else "")
             await confirm(session.messages, what, yes=options.yes or options.sandbox, to=to)
 
@@ -173,7 +174,9 @@ async def _deployed_again(session: Session, planned: Planned) -> bool:
     return True
 
 
-def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView:
+def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView | PruneView:
+    if planned.prune is not None:
+        return PruneView(planned.prune, verbose=options.verbose)
     return PlanView(
         planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
         back=planned.back, skips_verification=options.no_verify,

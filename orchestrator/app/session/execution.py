@@ -36,6 +36,9 @@ from orchestrator.report.views import CommandResult, PlanView, ResultView
 from orchestrator.resilience.stop import StoppedError
 from orchestrator.version.adoption import NOTHING, Adoption
 
+# Actions of which nothing that was live before is needed later.
+_UNTOUCHED = (Action.UNCHANGED, Action.PRUNE)
+
 
 @asynccontextmanager
 async def journaled(
@@ -222,7 +225,7 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
     """Write down what the plan says of each function, and what was live before it is touched."""
     for unit in planned.plan.units:
         base = planned.live.versions.get(unit.base_version_id or "")
-        before = remembered(base) if base is not None and unit.action is not Action.UNCHANGED else {}
+        before = remembered(base) if base is not None and unit.action not in _UNTOUCHED else {}
         bus(unit_planned(at, unit, before))
         for step, took_s in planned.sources.seconds.get(unit.key, {}).items():
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))

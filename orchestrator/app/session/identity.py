@@ -10,7 +10,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.app.session.options import ROLLBACK, RUN, SANDBOX, RunOptions
+from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
@@ -101,7 +101,9 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
     words += selection.patterns
     words += [part for label in selection.labels for part in ("--label", label)]
-    if verb == ROLLBACK:
+    if verb == PRUNE:
+        words += [f"--{name}" if value == "true" else f"--{name}={value}" for name, value in given.items()]
+    elif verb == ROLLBACK:
         words += [part for name, value in given.items() for part in (f"--{name}", value)]
     else:
         words += [part for name, value in given.items() for part in ("--param", f"{name}={value}")]

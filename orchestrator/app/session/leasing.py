@@ -164,4 +164,7 @@ def where_to(session: Session, planned: Planned) -> str:
     for cloud, named in clouds.items():
         parts.append(f"folder{'s' if len(named) > 1 else ''} {', '.join(named)}{f' of cloud {cloud}' if cloud else ''}")
     whom = f", as service account {session.connection.account}" if session.connection.account else ""
-    return f"{counted(folders.total(), 'function')} to change in {' and '.join(parts)}{whom}"
+    what = f"{counted(folders.total(), 'function')} to change"
+    if planned.prune is not None:
+        what = f"{counted(planned.prune.goes, 'version')} of {counted(folders.total(), 'function')} to delete for good"
+    return f"{what} in {' and '.join(parts)}{whom}"

@@ -24,6 +24,7 @@ DEFAULT_CONFIG = "deploy.toml"
 NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy"}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 ROLLBACK = "rollback"  # the verb, as the journal remembers it
+PRUNE = "prune"  # likewise
 RUN = "run"  # the parameter of a rollback without a run yet that names the run to take back
 _NAMES_A_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -117,7 +118,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     }
     if (expires := given.pop("expires", None)) is not None:
         times["expires_s"] = seconds("--expires", expires)
-    parameters = dict(_parameter(text) for text in given.pop("param", ()))
+    parameters = given.pop("parameters", {}) | dict(_parameter(text) for text in given.pop("param", ()))
     config = given.pop("config")
     adopt = _adoption(given.pop("adopt", ()))
     names: dict[str, Any] = {key: _names(option, given.pop(key, ())) for key, option in NAMING.items()}

@@ -41,6 +41,7 @@ from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
+from orchestrator.planning.prune.plan import PrunePlan
 from orchestrator.planning.resume import forced_of
 from orchestrator.planning.rollout import canary_first, without_pauses
 from orchestrator.planning.selection import choose, expanded, require_promote
@@ -76,6 +77,7 @@ class Planned:
     verifying: Verifying = NOT_VERIFYING
     forced: str = ""
     saved: str = ""
+    prune: PrunePlan | None = None  # of a prune: every Version, and why it goes or stays
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:

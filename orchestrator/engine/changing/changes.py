@@ -17,6 +17,7 @@ from orchestrator.engine.base import (
     TagMovedError,
 )
 from orchestrator.engine.calls import Call, Calls, StepFailedError
+from orchestrator.engine.changing.deletions import delete_version
 from orchestrator.engine.changing.new_version import NewVersions, kind_of
 from orchestrator.engine.changing.verify import Verifier
 from orchestrator.engine.steps import At
@@ -60,6 +61,9 @@ class Changes:
                 return await self.versions.make(unit, at, made)
             case ChangeKind.TAG:
                 return await self._move_tag(unit, at, made)
+            case ChangeKind.DELETE:
+                await delete_version(self.attempts, unit, at)
+                return made
             case ChangeKind.VERIFY:
                 return await self.verifier.verify(unit, at, made)
 

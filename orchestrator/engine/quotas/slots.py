@@ -83,7 +83,7 @@ _WEIGHT = 0.2  # of the last one in what that is of late
 @dataclass(eq=False, slots=True)
 class _Waiter:
     scope: QuotaScope
-    order: tuple[float, int]  # the longest first, then whoever came first
+    order: tuple[bool, float, int]  # what waits for all others last; the longest first, then whoever came first
     granted: anyio.Event = field(default_factory=anyio.Event)
     near: anyio.Event = field(default_factory=anyio.Event)  # about to be granted, or granted
     granted_at: float = 0.0
@@ -136,13 +136,19 @@ class Slots:
         return self._of
 
     async def acquire(
-        self, scope: QuotaScope, expected_s: float = 0.0, look: Callable[[], Awaitable[None]] | None = None
+        self,
+        scope: QuotaScope,
+        expected_s: float = 0.0,
+        look: Callable[[], Awaitable[None]] | None = None,
+        *,
+        last: bool = False,
     ) -> Slot:
         """Wait for a slot. `expected_s`: how long the work will take. `look`: awaited where the slot is about to be
-        free, so that it need not be held for that; what it raises ends the waiting. Cancelling leaves nothing held.
+        free, so that it need not be held for that; what it raises ends the waiting. `last`: behind all that is not, in
+        every folder. Cancelling leaves nothing held.
         """
         self._number += 1
-        waiter = _Waiter(scope, (-expected_s, self._number))
+        waiter = _Waiter(scope, (last, -expected_s, self._number))
         heapq.heappush(self._waiting.setdefault((scope.folder, scope.cloud), []), waiter)
         self._count_waiting += 1
         self._grant()
@@ -181,13 +187,13 @@ class Slots:
     def _grant(self) -> None:
         now = anyio.current_time()
         while True:
-            best, most = None, -1.0
+            best, most = None, (False, -1.0)
             for (folder, cloud), heap in self._waiting.items():
                 urgency = self._urgency(folder, cloud, now)
-                if heap and urgency > most:
+                if heap and urgency >= 0.0 and (True, urgency) > most:
                     waiter = self._first(heap)
-                    if waiter is not None:
-                        best, most = waiter, urgency
+                    if waiter is not None and (not waiter.order[0], urgency) > most:
+                        best, most = waiter, (not waiter.order[0], urgency)
             if best is None:
                 self._say_near()
                 return

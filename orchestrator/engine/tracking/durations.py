@@ -33,6 +33,7 @@ class Kind(StrEnum):
     BUILD = "build"  # createVersion of code with dependencies to install
     COPY = "copy"  # createVersion from another Version
     TAG = "tag"  # setTag, removeTag
+    DELETE = "delete"  # deleteVersion
     VERIFY = "verify"  # no Operation: the call of a Function, or the command, that verifies a Version
 
 

@@ -119,8 +119,8 @@ class Tracker:
         version_id = operation.version_id
         now = anyio.current_time()
         followed = _Followed(operation, kind, now, sent, now)
-        # A move of a tag names a Version, too, and no listing of those that are being made ever shows it.
-        listed = version_id and folder_id and kind is not Kind.TAG
+        # A move of a tag, or a deletion, names a Version, too, and no listing of those that are being made shows it.
+        listed = version_id and folder_id and kind not in (Kind.TAG, Kind.DELETE)
         if not listed or operation.done or self._background is None:
             return await self._follow(followed)
         followed.creating = creating = self._listings(folder_id, self._background)

@@ -9,6 +9,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import ChangeState, UnitState
 from orchestrator.model import LATEST, Change, ChangeKind, Deployed, Failed, Unknown
 
+_NOTHING_BACK = (ChangeKind.VERIFY, ChangeKind.DELETE)  # kinds of change that leave nothing to be taken back
 _BEGUN = ("done", "asked for")  # what became of a change that may have had an effect
 
 
@@ -47,7 +48,7 @@ def touched_by(run: RunState, units: Mapping[str, UnitState] | None = None) -> d
 
 def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
     forth = unit.changes[: unit.back_from or None]
-    changes = [state for state in forth if state.change.kind is not ChangeKind.VERIFY]
+    changes = [state for state in forth if state.change.kind not in _NOTHING_BACK]
     told = [state for state in changes if _is_begun(unit, state)]
     begun = [state for state in changes if any(state is one for one in told) or (behind and _is_untold(unit, state))]
     if not begun:

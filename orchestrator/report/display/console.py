@@ -33,13 +33,15 @@ _LONGEST = 4  # running units named in the live region
 _DOING = {
     Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
     Step.FUNCTION: "creating the function", Step.UPDATE: "updating the function",
-    Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.TRACK: "operation running",
+    Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.DELETE: "deleting versions",
+    Step.TRACK: "operation running",
     Step.VERIFY: "verifying", Step.READ_BACK: "reading back",
 }  # fmt: skip
 # What an Operation that runs does, by its call.
 _RUNNING = {
     ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
     ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
+    ChangeKind.DELETE: "version being deleted",
 }  # fmt: skip
 
 

@@ -133,6 +133,7 @@ class MemoryFunctions:
             "createVersion": lambda _target, body, key: cloud.versions.create(body, key),
             "setTag": cloud.versions.set_tag,
             "removeTag": cloud.versions.remove_tag,
+            "deleteVersion": lambda target, _body, key: cloud.versions.delete(target, key=key),
         }
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]:

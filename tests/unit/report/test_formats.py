@@ -13,7 +13,10 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError,
 from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
-from orchestrator.model import Action, Bound, Failure, Place, Plan, Prediction, Unit
+from orchestrator.model import Action, Bound, Failure, Function, Place, Plan, Prediction, Unit
+from orchestrator.model.units import MB
+from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, Usage
+from orchestrator.planning.prune.rule import JudgedVersion, Why
 from orchestrator.planning.why.facts import (
     Explanation,
     Held,
@@ -40,6 +43,7 @@ from orchestrator.report.views import (
     JobsView,
     KnownJob,
     PlanView,
+    PruneView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -71,12 +75,25 @@ WHY = Explanation(
     ("the records of runs: no answer",),
 )
 SAVED = b'{"schema": "orchestrator/saved-plan/1"}'
+PRUNE = PrunePlan(
+    (
+        FunctionPrune(
+            "auth",
+            Function("d4e1", "b1g", "auth"),
+            (JudgedVersion("v2", None, 0, Why.LATEST), JudgedVersion("v1", None, 3 * MB, Why.OLD)),
+        ),
+    ),
+    ("the bucket has no records of runs yet",),
+    (Usage("b1c", "versions.count", 60.0, 100.0),),
+)
 # What is rendered, the schema of its JSON, and what its text has to say.
 VIEWS: dict[str, tuple[View, str, str]] = {
     "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
     "a simulated plan": (PlanView(PLAN, PREDICTION), "orchestrator/plan/1", "simulated: 90 s"),
     "no plan": (PlanView(Plan(())), "orchestrator/plan/1", "plan: nothing to do"),
     "a saved plan": (SavedPlanView({"plan": "3f2a"}, PlanView(PLAN), SAVED), "orchestrator/saved-plan/1", "3f2a"),
+    "a prune": (PruneView(PRUNE), "orchestrator/prune/1", "1 of 2 versions of 1 function go (3.0 MB), 1 stay"),
+    "an empty prune": (PruneView(PrunePlan(())), "orchestrator/prune/1", "prune: nothing goes"),
     "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
     "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
     "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line
-from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.options import PRUNE, RunOptions
 from orchestrator.app.session.taking_up import Differs, Now, check_same, difference
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
@@ -139,9 +139,12 @@ def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
 
 
 def _candidates(store: Store, now: Now) -> Iterator[RunState]:
-    """Give the chains, the newest first; for a job its own; of another installation only the newest, to tell of it."""
-    wanted = now.verb if now.verb.startswith("run ") else ""
-    runs = [run for run in store.runs() if not run.taken_up_by and wanted in ("", run.verb)]
+    """Give the chains, the newest first; for a job, or a prune, its own; of another installation only the newest, to
+    tell of it. What a prune has left is selected by no other verb.
+    """
+    wanted = now.verb if now.verb.startswith("run ") or now.verb == PRUNE else ""
+    others = (PRUNE,) if now.option and not wanted else ()
+    runs = [run for run in store.runs() if not run.taken_up_by and wanted in ("", run.verb) and run.verb not in others]
     here = [run for run in runs if run.endpoint == now.endpoint]
     for run in here or runs[:1]:
         yield store.chain_state(run.id)

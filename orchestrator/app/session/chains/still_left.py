@@ -8,7 +8,7 @@ from orchestrator.app.session.options import ROLLBACK
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState, names_of
-from orchestrator.model import Deployed, Unchanged
+from orchestrator.model import Deployed, Pruned, Unchanged
 
 
 def still_left(
@@ -37,7 +37,7 @@ def still_left(
         yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
         if run.verb == "deploy" and is_whole(run.identity) and run.total <= len(run.units):
             settled.add(run.verb)
-        is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
+        is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Pruned | Unchanged)]
         ended.update(name for unit in is_done for name in names_of(unit))
 
 

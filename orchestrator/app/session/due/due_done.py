@@ -19,10 +19,10 @@ from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.journal.unit_state import names_of
-from orchestrator.model import Blocked, Deployed, Failed, Unchanged
+from orchestrator.model import Blocked, Deployed, Failed, Pruned, Unchanged
 from orchestrator.report.views import CommandResult, ResultView
 
-_CAME_TO = Deployed | Unchanged | Failed | Blocked
+_CAME_TO = Deployed | Pruned | Unchanged | Failed | Blocked
 _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}
 
 

@@ -1,0 +1,72 @@
+"""A prune that was cut off is taken up: what is gone is gone, the rest of what was agreed to is judged anew."""
+
+from __future__ import annotations
+
+from orchestrator.app.session.chain import earlier_of
+from orchestrator.app.session.execution import execute_planned, journaled, result_of
+from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.pruning.planning import plan_prune, policy_of
+from orchestrator.app.session.session import Session
+from orchestrator.coordination.registry import NOT_LOOKED
+from orchestrator.engine.in_flight import settle
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
+from orchestrator.planning.prune.plan import nothing_wanted
+from orchestrator.planning.resume import accepted, left_of
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult, PruneView
+
+
+def prunes(run: RunState) -> bool:
+    """Say whether a run is a prune, or a job that is one."""
+    return any(unit.action == Action.PRUNE for unit in run.units.values())
+
+
+async def prune_on(session: Session, before: RunState) -> CommandResult:
+    """Go on with a prune. Of what it was to delete only what the rule says again now; nothing that it was not."""
+    left = left_of(before)
+    session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
+    functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
+    async with leased(session, leases_of(session), functions, NOT_LOOKED) as lease:
+        begun = journaled(session, len(left), before.identity.clouds, before=before)
+        async with begun as (bus, state, recorder):
+            tell(lease, len(functions), session, bus)
+            settled = await settle(session.world, bus, session.stop, accepted(left))
+            unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
+            rest = {key: unit for key, unit in left.items() if key not in unknown}
+            with session.stop.interruptible():
+                planned = await _planned(session, before, rest)
+            if planned.prune is not None:
+                session.messages.plan(PruneView(planned.prune))
+            done = unknown | _gone(rest, planned)
+            within, earlier = guarded(session, lease), earlier_of(before, left)
+            code = await execute_planned(within, planned, bus, recorder, state, settled=done, earlier=earlier)
+    return result_of(session, code, state)
+
+
+async def _planned(session: Session, before: RunState, left: dict[str, UnitState]) -> Planned:
+    specs = {key: _spec(unit) for key, unit in left.items()}
+    agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
+    return await plan_prune(session, specs, policy_of(before.identity.selection.parameters), agreed=agreed)
+
+
+def _spec(unit: UnitState) -> FunctionSpec:
+    return nothing_wanted(unit.key, Function(unit.function_id, unit.folder_id, unit.name))
+
+
+def _agreed(unit: UnitState) -> list[str]:
+    changes = (state.change for state in unit.changes)
+    return [version_id for one in changes if one.kind is ChangeKind.DELETE for version_id in one.before]
+
+
+def _gone(left: dict[str, UnitState], planned: Planned) -> dict[str, Outcome]:
+    """Give the outcomes of those of which nothing more goes: all of it is gone, or what is there is needed by now."""
+    there = {unit.key for unit in planned.plan.units}
+    listed = planned.live.versions
+    return {
+        key: Pruned(sum(version_id not in listed for version_id in _agreed(unit)), read_back=True)
+        for key, unit in left.items()
+        if key not in there
+    }

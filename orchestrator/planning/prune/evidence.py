@@ -1,0 +1,106 @@
+"""Versions that later decisions go by, though nobody runs them: who made the live one, and what was withdrawn. Pure.
+
+What is kept says of itself what it said before: `version.history` tells by the older Versions whether somebody has made
+or edited one by hand, and a copy that a rollback has made keeps what was withdrawn for it from being deployed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.model import Version
+from orchestrator.version.history import History, Whole, history_of, text_of, whole
+from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
+
+
+def evidence(
+    versions: Sequence[Version], latest: Version | None, kept: Collection[str], asked: Collection[str]
+) -> frozenset[str]:
+    """Give the ids of the Versions of one Function that tell something of those that are `kept`, and of what may be
+    deployed again. `asked`: ids of those of which plans ask who made them, `$latest` among them.
+
+    | a Version that                                                             | tells                          |
+    | ---                                                                        | ---                            |
+    | is the oldest that says what a kept one says                               | that the kept one was copied   |
+    | is the newest of ours before one that somebody else made, and plans look at | that it is no first one       |
+    | is what a kept copy of a rollback was copied from                          | whose code the copy has        |
+    | was there right before a kept copy of a rollback                           | what it took the place of      |
+    | is the newest of ours, without a doubt, before `$latest`                   | what the cloud fills in        |
+    | is a copy of a rollback, and what it withdrew was not deployed since       | that it stays withdrawn        |
+    | is the newest that was deployed though a kept copy had withdrawn it        | that it may be                 |
+    """
+    telling = _Telling(history_of(versions, latest), asked)
+    found = {version.id for version in versions if version.id in kept}
+    found |= {copy.id for copy in telling.copies if telling.lifts(copy) is None}
+    if latest is not None and (sound := telling.history.last_sound(latest)) is not None:
+        found.add(sound.id)
+    left = [version for version in telling.made if version.id in found]
+    while left:
+        for other in telling.of(left.pop()):
+            if other.id not in found:
+                found.add(other.id)
+                left.append(other)
+    return frozenset(found - set(kept))
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """The Versions of one Function, the oldest first, and what each says."""
+
+    history: History
+    asked: Collection[str]
+
+    @property
+    def made(self) -> tuple[Version, ...]:
+        return self.history.versions
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        return {version.id: number for number, version in enumerate(self.made)}
+
+    @cached_property
+    def said(self) -> list[Whole | None]:
+        stamps = (read_stamp(version.description) for version in self.made)
+        return [whole(stamp) if stamp is not None else None for stamp in stamps]
+
+    @cached_property
+    def oldest(self) -> dict[Whole, Version]:
+        found: dict[Whole, Version] = {}
+        for version, said in zip(self.made, self.said, strict=True):
+            if said is not None:
+                found.setdefault(said, version)
+        return found
+
+    @cached_property
+    def copies(self) -> list[Version]:
+        return [version for version in self.made if read_back_mark(version.description)]
+
+    def of(self, version: Version) -> Iterator[Version]:
+        """Give the other Versions that what is said of this one depends on."""
+        at = self.places[version.id]
+        said, made = self.said[at], self.made
+        if said is not None:
+            yield self.oldest[said]
+        elif version.id in self.asked:
+            yield from self._first(made[number] for number in range(at - 1, -1, -1) if self.said[number] is not None)
+        if read_back_mark(version.description):
+            text = text_of(version)
+            yield from self._first(one for one in reversed(made[:at]) if text_of(one) == text)
+            yield from made[max(0, at - 1) : at]
+            lifting = self.lifts(version)
+            yield from [lifting] if lifting is not None else []
+
+    def lifts(self, copy: Version) -> Version | None:
+        """Find the newest Version after a rollback's copy that is what was withdrawn for it: it was deployed again."""
+        for version in reversed(self.made[self.places[copy.id] + 1 :]):
+            stamp = read_stamp(version.description)
+            if stamp is not None and is_withdrawn(copy, stamp):
+                return version
+        return None
+
+    def _first(self, versions: Iterator[Version]) -> Iterator[Version]:
+        found = next(versions, None)
+        if found is not None:
+            yield found

@@ -1,0 +1,117 @@
+"""What runs tell of Functions: which Versions the last ones have found or left, and how these runs ended. Pure.
+
+| the last run that tried something of the function, with all that took it up | its versions             |
+| ---                                                                         | ---                      |
+| is paused, was not seen to end, owes a rollback: and was not given up       | stay: it is gone on with |
+| was stopped by too many failures, and not rolled back                       | stay                     |
+| has failed at it, or could not verify it                                    | stay                     |
+| has left it undone, and was not given up                                    | stay                     |
+| has done it, found it as wanted, or was rolled back                         | may go                   |
+
+A run that only found it blocked has tried nothing, and a prune is no such run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.errors import Exit
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
+from orchestrator.planning.back.touched import touched_by
+
+_HEARSAY_S = 0.001
+_OF_VERSIONS = (ChangeKind.VERSION, ChangeKind.TAG, ChangeKind.VERIFY)  # kinds of change that speak of Versions
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: when
+    each of the newest began, and the Versions that it has found or left. `at`: when the last one began that tried
+    something of it.
+    """
+
+    runs: int = 0
+    last: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    at: float | None = None
+    left_alone: str = ""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Ids of the Versions that the last runs have found or left."""
+        return frozenset[str]().union(*(found for _, found in self.last))
+
+
+@dataclass(slots=True)
+class Past:
+    """What one source (the journal, or the bucket's records) tells. `functions`: those that are asked about, by folder
+    and name as well as by folder and id: → id. `versions`: ids of theirs, so that no others are remembered.
+    """
+
+    runs: int  # of each Function, whose Versions are needed
+    functions: Mapping[tuple[str, str], str]
+    versions: Mapping[str, str]  # id → the same id
+    told: dict[str, _Told] = field(default_factory=dict)
+    gap: bool = False  # one of the runs is missing: older ones may not be the last any more
+
+    def take(self, chain: RunState) -> None:
+        """Take in a run with all that took it up. They come about the newest first. What the journal knows by a record
+        alone counts as older than that record, which may tell more by now.
+        """
+        touched, began = touched_by(chain), chain.started_at or 0.0
+        at = began - _HEARSAY_S * any(link.recorded for link in chain.chain)
+        for key, unit in chain.units.items():
+            function_id = self._function(unit)
+            if not function_id or unit.action == Action.PRUNE:
+                continue
+            told = self.told.setdefault(function_id, _Told())
+            if not isinstance(unit.outcome, Blocked) and (told.at is None or at > told.at):
+                told.at, told.left_alone = at, unsettled(chain, unit)
+            if key in touched:
+                told.runs += not self.gap
+                needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
+                told.last = sorted([*told.last, (began, needs)], key=lambda one: one[0])[-self.runs :]
+
+    def is_known(self, function_id: str) -> bool:
+        """Say whether nothing older can tell more of a Function."""
+        told = self.told.get(function_id)
+        return told is not None and told.at is not None and len(told.last) >= self.runs
+
+    def _function(self, unit: UnitState) -> str:
+        found = self.functions.get((unit.folder_id, unit.function_id or unit.name), "")
+        return found or ("" if unit.function_id else self.functions.get((unit.folder_id, unit.name), ""))
+
+
+def _speaks_of(unit: UnitState) -> Iterator[str]:
+    """Give the ids of the Versions that a unit has found or left: its base, those that it has made, holders of tags."""
+    yield unit.base_version_id
+    yield unit.version_id
+    for state in unit.changes:
+        if state.change.kind in _OF_VERSIONS:
+            for held in (*state.change.before.values(), *state.change.after.values()):
+                if isinstance(held, str):
+                    yield held
+            yield from (accepted.version_id for accepted in state.operations.values())
+
+
+def unsettled(chain: RunState, unit: UnitState) -> str:
+    """Say why the Versions of a function stay, by the last run that tried something of it; "" where they may go."""
+    run, outcome = f"run {chain.run_id}", unit.outcome
+    if not chain.given_up:
+        if chain.rollout.paused is not None:
+            return f"{run} is paused"
+        if chain.rollout.owes_rollback(chain.exit_code):
+            return f"{run} is to be rolled back"
+        if chain.exit_code in (None, Exit.INTERRUPTED):
+            return f"{run} was not seen to end"
+        if outcome is None or isinstance(outcome, Cancelled | Unknown):
+            return f"{run} has left it undone"
+    if isinstance(outcome, Failed):
+        return f"{run} has failed at it"
+    if isinstance(outcome, Inconclusive):
+        return f"{run} could not verify it"
+    if chain.breach and chain.exit_code != Exit.ROLLED_BACK:
+        return f"{run} was stopped: {chain.breach}"
+    return ""

@@ -1,0 +1,182 @@
+"""Which Versions of a Function may go, and why the others stay. Pure: it is told all of them, and what runs tell.
+
+| the first of these that holds for a Version                                | it    | why                     |
+| ---                                                                        | ---   | ---                     |
+| its Function's last run failed, was stopped, or has not ended              | stays | LAST_RUN                |
+| is `$latest`                                                               | stays | LATEST                  |
+| has a tag                                                                  | stays | TAGGED                  |
+| is CREATING or DELETING, or of a status that nobody knows                  | stays | CHANGING                |
+| its Function has an unfinished Operation                                   | stays | OPERATION               |
+| is named in the manifest                                                   | stays | NAMED                   |
+| is the base, or a target, of one of the last K runs that touched it        | stays | RUN                     |
+| is one of the N newest of its Function, whoever made them                  | stays | NEWEST                  |
+| was not made by this tool, and not `all` may go                            | stays | OTHERS                  |
+| tells something of one that stays, or of what was withdrawn                | stays | EVIDENCE                |
+| the bucket does not tell of K runs of its Function, and it is no 90 days old | stays | UNRECORDED            |
+| none                                                                       | goes  | OLD                     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from orchestrator.model import LATEST, Version
+from orchestrator.model.decode import number
+from orchestrator.planning.prune.evidence import evidence
+from orchestrator.version.history import history_of
+from orchestrator.version.stamp import read_stamp
+
+KEEP = 5  # versions of each function
+RUNS = 10  # of each function, whose versions stay
+UNRECORDED_DAYS = 90  # for which a version stays where the records of runs do not tell whether one needs it
+_MAY_GO = ("ACTIVE", "OBSOLETE")
+
+
+class Why(StrEnum):
+    """Why a Version stays, or goes. The values are published."""
+
+    LAST_RUN = "last run"
+    LATEST = "$latest"
+    TAGGED = "tagged"
+    CHANGING = "being made or deleted"
+    OPERATION = "unfinished operation"
+    NAMED = "named in the manifest"
+    RUN = "of a recent run"
+    NEWEST = "newest"
+    OTHERS = "made by others"
+    EVIDENCE = "evidence"
+    UNRECORDED = "without records"
+    NEW_SINCE = "not of this run"  # of a run that is taken up: nobody has agreed to it
+    OLD = "old"
+
+
+_ASKED = (Why.LATEST, Why.TAGGED, Why.NAMED)  # of these, plans ask who made them
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`keep`: so many of the newest Versions of a Function stay; `runs`: those of so many of its last runs. `all`: what
+    others made goes, too.
+    """
+
+    keep: int = KEEP
+    runs: int = RUNS
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNeeds:
+    """What is known of one Function besides its Versions.
+
+    `needed`: ids of the Versions that the last K runs have found or left there. `recorded`: the bucket's records tell
+    of that many. `left_alone`: why nothing of it goes, in words, "" where it may. `operation`: the id of an unfinished
+    one, "" for none.
+    """
+
+    needed: frozenset[str] = frozenset()
+    recorded: bool = False
+    left_alone: str = ""
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedVersion:
+    """One Version. `size_bytes`: of its image, 0 where that is not told; `detail`: the tags, say."""
+
+    version_id: str
+    created_at: datetime | None
+    size_bytes: int
+    why: Why
+    detail: str = ""
+
+    @property
+    def goes(self) -> bool:
+        """Whether it is deleted."""
+        return self.why is Why.OLD
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    versions: Sequence[Version]
+    latest: Version | None
+    policy: Policy
+    known: KnownNeeds
+    named: Collection[str]
+    now: datetime
+    newest: frozenset[str] = field(default_factory=frozenset)
+
+    def first(self, version: Version) -> tuple[Why, str]:
+        """Say why a Version stays whatever the others are; OLD where nothing says so."""
+        known = self.known
+        tags = [tag for tag in version.tags if tag != LATEST]
+        if known.left_alone:
+            return Why.LAST_RUN, known.left_alone
+        if LATEST in version.tags or (self.latest is not None and version.id == self.latest.id):
+            return Why.LATEST, ""
+        if tags:
+            return Why.TAGGED, ", ".join(tags)
+        if version.status not in _MAY_GO:
+            return Why.CHANGING, version.status
+        if known.operation:
+            return Why.OPERATION, known.operation
+        if version.id in self.named:
+            return Why.NAMED, ""
+        if version.id in known.needed:
+            return Why.RUN, ""
+        if version.id in self.newest:
+            return Why.NEWEST, ""
+        if not self.policy.all and read_stamp(version.description) is None:
+            return Why.OTHERS, ""
+        return Why.OLD, ""
+
+    def too_young(self, version: Version) -> bool:
+        """Say whether a run that nobody has recorded may need it."""
+        made = version.created_at
+        return not self.known.recorded and (made is None or self.now - made <= timedelta(days=UNRECORDED_DAYS))
+
+
+def judged(
+    versions: Sequence[Version],
+    latest: Version | None,
+    policy: Policy,
+    known: KnownNeeds,
+    *,
+    named: Collection[str] = (),
+    now: datetime,
+) -> tuple[JudgedVersion, ...]:
+    """Judge all Versions of one Function, the newest first. `named`: ids that stand in the manifest."""
+    order = _newest_first(versions, latest)
+    usable = [version.id for version in order if version.status in _MAY_GO]
+    newest = frozenset(usable[: policy.keep])
+    judge = _Judge(order, latest, policy, known, named, now, newest)
+    whys = {version.id: judge.first(version) for version in order}
+    goes = [version for version in order if whys[version.id][0] is Why.OLD]
+    young = {version.id for version in goes if judge.too_young(version)}
+    kept = {version.id for version in order if whys[version.id][0] is not Why.OLD or version.id in young}
+    asked = {version_id for version_id, (why, _) in whys.items() if why in _ASKED}
+    tells = evidence(versions, latest, kept, asked) if len(kept) < len(order) else frozenset[str]()
+    whys |= dict.fromkeys(young, (Why.UNRECORDED, ""))
+    whys |= dict.fromkeys(tells, (Why.EVIDENCE, ""))
+    return tuple(_rows(order, whys))
+
+
+def _newest_first(versions: Sequence[Version], latest: Version | None) -> list[Version]:
+    """Put Versions in the order in which they were asked for, the newest first, those being made among them."""
+    ended = history_of(versions, latest).versions
+    listed = {version.id for version in ended}
+    making = [version for version in versions if version.id not in listed]
+    return [*sorted(making, key=_made, reverse=True), *reversed(ended)]
+
+
+def _made(version: Version) -> datetime:
+    return version.created_at or datetime.max.replace(tzinfo=UTC)
+
+
+def _rows(order: Sequence[Version], whys: dict[str, tuple[Why, str]]) -> Iterator[JudgedVersion]:
+    for version in order:
+        why, detail = whys[version.id]
+        size = number(version.raw.get("imageSize"))
+        yield JudgedVersion(version.id, version.created_at, int(size) if size is not None else 0, why, detail)
