@@ -22,6 +22,7 @@ def outdated(runs: Sequence[RunSummary], now: float) -> tuple[str, ...]:
     | its last one is among the `KEPT_ALWAYS` newest               | never |
     | has not ended, or has left something undone                  | never |
     | the newest of its verb, installation, manifest and folders   | never |
+    | a rollback, of a run that stays                              | never |
     | other, older than `KEPT_DAYS`, or not among `KEPT_RUNS` runs | yes   |
 
     `resume`, --failed, --undone and the board of a job read nothing else. What was learned is not of a run.
@@ -38,7 +39,11 @@ def outdated(runs: Sequence[RunSummary], now: float) -> tuple[str, ...]:
         old = number >= KEPT_RUNS or now - run.started_at > KEPT_DAYS * _DAY_S
         if old and number >= KEPT_ALWAYS and not is_newest and not _is_undone(run):
             found += _chain(run, by_id)
-    return tuple(found)
+    gone = set(found)
+    for run in reversed(runs):  # one that took a rollback back is younger
+        if run.rolls_back in by_id and run.rolls_back not in gone:
+            gone.difference_update(_chain(run, by_id))
+    return tuple(one for one in found if one in gone)
 
 
 def _is_undone(run: RunSummary) -> bool:

@@ -16,7 +16,8 @@ class RunSummary:
     """One line of `runs`. `outcomes`: units by the outcome's name; `ended_at`, `exit_code` None: not ended.
 
     `resumes`: the run that it took up; `taken_up_by`: the one that took it up; `alive`: it may still be under way.
-    `rolled_back_by`: the rollback that took it back, or some of it; `is_back`: all of it is.
+    `rolled_back_by`: the rollback that took it back, or some of it; `after_rollback`: what it has come to by
+    that, "" where that says nothing.
     """
 
     id: str
@@ -36,7 +37,7 @@ class RunSummary:
     paused: bool = False  # it waits until somebody lets it go on
     rolls_back: str = ""  # the run that it takes back
     rolled_back_by: str = ""
-    is_back: bool = False
+    after_rollback: str = ""
 
 
 PAUSE = "pause"  # what a breach leads to where somebody is to be asked

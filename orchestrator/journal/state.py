@@ -6,16 +6,21 @@ A run and all that took it up are one chain: their events, one run after the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.errors import JournalError
 from orchestrator.journal.events import Breached, Event, RunEnded, RunStarted
 from orchestrator.journal.folded_units import OF_UNITS, FoldedUnits
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
 from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused
-from orchestrator.journal.runs import PAUSE, Link, RolloutState, link_of
+from orchestrator.journal.runs import PAUSE, Link, RolloutState, RunSummary, link_of
+from orchestrator.journal.taken_back import NOTHING_TAKEN_BACK, TakenBack, firsts_of, standing_rollbacks
+from orchestrator.journal.unit_state import names_of
 from orchestrator.model import Failed
+
+ReadEvents = Callable[[str], Iterable[Event]]  # of a run, by its id
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class RunState(FoldedUnits):
     rollout: RolloutState = field(default_factory=RolloutState)
     breach: str = ""  # why too many failures have stopped it, for good
     given_up: bool = False  # what is undone stays so
+    taken_back: TakenBack = NOTHING_TAKEN_BACK  # as far as the journal knows that it was read from
     total: int = 0  # units of the plan, of the first run's
     started_at: float | None = None
     planned_s: float = 0.0  # before it started, builds included
@@ -54,6 +60,18 @@ class RunState(FoldedUnits):
                 unit.excused = unit.excused or isinstance(unit.outcome, Failed)
         self.rollout.paused = None
 
+    @property
+    def owes_rollback(self) -> bool:
+        """Whether a breach is to take it back, and that is not done."""
+        is_over = self.given_up or self.taken_back.whole is not None
+        return not is_over and self.rollout.owes_rollback(self.exit_code)
+
+    def hear_taken_back(self, taken: TakenBack) -> None:
+        """Take in what people have taken back of the chain, besides its own events. All of it: it is not paused."""
+        self.taken_back = taken
+        if taken.whole is not None:
+            self.rollout.paused = None
+
 
 def fold(events: Iterable[Event]) -> RunState:
     """Fold events into the state that they lead to."""
@@ -61,6 +79,50 @@ def fold(events: Iterable[Event]) -> RunState:
     for event in events:
         state.apply(event)
     return state
+
+
+def ids_of_chain(runs: Sequence[RunSummary], run_id: str) -> tuple[str, ...]:
+    """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
+    by_id = {run.id: run for run in runs}
+    while (first := by_id.get(run_id)) is not None and first.resumes in by_id:
+        run_id = first.resumes
+    found = [run_id]
+    while (later := by_id[found[-1]].taken_up_by if found[-1] in by_id else "") and later not in found:
+        found.append(later)
+    return tuple(found)
+
+
+def read_chain(runs: Sequence[RunSummary], run_id: str, events: ReadEvents) -> RunState:
+    """Fold the chain that a run belongs to. `runs`: all, the newest first. Raises what `events` raises."""
+    state = fold(event for one in ids_of_chain(runs, run_id) for event in events(one))
+    state.hear_taken_back(_taken_back(runs, run_id, state, events))
+    return state
+
+
+def _taken_back(runs: Sequence[RunSummary], run_id: str, state: RunState, events: ReadEvents) -> TakenBack:
+    """Find what rollbacks that were typed have taken back. One that a breach has begun is the chain's own: `resume`
+    goes on with it. Where a rollback of some functions cannot be read, nobody can tell which: all of it counts.
+    """
+    first = firsts_of(runs)
+    own, some, named = (
+        first.get(state.rollout.rollback),
+        dict[tuple[str, str], str](),
+        list[tuple[str, tuple[str, ...]]](),
+    )
+    for back in standing_rollbacks(runs).get(first.get(run_id, run_id), ()):
+        if first[back.id] == own:
+            continue
+        if back.identity.selection.is_whole:
+            return TakenBack(back)
+        try:
+            of = read_chain(runs, back.id, events)
+        except JournalError:
+            return TakenBack(back)
+        for unit in of.units.values():
+            for name in names_of(unit):
+                some.setdefault(name, "" if of.taken_back.by(unit) else back.id)
+        named.append((back.id, back.identity.selection.patterns))
+    return TakenBack(None, some, tuple(named))
 
 
 def _run_started(state: RunState, event: RunStarted) -> None:

@@ -29,7 +29,7 @@ from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.run_journal import RunJournal, transaction
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
-from orchestrator.journal.state import RunState, fold
+from orchestrator.journal.state import RunState, ids_of_chain, read_chain
 from orchestrator.journal.summaries import read_summaries
 
 FILE = "journal.sqlite3"
@@ -153,17 +153,11 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
 
     def chain(self, run_id: str) -> tuple[str, ...]:
         """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
-        runs = {run.id: run for run in self.runs()}
-        while (first := runs.get(run_id)) is not None and first.resumes in runs:
-            run_id = first.resumes
-        found = [run_id]
-        while (later := runs[found[-1]].taken_up_by if found[-1] in runs else "") and later not in found:
-            found.append(later)
-        return tuple(found)
+        return ids_of_chain(self.runs(), run_id)
 
     def chain_state(self, run_id: str) -> RunState:
-        """Fold the chain that a run belongs to. Raises `JournalError` as `events` does."""
-        return fold(event for one in self.chain(run_id) for event in self.events(one))
+        """Fold the chain that a run belongs to, see `read_chain`. Raises `JournalError` as `events` does."""
+        return read_chain(self.runs(), run_id, self.events)
 
     def rollback_of(self, chain: RunState) -> RunState | None:
         """Fold the rollback that a breach of a chain has begun, None where none is here. Raises as `events` does."""
@@ -171,8 +165,8 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         return self.chain_state(chain.rollout.rollback) if chain.rollout.rollback in found else None
 
     def taken_back_by(self, chain: RunState) -> RunState | None:
-        """Fold the newest rollback that took a chain back, whoever began it; None where none did, or where that was
-        taken back itself. Raises as `events` does.
+        """Fold the rollback that took a chain back, whoever began it: one of all of it, else the newest. None where
+        none did, or where that was taken back itself. Raises as `events` does.
         """
         by = next((run.rolled_back_by for run in self.runs() if run.id == chain.run_id), "")
         return self.chain_state(by) if by else None

@@ -10,12 +10,11 @@ from typing import Any
 
 import orjson
 
-from orchestrator.errors import Exit
 from orchestrator.journal.event_json import from_dict
 from orchestrator.journal.events import RunStarted
-from orchestrator.journal.identity import Identity
 from orchestrator.journal.run_journal import OUTCOMES
 from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.taken_back import firsts_of, standing_rollbacks, state_after
 
 # Named as the columns are; the rest of a summary is read from the run's first record.
 _SUMMARY = ["id", "verb", "endpoint", "started_at", "ended_at", "exit_code", "units", "program", "outcomes"]
@@ -40,40 +39,22 @@ def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
     ).fetchall()
     found = [_summary(connection, row) for row in rows]
     later = {run.resumes: run.id for run in reversed(found) if run.resumes}
-    over = {*later, *(run.rolls_back for run in found)}
-    first, back = _firsts(found), _rollbacks(found)
+    first, back = firsts_of(found), standing_rollbacks(found)
     return [
-        replace(
-            run,
-            taken_up_by=later.get(run.id, ""),
-            paused=run.paused and run.id not in over,
-            rolled_back_by=by.id if (by := back.get(first[run.id])) is not None else "",
-            is_back=by is not None and took_all_back(by.exit_code, by.identity),
-        )
-        for run in found
+        _with_rollbacks(replace(run, taken_up_by=later.get(run.id, "")), back.get(first[run.id], ())) for run in found
     ]
 
 
-def took_all_back(exit_code: int | None, identity: Identity) -> bool:
-    """Say whether a rollback that has ended so took back all that its run has changed."""
-    return exit_code == Exit.DONE and identity.selection.is_whole
-
-
-def _firsts(runs: Sequence[RunSummary]) -> dict[str, str]:
-    """Give for each run the id of its chain's first one. `runs`: the newest first."""
-    first: dict[str, str] = {}
-    for run in reversed(runs):
-        first[run.id] = first.get(run.resumes, run.id)
-    return first
-
-
-def _rollbacks(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
-    """Give by a chain's first run the newest rollback that took it back, and was not taken back itself."""
-    first, back = _firsts(runs), dict[str, RunSummary]()
-    for run in runs:
-        if run.rolls_back and first[run.id] not in back:
-            back.setdefault(first.get(run.rolls_back, run.rolls_back), run)
-    return back
+def _with_rollbacks(run: RunSummary, back: Sequence[RunSummary]) -> RunSummary:
+    """Say what has become of a run by the rollbacks of it: by one of all of it, where there is one."""
+    whole = next((one for one in back if one.identity.selection.is_whole), None)
+    by = whole or next(iter(back), None)
+    return replace(
+        run,
+        paused=run.paused and not run.taken_up_by and whole is None,
+        rolled_back_by=by.id if by is not None else "",
+        after_rollback=state_after(by.exit_code, by.identity) if by is not None else "",
+    )
 
 
 def _summary(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary:

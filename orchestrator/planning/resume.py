@@ -40,11 +40,18 @@ _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
 
 def to_resume(run: RunState) -> dict[str, UnitState]:
-    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back.
+    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back. What
+    somebody has taken back since is none of them.
 
     One that was to be made and is blocked since (its source has changed, say) has not come to its end either.
     """
-    return {key: unit for key, unit in run.units.items() if not _has_ended(unit)}
+    return {key: unit for key, unit in run.units.items() if not _has_ended(unit) and not run.taken_back.by(unit)}
+
+
+def ended_by_rollback(run: RunState) -> dict[str, Blocked]:
+    """Give the outcome of the units that a run did not bring to an end, and that somebody has rolled back since."""
+    ended = {key: run.taken_back.by(unit) for key, unit in run.units.items() if not _has_ended(unit)}
+    return {key: Blocked(f"run {by} has rolled it back") for key, by in ended.items() if by}
 
 
 def _has_ended(unit: UnitState) -> bool:
@@ -70,7 +77,8 @@ def undone(run: RunState) -> dict[str, UnitState]:
 
 def outcomes_of(run: RunState) -> dict[str, Outcome]:
     """Give the outcome of each unit of a chain. What nothing was told of counts as cancelled: it is not done."""
-    return {key: Cancelled("not come to") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
+    found = {key: Cancelled("not come to") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
+    return found | ended_by_rollback(run)
 
 
 def left_of(before: RunState) -> dict[str, UnitState]:

@@ -11,7 +11,7 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
-from orchestrator.journal.summaries import took_all_back
+from orchestrator.journal.taken_back import state_after
 from orchestrator.report.plain_text import time_span
 
 _COMMIT = 12  # digits of a commit that are shown to people
@@ -34,32 +34,42 @@ def state_word(run: RunSummary) -> str:
 
     | of the run                                | its state   |
     | ---                                       | ---         |
-    | it waits until somebody lets it go on     | paused      |
-    | all of it was taken back, or it exits 5   | rolled back |
-    | no end, and it may be under way           | running     |
-    | no end else, or exit 3                    | interrupted |
-    | exit 0                                    | done        |
-    | any other exit                            | failed      |
+    | it waits until somebody lets it go on              | paused      |
+    | all of it was taken back, or it exits 5            | rolled back |
+    | no end, and it may be under way                    | running     |
+    | no end else, or exit 3; all of it was taken back,  | failed      |
+    | but for what was left alone                        |             |
+    | no end else, or exit 3                             | interrupted |
+    | exit 0                                             | done        |
+    | any other exit                                     | failed      |
     """
-    alive = run.alive and not run.taken_up_by
-    return _word(run.exit_code, paused=run.paused, alive=alive, is_back=run.is_back)
+    alive, after = run.alive and not run.taken_up_by, run.after_rollback
+    if run.taken_up_by and after != _ENDED[Exit.ROLLED_BACK]:
+        after = ""  # what was left alone is told of the last run of the chain
+    return _word(run.exit_code, paused=run.paused, alive=alive, after=after)
 
 
 def chain_word(state: RunState, back: RunState | None, *, alive: bool) -> str:
     """Say the same of a chain. `back`: the rollback that took it back, or some of it."""
-    paused = state.rollout.paused is not None and not state.given_up
-    is_back = back is not None and took_all_back(back.exit_code, back.identity)
     code = state.exit_code if state.ended_at is not None else None
-    return _word(code, paused=paused and back is None, alive=alive, is_back=is_back)
+    after = state_after(back.exit_code, back.identity) if back is not None else ""
+    return _word(code, paused=_is_paused(state, back), alive=alive, after=after)
 
 
-def _word(exit_code: int | None, *, paused: bool, alive: bool, is_back: bool) -> str:
+def _is_paused(state: RunState, back: RunState | None) -> bool:
+    is_over = state.given_up or (back is not None and back.identity.selection.is_whole)
+    return state.rollout.paused is not None and not is_over
+
+
+def _word(exit_code: int | None, *, paused: bool, alive: bool, after: str) -> str:
     if paused:
         return "paused"
-    if is_back:
-        return "rolled back"
-    if exit_code is None:
-        return "running" if alive else "interrupted"
+    if after == _ENDED[Exit.ROLLED_BACK]:
+        return after
+    if exit_code is None and alive and not after:
+        return "running"
+    if exit_code in (None, Exit.INTERRUPTED):
+        return after or _ENDED[Exit.INTERRUPTED]
     return _ENDED.get(exit_code, "failed")
 
 
@@ -126,7 +136,7 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
         "stopped": state.breach,
         "rolls back": f"run {state.rollout.rolls_back}" if state.rollout.rolls_back else "",
         "rolled back": f"by run {back.run_id}" if back is not None else "",
-        "paused": paused.reason if paused is not None and not state.given_up and back is None else "",
+        "paused": paused.reason if paused is not None and _is_paused(state, back) else "",
         "gates": "; ".join(map(_gate_words, state.rollout.gates)),
         "given up": "what is undone" if state.given_up else "",
     }

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.memory.faults import Distribution, Fate, Faults
-from tests.e2e.harness import TIMEOUT_S, Clock, Cloud, Ended, Project, embedded, interrupt, run, terminal
+from orchestrator.sandbox.memory.quotas import Quotas
+from tests.e2e.harness import TIMEOUT_S, Clock, Cloud, Ended, Project, cut_off, embedded, interrupt, run, terminal
 from tests.long import short_first
 
 
@@ -114,3 +115,47 @@ def test_an_end_that_nobody_has_seen_is_unknown_and_gone_on_with(tmp_path: Path,
         assert end.code == 0, end.err
         assert levels(project, cloud) == {"info"}
         assert len(cloud.versions(project.folder_id)) == 6
+
+
+@pytest.mark.parametrize("lost", short_first(1, [True, False]))  # the journal: on another machine
+def test_what_was_rolled_back_is_not_begun_again_by_resume(tmp_path: Path, project: Project, lost: bool) -> None:
+    one_at_a_time, now = Quotas(operations_per_folder=1), Distribution.parse("fixed:0")
+    project.write(12)
+
+    def timeouts() -> list[str]:
+        live = [one for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ())]
+        return sorted(one["executionTimeout"] for one in live)
+
+    def resume(run_id: str) -> Ended:
+        if lost:
+            shutil.rmtree(project.state_dir)
+        return run(project.root, "resume", run_id, "-o", "json", environ=cloud.environ())
+
+    def roll_back(*of: str) -> None:
+        end = run(project.root, "rollback", *of, "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+
+    with embedded(tmp_path / "cloud", durations=now, quotas=one_at_a_time) as (cloud, _served):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
+        cut_off(project.root, signal.SIGKILL, 4, "deploy", "--yes", environ=cloud.environ())
+        run_id = known_runs(project)[0]["run_id"]
+        roll_back(run_id, "f000")  # it ends the run for this one
+        assert known_runs(project)[1]["state"] == "interrupted"
+        end = resume(run_id)
+        assert end.code == 1, end.err
+        assert json.loads(end.out)["outcomes"] == {"deployed": 11, "blocked": 1}
+        assert "not gone on with: 1 function: run " in end.err
+        assert timeouts() == ["3s", *["4s"] * 11]
+
+        project.manifest.write_text(project.manifest.read_text().replace('timeout = "4s"', 'timeout = "5s"'))
+        cut_off(project.root, signal.SIGKILL, 4, "deploy", "--yes", environ=cloud.environ())
+        run_id = known_runs(project)[0]["run_id"]
+        roll_back()  # it ends the run
+        back, forth, *_ = known_runs(project)
+        assert (back["state"], forth["state"], forth["rolled_back_by"]) == ("done", "rolled back", back["run_id"])
+        passed_over, refused = run(project.root, "resume", environ=cloud.environ()), resume(run_id)
+        assert (passed_over.code, refused.code) == (0, 2), passed_over.err + refused.err
+        assert f"run {run_id} was rolled back by run {back['run_id']}" in refused.err
+        assert "deploy --endpoint " in refused.err
+        assert timeouts() == ["3s", *["4s"] * 11]

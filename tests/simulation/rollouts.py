@@ -188,6 +188,7 @@ class Rolled:
     index: int
     moving: set[str] = field(default_factory=set)
     backs: set[str] = field(default_factory=set)  # the first runs of the chains that have taken it back
+    typed: set[str] = field(default_factory=set)  # rollbacks of all of it that somebody has typed
 
 
 @dataclass
@@ -295,6 +296,7 @@ class RolloutBench(MortalBench):
 
     def _command(self, verb: str, main: Callable[[Invocation], Awaitable[CommandResult]], **given: Any) -> int | None:
         options = RunOptions(verb, self.root / "deploy.toml", self.state_dir, yes=True, **given)
+        self._verb = verb
         self.messages = SilentMessages()
         self.events, self.started, self.answered = [], [], set()
         self.begun, self.breached, self.state = set(), False, None
@@ -436,7 +438,18 @@ class RolloutBench(MortalBench):
         else:
             self.breached = False
         if event.rolls_back:
-            self.rolled[self.roots[event.rolls_back]].backs.add(root)
+            rolled = self.rolled[self.roots[event.rolls_back]]
+            rolled.backs.add(root)
+            rolled.typed |= {event.run_id} if self._verb == ROLLBACK else set()
+        elif event.resumes:
+            known = {one for one in self.rolled[root].typed if self._is_known(one)}
+            assert not known, f"{event.run_id} goes on with what {', '.join(known)} has taken back"
+
+    def _is_known(self, run_id: str) -> bool:
+        """Say whether this machine can know of a run, by its journal or by the bucket."""
+        with open_store(self.state_dir, read_only=True) as store:
+            here = {run.id for run in store.runs()}
+        return run_id in here or f"functions/runs/{run_id}.json" in self.records.objects
 
     def _check_the_verdict(self, event: UnitEnded) -> None:
         if not isinstance(event.outcome, Deployed | Unchanged) or event.key not in self.verified or self.skipped:

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.app.commands import resume as resume_command
 from orchestrator.app.session import back, execution, leasing, planning
+from orchestrator.app.session.taking_up import check_not_taken_back
 from orchestrator.engine import progress as progressing
 from orchestrator.engine import run
 from orchestrator.engine.breaker import Breaker
@@ -20,10 +21,12 @@ from orchestrator.engine.changing.verify import Verifier
 from orchestrator.engine.spreading import gate
 from orchestrator.errors import Exit
 from orchestrator.function.verification import judge_answer
+from orchestrator.journal import state
 from orchestrator.journal.events import UnitEnded
 from orchestrator.journal.record import RunRecord
 from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.runs import RolloutState
+from orchestrator.journal.taken_back import NOTHING_TAKEN_BACK
 from orchestrator.model import Cancelled, Change, ChangeKind, Fingerprint, Unit, Verdict
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning import resume, stages, verifying
@@ -132,7 +135,11 @@ def deploy_what_was_withdrawn(patch: pytest.MonkeyPatch) -> None:
 
 
 def carry_a_paused_run_on(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(resume_command, "_refuse_paused", lambda _before: None)
+    patch.setattr(resume_command, "_check", check_not_taken_back)
+
+
+def begin_again_what_was_rolled_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(state, "_taken_back", lambda *_: NOTHING_TAKEN_BACK)
 
 
 def owe_no_rollback(patch: pytest.MonkeyPatch) -> None:
@@ -188,6 +195,7 @@ BREAKS: list[tuple[Break, int]] = [
     (call_once_more_what_has_failed, 0),
     (deploy_what_was_withdrawn, 5),
     (carry_a_paused_run_on, 41),
+    (begin_again_what_was_rolled_back, 43),
     (go_on_after_a_breach, 1),
     (record_no_operations, 8),
     (call_it_back_whatever_is_left_alone, 6),

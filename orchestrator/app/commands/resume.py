@@ -25,7 +25,7 @@ from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.records.recording import record_given_up
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_back import is_left, of_its_run, take_back
-from orchestrator.app.session.taking_up import Now
+from orchestrator.app.session.taking_up import Now, check_not_taken_back
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.errors import Exit, OrchestratorError, UsageError
 from orchestrator.journal.identity import Selection
@@ -77,8 +77,9 @@ async def _give_up(asked: str, invocation: Invocation) -> CommandResult:
     return CommandResult(Exit.DONE)
 
 
-def _refuse_paused(before: RunState) -> None:
-    """Let nothing but somebody's word carry a paused run on. Raises `UsageError`."""
+def _check(before: RunState) -> None:
+    """Let nothing but somebody's word carry on what is paused, and nothing what was taken back. Raises `UsageError`."""
+    check_not_taken_back(before)
     paused = before.rollout.paused
     if paused is not None and not before.given_up:
         raise UsageError(f"run {before.run_id} is paused: {paused.reason}", advice=paused_ways(before.run_id))
@@ -90,7 +91,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     if before.run_id != asked:
         messages.say(f"run {asked} was taken up by run {before.run_id}")
     before, of = of_its_run(invocation.options, before)
-    _refuse_paused(before)
+    _check(before)
     if not is_left(before):
         return nothing_left(before, messages)
     asked = before.run_id
@@ -101,14 +102,14 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
         before = chain_of(options, asked)  # a run that held the lock until now may have gone on with it
-        _refuse_paused(before)
+        _check(before)
         if not is_left(before):
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
         if not options.sandbox:  # another machine may have gone on with it, or given it up
             await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
             before = chain_of(options, asked)
-            _refuse_paused(before)
+            _check(before)
             if not is_left(before):
                 return nothing_left(before, messages)
     if of is not None or before.verb == ROLLBACK:

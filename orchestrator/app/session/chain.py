@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,8 +28,8 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive, Unknown
 from orchestrator.planning.back.touched import touched_by
+from orchestrator.planning.resume import ended_by_rollback, left_of, outcomes_of, to_resume, undone
 from orchestrator.planning.resume import failed as failed_of
-from orchestrator.planning.resume import left_of, outcomes_of, to_resume, undone
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -46,10 +47,16 @@ def last_left(store: Store, newest: str, state_dir: Path) -> str:
     """
     first = store.chain_state(newest)
     now = Now("resume", first.endpoint, first.identity, state_dir)
-    found = list(still_left(about_the_same(store, now), lambda run: {**to_resume(run), **undone(run)}))
+    found = list(still_left(about_the_same(store, now), _left_to_resume))
     left = [run for run, units in found if units]
     chosen = next((run for run, units in found if left_of(run).keys() & units.keys()), left[0] if left else first)
     return chosen.run_id
+
+
+def _left_to_resume(run: RunState) -> dict[str, UnitState]:
+    """Give what a chain has left, but for what somebody has taken back since: that is not gone on with."""
+    left = {**to_resume(run), **undone(run)}
+    return {key: unit for key, unit in left.items() if not run.taken_back.by(unit)}
 
 
 def again_of(before: RunState) -> tuple[str, ...]:
@@ -80,7 +87,9 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     if number := len(failed_of(before)):
         line = line_of(before.verb, before.identity, before.endpoint, *again_of(before))
         again = f"; {counted(number, 'function')} failed: `{line}` tries again"
-    messages.say(f"nothing to resume: {run} has brought every function that it began to an end{again}")
+    back = Counter(outcome.reason for outcome in ended_by_rollback(before).values())
+    told = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
+    messages.say(f"nothing to resume: {run} has brought every function that it began to an end{told}{again}")
     return CommandResult(code)
 
 

@@ -162,7 +162,7 @@ async def execute_planned(
     judged = {"breached": bool(before.breach or bus.state.breach), "paused": result.paused is not None}
     judged |= {"lost": bool(session.stop.lost), "unwritten": result.unwritten}
     code = exit_code(outcomes.values(), interrupted=interrupted, **judged)
-    if chain.rollout.owes_rollback(chain.exit_code):
+    if chain.owes_rollback:
         may = not (result.interruption or session.stop.lost or session.stop.called_off)
         code = await _roll_back(session, chain, bus, recorder) if may else Exit.INTERRUPTED
     try:

@@ -8,6 +8,7 @@ import re
 import shlex
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions
@@ -116,6 +117,12 @@ def _shortly(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def undone_line(run: RunState) -> str:
+    """Write the line that begins a run of what a chain has left undone, of all functions."""
+    selection = replace(run.identity.selection, patterns=(), labels=(), left_by="")
+    return line_of(run.verb, replace(run.identity, selection=selection), run.endpoint, "--undone")
+
+
 def resume_line(run_id: str, *more: str) -> str:
     """Write the line that takes a run up."""
     return shlex.join(["orchestrator", "resume", run_id, *more])
@@ -149,7 +156,7 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
     line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
     if state.rollout.paused is not None and not state.given_up and kept:
         return paused_ways(state.run_id)
-    if state.rollout.owes_rollback(state.exit_code) and kept:
+    if state.owes_rollback and kept:
         return "`orchestrator resume` goes on with the rollback"
     if state.breach:
         follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "

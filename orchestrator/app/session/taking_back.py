@@ -21,12 +21,7 @@ from orchestrator.report.views import CommandResult, PlanView
 
 def is_left(before: RunState) -> bool:
     """Say whether there is something to take up: of what the chain was to do, or its rollback."""
-    return bool(left_of(before)) or owes_rollback(before)
-
-
-def owes_rollback(before: RunState) -> bool:
-    """Say whether a breach is to take a chain back, and that is not done."""
-    return not before.given_up and before.rollout.owes_rollback(before.exit_code)
+    return bool(left_of(before)) or before.owes_rollback
 
 
 def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunState | None]:
@@ -36,7 +31,7 @@ def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunStat
     if before.verb != ROLLBACK or not before.rollout.rolls_back:
         return before, None
     of = chain_of(options, before.rollout.rolls_back)
-    if owes_rollback(of) and of.rollout.rollback in {link.run_id for link in before.chain}:
+    if of.owes_rollback and of.rollout.rollback in {link.run_id for link in before.chain}:
         return of, None
     return before, of
 

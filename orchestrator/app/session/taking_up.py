@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.app.session.identity import line_of, resume_line, work_tree
-from orchestrator.app.session.options import SANDBOX, RunOptions, address_of
+from orchestrator.app.session.identity import line_of, resume_line, undone_line, work_tree
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
-from orchestrator.errors import UsageError
+from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.model import Manifest
+from orchestrator.report.history import who
 
 
 class Differs(StrEnum):
@@ -108,6 +109,24 @@ def check_same(run: RunState, now: Now) -> None:
         f"{f'--{now.option} is about run' if now.option else 'run'} {run.run_id}, which cannot be taken up here: {how}",
         advice=f"type `{line}`{because.get(kind, '')}",
     )
+
+
+def check_not_taken_back(run: RunState) -> None:
+    """Let what somebody has rolled back not be begun again by going on with its run. Raises `UsageError` with the lines
+    to type.
+    """
+    back = run.taken_back.whole
+    if back is None:
+        return
+    by = f" ({who(back.identity)})" if who(back.identity) else ""
+    if back.exit_code in (None, Exit.INTERRUPTED):
+        advice = f"`{resume_line(back.id)}` goes on with the rollback"
+    elif run.verb == ROLLBACK:
+        advice = f"`{line_of(run.verb, run.identity, run.endpoint, run.rollout.rolls_back)}` is a new one"
+    else:
+        line = line_of(run.verb, run.identity, run.endpoint)
+        advice = f"`{line}` is a new run; `{undone_line(run)}` is one of what this one has left undone"
+    raise UsageError(f"run {run.run_id} was rolled back by run {back.id}{by}, so it does not go on", advice=advice)
 
 
 def _as_it_was(run: RunState, now: Now) -> Identity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,6 @@ from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_back import owes_rollback
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
 from orchestrator.coordination.lease import Lease
 from orchestrator.engine.bus import Bus
@@ -38,6 +38,7 @@ from orchestrator.planning.meanwhile.overwritten import after_a_kill
 from orchestrator.planning.resume import (
     accepted,
     agreed,
+    ended_by_rollback,
     forced_of,
     left_of,
     named_now,
@@ -96,8 +97,9 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `approves`: the
-    id of the paused run that somebody lets go on, "" for `resume`.
+    """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `ended`: what is
+    not gone on with, since somebody has rolled it back, and its outcome. `approves`: the id of the paused run that
+    somebody lets go on, "" for `resume`.
     """
 
     session: Session
@@ -105,13 +107,14 @@ class Going:
     before: RunState
     wanted: Mapping[str, UnitState]
     left: Mapping[str, UnitState]
+    ended: Mapping[str, Blocked]
     approves: str = ""
 
     @property
     def functions(self) -> dict[str, str]:
         """The functions, for their lease."""
         functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in self.left.items()}
-        if owes_rollback(self.before):
+        if self.before.owes_rollback:
             functions |= {key: f"{one.folder_id}/{one.name}" for key, one in touched_by(self.before).items()}
         return functions
 
@@ -136,7 +139,10 @@ def going_on(session: Session, binding: Binding | None, before: RunState, *, app
     if binding is None:
         named = (session.request.manifest.functions[key] for key in found)
         require_sound(spec for spec in named if spec.enabled)
-    return Going(session, binding, before, wanted, found | gone, approves)
+    ended = ended_by_rollback(before)
+    for why, number in Counter(outcome.reason for outcome in ended.values()).items():
+        session.messages.say(f"not gone on with: {counted(number, 'function')}: {why}")
+    return Going(session, binding, before, wanted, found | gone, ended, approves)
 
 
 async def plan_left(going: Going) -> PlannedLeft:
@@ -153,12 +159,13 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
     made but by what was in flight.
     """
     session, before, left = going.session, going.before, going.left
-    earlier = earlier_of(before, going.wanted, left, approved=bool(going.approves))
-    begun = journaled(session, len(left), before.identity.clouds, before=before, approves=going.approves)
+    ended = {key: before.units[key] for key in going.ended}
+    earlier = earlier_of(before, {**going.wanted, **ended}, left, approved=bool(going.approves))
+    begun = journaled(session, len(left) + len(ended), before.identity.clouds, before=before, approves=going.approves)
     async with begun as (bus, state, recorder):
         tell(lease, len(going.functions), session, bus)
         listen(session.world, bus, session.stop)
-        for event in taken_over(left, session.world.clock()):
+        for event in taken_over({**ended, **left}, session.world.clock()):
             bus(event)
         settled = await settle(session.world, bus, session.stop, accepted(left))
         with session.stop.interruptible():
@@ -170,6 +177,7 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
                 if before.breach:
                     planned = await _followed(session, bus, planned, rest, settled)
         within = guarded(session, lease)
+        settled = {**settled, **going.ended}
         code = await execute_planned(within, planned, bus, recorder, state, settled=settled, earlier=earlier)
     return result_of(session, code, state)
 

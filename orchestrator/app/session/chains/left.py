@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.app.session.chains.still_left import is_whole, still_left
-from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line
+from orchestrator.app.session.identity import line_of, next_step, paused_ways, resume_line, undone_line
 from orchestrator.app.session.options import PRUNE, RunOptions
 from orchestrator.app.session.taking_up import Differs, Now, check_same, difference
 from orchestrator.errors import Exit, UsageError
@@ -63,6 +63,7 @@ def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
 
     | of the chain                                | the way on                               | exit |
     | ---                                         | ---                                      | ---  |
+    | somebody has rolled all of it back          | --undone: a new run                      | 1    |
     | paused                                      | `promote`, or `rollback`                 | 3    |
     | stopped for good, and an end is unknown     | `resume` to see it, then its own command | 3    |
     | stopped for good                            | its own command: a new run               | 1    |
@@ -70,6 +71,9 @@ def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
     | all of what is left has failed              | --undone                                 | 1    |
     | what is left does not stand in the journal  | its own command                          | 1    |
     """
+    selects = f"`{undone_line(run)}` selects {'it' if len(left) == 1 else 'them'}"
+    if run.taken_back.whole is not None and left:
+        return f"run {run.taken_back.whole.id} has rolled it back; {selects}", Exit.FAILED
     if run.rollout.paused is not None:
         return paused_ways(run.run_id), Exit.INTERRUPTED
     if run.breach:
@@ -77,8 +81,6 @@ def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
         return f"it was stopped for good; {next_step(run)}", Exit.INTERRUPTED if unknown else Exit.FAILED
     if not left:
         return f"`{line_of(run.verb, run.identity, run.endpoint)}` does what is left", Exit.FAILED
-    all_of_it = replace(run.identity, selection=replace(run.identity.selection, patterns=(), labels=(), left_by=""))
-    selects = f"`{line_of(run.verb, all_of_it, run.endpoint, '--undone')}` selects {'it' if len(left) == 1 else 'them'}"
     if left_of(run).keys().isdisjoint(left):
         return selects, Exit.FAILED
     goes_on = f"`{resume_line(run.run_id)}` goes on"

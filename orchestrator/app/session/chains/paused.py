@@ -7,14 +7,14 @@ from pathlib import Path
 
 from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.identity import resume_line
-from orchestrator.app.session.taking_up import Differs, Now, difference
+from orchestrator.app.session.taking_up import Differs, Now, check_not_taken_back, difference
 from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Deployed, Unchanged
-from orchestrator.planning.resume import to_resume
+from orchestrator.planning.resume import ended_by_rollback, to_resume
 from orchestrator.report.plain_text import counted
 
 
@@ -34,6 +34,7 @@ def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
     what = f"run {run.run_id} is not paused"
     if run.given_up:
         raise UsageError(f"{what}: what it left undone was given up", advice="deploy again")
+    check_not_taken_back(run)
     if run.rollout.paused is None:
         if run.ended_at is None or to_resume(run):
             advice = f"`{resume_line(run.run_id)}` goes on with what is left of it"
@@ -45,13 +46,13 @@ def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
 
 
 def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:
-    """Say why a paused run cannot go on, "" where it can: it was taken back, or all that it left was done by others."""
-    summaries = {one.id: one for one in store.runs()}
-    back = next((one.id for one in summaries.values() if one.rolls_back == run.run_id), "")
-    if back:
-        return f"run {back} has rolled it back"
+    """Say why a paused run cannot go on, "" where it can: all that it left was done by others, or rolled back."""
     left, done_by = left_since(store, run, state_dir)
-    return "" if left or not done_by else f"run {done_by} has superseded it: all that it had left is deployed"
+    if left:
+        return ""
+    if done_by:
+        return f"run {done_by} has superseded it: all that it had left is deployed"
+    return next((f"of all that it had left, {one.reason}" for one in ended_by_rollback(run).values()), "")
 
 
 def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, UnitState], str]:

@@ -76,7 +76,7 @@ def _left(run: RunState) -> set[tuple[str, str]]:
         return set()
     if run.verb == ROLLBACK:
         return _names(to_resume(run).values())
-    if not run.rollout.owes_rollback(run.exit_code):
+    if not run.owes_rollback:
         return set()
     touched = touched_by(run)
     return _names(unit for key, unit in run.units.items() if key in touched)

@@ -10,7 +10,6 @@ from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.chains.paused import left_since, paused_runs
 from orchestrator.app.session.identity import paused_ways, resume_line
 from orchestrator.app.session.options import ROLLBACK
-from orchestrator.app.session.taking_back import owes_rollback
 from orchestrator.app.session.taking_up import Now
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
@@ -77,7 +76,7 @@ def waiting(store: Store, now: Now) -> Iterator[Waiting]:
         left = _to_take_back(run)
         if any(done.isdisjoint(one) for one in left):
             of = _taken_back(store, run)
-            if of is None or not owes_rollback(of):  # else that run waits, with all that it has touched
+            if of is None or not of.owes_rollback:  # else that run waits, with all that it has touched
                 said = f"the rollback of run {run.rollout.rolls_back or run.run_id} is not at its end"
                 names = frozenset(name for one in left for name in one)
                 verb = of.verb if of is not None else run.verb
@@ -88,7 +87,7 @@ def waiting(store: Store, now: Now) -> Iterator[Waiting]:
 
 def _to_take_back(run: RunState) -> list[set[Name]]:
     """Give the names of each Function that is still to be taken back by a run, or for it."""
-    if owes_rollback(run):
+    if run.owes_rollback:
         touched = touched_by(run).values()
         return [{(one.folder_id, name) for name in (one.function_id, one.name) if name} for one in touched]
     return [set(names_of(unit)) for unit in left_of(run).values()] if run.verb == ROLLBACK else []
