@@ -103,7 +103,7 @@ class _Deletions:
         except StoppedError as error:
             self.stopped = self.stopped or str(error)
             self._not_seen(own.calls.take(key), str(error))
-        except InterruptedRunError:
+        except BaseException:  # the run is broken off, or left at once: what is in flight is the unit's
             if left := own.calls.take(key):
                 self.attempts.calls.in_flight[key] = left
             raise

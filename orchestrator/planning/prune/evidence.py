@@ -31,7 +31,8 @@ def evidence(
     | is a copy of a rollback, and what it withdrew was not deployed since       | that it stays withdrawn        |
     | is the newest that was deployed though a kept copy had withdrawn it        | that it may be                 |
     """
-    telling = _Telling(history_of(versions, latest), asked)
+    telling = _Telling(history_of(versions, latest), set(asked))
+    telling.ask_sources()
     found = {version.id for version in versions if version.id in kept}
     found |= {copy.id for copy in telling.copies if telling.lifts(copy) is None}
     if latest is not None and (sound := telling.history.last_sound(latest)) is not None:
@@ -50,7 +51,7 @@ class _Telling:
     """The Versions of one Function, the oldest first, and what each says."""
 
     history: History
-    asked: Collection[str]
+    asked: set[str]
 
     @property
     def made(self) -> tuple[Version, ...]:
@@ -77,6 +78,18 @@ class _Telling:
     def copies(self) -> list[Version]:
         return [version for version in self.made if read_back_mark(version.description)]
 
+    def ask_sources(self) -> None:
+        """Ask of what rollbacks have copied as of their copies: these have its code."""
+        for copy in reversed(self.copies):
+            if copy.id in self.asked:
+                self.asked.update(one.id for one in self.source(copy))
+
+    def source(self, copy: Version) -> Iterator[Version]:
+        """Give the Version that a rollback's copy is of, where it is there."""
+        text = text_of(copy)
+        older = self.made[: self.places[copy.id]]
+        yield from self._first(one for one in reversed(older) if text_of(one) == text)
+
     def of(self, version: Version) -> Iterator[Version]:
         """Give the other Versions that what is said of this one depends on."""
         at = self.places[version.id]
@@ -86,8 +99,7 @@ class _Telling:
         elif version.id in self.asked:
             yield from self._first(made[number] for number in range(at - 1, -1, -1) if self.said[number] is not None)
         if read_back_mark(version.description):
-            text = text_of(version)
-            yield from self._first(one for one in reversed(made[:at]) if text_of(one) == text)
+            yield from self.source(version)
             yield from made[max(0, at - 1) : at]
             lifting = self.lifts(version)
             yield from [lifting] if lifting is not None else []

@@ -72,7 +72,8 @@ class Past:
             if key in touched:
                 told.runs += not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
-                told.last = sorted([*told.last, (began, needs)], key=lambda one: one[0])[-self.runs :]
+                newest = sorted([*told.last, (began, needs)], key=lambda one: one[0], reverse=True)
+                told.last = newest[: self.runs]
 
     def is_known(self, function_id: str) -> bool:
         """Say whether nothing older can tell more of a Function."""

@@ -19,15 +19,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.model import LATEST, Version
 from orchestrator.model.decode import number
 from orchestrator.planning.prune.evidence import evidence
-from orchestrator.version.history import history_of
-from orchestrator.version.stamp import read_stamp
+from orchestrator.version.history import Whole, history_of, whole
+from orchestrator.version.stamp import read_back_mark, read_stamp
 
 KEEP = 5  # versions of each function
 RUNS = 10  # of each function, whose versions stay
@@ -53,9 +53,6 @@ class Why(StrEnum):
     OLD = "old"
 
 
-_ASKED = (Why.LATEST, Why.TAGGED, Why.NAMED)  # of these, plans ask who made them
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`keep`: so many of the newest Versions of a Function stay; `runs`: those of so many of its last runs. `all`: what
@@ -73,13 +70,15 @@ class KnownNeeds:
 
     `needed`: ids of the Versions that the last K runs have found or left there. `recorded`: the bucket's records tell
     of that many. `left_alone`: why nothing of it goes, in words, "" where it may. `operation`: the id of an unfinished
-    one, "" for none.
+    one, "" for none. `made_again`: somebody else has made the Function itself, so what its Versions say of themselves
+    was copied.
     """
 
     needed: frozenset[str] = frozenset()
     recorded: bool = False
     left_alone: str = ""
     operation: str = ""
+    made_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,8 @@ class _Judge:
     known: KnownNeeds
     named: Collection[str]
     now: datetime
-    newest: frozenset[str] = field(default_factory=frozenset)
+    newest: frozenset[str]
+    ours: frozenset[str]
 
     def first(self, version: Version) -> tuple[Why, str]:
         """Say why a Version stays whatever the others are; OLD where nothing says so."""
@@ -128,7 +128,7 @@ class _Judge:
             return Why.RUN, ""
         if version.id in self.newest:
             return Why.NEWEST, ""
-        if not self.policy.all and read_stamp(version.description) is None:
+        if not self.policy.all and version.id not in self.ours:
             return Why.OTHERS, ""
         return Why.OLD, ""
 
@@ -151,16 +151,29 @@ def judged(
     order = _newest_first(versions, latest)
     usable = [version.id for version in order if version.status in _MAY_GO]
     newest = frozenset(usable[: policy.keep])
-    judge = _Judge(order, latest, policy, known, named, now, newest)
+    judge = _Judge(order, latest, policy, known, named, now, newest, _ours(order, known))
     whys = {version.id: judge.first(version) for version in order}
     goes = [version for version in order if whys[version.id][0] is Why.OLD]
     young = {version.id for version in goes if judge.too_young(version)}
     kept = {version.id for version in order if whys[version.id][0] is not Why.OLD or version.id in young}
-    asked = {version_id for version_id, (why, _) in whys.items() if why in _ASKED}
+    asked = {one.id for one in order if one.tags or one.id in named or one is latest}  # plans ask who made them
     tells = evidence(versions, latest, kept, asked) if len(kept) < len(order) else frozenset[str]()
     whys |= dict.fromkeys(young, (Why.UNRECORDED, ""))
     whys |= dict.fromkeys(tells, (Why.EVIDENCE, ""))
     return tuple(_rows(order, whys))
+
+
+def _ours(order: Sequence[Version], known: KnownNeeds) -> frozenset[str]:
+    """Give the ids of those that this tool has made: they have a stamp, and none that an older one has, see
+    `version.history`; a rollback's copy may.
+    """
+    found, said = list[str](), set[Whole]()
+    for version in () if known.made_again else reversed(order):
+        stamp = read_stamp(version.description)
+        if stamp is not None and (read_back_mark(version.description) or whole(stamp) not in said):
+            found.append(version.id)
+        said |= {whole(stamp)} if stamp is not None else set()
+    return frozenset(found)
 
 
 def _newest_first(versions: Sequence[Version], latest: Version | None) -> list[Version]:

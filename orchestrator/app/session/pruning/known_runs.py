@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.records.recording import recorded_events, recorded_runs, records_folder
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, StartError
 from orchestrator.journal.events import Event, RunStarted
-from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
+from orchestrator.planning.prune.finding import PrunedFunctions
 from orchestrator.planning.prune.past import Past
 from orchestrator.planning.prune.rule import UNRECORDED_DAYS, KnownNeeds, Policy
 from orchestrator.ports import Records
@@ -39,14 +40,13 @@ class Runs:
     notes: tuple[str, ...] = ()
 
 
-async def read_runs_of(
-    session: Session, functions: Mapping[tuple[str, str], str], versions: Mapping[str, str], policy: Policy
-) -> Runs:
-    """Read them. `functions`, `versions`: see `Past`. Raises `JournalError`, `StartError`: what is not known would be
+async def read_runs_of(session: Session, found: PrunedFunctions, policy: Policy) -> Runs:
+    """Read them. Raises `JournalError`, `StartError`: what is not known would be
     deleted.
     """
-    ids = frozenset(functions.values())
-    here, there = (Past(policy.runs, functions, versions) for _ in range(2))
+    ids = frozenset(found.versions)
+    names, versions = found.names, found.version_ids
+    here, there = (Past(policy.runs, names, versions) for _ in range(2))
     for chain in _journaled(session):
         here.take(chain)
         if all(map(here.is_known, ids)):
@@ -81,10 +81,10 @@ async def _recorded(session: Session, past: Past, ids: frozenset[str]) -> tuple[
     if records is None:
         return (f"without a bucket nobody can tell what runs of other machines need: {days}",)
     try:
-        index = await session.world.read(partial(records.read, f"{_folder(session)}index.json"))
+        index = await session.world.read(partial(records.read, f"{records_folder(session)}index.json"))
         if index is None:
             return (f"the bucket has no records of runs yet: {days}",)
-        rows = [row["run_id"] for row in read_index(index[0]) if row["endpoint"] == session.endpoint]
+        rows = await recorded_runs(session, records)
         chains = _Chains(session, records, past)
         for first in range(0, len(rows), _AT_ONCE):
             await chains.read(rows[first : first + _AT_ONCE])
@@ -110,49 +110,44 @@ class _Chains:
     records: Records
     past: Past
     missing: list[str] = field(default_factory=list)
-    waiting: dict[str, list[Event]] = field(default_factory=dict)  # by the id of the run that they took up
+    waiting: dict[str, list[list[Event]]] = field(default_factory=dict)  # by the id of the run that they took up
 
     async def read(self, run_ids: Sequence[str]) -> None:
         """Read some runs, the newest first. Raises `CloudError`, `StartError`."""
-        bodies = dict[str, bytes]()
+        found = dict[str, list[Event]]()
 
         async def one(run_id: str) -> None:
-            found = await self.session.world.read(partial(self.records.read, self._key(run_id)))
-            if found is not None:
-                bodies[run_id] = found[0]
+            try:
+                found[run_id] = await recorded_events(self.session, self.records, run_id)
+            except ValueError as error:
+                key = f"{records_folder(self.session)}{run_id}.json"
+                raise StartError(
+                    f"the record of run {run_id} in the bucket cannot be read: {error}",
+                    advice=f"upgrade orchestrator; or delete {key} there: it counts as missing then",
+                ) from error
 
         await each(run_ids, one, at_once=_AT_ONCE)
         for run_id in run_ids:
-            if run_id in bodies:
-                self._take(run_id, bodies.pop(run_id))
+            if events := found.pop(run_id):
+                self._take(events)
             else:
                 self.missing.append(run_id)
                 self.past.gap = True
 
-    def _key(self, run_id: str) -> str:
-        return f"{_folder(self.session)}{run_id}.json"
-
-    def _take(self, run_id: str, body: bytes) -> None:
-        try:
-            events = read_record(body)
-        except ValueError as error:
-            raise StartError(
-                f"the record of run {run_id} in the bucket cannot be read: {error}",
-                advice=f"upgrade orchestrator; or delete {self._key(run_id)} there: it counts as missing then",
-            ) from error
-        events += self.waiting.pop(run_id, [])
+    def _take(self, events: list[Event]) -> None:
         started = events[0]
-        if isinstance(started, RunStarted) and started.resumes:
-            self.waiting[started.resumes] = events
+        if not isinstance(started, RunStarted):
+            return
+        for later in reversed(self.waiting.pop(started.run_id, [])):
+            events += later
+        if started.resumes:
+            self.waiting.setdefault(started.resumes, []).append(events)
         else:
             self.past.take(fold(events))
 
     def end(self) -> None:
         """Take in what took up runs of which there is no record."""
-        for events in self.waiting.values():
-            self.past.take(fold(events))
+        for chains in self.waiting.values():
+            for events in chains:
+                self.past.take(fold(events))
         self.waiting.clear()
-
-
-def _folder(session: Session) -> str:
-    return f"{session.world.storage.prefix}runs/"

@@ -1,0 +1,196 @@
+"""What runs tell of a function before a prune: which versions the last ones need, and whether it is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.journal.events import (
+    Breached,
+    Event,
+    OperationAccepted,
+    OperationDone,
+    Requested,
+    RunEnded,
+    RunStarted,
+    UnitEnded,
+    UnitPlanned,
+)
+from orchestrator.journal.rollout_events import GivenUp, RunPaused
+from orchestrator.journal.state import RunState, fold
+from orchestrator.model import (
+    LATEST,
+    Action,
+    Blocked,
+    Cancelled,
+    Change,
+    ChangeKind,
+    Deployed,
+    Failed,
+    Failure,
+    Inconclusive,
+    Outcome,
+    Pruned,
+    Step,
+    Unchanged,
+    Unknown,
+)
+from orchestrator.planning.prune.past import Past, unsettled
+
+FAILED = Failed(Step.TRACK, Failure("no"))
+NAMES = {("b1g", "d4e-f"): "d4e-f", ("b1g", "f"): "d4e-f"}
+
+
+def run(
+    number: int,
+    outcome: Outcome | None = None,
+    *,
+    tags: dict[str, str] | None = None,
+    moves: dict[str, str] | None = None,
+    code: int | None = 0,
+    also: Iterable[Event] = (),
+    action: Action = Action.VERSION,
+    resumes: str = "",
+) -> list[Event]:
+    """A run that has made version v{number} in the place of v{number - 1}, which had `tags`, and moved tags besides:
+    tag → the version that held it.
+    """
+    at, made = 1000.0 * number, f"v{number}"
+    held = {LATEST: f"v{number - 1}", **(tags or {})}
+    changes = [Change(ChangeKind.VERSION, held, dict.fromkeys(held))]
+    changes += [Change(ChangeKind.TAG, {tag: holder}, {tag: None}) for tag, holder in (moves or {}).items()]
+    planned = UnitPlanned(
+        at, "f", "f", "b1g", "d4e-f", action, "", f"v{number - 1}", "a.b", changes=tuple(changes)
+    )  # fmt: skip
+    asked: list[Event] = []
+    if not isinstance(outcome, Blocked | Unchanged | Cancelled) and action is Action.VERSION:
+        for index, change in enumerate(changes):
+            operation, kind = f"o{number}-{index}", change.kind
+            asked += [
+                Requested(at, "f", kind, "d4e-f", f"k{number}-{index}", 1, index),
+                OperationAccepted(at + 1, "f", kind, operation, "d4e-f", made, "", index),
+                OperationDone(at + 2, "f", operation, 1.0, "", index),
+            ]
+    began = RunStarted(at, f"R{number}", "deploy", "sandbox", "deploy.toml", 1, "0.1", resumes=resumes)
+    ended = [UnitEnded(at + 3, "f", outcome)] if outcome is not None else []
+    return [began, planned, *asked, *ended, *also, *([RunEnded(at + 4, code)] if code is not None else [])]
+
+
+def past(*chains: list[Event], runs: int = 3, gaps: Iterable[int] = ()) -> Past:
+    """What is known by these, the newest first; `gaps`: before which of them one is missing."""
+    found = Past(runs, NAMES, {f"v{number}": f"v{number}" for number in range(100)})
+    for number, events in enumerate(chains):
+        found.gap = found.gap or number in gaps
+        found.take(fold(events))
+    return found
+
+
+def done(number: int, *, tags: dict[str, str] | None = None, moves: dict[str, str] | None = None) -> list[Event]:
+    return run(number, Deployed(f"v{number}", read_back=True), tags=tags, moves=moves)
+
+
+def test_bases_and_what_was_made_are_needed() -> None:
+    assert past(done(9)).told["d4e-f"].needed == {"v8", "v9"}
+
+
+def test_those_that_held_a_tag_which_moved_are_needed() -> None:
+    assert past(done(9, tags={"ring": "v4"})).told["d4e-f"].needed == {"v4", "v8", "v9"}
+    assert past(done(9, moves={"stable": "v5"})).told["d4e-f"].needed == {"v5", "v8", "v9"}
+
+
+def test_only_the_last_runs_need_something() -> None:
+    found = past(done(9), done(8), done(7), done(6), done(5), runs=2).told["d4e-f"]
+    assert found.needed == {"v9", "v8", "v7"}
+    assert past(done(9), done(5), runs=0).told["d4e-f"].needed == frozenset()
+
+
+def test_the_last_runs_are_those_that_began_last_whatever_order_they_are_told_in() -> None:
+    assert past(done(5), done(9), runs=1).told["d4e-f"].needed == {"v9", "v8"}
+
+
+def test_a_run_and_what_took_it_up_are_one() -> None:
+    chain = [*run(7, None, code=None), *run(8, Deployed("v8", read_back=True), resumes="R7")]
+    found = past(chain, done(6), runs=2).told["d4e-f"]
+    assert found.needed == {"v8", "v7", "v6", "v5"}
+    assert found.runs == 2
+
+
+def test_what_was_not_changed_is_no_run_of_the_function() -> None:
+    found = past(run(9, Unchanged("v8")), run(8, Blocked("edited")), done(7), runs=1).told["d4e-f"]
+    assert found.runs == 1
+    assert found.needed == {"v7", "v6"}
+
+
+def test_versions_that_are_not_there_are_not_remembered() -> None:
+    found = Past(3, NAMES, {"v9": "v9"})
+    found.take(fold(done(9)))
+    assert found.told["d4e-f"].needed == {"v9"}
+
+
+def test_a_function_is_found_by_its_name_where_the_run_made_it() -> None:
+    events = [replace(one, function_id="") if isinstance(one, UnitPlanned) else one for one in done(9)]
+    assert past(events).told["d4e-f"].needed == {"v8", "v9"}
+
+
+def test_another_function_of_that_name_is_not_taken_for_it() -> None:
+    def other(event: Event) -> Event:
+        return replace(event, function_id="d4e-gone") if isinstance(event, UnitPlanned | Requested) else event
+
+    found = past([other(one) for one in done(9) if not isinstance(one, OperationAccepted)])
+    assert found.told == {}
+
+
+@pytest.mark.parametrize(("gaps", "expected"), [((), 3), ((0,), 0), ((1,), 1), ((2,), 2)])
+def test_runs_count_up_to_the_first_that_is_missing(gaps: tuple[int, ...], expected: int) -> None:
+    found = past(done(9), done(8), done(7), gaps=gaps).told["d4e-f"]
+    assert found.runs == expected
+    assert found.needed == {"v9", "v8", "v7", "v6"}  # what is known of older ones is needed all the same
+
+
+PAUSED = RunPaused(9003.0, "approval", 1)
+BREACHED = Breached(9003.0, "too many", "stop")
+ROLLS_BACK = Breached(9003.0, "too many", "rollback")
+UNSETTLED = [
+    ("done", run(9, Deployed("v9", read_back=True)), ""),
+    ("found as wanted", run(9, Unchanged("v8")), ""),
+    ("failed", run(9, FAILED, code=1), "run R9 has failed at it"),
+    ("failed, and given up", run(9, FAILED, code=1, also=[GivenUp(9003.0, 1)]), "run R9 has failed at it"),
+    ("inconclusive", run(9, Inconclusive("?", "v9"), code=3), "run R9 was not seen to end"),
+    ("inconclusive, given up", run(9, Inconclusive("?"), code=1, also=[GivenUp(1.0, 1)]), "run R9 could not verify it"),
+    ("unknown", run(9, Unknown("?", "o9"), code=3), "run R9 was not seen to end"),
+    ("cancelled", run(9, Cancelled(), code=1), "run R9 has left it undone"),
+    ("cancelled, given up", run(9, Cancelled(), code=1, also=[GivenUp(9003.0, 1)]), ""),
+    ("killed", run(9, None, code=None), "run R9 was not seen to end"),
+    ("killed after its end", run(9, Deployed("v9"), code=None), "run R9 was not seen to end"),
+    ("paused", run(9, Deployed("v9", read_back=True), code=3, also=[PAUSED]), "run R9 is paused"),
+    ("breached", run(9, Deployed("v9", read_back=True), code=1, also=[BREACHED]), "run R9 was stopped: too many"),
+    ("rolls back", run(9, Deployed("v9"), code=3, also=[ROLLS_BACK]), "run R9 is to be rolled back"),
+    ("rolled back", run(9, Deployed("v9"), code=5, also=[ROLLS_BACK]), ""),
+]
+
+
+@pytest.mark.parametrize(("events", "expected"), [row[1:] for row in UNSETTLED], ids=[row[0] for row in UNSETTLED])
+def test_why_a_function_is_left_alone(events: list[Event], expected: str) -> None:
+    state: RunState = fold(events)
+    assert unsettled(state, state.units["f"]) == expected
+
+
+def test_the_last_run_that_tried_something_decides() -> None:
+    failed = run(8, FAILED, code=1)
+    assert past(done(9), failed).told["d4e-f"].left_alone == ""
+    assert past(run(9, Blocked("edited"), code=1), failed).told["d4e-f"].left_alone == "run R8 has failed at it"
+    assert past(run(9, Unchanged("v8")), failed).told["d4e-f"].left_alone == ""
+
+
+def test_a_prune_is_no_run_that_tried_something() -> None:
+    pruned = run(9, Pruned(3, read_back=True), action=Action.PRUNE)
+    assert past(pruned, run(8, FAILED, code=1)).told["d4e-f"].left_alone == "run R8 has failed at it"
+
+
+def test_a_record_counts_before_what_was_read_from_it_once() -> None:
+    """A journal keeps the record of another machine's run as it was when it was read: unfinished, perhaps."""
+    read = [replace(one, recorded=True) if isinstance(one, RunStarted) else one for one in run(9, None, code=None)]
+    here, there = past(read), past(done(9))
+    assert (here.told["d4e-f"].at or 0) < (there.told["d4e-f"].at or 0)
