@@ -166,11 +166,8 @@ def _prune(output: str, **given: Any) -> int:
 
     Kept: the newest of each function, what has a tag, what the last runs have found or made, what the manifest names,
     what was not made by this tool. Without records of runs in the bucket only what is older than 90 days goes.
-
-    \b
-    orchestrator prune --dry-run             what would go, and why the rest stays
-    orchestrator prune 'auth-*' --keep 10    of these, and the 10 newest stay
-    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    --dry-run shows what would go, and why the rest stays.
+    """
     from orchestrator.app.commands.prune import prune_command  # noqa: PLC0415 - heavy imports only when needed
 
     return _answer(partial(prune_command, given), output)
