@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import BUCKET, Cloud, Project, embedded, run
+from tests.e2e.harness import BUCKET, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox
 
 ENVIRON = {"LEVEL": "info", "DB_PASSWORD": "hunter2-hunter2"}
 DEFAULTS = 'environment = { LEVEL = "${LEVEL}", DB_PASSWORD = "${DB_PASSWORD}" }\n'
@@ -101,3 +102,35 @@ def by_name(cloud: Cloud, folder_id: str) -> dict[str, str]:
 
 def cloud_has(cloud: Cloud, project: Project, count: int) -> bool:
     return len(cloud.functions(project.folder_id)) >= count
+
+
+def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Path, project: Project) -> None:
+    project.write(12, defaults=DEFAULTS)
+    file = str(tmp_path / "plan.json")
+    with sandbox(tmp_path, "--durations", "fixed:0.3") as cloud:
+        environ = cloud.environ() | ENVIRON
+        command = ("deploy", "--plan", file, "--yes")
+        made = run(project.root, "plan", "--out", file, "--upload", environ=environ)
+        assert made.code == 0, made.err
+        shutil.rmtree(project.root / "src")
+        other = other_machine(project, tmp_path / "other")
+
+        killed = cut_off(project.root, signal.SIGKILL, 5, *command, environ=environ)
+        assert killed.code == -signal.SIGKILL
+        shutil.move(file, f"{file}.away")
+        lost = run(project.root, "resume", environ=environ)
+        assert lost.code == 2, lost.err
+        assert f"and nothing else: the plan {file} cannot be read: No such file" in lost.err
+        assert f"`orchestrator deploy --plan {file}" in lost.err
+        shutil.move(f"{file}.away", file)
+        resumed = cut_off(project.root, signal.SIGKILL, 5, "resume", environ=environ)
+        assert resumed.code == -signal.SIGKILL, resumed.err
+
+        with forked(project.root, *command, "--lock-timeout", "60s", environ=environ) as one:
+            second = run(other.root, *command, "--lock-timeout", "60s", environ=environ)
+            first = ended(one)
+        assert (first.code, second.code) == (0, 0), first.err + second.err
+        versions = cloud.versions(project.folder_id)
+        assert len(versions) == len({one["functionId"] for one in versions}) == 12
+        again = run(other.root, *command, environ=environ)
+        assert (again.code, "12 unchanged" in again.out) == (0, True), again.err

@@ -57,7 +57,7 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
     approves = before.run_id
     messages.say(_said(before.rollout, approves, session.world.clock()))
     before.approve()
-    going = going_on(session, binding, before, approves=approves)
+    going = await going_on(session, binding, before, approves=approves)
     leases = leases_of(session)
     with stop.interruptible():
         looked = await look(leases)

@@ -116,7 +116,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
         return await take_back(session, before, of)
     if prunes(before):
         return await prune_on(session, before)
-    going = going_on(session, binding, before)
+    going = await going_on(session, binding, before)
     messages.say(f"resuming run {before.run_id}: {counted(len(going.left), 'function')}")
     if before.breach:
         messages.say(f"it was stopped for good: {before.breach}; nothing new starts")

@@ -103,24 +103,24 @@ def held(saved: SavedPlan, plan: Plan, now: Today) -> Plan:
     """
     units = units_by_key(plan)
     then = {unit.key: unit for unit in saved.units}
-    return Plan(tuple(_held(then[one], units[one], now) for one in units))
+    return Plan(tuple(_held(then[one], unit, now) if one in then else unit for one, unit in units.items()))
 
 
 def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
     latest = now.live.latest(unit.function_id) if unit.function_id is not None else None
     same_base = (latest.id if latest is not None else "") == then.base_version_id
     if unit.action is Action.BLOCKED:
-        return unit if same_base or not then.changes else _blocked(unit, _since(then, unit, latest, now))
+        return unit if same_base or not then.changes else changed_since(unit, _since(then, unit, latest, now))
     if not unit.changes:
         as_planned = replace(unit, reason="live as planned already") if then.changes else unit
-        return as_planned if unit.action is Action.UNCHANGED else _blocked(unit, _since(then, unit, latest, now))
+        return as_planned if unit.action is Action.UNCHANGED else changed_since(unit, _since(then, unit, latest, now))
     if not then.changes:
         if same_base and {change.kind for change in unit.changes} == {ChangeKind.VERIFY}:
             return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted", changes=())
-        return _blocked(unit, _since(then, unit, latest, now))
+        return changed_since(unit, _since(then, unit, latest, now))
     if _is_left(then, unit, latest, now.key):
         return replace(unit, exact=True)
-    return _blocked(unit, _since(then, unit, latest, now))
+    return changed_since(unit, _since(then, unit, latest, now))
 
 
 def _is_left(then: SavedUnit, unit: Unit, latest: Version | None, key: PlanKey) -> bool:
@@ -201,7 +201,8 @@ def _held_by(changes: tuple[Change, ...]) -> dict[str, str]:
     return {tag: str(holder) for change in changes if change.kind in kinds for tag, holder in change.before.items()}
 
 
-def _blocked(unit: Unit, why: str) -> Unit:
+def changed_since(unit: Unit, why: str) -> Unit:
+    """Block a unit, since something of it has changed."""
     failure = Failure(f"changed since the plan was made: {why}", kind=CHANGED, advice=_ADVICE)
     unit = replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)
     return replace(unit, changes=(), way_back=None, failed_step=None)

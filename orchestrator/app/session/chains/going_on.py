@@ -18,6 +18,7 @@ from orchestrator.app.session.leasing import guarded, tell
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
+from orchestrator.app.session.saved.holding import Holding, has_packages, held_as_then
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
 from orchestrator.coordination.lease import Lease
@@ -28,7 +29,6 @@ from orchestrator.errors import CloudError, UsageError
 from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
 from orchestrator.journal.identity import HIDDEN
-from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
@@ -85,7 +85,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
 def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
     """Read what a run was about, as its manifest has it now, with its job. Raises `UsageError`, `ManifestError`."""
     options, binding = invocation.options, None
-    request = read_request(invocation)
+    request = read_request(invocation, has_sources=not has_packages(before))
     if options.job:
         binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
     identity = identity_of(options, request.manifest, binding)
@@ -99,7 +99,7 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
 class Going:
     """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `ended`: what is
     not gone on with, since somebody has rolled it back, and its outcome. `approves`: the id of the paused run that
-    somebody lets go on, "" for `resume`.
+    somebody lets go on, "" for `resume`. `holding`: the saved plan that it carries out.
     """
 
     session: Session
@@ -109,6 +109,7 @@ class Going:
     left: Mapping[str, UnitState]
     ended: Mapping[str, Blocked]
     approves: str = ""
+    holding: Holding | None = None
 
     @property
     def functions(self) -> dict[str, str]:
@@ -127,8 +128,11 @@ class PlannedLeft:
     settled: dict[str, Outcome] = field(default_factory=dict)
 
 
-def going_on(session: Session, binding: Binding | None, before: RunState, *, approves: str = "") -> Going:
-    """Find what is left of a chain among the functions of today. Raises `ManifestError`."""
+async def going_on(session: Session, binding: Binding | None, before: RunState, *, approves: str = "") -> Going:
+    """Find what is left of a chain among the functions of today. Raises `ManifestError`; `UsageError` where it carries
+    out a saved plan that is not there any more, and something is still to be done of it.
+    """
+    session, holding = await held_as_then(session, before)
     if lost := before.total - len(before.units):
         session.messages.warn(
             f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
@@ -142,16 +146,14 @@ def going_on(session: Session, binding: Binding | None, before: RunState, *, app
     ended = ended_by_rollback(before)
     for why, number in Counter(outcome.reason for outcome in ended.values()).items():
         session.messages.say(f"not gone on with: {counted(number, 'function')}: {why}")
-    return Going(session, binding, before, wanted, found | gone, ended, approves)
+    return Going(session, binding, before, wanted, found | gone, ended, approves, holding)
 
 
 async def plan_left(going: Going) -> PlannedLeft:
     """Plan what is left before anything is begun, to be shown."""
     settled: dict[str, Outcome] = {}
     with going.session.stop.interruptible():
-        return PlannedLeft(
-            await _plan(going.session, going.binding, going.left, settled, going.before.rollout), settled
-        )
+        return PlannedLeft(await _plan(going, going.left, settled), settled)
 
 
 async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None = None) -> CommandResult:
@@ -173,7 +175,7 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
                 planned, settled = foreseen.planned, foreseen.settled
             else:
                 rest = {key: unit for key, unit in left.items() if key not in settled}
-                planned = await _plan(session, going.binding, rest, settled, before.rollout)
+                planned = await _plan(going, rest, settled)
                 if before.breach:
                     planned = await _followed(session, bus, planned, rest, settled)
         within = guarded(session, lease)
@@ -201,14 +203,9 @@ async def _followed(
     return replace(planned, plan=Plan(tuple(units)))
 
 
-async def _plan(
-    session: Session,
-    binding: Binding | None,
-    left: Mapping[str, UnitState],
-    settled: dict[str, Outcome],
-    then: RolloutState,
-) -> Planned:
+async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:
     """Plan what is left, in its chain's waves. What is live already, or is not wanted any more, goes into `settled`."""
+    session, binding, then = going.session, going.binding, going.before.rollout
     if binding is not None:
         live, desired = await job_desires(session, binding)
         desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
@@ -222,6 +219,8 @@ async def _plan(
     planned = await plan_desired(
         session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs, going_on=True
     )
+    if going.holding is not None:
+        planned = await going.holding.left(planned)
     plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():

@@ -1,0 +1,169 @@
+"""A saved plan that a run is held to: read, found to be as it was made, and held against what is planned now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from orchestrator.app.session.identity import line_of, resume_line
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.saved.files import check_sealed, check_unexpired, plan_bytes, read_plan
+from orchestrator.app.session.saved.keys import known_key, place_of_key
+from orchestrator.app.session.saved.packages import SavedPackages
+from orchestrator.app.session.saved.today import facts_today, resolved_today, run_facts
+from orchestrator.app.session.session import Session
+from orchestrator.errors import CloudError, UsageError
+from orchestrator.journal.state import RunState
+from orchestrator.model import Plan, Version
+from orchestrator.planning.saved.document import SavedPlan
+from orchestrator.planning.saved.held import Today, changed_since, differing, held, new_bases
+from orchestrator.planning.saved.seal import PlanKey
+from orchestrator.report.plain_text import counted, named
+from orchestrator.resilience.groups import each
+
+_AT_ONCE = 8
+_NAMED = 5  # functions of one difference
+_AGAIN = "nothing is done; plan again, and have that plan looked at: `orchestrator plan --out FILE`"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A saved plan, known to be as it was made. `session`: what it is carried out with."""
+
+    saved: SavedPlan
+    key: PlanKey
+    session: Session
+
+    async def whole(self, planned: Planned) -> Planned:
+        """Leave of a plan what the saved one says. Raises `UsageError` where another thing is desired by now."""
+        differs = self._differs(self.saved, planned)
+        if differs:
+            for words, keys in differs.items():
+                self.session.messages.say(f"{named(keys, _NAMED)}: {words}" if keys else words)
+            number = counted(len(differs), "difference")
+            raise UsageError(f"plan {self.saved.id} is not what is wanted any more: {number}", advice=_AGAIN)
+        return await self._held(self.saved, planned)
+
+    async def left(self, planned: Planned) -> Planned:
+        """Do so with what is left of a run. Of what is desired otherwise by now, each function answers for itself."""
+        keys = {unit.key for unit in planned.plan.units}
+        saved = replace(self.saved, units=tuple(unit for unit in self.saved.units if unit.key in keys))
+        changed: dict[str, list[str]] = {}
+        for words, those in self._differs(saved, planned).items():
+            for key in those or keys:
+                changed.setdefault(key, []).append(words)
+        units = [
+            changed_since(unit, "; ".join(changed[unit.key])) if unit.key in changed else unit
+            for unit in planned.plan.units
+        ]
+        return await self._held(saved, replace(planned, plan=Plan(tuple(units))))
+
+    def _differs(self, saved: SavedPlan, planned: Planned) -> dict[str, list[str]]:
+        facts = facts_today(self.session, planned, uploaded=saved.uploaded)
+        return differing(saved, self.key, run_facts(self.session), facts, planned.sources.prepared)
+
+    async def _held(self, saved: SavedPlan, planned: Planned) -> Planned:
+        authors = await self._authors(new_bases(saved, planned.plan, planned.live, self.key))
+        today = Today(planned.live, self.key, resolved_today(self.session, planned), authors)
+        return replace(planned, plan=held(saved, planned.plan, today), saved=whose(saved))
+
+    async def _authors(self, versions: Mapping[str, Version]) -> dict[str, str]:
+        """Find who made Versions, by their ids, where somebody tells."""
+        found: dict[str, str] = {}
+        world = self.session.world
+
+        async def look(key: str) -> None:
+            version = versions[key]
+            try:
+                operations = await world.read(partial(world.functions.list_operations, version.function_id))
+            except CloudError:  # it only says more
+                return
+            by = [one.created_by for one in operations if one.makes_version and one.version_id == version.id]
+            found.update({version.id: by[0]} if by else {})
+
+        await each(versions, look, at_once=_AT_ONCE)
+        return found
+
+
+async def hold_to(session: Session, saved: SavedPlan, path: Path) -> Holding:
+    """See that a plan is as it was made, and of this installation. Raises `UsageError`, `StartError`."""
+    key = await known_key(session)
+    if key is None or key.id != saved.key_id:
+        here = f"the key here is {key.id}" if key is not None else "there is none here"
+        raise UsageError(
+            f"plan {saved.id} was made with the key {saved.key_id}, and {here} ({place_of_key(session)}): whether it is"
+            " as it was made, and values are as they were, cannot be told",
+            advice="apply it with the bucket that it was made with ([storage] bucket, --bucket), or where there was"
+            " none with that state folder (--state)",
+        )
+    check_sealed(path, saved, key)
+    if saved.endpoint != session.endpoint:
+        raise UsageError(f"plan {saved.id} is of {saved.endpoint}, and this goes to {session.endpoint}", advice=_AGAIN)
+    if saved.uploaded:
+        packager = SavedPackages(saved, session.request.manifest.functions, session.world.packager)
+        session = replace(session, world=replace(session.world, packager=packager))
+    return Holding(saved, key, session)
+
+
+def plan_of_run(before: RunState) -> SavedPlan | None:
+    """Read the saved plan that a run carries out, so that what is left of it is that; None where there is none.
+
+    Raises `UsageError` where its file is not there any more, or is another, or has expired.
+    """
+    selection = before.identity.selection
+    if not selection.plan:
+        return None
+    path = Path(selection.plan_file)
+    try:
+        return _read_again(path, selection.plan)
+    except UsageError as error:
+        line = line_of(before.verb, before.identity, before.endpoint)
+        raise UsageError(
+            f"run {before.run_id} carries out plan {selection.plan}, and nothing else: {error.message}",
+            advice=f"with its file, wherever that is, `{line}` does what is left; without it plan again, or give up:"
+            f" `{resume_line(before.run_id, '--give-up')}`",
+        ) from error
+
+
+def _read_again(path: Path, plan_id: str) -> SavedPlan:
+    saved = read_plan(path, plan_bytes(path))
+    if saved.id != plan_id:
+        raise UsageError(f"{path} is plan {saved.id} by now")
+    check_unexpired(path, saved, datetime.now(UTC))
+    return saved
+
+
+def has_packages(before: RunState) -> bool:
+    """Say whether a run carries out a plan whose packages are stored with it, so that no source is needed."""
+    with suppress(UsageError):  # which is told once the session is open
+        saved = plan_of_run(before)
+        return saved is not None and saved.uploaded
+    return False
+
+
+async def held_as_then(session: Session, before: RunState) -> tuple[Session, Holding | None]:
+    """Hold what is left of a run to the saved plan that it carries out, with that plan's options. After a breach
+    nothing is done any more, so nothing is held to it. Raises `UsageError`, `StartError`.
+    """
+    saved = plan_of_run(before) if not before.breach else None
+    if saved is None:
+        return session, None
+    holding = await hold_to(session, saved, Path(before.identity.selection.plan_file))
+    then, options = saved.options, session.request.options
+    options = replace(
+        options, again=(*options.again, *then.again), no_way_back=(*options.no_way_back, *then.no_way_back),
+        no_verify=options.no_verify or then.no_verify, now=options.now or then.now,
+    )  # fmt: skip
+    session = replace(holding.session, request=replace(session.request, options=options))
+    return session, replace(holding, session=session)
+
+
+def whose(saved: SavedPlan) -> str:
+    """Say which plan it is, who made it and when."""
+    identity = saved.identity
+    by = f" by {identity.user}" if identity.user else ""
+    return f"plan {saved.id}, made{by}{f' on {identity.host}' if identity.host else ''} at {saved.made_at}"
