@@ -18,13 +18,13 @@ from orchestrator.app.session.why.identifying import declared, identify, names_o
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import live_facts, lone_spec
 from orchestrator.app.session.why.next_side import job_of, next_of, plan_it, rows_of
-from orchestrator.app.session.why.of_runs import RUNS, JournalSide, recorded_runs
+from orchestrator.app.session.why.of_runs import RUNS, JournalSide, runs_elsewhere
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
 from orchestrator.journal.function_runs import FunctionNames
 from orchestrator.journal.kept.verdicts import KnownVerdict
-from orchestrator.model import Action, Function
+from orchestrator.model import LATEST, Action, Function, VersionCopy
 from orchestrator.planning.meant import find
 from orchestrator.planning.why.facts import (
     Explanation,
@@ -77,6 +77,8 @@ async def _read_live(session: Session, known: Known) -> None:
     spec = known.spec or (lone_spec(known.function) if known.function is not None else None)
     if spec is None:
         return
+    if spec.mistakes:  # it has no code to speak of
+        spec = replace(spec, code=VersionCopy(LATEST))
     known.live, _ = await read_specs(session, {spec.key: spec})
     found = find(spec, known.live)
     known.function = found if isinstance(found, Function) else None
@@ -87,7 +89,7 @@ async def _read_live(session: Session, known: Known) -> None:
 
 
 async def _read_records(session: Session, known: Known) -> None:
-    known.records = await recorded_runs(session, known.names.is_of, known.journal.ids())
+    known.records = await runs_elsewhere(session, known.names.is_of, known.journal.ids())
 
 
 async def _told(known: Known) -> Explanation:
@@ -133,7 +135,7 @@ async def _tell_now(session: Session, known: Known) -> None:
             (one for each in known.records if (one := each.verdict(version_id)) is not None), None
         )
 
-    spec = known.unit.spec if known.unit is not None else known.spec
+    spec = known.unit.spec if known.unit is not None and known.binding is None else None
     known.now = await live_facts(session, live, function, spec, known=maker, verdict=verdict)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import find_live
 from orchestrator.errors import CloudError, UsageError
@@ -27,38 +30,56 @@ def names_of_spec(spec: FunctionSpec) -> FunctionNames:
 
 
 async def identify(asked: str, known: Known) -> None:
-    """Find out which function is meant, where the manifest does not have it. Raises `UsageError`."""
+    """Find out which function is meant, where the manifest has none of that key, name or id. Raises `UsageError`.
+
+    | what has it so             | then the manifest's function, if one is called so in that folder       |
+    | ---                        | ---                                                                    |
+    | a live Function            | by its name: it was named by the id that only the cloud knows          |
+    | a run of the journal       | by the name that it had then                                           |
+    | nothing                    | is an error, with the names that are near                              |
+    """
     if known.spec is not None:
         return
-
-    def is_meant(one: FunctionNames) -> bool:
-        return asked in (one.key, one.name, one.function_id)
-
-    near: list[str] = []
+    near: tuple[str, ...] = ()
     if known.session is not None:
         try:
             found = await find_live(known.session, asked, _folders(known.request.manifest))
-            near, known.function = list(found.near), found.function
+            near, known.function = found.near, found.function
         except CloudError as error:
             known.lacks("what is live", error)
     if known.function is not None:
         one = known.function
         known.names = FunctionNames("", one.name, one.folder_id, one.id)
-        known.absent.append(f"{known.request.manifest.path.name} does not declare it: no `deploy` is about it")
+    else:
+        known.names = _in_journal(asked, known, near)
+    spec = _called(known.names, known.request.manifest)
+    if spec is not None:
+        known.spec, known.names = spec, replace(known.names, key=spec.key)
         return
-    found_here = known.journal.find(is_meant, asked)
-    if found_here is None:
-        names = [name for spec in known.request.manifest.functions.values() for name in (spec.key, spec.name)]
-        hint = did_you_mean(asked, dict.fromkeys([*names, *near, *known.journal.known()]))
-        blind = f"; {known.unknown[0]}" if known.unknown else ""
-        raise UsageError(
-            f'nobody knows a function "{asked}"{hint}',
-            advice=f"it is no key, name or id in {known.request.manifest.path.name}, live, or of a run{blind}",
-        )
-    known.names = found_here
     known.absent.append(f"{known.request.manifest.path.name} does not declare it: no `deploy` is about it")
-    if known.session is not None and not known.unknown:
+    if known.function is None and known.session is not None and not known.unknown:
         known.absent.append("it is not live in any folder of the manifest")
+
+
+def _in_journal(asked: str, known: Known, near: Iterable[str]) -> FunctionNames:
+    """Find a function that some run was about. Raises `UsageError` where none was."""
+    found = known.journal.find(lambda one: asked in (one.key, one.name, one.function_id), asked)
+    if found is not None:
+        return found
+    manifest = known.request.manifest
+    names = [name for spec in manifest.functions.values() for name in (spec.key, spec.name)]
+    hint = did_you_mean(asked, dict.fromkeys([*names, *near, *known.journal.known()]))
+    blind = f"; {known.unknown[0]}" if known.unknown else ""
+    raise UsageError(
+        f'nobody knows a function "{asked}"{hint}',
+        advice=f"it is no key, name or id in {manifest.path.name}, live, or of a run{blind}",
+    )
+
+
+def _called(names: FunctionNames, manifest: Manifest) -> FunctionSpec | None:
+    """Find the function of the manifest that has this name in this folder."""
+    specs = manifest.functions.values()
+    return next((one for one in specs if (one.folder_id, one.name) == (names.folder_id, names.name)), None)
 
 
 def _folders(manifest: Manifest) -> list[str]:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from orchestrator.app.session.session import Session
-from orchestrator.errors import CloudError, Code
+from orchestrator.errors import CloudError, Code, UsageError
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.model import LATEST, Function, FunctionSpec, Place, Settings, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.origin import origin
 from orchestrator.planning.why.facts import LiveFacts, MadeBy, Maker
-from orchestrator.version.drift import is_as_stamped
-from orchestrator.version.history import history_of
-from orchestrator.version.stamp import JOB_MARK, read_stamp
+from orchestrator.version.history import EMPTY, histories
+from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
 
 _FOLDERS_MAX = 20  # that are looked through for a function which the manifest does not have
 
@@ -29,7 +29,9 @@ class Found:
 
 
 async def find_live(session: Session, asked: str, folders: Iterable[str]) -> Found:
-    """Look for a Function by its id, then by its name in some folders. Raises `CloudError`."""
+    """Look for a Function by its id, then by its name in some folders. Raises `CloudError`, and `UsageError` where
+    several folders have one of that name.
+    """
     functions, read = session.world.functions, session.world.read
     try:
         return Found(await read(partial(functions.get_function, asked)))
@@ -37,10 +39,13 @@ async def find_live(session: Session, asked: str, folders: Iterable[str]) -> Fou
         if error.code not in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
             raise
     some = list(folders)[:_FOLDERS_MAX]
-    for folder_id in some:
-        found = await read(partial(functions.find_function, folder_id, asked))
-        if found is not None:
-            return Found(found)
+    asked_for = [await read(partial(functions.find_function, folder_id, asked)) for folder_id in some]
+    found = [one for one in asked_for if one is not None]
+    if len(found) > 1:
+        ids = ", ".join(f"{one.id} (folder {one.folder_id})" for one in found)
+        raise UsageError(f'"{asked}" is the name of several live functions', advice=f"name one by its id: {ids}")
+    if found:
+        return Found(found[0])
     names = [one.name for folder_id in some for one in await read(partial(functions.list_functions, folder_id))]
     return Found(None, tuple(names))
 
@@ -92,15 +97,17 @@ async def live_facts(
 
 
 def by_hand(live: LiveState, latest: Version, spec: FunctionSpec | None) -> str:
-    """Say in words that somebody made the live Version, or edited it; "" where nothing tells so."""
-    history = history_of(live.of_function(latest.function_id), latest)
-    stamp, doubt = read_stamp(latest.description), history.doubt(latest)
-    if stamp is None:
-        return "made by hand, after a version of this tool" if doubt is not None else "not made by this tool"
-    if doubt is not None and not doubt.mine:
-        return f"made by hand, with the stamp of {doubt.twin}" if doubt.twin else "made by hand"
-    settings = spec.settings if spec is not None and not spec.mistakes else Settings("", "", 0)
-    return "" if is_as_stamped(settings, latest, stamp) else "edited by hand: its settings are not those of its stamp"
+    """Say in words that somebody made the live Version, or edited it; "" where nothing tells so. `spec`: what is wanted
+    of it, with names resolved; None: nothing is known of that, so an edit of its settings is not seen.
+    """
+    history = histories(live).get(latest.function_id, EMPTY)
+    if spec is not None:
+        made = origin(spec, fingerprint(spec.settings, ""), latest, history)
+        return made.label if made.by_hand else ""
+    if read_stamp(latest.description) is None:
+        return "the live version was not made by this tool"
+    doubt = history.doubt(latest)
+    return f"{latest.id} was made by hand" if doubt is not None and not doubt.mine else ""
 
 
 async def _asked(session: Session, function: Function, latest: Version) -> Maker:

@@ -45,7 +45,7 @@ async def _plan_declared(session: Session, invocation: Invocation, known: Known,
     desired = Desired({spec.key: spec}, known.request.manifest.rollout)
     live, adopt = known.live or LiveState(), known.request.options.adopt
     planned = await plan_desired(session, desired, live, forced="", adopt=adopt)
-    known.unit = planned.plan.units[0]
+    known.live, known.unit = planned.live, planned.plan.units[0]
 
 
 async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
@@ -55,7 +55,6 @@ async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
     if spec is None:
         known.absent.append(f"job {binding.name} has nothing to do with it")
         return
-    known.live = live
     adopt = known.request.options.adopt | binding.adopt
     alone = Desired(
         {spec.key: spec}, desired.rollout, desired.force,
@@ -63,7 +62,7 @@ async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
     )  # fmt: skip
     jobs = marked(binding.name, known.request.manifest, alone.specs)
     planned = await plan_desired(session, alone, live, forced="", adopt=adopt, jobs=jobs)
-    known.unit = planned.plan.units[0]
+    known.live, known.unit = planned.live, planned.plan.units[0]
     if desired.force:
         known.absent.append(f"job {binding.name} makes a new version each time (force = true)")
 

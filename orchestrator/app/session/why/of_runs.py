@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.options import SANDBOX
+from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.journal.events import Event
 from orchestrator.journal.function_runs import FunctionNames, names_in, of_unit
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.kept.verdicts import KnownVerdict
-from orchestrator.journal.record import read_index, read_record
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
@@ -182,22 +182,18 @@ class Recorded:
         return maker_of(of_unit(self.events, self.names.key), self.names.key, version_id)
 
 
-async def recorded_runs(session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str]) -> list[Recorded]:
+async def runs_elsewhere(session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str]) -> list[Recorded]:
     """Read the newest records of runs that are not here, and give those that were about the function.
 
     Raises `CloudError`, and `ValueError` for a record that cannot be understood.
     """
-    records, folder = bucket_records(session.world), f"{session.world.storage.prefix}runs/"
+    records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:
         return []
-    index = await session.world.read(partial(records.read, f"{folder}index.json"))
-    rows = [row["run_id"] for row in read_index(index[0] if index else b"") if row["endpoint"] == session.endpoint]
     found = []
-    for run_id in [one for one in rows if one not in here][:_RECORDS]:
-        body = await session.world.read(partial(records.read, f"{folder}{run_id}.json"))
-        events = read_record(body[0]) if body is not None else []
-        named = (one for event in events for one in names_in(event) if is_meant(one))
-        then = next(named, None)
+    for run_id in [one for one in await recorded_runs(session, records) if one not in here][:_RECORDS]:
+        events = await recorded_events(session, records, run_id)
+        then = next((one for event in events for one in names_in(event) if is_meant(one)), None)
         if then is not None:
             found.append(Recorded(then, events))
     return found

@@ -1,0 +1,212 @@
+"""`why FUNCTION` of the installed program: what it says of one function in the situations that people ask about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
+from tests.clouds import body
+from tests.e2e.harness import Cloud, Ended, Project, embedded, forked, run, wait_for
+
+NOW = Distribution.parse("fixed:0")
+SECRET = "hunter2-of-the-database"
+OPERATIONS = [("create", "done"), ("createVersion", "done")]
+
+
+def why(project: Project, cloud: Cloud, function: str, *more: str) -> Ended:
+    return run(project.root, "why", function, *more, environ=cloud.environ())
+
+
+def told(project: Project, cloud: Cloud, function: str, *more: str, code: int = 0) -> dict[str, Any]:
+    end = why(project, cloud, function, "-o", "json", *more)
+    assert end.code == code, end.out + end.err
+    assert SECRET not in end.out + end.err
+    found: dict[str, Any] = json.loads(end.out)
+    assert found["schema"] == "orchestrator/why/1"
+    return found
+
+
+def deploy(project: Project, cloud: Cloud, *more: str, code: int = 0) -> Ended:
+    end = run(project.root, "deploy", "--yes", *more, environ=cloud.environ())
+    assert end.code == code, end.err
+    return end
+
+
+def setting(found: dict[str, Any], key: str) -> tuple[str, str, str, int | None]:
+    """How a value stands, what is wanted of it, and where it comes from: table, line."""
+    row = next(row for row in found["settings"] if row["key"] == key)
+    return row["state"], row["value"], row["from"], row["place"] and row["place"]["line"]
+
+
+def line_of(project: Project, text: str) -> int:
+    lines = project.manifest.read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, project: Project) -> None:
+    project.write(2, defaults=f'environment = {{ DATABASE = "{SECRET}" }}\n')
+    deploy(project, cloud)
+    found = told(project, cloud, "f000")
+    run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
+    assert (found["next"]["action"], found["next"]["reason"]) == ("unchanged", "what is live is what is wanted")
+    assert (found["now"]["made_by"]["kind"], found["now"]["made_by"]["run_id"]) == ("run", run_id)
+    assert found["now"]["made_by"]["operation_id"] == found["runs"][0]["operations"][1]["id"]
+    assert [(one["call"], one["ended"]) for one in found["runs"][0]["operations"]] == OPERATIONS
+    assert {row["state"] for row in found["settings"]} == {"same", "not compared"}
+    assert (found["waits"], found["absent"], found["unknown"]) == ([], [], [])
+
+    project.write(2, defaults=f'environment = {{ DATABASE = "{SECRET}", LEVEL = "x" }}\n',
+                  more='[templates.large]\nmemory = "256MB"\n')  # fmt: skip
+    text = project.manifest.read_text().replace("[functions.f001]\n", '[functions.f001]\nuse = ["large"]\n')
+    project.manifest.write_text(text)
+    found = told(project, cloud, "f001")
+    assert found["next"]["reason"] == "memory 128MB → 256MB; environment: +LEVEL"
+    assert setting(found, "memory") == ("changed", "256MB", "templates.large", line_of(project, '"256MB"'))
+    assert setting(found, "environment.LEVEL") == ("added", "…", "defaults", line_of(project, "LEVEL"))
+    assert setting(found, "environment.DATABASE") == ("same", "…", "defaults", line_of(project, "DATABASE"))
+    assert setting(found, "timeout") == ("same", "3s", "defaults", line_of(project, 'timeout = "3s"'))
+    text = why(project, cloud, found["function_id"]).out  # by its id
+    assert "~  memory                256MB" in text, text
+    assert f"deploy.toml:{line_of(project, '256MB')} [templates.large]" in text
+    assert SECRET not in text
+
+
+def test_a_function_that_somebody_has_edited_is_blocked_with_the_ways_out(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, served):
+        deploy(project, cloud)
+        (made,) = cloud.versions(project.folder_id)
+        sent = body(made["functionId"], description=made["description"], environment={"HOT": SECRET})
+        with served.cloud.called_by("ajecolleague"):
+            hand = served.cloud.versions.create(sent)
+        found = told(project, cloud, "f000", code=1)
+        version_id = hand["metadata"]["functionVersionId"]
+        maker = found["now"]["made_by"]
+        assert (found["now"]["version_id"], maker["kind"]) == (version_id, "hand")
+        assert maker["how"].startswith(f"drift: {version_id} was made by hand")
+        assert (maker["account"], maker["operation_id"]) == ("ajecolleague", hand["id"])
+        assert found["next"]["action"] == "blocked"
+        assert f"--adopt f000@{version_id}" in found["next"]["advice"]
+        assert ("environment.HOT", "removed", "live") in [
+            (row["key"], row["state"], row["from"]) for row in found["settings"]
+        ]
+        assert told(project, cloud, "f000", "--adopt", f"f000@{version_id}")["next"]["action"] == "new version"
+
+
+def test_what_failed_last_night_is_told_with_its_operation_and_what_was_rolled_back(
+    tmp_path: Path, project: Project
+) -> None:
+    project.write(2)
+    with embedded(tmp_path / "cloud", durations=NOW, faults=Faults()) as (cloud, served):
+        deploy(project, cloud)
+        project.write(2, defaults='environment = { LEVEL = "x" }\n')
+        served.cloud.faults.failing_functions.add("f001")
+        deploy(project, cloud, code=1)
+        last, first = told(project, cloud, "f001")["runs"]
+        assert (last["outcome"], last["state"], first["outcome"]) == ("failed", "failed", "deployed")
+        (operation,) = last["operations"]
+        assert operation["ended"] == "failed"
+        assert operation["error"] in last["why"]
+        assert run(project.root, "rollback", "--yes", environ=cloud.environ()).code == 0
+        found = told(project, cloud, "f000", code=1)
+        back, deployed, _ = found["runs"]
+        assert (back["verb"], back["rolls_back"]) == ("rollback", deployed["run_id"])
+        assert deployed["rolled_back_by"] == back["run_id"]
+        assert found["now"]["made_by"]["verb"] == "rollback"
+        assert found["next"]["action"] == "blocked"
+        assert "--again" in found["next"]["advice"]
+        text = why(project, cloud, "f000").out
+        assert f"rolled back by run {back['run_id']}" in text
+        assert f"made by run {back['run_id']} (rollback)" in text
+
+
+def test_beside_a_live_run_it_says_what_is_waited_for(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    with embedded(
+        tmp_path / "cloud", durations=Distribution.parse("fixed:0"), quotas=Quotas(operations_per_folder=1)
+    ) as (cloud, served):
+        deploy(project, cloud)
+        served.cloud.last(Distribution.parse("fixed:600"))
+        log = project.root / "events.ndjson"
+        arguments = ("deploy", "--yes", "--force", "--events", str(log))
+        with forked(project.root, *arguments, environ=cloud.environ()) as process:
+            wait_for(lambda: log.exists() and log.read_text().count("package_stored") == 2, process)
+            wait_for(lambda: "operation_accepted" in log.read_text(), process)
+            both = {name: told(project, cloud, name) for name in ("f000", "f001")}
+            (first,), (second,) = sorted((one["waits"] for one in both.values()), key=lambda rows: rows[0]["for"])
+            assert (first["for"], second["for"]) == ("operation", "slot")
+            assert f"folder {project.folder_id} has 1 of 1 in flight" in second["words"]
+            assert {one["runs"][0]["state"] for one in both.values()} == {"running"}
+            process.kill()
+
+
+def test_a_function_that_nobody_knows(cloud: Cloud, project: Project) -> None:
+    project.write(2)
+    deploy(project, cloud, "f000")
+    end = why(project, cloud, "f0000")
+    assert (end.code, end.out) == (2, "")
+    assert 'error: nobody knows a function "f0000"; did you mean "f000"?' in end.err
+
+
+def test_a_function_that_the_manifest_has_no_more_is_told_of_by_what_is_live_and_by_the_journal(
+    cloud: Cloud, project: Project
+) -> None:
+    project.write(2)
+    deploy(project, cloud)
+    project.write(1)
+    found = told(project, cloud, "f001")
+    assert (found["declared"], found["next"], found["settings"]) == (False, None, [])
+    assert found["absent"] == ["deploy.toml does not declare it: no `deploy` is about it"]
+    assert (found["now"]["made_by"]["kind"], found["runs"][0]["outcome"]) == ("run", "deployed")
+    lost = run(project.root, "why", "f001", environ={"ORCHESTRATOR_ENDPOINT": cloud.url})  # no credentials
+    assert lost.code == 6
+    assert "deployed, version" in lost.out
+    assert "not known: what is live, and what the next plan would do: " in lost.out
+
+
+def test_without_credentials_the_journal_tells_and_the_exit_code_is_that_of_plan(
+    cloud: Cloud, project: Project
+) -> None:
+    project.write(1)
+    deploy(project, cloud)
+    environ = {"ORCHESTRATOR_ENDPOINT": cloud.url}
+    end = run(project.root, "why", "f000", environ=environ)
+    assert end.code == run(project.root, "plan", environ=environ).code == 6
+    assert "deploy, done" in end.out
+    assert "deploy.toml:" in end.out  # where its values come from
+
+
+def test_another_machine_knows_it_by_the_records_in_the_bucket(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    deploy(project, cloud)
+    shutil.rmtree(project.state_dir)
+    found = told(project, cloud, "f000")
+    assert (found["runs"][0]["elsewhere"], found["runs"][0]["outcome"]) == (True, "deployed")
+    assert [(one["call"], one["ended"]) for one in found["runs"][0]["operations"]] == OPERATIONS
+    assert found["now"]["made_by"]["run_id"] == found["runs"][0]["run_id"]
+    assert run(project.root, "runs", environ={}).out == "no runs yet\n"  # and nothing was written
+
+
+def test_a_function_with_mistakes_is_told_of_with_them(cloud: Cloud, project: Project) -> None:
+    project.write(1)
+    deploy(project, cloud)
+    project.manifest.write_text(project.manifest.read_text() + '\nmemory = "1MB"\n')
+    found = told(project, cloud, "f000", code=2)
+    (said,) = found["unknown"]
+    assert said.startswith(f"what the next plan would do: deploy.toml:{line_of(project, '1MB')}: functions.f000.memory")
+    assert found["now"]["made_by"]["kind"] == "run"
+
+
+def test_the_next_run_of_a_job(cloud: Cloud, project: Project) -> None:
+    job = '[jobs.level]\nrun = "mass_redeploy"\nfunctions = ["f*"]\nenvironment = { LEVEL = "debug" }\n'
+    project.write(1, more=job)
+    deploy(project, cloud)
+    found = told(project, cloud, "f000", "--job", "level")
+    assert (found["next"]["job"], found["next"]["reason"]) == ("level", "environment: +LEVEL")
+    assert setting(found, "environment.LEVEL") == ("added", "…", "jobs.level", line_of(project, "LEVEL"))
+    end = why(project, cloud, "f000", "--job", "levle")
+    assert (end.code, 'has no job "levle"' in end.err) == (2, True)
