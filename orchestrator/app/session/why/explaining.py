@@ -150,7 +150,7 @@ async def _tell_others(session: Session, known: Known) -> None:
     here = known.journal.ids()
     held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
     told = [one for each in known.records if (one := each.past(alive=each.run_id in held)) is not None]
-    known.past = sorted([*known.past, *told], key=lambda one: (one.started_at, one.run_id), reverse=True)[:RUNS]
+    known.past = sorted([*known.past, *told], key=lambda one: one.started_at, reverse=True)[:RUNS]
     for holder in held.values():
         words = f"run {holder.run_id} of another machine holds it: {holder.who}, since {holder.since}"
         known.waiting.append(WaitingFor(holder.run_id, WaitsFor.LEASE, words, who=holder.who))
