@@ -36,6 +36,7 @@ RINGS = [
     {"prediction", "report"},
     {"app"},
     {"cli_options"},
+    {"verbs"},
     {"cli"},
     {"__main__"},
 ]
@@ -64,7 +65,7 @@ LIBRARIES = {
     "structlog": {"engine", "job", "cloud", "report", "app"},
     "pydantic": {"manifest"},
     "sqlite3": {"journal", "sandbox"},
-    "click": {"cli", "cli_options"},
+    "click": {"cli", "cli_options", "verbs"},
     "rich": {"report"},
     "jwt": {"cloud", "sandbox"},
     "cronsim": {"manifest"},

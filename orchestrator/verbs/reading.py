@@ -1,0 +1,118 @@
+"""The verbs that change nothing: what is planned, declared, known of runs and functions; and the sandbox."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator import cli_options as opt
+from orchestrator.verbs.answering import answer
+
+
+@click.command("plan")
+@opt.selection
+@opt.force
+@opt.option("--detailed-exitcode", is_flag=True, help="Exit with 0: no changes, 1: any error, 2: changes.")
+@opt.saving
+@opt.simulate
+@opt.verbose
+@opt.skips
+@opt.agreeing
+@opt.cloud
+def _plan(output: str, **given: Any) -> int:
+    """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
+
+    Exits with 1 where a function is blocked.
+    """
+    from orchestrator.app.commands.plan import plan_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(plan_command, given), output)
+
+
+@click.command("jobs")
+@opt.config
+@opt.output
+def _jobs(config: Path, output: str) -> int:
+    """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
+    from orchestrator.app.commands.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(lambda _: jobs_command(config), output)
+
+
+@click.command("validate")
+@opt.config
+@opt.output
+def _validate(config: Path, output: str) -> int:
+    """Check the manifest, its sources and jobs: every mistake at once. Asks no cloud, runs no build."""
+    from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(lambda _: validate_command(config), output)
+
+
+@click.command("schema")
+@click.argument("of", type=click.Choice(["manifest", "gate"]), default="manifest")
+def _schema(of: str) -> int:
+    """Print the JSON Schema of deploy.toml, for editors; of `gate`: of what a gate reads on its standard input."""
+    from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(lambda _: schema_command(of))
+
+
+@click.command("runs")
+@opt.known
+def _runs(output: str, **given: Any) -> int:
+    """List the runs that the journal knows, the newest first; where it has none, those of the bucket's records."""
+    from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(runs_command, given), output)
+
+
+@click.command("show")
+@click.argument("run", default="last")
+@opt.known
+@opt.option("--all", "everything", is_flag=True, help="Every function, however many.")
+@opt.timings
+def _show(output: str, **given: Any) -> int:
+    """Show RUN (an id, the beginning of one, or "last") with all that took it up: each function, failures in full.
+
+    The name of a file that is there means the plan that `plan --out` has saved in it.
+
+    \b
+    orchestrator show last                   the last run
+    orchestrator show plan.json -o markdown  a saved plan, for a review comment
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(show_command, given), output)
+
+
+@click.command("why")
+@click.argument("function")
+@opt.option("--job", default="", metavar="JOB", help="What the next run of this job does, instead of the next deploy.")
+@opt.param
+@opt.cloud
+def _why(output: str, **given: Any) -> int:
+    """Say of FUNCTION (a key, a name or an id) what is live and who made it, what the next plan does to it and why.
+
+    Each setting with the file and line that it comes from; what the function waits for in a run that is under way; what
+    became of it in the last ten runs. Changes nothing. What cannot be found out is said, and the exit code is then that
+    of `plan`; 2 where nobody knows the function.
+    """
+    from orchestrator.app.commands.why import why_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(why_command, given), output)
+
+
+@click.command("sandbox")
+@opt.serving
+def _sandbox(**given: Any) -> int:
+    """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
+    from orchestrator.app.commands.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(sandbox_command, given))
+
+
+VERBS = (_plan, _jobs, _validate, _schema, _runs, _show, _why, _sandbox)
