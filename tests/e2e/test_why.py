@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import body
-from tests.e2e.harness import Cloud, Ended, Project, embedded, forked, run, wait_for
+from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, Project, embedded, forked, run, wait_for
 
 NOW = Distribution.parse("fixed:0")
 SECRET = "hunter2-of-the-database"
@@ -141,7 +141,11 @@ def test_beside_a_live_run_it_says_what_is_waited_for(tmp_path: Path, project: P
             assert (first["for"], second["for"]) == ("operation", "slot")
             assert f"folder {project.folder_id} has 1 of 1 in flight" in second["words"]
             assert {one["runs"][0]["state"] for one in both.values()} == {"running"}
+            (held,) = told(project, cloud, "f001", "--state", str(tmp_path / "elsewhere"))["waits"]
+            assert (held["for"], held["run_id"]) == ("lease", second["run_id"])
+            assert f"process {process.pid}" in held["who"]
             process.kill()
+            process.wait(TIMEOUT_S)
 
 
 def test_a_function_that_nobody_knows(cloud: Cloud, project: Project) -> None:

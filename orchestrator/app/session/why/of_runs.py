@@ -27,6 +27,7 @@ from orchestrator.planning.why.waiting import live_run, what_it_waits_for
 from orchestrator.report.history import chain_word, state_word
 
 RUNS = 10  # that are told of
+_LASTING = (WaitsFor.OPERATION, WaitsFor.END, WaitsFor.NOTHING, WaitsFor.ROLLBACK)  # that a record tells truly
 _RECORDS = 10  # of other machines that are read, the newest first
 
 
@@ -160,8 +161,11 @@ class Recorded:
         return self.run.run_id
 
     def waiting(self, *, who: str) -> WaitingFor | None:
-        """Say what the function waits for in this run, which is under way where `who` holds its lease, else paused."""
-        return paused_or_live(self.events, self.names.key, packs=False, paused=not who, who=who)
+        """Say what the function waits for in this run, which is under way where `who` holds its lease, else paused. A
+        record is written at each wave alone: of what is not asked for in it nothing can be told.
+        """
+        found = paused_or_live(self.events, self.names.key, packs=False, paused=not who, who=who)
+        return found if found is None or not who or found.kind in _LASTING else None
 
     def past(self, *, alive: bool) -> PastRun | None:
         """Tell what became of the function."""
