@@ -91,7 +91,9 @@ class Fleet:
         source = self.root / "src"
         source.mkdir(exist_ok=True)
         (source / "index.py").write_text(HANDLER.format(bad=tuple(bad), release=release))
-        tables = [self.project.manifest.read_text(), f"[rollout]\n{rollout}\n"]
+        # A busy machine takes its time to start Python, and that counts.
+        patient = self.project.manifest.read_text().replace('timeout = "3s"', 'timeout = "30s"')
+        tables = [patient, f"[rollout]\n{rollout}\n"]
         for name in self.names:
             tables.append(f'[functions.{name}]\nenvironment = {{ NAME = "{name}", RELEASE = "{release}" }}\n')
             if name in self.verified:
@@ -399,9 +401,7 @@ def test_a_hotfix_in_between_is_left_alone_and_named(project: Project) -> None:
         others = [key for key in before if not key.startswith("f001")]
         assert {key: now[key] for key in others} == {key: before[key] for key in others}
         told = next(one for one in json.loads(end.out)["rollback"]["functions"] if one["function"] == "f001")
-        when_and_who = (
-            rf"left alone: {fixed} was deployed since at {datetime.now(UTC):%Y-%m-%d} ..:..:.. UTC by {PETYA}"
-        )
+        when_and_who = rf"left alone: {fixed} was deployed since at \d{{4}}-\d\d-\d\d ..:..:.. UTC by {PETYA}"
         assert re.search(when_and_who, told["failure"]["message"])
         assert re.search(
             f"1 left alone: f001: {when_and_who.partition(': ')[2]}",
@@ -411,7 +411,8 @@ def test_a_hotfix_in_between_is_left_alone_and_named(project: Project) -> None:
 
 def test_what_was_rolled_back_is_withdrawn_until_it_changes_or_somebody_says_so(project: Project) -> None:
     with fleet(project, 4, verified=[3]) as found:
-        found.release(SECOND, bad=["f003"], rollout=ROLLBACK)
+        # Together, one that is slow might not have been asked for when the bad one fails, and had nothing to withdraw.
+        found.release(SECOND, bad=["f003"], rollout=f"waves = [3, '100%']\n{ROLLBACK}")
         assert found.deploy()[0].code == 5
         made = found.versions()
         end, rows = found.deploy()
