@@ -19,18 +19,20 @@ from orchestrator.manifest.values import frozen
 from orchestrator.model import CloudAddress, JobSpec, Limits, Place, Storage
 from orchestrator.version.adoption import adoption_of
 
+CLOUD_ID = "YC_CLOUD_ID"
 _CRON_FIELDS = 5
 
 
 def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
     """Where functions go. The file's ids win over YC_FOLDER_ID and YC_CLOUD_ID."""
     table = table or CloudTable()
-    default = CloudAddress()
+    default, by_variable = CloudAddress(), environ.get(CLOUD_ID)
     return CloudAddress(
         endpoint=(table.endpoint or default.endpoint).rstrip("/"),
         folder_id=table.folder_id or environ.get("YC_FOLDER_ID") or None,
-        cloud_id=table.cloud_id or environ.get("YC_CLOUD_ID") or None,
+        cloud_id=table.cloud_id or by_variable or None,
         invoke_endpoint=table.invoke_endpoint.rstrip("/") if table.invoke_endpoint else None,
+        cloud_id_from=CLOUD_ID if by_variable and not table.cloud_id else "",
     )
 
 

@@ -173,7 +173,10 @@ class CloudTable(StrictTable):
     """Which installation of the cloud, and where functions go by default."""
 
     folder_id: f.Id | None = a_key("Folder of all functions that name none. Default: YC_FOLDER_ID.")
-    cloud_id: f.Id | None = a_key("The cloud that the folders belong to. Default: YC_CLOUD_ID, else it is looked up.")
+    cloud_id: f.Id | None = a_key(
+        "The cloud that the folders belong to; a plan refuses another than resource-manager tells."
+        " Default: YC_CLOUD_ID, else it is looked up."
+    )
     endpoint: f.Url | None = a_key("Address of the discovery service. Default: https://api.cloud.yandex.net.")
     invoke_endpoint: f.Url | None = a_key(
         "Where functions are called to verify them. Default: https://functions.yandexcloud.net."

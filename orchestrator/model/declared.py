@@ -208,6 +208,7 @@ class CloudAddress:
     folder_id: str | None = None
     cloud_id: str | None = None
     invoke_endpoint: str | None = None  # where Functions are called; None: where the installation says
+    cloud_id_from: str = ""  # the variable that says it, where the file does not
 
 
 @dataclass(frozen=True, slots=True)

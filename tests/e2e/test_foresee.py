@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.memory.seeded import Seeds
@@ -59,3 +60,26 @@ def test_what_is_not_in_the_manifest_any_more_is_told(tmp_path: Path, project: P
         found = json.loads(run(project.root, "plan", "-o", "json", environ=cloud.environ()).out)["undeclared"]
         assert [(one["others"], [f["name"] for f in one["functions"]]) for one in found] == [(1, ["f002", "f003"])]
         assert "not in the manifest" not in run(project.root, "plan", "f000", environ=cloud.environ()).out
+
+
+def test_a_cloud_that_the_folder_is_not_in_is_refused(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    declared = project.manifest.read_text()
+    wrong = declared.replace("[cloud]\n", '[cloud]\ncloud_id = "b1gwrong"\n')
+    settings = CloudSettings(clouds={project.folder_id: "b1gown"})
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), settings=settings) as (cloud, _):
+        project.manifest.write_text(wrong)
+        said = f"it is b1gwrong, and folder {project.folder_id} is in cloud b1gown; correct it, or leave it out"
+        for command in (("plan",), ("deploy", "--yes")):
+            end = run(project.root, *command, environ=cloud.environ())
+            assert (end.code, end.out) == (2, "")
+            assert f"deploy.toml:2: cloud.cloud_id: {said}" in end.err
+        assert cloud.functions(project.folder_id) == []
+        project.manifest.write_text(declared)
+        end = run(project.root, "plan", environ=cloud.environ() | {"YC_CLOUD_ID": "b1gwrong"})
+        assert end.code == 2
+        assert f"YC_CLOUD_ID is b1gwrong, and folder {project.folder_id} is in cloud b1gown" in end.err
+        right = cloud.environ() | {"YC_CLOUD_ID": "b1gown"}
+        end = run(project.root, "deploy", "--yes", environ=right)
+        assert end.code == 0
+        assert "taken as it is" not in end.err

@@ -438,6 +438,8 @@ class RolloutBench(MortalBench):
         else:
             self.breached = False
         if event.rolls_back:
+            with open_store(self.state_dir, read_only=True) as store:  # it may have died before it was heard of
+                self.roots.setdefault(event.rolls_back, self.roots.get(store.chain(event.rolls_back)[0], ""))
             rolled = self.rolled[self.roots[event.rolls_back]]
             rolled.backs.add(root)
             rolled.typed |= {event.run_id} if self._verb == ROLLBACK else set()

@@ -12,6 +12,7 @@ from anyio import to_thread
 from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
 from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
+from orchestrator.app.session.opening.own_cloud import check_own_cloud
 from orchestrator.app.session.options import Names
 from orchestrator.app.session.records.replaced import with_replaced
 from orchestrator.app.session.records.verdicts import verifying_of
@@ -151,6 +152,7 @@ async def _live(
         live = await read_live(session.world, specs, whole=whole, listed=listed, runtimes=runtimes)
     except CloudError as error:
         raise cannot_read(error) from error
+    await check_own_cloud(session, live.clouds)
     homeless = sorted(folder_id for folder_id, cloud_id in live.clouds.items() if cloud_id == UNKNOWN_CLOUD)
     if len(homeless) > 1:
         session.messages.warn(

@@ -1,0 +1,69 @@
+"""Whether the folders of a plan are in the cloud that is named: slots and quotas are counted for that one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+
+from orchestrator.app.session.options import SANDBOX
+from orchestrator.app.session.session import Session
+from orchestrator.errors import CloudError, ManifestError, Mistake, OrchestratorError, UsageError
+from orchestrator.manifest.toml_files import place_of
+from orchestrator.model import CloudAddress, Manifest
+from orchestrator.report.plain_text import named
+from orchestrator.resilience.groups import each
+
+_AT_ONCE = 8
+_NAMED = 5
+
+
+async def check_own_cloud(session: Session, folders: Iterable[str]) -> None:
+    """Hold `cloud_id`, where it is declared, against what resource-manager tells of each folder; say of which it tells
+    nothing. The sandbox that a run opens has no other cloud.
+
+    Raises `ManifestError`, or `UsageError` where a variable says it.
+    """
+    address, world = session.request.manifest.cloud, session.world
+    if address.cloud_id is None or session.endpoint == SANDBOX:
+        return
+    told: dict[str, str | None] = {}
+
+    async def ask(folder_id: str) -> None:
+        try:
+            told[folder_id] = await world.read(partial(world.directory.cloud_of, folder_id))
+        except CloudError:  # no reason to stop a run: what is declared holds
+            told[folder_id] = None
+
+    await each(sorted(set(folders)), ask, at_once=_AT_ONCE)
+    untold = sorted(folder_id for folder_id, cloud_id in told.items() if cloud_id is None)
+    elsewhere = {one: cloud_id for one, cloud_id in told.items() if cloud_id not in (None, address.cloud_id)}
+    if elsewhere:
+        raise _contradicted(session.request.manifest, address, elsewhere)
+    if untold:
+        session.messages.mention(
+            f"{_key(address)} = {address.cloud_id} is taken as it is: nobody tells which cloud {_folders(untold)} in"
+            " (the role resource-manager.viewer lets the account see it)"
+        )
+
+
+def _contradicted(manifest: Manifest, address: CloudAddress, elsewhere: Mapping[str, str | None]) -> OrchestratorError:
+    clouds = sorted({str(cloud_id) for cloud_id in elsewhere.values()})
+    are = f"{_folders(sorted(elsewhere))} in cloud {clouds[0]}"
+    if len(clouds) > 1:
+        are = f"{_folders(sorted(elsewhere))} in clouds {named(clouds, _NAMED)}"
+    if address.cloud_id_from:
+        return UsageError(
+            f"{address.cloud_id_from} is {address.cloud_id}, and {are}",
+            advice=f"correct {address.cloud_id_from}, or unset it: each folder's cloud is looked up then",
+        )
+    place = place_of(manifest.path, ("cloud", "cloud_id"))
+    rule = f"it is {address.cloud_id}, and {are}; correct it, or leave it out: each folder's cloud is looked up then"
+    return ManifestError((Mistake(place.file, place.line, _key(address), rule),))
+
+
+def _key(address: CloudAddress) -> str:
+    return address.cloud_id_from or "cloud.cloud_id"
+
+
+def _folders(folders: Collection[str]) -> str:
+    return f"folder {named(folders, _NAMED)} is" if len(folders) == 1 else f"folders {named(folders, _NAMED)} are"
