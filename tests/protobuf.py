@@ -23,6 +23,7 @@ from yandex.cloud.serverless.functions.v1.function_pb2 import Function, Version
 from yandex.cloud.serverless.functions.v1.function_service_pb2 import (
     CreateFunctionRequest,
     CreateFunctionVersionRequest,
+    DeleteFunctionVersionRequest,
     ListFunctionTagHistoryResponse,
     RemoveFunctionTagRequest,
     SetFunctionTagRequest,
@@ -50,6 +51,11 @@ def parse_create_function(body: Mapping[str, Any]) -> CreateFunctionRequest:
 def parse_update_function(function_id: str, body: Mapping[str, Any]) -> UpdateFunctionRequest:
     """Parse the body of an update; the id stands in the path."""
     return _parse({"functionId": function_id, **body}, UpdateFunctionRequest())
+
+
+def parse_deletion(version_id: str, body: Mapping[str, Any]) -> DeleteFunctionVersionRequest:
+    """Parse a deleteVersion; the id stands in the path, and there is no body."""
+    return _parse({"functionVersionId": version_id, **body}, DeleteFunctionVersionRequest())
 
 
 def parse_tagging(

@@ -9,7 +9,7 @@ from orchestrator.function.fields import function_request
 from orchestrator.model import LATEST, TagHeld, Version
 from orchestrator.sandbox.memory.faults import THROTTLED, Fate, Fault, Trouble
 from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_FUNCTION, Quotas
-from orchestrator.version.body import remove_tag_request, set_tag_request, version_request
+from orchestrator.version.body import delete_version_request, remove_tag_request, set_tag_request, version_request
 from tests.clouds import FOLDER, body
 from tests.contract.conftest import OnCloud, Ports
 
@@ -254,6 +254,31 @@ def test_a_tag_moves_and_is_taken_away(on_cloud: OnCloud) -> None:
         with pytest.raises(CloudError) as refused:
             await ports.functions.send(remove_tag_request(second, "stable"), idempotency_key="again")
         assert (refused.value.code, refused.value.call) == (Code.NOT_FOUND, "removeTag")
+
+    on_cloud(main)
+
+
+def test_a_version_is_deleted_unless_it_has_a_tag(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        function_id, first, second = await _two_versions(ports)
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.send(delete_version_request(second), idempotency_key="latest")
+        assert (refused.value.code, refused.value.call) == (Code.FAILED_PRECONDITION, "deleteVersion")
+        await ports.finished(await ports.functions.send(set_tag_request(first, "stable"), idempotency_key="tag"))
+        with pytest.raises(CloudError) as refused:
+            await ports.functions.send(delete_version_request(first), idempotency_key="tagged")
+        assert refused.value.code is Code.FAILED_PRECONDITION
+        await ports.finished(await ports.functions.send(remove_tag_request(first, "stable"), idempotency_key="untag"))
+        begun = await ports.functions.send(delete_version_request(first), idempotency_key="go")
+        assert (begun.done, begun.version_id, begun.deletes_version) == (False, first, True)
+        done = await ports.finished(begun)
+        assert (done.error, done.made_id) == (None, "")
+        assert [one.id for one in await ports.functions.list_versions(FOLDER, function_id=function_id)] == [second]
+        again = await ports.functions.send(delete_version_request(first), idempotency_key="go")
+        assert (again.id, again.done) == (begun.id, True)
+        with pytest.raises(CloudError) as gone:
+            await ports.functions.send(delete_version_request(first), idempotency_key="another key")
+        assert gone.value.code is Code.NOT_FOUND
 
     on_cloud(main)
 

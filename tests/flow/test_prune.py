@@ -170,6 +170,17 @@ def test_an_operation_that_is_under_way_keeps_all_versions_of_its_function(bench
     assert prune(bench, manifest(5), TWO, runs) == {"fun-b": Pruned(4, read_back=True)}
 
 
+def test_what_somebody_else_is_deleting_is_left_to_them(bench: Bench) -> None:
+    runs = deployed(bench, 6, "a")
+    deleting = version_id(bench, 1)
+    bench.cloud.versions.delete(deleting)
+    assert bench.cloud.versions.get(deleting)["status"] == "DELETING"
+    with pytest.raises(Fault, match="is DELETING"):
+        bench.cloud.versions.delete(deleting)
+    assert prune(bench, manifest(5, "a"), TWO, runs) == {"fun-a": Pruned(3, read_back=True)}
+    assert left(bench) == {"fun-a": ["4", "5"]}
+
+
 def test_refusals_of_rights_are_not_asked_for_again_and_again(bench: Bench) -> None:
     runs = deployed(bench, 30, "a")
     denied = Trouble(Fault(Code.PERMISSION_DENIED, "Permission denied"))

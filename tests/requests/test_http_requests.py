@@ -12,9 +12,9 @@ from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOpera
 from orchestrator.cloud.http import HttpClient
 from orchestrator.function.fields import function_request, update_request
 from orchestrator.model import Function
-from orchestrator.version.body import remove_tag_request, set_tag_request, version_request
+from orchestrator.version.body import delete_version_request, remove_tag_request, set_tag_request, version_request
 from tests.flow.httpserver import Seen, answer, client_of, serving
-from tests.protobuf import RuleBrokenError, parse_tagging
+from tests.protobuf import RuleBrokenError, parse_deletion, parse_tagging
 
 KEY = "8c2f6a3e-0000-5000-8000-000000000001"
 BODY = {
@@ -34,6 +34,7 @@ HEADERS = {
     "User-Agent": "orchestrator/1.2.3",
 }
 POST_HEADERS = {**HEADERS, "Content-Type": "application/json", "Idempotency-Key": KEY}
+DELETE_HEADERS = HEADERS | {"Idempotency-Key": KEY}
 ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]] = [
     (
         "list_functions",
@@ -140,6 +141,11 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
         },
     ),
     (
+        "delete_version",
+        lambda client: HttpFunctions(client).send(delete_version_request("d4e/v"), idempotency_key=KEY),
+        {"method": "DELETE", "target": "/functions/v1/versions/d4e%2Fv", "headers": DELETE_HEADERS},
+    ),
+    (
         "tag_history",
         lambda client: HttpFunctions(client).tag_history("d4e1"),
         {"method": "GET", "target": "/functions/v1/functions/d4e1:tagHistory?pageSize=1000"},
@@ -218,6 +224,15 @@ def test_a_call_is_sent_word_for_word(
         "body": seen.body,
     } == {"headers": HEADERS, "body": None, **expected}
     assert varying - {"Content-Length"} <= set(seen.headers)
+
+
+@pytest.mark.parametrize("version_id", ["d4e0123456789abcdefg", "d4ev"])
+def test_a_deletion_is_what_the_protobufs_say_and_never_by_force(version_id: str) -> None:
+    request = delete_version_request(version_id)
+    parsed = parse_deletion(request.path.rpartition("/")[2], request.body)
+    assert (parsed.function_version_id, parsed.force) == (version_id, False)
+    with pytest.raises(RuleBrokenError):
+        parse_deletion(version_id, {"tag": "stable"})
 
 
 @pytest.mark.parametrize("tag", ["stable", "orc-a", "v1_2"])

@@ -189,6 +189,8 @@ class VersionService:
     def _delete(self, version_id: str, *, force: bool) -> Record:
         version = self._version(version_id)
         tags = self._tags(version)
+        if version["status"] not in ("ACTIVE", "OBSOLETE"):  # what the cloud does: unverified
+            raise Fault(Code.FAILED_PRECONDITION, f"Version {version_id} is {version['status']}")
         if LATEST in tags or (tags and not force):
             raise Fault(Code.FAILED_PRECONDITION, f"Version {version_id} has tags: {', '.join(tags)}")
         operation = self._begin("deleteVersion", version, {})
