@@ -145,7 +145,10 @@ pruning = options(
         "--runs", type=click.IntRange(0), default=10, show_default=True,
         help="Of how many last runs of a function the versions stay, so that these can be rolled back.",
     ),
-    option("--all", "everything", is_flag=True, help="Versions that this tool has not made go, too."),
+    option(
+        "--all", "everything", is_flag=True, envvar="ORCHESTRATOR_PRUNE_ALL",
+        help="Versions that this tool has not made go, too: their code exists nowhere else.",
+    ),
 )  # fmt: skip
 serving = options(
     option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),

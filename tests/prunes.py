@@ -18,7 +18,7 @@ from orchestrator.planning.live import read_live
 from orchestrator.planning.prune.finding import find_prunable, pruned_functions
 from orchestrator.planning.prune.past import Past
 from orchestrator.planning.prune.plan import PrunePlan, units_of
-from orchestrator.planning.prune.rule import KnownNeeds, Policy
+from orchestrator.planning.prune.rule import KnownNeeds, PrunePolicy
 from orchestrator.prediction.virtual_time import run
 from orchestrator.resilience.stop import Stop
 from tests.engine import Bench
@@ -28,7 +28,7 @@ async def prune_plan(
     bench: Bench,
     world: World,
     specs: Mapping[str, FunctionSpec],
-    policy: Policy,
+    policy: PrunePolicy,
     chains: Iterable[RunState] = (),
     named: frozenset[str] = frozenset(),
 ) -> PrunePlan:
@@ -46,7 +46,7 @@ async def prune_plan(
 def prune(
     bench: Bench,
     manifest: str,
-    policy: Policy,
+    policy: PrunePolicy,
     runs: Iterable[list[Event]] = (),
     *,
     named: frozenset[str] = frozenset(),

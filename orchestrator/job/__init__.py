@@ -6,7 +6,15 @@ from here alone and keep the same contract: see `orchestrator.job.contract` and 
 """
 
 from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts
-from orchestrator.job.inventory import LiveFunction, copy_of, empty_folders, folders_of, inventory, listed
+from orchestrator.job.inventory import (
+    LiveFunction,
+    copy_of,
+    empty_folders,
+    folders_of,
+    inventory,
+    listed,
+    matching_live,
+)
 from orchestrator.model import (
     LATEST,
     AsyncInvocation,
@@ -32,6 +40,8 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.model.units import duration, size
+from orchestrator.planning.prune.plan import nothing_wanted
+from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.version.copy import copy_spec, settings_of
 from orchestrator.version.runtimes import forbidden, language, traps
 
@@ -57,6 +67,7 @@ __all__ = [
     "Mount",
     "Parameter",
     "Place",
+    "PrunePolicy",
     "Rollout",
     "Secret",
     "Settings",
@@ -75,6 +86,8 @@ __all__ = [
     "inventory",
     "language",
     "listed",
+    "matching_live",
+    "nothing_wanted",
     "rows",
     "settings_of",
     "size",

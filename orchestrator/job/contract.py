@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from orchestrator.errors import Exit, OrchestratorError
 from orchestrator.model import FunctionSpec, Manifest, Rollout
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.prune.rule import PrunePolicy
 
 Given = Mapping[str, Any]
 
@@ -89,6 +90,7 @@ class Desired:
     warnings: tuple[str, ...] = ()
     board: tuple[JobStatus, ...] | None = None
     failures: Mapping[str, str] = field(default_factory=dict)  # functions that cannot be done, and why
+    prune: PrunePolicy | None = None  # nothing is made: old versions of the functions are deleted, but for these
 
 
 class Job(Protocol):

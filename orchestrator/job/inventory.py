@@ -11,6 +11,7 @@ from orchestrator.job.contract import JobError, texts
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.selection import Selectable, matching
 from orchestrator.version.copy import copy_spec, settings_of
 
 
@@ -86,6 +87,21 @@ def _key(function: Function, *, alone: bool) -> str:
     if not function.name:  # the API allows it
         return function.id
     return function.name if alone else f"{function.folder_id}/{function.name}"
+
+
+def matching_live(
+    functions: Iterable[LiveFunction], patterns: Iterable[str], folders: Iterable[str]
+) -> list[LiveFunction]:
+    """Choose live functions by names, globs and labels. `folders`: those that were looked at. Raises `UsageError`."""
+    by_key = {one.key: one for one in functions}
+    things = {key: _selectable(one) for key, one in by_key.items()}
+    of = f"what is live in {listed(folders)}"
+    return [by_key[key] for key in matching(things, patterns, of=of, what="live function")]
+
+
+def _selectable(one: LiveFunction) -> Selectable:
+    where = f"{one.spec.place.file}:{one.spec.place.line}" if one.spec is not None and one.disabled else ""
+    return Selectable((one.key, one.function.name, one.function.id), one.function.labels, where)
 
 
 def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **changes: Any) -> FunctionSpec:

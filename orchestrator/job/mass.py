@@ -9,10 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.job.contract import Desired, Given, JobError, Parameter, flag, rows, table, texts
-from orchestrator.job.inventory import LiveFunction, copy_of, empty_folders, folders_of, inventory, listed, sentence
+from orchestrator.job.inventory import (
+    LiveFunction,
+    copy_of,
+    empty_folders,
+    folders_of,
+    inventory,
+    listed,
+    matching_live,
+    sentence,
+)
 from orchestrator.model import Failure, FunctionSpec, Manifest, Secret, Settings
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.selection import Selectable, matching, select
+from orchestrator.planning.selection import select
 
 SECRET_KEYS = ("environment_variable", "id", "name", "version_id", "key")
 
@@ -130,15 +139,7 @@ def _matching(functions: Iterable[LiveFunction], manifest: Manifest, given: Mapp
     patterns = texts(given, "functions")
     if not patterns:
         return []
-    by_key = {one.key: one for one in functions}
-    things = {key: _selectable(one) for key, one in by_key.items()}
-    folders = f"what is live in {listed(folders_of(manifest, given))}"
-    return [by_key[key] for key in matching(things, patterns, of=folders, what="live function")]
-
-
-def _selectable(one: LiveFunction) -> Selectable:
-    where = f"{one.spec.place.file}:{one.spec.place.line}" if one.spec is not None and one.disabled else ""
-    return Selectable((one.key, one.function.name, one.function.id), one.function.labels, where)
+    return matching_live(functions, patterns, folders_of(manifest, given))
 
 
 def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, str]) -> FunctionSpec:

@@ -68,3 +68,4 @@ class Rollout:
     gate: Gate | None = None  # after every wave and its pause
     pin: bool = False  # ring tags even where nothing is verified
     verify_at_once: int = 4
+    prune_after: bool = False  # old Versions of what a good run was about are deleted

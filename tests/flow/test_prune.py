@@ -25,7 +25,7 @@ from orchestrator.model import (
     Unknown,
 )
 from orchestrator.planning.back.touched import touched_by
-from orchestrator.planning.prune.rule import Policy
+from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.resume import to_resume
 from orchestrator.resilience.stop import Stop
 from orchestrator.sandbox.memory.faults import Fate, Fault, Trouble
@@ -40,7 +40,7 @@ memory = "128MB"
 create = true
 source = "src"
 """
-TWO = Policy(keep=2, runs=1)
+TWO = PrunePolicy(keep=2, runs=1)
 
 
 def manifest(number: int, names: str = "ab") -> str:
@@ -100,7 +100,7 @@ def test_the_next_deployment_finds_what_is_live_as_it_was(bench: Bench) -> None:
 def test_each_of_the_last_runs_can_still_be_rolled_back(bench: Bench) -> None:
     runs = [*deployed(bench, 6, "c"), *deployed(bench, 6, "b"), *deployed(bench, 6, "a")]
     of_each = [runs[0], runs[6], runs[12]]  # the last of each function
-    prune(bench, manifest(5, "abc"), Policy(keep=1, runs=1), runs)
+    prune(bench, manifest(5, "abc"), PrunePolicy(keep=1, runs=1), runs)
     assert left(bench) == {f"fun-{name}": ["4", "5"] for name in "abc"}
     for events in of_each:
         (outcome,) = bench.roll_back(events).values()
@@ -111,7 +111,7 @@ def test_each_of_the_last_runs_can_still_be_rolled_back(bench: Bench) -> None:
 
 def test_what_the_last_runs_of_a_function_have_found_and_made_is_there(bench: Bench) -> None:
     runs = deployed(bench, 8, "a")
-    prune(bench, manifest(7, "a"), Policy(keep=1, runs=3), runs)
+    prune(bench, manifest(7, "a"), PrunePolicy(keep=1, runs=3), runs)
     assert left(bench) == {"fun-a": ["4", "5", "6", "7"]}
 
 

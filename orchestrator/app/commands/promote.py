@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import Going, PlannedLeft, as_then, go_on, going_on, plan_left, request_of
@@ -17,6 +18,7 @@ from orchestrator.app.session.chains.paused import check_paused, last_paused
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of, look, where_to
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
+from orchestrator.app.session.pruning.after import prune_after, wants_prune
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Now
@@ -66,7 +68,8 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
         if lease is not None and not lease.fresh:
             messages.say("another run may have changed something meanwhile: planning again")
             foreseen = await _shown(going)
-        return await go_on(going, lease, foreseen)
+        result = await go_on(going, lease, foreseen)
+    return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))
 
 
 async def _asked(run_id: str, invocation: Invocation) -> str:

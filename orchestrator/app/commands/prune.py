@@ -13,8 +13,9 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, read_options
-from orchestrator.app.session.pruning.planning import plan_prune, policy_of
+from orchestrator.app.session.pruning.planning import parameters_of, plan_prune, policy_of
 from orchestrator.app.session.session import hold_lock, open_session
+from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 
@@ -23,7 +24,7 @@ def prune_command(given: Mapping[str, Any], messages: Messages) -> CommandResult
     """Run `prune` as typed. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     keep, runs, everything = given.pop("keep"), given.pop("runs"), given.pop("everything")
-    parameters = {"keep": str(keep), "runs": str(runs), **({"all": "true"} if everything else {})}
+    parameters = parameters_of(PrunePolicy(keep, runs, all=everything))
     return invoke(read_options(PRUNE, {**given, "parameters": parameters}), messages, _prune)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of, give_up, last_left, nothing_left
 from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import as_then, go_on, going_on, request_of
@@ -20,6 +21,7 @@ from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
+from orchestrator.app.session.pruning.after import prune_after, wants_prune
 from orchestrator.app.session.pruning.going_on import prune_on, prunes
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.records.recording import record_given_up
@@ -115,10 +117,11 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     if of is not None or before.verb == ROLLBACK:
         return await take_back(session, before, of)
     if prunes(before):
-        return await prune_on(session, before)
+        return await prune_on(session, before, binding)
     going = await going_on(session, binding, before)
     messages.say(f"resuming run {before.run_id}: {counted(len(going.left), 'function')}")
     if before.breach:
         messages.say(f"it was stopped for good: {before.breach}; nothing new starts")
     async with leased(session, leases_of(session), going.functions, NOT_LOOKED) as lease:
-        return await go_on(going, lease)
+        result = await go_on(going, lease)
+    return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))

@@ -17,7 +17,8 @@ from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import read_options
-from orchestrator.app.session.planning import job_desires, plan_job
+from orchestrator.app.session.planning import job_desires
+from orchestrator.app.session.pruning.planning import plan_any_job
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind
@@ -49,7 +50,7 @@ async def _run(invocation: Invocation) -> CommandResult:
         if options.status:
             return await _board(session, binding)
     if not options.due:
-        result = await carry_out(session, partial(plan_job, session, binding))
+        result = await carry_out(session, partial(plan_any_job, session, binding))
         await count_as_done(session, binding, result)
         return result
     ran: CommandResult | None = None  # while nothing is due
@@ -63,7 +64,7 @@ async def _run(invocation: Invocation) -> CommandResult:
         if waits:
             ran = not_started(session, waits)
             return ran
-        ran = await carry_out(session, partial(plan_job, session, binding, run_key=run_key))
+        ran = await carry_out(session, partial(plan_any_job, session, binding, run_key=run_key))
         return ran
 
     code = await run_if_due(session, binding, work)

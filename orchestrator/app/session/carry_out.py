@@ -19,6 +19,7 @@ from orchestrator.app.session.leasing import guarded, leased, leases_of, look, t
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
+from orchestrator.app.session.pruning.after import prune_after
 from orchestrator.app.session.saved.files import check_saving
 from orchestrator.app.session.saved.saving import save
 from orchestrator.app.session.session import Session, hold_lock, open_session
@@ -118,7 +119,8 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 tell(lease, len(functions), session, bus)
                 within = guarded(session, lease)
                 code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
-        return result_of(session, code, state)
+        wanted = planned.rollout.prune_after and not planned.back
+        return await prune_after(session, result_of(session, code, state), carry_out, wanted=wanted)
 
 
 async def _only_planned(session: Session, planned: Planned) -> CommandResult:

@@ -184,7 +184,7 @@ async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Reco
     """Take back what a chain of runs has changed, by a run of its own under the same lease. Gives the chain's code."""
     with open_store(session.request.state_dir, read_only=True) as store:
         begun = store.rollback_of(chain)
-    back = _following(session)
+    back = following(session, ROLLBACK)
     try:
         bus(RollbackBegun(back.world.clock(), back.run_id, chain.breach))
         if recorder is not None:
@@ -204,11 +204,13 @@ async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Reco
     return rolled_back_code(code)
 
 
-def _following(session: Session) -> Session:
-    """Make the session of the run that takes this one back: with a stop and an outlook of its own, and all of it."""
+def following(session: Session, verb: str) -> Session:
+    """Make the session of the run of this verb that follows on one: with a stop and an outlook of its own, and all that
+    the one was about.
+    """
     request, run_id = session.request, new_run_id()
     options = replace(
-        request.options, verb=ROLLBACK, job="", patterns=(), labels=(), failed=False, undone=False, follows=True
+        request.options, verb=verb, job="", patterns=(), labels=(), failed=False, undone=False, follows=True
     )
     identity = replace(request.identity, selection=Selection())
     return replace(

@@ -118,16 +118,21 @@ async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, De
     return live, desired
 
 
-async def plan_job(session: Session, binding: Binding, *, run_key: str = "") -> Planned:
-    """Plan what a job wants, or that part of it which the options select."""
+def specs_of_job(session: Session, binding: Binding, desired: Desired) -> Mapping[str, FunctionSpec]:
+    """Give what a job wants, or that part of it which the options select. Raises `UsageError`."""
     options = session.request.options
-    live, desired = await job_desires(session, binding)
     specs, of = desired.specs, f'what job "{binding.name}" has to do'
     if options.patterns or options.labels:
         known = session.request.manifest.functions
         specs = choose(specs, expanded(options.patterns), options.labels, of=of, known=known)
-    if session.request.left is not None:
-        specs = only_left(specs, session.request.left, of)
+    return specs if session.request.left is None else only_left(specs, session.request.left, of)
+
+
+async def plan_job(
+    session: Session, binding: Binding, live: LiveState, desired: Desired, *, run_key: str = ""
+) -> Planned:
+    """Plan what a job wants, as `job_desires` gave it, or that part of it which the options select."""
+    options, specs = session.request.options, specs_of_job(session, binding, desired)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
     adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
     check_agreed(replace(options, adopt=adopt), [*desired.specs.values(), *declared.values()])

@@ -81,4 +81,7 @@ class RolloutTable(StrictTable):
     )
     gate: GateTable | None = a_key("A command that judges each wave after its pause, the last one too.")
     pin: bool | None = a_key("true: a new version takes the tag orc-a or orc-b even where nothing is verified.")
+    prune_after: bool | None = a_key(
+        "true: after a run that ended with exit 0, old versions of its functions are deleted, as `prune` does it."
+    )
     verify_at_once: int | None = a_key("How many verifications run at once. Default: 4.", ge=1, le=100)

@@ -10,7 +10,7 @@ from functools import partial
 from orchestrator.model import Function, FunctionSpec, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.prune.plan import FunctionPrune
-from orchestrator.planning.prune.rule import KnownNeeds, Policy, judged
+from orchestrator.planning.prune.rule import KnownNeeds, PrunePolicy, judged
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
 
@@ -59,7 +59,7 @@ async def find_prunable(
     reading: Reading,
     found: PrunedFunctions,
     live: LiveState,
-    policy: Policy,
+    policy: PrunePolicy,
     known: Mapping[str, KnownNeeds],
     *,
     named: frozenset[str],

@@ -54,7 +54,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PrunePolicy:
     """`keep`: so many of the newest Versions of a Function stay; `runs`: those of so many of its last runs. `all`: what
     others made goes, too.
     """
@@ -101,7 +101,7 @@ class JudgedVersion:
 class _Judge:
     versions: Sequence[Version]
     latest: Version | None
-    policy: Policy
+    policy: PrunePolicy
     known: KnownNeeds
     named: Collection[str]
     now: datetime
@@ -141,7 +141,7 @@ class _Judge:
 def judged(
     versions: Sequence[Version],
     latest: Version | None,
-    policy: Policy,
+    policy: PrunePolicy,
     known: KnownNeeds,
     *,
     named: Collection[str] = (),

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.cli import cli
 
-CHANGES = ("deploy", "run", "resume", "promote", "rollback")
+CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
+OTHERWISE = {"--all"}  # another option in each: functions of `show`, versions of `prune`, so another variable, too
 PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan", "why")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
@@ -27,13 +28,13 @@ TABLE = {
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),
-    "--sandbox": ("deploy", "run", "plan", "why", "rollback"),  # a run knows its own installation
+    "--sandbox": ("deploy", "run", "plan", "why", "rollback", "prune"),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
-    "--label -l": ("deploy", "run", "plan", "rollback"),
-    "--failed": ("deploy", "run", "plan"),
-    "--undone": ("deploy", "run", "plan"),
-    "--verbose -v": ("deploy", "run", "plan", "rollback"),
-    "--dry-run": ("deploy", "run", "rollback"),
+    "--label -l": ("deploy", "run", "plan", "rollback", "prune"),
+    "--failed": ("deploy", "run", "plan", "prune"),
+    "--undone": ("deploy", "run", "plan", "prune"),
+    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune"),
+    "--dry-run": ("deploy", "run", "rollback", "prune"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
     "--simulate": ("plan", "run"),
@@ -75,4 +76,10 @@ def test_no_option_is_in_two_verbs_and_not_in_the_table() -> None:
     for verb in cli.commands:
         for option in options_of(verb):
             verbs.setdefault(option, []).append(verb)
-    assert {option for option, found in verbs.items() if len(found) > 1} == set(TABLE)
+    assert {option for option, found in verbs.items() if len(found) > 1} == set(TABLE) | OTHERWISE
+
+
+@pytest.mark.parametrize("option", OTHERWISE)
+def test_what_only_has_the_same_name_has_a_variable_of_its_own(option: str) -> None:
+    found = [one.envvar for verb in cli.commands if (one := options_of(verb).get(option))]
+    assert len(found) == len(set(found)) > 1

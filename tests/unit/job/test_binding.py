@@ -111,7 +111,7 @@ def bound(job: str, **own: str) -> str:
 def test_what_selects_is_in_the_table() -> None:
     assert {(name, parameter) for name, parameter, _ in SELECTING} == {
         *((name, key) for name in ("mass_redeploy", "scheduled") for key in ("select", "functions", "folders")),
-        ("runtime_upgrade", "from"), ("runtime_upgrade", "folders"),
+        ("prune", "select"), ("prune", "folders"), ("runtime_upgrade", "from"), ("runtime_upgrade", "folders"),
     }  # fmt: skip
 
 

@@ -117,6 +117,7 @@ OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
         "gate": '[rollout]\ngate = { command = ["true"] }',
         "pin": "[rollout]\npin = true",
         "verify_at_once": "[rollout]\nverify_at_once = 9",
+        "prune_after": "[rollout]\nprune_after = true",
     },
     GateTable: {
         "command": '[rollout]\ngate = { command = ["true"] }',

@@ -5,15 +5,18 @@ from __future__ import annotations
 from orchestrator.app.session.chain import earlier_of
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
-from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.planning import Planned, job_desires
 from orchestrator.app.session.pruning.planning import plan_prune, policy_of
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.in_flight import settle
+from orchestrator.errors import UsageError
+from orchestrator.job.binding import Binding
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
 from orchestrator.planning.prune.plan import nothing_wanted
+from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.resume import accepted, left_of
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PruneView
@@ -24,7 +27,7 @@ def prunes(run: RunState) -> bool:
     return any(unit.action == Action.PRUNE for unit in run.units.values())
 
 
-async def prune_on(session: Session, before: RunState) -> CommandResult:
+async def prune_on(session: Session, before: RunState, binding: Binding | None) -> CommandResult:
     """Go on with a prune. Of what it was to delete only what the rule says again now; nothing that it was not."""
     left = left_of(before)
     session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
@@ -37,7 +40,7 @@ async def prune_on(session: Session, before: RunState) -> CommandResult:
             unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
             rest = {key: unit for key, unit in left.items() if key not in unknown}
             with session.stop.interruptible():
-                planned = await _planned(session, before, rest)
+                planned = await _planned(session, before, rest, binding)
             if planned.prune is not None:
                 session.messages.plan(PruneView(planned.prune))
             done = unknown | _gone(rest, planned)
@@ -46,10 +49,18 @@ async def prune_on(session: Session, before: RunState) -> CommandResult:
     return result_of(session, code, state)
 
 
-async def _planned(session: Session, before: RunState, left: dict[str, UnitState]) -> Planned:
+async def _planned(session: Session, before: RunState, left: dict[str, UnitState], binding: Binding | None) -> Planned:
     specs = {key: _spec(unit) for key, unit in left.items()}
     agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
-    return await plan_prune(session, specs, policy_of(before.identity.selection.parameters), agreed=agreed)
+    policy: PrunePolicy | None = policy_of(before.identity.selection.parameters)
+    if binding is not None:
+        _, desired = await job_desires(session, binding)
+        policy = desired.prune
+    if policy is None:
+        raise UsageError(
+            f"{before.verb}: the job is no prune any more", advice="give up what it has left: `resume --give-up`"
+        )
+    return await plan_prune(session, specs, policy, agreed=agreed)
 
 
 def _spec(unit: UnitState) -> FunctionSpec:

@@ -24,7 +24,7 @@ from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import open_store
 from orchestrator.planning.prune.finding import PrunedFunctions
 from orchestrator.planning.prune.past import Past
-from orchestrator.planning.prune.rule import UNRECORDED_DAYS, KnownNeeds, Policy
+from orchestrator.planning.prune.rule import UNRECORDED_DAYS, KnownNeeds, PrunePolicy
 from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import each
@@ -40,7 +40,7 @@ class Runs:
     notes: tuple[str, ...] = ()
 
 
-async def read_runs_of(session: Session, found: PrunedFunctions, policy: Policy) -> Runs:
+async def read_runs_of(session: Session, found: PrunedFunctions, policy: PrunePolicy) -> Runs:
     """Read them. Raises `JournalError`, `StartError`: what is not known would be
     deleted.
     """
@@ -55,7 +55,7 @@ async def read_runs_of(session: Session, found: PrunedFunctions, policy: Policy)
     return Runs({function_id: _known(function_id, here, there, policy) for function_id in ids}, notes)
 
 
-def _known(function_id: str, here: Past, there: Past, policy: Policy) -> KnownNeeds:
+def _known(function_id: str, here: Past, there: Past, policy: PrunePolicy) -> KnownNeeds:
     """Put together what both tell; of the last run, whichever knows of a later one."""
     told = [one for past in (here, there) if (one := past.told.get(function_id)) is not None]
     last = max((one for one in told if one.at is not None), key=lambda one: one.at or 0.0, default=None)

@@ -9,37 +9,41 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from orchestrator.app.session.planning import Planned, cannot_read
+from orchestrator.app.session.planning import Planned, cannot_read, job_desires, plan_job, specs_of_job
 from orchestrator.app.session.pruning.known_runs import read_runs_of
 from orchestrator.app.session.records.replaced import with_replaced
 from orchestrator.app.session.session import Session
-from orchestrator.errors import CloudError, InterruptedRunError
+from orchestrator.errors import CloudError, InterruptedRunError, UsageError
+from orchestrator.job.binding import Binding
 from orchestrator.model import FunctionSpec, Manifest, Rollout, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.planning.prune.finding import find_prunable, pruned_functions
 from orchestrator.planning.prune.plan import PrunePlan, Usage, only, units_of
-from orchestrator.planning.prune.rule import Policy
+from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.sources import Sources
 from orchestrator.report.plain_text import counted
 
+_MEANINGLESS = ("rollout", "adopt")  # of a prune: keys that each job's table may have
 _ID = re.compile(r"\b[a-z0-9]{20}\b")  # as the cloud makes them
 
 
 async def plan_prune(
     session: Session,
     specs: Mapping[str, FunctionSpec],
-    policy: Policy,
+    policy: PrunePolicy,
     *,
+    live: LiveState | None = None,
     agreed: Mapping[str, Iterable[str]] | None = None,
 ) -> Planned:
-    """Plan which Versions of these functions go. `agreed`: those that may go, by the Function's id; None: whatever the
-    rule says. Raises `JournalError`, `StartError`.
+    """Plan which Versions of these functions go. `live`: what was just read of them, None: nothing. `agreed`: what may
+    go, by the Function's id; None: whatever the rule says. Raises `JournalError`, `StartError`.
     """
     session.messages.mention(f"reading all versions of {counted(len(specs), 'function')}, and what runs need of them")
     world = session.world
     try:
-        live = await read_live(world, specs.values(), fresh=True)
+        if live is None:
+            live = await read_live(world, specs.values(), fresh=True)
         live = await with_replaced(session, specs.values(), live)
         found = pruned_functions(specs, live)
         runs = await read_runs_of(session, found, policy)
@@ -54,6 +58,20 @@ async def plan_prune(
     plan = replace(plan, usage=await used(session, live)) if plan.goes else plan
     units = units_of(plan, live, session.request.manifest.functions)
     return Planned(units, live, Sources(), Rollout(), prune=plan)
+
+
+async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "") -> Planned:
+    """Plan what a job wants, whatever that is. Raises `JobError`, `StartError`, `UsageError`."""
+    live, desired = await job_desires(session, binding)
+    if desired.prune is None:
+        return await plan_job(session, binding, live, desired, run_key=run_key)
+    for name in _MEANINGLESS:
+        if name in binding.spec.parameters:
+            place = f"{binding.spec.place.file}:{binding.spec.place.line}"
+            raise UsageError(f"{place}: jobs.{binding.name}.{name}: a prune has none", advice="leave it out")
+    if session.request.options.simulate:
+        raise UsageError("a prune is not simulated", advice="leave --simulate out")
+    return await plan_prune(session, specs_of_job(session, binding, desired), desired.prune, live=live)
 
 
 def named_in(manifest: Manifest) -> frozenset[str]:
@@ -79,10 +97,15 @@ async def used(session: Session, live: LiveState) -> tuple[Usage, ...]:
     return tuple(found)
 
 
-def policy_of(parameters: Mapping[str, str]) -> Policy:
+def parameters_of(policy: PrunePolicy) -> dict[str, str]:
+    """Write a policy as `policy_of` reads it."""
+    return {"keep": str(policy.keep), "runs": str(policy.runs), **({"all": "true"} if policy.all else {})}
+
+
+def policy_of(parameters: Mapping[str, str]) -> PrunePolicy:
     """Read what was typed, as a run remembers it."""
-    known = Policy()
-    return Policy(
+    known = PrunePolicy()
+    return PrunePolicy(
         int(parameters.get("keep", known.keep)),
         int(parameters.get("runs", known.runs)),
         all=parameters.get("all") == "true",

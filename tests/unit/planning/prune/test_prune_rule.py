@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.model import LATEST, Version
-from orchestrator.planning.prune.rule import JudgedVersion, KnownNeeds, Policy, Why, judged
+from orchestrator.planning.prune.rule import JudgedVersion, KnownNeeds, PrunePolicy, Why, judged
 from orchestrator.version.stamp import read_stamp, stamped
 from tests.long import short_first
 from tests.unit.planning.prune.drawn_histories import DIGESTS, NOW, Drawn
@@ -26,19 +26,21 @@ def made(number: int, *, tags: tuple[str, ...] = (), status: str = "ACTIVE", sai
     return Version(f"v{number}", "f", status, description, NOW - timedelta(days=number * 20), tags, {"imageSize": "7"})
 
 
-def why(versions: list[Version], policy: Policy, known: KnownNeeds, *, named: Collection[str] = ()) -> dict[str, Why]:
+def why(
+    versions: list[Version], policy: PrunePolicy, known: KnownNeeds, *, named: Collection[str] = ()
+) -> dict[str, Why]:
     return {one.version_id: one.why for one in rows(versions, policy, known, named=named)}
 
 
 def rows(
-    versions: list[Version], policy: Policy, known: KnownNeeds, *, named: Collection[str] = ()
+    versions: list[Version], policy: PrunePolicy, known: KnownNeeds, *, named: Collection[str] = ()
 ) -> tuple[JudgedVersion, ...]:
     latest = next((one for one in versions if LATEST in one.tags), None)
     return judged(versions, latest, policy, known, named=named, now=NOW)
 
 
 TEN = [made(number) for number in range(10)]
-KEEP = Policy(keep=2)
+KEEP = PrunePolicy(keep=2)
 
 
 def test_old_ones_go_and_the_newest_stay() -> None:
@@ -96,8 +98,8 @@ def test_all_lets_those_of_others_go() -> None:
 
 def test_those_of_others_count_among_the_newest() -> None:
     versions = [made(0), made(1, said="by hand"), *TEN[2:]]
-    assert why(versions, Policy(keep=3), RECORDED)["v3"] is Why.OLD
-    assert why(versions, Policy(keep=4), RECORDED)["v3"] is Why.NEWEST
+    assert why(versions, PrunePolicy(keep=3), RECORDED)["v3"] is Why.OLD
+    assert why(versions, PrunePolicy(keep=4), RECORDED)["v3"] is Why.NEWEST
 
 
 def test_without_records_only_what_is_older_than_90_days_goes() -> None:
@@ -119,7 +121,7 @@ def test_what_the_live_version_was_made_after_by_hand_stays() -> None:
 
 
 def second_opinion(
-    versions: list[Version], policy: Policy, needed: frozenset[str], named: frozenset[str], *, recorded: bool
+    versions: list[Version], policy: PrunePolicy, needed: frozenset[str], named: frozenset[str], *, recorded: bool
 ) -> set[str]:
     """The ids of what stays, written apart: of functions whose versions were made by this tool or plainly by hand."""
     by_age = sorted(versions, key=lambda one: one.created_at or NOW)
@@ -159,7 +161,7 @@ def test_it_agrees_with_a_second_opinion(seed: int) -> None:
     versions[-1] = replace(versions[-1], status="ACTIVE", tags=(LATEST,))
     some = frozenset(one.id for one in versions if rng.random() < 0.1)
     named = frozenset(one.id for one in versions if rng.random() < 0.05)
-    policy = Policy(keep=rng.randint(1, 8), all=rng.random() < 0.3)
+    policy = PrunePolicy(keep=rng.randint(1, 8), all=rng.random() < 0.3)
     recorded = rng.random() < 0.5
     rng.shuffle(versions)
     found = rows(versions, policy, KnownNeeds(some, recorded), named=named)
@@ -173,8 +175,8 @@ def test_nothing_goes_twice_and_nothing_is_left_out(seed: int) -> None:
     drawn = Drawn(random.Random(seed))
     drawn.grow(30)
     drawn.tag()
-    found = rows(drawn.versions, Policy(keep=3), RECORDED)
+    found = rows(drawn.versions, PrunePolicy(keep=3), RECORDED)
     assert sorted(one.version_id for one in found) == sorted(one.id for one in drawn.versions)
     left = [one for one in drawn.versions if not {row.version_id: row.goes for row in found}[one.id]]
-    assert not any(one.goes for one in rows(left, Policy(keep=3), RECORDED))  # a prune after it finds nothing
+    assert not any(one.goes for one in rows(left, PrunePolicy(keep=3), RECORDED))  # a prune after it finds nothing
     assert any(read_stamp(one.description) for one in drawn.versions)

@@ -1,0 +1,62 @@
+"""`[rollout] prune_after`: what a good run was about is pruned, by a run of its own that follows on it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+from orchestrator.app.session.execution import following
+from orchestrator.app.session.options import PRUNE
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.pruning.planning import parameters_of, plan_prune
+from orchestrator.app.session.session import Session
+from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.job.binding import Binding
+from orchestrator.journal.identity import Selection
+from orchestrator.model import Function
+from orchestrator.planning.prune.plan import nothing_wanted
+from orchestrator.planning.prune.rule import PrunePolicy
+from orchestrator.report.summary import headline
+from orchestrator.report.views import CommandResult, ResultView
+from orchestrator.resilience.stop import StoppedError
+
+CarryOut = Callable[[Session, Callable[[], Awaitable[Planned]]], Awaitable[CommandResult]]
+
+
+def wants_prune(session: Session, binding: Binding | None) -> bool:
+    """Say whether a run of the manifest, or of this job, is to be followed by a prune."""
+    rollout = session.request.manifest.rollout if binding is None else binding.given["rollout"]
+    return bool(rollout.prune_after)
+
+
+async def prune_after(session: Session, result: CommandResult, carry_out: CarryOut, *, wanted: bool) -> CommandResult:
+    """Prune the functions that a run was about, where that is `wanted` and the run has ended with exit 0. Gives the
+    result of that run, whatever becomes of the prune: what was to be deployed is. That is said.
+    """
+    view = result.view
+    if not wanted or result.exit != Exit.DONE or not isinstance(view, ResultView) or session.stop.reason:
+        return result
+    policy, state = PrunePolicy(), view.state
+    after = following(session, PRUNE)
+    request = after.request
+    parameters = parameters_of(policy)
+    identity = replace(request.identity, selection=Selection(tuple(sorted(state.units)), parameters=parameters))
+    options = replace(request.options, yes=True, due=False, parameters=parameters)
+    after = replace(after, request=replace(request, options=options, identity=identity))
+    specs = {
+        key: nothing_wanted(key, Function(unit.function_id, unit.folder_id, unit.name))
+        for key, unit in state.units.items()
+        if unit.function_id
+    }
+    session.messages.say(f"run {state.run_id} has ended well: pruning what it was about (prune_after)")
+    try:
+        found = await carry_out(after, partial(plan_prune, after, specs, policy))
+    except StoppedError as error:
+        session.messages.warn(f"not pruned: {error}")
+    except OrchestratorError as error:
+        session.messages.warn(f"not pruned: {error.message}")
+    else:
+        told = headline(found.view.state) if isinstance(found.view, ResultView) else ""
+        (session.messages.mention if found.exit == Exit.DONE else session.messages.warn)(f"prune: {told}")
+    return result
