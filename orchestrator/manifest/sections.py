@@ -95,7 +95,7 @@ def job_specs(
             findings.mistake(file, (*path, key), rule)
         for key in () if job_check else table.model_extra or ():
             meant = closest(key, keys_of(JobTable), likeness=0.8)
-            if meant:
+            if meant and key not in _NO_SLIPS:
                 findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
         parameters = {key: frozen(value) for key, value in raw[name].items() if key != "run"}
         spec = made[name] = JobSpec(name, table.run, parameters, Place(file.shown, file.table_line(path)))
