@@ -22,6 +22,8 @@ from orchestrator.version.adoption import adoption_of
 CLOUD_ID = "YC_CLOUD_ID"
 _CRON_FIELDS = 5
 
+_NO_SLIPS = ("runs",)  # parameters of built-in jobs that are like a key: of a prune
+
 
 def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
     """Where functions go. The file's ids win over YC_FOLDER_ID and YC_CLOUD_ID."""

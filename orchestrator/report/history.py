@@ -73,9 +73,10 @@ def _word(exit_code: int | None, *, paused: bool, alive: bool, after: str) -> st
     return _ENDED.get(exit_code, "failed")
 
 
-def selection_words(identity: Identity) -> str:
-    """Write a selection as it was typed, "" for everything."""
+def selection_words(identity: Identity, verb: str = "") -> str:
+    """Write a selection as it was typed, "" for everything. `verb`: parameters of a prune are options of its own."""
     selection = identity.selection
+    parameter = "--" if verb == "prune" else "--param "
     if selection.plan:
         return f"--plan {selection.plan_file} ({selection.plan})"
     return " ".join(
@@ -83,7 +84,7 @@ def selection_words(identity: Identity) -> str:
             *selection.patterns,
             *(f"--label {label}" for label in selection.labels),
             *([f"--{selection.left_by}"] if selection.left_by else []),
-            *(f"--param {name}={value}" for name, value in selection.parameters.items()),
+            *(f"{parameter}{name}={value}" for name, value in selection.parameters.items()),
         ]
     )
 
@@ -131,7 +132,7 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
         "clouds": ", ".join(identity.clouds),
         "endpoint": state.endpoint,
         "verb": state.verb,
-        "selection": selection_words(identity),
+        "selection": selection_words(identity, state.verb),
         "by": who(identity),
         "stopped": state.breach,
         "rolls back": f"run {state.rollout.rolls_back}" if state.rollout.rolls_back else "",

@@ -141,7 +141,7 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "taken up by": lambda run: run.taken_up_by,
     "rolled back by": lambda run: run.rolled_back_by,
     "manifest": lambda run: run.manifest,
-    "selection": lambda run: selection_words(run.identity),
+    "selection": lambda run: selection_words(run.identity, run.verb),
     "by": lambda run: who(run.identity),
     "commit": lambda run: commit_words(run.identity),
 }
