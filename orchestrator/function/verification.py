@@ -34,12 +34,14 @@ _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     504: (Verdict.FAILED, "it did not answer within its own timeout"),
 }
 _BUSY = 429
+_DECLARED = "it has answered: either the function is to be mended, or what `verify` expects of it"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What one call says. `verdict`: None where it is to be called again. `counts`: as one of the declared attempts;
-    `busy`: others have to be called less; `wait_s`: the cloud wants to be left alone for that long.
+    `busy`: others have to be called less; `wait_s`: the cloud wants to be left alone for that long; `advice`: where to
+    look, where it failed.
     """
 
     verdict: Verdict | None
@@ -47,6 +49,7 @@ class Judged:
     counts: bool = False
     busy: bool = False
     wait_s: float = 0.0
+    advice: str = "look at the function's logs"
 
 
 def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> InvokeRequest:
@@ -85,9 +88,11 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
     expected = verify.http.expect_status if verify.http is not None else 200
     if answer.status == expected:
         wrong = _http_wrong(verify.http, answer.body) if verify.http is not None else _wrong(verify.expect, answer.body)
-        return Judged(Verdict.FAILED, wrong) if wrong else Judged(Verdict.PASSED)
+        return Judged(Verdict.FAILED, wrong, advice=_DECLARED) if wrong else Judged(Verdict.PASSED)
     if verify.http is not None and not _is_platforms(answer):
-        return Judged(Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}")
+        return Judged(
+            Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}", advice=_DECLARED
+        )
     unknown = (Verdict.INCONCLUSIVE, _shown(answer.body) or "the invoke endpoint cannot call it")
     verdict, why = _PLATFORM.get(answer.status, unknown)
     wait_s = _retry_after_s(answer.headers.get("retry-after", ""))
@@ -140,7 +145,7 @@ def judge_end(verify: Verify, status: int | None, output: str) -> Judged:
         case 126 | 127:
             return Judged(Verdict.INCONCLUSIVE, f"{name} did not run{said}")
     ended = f"failed with exit status {status}" if status > 0 else f"was killed by signal {-status}"
-    return Judged(Verdict.FAILED, f"{name} {ended}{said}")
+    return Judged(Verdict.FAILED, f"{name} {ended}{said}", advice=f"{name} decides that: run it by hand")
 
 
 def contains(expected: Any, found: Any) -> bool:

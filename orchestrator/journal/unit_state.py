@@ -117,10 +117,10 @@ class UnitState:
 
     @property
     def version_id(self) -> str:
-        """The version made (or found), "" where none is known; one that was deleted is none."""
+        """The version made (or found), "" where none is known; one that a tag was moved to, or deleted, is none."""
         if isinstance(self.outcome, Deployed | Unchanged | Unknown) and self.outcome.version_id:
             return self.outcome.version_id
-        named = (o for o in reversed(self.operations.values()) if o.version_id and o.call != ChangeKind.DELETE)
+        named = (o for o in reversed(self.operations.values()) if o.version_id and o.call == ChangeKind.VERSION)
         return next((o.version_id for o in named), "")
 
     @property

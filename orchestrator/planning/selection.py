@@ -105,14 +105,28 @@ def lost_canary(manifest: Manifest, canary: Iterable[str]) -> str:
 
 def require_promote(specs: Iterable[FunctionSpec], rollout: Rollout) -> None:
     """See that a run in two phases has tags to move in the second one. Raises `UsageError`."""
-    lacking = sorted(spec.key for spec in specs if rollout.two_phase and not spec.promote)
-    if lacking:
-        more = f" and {len(lacking) - _NAMED_MAX} more" if len(lacking) > _NAMED_MAX else ""
+    if lacking := _without_promote(specs, rollout):
         raise UsageError(
-            f"two_phase needs `promote` on every function of the run: {', '.join(lacking[:_NAMED_MAX])}{more}"
-            f" {'has' if len(lacking) == 1 else 'have'} none",
+            f"two_phase needs `promote` on every function of the run: {lacking}",
             advice='write promote = ["stable"], say, or select functions that have it',
         )
+
+
+def two_phase_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
+    """Look whether a run of all functions in two phases has tags to move for each of them."""
+    specs = [spec for spec in manifest.functions.values() if spec.enabled and not spec.mistakes]
+    lacking = _without_promote(specs, manifest.rollout)
+    place = place_of(manifest.path, ("rollout", "two_phase")) if lacking else None
+    rule = f'needs `promote` on every function: {lacking}; write promote = ["stable"], say'
+    return (Mistake(place.file, place.line, "rollout.two_phase", rule),) if place is not None else ()
+
+
+def _without_promote(specs: Iterable[FunctionSpec], rollout: Rollout) -> str:
+    """Say which functions have no tag for the second of two phases, "" where all have, or there is one phase."""
+    lacking = sorted(spec.key for spec in specs if rollout.two_phase and not spec.promote)
+    more = f" and {len(lacking) - _NAMED_MAX} more" if len(lacking) > _NAMED_MAX else ""
+    names = f"{', '.join(lacking[:_NAMED_MAX])}{more}"
+    return f"{names} {'has' if len(lacking) == 1 else 'have'} none" if lacking else ""
 
 
 def matching(

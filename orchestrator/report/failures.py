@@ -23,10 +23,10 @@ def failures(state: RunState, back: RunState | None = None) -> str:
     """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern.
     `back`: the rollback that took the run back, so that other Versions serve now.
     """
-    return "\n\n".join(blocks(state.units.values(), _serving(back)))
+    return "\n\n".join(blocks(state.units.values(), serving_since(back)))
 
 
-def _serving(back: RunState | None) -> dict[str, str]:
+def serving_since(back: RunState | None) -> dict[str, str]:
     """Give by a Function's key the copy that serves since a rollback."""
     units = back.units.items() if back is not None else ()
     return {
@@ -61,7 +61,7 @@ def _told(unit: UnitState, serves: str) -> _Told | None:
     outcome = unit.outcome
     match outcome:
         case Failed(step, failure, rolled_back_to):
-            failure = _since(failure, serves or rolled_back_to)
+            failure = since_rollback(failure, serves or rolled_back_to)
             kind = f", {failure.kind}" if failure.kind else ""
             return _Told(unit, f"failed in step {step}{kind}", failure)
         case Unknown(reason, operation_id):
@@ -71,7 +71,7 @@ def _told(unit: UnitState, serves: str) -> _Told | None:
     return None
 
 
-def _since(failure: Failure, serves: str) -> Failure:
+def since_rollback(failure: Failure, serves: str) -> Failure:
     """Say which Version serves now, where that is not any more what the failure is about."""
     if not serves:
         return failure

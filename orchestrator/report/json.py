@@ -18,8 +18,9 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import STATUSES, by_place
 from orchestrator.report.explained.why_json import why_json
+from orchestrator.report.failures import serving_since
 from orchestrator.report.history import chain_word, identity_json, state_word, status
-from orchestrator.report.plan_text import plan_counts
+from orchestrator.report.plan_text import left_alone, plan_counts
 from orchestrator.report.prunes.prune_text import prune_json
 from orchestrator.report.records import iso, record
 from orchestrator.report.rollout_text import rollout_json
@@ -85,6 +86,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "way_back": asdict(unit.way_back) if unit.way_back is not None else None,
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
             **({"then": then} if (then := then_words(unit)) else {}),
+            **({"left_alone": alone} if (alone := left_alone(unit)) else {}),
         }
         for unit in view.plan.units
     ]
@@ -125,6 +127,7 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
     """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC.
     `back`: the rollback that took it back.
     """
+    serving = serving_since(back)
     return {
         "run_id": state.run_id,
         "verb": state.verb,
@@ -159,7 +162,7 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
         "outcomes": counts(state),
         **({"rolls_back": state.rollout.rolls_back} if state.rollout.rolls_back else {}),
         **({"rollback": _rollback_json(back)} if back is not None else {}),
-        "functions": [record(unit) for unit in state.units.values()],
+        "functions": [record(unit, serving.get(unit.key, "")) for unit in state.units.values()],
     }
 
 

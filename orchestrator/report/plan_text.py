@@ -18,6 +18,7 @@ from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
 _FAILED = "failed"  # already: its package could not be made
+_IN_PART = "left alone in part"  # would be rolled back, and something of each is left alone
 _NAMED = 5  # functions of a wave
 _GAP = "  "
 
@@ -45,7 +46,8 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
         if len(those) > most:
             lines.append(f"{_GAP}… and {len(those) - most} more{what}")
     words = Counter(_word(unit) for unit in units)
-    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED) if words[word])
+    words[_IN_PART] = sum(bool(left_alone(unit)) for unit in units)
+    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED, _IN_PART) if words[word])
     return "\n".join(
         [
             *lines,
@@ -68,6 +70,11 @@ def _alike(blocked: Sequence[Unit]) -> list[list[Unit]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def left_alone(unit: Unit) -> str:
+    """Say what of a unit is left alone, while the rest of it goes back; "" where nothing is."""
+    return unit.failure.message if unit.failure is not None and unit.changes else ""
+
+
 def _word(unit: Unit) -> str:
     """Say what is done to a function, or becomes of it, in the word that the run's own table has."""
     return _FAILED if unit.failed_step is not None else str(unit.action)
@@ -87,7 +94,7 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
     told = set[str]()
     for unit, row in zip(units, rows, strict=True):
         failure = unit.failure
-        left = f"; {failure.message}" if failure is not None and unit.changes else ""  # alone, while the rest goes back
+        left = f"; {alone}" if (alone := left_alone(unit)) else ""
         advice = f"{left}; {failure.advice}" if failure is not None and failure.advice else left
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         then = f"; {words}" if (words := then_words(unit)) else ""
@@ -134,8 +141,8 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     ways = [(unit, unit.way_back) for unit in units if unit.way_back is not None]
     if not ways:
         return
-    counts = Counter(str(way.kind) for _, way in ways if way.is_whole)
-    whole = ", ".join(f"{counts[kind]} {kind}" for kind in map(str, WayBackKind) if counts[kind])
+    counts = Counter(way.kind for _, way in ways if way.is_whole)
+    whole = "; ".join(f"{counts[kind]} {way_words(kind, counts[kind])}" for kind in WayBackKind if counts[kind])
     yield f"way back: {whole or 'none that is whole'}"
     told: dict[str, list[str]] = {}
     for unit, way in ways:
@@ -143,6 +150,17 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
             told.setdefault(f"{way.kind}: {way.why}", []).append(unit.key)
     for why, keys in told.items():
         yield f"{_GAP}{named(keys, None if verbose else _NAMED)}: {why}"
+
+
+def way_words(kind: WayBackKind, number: int = 1) -> str:
+    """Say how functions would come back, as of a number of them: "3 are new, and would stay"."""
+    several = number > 1
+    return {
+        WayBackKind.COPY: f"by {'copies of the former versions' if several else 'a copy of the former version'}",
+        WayBackKind.TAGS: "by tags, labels and description alone",
+        WayBackKind.NONE: "not at all",
+        WayBackKind.STAYS: f"{'are' if several else 'is'} new, and would stay",
+    }[kind]
 
 
 def _undeclared(view: PlanView) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Inconclusive, Outcome, Unknown
+from orchestrator.report.failures import since_rollback
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
 
@@ -17,8 +19,10 @@ def name_of(unit: UnitState) -> str:
     return outcome_name(unit.outcome) if unit.outcome is not None else NOT_ENDED
 
 
-def record(unit: UnitState) -> dict[str, Any]:
-    """Give a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds."""
+def record(unit: UnitState, serves: str = "") -> dict[str, Any]:
+    """Give a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds. `serves`: the copy that serves since a
+    rollback, "" where there is none.
+    """
     return {
         "function": unit.key,
         "name": unit.name,
@@ -33,7 +37,7 @@ def record(unit: UnitState) -> dict[str, Any]:
         "version_id": unit.version_id,
         "outcome": name_of(unit),
         **_verdicts(unit),
-        **_details(unit.outcome),
+        **_details(unit.outcome, serves),
         "step": unit.step,
         "started_at": iso(unit.started_at),
         "ended_at": iso(unit.ended_at),
@@ -65,8 +69,9 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
     return {name: getattr(unit.package, name) for name in ("bucket", "object", "sha256", "size_bytes", "existed")}
 
 
-def _details(outcome: Outcome | None) -> dict[str, Any]:
+def _details(outcome: Outcome | None, serves: str) -> dict[str, Any]:
     if isinstance(outcome, Failed):
+        outcome = replace(outcome, failure=since_rollback(outcome.failure, serves or outcome.rolled_back_to))
         back = {"rolled_back_to": outcome.rolled_back_to} if outcome.rolled_back_to else {}
         return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"], **back}
     if isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):

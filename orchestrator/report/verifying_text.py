@@ -17,7 +17,8 @@ def then_words(unit: Unit) -> str:
     kinds = [change.kind for change in unit.changes]
     verified = f"verified by {_way(unit.spec)}" if ChangeKind.VERIFY in kinds else ""
     tags = promoted(unit)
-    moves = f"{', '.join(tags)} move{'' if len(tags) > 1 else 's'}" if tags else ""
+    unverified = " unverified, since no `verify` is declared" if unit.spec.verify is None else ""
+    moves = f"{', '.join(tags)} move{'' if len(tags) > 1 else 's'}{unverified}" if tags else ""
     parts = [f"then {part}" for part in (verified, moves) if part]
     return ", ".join(parts)
 

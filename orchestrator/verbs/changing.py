@@ -72,7 +72,7 @@ def _resume(output: str, **given: Any) -> int:
 
     Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
     done where it is still what the run was about: with its manifest, in its folders. After too many failures nothing
-    new starts. The exit code is that of the run and of all that took it up.
+    new starts; nor does what was rolled back. The exit code is that of the run and of all that took it up.
     """
     from orchestrator.app.commands.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
 

@@ -33,7 +33,11 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
         assert 'f001  blocked      version e6v1 of secret e6q1 has no key "tokn": it has token' in plan.out
         assert plan.out.splitlines()[-1] == "plan: 3 create, 1 unchanged, 2 blocked"
         waves = ["2 waves; it stops at the first failure", "  wave 1: 1 function: f002"]
-        assert plan.out.splitlines()[-5:-1] == [*waves, "  wave 2: 2 functions: f003, f004", "way back: 3 stays"]
+        assert plan.out.splitlines()[-5:-1] == [
+            *waves,
+            "  wave 2: 2 functions: f003, f004",
+            "way back: 3 are new, and would stay",
+        ]
         assert len(cloud.functions(project.folder_id)) == 1
         end = run(project.root, "deploy", "--yes", environ=cloud.environ())
         assert (end.code, end.out.splitlines()[-1].partition(" in ")[0]) == (

@@ -117,6 +117,15 @@ def test_an_end_that_nobody_has_seen_is_unknown_and_gone_on_with(tmp_path: Path,
         assert len(cloud.versions(project.folder_id)) == 6
 
 
+def test_what_a_later_run_has_deployed_is_left_alone_and_that_run_is_named(cloud: Cloud, project: Project) -> None:
+    run_id = deployed_twice(project, cloud)
+    later = json.loads(deploy(project, cloud, "error").out)["run_id"]
+    looked = run(project.root, "rollback", run_id, "--dry-run", environ=cloud.environ())
+    assert looked.code == 1, looked.err
+    assert f" was deployed since by run {later} at " in looked.out
+    assert levels(project, cloud) == {"error"}
+
+
 @pytest.mark.parametrize("lost", short_first(1, [True, False]))  # the journal: on another machine
 def test_what_was_rolled_back_is_not_begun_again_by_resume(tmp_path: Path, project: Project, lost: bool) -> None:
     one_at_a_time, now = Quotas(operations_per_folder=1), Distribution.parse("fixed:0")

@@ -13,7 +13,7 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check
 from orchestrator.manifest.load import survey
 from orchestrator.model import Manifest
-from orchestrator.planning.selection import canary_mistakes, lost_canary
+from orchestrator.planning.selection import canary_mistakes, lost_canary, two_phase_mistakes
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, FindingsView
 
@@ -28,7 +28,9 @@ def validate_command(config: Path) -> CommandResult:
     manifest = found.manifest
     of_sources, doubts = look(manifest, state_dir_of(config, None))
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
-    mistakes = sorted([*found.mistakes, *of_sources, *canary_mistakes(manifest), *of_jobs])
+    mistakes = sorted(
+        [*found.mistakes, *of_sources, *canary_mistakes(manifest), *two_phase_mistakes(manifest), *of_jobs]
+    )
     if mistakes:
         return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(mistakes)))
     warnings = [*manifest.warnings, *doubts, *warnings]

@@ -16,12 +16,12 @@ from orchestrator.engine.in_flight import settle
 from orchestrator.errors import CloudError, Code, UsageError
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import Store
+from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_histories, read_touched, spec_of
 from orchestrator.planning.back.past import back_to, back_to_time, of_function
-from orchestrator.planning.back.rollback import taken_back
+from orchestrator.planning.back.rollback import Former, taken_back
 from orchestrator.planning.back.touched import Touched, touched_by
 from orchestrator.planning.live import read_live
 from orchestrator.planning.resume import accepted
@@ -71,7 +71,7 @@ async def plan_back(
         else:
             chosen = {key: one for key, one in touched.items() if key in only}
         wanted = [one for key, one in chosen.items() if key not in unknown]
-        former = await read_former(world, wanted, live, lossy=Names(options.lossy))
+        former = _with_runs(session, await read_former(world, wanted, live, lossy=Names(options.lossy)))
     except CloudError as error:
         raise cannot_read(error) from error
     perhaps = {one.key for one in wanted if one.perhaps}
@@ -83,6 +83,16 @@ async def plan_back(
         settled={key: outcome for key, outcome in unknown.items() if key in chosen},
         told=tuple(_told(session, chosen[key]) for key in unknown if key in chosen),
     )  # fmt: skip
+
+
+def _with_runs(session: Session, former: Former) -> Former:
+    """Say of what was deployed since by which run that was, where the journal knows it."""
+    if not former.deployed or not has_journal(session.request.state_dir):
+        return former
+    with open_store(session.request.state_dir, read_only=True) as store:
+        runs = store.asked_for(session.endpoint, [*former.deployed])
+    by = {version_id: f" by run {run_id}" for version_id, run_id in runs.items()}
+    return replace(former, deployed={one: f"{by.get(one, '')}{said}" for one, said in former.deployed.items()})
 
 
 async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> None:
@@ -155,7 +165,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
             at = parse_time(options.since, world.clock())
             histories = await read_histories(world, [one.function_id for one in there])
             wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
-        former = await read_former(world, wanted, live, lossy=Names(options.lossy))
+        former = _with_runs(session, await read_former(world, wanted, live, lossy=Names(options.lossy)))
     except CloudError as error:
         raise cannot_read(error) from error
     return Planned(Plan(taken_back(wanted, live, former)), live, Sources(), Rollout(), back=True)

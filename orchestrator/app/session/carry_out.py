@@ -186,8 +186,10 @@ def _view(planned: Planned, options: RunOptions, prediction: Prediction | None =
 
 
 def _plan_code(planned: Planned, options: RunOptions) -> int:
-    """Say what a plan ends with: 1 where a function is blocked, else 0; with --detailed-exitcode 2 for changes."""
+    """Say what a plan ends with: 1 where a function is blocked, or something of it would be left alone by a rollback,
+    else 0; with --detailed-exitcode 2 for changes.
+    """
     actions = {unit.action for unit in planned.plan.units}
-    if Action.BLOCKED in actions:
+    if Action.BLOCKED in actions or any(unit.failure is not None for unit in planned.plan.units):
         return Exit.FAILED
     return _CHANGED if options.detailed_exitcode and actions - {Action.UNCHANGED} else Exit.DONE

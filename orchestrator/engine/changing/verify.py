@@ -98,7 +98,7 @@ class Verifier:
             )
         )
         if verdict is Verdict.FAILED:
-            advice = f"look at the function's logs; the version {SERVES_LATEST}"
+            advice = f"{judged.advice}; the version {SERVES_LATEST}"
             raise StepFailedError(
                 Step.VERIFY, Failure(f"version {version_id}: {judged.reason}", kind="verification", advice=advice)
             )

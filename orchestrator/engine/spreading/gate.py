@@ -33,6 +33,11 @@ class Judging:
         """What it is called."""
         return f"wave {self.wave} of {self.waves}" if self.wave else "the new versions"
 
+    @property
+    def verb(self) -> str:
+        """What goes with that name."""
+        return "is" if self.wave else "are"
+
 
 @dataclass(frozen=True, slots=True)
 class Gates:
@@ -80,7 +85,7 @@ class Gates:
         if verdict is Verdict.PASSED:
             return
         if verdict is Verdict.INCONCLUSIVE:
-            why = f"the gate could not tell whether {judging.name} is good{said}"
+            why = f"the gate could not tell whether {judging.name} {judging.verb} good{said}"
             if self.run.rollout.on_inconclusive == "pause":
                 self.run.pause(why, judging.wave)
             elif self.run.rollout.on_inconclusive == "fail":

@@ -115,14 +115,24 @@ class DeployedFunctions:
             some = doubtful[begin : begin + _AT_ONCE]
             places = ", ".join("?" * len(some))
             renamed = f"SELECT function_id FROM deployed WHERE endpoint = ? AND function_id IN ({places})"  # noqa: S608
-            asked = (
-                "SELECT json_extract(data, '$.version_id') FROM events JOIN runs ON runs.id = events.run_id"  # noqa: S608
-                " WHERE endpoint = ? AND kind = 'operation_accepted'"
-                f" AND json_extract(data, '$.version_id') IN ({places})"
-            )
-            for statement, ids in (
-                (renamed, [one.function_id for one in some]),
-                (asked, [one.version_id for one in some]),
-            ):
-                known.update(found for (found,) in self._connection.execute(statement, (endpoint, *ids)))
+            rows = self._connection.execute(renamed, (endpoint, *(one.function_id for one in some)))
+            known.update(found for (found,) in rows)
+        known.update(self.asked_for(endpoint, [one.version_id for one in doubtful]))
         return {one for one in doubtful if one.function_id in known or one.version_id in known}
+
+    def asked_for(self, endpoint: str, version_ids: Sequence[str]) -> dict[str, str]:
+        """Find which runs have asked for Versions: their ids by those of the Versions, of those that any has. All that
+        the journal holds is looked through.
+        """
+        found: dict[str, str] = {}
+        for begin in range(0, len(version_ids), _AT_ONCE):
+            some = version_ids[begin : begin + _AT_ONCE]
+            places = ", ".join("?" * len(some))
+            statement = (  # the oldest comes last, and counts: later ones have taken its Operation over
+                "SELECT json_extract(data, '$.version_id'), run_id FROM events JOIN runs ON runs.id = events.run_id"  # noqa: S608
+                " WHERE endpoint = ? AND kind = 'operation_accepted' AND json_extract(data, '$.call') = 'createVersion'"
+                f" AND json_extract(data, '$.version_id') IN ({places}) ORDER BY runs.started_at DESC"
+            )
+            with translated(self._path):
+                found.update(self._connection.execute(statement, (endpoint, *some)).fetchall())
+        return found

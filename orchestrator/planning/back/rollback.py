@@ -253,8 +253,8 @@ def _reason(unit: Unit, touched: Touched) -> str:
         if change.kind is ChangeKind.TAG:
             ((tag, holder),) = change.after.items()
             found.append(f"tag {tag} back to {holder}" if holder else f"tag {tag} goes, which nobody held")
-    if any(change.kind is ChangeKind.UPDATE for change in unit.changes):
-        found.append("labels and description back")
+    own = dict.fromkeys(name for one in unit.changes if one.kind is ChangeKind.UPDATE for name in one.after)
+    found += [f"{' and '.join(own)} back"] if own else []
     if touched.created:
         found.append("it was created by that run, and stays")
     if found:

@@ -56,6 +56,19 @@ def test_an_answer_means(verify: Verify, found: InvokeAnswer, verdict: Verdict |
     assert judged.busy is (found.status == 429 and verdict is AGAIN)
 
 
+@pytest.mark.parametrize(
+    ("verify", "found", "says"),
+    [
+        (EVENT, answer(body={"ok": 1}), "what `verify` expects"),
+        (HTTP, answer(200, {"a": 1}), "what `verify` expects"),
+        (EVENT, answer(502, x_function_error="true"), "look at the function's logs"),
+        (EVENT, answer(504), "look at the function's logs"),
+    ],
+)
+def test_where_to_look_is_said(verify: Verify, found: InvokeAnswer, says: str) -> None:
+    assert says in judge_answer(verify, found, "v1").advice
+
+
 def test_an_account_without_the_right_is_told_the_role() -> None:
     assert "serverless.functions.invoker" in judge_answer(Verify(), answer(403), "v1").reason
 

@@ -85,6 +85,11 @@ VERSIONS: list[tuple[Outcome | None, str]] = [
 ]
 
 
+def test_a_version_that_a_tag_was_moved_to_was_not_made() -> None:
+    moved = OperationAccepted(1.0, "f", "setTag", "o", "d4e", "former")
+    assert fold([moved, UnitEnded(2.0, "f", Blocked("left alone"))]).units["f"].version_id == ""
+
+
 @pytest.mark.parametrize(("outcome", "version_id"), VERSIONS)
 def test_the_version_is_the_outcomes_else_the_operations(outcome: Outcome | None, version_id: str) -> None:
     unit = fold([OperationAccepted(1.0, "f", "createVersion", "o", "d4e", "accepted")]).units["f"]

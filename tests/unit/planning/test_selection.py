@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.manifest.load import load
 from orchestrator.model import CloudAddress, Limits, Manifest, Rollout, Storage
-from orchestrator.planning.selection import lost_canary, select
+from orchestrator.planning.selection import lost_canary, select, two_phase_mistakes
 from tests.builders import spec
 
 FUNCTIONS = {
@@ -66,6 +67,30 @@ def test_a_canary_that_matches_nothing(canary: tuple[str, ...], says: str) -> No
     found = lost_canary(MANIFEST, canary)
     assert found.startswith(says)
     assert bool(found) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "promote", "says"),
+    [
+        (
+            "two_phase = true",
+            "",
+            "l:2: rollout.two_phase: needs `promote` on every function: ant, bee have none; write ",
+        ),
+        ("two_phase = true", 'promote = ["stable"]', ""),
+        ("two_phase = false", "", ""),
+    ],
+)
+def test_two_phases_of_functions_without_promote_are_a_mistake(
+    tmp_path: Path, rollout: str, promote: str, says: str
+) -> None:
+    path = tmp_path / "manifest.toml"
+    common = f'runtime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\nsource = "."\n{promote}\n'
+    tables = "".join(f"[functions.{key}]\n" for key in ("ant", "bee")) + "[functions.cat]\nenabled = false\n"
+    path.write_text(f"[rollout]\n{rollout}\n[defaults]\n{common}{tables}")
+    found = [str(one) for one in two_phase_mistakes(load(path, {"YC_FOLDER_ID": "b1g"}))]
+    assert len(found) == bool(says)
+    assert all(says in one for one in found), found
 
 
 def test_where_nothing_is_declared_a_canary_is_looked_for_in_what_is_live() -> None:

@@ -57,6 +57,15 @@ def test_changes_come_first_sorted_by_folder_and_name_and_unchanged_is_a_count()
     ]
 
 
+def test_what_a_rollback_would_leave_alone_of_a_function_is_counted() -> None:
+    left = Failure("left alone: the tag stable was moved to v9 since", advice="look at it")
+    one = unit("ant", Action.COPY, changes=(Change(ChangeKind.VERSION),), failure=left)
+    told = text(one, unit("bee", Action.COPY), back=True).splitlines()
+    assert told[0].endswith("because; left alone: the tag stable was moved to v9 since; look at it")
+    assert told[-1] == "plan: 2 copy, 1 left alone in part"
+    assert plan_json(PlanView(Plan((one,)), back=True))["units"][0]["left_alone"] == left.message
+
+
 def test_one_folder_has_no_column() -> None:
     assert text(unit("ant")).splitlines() == ["  ant  new version  because", "plan: 1 new version"]
 
@@ -223,7 +232,7 @@ def moves(tag: str) -> Change:
     ("verify", "changes", "then"),
     [
         (None, (MAKES,), ""),
-        (None, (MAKES, moves("stable")), "; then stable moves"),
+        (None, (MAKES, moves("stable")), "; then stable moves unverified, since no `verify` is declared"),
         (Verify(), (MAKES, VERIFIES), "; then verified by a call"),
         (Verify(), (MAKES, VERIFIES, moves("stable")), "; then verified by a call, then stable moves"),
         (Verify(http=HttpCheck()), (VERIFIES, moves("stable")), "; then verified by an HTTP call, then stable moves"),
@@ -265,4 +274,7 @@ def test_a_plan_without_verification_says_so() -> None:
     assert "nothing is verified in this run (--no-verify)" in text(unit("ant"), skips_verification=True)
     view = PlanView(Plan((unit("ant", spec=spec("ant", promote=("stable",)), changes=(MAKES, moves("stable"))),)))
     document = plan_json(replace(view, skips_verification=True))
-    assert (document["skips"], document["units"][0]["then"]) == (["verification"], "then stable moves")
+    assert (document["skips"], document["units"][0]["then"]) == (
+        ["verification"],
+        "then stable moves unverified, since no `verify` is declared",
+    )

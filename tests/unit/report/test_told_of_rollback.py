@@ -73,6 +73,8 @@ def test_what_serves_now_is_said(rolled_back_to: str, back: Outcome | None, said
     state = fold([started("1"), planned("a"), UnitEnded(2.0, "a", failed), ended(1)])
     taken = fold([started("2"), planned("a", action=Action.COPY), UnitEnded(3.0, "a", back)]) if back else None
     assert failures(state, taken).splitlines()[-1] == f"    advice: {said}"
+    (row,) = result_json(state, taken)["functions"]
+    assert row["failure"]["advice"] == said
 
 
 # what the rollback selected, how it exited, and what the runs of the chain, and the rollback, are then

@@ -19,6 +19,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import NextPlan, SettingRow
 from orchestrator.planning.why.job_origins import job_origins
 from orchestrator.planning.why.setting_rows import setting_rows
+from orchestrator.report.plan_text import way_words
 from orchestrator.report.verifying_text import then_words
 
 
@@ -84,7 +85,7 @@ def next_of(known: Known) -> NextPlan | None:
         advice=failure.advice if failure is not None else "",
         detail=failure.detail if failure is not None else "",
         then=then_words(unit),
-        way_back=": ".join(part for part in (str(way.kind), way.why) if part) if way is not None else "",
+        way_back="" if way is None else f"{way.kind}: {way.why}" if way.why else way_words(way.kind),
         warnings=unit.warnings,
         job=known.binding.name if known.binding is not None else "",
     )
