@@ -45,6 +45,7 @@ class RunStarted(Event):
     skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
     recorded: bool = False  # read from a bucket: what was asked for after its last writing is not among its events
     canary: int = 0  # units of its canary wave, which come first in its plan
+    disabled: int = 0  # functions that it leaves out, since the manifest disables them; of a run of all
     waves: tuple[int | str, ...] = ()  # of its chain; () where a former program has not written it
     max_failures: int | str | None = ""  # of its chain; None: not declared, "": not written
 

@@ -40,6 +40,7 @@ class RunState(FoldedUnits):
     given_up: bool = False  # what is undone stays so
     taken_back: TakenBack = NOTHING_TAKEN_BACK  # as far as the journal knows that it was read from
     total: int = 0  # units of the plan, of the first run's
+    disabled: int = 0  # functions that the first run left out, since the manifest disables them
     started_at: float | None = None
     planned_s: float = 0.0  # before it started, builds included
     ended_at: float | None = None
@@ -131,6 +132,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.ended_at, state.exit_code, state.reason = None, None, ""
     else:
         state.identity, state.total, state.rollout.canary = event.identity, event.units, event.canary
+        state.disabled = event.disabled
     if event.approves:
         state.approve()
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint

@@ -43,6 +43,7 @@ class PlanView:
     verbose: bool = False
     back: bool = False  # it takes a run back
     skips_verification: bool = False
+    disabled: int = 0  # functions that are left out, since the manifest disables them
     chain: ChainWaves | None = None  # it is what is left of these waves
 
 

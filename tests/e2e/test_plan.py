@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Distribution, Fault, Faults, Trouble
@@ -203,3 +204,17 @@ def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> N
     refused = run(project.root, "run", "x", "--simulate", environ=cloud.environ())
     assert refused.code == 2
     assert "--simulate goes with --dry-run" in refused.err
+
+
+def test_programs_are_told_how_many_functions_are_disabled(tmp_path: Path, project: Project) -> None:
+    project.write(3)
+    project.manifest.write_text(project.manifest.read_text() + "enabled = false\n")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+
+        def told(*arguments: str) -> Any:
+            return json.loads(run(project.root, *arguments, "-o", "json", environ=cloud.environ()).out)
+
+        assert [told("plan")["disabled"], told("plan", "f000")["disabled"]] == [1, 0]
+        assert told("deploy", "--yes")["disabled"] == 1
+        assert told("show")["disabled"] == 1
+        assert told("deploy", "f000", "--yes", "--force")["disabled"] == 0

@@ -113,6 +113,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 planned_s=planned_s,
                 rolls_back=planned.rolls_back,
                 canary=canary_size(planned.plan, planned.rollout),
+                disabled=planned.disabled,
                 rollout=planned.rollout,
             )
             async with begun as (bus, state, recorder):
@@ -181,7 +182,7 @@ def _view(planned: Planned, options: RunOptions, prediction: Prediction | None =
         return PruneView(planned.prune, verbose=options.verbose)
     return PlanView(
         planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
-        back=planned.back, skips_verification=options.no_verify,
+        back=planned.back, skips_verification=options.no_verify, disabled=planned.disabled,
     )  # fmt: skip
 
 

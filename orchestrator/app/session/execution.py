@@ -52,11 +52,13 @@ async def journaled(
     rolls_back: str = "",
     approves: str = "",
     canary: int = 0,
+    disabled: int = 0,
     rollout: Rollout | None = None,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
     folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
-    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`: units of its canary wave.
+    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`,
+    `disabled`: see `RunStarted`.
     `rollout`: of its plan; a chain keeps that of its first run.
     """
     then = RolloutState() if before is None else before.rollout
@@ -77,6 +79,7 @@ async def journaled(
         rolls_back=rolls_back,
         approves=approves,
         canary=canary,
+        disabled=disabled,
         waves=rollout.waves if rollout is not None else then.waves,
         max_failures=rollout.max_failures if rollout is not None else then.max_failures,
     )

@@ -69,6 +69,7 @@ class Planned:
     sources: Sources
     rollout: Rollout
     undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
+    disabled: int = 0  # functions of the manifest that a plan of all leaves out
     warnings: tuple[str, ...] = ()  # of what may fail, said already
     adopt: Adoption = NOTHING
     back: bool = False
@@ -92,7 +93,8 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
         forced = forced_of(session.request.left.units)
     check_agreed(options, declared.values())
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
-    return replace(planned, undeclared=undeclared(declared.values(), live)) if whole else planned
+    disabled = sum(not spec.enabled for spec in declared.values())
+    return replace(planned, undeclared=undeclared(declared.values(), live), disabled=disabled) if whole else planned
 
 
 async def read_specs(
