@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
+HASTE = "E2E_HASTE"  # in the environment of a program: how many times faster leases and claims beat
+
 
 class Forked:
     """What tests need of a `subprocess.Popen`: a process in a session of its own, which can be signalled and awaited.

@@ -18,7 +18,7 @@ from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.objects import ALWAYS, Condition, Objects, RefusedError
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
-from tests.e2e.harness import Cloud, Project, embedded, run
+from tests.e2e.harness import HASTY, Cloud, Project, embedded, run
 
 ONE = Quotas(operations_per_folder=1)  # at a time
 NOW = Distribution.parse("fixed:0")
@@ -168,7 +168,7 @@ def elsewhere(project: Project) -> None:
 def test_a_machine_without_a_state_folder_reads_the_record_in_the_bucket(tmp_path: Path, project: Project) -> None:
     project.write(8)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
-        environ = cloud.environ()
+        environ = cloud.environ() | HASTY
         assert run(project.root, "deploy", "--yes", environ=environ).code == 0
         before = {one["id"]: one["functionId"] for one in cloud.versions(project.folder_id)}
         served.cloud.faults.failing_functions.update({"f000", "f001"})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import (
+    HASTY,
     Clock,
     Cloud,
     Project,
@@ -39,10 +40,10 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
     clock = Clock()
     with (
         embedded(tmp_path / "cloud", durations=Distribution.parse(f"fixed:{HELD_S}"), clock=clock) as (cloud, served),
-        forked(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process,
+        forked(one.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ() | HASTY) as process,
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 5, process)
-        refused = run(two.root, "deploy", "--yes", environ=cloud.environ())
+        refused = run(two.root, "deploy", "--yes", environ=cloud.environ() | HASTY)
         assert refused.code == 4, refused.err
         assert "another run holds the lock: f0" in refused.err
         assert "held by run 20" in refused.err
@@ -52,7 +53,7 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
         interrupt(process, signal.SIGSTOP)
         served.cloud.last(Distribution.parse("fixed:0.1"))
         clock.forward(HELD_S)  # what the sleeper has begun ends, and it has the most of it still before it
-        taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ())
+        taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ() | HASTY)
         assert taken.code == 0, taken.err
         assert "has died" in taken.err
         assert "another run may have changed something meanwhile: planning again" in taken.err
@@ -66,7 +67,7 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
         assert "taken over" in lost["reason"]
         assert [event["fencing"] for event in events(other_log) if event["kind"] == "lease_taken"] == [2]
 
-        again = run(three.root, "deploy", "--yes", environ=cloud.environ())
+        again = run(three.root, "deploy", "--yes", environ=cloud.environ() | HASTY)
         assert (again.code, "unchanged" in again.out) == (0, True), again.err
         assert "lease" not in again.err  # nothing to do: nothing to hold
         versions = cloud.versions(FOLDER)

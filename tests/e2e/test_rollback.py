@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e import harness
-from tests.e2e.harness import Clock, Cloud, Project, embedded, run
+from tests.e2e.harness import HASTY, Clock, Cloud, Project, embedded, run
 from tests.long import short_first
 
 COUNT = 8
@@ -80,20 +80,21 @@ def test_a_rollback_that_is_cut_off_is_gone_on_with(
 ) -> None:
     faults = Faults()
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
+        environ = cloud.environ() | HASTY
         change(project, "info")
-        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 0
         before = live(cloud, project.folder_id)
         change(project, "warn")
         faults.failing_functions.add("f004")
         log = project.root / "events.ndjson"
-        with harness.forked(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
+        with harness.forked(project.root, "deploy", "--yes", "--events", str(log), environ=environ) as process:
             harness.wait_for(lambda: _accepted_by_rollback(log) >= 4, process)
             harness.interrupt(process, number)
             assert harness.ended(process).code in (3, -signal.SIGKILL)
         assert live(cloud, project.folder_id) != before
         if lost:
             shutil.rmtree(project.state_dir)
-        end = run(project.root, "resume", "--lock-timeout", "40s", environ=cloud.environ())
+        end = run(project.root, "resume", "--lock-timeout", "40s", environ=environ)
         assert end.code == 5, end.err
         assert live(cloud, project.folder_id) == before
 

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import BUCKET, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox
+from tests.e2e.harness import BUCKET, HASTY, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox
 
 ENVIRON = {"LEVEL": "info", "DB_PASSWORD": "hunter2-hunter2"}
 DEFAULTS = 'environment = { LEVEL = "${LEVEL}", DB_PASSWORD = "${DB_PASSWORD}" }\n'
@@ -108,7 +108,7 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
     project.write(12, defaults=DEFAULTS)
     file = str(tmp_path / "plan.json")
     with sandbox(tmp_path, "--durations", "fixed:0.3") as cloud:
-        environ = cloud.environ() | ENVIRON
+        environ = cloud.environ() | ENVIRON | HASTY
         command = ("deploy", "--plan", file, "--yes")
         made = run(project.root, "plan", "--out", file, "--upload", environ=environ)
         assert made.code == 0, made.err
