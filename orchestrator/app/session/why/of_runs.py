@@ -122,12 +122,12 @@ class JournalSide:
 
 
 def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
-    """Say whether a command that has no plan yet may be about a function: what a job or a list wants is not told."""
-    if selection.job or any("@" in pattern for pattern in selection.patterns):
+    """Say whether a command that has no plan yet may be about a function: what a job or a file wants is not told."""
+    if selection.job or selection.plan or any("@" in pattern for pattern in selection.patterns):
         return True
     things = {spec.key: selectable_of(spec)}
-    asked = [*(f"label:{label}" for label in selection.labels), *selection.patterns]
-    return not asked or bool(fitting(things, asked))
+    labelled = all(fitting(things, [f"label:{label}"]) for label in selection.labels)
+    return labelled and (not selection.patterns or bool(fitting(things, selection.patterns)))
 
 
 def paused_or_live(events: Iterable[Event], key: str, *, packs: bool, paused: bool, who: str = "") -> WaitingFor | None:

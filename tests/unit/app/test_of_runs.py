@@ -1,0 +1,122 @@
+"""What the journal of this machine tells of one function: its runs, who made a version, what is waited for now."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from orchestrator.app.session.why.of_runs import RUNS, JournalSide
+from orchestrator.coordination.local_lock import FILE as LOCK
+from orchestrator.journal.events import Event, OperationAccepted, UnitEnded
+from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.journal.identity import Identity, Selection
+from orchestrator.journal.kept.begun import Begun
+from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.store import open_store
+from orchestrator.model import Cancelled
+from orchestrator.planning.why.facts import MadeBy, WaitsFor
+from tests.builders import spec
+from tests.runs import STARTED_AT, deployment, ended, planned, started
+
+ENDPOINT = started().endpoint
+AUTH = FunctionNames("auth", "auth", "b1gfolder", "d4e-auth")
+
+
+def write(state_dir: Path, run_id: str, events: list[Event], *, at: float = STARTED_AT, **facts: Any) -> JournalSide:
+    with open_store(state_dir) as store:
+        first = replace(started(run_id, units=1, at=at), identity=Identity(user="ann", host="ci"))
+        journal = store.start_run(replace(first, **facts))
+        for event in events:
+            journal.append(event)
+        journal.flush()
+    return JournalSide(state_dir, ENDPOINT)
+
+
+def alive(state_dir: Path, since: float = STARTED_AT - 10) -> None:
+    """Let a living process of this machine hold the lock."""
+    holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "command": "orchestrator deploy"}
+    (state_dir / LOCK).write_bytes(orjson.dumps(holder))
+
+
+def test_the_newest_ten_runs_are_told_the_newest_first(tmp_path: Path) -> None:
+    for number in range(RUNS + 3):
+        at = STARTED_AT + 100 * number
+        write(tmp_path, f"r{number:02}", [*deployment("auth", at), ended(at=at + 9)], at=at)
+        write(tmp_path, f"s{number:02}", [*deployment("bill", at + 50), ended(at=at + 59)], at=at + 50)
+    past = JournalSide(tmp_path, ENDPOINT).past(AUTH)
+    assert [run.run_id for run in past] == [f"r{number:02}" for number in range(RUNS + 2, 2, -1)]
+    assert {(run.by, run.state, run.outcome) for run in past} == {("ann@ci", "done", "deployed")}
+    assert JournalSide(tmp_path, "sandbox").past(AUTH) == []  # another installation
+
+
+def test_who_made_a_version_is_told_however_long_ago(tmp_path: Path) -> None:
+    journal = write(tmp_path, "r0", [*deployment("auth"), ended(at=STARTED_AT + 9)])
+    maker = journal.maker("version-auth")
+    assert maker is not None
+    assert (maker.kind, maker.run_id, maker.by, maker.operation_id) == (MadeBy.RUN, "r0", "ann@ci", "operation-auth")
+    assert journal.maker("version-other") is None
+
+
+def test_a_rollback_of_other_functions_is_not_told_as_one_of_this(tmp_path: Path) -> None:
+    write(tmp_path, "r0", [*deployment("auth"), *deployment("bill"), ended(at=STARTED_AT + 9)], units=2)
+    journal = write(
+        tmp_path, "r1", [*deployment("bill", STARTED_AT + 20), ended(at=STARTED_AT + 29)], at=STARTED_AT + 20,
+        verb="rollback", rolls_back="r0",
+    )  # fmt: skip
+    assert [run.rolled_back_by for run in journal.past(AUTH)] == [""]
+    bill = replace(AUTH, key="bill", name="bill", function_id="d4e-bill")
+    assert [(run.rolls_back, run.rolled_back_by) for run in journal.past(bill)] == [("r0", ""), ("", "r1")]
+
+
+def test_what_is_waited_for_in_a_run_that_lives_and_in_none_that_is_dead(tmp_path: Path) -> None:
+    events = deployment("auth")
+    number = next(number for number, event in enumerate(events) if isinstance(event, OperationAccepted))
+    journal = write(tmp_path, "r0", events[: number + 1])
+    assert [*journal.waiting(AUTH, None)] == []  # it was killed
+    alive(tmp_path)
+    (told,) = journal.waiting(AUTH, None)
+    assert (told.kind, told.operation_id, told.run_id) == (WaitsFor.OPERATION, "operation-auth", "r0")
+    assert [*journal.waiting(replace(AUTH, name="b", key="b", function_id="d4e-b"), None)] == []
+
+
+@pytest.mark.parametrize(("cancelled", "waits"), [(False, 1), (True, 0)])
+def test_a_paused_run_waits_for_somebody(tmp_path: Path, cancelled: bool, waits: int) -> None:
+    paused = RunPaused(STARTED_AT + 5, "wave 1 has ended: it waits for approval", 1)
+    over = [UnitEnded(STARTED_AT + 4, "auth", Cancelled())] if cancelled else []
+    journal = write(tmp_path, "r0", [planned("auth"), *over, paused, ended(at=STARTED_AT + 9, exit_code=3)])
+    found = [*journal.waiting(AUTH, None)]
+    assert len(found) == waits
+    for told in found:
+        assert told.kind is WaitsFor.APPROVAL
+        assert told.words == "run r0 is paused: wave 1 has ended: it waits for approval"
+        assert told.advice == "`orchestrator promote r0` goes on"
+
+
+@pytest.mark.parametrize(
+    ("selection", "may"),
+    [
+        (Selection(), True),
+        (Selection(("auth",)), True),
+        (Selection(("a*", "!auth")), False),
+        (Selection(("bill",)), False),
+        (Selection(labels=("team=web",)), True),
+        (Selection(labels=("team=media",)), False),
+        (Selection(("bill",), labels=("team=web",)), False),
+        (Selection(("@names.txt",)), True),
+        (Selection(job="nightly"), True),
+    ],
+)
+def test_a_command_that_has_no_run_yet_is_told_where_it_may_be_about_the_function(
+    tmp_path: Path, selection: Selection, may: bool
+) -> None:
+    with open_store(tmp_path) as store:
+        store.begin(Begun(STARTED_AT, "deploy", ENDPOINT, "orchestrator deploy", Identity(selection=selection)))
+    alive(tmp_path)
+    found = [*JournalSide(tmp_path, ENDPOINT).waiting(AUTH, spec("auth", labels={"team": "web"}))]
+    assert [one.kind for one in found] == [WaitsFor.PLAN] * may
