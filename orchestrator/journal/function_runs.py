@@ -5,7 +5,7 @@ are passed over unread, as far as their texts tell that they are others'.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned, UnitsUnchanged
 from orchestrator.journal.schema import damaged, translated
 
+_AT_ONCE = 1000
 _PLANNED = (UnitPlanned.kind, UnitsUnchanged.kind)
 
 
@@ -59,7 +60,7 @@ class FunctionRuns:
 
     def functions_like(self, run_id: str, needle: str) -> Iterator[FunctionNames]:
         """Give the functions in the plan of a run whose record has this text as a value; "": all of them."""
-        yield from self._planned(run_id, [needle])
+        yield from self._planned(run_id, [needle], at_once=1 if needle else _AT_ONCE)
 
     def events_about(self, run_id: str, key: str) -> Iterator[Event]:
         """Give a run's events about itself and one unit, in their order."""
@@ -86,18 +87,23 @@ class FunctionRuns:
                     return run_id, event.key
         return "", ""
 
-    def _planned(self, run_id: str, needles: Iterable[str]) -> Iterator[FunctionNames]:
-        """Give the functions of a plan whose record holds one of these texts, "": any."""
+    def _planned(self, run_id: str, needles: Sequence[str], *, at_once: int = 1) -> Iterator[FunctionNames]:
+        """Give the functions of a plan whose record holds one of these texts, "": any. `at_once`: records that are
+        looked for before the first is given: a cursor steps on to the next one, however far away that is.
+        """
         wanted = [_text(needle) if needle else "" for needle in needles]
         having = " OR ".join(["instr(data, ?)"] * len(wanted)) or "0"
-        with translated(self._path):
-            rows = self._connection.execute(
-                "SELECT seq, data, crc FROM events WHERE run_id = ? AND kind IN (?, ?)"  # noqa: S608 - ours
-                f" AND ({having}) ORDER BY seq",
-                (run_id, *_PLANNED, *wanted),
-            )
-            for seq, data, crc in rows:
-                yield from names_in(self._event_of(run_id, seq, data, crc))
+        last, full = 0, True
+        while full:
+            with translated(self._path):
+                rows = self._connection.execute(
+                    "SELECT seq, data, crc FROM events WHERE run_id = ? AND seq > ? AND kind IN (?, ?)"  # noqa: S608
+                    f" AND ({having}) ORDER BY seq LIMIT ?",
+                    (run_id, last, *_PLANNED, *wanted, at_once),
+                ).fetchall()
+            for last, data, crc in rows:
+                yield from names_in(self._event_of(run_id, last, data, crc))
+            full = len(rows) == at_once
 
     def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
         if crc32(data.encode()) != crc:

@@ -111,12 +111,15 @@ class NextPlan:
 
 @dataclass(frozen=True, slots=True)
 class PastOperation:
-    """An Operation of a run: `call` as the API names it; `ended`: "done", "failed", "not seen to end"."""
+    """An Operation of a run: `call` as the API names it; `ended`: "done", "failed", "not seen to end"; `version_id`: of
+    the Version that it makes or moves a tag to.
+    """
 
     id: str
     call: str
     ended: str
     error: str = ""
+    version_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

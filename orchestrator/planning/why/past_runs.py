@@ -9,9 +9,10 @@ from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.events import Event
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import Blocked, Cancelled, Failed, Inconclusive, Unknown
-from orchestrator.planning.back.touched import made_by
+from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
 from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun
+
+_FAILED = "failed"
 
 
 def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool = False) -> PastRun | None:
@@ -43,18 +44,15 @@ def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool =
     )
 
 
-def maker_of(events: Iterable[Event], key: str, version_id: str) -> Maker | None:
-    """Say that a run has made a Version; None where its events about the unit do not tell so."""
-    run = fold(events)
-    unit = run.units.get(key)
-    if unit is None or version_id not in made_by(unit):
-        return None
-    operation = next((one.operation_id for one in unit.operations.values() if one.version_id == version_id), "")
-    identity = run.identity
-    return Maker(
-        MadeBy.RUN, run_id=run.run_id, verb=run.verb, job=identity.selection.job, by=by_whom(run),
-        commit=identity.commit, operation_id=operation,
-    )  # fmt: skip
+def maker_of(runs: Iterable[PastRun], version_id: str) -> Maker | None:
+    """Say which of these runs has made a Version; None where none is known to have."""
+    for run in runs:
+        for one in run.operations:
+            if one.version_id == version_id and one.call == ChangeKind.VERSION and one.ended != _FAILED:
+                return Maker(
+                    MadeBy.RUN, run_id=run.run_id, verb=run.verb, by=run.by, commit=run.commit, operation_id=one.id
+                )
+    return None
 
 
 def by_whom(run: RunState) -> str:
@@ -75,8 +73,9 @@ def _why(unit: UnitState) -> tuple[str, str]:
 def _operations(change: ChangeState) -> Iterable[PastOperation]:
     for operation_id, accepted in change.operations.items():
         done = change.done.get(operation_id)
-        ended = "not seen to end" if done is None else "failed" if done.error else "done"
-        yield PastOperation(operation_id, str(accepted.call), ended, done.error if done is not None else "")
+        ended = "not seen to end" if done is None else _FAILED if done.error else "done"
+        error = done.error if done is not None else ""
+        yield PastOperation(operation_id, str(accepted.call), ended, error, accepted.version_id)
 
 
 def utc(at_s: float | None) -> str:

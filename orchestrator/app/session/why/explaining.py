@@ -33,6 +33,7 @@ from orchestrator.planning.why.facts import (
     WaitingFor,
     WaitsFor,
 )
+from orchestrator.planning.why.past_runs import maker_of
 from orchestrator.report.views import CommandResult, WhyView
 
 
@@ -96,11 +97,11 @@ async def _told(known: Known) -> Explanation:
     """Put together what was found out."""
     found = Explanation(subject=_subject(known))
     session, live, function = known.session, known.live, known.function
-    if session is not None and live is not None and function is not None:
-        await known.part("who has made the live version", lambda: _tell_now(session, known))
     await known.part("the journal", partial(_tell_past, known))
     if session is not None:
         await known.part("the runs of other machines", lambda: _tell_others(session, known))
+    if session is not None and live is not None and function is not None:
+        await known.part("who has made the live version", lambda: _tell_now(session, known))
     return replace(
         found,
         now=known.now,
@@ -127,8 +128,7 @@ async def _tell_now(session: Session, known: Known) -> None:
         return
 
     def maker(version_id: str) -> Maker | None:
-        made = known.journal.maker(version_id)
-        return made or next((one for each in known.records if (one := each.maker(version_id)) is not None), None)
+        return maker_of(known.past, version_id) or known.journal.maker(version_id)
 
     def verdict(version_id: str) -> KnownVerdict | None:
         return known.journal.verdict(version_id) or next(

@@ -86,10 +86,11 @@ class JournalSide:
         return made
 
     def maker(self, version_id: str) -> Maker | None:
-        """Find the run that has made a Version."""
+        """Find the run that has made a Version, by looking through all."""
         with open_store(self.state_dir, read_only=True) as store:
             run_id, key = store.run_that_made(self.endpoint, version_id)
-            return maker_of(store.events_about(run_id, key), key, version_id) if run_id else None
+            made = past_run(store.events_about(run_id, key), key, state="") if run_id else None
+        return maker_of([made], version_id) if made is not None else None
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Give what was said last of a Version's verification."""
@@ -180,10 +181,6 @@ class Recorded:
         unit = self.run.units.get(self.names.key)
         said = unit.verdicts.get(version_id) if unit is not None else None
         return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
-
-    def maker(self, version_id: str) -> Maker | None:
-        """Say that it has made a Version."""
-        return maker_of(of_unit(self.events, self.names.key), self.names.key, version_id)
 
 
 async def runs_elsewhere(session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str]) -> list[Recorded]:
