@@ -74,13 +74,16 @@ class Redactor:
                 if is_worth_hiding(secret) or name in CREDENTIALS:
                     self.add(secret)
 
-    def add_function(self, spec: FunctionSpec) -> None:
-        """Hide the secret variables of a function, and none of the other words of its declaration."""
+    def add_function(self, spec: FunctionSpec, *, labels: bool = True) -> None:
+        """Hide the secret variables of a function, and none of the other words of its declaration. `labels`: their
+        values are such words.
+        """
         settings = spec.settings
         secrets = (word for one in settings.secrets for word in (one.environment_variable, one.key, one.id, one.name))
         ids = (spec.id, spec.folder_id, settings.service_account_id, settings.service_account)
         self.protect((spec.key, spec.name, settings.runtime, settings.entrypoint, *ids, *secrets))
-        self.protect((*settings.tags, *spec.labels, *spec.labels.values(), *settings.environment))
+        self.protect((*settings.tags, *spec.labels, *settings.environment))
+        self.protect(spec.labels.values() if labels else ())
         self.protect((*spec.promote, spec.called_by))
         self.add_variables(settings.environment)
         self._add_verify(spec.verify)

@@ -62,7 +62,7 @@ def _unlike(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[s
 
 
 def _words(name: str, was: bool, now: bool) -> str:
-    return f"{name} " + ("changed" if was and now else "is new" if now else "is gone")
+    return f"{name} {'changed' if was and now else 'added' if now else 'removed'}"
 
 
 def new_bases(saved: SavedPlan, plan: Plan, live: LiveState, key: PlanKey) -> dict[str, Version]:

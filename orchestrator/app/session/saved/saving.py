@@ -20,6 +20,7 @@ from orchestrator.planning.saved.document import SavedOptions, SavedPlan, marked
 from orchestrator.planning.saved.seal import PlanKey
 from orchestrator.planning.selection import expanded
 from orchestrator.ports import CommandRequest
+from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.json import plan_json
 from orchestrator.report.views import PlanView
 
@@ -46,7 +47,7 @@ async def save(session: Session, planned: Planned, view: PlanView) -> None:
 
 async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey) -> SavedPlan:
     request, options = session.request, session.request.options
-    hide = session.messages.outlet.redactor.value
+    hide = _redactor(session, planned).value
     now = datetime.fromtimestamp(session.world.clock(), UTC)
     keys = [unit.key for unit in planned.plan.units]
     facts, resolved = facts_today(session, planned, uploaded=options.upload), resolved_today(session, planned)
@@ -82,6 +83,15 @@ async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey
         key_id=key.id,
         uploaded=options.upload,
     )  # fmt: skip
+
+
+def _redactor(session: Session, planned: Planned) -> Redactor:
+    """Make one that hides more than what is shown: a file goes further. A label may have a secret's value, too."""
+    redactor = Redactor()
+    redactor.add_variables(session.request.environ)
+    for spec in (*session.request.manifest.functions.values(), *(unit.spec for unit in planned.plan.units)):
+        redactor.add_function(spec, labels=False)
+    return redactor
 
 
 _SHOWN = ("counts", "waves", "stops", "undeclared", "warnings")

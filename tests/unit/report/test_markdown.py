@@ -1,0 +1,97 @@
+"""A plan as Markdown: what is foreign is no markup, it fits into a comment, and what is left out is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model import Action, Failure, Plan, Rollout, Step, Unit, WayBack, WayBackKind
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.markdown.pieces import code
+from orchestrator.report.markdown.render import MAX_CHARS, render_markdown
+from orchestrator.report.views import PlanView, RunsView, SavedPlanView
+from tests.builders import spec
+
+OUTLET = Outlet(Redactor())
+
+
+def unit(key: str, action: Action = Action.VERSION, reason: str = "memory 128MB → 256MB", **more: object) -> Unit:
+    way = WayBack(WayBackKind.COPY) if action is Action.VERSION else None
+    made = Unit(key, spec(key, folder_id="b1g"), action, reason, way_back=way)
+    return replace(made, **more)  # type: ignore[arg-type]  # of a test's own spelling
+
+
+def text(*units: Unit, facts: dict[str, str] | None = None, **given: object) -> str:
+    view = PlanView(Plan(units), **given)  # type: ignore[arg-type]  # the same
+    return render_markdown(view if facts is None else SavedPlanView(facts, view, b"{}"), None, OUTLET)
+
+
+def test_a_saved_plan_is_a_table_with_what_it_is_and_until_when() -> None:
+    blocked = unit("bad", Action.BLOCKED, "edited by hand", failure=Failure("edited by hand", advice="--adopt bad@d4e"))
+    failed = unit("mad", Action.BLOCKED, "no such file", failed_step=Step.PACKAGE)
+    told = text(
+        blocked, failed, unit("auth"), unit("bill"), unit("same", Action.UNCHANGED, "as wanted"),
+        facts={"plan": "3f2a", "expires": "2026-11-28T23:00:00Z", "commit": ""},
+        rollout=Rollout(waves=(1, "100%")), warnings=("a | b",),
+    )  # fmt: skip
+    assert told.splitlines() == [
+        "### Plan `3f2a`: **2** new version, **1** unchanged, **2** blocked",
+        "",
+        "- expires: `2026-11-28T23:00:00Z`",
+        "",
+        "| function | action | reason | way back |",
+        "| --- | --- | --- | --- |",
+        "| `auth` | new version | `memory 128MB → 256MB` | `copy` |",
+        "| `bill` | new version | `memory 128MB → 256MB` | `copy` |",
+        "| `bad` | blocked | `edited by hand; --adopt bad@d4e` |  |",
+        "| `mad` | failed | `no such file` |  |",
+        "",
+        "- `2 waves; a wave with a failure is the last one`",
+        "- `wave 1: 1 function: auth`",
+        "- `wave 2: 1 function: bill`",
+        "- warning: `a \\| b`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "<script>alert(1)</script>", "![x](https://evil)", "@everyone #1", "a | b", "`x` ``y``", "`", "| --- |", "a\nb",
+        "**bold** _it_", "</td>\r\n# head", "::error::x", "\u202eabc",
+    ],
+)  # fmt: skip
+def test_foreign_text_is_in_a_code_span_of_one_cell(foreign: str) -> None:
+    told = text(unit("f", reason=foreign), facts={"plan": "3f2a", "manifest": foreign})
+    (line,) = (line for line in told.splitlines() if line.startswith("| `f`"))
+    cells = line.replace("\\|", "").split("|")
+    assert len(cells) == 6, line
+    span = cells[3].strip()
+    fence = span[: len(span) - len(span.lstrip("`"))]
+    assert fence
+    assert span.endswith(fence)
+    assert fence not in span[len(fence) : -len(fence)].strip().replace("`" * (len(fence) + 1), "")
+    assert not [line for line in told.splitlines() if line.startswith(("# ", "<", "!", "::"))]
+
+
+def test_a_code_span_of_nothing_is_nothing_and_a_long_one_loses_its_end() -> None:
+    assert (code(""), code("  ")) == ("", "")
+    assert (code("x"), code("`x"), code("a`b")) == ("`x`", "`` `x ``", "``a`b``")
+    assert len(code("x" * 1000)) == 403
+
+
+@pytest.mark.parametrize("reason", ["because", "|" * 400])
+@pytest.mark.parametrize("count", [10, 600])
+def test_it_fits_into_a_comment_and_says_what_is_left_out(count: int, reason: str) -> None:
+    units = [unit(f"function-with-a-long-name-{number:05}", reason=reason) for number in range(count)]
+    told = text(*units, warnings=tuple(f"warning {number} {'w' * 300}" for number in range(count)))
+    assert len(told) <= MAX_CHARS
+    shown = told.count("| `function-with")
+    if shown < count:
+        assert f"… and {count - shown} more functions\n" in told
+    assert f"**{count}** new version" in told
+
+
+def test_what_is_no_plan_is_as_on_a_terminal() -> None:
+    assert render_markdown(RunsView(()), None, OUTLET) == "```\nno runs yet\n```"
