@@ -1,4 +1,4 @@
-"""The four recipes of README.md, carried out as they stand there."""
+"""The five recipes of README.md, carried out as they stand there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def recipe(title: str) -> dict[str, str]:
     """Give the blocks of a recipe by their language."""
-    section = README.split("## Four recipes")[1].split("### What it promises")[0]
+    section = README.split("## Five recipes")[1].split("### What it promises")[0]
     text = section.split(f"**{title}**")[1].split("\n\n**")[0]
     return dict(re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL))
 
@@ -108,3 +108,14 @@ def test_canary_with_rollback(cloud: Cloud, project: Project) -> None:
     assert "tag stable back to" in dry.out
     assert "3 functions" in back.out
     assert "1 function: 1 deployed" in again.out
+
+
+def test_a_plan_that_is_reviewed(cloud: Cloud, project: Project) -> None:
+    blocks = recipe("A plan that is reviewed")
+    project.write(2)
+    ends = [shell(line, project.root, cloud) for line in blocks["sh"].splitlines()]
+    assert [end.code for end in ends] == [0] * 3, [end.err for end in ends]
+    planned, shown, deployed = ends
+    assert "storing 2 packages" in planned.err
+    assert "| `f000` | create | `the folder has no such function` | `stays` |" in shown.out
+    assert "2 functions: 2 deployed" in deployed.out
