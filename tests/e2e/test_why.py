@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
 from tests.clouds import body
-from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, Project, embedded, forked, run, wait_for
+from tests.e2e.harness import RECORD, TIMEOUT_S, Cloud, Ended, Project, embedded, forked, run, wait_for
 
 NOW = Distribution.parse("fixed:0")
 SECRET = "hunter2-of-the-database"
@@ -50,7 +50,12 @@ def line_of(project: Project, text: str) -> int:
 def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, project: Project) -> None:
     project.write(2, defaults=f'environment = {{ DATABASE = "{SECRET}" }}\n')
     deploy(project, cloud)
+    before = RECORD.stat().st_size
     found = told(project, cloud, "f000")
+    asked = [json.loads(line) for line in RECORD.read_bytes()[before:].splitlines()]
+    assert [call["name"] for call in asked] == ["list functions", "listVersions", "get folder"]
+    assert 'name="f000"' in asked[0]["query"]["filter"]  # of this function alone
+    assert asked[1]["query"]["functionId"] == found["function_id"]
     run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
     assert (found["next"]["action"], found["next"]["reason"]) == ("unchanged", "what is live is what is wanted")
     assert (found["now"]["made_by"]["kind"], found["now"]["made_by"]["run_id"]) == ("run", run_id)
@@ -212,5 +217,9 @@ def test_the_next_run_of_a_job(cloud: Cloud, project: Project) -> None:
     found = told(project, cloud, "f000", "--job", "level")
     assert (found["next"]["job"], found["next"]["reason"]) == ("level", "environment: +LEVEL")
     assert setting(found, "environment.LEVEL") == ("added", "…", "jobs.level", line_of(project, "LEVEL"))
+    project.write(1, more=f"{job}force = true\n")
+    assert told(project, cloud, "f000", "--job", "level")["next"]["reason"].startswith("forced; environment: +LEVEL")
+    slip = told(project, cloud, "f000", "--adopt", "f001@d4e1", code=2)
+    assert "there is no function f001" in slip["unknown"][0]
     end = why(project, cloud, "f000", "--job", "levle")
     assert (end.code, 'has no job "levle"' in end.err) == (2, True)

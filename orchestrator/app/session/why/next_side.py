@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from orchestrator.app.session.choosing import check_agreed
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.planning import job_desires, plan_desired
@@ -21,6 +23,7 @@ from orchestrator.planning.why.job_origins import job_origins
 from orchestrator.planning.why.setting_rows import setting_rows
 from orchestrator.report.plan_text import way_words
 from orchestrator.report.verifying_text import then_words
+from orchestrator.version.stamp import forced_digest
 
 
 def job_of(request: Request) -> Binding | None:
@@ -45,6 +48,7 @@ async def _plan_declared(session: Session, invocation: Invocation, known: Known,
         await hold_lock(invocation, known.request)
     desired = Desired({spec.key: spec}, known.request.manifest.rollout)
     live, adopt = known.live or LiveState(), known.request.options.adopt
+    check_agreed(known.request.options, known.request.manifest.functions.values())
     planned = await plan_desired(session, desired, live, forced="", adopt=adopt)
     known.live, known.unit = planned.live, planned.plan.units[0]
 
@@ -57,15 +61,16 @@ async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
         known.absent.append(f"job {binding.name} has nothing to do with it")
         return
     adopt = known.request.options.adopt | binding.adopt
+    declared = known.request.manifest.functions.values()
+    check_agreed(replace(known.request.options, adopt=adopt), [*desired.specs.values(), *declared])
     alone = Desired(
         {spec.key: spec}, desired.rollout, desired.force,
         failures={key: why for key, why in desired.failures.items() if key == spec.key},
     )  # fmt: skip
     jobs = marked(binding.name, known.request.manifest, alone.specs)
-    planned = await plan_desired(session, alone, live, forced="", adopt=adopt, jobs=jobs)
+    forced = forced_digest(session.run_id) if desired.force else ""
+    planned = await plan_desired(session, alone, live, forced=forced, adopt=adopt, jobs=jobs)
     known.live, known.unit = planned.live, planned.plan.units[0]
-    if desired.force:
-        known.absent.append(f"job {binding.name} makes a new version each time (force = true)")
 
 
 def _names(spec: FunctionSpec, live: LiveState) -> FunctionNames:
