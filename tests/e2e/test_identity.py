@@ -300,3 +300,48 @@ def test_giving_up_says_so_where_other_machines_are_not_told(tmp_path: Path, pro
     assert "other machines may still take it up, as they are not told: " in end.err
     end = run(project.root, "resume", environ=cloud.environ())
     assert (end.code, end.out) == (0, "")
+
+
+def test_what_a_job_left_is_done_with_the_parameters_that_it_had(tmp_path: Path, project: Project) -> None:
+    project.write(2, more='[jobs.all]\nrun = "mass_redeploy"\n')
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults) as (cloud, _):
+        job = ("run", "all", "--yes", "-o", "json")
+        end = run(project.root, *job, "-p", 'environment={LEVEL="x1"}', environ=cloud.environ())
+        assert (end.code, json.loads(end.out)["outcomes"]) == (1, {"deployed": 1, "failed": 1})
+        end = run(project.root, *job, "--failed", environ=cloud.environ())
+        assert (
+            f"with the parameters of run {json.loads(run(project.root, 'runs', '-o', 'json').out)['runs'][1]['run_id']}"
+            in end.err
+        )
+        assert 'environment={LEVEL="x1"}' in end.err
+        assert shown(project)["selection"]["parameters"] == {"environment": '{LEVEL="x1"}'}
+        faults.failing_functions.clear()
+        end = run(project.root, *job, "--failed", "-p", 'environment={LEVEL="x2"}', environ=cloud.environ())
+        assert (end.code, json.loads(end.out)["outcomes"]) == (0, {"deployed": 1})
+        assert "with the parameters" not in end.err  # what is typed holds
+        levels = [one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id) if one["status"] == "ACTIVE"]
+        assert sorted(levels) == ["x1", "x2"]
+
+
+def test_a_slip_is_one_where_nothing_has_failed_as_well(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        for verb in (("plan",), ("deploy", "--yes")):
+            for option in ("--failed", "--undone"):
+                end = run(project.root, *verb, option, environ=cloud.environ())
+                assert (end.code, "nothing to do" in end.err) == (0, True)
+                end = run(project.root, *verb, "f00x", option, environ=cloud.environ())
+                assert (end.code, 'no function matches "f00x"' in end.err) == (2, True)
+
+
+def test_the_plan_of_what_failed_ends_as_its_run_would(tmp_path: Path, project: Project) -> None:
+    project.write(4)
+    with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
+        harness.cut_off(project.root, signal.SIGKILL, 2, "deploy", "--yes", environ=cloud.environ())
+        for verb in (("plan",), ("deploy", "--yes")):
+            end = run(project.root, *verb, "--failed", environ=cloud.environ())
+            assert end.code == 3
+            assert "nothing failed in the last run" in end.err
+            assert "goes on" in end.err

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.about import about, nothing_left
+from orchestrator.app.session.about import about, as_left, nothing_left
 from orchestrator.app.session.carry_out import carry_out, not_started
 from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due.due_done import count_as_done
 from orchestrator.app.session.due.due_run import kept_by, run_if_due
-from orchestrator.app.session.identity import line_of
+from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import read_options
@@ -44,6 +45,9 @@ async def _run(invocation: Invocation) -> CommandResult:
         request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
+        if (again := as_left(invocation, request)) is not None:
+            binding = bind(again.manifest, options.job, again.options.parameters, now)
+            request = replace(again, identity=identity_of(again.options, again.manifest, binding))
         if not (options.status or options.due):  # of a due time the claim tells that it was cut off
             begin(invocation, request)
         session = await open_session(invocation, request)

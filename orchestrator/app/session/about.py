@@ -7,13 +7,13 @@ from dataclasses import replace
 from orchestrator.app.session.chains.left import about_the_same, left_by_last
 from orchestrator.app.session.chains.still_left import is_whole, still_left
 from orchestrator.app.session.cut_off import check_not_cut_off
-from orchestrator.app.session.identity import identity_of
+from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.records.fetching import fetch
-from orchestrator.app.session.taking_up import Now, endpoint_of, with_disabled
-from orchestrator.errors import Exit
+from orchestrator.app.session.taking_up import Now, endpoint_of, parameters_then, with_disabled
 from orchestrator.job.binding import Binding
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.store import open_store
 from orchestrator.model import Plan
 from orchestrator.planning.resume import named_now, undone
@@ -42,15 +42,38 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
     return replace(request, left=left_by_last(options, now))
 
 
+def as_left(invocation: Invocation, request: Request) -> Request | None:
+    """Let --failed or --undone of a job be about what its run was about: with the parameters that it had, but for what
+    is typed now. None where they are those that are typed. Raises `UsageError` as `parameters_then` does.
+    """
+    options, left = request.options, request.left
+    if left is None or left.run.verb != options.verb:
+        return None
+    line = line_of(options.verb, Identity(str(options.config)), left.run.endpoint, f"--{left.option}")
+    parameters = parameters_then(left.run, options.parameters, line)
+    if parameters == options.parameters:
+        return None
+    kept = [f"{name}={value}" for name, value in parameters.items() if name not in options.parameters]
+    invocation.messages.mention(f"with the parameters of run {left.run.run_id}: {', '.join(kept)}")
+    return replace(request, options=replace(options, parameters=parameters))
+
+
 def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:
-    """Say so where --failed or --undone selects nothing, and give the result; None where there is something."""
+    """Say so where --failed or --undone selects nothing, and give the result; None where there is something.
+
+    | nothing failed, or was left undone, and                        | a run, and its plan, end with |
+    | ---                                                            | ---                           |
+    | nothing else of the last run is undone, or it was given up     | 0                             |
+    | something else of it is undone                                 | see `ways_on`                 |
+
+    A name, a pattern or a label that selects nothing is a slip, and an error; so is one that selects nothing of what
+    failed. That nothing has failed is none.
+    """
     left = request.left
     if left is None or left.units:
         return None
     invocation.messages.say(left.said)
-    if request.options.dry_run:
-        return CommandResult(Exit.DONE, PlanView(Plan(())))
-    return CommandResult(left.exit)
+    return CommandResult(left.exit, PlanView(Plan(())) if request.options.dry_run else None)
 
 
 def disabled(request: Request) -> str:

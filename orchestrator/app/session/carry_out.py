@@ -27,6 +27,7 @@ from orchestrator.errors import Exit
 from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
+from orchestrator.planning.selection import expanded, select
 from orchestrator.report.display.displays import answered_yes, builds_shown, confirm, may_ask
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView, PruneView
@@ -46,6 +47,7 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
             await hold_lock(invocation, request)
         request = await about(invocation, request)
         if (nothing := nothing_left(invocation, request)) is not None:
+            select(request.manifest, expanded(options.patterns), options.labels)  # a slip is one all the same
             return nothing
         specs = selected(request) if specs is None else specs
         others = sum(bool(spec.mistakes) for key, spec in request.manifest.functions.items() if key not in specs)

@@ -6,6 +6,8 @@ manifest, in another environment or in other folders is refused, with the line t
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +16,7 @@ from orchestrator.app.session.identity import line_of, resume_line, undone_line,
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, address_of
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
-from orchestrator.journal.identity import Identity
+from orchestrator.journal.identity import HIDDEN, Identity, Selection
 from orchestrator.journal.state import RunState
 from orchestrator.model import Manifest
 from orchestrator.report.history import who
@@ -111,6 +113,20 @@ def check_same(run: RunState, now: Now) -> None:
     )
 
 
+def parameters_then(run: RunState, typed: Mapping[str, str], line: str) -> dict[str, str]:
+    """Give the parameters of a run that is gone on with: those that it had, but for what is typed now. `line`: what is
+    typed to go on with it. Raises `UsageError` where one of them is kept nowhere, since it is secret.
+    """
+    parameters = {**run.identity.selection.parameters, **typed}
+    hidden = [part for name, value in parameters.items() if value == HIDDEN for part in ("--param", f"{name}={HIDDEN}")]
+    if hidden:
+        raise UsageError(
+            f"run {run.run_id} was given parameters that are kept nowhere, since they are secret",
+            advice=f"give them again: `{line} {shlex.join(hidden)}`",
+        )
+    return parameters
+
+
 def check_not_taken_back(run: RunState) -> None:
     """Let what somebody has rolled back not be begun again by going on with its run. Raises `UsageError` with the lines
     to type.
@@ -131,8 +147,9 @@ def check_not_taken_back(run: RunState) -> None:
 
 def _as_it_was(run: RunState, now: Now) -> Identity:
     """Give what the line to type is made of: the manifest as it was, and nothing of the selection but the job's."""
-    own = manifest_of(run, now.state_dir)
-    return Identity(manifest=str(own) if own is not None else run.identity.manifest)
+    own, given = manifest_of(run, now.state_dir), run.identity.selection.parameters
+    selection = Selection(parameters=given if run.verb == now.verb else {})
+    return Identity(manifest=str(own) if own is not None else run.identity.manifest, selection=selection)
 
 
 def _place(endpoint: str) -> str:

@@ -310,7 +310,7 @@ def test_the_json_of_a_run_says_everything() -> None:
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
         "program": "0.1.0",
         "resumes": "", "started_at": "2026-11-18T11:06:40.000+00:00", "ended_at": "2026-11-18T11:06:48.400+00:00",
-        "exit_code": 0, "reason": "", "total": 1, "outcomes": {"deployed": 1},
+        "exit_code": 0, "reason": "", "total": 1, "disabled": 0, "outcomes": {"deployed": 1},
     }  # fmt: skip
     assert function["seconds"] == {"package": 0.1, "upload": 0.5, "queue": 1.5, "create": 0.5, "track": 2.0}
     assert (function["function"], function["outcome"], function["version_id"]) == ("auth", "deployed", "version-auth")

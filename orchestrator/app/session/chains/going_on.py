@@ -20,7 +20,7 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.saved.holding import Holding, has_packages, held_as_then
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, with_disabled
+from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, parameters_then, with_disabled
 from orchestrator.coordination.lease import Lease
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.in_flight import in_flight, settle
@@ -28,7 +28,6 @@ from orchestrator.engine.run import listen
 from orchestrator.errors import CloudError, UsageError
 from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.journal.events import OperationAccepted
-from orchestrator.journal.identity import HIDDEN
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
@@ -69,14 +68,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
                 f" what is undone: `{resume_line(before.run_id, '--give-up')}`",
             )
         config = found
-    then = before.identity.selection.parameters
-    parameters = {**then, **options.parameters}
-    hidden = [part for name, value in parameters.items() if value == HIDDEN for part in ("--param", f"{name}={HIDDEN}")]
-    if hidden:
-        raise UsageError(
-            f"run {before.run_id} was given parameters that are kept nowhere, since they are secret",
-            advice=f"give them again: `{resume_line(before.run_id, *hidden)}`",
-        )
+    parameters = parameters_then(before, options.parameters, resume_line(before.run_id))
     job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
     options = replace(options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters)
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
