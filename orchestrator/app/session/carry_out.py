@@ -71,8 +71,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
     request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
     alone = options.dry_run or options.verb in (ROLLBACK, PRUNE)
-    left = "" if alone else left_elsewhere(request.state_dir, session.endpoint, request.identity, request.left)
-    if left:
+    if not alone and (left := left_elsewhere(request.state_dir, session.endpoint, request.identity, request.left)):
         session.messages.mention(left)
     planned_s = 0.0
 

@@ -57,9 +57,8 @@ async def journaled(
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
     """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
     folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
-    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`,
-    `disabled`: see `RunStarted`.
-    `rollout`: of its plan; a chain keeps that of its first run.
+    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`, `disabled`: see
+    `RunStarted`. `rollout`: of its plan; a chain keeps that of its first run.
     """
     then = RolloutState() if before is None else before.rollout
     options, identity = session.request.options, session.request.identity
