@@ -11,9 +11,19 @@ from pathlib import Path
 import pytest
 
 from orchestrator.journal.condition_events import OutageBegan
-from orchestrator.journal.events import Breached, BytesSent, Event, StepRetried, StepStarted, UnitEnded
-from orchestrator.journal.rollout_events import RunPaused
-from orchestrator.model import Gate, Rollout, Step
+from orchestrator.journal.events import (
+    Breached,
+    BytesSent,
+    Event,
+    OperationAccepted,
+    OperationDone,
+    Requested,
+    StepRetried,
+    StepStarted,
+    UnitEnded,
+)
+from orchestrator.journal.rollout_events import RunPaused, VersionVerified
+from orchestrator.model import Change, ChangeKind, Gate, Rollout, Step, Verdict
 from orchestrator.planning.why.facts import WaitingFor, WaitsFor
 from orchestrator.planning.why.waiting import LiveRun, live_run, what_it_waits_for
 from orchestrator.ports import CommandEnd
@@ -137,3 +147,40 @@ def test_an_upload_that_is_tried_again_says_why() -> None:
 
 def test_a_unit_that_no_plan_has_waits_for_nothing() -> None:
     assert told_of(RunPaused(at(1), "a person"), key="b") is None
+
+
+def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = True) -> list[Event]:
+    """A version that is asked for, made, verified; then its promoted tag is to move."""
+    facts = "a", "createVersion", "d4e-a"
+    changes = (
+        Change(ChangeKind.VERSION),
+        Change(ChangeKind.VERIFY, {}, {"$latest": None}),
+        Change(ChangeKind.TAG, {}, {"good": None}),
+    )
+    return [
+        started(units=1, at=EPOCH_S),
+        replace(planned("a", at=EPOCH_S), changes=changes),
+        Requested(at(1), *facts, "key", 1),
+        *([StepRetried(at(2), "a", Step.CREATE, 1, 4.0, error)] if error else []),
+        *([OperationAccepted(at(3), "a", "createVersion", "op1", "d4e-a", "v1")] if not error else []),
+        *([OperationDone(at(5), "a", "op1", 2.0)] if not error and done else []),
+        *([VersionVerified(at(6), "a", "v1", verdict, change=1)] if verdict is not None else []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "kind", "words", "now_s"),
+    [
+        (of_a_call()[:3], W.ANSWER, "the answer to createVersion", 1),
+        (of_a_call(error="503"), W.RETRY, "another try of createVersion (attempt 2), after: 503", 3),
+        (of_a_call(error="503"), W.SLOT, "an Operation slot: ", 9),
+        (of_a_call(done=False), W.OPERATION, "Operation op1 (createVersion)", 4),
+        (of_a_call(), W.VERIFICATION, "the verification of version v1", 6),
+        (of_a_call(verdict=Verdict.PASSED), W.TAGS, "its tags: good", 7),
+    ],
+)
+def test_each_moment_of_a_call(events: Sequence[Event], kind: WaitsFor, words: str, now_s: float) -> None:
+    told = what_it_waits_for(live_run(events), "a", packs=False, now_s=at(now_s))
+    assert told is not None
+    assert told.kind is kind
+    assert told.words.startswith(words)
