@@ -107,16 +107,9 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 await _show_and_ask(session, planned)
             clouds, units = planned.live.clouds.values(), len(planned.plan.units) + len(planned.settled)
             begun = journaled(
-                session,
-                units,
-                clouds,
-                adopt=planned.adopt,
-                planned_s=planned_s,
-                rolls_back=planned.rolls_back,
-                canary=canary_size(planned.plan, planned.rollout),
-                disabled=planned.disabled,
-                rollout=planned.rollout,
-            )
+                session, units, clouds, adopt=planned.adopt, planned_s=planned_s, rolls_back=planned.rolls_back,
+                canary=canary_size(planned.plan, planned.rollout), disabled=planned.disabled, rollout=planned.rollout,
+            )  # fmt: skip
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
                 within = guarded(session, lease)

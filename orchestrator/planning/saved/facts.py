@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, upl
     """
     found = facts_of_settings(spec.settings)
     found |= {f"labels.{name}": value for name, value in spec.labels.items()}
-    found |= {name: _plain(getattr(spec, name), root) for name in _OF_SPEC}
+    found |= {name: _plain(value, root) for name, value in _given(spec).items() if name in _OF_SPEC}
     kind = "source" if isinstance(spec.code, SourceCode) else type(spec.code).__name__
     code = spec.code
     if uploaded and isinstance(code, SourceCode) and code.build is not None:
@@ -40,26 +40,26 @@ def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, upl
         found[SOURCE_FILES] = prepared.hash
     elif isinstance(prepared, str):
         found[SOURCE_FILES] = prepared  # the ETag of a zip in a bucket
-    return {name: value for name, value in found.items() if value is not None and value != []}
+    return found
 
 
 def facts_of_settings(settings: Settings) -> dict[str, Any]:
     """Give the settings of a Version: maps by entry, lists that have names by name."""
     found: dict[str, Any] = {}
-    for slot in fields(Settings):
-        name, value = _KEYS.get(slot.name, slot.name), getattr(settings, slot.name)
+    for setting, value in _given(settings).items():
+        name = _KEYS.get(setting, setting)
         if isinstance(value, Mapping):
             found |= {f"{name}.{entry}": one for entry, one in value.items()}
-        elif slot.name in _BY_ENTRY:
-            found |= {f"{name}.{getattr(one, _BY_ENTRY[slot.name])}": _plain(one, Path()) for one in value}
+        elif setting in _BY_ENTRY:
+            found |= {f"{name}.{getattr(one, _BY_ENTRY[setting])}": _plain(one, Path()) for one in value}
         else:
             found[name] = _plain(value, Path())
-    return {name: value for name, value in found.items() if value is not None and value != []}
+    return found
 
 
 def facts_of_run(rollout: Rollout, storage: Storage, root: Path) -> dict[str, Any]:
     """Give what holds for the run as a whole: how it spreads, and where its packages lie."""
-    found = {f"rollout.{slot.name}": _plain(getattr(rollout, slot.name), root) for slot in fields(Rollout)}
+    found = {f"rollout.{name}": _plain(value, root) for name, value in _given(rollout).items()}
     return found | {"storage.bucket": storage.bucket or "", "storage.prefix": storage.prefix}
 
 
@@ -74,7 +74,7 @@ def _plain(value: Any, root: Path) -> Any:
     if isinstance(value, Path):
         return os.path.relpath(value, root).replace(os.sep, "/") if value.is_absolute() else value.as_posix()
     if is_dataclass(value) and not isinstance(value, type):
-        return {slot.name: _plain(getattr(value, slot.name), root) for slot in fields(value)}
+        return {name: _plain(one, root) for name, one in _given(value).items()}
     if isinstance(value, Mapping):
         return {str(name): _plain(one, root) for name, one in value.items()}
     if isinstance(value, frozenset | set):
@@ -82,3 +82,14 @@ def _plain(value: Any, root: Path) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one, root) for one in value]
     return value
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """Give what of a value is not as by default: a field that a newer program adds changes nothing of an old plan."""
+    found = {}
+    for slot in fields(value):
+        one = getattr(value, slot.name)
+        default = slot.default if slot.default_factory is MISSING else slot.default_factory()
+        if default is MISSING or one != default:
+            found[slot.name] = one
+    return found

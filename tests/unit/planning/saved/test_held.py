@@ -199,8 +199,8 @@ def test_each_difference_of_what_is_desired_is_named_without_a_value() -> None:
         (replace(base, settings=replace(base.settings, tags=("a",))), "tags added"),
         (replace(base, settings=replace(base.settings, secrets=(Secret("T", "k", id="e"),))), "secrets.T added"),
         (replace(base, labels={"t": "b"}), "labels.t changed"),
-        (replace(base, labels_exact=True), "labels_exact changed"),
-        (replace(base, create=True), "create changed"),
+        (replace(base, labels_exact=True), "labels_exact added"),
+        (replace(base, create=True), "create added"),
         (replace(base, id="d4e"), "id added"),
         (replace(base, name="g"), "name changed"),
         (replace(base, verify=Verify(payload={"token": "hidden"})), "verify added"),
@@ -219,7 +219,7 @@ def test_a_selection_that_has_more_or_less_and_a_run_that_spreads_otherwise() ->
         "in the plan, and not selected any more": ["f"], "selected, and not in the plan": ["g"]
     }  # fmt: skip
     rollout = facts_of_run(Rollout(waves=(1, "100%"), max_failures=0), Storage("other"), ROOT)
-    said = ["rollout.max_failures changed", "rollout.waves changed", "storage.bucket changed"]
+    said = ["rollout.max_failures added", "rollout.waves added", "storage.bucket changed"]
     assert list(differing(saved, KEY, rollout, facts_of(one), {})) == said
 
 
@@ -258,3 +258,12 @@ def test_a_copy_of_a_saved_plan_is_not_made_from_another_version_instead() -> No
     refused = decided_again(replace(unit, exact=True), base, latest)
     assert isinstance(refused, Blocked)
     assert refused.reason.startswith("changed since the plan: version v2 was made")
+
+
+def test_what_nobody_has_declared_is_no_fact_so_a_new_field_changes_no_plan_that_is_saved() -> None:
+    assert facts_of_run(Rollout(), Storage("b"), ROOT) == {"storage.bucket": "b", "storage.prefix": ""}
+    assert facts_of_function(replace(NEW, verify=Verify(attempts=5)), None, ROOT, uploaded=False) == {
+        "runtime": "python312", "entrypoint": "index.handler", "memory": 2, "timeout": 10.0, "name": "f",
+        "folder_id": "folder", "verify": {"attempts": 5},
+        "code": ["BucketPackage", {"bucket": "bucket", "object": "f.zip", "sha256": "0" * 64}],
+    }  # fmt: skip
