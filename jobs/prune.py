@@ -23,6 +23,7 @@ from orchestrator.job import (
 )
 
 _DEFAULTS = PrunePolicy()
+_ONLY = ("versions", "packages", "records")
 
 
 def whole(given: Mapping[str, Any], name: str) -> int:
@@ -31,6 +32,14 @@ def whole(given: Mapping[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise JobError(f"`{name}` must be a whole number, at least {least}, not {value!r}", advice=f"write {name} = 5")
     return value
+
+
+def kinds(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Read what is to be pruned. Raises `JobError`."""
+    found = texts(given, name)
+    if unknown := [kind for kind in found if kind not in _ONLY]:
+        raise JobError(f"`{name}`: there is no {unknown[0]!r} to prune", advice=f"choose of {', '.join(_ONLY)}")
+    return found
 
 
 PARAMETERS = {
@@ -42,6 +51,12 @@ PARAMETERS = {
         default=(),
         read=texts,
         selects=True,
+    ),
+    "only": Parameter(
+        'of "versions", "packages" in the bucket and "records" of runs there; default: all of it, and versions alone'
+        " with `select` or `folders`",
+        default=(),
+        read=kinds,
     ),
     "folders": Parameter("default: every folder of the manifest", default=(), read=texts, selects=True),
 }
@@ -59,5 +74,6 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     if patterns:
         functions = matching_live(functions, patterns, inside)
     specs = {one.key: nothing_wanted(one.key, one.function) for one in functions if not one.disabled}
-    policy = PrunePolicy(whole(given, "keep"), whole(given, "runs"), all=flag(given, "all"))
+    only = kinds(given, "only") or (("versions",) if patterns or texts(given, "folders") else ())
+    policy = PrunePolicy(whole(given, "keep"), whole(given, "runs"), all=flag(given, "all"), only=only)
     return Desired(specs, given["rollout"], warnings=tuple(empty_folders(inside, live)), prune=policy)

@@ -149,6 +149,11 @@ pruning = options(
         "--all", "everything", is_flag=True, envvar="ORCHESTRATOR_PRUNE_ALL",
         help="Versions that this tool has not made go, too: their code exists nowhere else.",
     ),
+    option(
+        "--only", metavar="versions,packages,records", multiple=True,
+        help="What is pruned: versions, packages in the bucket, records of runs there."
+        "  [default: all of it; versions alone where FUNCTIONS are selected]",
+    ),
 )  # fmt: skip
 serving = options(
     option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
+from orchestrator.sandbox.memory.objects import Objects, RefusedError
+
 
 class MemoryRecords:
     """`meet` is awaited before and after each call: it may delay it, or raise, so that an answer is lost."""
@@ -49,3 +51,38 @@ class MemoryRecords:
 async def never_stopped(_run_id: str) -> str:
     """Know of no run that was stopped for good."""
     return ""
+
+
+class ObjectRecords:
+    """The `Records` port over the objects of a bucket in memory. `reads`: keys, as they were asked for; `meet`: called
+    before each call with what is done to which key, so that it can raise, or let others come in between.
+    """
+
+    def __init__(self, objects: Objects, bucket: str, clock: Callable[[], float]) -> None:
+        self._objects, self._bucket, self._clock = objects, bucket, clock
+        self.reads = list[str]()
+        self.meet: Callable[[str, str], None] = lambda _what, _key: None
+
+    async def read(self, key: str) -> tuple[bytes, str] | None:
+        await anyio.lowlevel.checkpoint()
+        self.reads.append(key)
+        self.meet("read", key)
+        body, head = self._objects.get(self._bucket, key), self._objects.head(self._bucket, key)
+        return (body, head.etag) if isinstance(body, bytes) and head is not None else None
+
+    async def create(self, key: str, body: bytes) -> str | None:
+        return self._write("create", key, body, if_none_match=True)
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str | None:
+        return self._write("replace", key, body, if_match=etag)
+
+    def _write(
+        self, what: str, key: str, body: bytes, *, if_none_match: bool = False, if_match: str | None = None
+    ) -> str | None:
+        self.meet(what, key)
+        try:
+            return self._objects.put(
+                self._bucket, key, body, modified_at=self._clock(), if_none_match=if_none_match, if_match=if_match
+            ).etag
+        except RefusedError:
+            return None

@@ -15,7 +15,7 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
-from orchestrator.report.prunes.prune_text import prune_text
+from orchestrator.report.prunes.storage import pruning_text
 from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
 from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView, words
 
@@ -107,11 +107,13 @@ class Messages:
         """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
         if self._log is None:
             shown = self.outlet.value(view)
-            text = prune_text(shown) if isinstance(shown, PruneView) else plan_text(shown, whole=False)
+            text = pruning_text(shown) if isinstance(shown, PruneView) else plan_text(shown, whole=False)
             write_message(self.outlet.rendered(text))
             return
         if isinstance(view, PruneView):
-            self._log.info("plan", prune=view.prune.goes, stay=view.prune.stays, size_bytes=view.prune.size_bytes)
+            stored = {} if view.storage is None else {kind.kind: len(kind.goes) for kind in view.storage.found.kinds}
+            facts = {"size_bytes": view.prune.size_bytes, **({"objects": stored} if stored else {})}
+            self._log.info("plan", prune=view.prune.goes, stay=view.prune.stays, **facts)
             return
         counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
         self._log.info("plan", **counts, waves=len(waves_of(view.plan, view.rollout)))

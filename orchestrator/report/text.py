@@ -13,7 +13,7 @@ from orchestrator.report.failures import failures
 from orchestrator.report.history import facts_text, history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
-from orchestrator.report.prunes.prune_text import prune_text
+from orchestrator.report.prunes.storage import pruning_text, storage_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
     BoardView,
@@ -63,7 +63,7 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
         case SavedPlanView(facts, plan):
             return f"{facts_text(facts)}\n\n{plan_text(plan, whole=True)}"
         case PruneView():
-            return prune_text(view, whole=True)
+            return pruning_text(view, whole=True)
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
@@ -74,6 +74,7 @@ def _result(view: ResultView, width: int | None) -> str:
     table = run_table(state, width=width, everything=view.everything, timings=view.timings)
     parts = [table, warnings(state), failures(state, view.back), headline(state)]
     parts += [told_of_rollback(view.back)] if view.back is not None else []
+    parts += [storage_text(view.storage)] if view.storage is not None else []
     if view.history:
         parts.insert(0, history_text(state, view.back, alive=view.alive))
     return "\n\n".join(part for part in parts if part)

@@ -11,6 +11,7 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
+from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers
 from orchestrator.planning.prune.plan import PrunePlan
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
@@ -26,6 +27,15 @@ class BuildRow:
 
 
 Builds = Callable[[], Sequence[BuildRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageView:
+    """What may go from a bucket; once it is pruned, what became of each kind. `whole`: all that goes is named."""
+
+    found: StoredLeftovers
+    removed: tuple[Removed, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class ResultView:
     alive: bool = False
     warnings: tuple[str, ...] = ()  # of what could not be written; people are told them besides
     back: RunState | None = None
+    storage: StorageView | None = None  # what a prune has done to the bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +158,11 @@ class WhyView:
 
 @dataclass(frozen=True, slots=True)
 class PruneView:
-    """Which old Versions go, and why the others stay. `verbose`: each of them."""
+    """Which old Versions go, and why the others stay. `verbose`: each of them. `storage`: what may go of the bucket."""
 
     prune: PrunePlan
     verbose: bool = False
+    storage: StorageView | None = None
 
 
 @dataclass(frozen=True, slots=True)

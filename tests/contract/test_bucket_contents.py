@@ -207,7 +207,7 @@ def test_a_look_that_fails_is_not_taken_for_an_answer(tmp_path: Path) -> None:
         ([head(30.9)], False),
         ([answer("404 Not Found")], True),
         ([head(31), refusal("404 Not Found", "NoSuchKey")], True),
-        ([head(31), refusal("403 Forbidden", "AccessDenied")], "denied"),
+        ([head(31), refusal("403 Forbidden", "AccessDenied")], "storage.editor"),
         ([answer("403 Forbidden")], "denied"),
         ([head(31), refusal("404 Not Found", "NoSuchBucket")], "does not exist"),
     ],
@@ -220,7 +220,7 @@ def test_an_object_is_deleted_as_it_was_listed(answers: list[bytes], deleted: bo
             try:
                 return await store.delete("b", listed)
             except CloudError as error:
-                return error.message
+                return f"{error.message}: {error.advice}"
 
     with scripted(*answers) as server:
         found = anyio.run(main, server.url)

@@ -1,4 +1,6 @@
-"""`prune [FUNCTIONS]`: old Versions are deleted, but for those that somebody may still need."""
+"""`prune [FUNCTIONS]`: old Versions are deleted, but for those that somebody may still need; so is what lies in the
+bucket.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,12 @@ from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.leftovers.storage import VERSIONS, prunable, with_storage
 from orchestrator.app.session.opening.request import read_request
-from orchestrator.app.session.options import PRUNE, read_options
+from orchestrator.app.session.options import PRUNE, read_options, storage_of
 from orchestrator.app.session.pruning.planning import parameters_of, plan_prune, policy_of
 from orchestrator.app.session.session import hold_lock, open_session
+from orchestrator.errors import UsageError
 from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
@@ -23,23 +27,29 @@ from orchestrator.report.views import CommandResult
 def prune_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Run `prune` as typed. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
-    keep, runs, everything = given.pop("keep"), given.pop("runs"), given.pop("everything")
-    parameters = parameters_of(PrunePolicy(keep, runs, all=everything))
+    keep, runs, everything, only = (given.pop(name) for name in ("keep", "runs", "everything", "only"))
+    parameters = parameters_of(PrunePolicy(keep, runs, all=everything, only=tuple(only)))
     return invoke(read_options(PRUNE, {**given, "parameters": parameters}), messages, _prune)
 
 
 async def _prune(invocation: Invocation) -> CommandResult:
     options = invocation.options
+    policy = policy_of(options.parameters)
+    some = bool(options.patterns or options.labels or options.failed or options.undone)
+    wanted = prunable(policy.only, some=some)
     with invocation.stop.interruptible():
         request = read_request(invocation)
-        specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
+        if VERSIONS not in wanted and not storage_of(request.manifest, options.bucket).bucket:
+            raise UsageError("there is no bucket to prune", advice="name one: [storage] bucket, or --bucket")
+        chosen = VERSIONS in wanted and not (options.failed or options.undone)
+        specs = selected(request) if chosen else None  # what is wrong is told first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
         request = await about(invocation, request)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
-        specs = selected(request) if specs is None else specs
+        specs = selected(request) if specs is None and VERSIONS in wanted else specs or {}
         begin(invocation, request)
         session = await open_session(invocation, request)
-    policy = policy_of(options.parameters)
-    return await carry_out(session, partial(plan_prune, session, specs, policy))
+    versions = partial(plan_prune, session, specs, policy)
+    return await carry_out(session, partial(with_storage, session, policy, versions, some=some))

@@ -16,6 +16,7 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
+from orchestrator.app.session.leftovers.storage import pruned_storage, removes, storage_view
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
@@ -114,8 +115,14 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 tell(lease, len(functions), session, bus)
                 within = guarded(session, lease)
                 code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
-        wanted = planned.rollout.prune_after and not planned.back
-        return await prune_after(session, result_of(session, code, state), carry_out, wanted=wanted)
+        return await _then_prune(session, planned, result_of(session, code, state))
+
+
+async def _then_prune(session: Session, planned: Planned, result: CommandResult) -> CommandResult:
+    """Prune what is to be pruned once a plan is carried out: the bucket, or what the run was about."""
+    if planned.stored is not None:
+        return await pruned_storage(session, planned, result)
+    return await prune_after(session, result, carry_out, wanted=planned.rollout.prune_after and not planned.back)
 
 
 async def _only_planned(session: Session, planned: Planned) -> CommandResult:
@@ -138,11 +145,11 @@ def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
 async def _show_and_ask(session: Session, planned: Planned) -> None:
     options = session.request.options
     session.messages.plan(_view(planned, options))
-    if (planned.back or planned.prune is not None) and not to_change(planned.plan):
+    if (planned.back or planned.prune is not None) and not to_change(planned.plan) and not removes(planned):
         return
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
-    if to_change(planned.plan):
+    if to_change(planned.plan) or removes(planned):
         with session.stop.interruptible():
             to = "prune" if planned.prune is not None else "rollback" if planned.back else "deploy"
             what = where_to(session, planned) + (f", by {planned.saved}" if planned.saved else "")
@@ -173,7 +180,8 @@ async def _deployed_again(session: Session, planned: Planned) -> bool:
 
 def _view(planned: Planned, options: RunOptions, prediction: Prediction | None = None) -> PlanView | PruneView:
     if planned.prune is not None:
-        return PruneView(planned.prune, verbose=options.verbose)
+        storage = storage_view(planned, whole=options.dry_run or options.verbose)
+        return PruneView(planned.prune, verbose=options.verbose, storage=storage)
     return PlanView(
         planned.plan, prediction, planned.rollout, planned.undeclared, planned.warnings, verbose=options.verbose,
         back=planned.back, skips_verification=options.no_verify, disabled=planned.disabled,

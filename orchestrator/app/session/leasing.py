@@ -25,6 +25,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.model.units import as_duration
 from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
+from orchestrator.report.prunes.prune_text import size_words
 from orchestrator.resilience.groups import beside
 from orchestrator.resilience.stop import StoppedError
 
@@ -167,4 +168,11 @@ def where_to(session: Session, planned: Planned) -> str:
     what = f"{counted(folders.total(), 'function')} to change"
     if planned.prune is not None:
         what = f"{counted(planned.prune.goes, 'version')} of {counted(folders.total(), 'function')} to delete for good"
-    return f"{what} in {' and '.join(parts)}{whom}"
+    said = [f"{what} in {' and '.join(parts)}"] if parts else []
+    if planned.stored is not None and planned.stored.goes.number:
+        goes = planned.stored.goes
+        objects = (
+            f"{counted(goes.number, 'object')} ({size_words(goes.size_bytes)}) of the bucket {planned.stored.bucket}"
+        )
+        said.append(objects if said else f"{objects} to delete for good")
+    return f"{' and '.join(said)}{whom}"

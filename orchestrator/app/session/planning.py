@@ -42,6 +42,7 @@ from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
 from orchestrator.planning.planner import build
+from orchestrator.planning.prune.leftovers import StoredLeftovers
 from orchestrator.planning.prune.plan import PrunePlan
 from orchestrator.planning.resume import forced_of
 from orchestrator.planning.rollout import canary_first, without_pauses
@@ -80,6 +81,7 @@ class Planned:
     forced: str = ""
     saved: str = ""
     prune: PrunePlan | None = None  # of a prune: every Version, and why it goes or stays
+    stored: StoredLeftovers | None = None  # of a prune: what goes from the bucket
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:

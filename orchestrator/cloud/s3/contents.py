@@ -16,13 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
 from orchestrator.cloud.s3.heads import asked_at
-from orchestrator.cloud.s3.refusals import is_missing, not_storage
+from orchestrator.cloud.s3.refusals import DELETE, is_missing, not_storage
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import ListedObject
 
 _FAILURES = (BotoCoreError, ClientError, AbandonedError)
 PAGE_OBJECTS = 1000  # the most that a page may hold
-_LIST, _HEAD, _DELETE = "list objects", "head object", "delete object"
+_LIST, _HEAD = "list objects", "head object"
 
 
 class Translated(Protocol):
@@ -82,7 +82,7 @@ class BucketContents:
             with call:
                 self._s3.delete_object(Bucket=bucket, Key=listed.key)
         except _FAILURES as error:
-            return True if is_missing(error) else self._translated(error, call=_DELETE, bucket=bucket)
+            return True if is_missing(error) else self._translated(error, call=DELETE, bucket=bucket)
         return True
 
     def _unusable(self, why: str) -> CloudError:

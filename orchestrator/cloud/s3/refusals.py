@@ -16,8 +16,10 @@ _CHECK_NETWORK = "check the network, the endpoint (--endpoint), and HTTPS_PROXY 
 _CHECK_KEYS = "check YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY (or the AWS_ ones)"
 _CHECK_TOKEN = "get another IAM token, or use static keys (YC_STORAGE_ACCESS_KEY, YC_STORAGE_SECRET_KEY)"  # noqa: S105 - a sentence
 _CHECK_ROLE = "give the account the role storage.uploader on the bucket {bucket} or its folder"
+_CHECK_DELETE = "give the account the role storage.editor on the bucket {bucket} or its folder"
 _CHECK_BUCKET = "create the bucket {bucket}, or mend bucket in [storage] of the manifest"
 _LATER = "try again in a while"
+DELETE = "delete object"  # the call that takes more rights than the others
 
 # S3 code: gRPC code, sentence (empty: the server's own), advice. cloud-api §4.7 and the service's response codes.
 _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
@@ -143,6 +145,8 @@ def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> Clou
         code = Code.UNAVAILABLE if status >= 500 else Code.INVALID_ARGUMENT
         row = (code, f"Object Storage refused with HTTP {status}", "")
     code, sentence, advice = row
+    if advice is _CHECK_ROLE and call == DELETE:
+        advice = _CHECK_DELETE
     detail = "" if name.isdecimal() or not said else f" ({name}: {said})"
     return CloudError(
         sentence.format(bucket=bucket) + detail,

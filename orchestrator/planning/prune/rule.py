@@ -56,12 +56,13 @@ class Why(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PrunePolicy:
     """`keep`: so many of the newest Versions of a Function stay; `runs`: those of so many of its last runs. `all`: what
-    others made goes, too.
+    others made goes, too. `only`: what is pruned, of "versions", "packages", "records"; () for whatever can be.
     """
 
     keep: int = KEEP
     runs: int = RUNS
     all: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

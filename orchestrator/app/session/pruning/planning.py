@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from orchestrator.app.session.leftovers.storage import with_storage
 from orchestrator.app.session.planning import Planned, cannot_read, job_desires, plan_job, specs_of_job
 from orchestrator.app.session.pruning.known_runs import read_runs_of
 from orchestrator.app.session.records.replaced import with_replaced
@@ -71,7 +72,10 @@ async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "")
             raise UsageError(f"{place}: jobs.{binding.name}.{name}: a prune has none", advice="leave it out")
     if session.request.options.simulate:
         raise UsageError("a prune is not simulated", advice="leave --simulate out")
-    return await plan_prune(session, specs_of_job(session, binding, desired), desired.prune, live=live)
+    options, specs = session.request.options, specs_of_job(session, binding, desired)
+    some = bool(options.patterns or options.labels or session.request.left)
+    versions = partial(plan_prune, session, specs, desired.prune, live=live)
+    return await with_storage(session, desired.prune, versions, some=some)
 
 
 def named_in(manifest: Manifest) -> frozenset[str]:
@@ -99,7 +103,8 @@ async def used(session: Session, live: LiveState) -> tuple[Usage, ...]:
 
 def parameters_of(policy: PrunePolicy) -> dict[str, str]:
     """Write a policy as `policy_of` reads it."""
-    return {"keep": str(policy.keep), "runs": str(policy.runs), **({"all": "true"} if policy.all else {})}
+    only = {"only": ",".join(policy.only)} if policy.only else {}
+    return {"keep": str(policy.keep), "runs": str(policy.runs), **({"all": "true"} if policy.all else {}), **only}
 
 
 def policy_of(parameters: Mapping[str, str]) -> PrunePolicy:
@@ -109,4 +114,5 @@ def policy_of(parameters: Mapping[str, str]) -> PrunePolicy:
         int(parameters.get("keep", known.keep)),
         int(parameters.get("runs", known.runs)),
         all=parameters.get("all") == "true",
+        only=tuple(name.strip() for name in parameters.get("only", "").split(",") if name.strip()),
     )

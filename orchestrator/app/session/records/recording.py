@@ -15,10 +15,11 @@ from typing import TypeVar
 import anyio
 
 from orchestrator.app.session.opening.bucket import bucket_records
+from orchestrator.app.session.records.index import IndexRow, change_index
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.journal.events import Breached, Event, RunStarted
-from orchestrator.journal.record import RunRecord, encode_index, read_index, read_record
+from orchestrator.journal.record import RunRecord, read_index, read_record
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.runs import Link
 from orchestrator.journal.state import RunState
@@ -28,7 +29,6 @@ from orchestrator.resilience.groups import beside
 
 T = TypeVar("T")
 _INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
-_TRIES = 8  # to write the index against others who do so as well
 _END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
 
 
@@ -117,16 +117,12 @@ class Recorder:
 
     async def _index(self, key: str) -> None:
         started = next(event for event in self._record.run if isinstance(event, RunStarted))
-        for _ in range(_TRIES):
-            found = await self._safely(partial(self._records.read, key))
-            rows = [row for row in read_index(found[0] if found else b"") if row["run_id"] != started.run_id]
-            body = encode_index([{"run_id": started.run_id, "endpoint": started.endpoint}, *rows][:_INDEXED])
-            if found is None:
-                made = await self._safely(partial(self._records.create, key, body))
-            else:
-                made = await self._safely(partial(self._records.replace, key, body, found[1]))
-            if made is not None:
-                return
+
+        def with_row(rows: list[IndexRow]) -> list[IndexRow]:
+            others = (row for row in rows if row["run_id"] != started.run_id)
+            return [{"run_id": started.run_id, "endpoint": started.endpoint}, *others][:_INDEXED]
+
+        await change_index(self._records, key, with_row, self._session.world)
 
     async def _safely(self, call: Callable[[], Awaitable[T]]) -> T:
         return await self._session.world.read(call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +15,12 @@ from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, PackageError, StartError
 from orchestrator.model import FunctionSpec, Package, SourceCode, Tree
 from orchestrator.planning.saved.document import SavedPlan, StoredPackage, makes_package
-from orchestrator.planning.saved.seal import exact
+from orchestrator.planning.saved.note import PlanNote
 from orchestrator.ports import Packager
 from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.resilience.groups import each
 
-NOTE_SCHEMA = 1  # of the note that keeps a plan's packages from being pruned
 _AT_ONCE = 16
 
 
@@ -62,13 +62,14 @@ async def store(session: Session, plan: SavedPlan, packages: Mapping[str, Packag
     if records is None or target is None or bucket is None or not objects:
         return
     session.messages.mention(f"storing {counted(len(objects), 'package')}")
-    note = {"schema": NOTE_SCHEMA, "plan": plan.id, "expires_at": plan.expires_at, "objects": sorted(keys.values())}
+    expires_at = datetime.fromisoformat(plan.expires_at).timestamp()
+    note = PlanNote(plan.id, expires_at, tuple(sorted(keys.values())))
 
     async def put(sha256: str) -> None:
         await world.read(partial(target.put_once, bucket, keys[sha256], objects[sha256]))
 
     try:
-        await world.read(partial(records.create, f"{plans_folder(session)}{plan.id}.json", exact(note)))
+        await world.read(partial(records.create, f"{plans_folder(session)}{plan.id}.json", note.encode()))
         await each(objects, put, at_once=_AT_ONCE)
     except CloudError as error:
         raise StartError(

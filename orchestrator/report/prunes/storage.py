@@ -1,0 +1,112 @@
+"""What lies in the bucket and may go, for people and for programs: before it goes, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.planning.prune.leftovers import Leftovers, Removed, Total, total_of
+from orchestrator.report.plain_text import counted
+from orchestrator.report.prunes.prune_text import prune_json, prune_text, size_words
+from orchestrator.report.records import iso
+from orchestrator.report.views import PruneView, StorageView
+
+_FIRST = 20  # objects that are named, of those that go or could not be deleted
+
+
+def pruning_text(view: PruneView, *, whole: bool = False) -> str:
+    """Write what a prune is about: Versions, and what lies in the bucket, each where it was asked for."""
+    parts = [prune_text(view, whole=whole)] if view.prune.functions or view.storage is None else []
+    parts += [storage_text(view.storage)] if view.storage is not None else []
+    return "\n\n".join(parts)
+
+
+def pruning_json(view: PruneView) -> dict[str, Any]:
+    """Give the same as JSON values; `storage` where anything of a bucket was asked for."""
+    storage = {"storage": storage_json(view.storage)} if view.storage is not None else {}
+    return prune_json(view.prune) | storage
+
+
+def storage_text(view: StorageView) -> str:
+    """Write what may go of each kind, and what is kept and why; of a bucket that is pruned what went, and is left."""
+    kinds = {kind.kind: kind for kind in view.found.kinds if kind.before.number}
+    lines = [f"bucket {view.found.bucket}:{'' if kinds else ' there is nothing that could be pruned'}"]
+    if view.removed is None:
+        lines += [line for kind in kinds.values() for line in _before(kind, whole=view.whole)]
+    else:
+        lines += [line for one in view.removed if one.kind in kinds for line in _after(kinds[one.kind], one)]
+    return "\n".join(lines)
+
+
+def _before(kind: Leftovers, *, whole: bool) -> Iterator[str]:
+    goes, before = total_of(kind.goes), kind.before
+    yield f"  {kind.kind}: {goes.number} of {_total(before)} go{_bytes(goes) if goes.number else ''}"
+    yield from (f"    kept: {_total(total)}: {why}" for why, total in kind.kept.items())
+    yield from (f"    {said}" for said in kind.held)
+    shown = kind.goes if whole else kind.goes[: _FIRST if goes.number <= _FIRST else 0]
+    yield from (f"    goes: {one.key} ({size_words(one.size_bytes)}, {iso(one.modified_at)})" for one in shown)
+
+
+def _after(kind: Leftovers, removed: Removed) -> Iterator[str]:
+    gone = removed.gone
+    left = Total(kind.before.number - gone.number, kind.before.size_bytes - gone.size_bytes)
+    yield f"  {kind.kind}: {_total(gone)} deleted, {_total(left)} left"
+    if removed.again:
+        yield f"    {counted(len(removed.again), 'object')} put again by a run meanwhile: kept"
+    if removed.left:
+        yield f"    {counted(removed.left, 'object')} not come to: `orchestrator prune` goes on"
+    yield from _failed(removed.failed)
+
+
+def _failed(failed: dict[str, str]) -> Iterator[str]:
+    causes: dict[str, list[str]] = {}
+    for key, why in failed.items():
+        causes.setdefault(why, []).append(key)
+    for why, keys in causes.items():
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        yield f"    not deleted: {keys[0]}{more}: {why}"
+
+
+def _total(total: Total) -> str:
+    return f"{total.number}{_bytes(total)}"
+
+
+def _bytes(total: Total) -> str:
+    return f" ({size_words(total.size_bytes)})"
+
+
+def storage_json(view: StorageView) -> dict[str, Any]:
+    """Give the same as JSON values: every object that goes, and each kind before and after."""
+    removed = {one.kind: one for one in view.removed or ()}
+    return {
+        "bucket": view.found.bucket,
+        "kinds": [_kind_json(kind, removed.get(kind.kind)) for kind in view.found.kinds],
+    }
+
+
+def _kind_json(kind: Leftovers, removed: Removed | None) -> dict[str, Any]:
+    values = {
+        "kind": kind.kind,
+        "before": _total_json(kind.before),
+        "after": _total_json(kind.after),
+        "goes": [
+            {"object": one.key, "size_bytes": one.size_bytes, "modified_at": iso(one.modified_at)} for one in kind.goes
+        ],
+        "kept": [{"reason": why, **_total_json(total)} for why, total in kind.kept.items()],
+        "held": list(kind.held),
+    }
+    if removed is None:
+        return values
+    gone = removed.gone
+    left = Total(kind.before.number - gone.number, kind.before.size_bytes - gone.size_bytes)
+    return values | {
+        "after": _total_json(left),
+        "deleted": _total_json(gone),
+        "put_again": list(removed.again),
+        "not_come_to": removed.left,
+        "failed": [{"object": key, "reason": why} for key, why in removed.failed.items()],
+    }
+
+
+def _total_json(total: Total) -> dict[str, int]:
+    return {"objects": total.number, "size_bytes": total.size_bytes}
