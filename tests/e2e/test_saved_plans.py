@@ -134,3 +134,30 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
         assert len(versions) == len({one["functionId"] for one in versions}) == 12
         again = run(other.root, *command, environ=environ)
         assert (again.code, "12 unchanged" in again.out) == (0, True), again.err
+
+
+def test_a_file_that_is_not_as_it_was_made_is_refused_and_so_is_another_key(tmp_path: Path, project: Project) -> None:
+    project.write(1, defaults=DEFAULTS)
+    project.without_bucket()
+    file, forged = tmp_path / "plan.json", tmp_path / "forged.json"
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ() | ENVIRON
+        made = run(project.root, "plan", "--out", str(file), environ=environ)
+        assert made.code == 0, made.err
+        assert (project.state_dir / "plan.key").stat().st_mode & 0o777 == 0o600
+        forged.write_text(file.read_text().replace('"adopt": []', '"adopt": ["*"]'))
+        for verb in (("deploy", "--yes", "--plan"), ("show",)):
+            refused = run(project.root, *verb, str(forged), environ=environ)
+            assert refused.code == 2, refused.err
+            assert "is not as it was made, so nothing of it is done: its seal is of another content" in refused.err
+        other = other_machine(project, tmp_path / "other")
+        elsewhere = run(other.root, "deploy", "--plan", str(file), "--yes", environ=environ)
+        assert elsewhere.code == 2, elsewhere.err
+        assert "there is none here" in elsewhere.err
+        assert "(--state)" in elsewhere.err
+        shown = run(other.root, "show", str(file), environ=environ)
+        assert (shown.code, "its key is not here" in shown.err) == (0, True), shown.err
+        assert "plan: 1 create" in shown.out
+        state = ("--state", str(project.state_dir))
+        assert run(other.root, "deploy", "--plan", str(file), "--yes", *state, environ=environ).code == 0
+        assert len(cloud.versions(project.folder_id)) == 1
