@@ -117,5 +117,5 @@ def test_a_plan_that_is_reviewed(cloud: Cloud, project: Project) -> None:
     assert [end.code for end in ends] == [0] * 3, [end.err for end in ends]
     planned, shown, deployed = ends
     assert "storing 2 packages" in planned.err
-    assert "| `f000` | create | `the folder has no such function` | `stays` |" in shown.out
+    assert "| `f000` | create | `the folder has no such function` | `is new, and would stay` |" in shown.out
     assert "2 functions: 2 deployed" in deployed.out
