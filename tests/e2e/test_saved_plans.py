@@ -6,8 +6,10 @@ import json
 import re
 import shutil
 import signal
+from datetime import datetime
 from pathlib import Path
 
+from orchestrator.planning.saved.note import PlanNote, read_note
 from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import BUCKET, HASTY, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox
 
@@ -68,9 +70,8 @@ def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_
         note = served.objects.get(BUCKET, f"plans/{saved['id']}.json")
         assert isinstance(note, Path)
         objects = {unit["package"]["object"] for unit in saved["units"]}
-        assert json.loads(note.read_text()) == {
-            "schema": 1, "plan": saved["id"], "expires_at": saved["expires_at"], "objects": sorted(objects)
-        }  # fmt: skip
+        expires_at = datetime.fromisoformat(saved["expires_at"]).timestamp()
+        assert read_note(note.read_bytes()) == PlanNote(saved["id"], expires_at, tuple(sorted(objects)))
 
         other = other_machine(project, tmp_path / "other")
         shutil.rmtree(other.root / "src")
@@ -161,3 +162,19 @@ def test_a_file_that_is_not_as_it_was_made_is_refused_and_so_is_another_key(tmp_
         state = ("--state", str(project.state_dir))
         assert run(other.root, "deploy", "--plan", str(file), "--yes", *state, environ=environ).code == 0
         assert len(cloud.versions(project.folder_id)) == 1
+
+
+def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tmp_path: Path, project: Project) -> None:
+    project.write(3, defaults=DEFAULTS, more='[rollout]\nwaves = [1, "100%"]\npause = "approval"\n')
+    file = str(tmp_path / "plan.json")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ() | ENVIRON
+        assert run(project.root, "plan", "--out", file, "--upload", environ=environ).code == 0
+        shutil.rmtree(project.root / "src")
+        paused = run(project.root, "deploy", "--plan", file, "--yes", environ=environ)
+        assert (paused.code, "promote" in paused.err) == (3, True), paused.err
+        other = run(project.root, "promote", "--yes", environ=environ | {"LEVEL": "debug"})
+        assert "blocked      changed since the plan was made: environment.LEVEL changed" in other.err
+        assert (other.code, len(cloud.versions(project.folder_id))) == (1, 1), other.err
+        left = run(project.root, "deploy", "--plan", file, "--yes", "--dry-run", environ=environ)
+        assert "plan: 2 create, 1 unchanged" in left.out
