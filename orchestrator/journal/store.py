@@ -69,6 +69,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
+        self._runs: tuple[tuple[int, int], list[RunSummary]] | None = None  # with what the file was like then
 
     def __enter__(self) -> Self:
         return self
@@ -147,9 +148,13 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
             write_verdicts(self._connection, endpoint, run_id, verified)
 
     def runs(self) -> list[RunSummary]:
-        """All runs, the newest first. Raises `JournalError`."""
+        """All runs, the newest first; read once as long as nobody has written. Raises `JournalError`."""
         with translated(self._path):
-            return read_summaries(self._connection)
+            (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+            seen = others, self._connection.total_changes
+            if self._runs is None or self._runs[0] != seen:
+                self._runs = seen, read_summaries(self._connection)
+            return list(self._runs[1])
 
     def chain(self, run_id: str) -> tuple[str, ...]:
         """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""

@@ -24,6 +24,8 @@ from orchestrator.job.contract import Desired
 from orchestrator.journal.events import UnitPlanned
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import (
+    LATEST,
+    Change,
     ChangeKind,
     Failure,
     FunctionSpec,
@@ -202,9 +204,10 @@ async def plan_desired(
     )
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
-    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(session.request.state_dir, plan, live))
-    moved = any(change.kind is ChangeKind.TAG for unit in plan.units for change in unit.changes)
-    rollbacks = known_rollbacks(session.request.state_dir, session.endpoint, tags=moved)
+    journal = session.request.state_dir, session.endpoint
+    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(*journal, plan, live))
+    moved = {unit.function_id for unit in plan.units if unit.function_id and any(map(_takes_tags, unit.changes))}
+    rollbacks = known_rollbacks(*journal, tags_of=moved)
     plan = plan if going_on else not_over_rollbacks(plan, rollbacks, again=again)
     for said in unended(plan):
         session.messages.warn(said)
@@ -218,6 +221,13 @@ async def plan_desired(
     rollout = without_pauses(rollout) if options.now else rollout
     plan = canary_first(plan, rollout)
     return Planned(plan, live, sources, rollout, warnings=warnings, adopt=adopt, verifying=verifying, forced=forced)
+
+
+def _takes_tags(change: Change) -> bool:
+    """Say whether a change takes a tag from the Version that holds it, or may."""
+    if change.kind is ChangeKind.TAG:
+        return True
+    return change.kind is ChangeKind.VERSION and any(held for tag, held in change.before.items() if tag != LATEST)
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:

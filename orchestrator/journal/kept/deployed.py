@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orchestrator.journal.events import Event, OperationAccepted, UnitEnded, UnitPlanned
+from orchestrator.journal.kept.asked import AskedFor
 from orchestrator.journal.schema import translated
 from orchestrator.model import Action, Deployed
 from orchestrator.model.live_state import Replaced
@@ -70,11 +70,8 @@ class StampedFunction:
     version_id: str
 
 
-class DeployedFunctions:
+class DeployedFunctions(AskedFor):
     """What an open journal knows of them. Each method raises `JournalError`."""
-
-    _path: Path
-    _connection: sqlite3.Connection
 
     def replaced(self, endpoint: str, functions: Iterable[StampedFunction]) -> dict[str, Replaced]:
         """Find those that somebody has made again, by their ids.
@@ -120,19 +117,12 @@ class DeployedFunctions:
         known.update(self.asked_for(endpoint, [one.version_id for one in doubtful]))
         return {one for one in doubtful if one.function_id in known or one.version_id in known}
 
-    def asked_for(self, endpoint: str, version_ids: Sequence[str]) -> dict[str, str]:
-        """Find which runs have asked for Versions: their ids by those of the Versions, of those that any has. All that
-        the journal holds is looked through.
+    def deployed_since(self, endpoint: str, at: float, but: Iterable[str]) -> set[tuple[str, str]]:
+        """Give what names the Functions that were deployed after a time, by other runs than these: a folder's id, and a
+        Function's id or name.
         """
-        found: dict[str, str] = {}
-        for begin in range(0, len(version_ids), _AT_ONCE):
-            some = version_ids[begin : begin + _AT_ONCE]
-            places = ", ".join("?" * len(some))
-            statement = (  # the oldest comes last, and counts: later ones have taken its Operation over
-                "SELECT json_extract(data, '$.version_id'), run_id FROM events JOIN runs ON runs.id = events.run_id"  # noqa: S608
-                " WHERE endpoint = ? AND kind = 'operation_accepted' AND json_extract(data, '$.call') = 'createVersion'"
-                f" AND json_extract(data, '$.version_id') IN ({places}) ORDER BY runs.started_at DESC"
-            )
-            with translated(self._path):
-                found.update(self._connection.execute(statement, (endpoint, *some)).fetchall())
-        return found
+        with translated(self._path):
+            statement = "SELECT folder_id, name, function_id, run_id FROM deployed WHERE endpoint = ? AND at > ?"
+            rows = self._connection.execute(statement, (endpoint, at)).fetchall()
+        own = set(but)
+        return {(row[0], name) for row in rows if row[3] not in own for name in row[1:3]}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.app.session.chains.rollbacks import known_rollbacks
-from orchestrator.journal.events import RunEnded, RunStarted, UnitEnded, UnitPlanned
+from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
+from orchestrator.journal.events import Breached, Event, OperationAccepted, RunEnded, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.rollout_events import GivenUp
-from orchestrator.journal.store import open_store
-from orchestrator.model import Action, Change, ChangeKind, Deployed, Plan, Unit
+from orchestrator.journal.store import Store, open_store
+from orchestrator.model import Action, Change, ChangeKind, Deployed, Plan, Unit, Version
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import KnownRollbacks, not_over_rollbacks, unended
 from orchestrator.report.plan_text import plan_text
 from orchestrator.report.views import PlanView
@@ -48,8 +50,8 @@ def test_what_a_killed_rollback_has_left_waits_for_it(tmp_path: Path, later: str
     elif later == "given up":
         wrote(tmp_path, 3, "rollback", {}, 0, "R2")
     left = {("folder", "b"): WHY, ("folder", "id-b"): WHY} if later == "nothing" else {}
-    assert known_rollbacks(tmp_path, ENDPOINT, tags=False).unended == left
-    assert known_rollbacks(tmp_path, "https://other.example", tags=True) == KnownRollbacks()
+    assert known_rollbacks(tmp_path, ENDPOINT, tags_of=()).unended == left
+    assert known_rollbacks(tmp_path, "https://other.example", tags_of={"id-a"}) == KnownRollbacks()
 
 
 def unit(key: str) -> Unit:
@@ -67,3 +69,34 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
     assert unended(plan) == (f"{WHY[0]}: {WHY[1]}; functions of this plan that wait for it: 2",)
     again = not_over_rollbacks(Plan((unit("a"), unit("b"))), known, again={"a"})
     assert [one.action for one in again.units] == [Action.RETAG, Action.BLOCKED]
+
+
+def test_what_nothing_is_needed_of_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrote(tmp_path, 1, "deploy", {"a": True, "b": True}, 3)  # cut off, and no breach was to take it back
+    wrote(tmp_path, 2, "rollback", {"a": True}, 0)
+    read = list[str]()
+    whole = Store.events
+
+    def events(store: Store, run_id: str) -> Iterator[Event]:
+        read.append(run_id)
+        return whole(store, run_id)
+
+    monkeypatch.setattr(Store, "events", events)
+    assert known_rollbacks(tmp_path, ENDPOINT, tags_of={"id-z"}) == KnownRollbacks()
+    assert read == []
+
+
+def test_the_rollback_that_has_made_a_live_version_is_named(tmp_path: Path) -> None:
+    for number, verb in enumerate(("deploy", "rollback"), 1):
+        started = RunStarted(float(number), f"R{number}", verb, ENDPOINT, "d", 1, "1", rolls_back="R1" * (number - 1))
+        with open_store(tmp_path) as store:
+            journal = store.start_run(started)
+            if verb == "deploy":
+                journal.append(Breached(1.0, "1 of 2 failed", "rollback"))
+            journal.append(OperationAccepted(1.0, "a", "createVersion", f"o{number}", "id-a", f"v{number}", "r"))
+            journal.append(RunEnded(float(number), 0))
+    mark = "[orchestrator:back:0a1b2c3d]"
+    back = Version("v2", "id-a", status="ACTIVE", created_at=None, raw={}, description=mark, tags=("$latest",))
+    live = LiveState(versions={"v2": back}, tagged={("id-a", "$latest"): back})
+    told = told_of_withdrawn(tmp_path, ENDPOINT, Plan((unit("a"),)), live)
+    assert told == {"v2": "rollback R2 of run R1: 1 of 2 failed"}

@@ -2,72 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import ROLLBACK
 from orchestrator.errors import Exit, JournalError
-from orchestrator.journal.state import RunState, fold
-from orchestrator.journal.store import has_journal, open_store
+from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import Store, has_journal, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Deployed, Plan, Unchanged
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import KnownRollbacks, TagMove, moves_of
-from orchestrator.planning.back.touched import made_by, touched_by
+from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import to_resume
 from orchestrator.version.stamp import read_back_mark
 
 
-def known_rollbacks(state_dir: Path, endpoint: str, *, tags: bool) -> KnownRollbacks:
+def known_rollbacks(state_dir: Path, endpoint: str, *, tags_of: Collection[str]) -> KnownRollbacks:
     """Read what rollbacks have left that have not come to their end, and that no later run has brought to one; and
-    where `tags` are asked for, which of them rollbacks have moved. A run that cannot be read is passed over.
+    which tags rollbacks have moved of the Functions with these ids. A run that cannot be read is passed over, and what
+    nothing is needed of is not read: a journal has hundreds of runs, of thousands of Functions each.
     """
     moves, unended = list[TagMove](), dict[tuple[str, str], tuple[str, str]]()
     if not has_journal(state_dir):
         return KnownRollbacks()
-    done = set[tuple[str, str]]()
     with open_store(state_dir, read_only=True) as store:
         runs = [run for run in store.runs() if run.endpoint == endpoint and not run.taken_up_by]
-        open_at = [number for number, run in enumerate(runs) if run.exit_code in (None, Exit.INTERRUPTED)]
-        last = max(open_at, default=-1)  # nothing older has been left
+        moving = {one for run_id in store.runs_asking(ROLLBACK, tags_of) for one in store.chain(run_id)}
         for number, summary in enumerate(runs):
-            if number > last and not (tags and summary.verb == ROLLBACK):
+            is_open = summary.exit_code in (None, Exit.INTERRUPTED) and _may_owe(store, summary)
+            if not is_open and summary.id not in moving:
                 continue
-            try:
-                run = store.chain_state(summary.id)
-            except JournalError:  # damaged, or of a newer program: what it needs is said where it is taken up
+            run = _read_chain(store, summary.id)
+            if run is None:
                 continue
             if run.verb == ROLLBACK:
                 moves += moves_of(run.units.values(), _named(run))
-            for name in _left(run) - done:
-                why = f"{_said(run)} has not come to its end", f"`{resume_line(run.run_id)}` goes on"
+            why = f"{_said(run)} has not come to its end", f"`{resume_line(run.run_id)}` goes on"
+            for name in _still_left(store, run, runs[:number]) if is_open else ():
                 unended.setdefault(name, why)
-            done |= _names(one for one in run.units.values() if isinstance(one.outcome, Deployed | Unchanged))
     return KnownRollbacks(tuple(moves), unended)
 
 
-def told_of_withdrawn(state_dir: Path, plan: Plan, live: LiveState) -> dict[str, str]:
+def _may_owe(store: Store, summary: RunSummary) -> bool:
+    """Say whether a run that has not come to its end may leave a rollback, by what of it is read at no cost."""
+    return summary.verb == ROLLBACK or any(store.owes_perhaps(one) for one in store.chain(summary.id))
+
+
+def _still_left(store: Store, run: RunState, later: Sequence[RunSummary]) -> set[tuple[str, str]]:
+    """Give the names of what a rollback is still to take back, and none of the `later` runs has made, or found as
+    wanted.
+    """
+    left, own = _left(run), {link.run_id for link in run.chain}
+    if left:
+        began_at = run.chain[-1].started_at
+        left -= store.deployed_since(run.endpoint, began_at, own)
+    for summary in later:
+        if not left:
+            break
+        found = _read_chain(store, summary.id)
+        units = found.units.values() if found is not None else ()
+        left -= _names(one for one in units if isinstance(one.outcome, Deployed | Unchanged))
+    return left
+
+
+def _read_chain(store: Store, run_id: str) -> RunState | None:
+    """Fold the chain of a run; None where it is damaged, or of a newer program: that is said where it is taken up."""
+    try:
+        return store.chain_state(run_id)
+    except JournalError:
+        return None
+
+
+def told_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveState) -> dict[str, str]:
     """Say which rollback has made the live Versions that bear a back mark, as far as the journal here knows."""
     latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
     left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
-    told: dict[str, str] = {}
     if not left or not has_journal(state_dir):
-        return told
+        return {}
     with open_store(state_dir, read_only=True) as store:
-        for run in store.runs():
-            if run.verb != ROLLBACK or not left:
-                continue
-            try:
-                back = fold(store.events(run.id))
-                of = store.chain_state(back.rollout.rolls_back) if back.rollout.rolls_back else None
-            except JournalError:  # damaged, or of a newer program: it only says more
-                continue
-            why = f" of run {of.run_id}: {of.breach or 'somebody took it back'}" if of is not None else ""
-            made = {version_id for unit in back.units.values() for version_id in made_by(unit)} & left
-            told |= dict.fromkeys(made, f"rollback {run.id}{why}")
-            left -= made
-    return told
+        made_by = store.asked_for(endpoint, left, verb=ROLLBACK)
+        summaries = {run.id: run for run in store.runs()} if made_by else {}
+        told = {run_id: _told(store, summaries, run_id) for run_id in set(made_by.values())}
+    return {version_id: told[run_id] for version_id, run_id in made_by.items()}
+
+
+def _told(store: Store, summaries: Mapping[str, RunSummary], run_id: str) -> str:
+    """Name a rollback, and say why it was made where the run that it has taken back is known here."""
+    of = summaries[run_id].rolls_back
+    if of not in summaries:
+        return f"rollback {run_id}"
+    chain = store.chain(of)
+    return f"rollback {run_id} of run {chain[-1]}: {store.breach_of(chain) or 'somebody took it back'}"
 
 
 def _left(run: RunState) -> set[tuple[str, str]]:
