@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
 from orchestrator.journal.events import Breached, Event, OperationAccepted, RunEnded, RunStarted, UnitEnded, UnitPlanned
+from orchestrator.journal.record import RunRecord, read_record
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Plan, Unit, Version
@@ -100,3 +101,19 @@ def test_the_rollback_that_has_made_a_live_version_is_named(tmp_path: Path) -> N
     live = LiveState(versions={"v2": back}, tagged={("id-a", "$latest"): back})
     told = told_of_withdrawn(tmp_path, ENDPOINT, Plan((unit("a"),)), live)
     assert told == {"v2": "rollback R2 of run R1: 1 of 2 failed"}
+
+
+def test_a_rollback_of_another_machine_is_known_once_its_record_was_read(tmp_path: Path) -> None:
+    change, record = Change(ChangeKind.TAG, {"stable": "v2"}, {"stable": "v1"}), RunRecord()
+    for event in (
+        RunStarted(1.0, "R2", "rollback", ENDPOINT, "d", 1, "1", rolls_back="R1"),
+        UnitPlanned(1.0, "a", "a", "folder", "id-a", Action.RETAG, "", "v2", "", changes=(change,)),
+        OperationAccepted(2.0, "a", "setTag", "o", "id-a", "v1", "r"),
+        UnitEnded(3.0, "a", Deployed("v1", read_back=True)),
+        RunEnded(4.0, 0),
+    ):
+        record(event)
+    with open_store(tmp_path) as store:
+        store.keep(read_record(record.encode()))
+    (move,) = known_rollbacks(tmp_path, ENDPOINT, tags_of={"id-a"}).moves
+    assert (move.tag, move.holder, move.by) == ("stable", "v1", "rollback R2 of run R1")
