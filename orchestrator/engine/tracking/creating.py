@@ -1,6 +1,6 @@
-"""One listing of a folder's versions that are being made, in place of a poll of each of their Operations.
+"""One listing of a folder's versions that are being made, or deleted, in place of a poll of each Operation.
 
-Whether the cloud shows versions while it makes them is unverified. So what a listing says is believed only of a
+Whether the cloud shows versions while it makes or deletes them is unverified. So what a listing says is believed only of a
 Version that it has shown before, its leaving only once a poll has seen the Operation `done`, and whether listings tell
 the truth is watched on Operations whose state polls have told. A folder whose listings do not is polled.
 """
@@ -21,7 +21,7 @@ from orchestrator.errors import CloudError, InterruptedRunError
 from orchestrator.resilience import policy
 from orchestrator.resilience.retry import heard
 
-FILTER = 'status="CREATING"'
+CREATING, DELETING = 'status="CREATING"', 'status="DELETING"'  # filters
 _ENOUGH = 3  # Operations of a folder at once, from which on a listing is cheaper than polls
 _LEAST_S = 0.03
 _MOST_S = 10.0
@@ -31,7 +31,7 @@ _SLACK_S = 0.3  # by which a listing may lag behind Operations
 
 @dataclass(eq=False, slots=True)
 class Watched:
-    """A Version that is being made, as listings show it. Times of the event loop."""
+    """A Version that is being made, or deleted, as listings show it. Times of the event loop."""
 
     version_id: str
     durations: Durations
@@ -48,11 +48,16 @@ class Watched:
 
 
 class Creating:
-    """The versions of one folder that are being made. Listings are asked for while there are enough of them."""
+    """The versions of one folder that are being made, or as the `filter` says deleted. Listings are asked for while
+    there are enough of them.
+    """
 
-    def __init__(self, world: World, folder_id: str, pace: Pace, price_s: Callable[[], float]) -> None:
+    def __init__(
+        self, world: World, folder_id: str, pace: Pace, price_s: Callable[[], float], filter: str = CREATING
+    ) -> None:
         self._world = world
         self._folder_id = folder_id
+        self._filter = filter
         self._pace = pace
         self._price_s = price_s
         self._watched: dict[str, Watched] = {}
@@ -124,7 +129,7 @@ class Creating:
                 continue
             await self._pace.turn()
             asked_at = anyio.current_time()
-            listing = partial(self._world.functions.list_versions, self._folder_id, filter=FILTER)
+            listing = partial(self._world.functions.list_versions, self._folder_id, filter=self._filter)
             try:
                 found = {version.id for version in await heard(listing, self._world.outage)}
             except CloudError as error:

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from orchestrator.engine.quotas.pace import Pace
-from orchestrator.engine.tracking.creating import Creating, Watched
+from orchestrator.engine.tracking.creating import CREATING, DELETING, Creating, Watched
 from orchestrator.engine.tracking.durations import Kind, next_poll_s
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code, InterruptedRunError
@@ -103,13 +103,13 @@ class Tracker:
         self._deadline_s = world.limits.operation_deadline_s
         self._background = background
         self._waiting = waiting
-        self._creating: dict[str, Creating] = {}
+        self._creating: dict[tuple[str, str], Creating] = {}  # by folder and filter
         self.learned = world.knowledge.durations
 
     async def finished(
         self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "", sent: Sent | None = None
     ) -> Tracked:
-        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of the Version that it makes;
+        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of its Version;
         `sent`: when its call was first sent, None where it is one that was found.
 
         `error` before `done` means that the cloud is still undoing, so it waits. A poll that fails is never the
@@ -119,11 +119,11 @@ class Tracker:
         version_id = operation.version_id
         now = anyio.current_time()
         followed = _Followed(operation, kind, now, sent, now)
-        # A move of a tag, or a deletion, names a Version, too, and no listing of those that are being made shows it.
-        listed = version_id and folder_id and kind not in (Kind.TAG, Kind.DELETE)
+        # A move of a tag names a Version, too, and no listing of those that are being made ever shows it.
+        listed = version_id and folder_id and kind is not Kind.TAG
         if not listed or operation.done or self._background is None:
             return await self._follow(followed)
-        followed.creating = creating = self._listings(folder_id, self._background)
+        followed.creating = creating = self._listings(folder_id, kind, self._background)
         followed.watched = watched = Watched(version_id, self.learned.of(kind), followed.since)
         creating.add(watched)
         try:
@@ -131,11 +131,13 @@ class Tracker:
         finally:
             creating.remove(watched)
 
-    def _listings(self, folder_id: str, background: TaskGroup) -> Creating:
-        if folder_id not in self._creating:
-            found = self._creating[folder_id] = Creating(self._world, folder_id, self._pace, self._price_s)
+    def _listings(self, folder_id: str, kind: Kind, background: TaskGroup) -> Creating:
+        shown = DELETING if kind is Kind.DELETE else CREATING
+        if (folder_id, shown) not in self._creating:
+            found = Creating(self._world, folder_id, self._pace, self._price_s, shown)
+            self._creating[folder_id, shown] = found
             background.start_soon(found.keep_looking)
-        return self._creating[folder_id]
+        return self._creating[folder_id, shown]
 
     def _price_s(self) -> float:
         """Say for how long a slot may be wasted to save a call."""

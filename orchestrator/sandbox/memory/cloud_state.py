@@ -104,7 +104,8 @@ class State:
         self.functions_of_folder = Owned()
         self.versions_of_folder = Owned()
         self.versions_of_function = Owned()
-        self.creating_in_folder = Owned()  # versions; few among many, and often asked for
+        # Versions by status: few among many, and often asked for.
+        self.passing_in_folder = {"CREATING": Owned(), "DELETING": Owned()}
         self.operations_of_function = Owned()
         for name, key, number, record in kept:
             if record is not None:
@@ -150,7 +151,8 @@ class State:
         function_id, folder_id = version["functionId"], self.functions[version["functionId"]]["folderId"]
         self.versions_of_function.remove(function_id, version_id)
         self.versions_of_folder.remove(folder_id, version_id)
-        self.creating_in_folder.remove(folder_id, version_id)
+        for passing in self.passing_in_folder.values():
+            passing.remove(folder_id, version_id)
         self.versions.drop(version_id)
         self.codes.drop(version_id)
 
@@ -164,10 +166,11 @@ class State:
         folder_id = self.functions[version["functionId"]]["folderId"]
         self.versions_of_function.add(version["functionId"], version_id)
         self.versions_of_folder.add(folder_id, version_id)
-        if version["status"] == "CREATING":
-            self.creating_in_folder.add(folder_id, version_id)
-        else:
-            self.creating_in_folder.remove(folder_id, version_id)
+        for status, passing in self.passing_in_folder.items():
+            if version["status"] == status:
+                passing.add(folder_id, version_id)
+            else:
+                passing.remove(folder_id, version_id)
 
     def move_tags(self, function_id: str, moved: dict[str, str | None], at: str) -> None:
         """Give tags to versions (None: take them away), and write it down in the history."""

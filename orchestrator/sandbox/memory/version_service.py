@@ -63,9 +63,10 @@ class VersionService:
             keys = self._state.versions_of_function.of(function_id)
         else:
             self._core.cloud_of(str(folder_id))
-            creating = wanted.get("status") == "CREATING"
-            owned = self._state.creating_in_folder if creating else self._state.versions_of_folder
+            passing = self._state.passing_in_folder.get(wanted.get("status", ""))
+            owned = self._state.versions_of_folder if passing is None else passing
             keys = owned.of(str(folder_id))
+            keys = sorted(keys, key=self._state.versions.number) if passing is not None else keys
 
         settings = self._core.settings
         shown_until = rfc3339(self._core.clock() - settings.creating_after_s)
