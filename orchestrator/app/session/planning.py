@@ -83,6 +83,12 @@ class Planned:
     forced: str = ""
     saved: str = ""
     prune: PrunePlan | None = None  # of a prune: every Version, and why it goes or stays
+
+    @property
+    def prunes_after(self) -> bool:
+        """Whether its run is to be followed by a prune of what it is about."""
+        return self.rollout.prune_after and not self.back
+
     stored: StoredLeftovers | None = None  # of a prune: what goes from the bucket
 
 
