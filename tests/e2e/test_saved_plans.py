@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.planning.saved.note import PlanNote, read_note
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import BUCKET, HASTY, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox
+from tests.e2e.harness import BUCKET, HASTY, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox, terminal
 
 ENVIRON = {"LEVEL": "info", "DB_PASSWORD": "hunter2-hunter2"}
 DEFAULTS = 'environment = { LEVEL = "${LEVEL}", DB_PASSWORD = "${DB_PASSWORD}" }\n'
@@ -43,6 +44,11 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         assert "debug" not in refused.err
         unasked = run(other.root, "deploy", "--plan", file, environ=environ)
         assert (unasked.code, "add --yes" in unasked.err) == (2, True)
+        with terminal(other.root, "deploy", "--plan", file, environ=environ) as screen:
+            asked = screen.read_until("[y/N]")
+            assert f", by plan {json.loads(text)['id']}, made by {getpass.getuser()} on " in asked.replace("\r\n", "")
+            screen.send("n\n")
+            assert screen.end().code == 1
         shaping = run(other.root, "deploy", "--plan", file, "--force", "f001", environ=environ)
         assert "--plan is the whole plan, so FUNCTIONS, --force cannot change it" in shaping.err
         assert not cloud_has(cloud, project, 2)
@@ -178,3 +184,24 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
         assert (other.code, len(cloud.versions(project.folder_id))) == (1, 1), other.err
         left = run(project.root, "deploy", "--plan", file, "--yes", "--dry-run", environ=environ)
         assert "plan: 2 create, 1 unchanged" in left.out
+
+
+def test_a_plan_of_what_has_failed_is_about_just_that(tmp_path: Path, project: Project) -> None:
+    project.write(3)
+    file = str(tmp_path / "plan.json")
+    handler = project.root / "src" / "f001" / "index.py"
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ()
+        handler.rename(handler.with_name("other.py"))
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 1
+        handler.with_name("other.py").rename(handler)
+        made = run(project.root, "plan", "--failed", "--out", file, environ=environ)
+        assert (made.code, made.out.splitlines()[-1]) == (0, "plan: 1 create"), made.err
+        other = other_machine(project, tmp_path / "other")
+        done = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
+        assert (done.code, "1 function: 1 deployed" in done.out) == (0, True), done.err
+        (other.root / "deploy.toml").write_text(
+            project.manifest.read_text().replace("[functions.f001]", "[functions.f009]")
+        )
+        gone = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
+        assert (gone.code, "f001: in the plan, and not selected any more" in gone.err) == (2, True), gone.err
