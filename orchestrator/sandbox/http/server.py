@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 from aiohttp import web
 
-from orchestrator.errors import StartError
+from orchestrator.errors import Code, StartError
 from orchestrator.journal.folder import make_private_folder
 from orchestrator.sandbox.http import routes, s3
 from orchestrator.sandbox.http.api import Api, cut
@@ -44,6 +44,9 @@ _METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 _SLOW_DOWN = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
+_DENIED = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
 )
 
 
@@ -217,7 +220,8 @@ def _storage_fault(cloud: MemoryCloud) -> s3.Fault:
             return cut(request)
         if trouble.refusal is None:
             return None
-        response = web.Response(status=503, text=_SLOW_DOWN, content_type="application/xml")
+        status, text = (403, _DENIED) if trouble.refusal.code is Code.PERMISSION_DENIED else (503, _SLOW_DOWN)
+        response = web.Response(status=status, text=text, content_type="application/xml")
         response.force_close()  # the body was not read
         return response
 
