@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from orchestrator.app.session.leasing import leases_of
+from orchestrator.app.session.leasing import place_of_leases
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Record, decode_claim
@@ -46,10 +46,10 @@ class BucketAccess:
 
 def bucket_of(session: Session) -> BucketAccess | None:
     """Reach the bucket; None where there is none."""
-    world, records, leases = session.world, bucket_records(session.world), leases_of(session)
+    world, records, leases = session.world, bucket_records(session.world), place_of_leases(session)
     if records is None or world.store is None or world.storage.bucket is None or leases is None:
         return None
-    return BucketAccess(world, world.store, records, world.storage.bucket, leases.place)
+    return BucketAccess(world, world.store, records, world.storage.bucket, leases)
 
 
 @dataclass(frozen=True, slots=True)
