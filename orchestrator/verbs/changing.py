@@ -113,7 +113,8 @@ def _prune(output: str, **given: Any) -> int:
 
     Kept: the newest of each function, what has a tag, what the last runs have found or made, what the manifest names,
     what was not made by this tool. Without records of runs in the bucket only what is older than 90 days goes.
-    --dry-run shows what would go, and why the rest stays.
+    Of the bucket packages that nobody needs any more go as well, and records of old runs. --dry-run shows what would
+    go, and why the rest stays.
     """
     from orchestrator.app.commands.prune import prune_command  # noqa: PLC0415 - heavy imports only when needed
 

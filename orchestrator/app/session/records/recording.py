@@ -28,7 +28,7 @@ from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import beside
 
 T = TypeVar("T")
-_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until somebody removes them
+_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until they are pruned
 _END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
 
 
