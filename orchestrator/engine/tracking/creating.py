@@ -1,8 +1,8 @@
 """One listing of a folder's versions that are being made, or deleted, in place of a poll of each Operation.
 
 Whether the cloud shows versions while it makes or deletes them is unverified. So what a listing says is believed only
-of a Version that it has shown before, its leaving only once a poll has seen the Operation `done`, and whether listings tell
-the truth is watched on Operations whose state polls have told. A folder whose listings do not is polled.
+of a Version that it has shown before, its leaving only once a poll has seen the Operation `done`, and whether listings
+tell the truth is watched on Operations whose state polls have told. A folder whose listings do not is polled.
 """
 
 from __future__ import annotations
