@@ -181,6 +181,11 @@ def test_changes_in_another_order_are_not_the_plan() -> None:
     (unit,) = plan.units
     other = replace(unit, changes=(Change(ChangeKind.TAG, {"a": ""}, {"a": "v1"}), *unit.changes))
     assert hold(saved_of({"f": NEW}, plan), Plan((other,)), live(OLD)).action is Action.BLOCKED
+    reversed_ = replace(other, changes=other.changes[::-1])
+    assert hold(saved_of({"f": NEW}, Plan((other,))), Plan((reversed_,)), live(OLD)).action is Action.BLOCKED
+    twice = replace(other, changes=(other.changes[0], *other.changes))
+    assert hold(saved_of({"f": NEW}, Plan((other,))), Plan((twice,)), live(OLD)).action is Action.BLOCKED
+    assert hold(saved_of({"f": NEW}, Plan((other,))), Plan((other,)), live(OLD)).action is Action.VERSION
 
 
 def unlike(then: FunctionSpec, now: FunctionSpec) -> list[str]:

@@ -17,7 +17,7 @@ from orchestrator.app.session.saved.files import check_sealed, check_unexpired, 
 from orchestrator.errors import UsageError
 from orchestrator.model import Build, Failure, Gate, HttpCheck, Mount, Rollout, Storage, Verify
 from orchestrator.model.live_state import indexed
-from orchestrator.planning.saved.document import SavedPlan
+from orchestrator.planning.saved.document import SavedPlan, marked_facts
 from orchestrator.planning.saved.facts import facts_of_run
 from orchestrator.planning.saved.seal import PlanKey
 from orchestrator.planning.saved.shown import shown_plan, shown_rollout, shown_undeclared
@@ -175,3 +175,5 @@ def test_equal_values_have_marks_of_their_own_in_each_place_and_with_each_key() 
     assert len({*marks}) == len(marks)
     assert KEY.mark("f", "A", "x") == marks[0]
     assert KEY.secret.hex() not in repr(KEY)
+    one, other = (marked_facts(KEY, unit, {"environment.A": "x", "environment.B": "x"}) for unit in "fg")
+    assert len({*one.values(), *other.values()}) == 4
