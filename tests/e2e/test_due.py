@@ -167,6 +167,23 @@ def test_a_breach_takes_nothing_from_the_next_due_time(tmp_path: Path, project: 
         assert "not done" not in run(project.root, "jobs").out
 
 
+def test_a_due_time_whose_run_was_rolled_back_is_done(tmp_path: Path, project: Project) -> None:
+    project.write(6, more=f'{JOB}rollout = {{ waves = [2, "100%"], max_failures = 0 }}\n')
+    project.without_bucket()
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), faults=faults) as (cloud, _):
+        assert due(project, cloud).code == 0
+        (path,) = (project.state_dir / "claims").iterdir()
+        rewind(path, 3)
+        assert [due(project, cloud).code, due(project, cloud).code] == [1, 1]
+        back = run(project.root, "rollback", "last", "--yes", environ=cloud.environ())
+        assert back.code == 0, back.err
+        end = due(project, cloud)
+        assert end.code == 0, end.err
+        assert "was rolled back: the due time" in end.err
+        assert due(project, cloud).code == 0
+
+
 def test_a_failure_with_nothing_left_out_is_not_tried_before_it_is_due_again(tmp_path: Path, project: Project) -> None:
     project.write(2, more=JOB)
     project.without_bucket()

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.app.session.chain import last_left
 from orchestrator.app.session.chains.left import left_by_last
 from orchestrator.app.session.chains.paused import check_paused, paused_runs
+from orchestrator.app.session.due.due_place import is_taken_back
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.taking_up import Now, check_not_taken_back
 from orchestrator.errors import UsageError
@@ -169,3 +170,22 @@ def test_a_paused_run_of_which_some_was_rolled_back_goes_on_with_the_others(
         with pytest.raises(UsageError) as refused:
             check_paused(store, found, tmp_path)
         assert says in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("runs", "is_done"),
+    [
+        ((OWED,), False),
+        ((OWED, back(2, "auth-a", code=3)), False),
+        ((OWED, run(3, {}, resumes="1", code=5)), True),  # `resume` has ended its rollback
+        ((OWED, run(3, {}, resumes="1", code=1)), True),  # something was left alone
+        ((CUT, back(2, "auth-a")), True),
+        ((CUT, back(2, "auth-a", code=None)), False),
+        ((CUT, back(2, "auth-a", of=["auth-a"])), False),
+        ((CUT,), False),
+    ],
+)
+def test_a_due_time_is_done_once_its_run_was_rolled_back(
+    tmp_path: Path, runs: tuple[list[Event], ...], is_done: bool
+) -> None:
+    assert is_taken_back(chain(tmp_path, *runs)) is is_done

@@ -12,7 +12,7 @@ from orchestrator.coordination.claim import StoppedDue
 from orchestrator.coordination.due_files import FileRecords, remember
 from orchestrator.coordination.heartbeat import boottime_s
 from orchestrator.coordination.shared_record import RecordPlace
-from orchestrator.errors import CloudError, JournalError, StartError, UsageError
+from orchestrator.errors import CloudError, Exit, JournalError, StartError, UsageError
 from orchestrator.job.binding import timezone_of
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
@@ -76,6 +76,30 @@ async def breach_of(session: Session, run_id: str) -> str:
     """
     found = await chain_of(session, run_id)
     return found.breach if found is not None else ""
+
+
+async def was_rolled_back(session: Session, breach: StoppedDue) -> bool:
+    """Say whether the run of a due time has been taken back since, by its breach or by somebody, and that has ended.
+    Raises as `breach_of` does.
+    """
+    found = await chain_of(session, breach.run_id)
+    return found is not None and is_taken_back(found)
+
+
+def is_taken_back(run: RunState) -> bool:
+    """Say whether a run was taken back as a whole.
+
+    | the rollback                                         | taken back |
+    | ---                                                  | ---        |
+    | of its breach, cut off                               | no         |
+    | of its breach, ended: exit 5, or 1                   | yes        |
+    | that somebody has typed, of all of it; it has ended  | yes        |
+    | none, or of some functions only                      | no         |
+    """
+    typed = run.taken_back.whole
+    if typed is not None:
+        return typed.exit_code not in (None, Exit.INTERRUPTED)
+    return bool(run.rollout.rollback) and run.exit_code not in (None, Exit.INTERRUPTED)
 
 
 async def chain_of(session: Session, run_id: str) -> RunState | None:

@@ -11,13 +11,20 @@ import anyio
 
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.due.due_done import is_done
-from orchestrator.app.session.due.due_place import breach_of, due_place, remember_breach, schedule_of, usable
+from orchestrator.app.session.due.due_place import (
+    breach_of,
+    due_place,
+    remember_breach,
+    schedule_of,
+    usable,
+    was_rolled_back,
+)
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now
-from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach
 from orchestrator.coordination.due_files import FileRecords
 from orchestrator.coordination.shared_record import conditions_hold
 from orchestrator.errors import Exit, OrchestratorError, StartError, UsageError
@@ -52,7 +59,14 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
                 advice="use a storage that heeds them, or let one machine alone call, without --due",
             )
         why_stopped = partial(breach_of, session)  # a claimant may have died between its breach and its end
-        found = await claim(place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
+        asked = partial(claim, place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
+        found = await asked()
+        if isinstance(found, NotDue) and found.breach is not None and await was_rolled_back(session, found.breach):
+            session.messages.say(
+                f"run {found.breach.run_id} was rolled back: the due time {found.breach.due_at} is done"
+            )
+            await close_breach(place, found.breach)
+            found = await asked()
     if isinstance(found, NotDue):
         remember_breach(session, binding.name, found.breach)
         waits = await kept_by(session, asks=found.breach is not None)
