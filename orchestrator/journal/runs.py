@@ -35,6 +35,7 @@ class RunSummary:
     alive: bool = False
     identity: Identity = NOTHING_KNOWN
     paused: bool = False  # it waits until somebody lets it go on
+    given_up: bool = False  # it gives up what its chain has left undone
     rolls_back: str = ""  # the run that it takes back
     rolled_back_by: str = ""
     after_rollback: str = ""

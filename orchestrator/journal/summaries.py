@@ -28,12 +28,17 @@ _PAUSED = """
     )
 """
 
+# Whether it has given up what its chain has left undone: such a run has no functions.
+_GIVEN_UP = """
+    runs.units = 0 AND EXISTS (SELECT 1 FROM events AS event WHERE event.run_id = runs.id AND event.kind = 'given_up')
+"""
+
 
 def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
     """Give all runs, the newest first. Raises `sqlite3.Error`."""
     columns = ", ".join(f"runs.{name}" for name in _SUMMARY)
     rows = connection.execute(
-        f"SELECT {columns}, {_PAUSED}, first.data FROM runs"  # noqa: S608 - ours
+        f"SELECT {columns}, {_PAUSED}, {_GIVEN_UP}, first.data FROM runs"  # noqa: S608 - ours
         " LEFT JOIN events AS first ON first.run_id = runs.id AND first.seq = 1"
         " ORDER BY runs.started_at DESC, runs.id DESC"
     ).fetchall()
@@ -58,9 +63,13 @@ def _with_rollbacks(run: RunSummary, back: Sequence[RunSummary]) -> RunSummary:
 
 
 def _summary(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary:
-    *facts, stored, paused, first = row
+    *facts, stored, paused, given_up, first = row
     values = dict(zip(_SUMMARY, (*facts, stored), strict=True))
-    values |= {"outcomes": _counts(connection, values["id"], stored), "paused": bool(paused)}
+    values |= {
+        "outcomes": _counts(connection, values["id"], stored),
+        "paused": bool(paused),
+        "given_up": bool(given_up),
+    }
     started = None
     with suppress(KeyError, TypeError, ValueError):  # a damaged record is told where it is needed
         started = from_dict(orjson.loads(first or "null"))

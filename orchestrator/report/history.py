@@ -36,6 +36,7 @@ def state_word(run: RunSummary) -> str:
     | ---                                       | ---         |
     | it waits until somebody lets it go on              | paused      |
     | all of it was taken back, or it exits 5            | rolled back |
+    | it gives up what its chain has left undone         | given up    |
     | no end, and it may be under way                    | running     |
     | no end else, or exit 3; all of it was taken back,  | failed      |
     | but for what was left alone                        |             |
@@ -46,14 +47,14 @@ def state_word(run: RunSummary) -> str:
     alive, after = run.alive and not run.taken_up_by, run.after_rollback
     if run.taken_up_by and after != _ENDED[Exit.ROLLED_BACK]:
         after = ""  # what was left alone is told of the last run of the chain
-    return _word(run.exit_code, paused=run.paused, alive=alive, after=after)
+    return _word(run.exit_code, paused=run.paused, given_up=run.given_up, alive=alive, after=after)
 
 
 def chain_word(state: RunState, back: RunState | None, *, alive: bool) -> str:
     """Say the same of a chain. `back`: the rollback that took it back, or some of it."""
     code = state.exit_code if state.ended_at is not None else None
     after = state_after(back.exit_code, back.identity) if back is not None else ""
-    return _word(code, paused=_is_paused(state, back), alive=alive, after=after)
+    return _word(code, paused=_is_paused(state, back), given_up=state.given_up, alive=alive, after=after)
 
 
 def _is_paused(state: RunState, back: RunState | None) -> bool:
@@ -61,11 +62,13 @@ def _is_paused(state: RunState, back: RunState | None) -> bool:
     return state.rollout.paused is not None and not is_over
 
 
-def _word(exit_code: int | None, *, paused: bool, alive: bool, after: str) -> str:
+def _word(exit_code: int | None, *, paused: bool, given_up: bool, alive: bool, after: str) -> str:
     if paused:
         return "paused"
     if after == _ENDED[Exit.ROLLED_BACK]:
         return after
+    if given_up:
+        return "given up"
     if exit_code is None and alive and not after:
         return "running"
     if exit_code in (None, Exit.INTERRUPTED):

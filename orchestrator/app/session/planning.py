@@ -214,9 +214,10 @@ async def plan_desired(
     plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(*journal, plan, live))
     moved = {unit.function_id for unit in plan.units if unit.function_id and any(map(_takes_tags, unit.changes))}
     rollbacks = known_rollbacks(*journal, tags_of=moved)
-    plan = plan if going_on else not_over_rollbacks(plan, rollbacks, again=again)
-    for said in unended(plan):
-        session.messages.warn(said)
+    if not going_on:
+        for said in unended(plan, rollbacks, again=again):
+            session.messages.warn(said)
+        plan = not_over_rollbacks(plan, rollbacks, again=again)
     inline = world.storage.bucket is None
     foreseen = await foresee(world, plan, live, world.limits, inline=inline, adopt=adopt, known=rollbacks, again=again)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase

@@ -81,7 +81,11 @@ def not_over_rollbacks(plan: Plan, known: KnownRollbacks, *, again: Container[st
 
 
 def _why(unit: Unit, known: KnownRollbacks, again: Container[str]) -> tuple[str, str] | None:
-    if not unit.changes or unit.key in again or unit.spec.name in again:
+    return _left_by(unit, known, again) if unit.changes else None
+
+
+def _left_by(unit: Unit, known: KnownRollbacks, again: Container[str]) -> tuple[str, str] | None:
+    if unit.key in again or unit.spec.name in again:
         return None
     names = [name for name in (unit.function_id, unit.spec.name) if name]
     found = (known.unended.get((unit.spec.folder_id, name)) for name in names)
@@ -98,12 +102,14 @@ def _blocked(unit: Unit, left: Mapping[str, tuple[str, str]]) -> Unit:
     return replace(unit, action=Action.BLOCKED, reason=message, failure=failure, changes=())
 
 
-def unended(plan: Plan) -> tuple[str, ...]:
-    """Say which rollbacks are to be gone on with first, and how many functions of a plan wait for each."""
-    counts = Counter(unit.failure for unit in plan.units if unit.failure is not None and unit.failure.kind == UNENDED)
+def unended(plan: Plan, known: KnownRollbacks, *, again: Container[str] = ()) -> tuple[str, ...]:
+    """Say which rollbacks are to be gone on with first, and how many functions of a plan each has left: what is live of
+    them is not to stay, also where the plan would not change it.
+    """
+    counts = Counter(why for unit in plan.units if (why := _left_by(unit, known, again)) is not None)
     return tuple(
-        f"{failure.message}: {failure.advice.partition(', or ')[0]}; functions of this plan that wait for it: {count}"
-        for failure, count in counts.items()
+        f"{message}: {goes_on}; functions of this plan that it has left: {count}"
+        for (message, goes_on), count in counts.items()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,11 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
     text = plan_text(PlanView(plan), whole=True)
     assert text.count(WHY[0]) == 1
     assert f"2 functions blocked: a, b: {WHY[0]}; {WHY[1]}, or deploy it all the same with --again a,b" in text
-    assert unended(plan) == (f"{WHY[0]}: {WHY[1]}; functions of this plan that wait for it: 2",)
+    said = f"{WHY[0]}: {WHY[1]}; functions of this plan that it has left"
+    assert unended(plan, known) == (f"{said}: 2",)
+    assert unended(plan, known, again={"b"}) == (f"{said}: 1",)
+    unchanged = replace(unit("a"), action=Action.UNCHANGED, changes=())  # what is live is not to stay all the same
+    assert unended(not_over_rollbacks(Plan((unchanged, unit("c"))), known), known) == (f"{said}: 1",)
     again = not_over_rollbacks(Plan((unit("a"), unit("b"))), known, again={"a"})
     assert [one.action for one in again.units] == [Action.RETAG, Action.BLOCKED]
 

@@ -1,0 +1,148 @@
+"""What each command does after a run that has ended in each way there is: its exit code, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.flow import ends
+from tests.flow.ends import Scene
+
+LOOKS = ("plan", "show", "runs")
+Cell = tuple[int, str]
+NOT_PAUSED: Cell = (2, "no run is paused")
+TAKES_BACK: Cell = (0, "")
+RESUMED: Cell = (0, "resuming run R: 3 functions | 3 deployed")
+ALL_DONE = "has brought every function that it began to an end"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run of `deploy` has ended, and the exit code and words of each command that is typed next."""
+
+    play: Callable[[Scene], None]
+    plan: Cell
+    state: str  # as show and runs say it
+    deploy: Cell
+    resume: Cell
+    promote: Cell = NOT_PAUSED
+    rollback: Cell = TAKES_BACK
+    run: Cell | None = None  # as `deploy`, unless it is told
+
+    def cell(self, verb: str) -> Cell:
+        """Give what a command is to say. The job wants of all functions what the manifest does."""
+        if verb in ("show", "runs"):
+            return 0, self.state
+        found: Cell | None = getattr(self, verb)
+        return found or self.deploy
+
+
+TAKEN_BACK: Cell = (
+    0,
+    "is a rollback | `orchestrator rollback 20260101T000003-000003` gives back what was live before it",
+)
+ENDS = {
+    "done": End(ends.done, (0, "3 unchanged"), "done", (0, "3 unchanged"), (0, f"nothing to resume: run R {ALL_DONE}")),
+    "failed": End(
+        ends.failed,
+        (0, "1 new version"),
+        "failed",
+        (0, "1 deployed"),
+        (1, "1 function failed: `orchestrator deploy"),
+    ),
+    "breached": End(
+        ends.breached,
+        (0, "3 new version"),
+        "failed",
+        (0, "3 deployed"),
+        (1, "was stopped for good: 1 of 3 failed"),
+    ),
+    "killed": End(
+        ends.killed,
+        (0, "2 new version"),
+        "interrupted",
+        (0, "2 deployed"),
+        RESUMED,
+    ),
+    "unknown": End(
+        ends.unknown,
+        (0, "2 new version"),
+        "interrupted",
+        (0, "2 deployed"),
+        RESUMED,
+    ),
+    "paused": End(
+        ends.paused,
+        (0, "2 new version"),
+        "paused",
+        (3, "run R is paused with 2 functions left; this run"),
+        (2, "`orchestrator promote R` goes on, `orchestrator rollback R` takes back"),
+        (0, "run R is paused: wave 1 of 2"),
+    ),
+    "given up": End(
+        ends.given_up,
+        (0, "2 new version"),
+        "given up",
+        (0, "2 deployed"),
+        (0, "left undone was given up"),
+    ),
+    "rolled back": End(
+        ends.rolled_back,
+        (1, "3 blocked"),
+        "done",
+        (1, "3 blocked"),
+        (0, ALL_DONE),
+        rollback=TAKEN_BACK,
+    ),
+    "killed, rolled back": End(
+        ends.killed_and_rolled_back,
+        (1, "1 blocked"),
+        "done",
+        (1, "1 blocked"),
+        (0, ALL_DONE),
+        rollback=TAKEN_BACK,
+    ),
+    "rolling back": End(
+        ends.rolling_back,
+        (0, "3 unchanged"),
+        "interrupted",
+        (0, "has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
+        (0, "resuming run 20260101T000003-000003: 3 functions | 3 deployed"),
+        rollback=(3, "it has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
+    ),
+}
+
+
+def ended(root: Path, name: str) -> Scene:
+    scene = ends.scene(root)
+    ENDS[name].play(scene)
+    return scene
+
+
+def check(scene: Scene, name: str, verb: str) -> None:
+    code, said = scene.bench.type_in(verb)
+    expected, words = ENDS[name].cell(verb)
+    assert code == expected, f"{verb} after {name} exits with {code}: {said}"
+    assert words.replace(" R", " 20260101T000002-000002") in said, f"{verb} after {name} says: {said}"
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_changes_nothing_says_how_it_stands(name: str, tmp_path: Path) -> None:
+    scene = ended(tmp_path, name)
+    for verb in (*LOOKS, *(["promote"] if ENDS[name].promote is NOT_PAUSED else [])):
+        check(scene, name, verb)
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        *((name, verb) for name in ENDS for verb in ("deploy", "resume")),
+        ("paused", "promote"),
+        *(pytest.param(name, verb, marks=pytest.mark.long) for name in ENDS for verb in ("run", "rollback")),
+    ],
+)
+def test_what_is_typed_next_does_as_the_table_says(name: str, verb: str, tmp_path: Path) -> None:
+    check(ended(tmp_path, name), name, verb)
