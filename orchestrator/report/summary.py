@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Deployed, Failed, Step, Unchanged
+from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Step, Unchanged
 from orchestrator.report.failures import NAMED_MAX
 from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
@@ -43,7 +43,18 @@ def headline(state: RunState) -> str:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
     reason = f" ({state.reason})" if state.reason else ""
     skipped = f"; {SKIPPED}" if "verification" in state.rollout.skips else ""
-    return f"{counted(total, 'function')}: {told}{took}{reason}{skipped}"
+    gone = [deleted(unit) for unit in state.units.values()]
+    of = sum(count for _, count in gone)
+    versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
+    return f"{counted(total, 'function')}: {told}{versions}{took}{reason}{skipped}"
+
+
+def deleted(unit: UnitState) -> tuple[int, int]:
+    """Count the Versions that a unit has deleted, or found gone, and those that it was to delete."""
+    states = [state for state in unit.changes if state.change.kind is ChangeKind.DELETE]
+    if isinstance(unit.outcome, Deployed):
+        return len(states), len(states)
+    return sum(state.outcome == "done" for state in states), len(states)
 
 
 def told_of_rollback(back: RunState) -> str:
@@ -71,7 +82,8 @@ def _why(unit: UnitState) -> str:
 
 
 def run_table(state: RunState, *, width: int | None = None, everything: bool = False, timings: bool = False) -> str:
-    """Show each unit's outcome, version and seconds of work, failures last; "" without units.
+    """Show each unit's outcome, version (of a prune: how many were deleted) and seconds of work, failures last; ""
+    without units.
 
     The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
     units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`.
@@ -81,11 +93,11 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
     if not shown:
         return ""
     steps = [step for step in Step if timings and any(step in unit.seconds for unit in shown)]
-    verified = is_verified(shown)
+    verified, prunes = is_verified(shown), any(unit.action == Action.PRUNE for unit in shown)
     head = [
         "function",
         "outcome",
-        "version",
+        "deleted" if prunes else "version",
         *(["verified"] if verified else []),
         *(_HEADS.get(step, str(step)) for step in steps),
         "total",
@@ -94,7 +106,7 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
         [
             unit.key,
             name_of(unit),
-            unit.version_id or "-",
+            "{} of {}".format(*deleted(unit)) if prunes else unit.version_id or "-",
             *([verdict_word(unit)] if verified else []),
             *(_seconds(unit.seconds.get(step)) for step in steps),
             _seconds(unit.work_s if unit.seconds else None),

@@ -16,6 +16,8 @@ from orchestrator.model import (
     Change,
     ChangeKind,
     Deployed,
+    Failed,
+    Failure,
     Outcome,
     Step,
     Unchanged,
@@ -70,6 +72,23 @@ def test_the_headline_says_why_a_run_stopped() -> None:
     assert headline(fold([started(units=0), ended(3, reason="interrupted")])) == (
         "0 functions: nothing to do in 8.4 s (interrupted)"
     )
+
+
+def test_of_a_prune_it_is_told_how_many_versions_were_deleted() -> None:
+    changes = tuple(Change(ChangeKind.DELETE, {one: ""}, {one: None}) for one in ("v1", "v2", "v3"))
+    prunes = [replace(planned(key), action=Action.PRUNE, changes=changes) for key in ("gone", "tagged")]
+    v1 = [
+        OperationAccepted(STARTED_AT, "tagged", ChangeKind.DELETE, "operation-1", "id-tagged", "v1", change=0),
+        OperationDone(STARTED_AT + 1, "tagged", "operation-1", 1.0, change=0),
+    ]
+    ends: list[Outcome] = [Deployed(""), Failed(Step.DELETE, Failure("2 of 3 versions could not be deleted"))]
+    ended_units = [UnitEnded(STARTED_AT + 1, one.key, end) for one, end in zip(prunes, ends, strict=True)]
+    state = fold([started(units=2), *prunes, *v1, *ended_units, ended(1)])
+    assert headline(state).startswith("2 functions: 1 pruned, 1 failed, 4 of 6 versions deleted in ")
+    assert [line.split()[:5] for line in run_table(state).splitlines()[1:]] == [
+        ["gone", "pruned", "3", "of", "3"],
+        ["tagged", "failed", "1", "of", "3"],
+    ]
 
 
 def test_the_table_shows_outcome_version_and_the_seconds_of_work() -> None:
