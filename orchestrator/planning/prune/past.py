@@ -53,6 +53,7 @@ class Past:
     runs: int  # of each Function, whose Versions are needed
     functions: Mapping[tuple[str, str], str]
     versions: Mapping[str, str]  # id → the same id
+    journal: bool = False  # it is the journal, which may have read a record before it was whole
     told: dict[str, _Told] = field(default_factory=dict)
     gap: bool = False  # one of the runs is missing: older ones may not be the last any more
 
@@ -61,7 +62,7 @@ class Past:
         alone counts as older than that record, which may tell more by now.
         """
         touched, began = touched_by(chain), chain.started_at or 0.0
-        at = began - _HEARSAY_S * any(link.recorded for link in chain.chain)
+        at = began - _HEARSAY_S * (self.journal and any(link.recorded for link in chain.chain))
         for key, unit in chain.units.items():
             function_id = self._function(unit)
             if not function_id or unit.action == Action.PRUNE:

@@ -125,3 +125,28 @@ def test_every_order_of_three_calls(lives: tuple[tuple[str, ...], ...], allowed:
             await play(lives, order, allowed)
 
     run(main)
+
+
+@pytest.mark.parametrize("folder", ["a", "b"])
+def test_what_is_last_waits_behind_all_else_whatever_its_folder(folder: str) -> None:
+    """A deletion that came first, and takes longer, gets its slot after what came later."""
+
+    async def main() -> list[str]:
+        slots, order = Slots(Limits(operations_per_folder=1, operations_per_cloud=1)), list[str]()
+        first = await slots.acquire(QuotaScope("held", "a", "c"))
+
+        async def wait(name: str, scope: QuotaScope, last: bool) -> None:
+            slot = await slots.acquire(scope, 9.0 if last else 1.0, last=last)
+            order.append(name)
+            slot.release()
+
+        async with anyio.create_task_group() as group:
+            for number in range(3):
+                group.start_soon(wait, f"last {number}", QuotaScope(f"f{number}", "a", "c"), True)
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(wait, "later", QuotaScope("g", folder, "c"), False)
+            await anyio.wait_all_tasks_blocked()
+            first.release()
+        return order
+
+    assert anyio.run(main) == ["later", "last 0", "last 1", "last 2"]

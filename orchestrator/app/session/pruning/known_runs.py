@@ -46,7 +46,7 @@ async def read_runs_of(session: Session, found: PrunedFunctions, policy: PrunePo
     """
     ids = frozenset(found.versions)
     names, versions = found.names, found.version_ids
-    here, there = (Past(policy.runs, names, versions) for _ in range(2))
+    here, there = (Past(policy.runs, names, versions, journal=journal) for journal in (True, False))
     for chain in _journaled(session):
         here.take(chain)
         if all(map(here.is_known, ids)):

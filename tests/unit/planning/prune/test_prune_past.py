@@ -78,9 +78,9 @@ def run(
     return [began, planned, *asked, *ended, *also, *([RunEnded(at + 4, code)] if code is not None else [])]
 
 
-def past(*chains: list[Event], runs: int = 3, gaps: Iterable[int] = ()) -> Past:
+def past(*chains: list[Event], runs: int = 3, gaps: Iterable[int] = (), journal: bool = False) -> Past:
     """What is known by these, the newest first; `gaps`: before which of them one is missing."""
-    found = Past(runs, NAMES, {f"v{number}": f"v{number}" for number in range(100)})
+    found = Past(runs, NAMES, {f"v{number}": f"v{number}" for number in range(100)}, journal=journal)
     for number, events in enumerate(chains):
         found.gap = found.gap or number in gaps
         found.take(fold(events))
@@ -192,5 +192,5 @@ def test_a_prune_is_no_run_that_tried_something() -> None:
 def test_a_record_counts_before_what_was_read_from_it_once() -> None:
     """A journal keeps the record of another machine's run as it was when it was read: unfinished, perhaps."""
     read = [replace(one, recorded=True) if isinstance(one, RunStarted) else one for one in run(9, None, code=None)]
-    here, there = past(read), past(done(9))
+    here, there = past(read, journal=True), past(read)
     assert (here.told["d4e-f"].at or 0) < (there.told["d4e-f"].at or 0)
