@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Step, Unchanged
+from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Pruned, Step, Unchanged
 from orchestrator.report.failures import NAMED_MAX
 from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
@@ -52,7 +52,7 @@ def headline(state: RunState) -> str:
 def deleted(unit: UnitState) -> tuple[int, int]:
     """Count the Versions that a unit has deleted, or found gone, and those that it was to delete."""
     states = [state for state in unit.changes if state.change.kind is ChangeKind.DELETE]
-    if isinstance(unit.outcome, Deployed):
+    if isinstance(unit.outcome, Pruned):
         return len(states), len(states)
     return sum(state.outcome == "done" for state in states), len(states)
 
