@@ -82,7 +82,7 @@ def test_of_a_prune_it_is_told_how_many_versions_were_deleted() -> None:
         OperationAccepted(STARTED_AT, "tagged", ChangeKind.DELETE, "operation-1", "id-tagged", "v1", change=0),
         OperationDone(STARTED_AT + 1, "tagged", "operation-1", 1.0, change=0),
     ]
-    ends: list[Outcome] = [Pruned(), Failed(Step.DELETE, Failure("2 of 3 versions could not be deleted"))]
+    ends: list[Outcome] = [Pruned(3), Failed(Step.DELETE, Failure("2 of 3 versions could not be deleted"))]
     ended_units = [UnitEnded(STARTED_AT + 1, one.key, end) for one, end in zip(prunes, ends, strict=True)]
     state = fold([started(units=2), *prunes, *v1, *ended_units, ended(1)])
     assert headline(state).startswith("2 functions: 1 pruned, 1 failed, 4 of 6 versions deleted in ")
