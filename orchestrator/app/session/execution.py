@@ -89,7 +89,8 @@ async def journaled(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        async with recorded(session, tuple(chain.chain)) as recorder, shown as listeners:
+        taken_back = store.chain(rolls_back) if rolls_back else ()
+        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners:
             if recorder is not None:
                 listeners.insert(0, recorder)
             if before is not None:

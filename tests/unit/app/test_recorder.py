@@ -60,3 +60,20 @@ def test_a_record_follows_the_last_one_that_is_there(recorded: Sequence[str], fo
 
 def test_the_record_of_a_first_run_follows_none() -> None:
     assert written(MemoryRecords(), "one", ()) == ""
+
+
+@pytest.mark.parametrize(("recorded", "names"), [(("one", "two"), "two"), (("one",), "one"), ((), "two")])
+def test_the_record_of_a_rollback_names_what_is_there_of_the_chain(recorded: Sequence[str], names: str) -> None:
+    records = MemoryRecords()
+    for run_id in recorded:
+        written(records, run_id, ())
+
+    async def main() -> None:
+        recorder = Recorder(session("back"), records, takes_back=("one", "two"))
+        recorder(replace(started("back"), rolls_back="two"))
+        await recorder.begin()
+
+    run(main)
+    first = read_record(records.objects["p/runs/back.json"][0])[0]
+    assert isinstance(first, RunStarted)
+    assert first.rolls_back == names

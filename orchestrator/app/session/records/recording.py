@@ -35,8 +35,8 @@ _END_S = 3.0  # for the last writing: a machine that is to go down kills us afte
 class Recorder:
     """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all.
 
-    `chain`: the runs that it goes on with, the newest last. The bucket has no record of one that asked for nothing, so
-    the record names the last one of them that has.
+    `chain`: the runs that it goes on with, the newest last; `takes_back`: ids of those that it takes back. The bucket
+    has no record of one that asked for nothing, so the record names the last one of them that has.
     """
 
     def __init__(
@@ -45,9 +45,11 @@ class Recorder:
         records: Records,
         chain: Sequence[Link] = (),
         *,
+        takes_back: Sequence[str] = (),
         lost: str = "so only this machine can resume it",
     ) -> None:
         self._chain = chain
+        self._takes_back = takes_back
         self._lost = lost
         self._session = session
         self._records = records
@@ -77,10 +79,13 @@ class Recorder:
 
     async def _follow(self) -> None:
         """Let the record follow one that is there: others know the chain as far as it is in the bucket."""
-        before = await last_recorded(self._session, self._records, self._chain)
         started = self._record.run[0]
-        if before and isinstance(started, RunStarted):
-            self._record.run[0] = replace(started, resumes=before)
+        if not isinstance(started, RunStarted):
+            return
+        before = await last_recorded(self._session, self._records, [link.run_id for link in self._chain])
+        back = await last_recorded(self._session, self._records, self._takes_back)
+        resumes, rolls_back = before or started.resumes, back or started.rolls_back
+        self._record.run[0] = replace(started, resumes=resumes, rolls_back=rolls_back)
 
     async def write(self, *, first: bool = False) -> None:
         """Write what is known by now."""
@@ -149,24 +154,26 @@ async def recorded_events(session: Session, records: Records, run_id: str) -> li
     return read_record(found[0]) if found is not None else []
 
 
-async def last_recorded(session: Session, records: Records, chain: Sequence[Link]) -> str:
+async def last_recorded(session: Session, records: Records, chain: Sequence[str]) -> str:
     """Give the id of the last run of a chain that the bucket has the record of, "" for none. Raises `CloudError`."""
-    for link in reversed(chain):
-        if await session.world.read(partial(records.read, f"{records_folder(session)}{link.run_id}.json")) is not None:
-            return link.run_id
+    for run_id in reversed(chain):
+        if await session.world.read(partial(records.read, f"{records_folder(session)}{run_id}.json")) is not None:
+            return run_id
     return ""
 
 
 @asynccontextmanager
-async def recorded(session: Session, chain: Sequence[Link] = ()) -> AsyncIterator[Recorder | None]:
-    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in. `chain`: see
-    `Recorder`.
+async def recorded(
+    session: Session, chain: Sequence[Link] = (), takes_back: Sequence[str] = ()
+) -> AsyncIterator[Recorder | None]:
+    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in. `chain`,
+    `takes_back`: see `Recorder`.
     """
     records = bucket_records(session.world)
     if records is None:
         yield None
         return
-    recorder = Recorder(session, records, chain)
+    recorder = Recorder(session, records, chain, takes_back=takes_back)
     try:
         async with beside(recorder.keep):
             yield recorder
@@ -182,7 +189,7 @@ async def record_given_up(session: Session, before: RunState, started: RunStarte
     records = bucket_records(session.world)
     if records is None:
         return
-    if not await last_recorded(session, records, before.chain):
+    if not await last_recorded(session, records, [link.run_id for link in before.chain]):
         return
     lost = "so other machines may still take up what was given up"
     recorder = Recorder(replace(session, run_id=started.run_id), records, before.chain, lost=lost)
