@@ -126,7 +126,7 @@ def test_the_journal_of_an_older_program(cloud: Cloud, project: Project) -> None
     cut_off(project.root, signal.SIGKILL, 18, "deploy", "--yes", environ=cloud.environ())
     with sqlite3.connect(journal(project)) as file:
         file.execute("UPDATE events SET kind = 'of another time' WHERE kind IN ('limit_changed', 'lease_taken')")
-        for table in ("knowledge", "verdicts", "begun"):
+        for table in ("knowledge", "verdicts", "begun", "deployed"):
             file.execute(f"DROP TABLE {table}")
         file.execute("PRAGMA user_version = 1")
     file.close()
