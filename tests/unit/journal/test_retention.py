@@ -10,7 +10,7 @@ import pytest
 from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import RunEnded, StepFinished, UnitEnded
 from orchestrator.journal.identity import Identity
-from orchestrator.journal.retention import KEPT_ALWAYS, KEPT_DAYS, KEPT_RUNS, outdated
+from orchestrator.journal.retention import KEPT_ALWAYS, KEPT_DAYS, KEPT_RUNS, Kept, outdated, retained
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import open_store
@@ -72,6 +72,18 @@ def test_a_chain_goes_whole_or_not_at_all() -> None:
     assert outdated([*RECENT, last, second, first], NOW) == ("c", "b", "a")
     assert outdated([*RECENT, replace(last, exit_code=3), second, first], NOW) == ()
     assert outdated([*RECENT, replace(last, started_at=NOW), second, first], NOW) == ()
+
+
+def test_what_a_rollback_still_takes_back_stays() -> None:
+    run = summary("a", OLD + 1)
+    back = summary("b", OLD, verb="rollback", rolls_back="a", exit_code=3, outcomes={"cancelled": 1})
+    assert retained([*RECENT, back, run], NOW)["a"] is Kept.TAKEN_BACK
+    assert retained([*RECENT, replace(back, exit_code=0, outcomes={}), run], NOW)["a"] is Kept.NOT
+
+
+def test_the_last_runs_of_a_function_stay_with_their_chain() -> None:
+    first = summary("a", OLD + 1, taken_up_by="b", exit_code=3)
+    assert retained([*RECENT, summary("b", OLD, resumes="a"), first], NOW, last={"a"})["b"] is Kept.OF_A_FUNCTION
 
 
 def test_a_pruned_run_is_gone_with_its_events_and_the_others_are_whole(tmp_path: Path) -> None:
