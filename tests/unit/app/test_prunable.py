@@ -1,0 +1,36 @@
+"""What a prune is about: by what was asked for, and whether only some functions are selected."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.app.session.leftovers.storage import prunable
+from orchestrator.app.session.pruning.planning import parameters_of, policy_of
+from orchestrator.errors import UsageError
+from orchestrator.planning.prune.rule import PrunePolicy
+
+
+@pytest.mark.parametrize(
+    ("only", "some", "pruned"),
+    [
+        ((), False, {"versions", "packages", "records"}),
+        ((), True, {"versions"}),
+        (("packages", "records"), False, {"packages", "records"}),
+        (("versions",), True, {"versions"}),
+    ],
+)
+def test_it_is_about_what_was_asked_for(only: tuple[str, ...], pruned: set[str], *, some: bool) -> None:
+    assert prunable(only, some=some) == pruned
+
+
+@pytest.mark.parametrize(
+    ("only", "some", "said"), [(("packages",), True, "are of no function"), (("images",), False, 'no "images"')]
+)
+def test_what_cannot_be_is_refused(only: tuple[str, ...], said: str, *, some: bool) -> None:
+    with pytest.raises(UsageError, match=said):
+        prunable(only, some=some)
+
+
+def test_what_was_typed_is_read_with_its_commas() -> None:
+    typed = PrunePolicy(only=("packages, records",))
+    assert policy_of(parameters_of(typed)).only == ("packages", "records")
