@@ -43,13 +43,13 @@ def headline(state: RunState) -> str:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
     reason = f" ({state.reason})" if state.reason else ""
     skipped = f"; {SKIPPED}" if "verification" in state.rollout.skips else ""
-    gone = [deleted(unit) for unit in state.units.values()]
+    gone = [versions_deleted(unit) for unit in state.units.values()]
     of = sum(count for _, count in gone)
     versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
     return f"{counted(total, 'function')}: {told}{versions}{took}{reason}{skipped}"
 
 
-def deleted(unit: UnitState) -> tuple[int, int]:
+def versions_deleted(unit: UnitState) -> tuple[int, int]:
     """Count the Versions that a unit has deleted, or found gone, and those that it was to delete."""
     states = [state for state in unit.changes if state.change.kind is ChangeKind.DELETE]
     if isinstance(unit.outcome, Pruned):
@@ -106,7 +106,7 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
         [
             unit.key,
             name_of(unit),
-            "{} of {}".format(*deleted(unit)) if prunes else unit.version_id or "-",
+            "{} of {}".format(*versions_deleted(unit)) if prunes else unit.version_id or "-",
             *([verdict_word(unit)] if verified else []),
             *(_seconds(unit.seconds.get(step)) for step in steps),
             _seconds(unit.work_s if unit.seconds else None),
