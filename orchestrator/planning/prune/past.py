@@ -8,7 +8,8 @@
 | has left it undone, and was not given up                                    | stay                     |
 | has done it, found it as wanted, or was rolled back                         | may go                   |
 
-A run that only found it blocked has tried nothing, and a prune is no such run.
+A run that only found it blocked has tried nothing, and a prune is no such run. What a run needs that may have changed
+something, since it died or its record is behind, stays; it is none of the last K, each of which is sure to have.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from orchestrator.errors import Exit
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
+from orchestrator.model import Action, Blocked, Cancelled, ChangeKind, Deployed, Failed, Inconclusive, Unknown
 from orchestrator.planning.back.touched import touched_by
 
 _HEARSAY_S = 0.001
@@ -28,20 +29,32 @@ _OF_VERSIONS = (ChangeKind.VERSION, ChangeKind.TAG, ChangeKind.VERIFY)  # kinds 
 
 @dataclass(slots=True)
 class _Told:
-    """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: when
-    each of the newest began, and the Versions that it has found or left. `at`: when the last one began that tried
-    something of it.
+    """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: of the
+    newest that have, and of those since then that may have: when it began, the Versions that it has found or left, and
+    whether it is sure. `at`: when the last one began that tried something of it.
     """
 
     runs: int = 0
-    last: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    last: list[tuple[float, frozenset[str], bool]] = field(default_factory=list)
     at: float | None = None
     left_alone: str = ""
 
     @property
     def needed(self) -> frozenset[str]:
         """Ids of the Versions that the last runs have found or left."""
-        return frozenset[str]().union(*(found for _, found in self.last))
+        return frozenset[str]().union(*(found for _, found, _ in self.last))
+
+    @property
+    def sure(self) -> int:
+        """How many of the last runs are sure to have touched it."""
+        return sum(sure for _, _, sure in self.last)
+
+    def take(self, began: float, found: frozenset[str], runs: int, *, sure: bool) -> None:
+        """Take in a run that has touched it, or may have. Of those that are sure so many `runs` are kept."""
+        self.last.append((began, found, sure))
+        self.last.sort(key=lambda one: one[0], reverse=True)
+        while self.last and (self.sure > runs or not runs or (self.sure == runs and not self.last[-1][2])):
+            self.last.pop()
 
 
 @dataclass(slots=True)
@@ -71,19 +84,25 @@ class Past:
             if not isinstance(unit.outcome, Blocked) and (told.at is None or at > told.at):
                 told.at, told.left_alone = at, unsettled(chain, unit)
             if key in touched:
-                told.runs += not self.gap
+                sure = _is_sure(unit)
+                told.runs += sure and not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
-                newest = sorted([*told.last, (began, needs)], key=lambda one: one[0], reverse=True)
-                told.last = newest[: self.runs]
+                told.take(began, needs, self.runs, sure=sure)
 
     def is_known(self, function_id: str) -> bool:
         """Say whether nothing older can tell more of a Function."""
         told = self.told.get(function_id)
-        return told is not None and told.at is not None and len(told.last) >= self.runs
+        return told is not None and told.at is not None and told.sure >= self.runs
 
     def _function(self, unit: UnitState) -> str:
         found = self.functions.get((unit.folder_id, unit.function_id or unit.name), "")
         return found or ("" if unit.function_id else self.functions.get((unit.folder_id, unit.name), ""))
+
+
+def _is_sure(unit: UnitState) -> bool:
+    """Say whether a unit is known to have changed something, not only to have asked for it, or to have planned it."""
+    asked = any(state.operations for state in unit.changes if state.change.kind is not ChangeKind.VERIFY)
+    return asked or isinstance(unit.outcome, Deployed)
 
 
 def _speaks_of(unit: UnitState) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -121,6 +121,32 @@ def test_what_was_not_changed_is_no_run_of_the_function() -> None:
     found = past(run(9, Unchanged("v8")), run(8, Blocked("edited")), done(7), runs=1).told["d4e-f"]
     assert found.runs == 1
     assert found.needed == {"v7", "v6"}
+
+
+def asked(number: int) -> list[Event]:
+    """A run that died before its request was answered."""
+    ended = (OperationAccepted, OperationDone, UnitEnded, RunEnded)
+    return [one for one in done(number) if not isinstance(one, ended)]
+
+
+def behind(number: int) -> list[Event]:
+    """What a record tells of a run that died: what it has planned, and no more."""
+    return [replace(one, recorded=True) for one in asked(number) if isinstance(one, RunStarted)] + [
+        one for one in asked(number) if isinstance(one, UnitPlanned)
+    ]
+
+
+@pytest.mark.parametrize("perhaps", [asked, behind])
+def test_a_run_that_may_have_changed_something_is_none_of_the_last_ones_but_needs_the_same(
+    perhaps: Callable[[int], list[Event]],
+) -> None:
+    found = past(perhaps(9), done(6), perhaps(5), done(3), perhaps(2), done(1), runs=2).told["d4e-f"]
+    assert found.needed == {"v8", "v6", "v5", "v4", "v3", "v2"}
+    assert found.runs == 3
+
+
+def test_of_runs_that_may_have_changed_something_nothing_is_needed_where_no_runs_are() -> None:
+    assert past(asked(9), done(8), runs=0).told["d4e-f"].needed == frozenset()
 
 
 def test_versions_that_are_not_there_are_not_remembered() -> None:
