@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +16,7 @@ class MemoryRecords:
     def __init__(self, meet: Callable[[str], Awaitable[None]] | None = None) -> None:
         self.meet = meet
         self._count = 0
-        self.objects: dict[str, tuple[bytes, str]] = {}
+        self.objects: MutableMapping[str, tuple[bytes, str]] = {}
 
     async def read(self, key: str) -> tuple[bytes, str] | None:
         await self._trouble("before read")

@@ -1,0 +1,92 @@
+"""The simulation of prunes bites: rules of a prune broken on purpose, each of which it has to catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.app.session.leftovers import judging
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import LATEST, Version
+from orchestrator.planning.prune import packages, past, rule
+from orchestrator.planning.prune.rule import Why
+from tests.long import short_first
+from tests.simulation.test_prunes import live_through
+
+SEEDS_MAX = 120
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def ignore_tags(patch: pytest.MonkeyPatch) -> None:
+    whole = rule._Judge.first
+
+    def first(self: Any, version: Version) -> tuple[Why, str]:
+        return whole(self, replace(version, tags=tuple(tag for tag in version.tags if tag == LATEST)))
+
+    patch.setattr(rule._Judge, "first", first)
+
+
+def ignore_what_was_live_before(patch: pytest.MonkeyPatch) -> None:
+    def speaks_of(unit: UnitState) -> Iterator[str]:
+        yield unit.version_id
+        for state in unit.changes:
+            yield from (accepted.version_id for accepted in state.operations.values())
+
+    patch.setattr(past, "_speaks_of", speaks_of)
+
+
+def forget_the_run_before_the_last(patch: pytest.MonkeyPatch) -> None:
+    whole = past._Told.take
+
+    def take(self: Any, began: float, found: frozenset[str], runs: int, *, sure: bool) -> None:
+        whole(self, began, found, min(runs, 1), sure=sure)
+
+    patch.setattr(past._Told, "take", take)
+    patch.setattr(past.Past, "is_known", lambda *_: False)
+
+
+def count_runs_that_may_have_changed_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(past, "_is_sure", lambda _unit: True)
+
+
+def prune_after_a_failed_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(past, "unsettled", lambda *_: "")
+
+
+def delete_packages_that_were_just_put(patch: pytest.MonkeyPatch) -> None:
+    whole = packages.judge_packages
+
+    def judge(listing: Any, *given: Any) -> Any:
+        return whole(replace(listing, at=listing.at + 40 * 86_400), *given)
+
+    patch.setattr(judging, "judge_packages", judge)
+
+
+# With a seed that catches it: tried first, it spares those that do not. Any other will do as well.
+BREAKS: list[tuple[Break, int]] = [
+    (ignore_tags, 11),
+    (ignore_what_was_live_before, 5),
+    (forget_the_run_before_the_last, 5),
+    (count_runs_that_may_have_changed_nothing, 9),
+    (prune_after_a_failed_run, 3),
+    (delete_packages_that_were_just_put, 2),
+]
+
+
+@pytest.mark.parametrize(("broken", "seed_first"), short_first(3, BREAKS), ids=lambda one: getattr(one, "__name__", ""))
+def test_a_broken_prune_is_caught(
+    broken: Break, seed_first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken(monkeypatch)
+    for seed in dict.fromkeys([seed_first, *range(SEEDS_MAX)]):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        try:
+            live_through(seed, folder)
+        except (AssertionError, BaseExceptionGroup):
+            return
+    pytest.fail(f"{broken.__name__} went through {SEEDS_MAX} seeds")
