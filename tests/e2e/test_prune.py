@@ -62,11 +62,14 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), clock=clock) as (cloud, served):
         deployed(project, cloud, 8)
         served.cloud.last(Distribution.parse("fixed:600"))
+
+        def let_all_end() -> None:
+            served.cloud.last(Distribution.parse("fixed:0"))  # also of a request that was on its way
+            clock.forward(600.0)
+
         harness.cut_off(
-            project.root, signal.SIGKILL, 3, "prune", *ONE, "--yes", environ=cloud.environ(),
-            then=lambda: clock.forward(600.0),
-        )  # fmt: skip
-        served.cloud.last(Distribution.parse("fixed:0"))
+            project.root, signal.SIGKILL, 3, "prune", *ONE, "--yes", environ=cloud.environ(), then=let_all_end
+        )
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert end.code == 0, end.err
         assert json.loads(end.out)["outcomes"] == {"pruned": 2}

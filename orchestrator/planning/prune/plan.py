@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.model import (
@@ -21,6 +21,8 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.prune.rule import JudgedVersion, Why
+
+_DELETING = "DELETING"  # a status of Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,18 @@ def nothing_wanted(key: str, function: Function) -> FunctionSpec:
 
 
 def only(prune: PrunePlan, agreed: Mapping[str, Iterable[str]]) -> PrunePlan:
-    """Leave of what goes what was agreed to already: ids of Versions by the Function's id."""
+    """Leave of what goes what was agreed to already: ids of Versions by the Function's id. One of these that is being
+    deleted goes as well: it was asked for, and is followed to its end.
+    """
     ids = {function_id: frozenset(found) for function_id, found in agreed.items()}
     return replace(prune, functions=tuple(_only(one, ids.get(one.function.id, frozenset())) for one in prune.functions))
 
 
 def _only(found: FunctionPrune, ids: frozenset[str]) -> FunctionPrune:
-    versions: Sequence[JudgedVersion] = [
-        replace(one, why=Why.NEW_SINCE) if one.goes and one.version_id not in ids else one for one in found.versions
-    ]
-    return replace(found, versions=tuple(versions))
+    return replace(found, versions=tuple(_agreed(one, agreed=one.version_id in ids) for one in found.versions))
+
+
+def _agreed(one: JudgedVersion, *, agreed: bool) -> JudgedVersion:
+    if agreed and (one.why, one.detail) == (Why.CHANGING, _DELETING):
+        return replace(one, why=Why.OLD, detail="")
+    return replace(one, why=Why.NEW_SINCE) if one.goes and not agreed else one
