@@ -51,7 +51,9 @@ def live_through(seed: int, root: Path) -> None:
         bench.hand_after = rng.randrange(1, 60 * functions) if meddled and rng.random() < 0.3 else None
         bench.calls_off_after_s = rng.uniform(0, 20) if rng.random() < 0.08 else None
         if loses and rng.random() < 0.15:
-            bench.lose_a_record() if rng.random() < 0.3 else bench.lose_the_state()
+            if rng.random() < 0.5:
+                bench.lose_a_record()
+            bench.lose_the_state()
         command(bench, story, rng, runs, is_first=turn == 0)
         days = rng.choice([0, 0, 0, 0, 1, 40]) * DAYS_S
         bench.pass_time(rng.choice([0.0, rng.uniform(0, 200), 200.0 + days]))
