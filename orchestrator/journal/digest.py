@@ -42,7 +42,6 @@ class RunDigest:
     touched: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
     done: frozenset[str] = frozenset()
-    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -107,6 +106,7 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
             manifest=started["manifest"],
             resumes=started.get("resumes", ""),
             identity=identity_from_dict(started.get("identity", {})),
+            given_up=reading.given_up,
             rolls_back=started.get("rolls_back", ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -116,7 +116,7 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
     touched, left, done_names = (
         known.setdefault(one, one) for one in map(reading.named, (reading.touched, reading.changed - done, done))
     )
-    return RunDigest(run, written_at, touched, left, done_names, reading.given_up)
+    return RunDigest(run, written_at, touched, left, done_names)
 
 
 def newest_first(digests: Iterable[RunDigest]) -> list[RunDigest]:

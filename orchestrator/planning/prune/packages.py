@@ -121,7 +121,7 @@ def relying_runs(digests: Sequence[RunDigest], alive: Iterable[str] = ()) -> tup
         left = frozenset[str]().union(*(one.left for one in chain)) - came
         identity = first.run.identity
         about = first.run.endpoint, identity.place or identity.manifest or first.run.manifest, identity.environment
-        over = last.given_up or (first.run.verb == "deploy" and about in settled) or bool(left and left <= done)
+        over = last.run.given_up or (first.run.verb == "deploy" and about in settled) or bool(left and left <= done)
         if living:
             found.append(RelyingRun(last.run.id, since, float("inf"), "is under way"))
         elif is_undone(last.run) and not over:

@@ -42,7 +42,7 @@ def test_it_says_what_the_events_say() -> None:
     assert run.outcomes == state.outcomes
     assert found.touched == found.done == {"b1gfolder/d4e-a", "b1gfolder/a"}
     assert found.left == {"b1gfolder/d4e-b", "b1gfolder/b", "b1gfolder/d4e-c", "b1gfolder/c"}
-    assert (found.written_at, found.given_up) == (7.0, False)
+    assert (found.written_at, found.run.given_up) == (7.0, False)
 
 
 def test_a_run_that_was_killed_has_no_end() -> None:
@@ -51,7 +51,7 @@ def test_a_run_that_was_killed_has_no_end() -> None:
 
 
 def test_a_run_that_was_given_up_says_so() -> None:
-    assert short([started(), GivenUp(STARTED_AT, 1), ended()]).given_up
+    assert short([started(), GivenUp(STARTED_AT, 1), ended()]).run.given_up
 
 
 def test_what_is_only_removed_is_not_changed() -> None:
