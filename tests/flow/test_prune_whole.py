@@ -149,13 +149,19 @@ def left(made: Fleet) -> set[str]:
 
 
 @LONG  # its plan is that of `test_a_mutant_is_noticed`, its deletions those of `tests/flow/test_prune.py`
-@pytest.mark.parametrize(("functions", "versions"), [(20, 60), (3, 500), (1000, 60)])
+@pytest.mark.parametrize(("functions", "versions"), [(20, 60), (3, 500)])
 def test_what_stays_is_what_a_second_opinion_says(tmp_path: Path, functions: int, versions: int) -> None:
     made = fleet(tmp_path, functions, versions)
     outcomes = prune(made.bench, made.manifest(functions), POLICY, made.runs, named=frozenset(made.named))
     assert all(isinstance(one, Pruned) for one in outcomes.values())
     assert left(made) == made.stays()
     assert made.bench.wire.calls["listVersions"] >= functions * versions / 1000
+
+
+@LONG
+def test_what_stays_of_a_thousand_functions_is_what_a_second_opinion_says(tmp_path: Path) -> None:
+    made = fleet(tmp_path, 1000, 60)  # carried out by `python -m tests.benchmarks.prune 1000 53`, in two minutes
+    assert planned(made, 1000) == made.stays()
 
 
 def test_a_page_that_cannot_be_read_deletes_nothing(tmp_path: Path) -> None:
