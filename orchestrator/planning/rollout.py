@@ -71,6 +71,9 @@ def no_canary(plan: Plan, rollout: Rollout) -> str:
     failed = sorted(canaries([unit for unit in plan.units if unit.failed_step is not None], rollout))
     if failed:
         return f"canary ({names}): {', '.join(failed)} could not be prepared, so nothing starts"
+    blocked = sorted(canaries([unit for unit in plan.units if unit.action is Action.BLOCKED], rollout))
+    if blocked:
+        return f"canary ({names}): {', '.join(blocked)} blocked, so the waves begin at once, without a canary"
     return f"canary ({names}): nothing of it changes, so the waves begin at once"
 
 

@@ -61,6 +61,12 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     )
 
 
+def plan_notes(view: PlanView) -> list[str]:
+    """Write what is to be known besides the rows of a plan, for a form that has these in a table of its own."""
+    units = sorted(view.plan.units, key=lambda unit: (unit.spec.folder_id, unit.key))
+    return [*_packages(units, verbose=False), *waves_text(view), *_met(units, view), *_undeclared(view)]
+
+
 def _alike(blocked: Sequence[Unit]) -> list[list[Unit]]:
     """Give the groups of functions that rollbacks block for one cause, which is told once."""
     groups: dict[Failure, list[Unit]] = {}

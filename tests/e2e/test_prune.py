@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from tests.e2e import harness
-from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run
+from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, run, terminal
 
 DAY_S = 86_400.0
 TIMES = 4
@@ -148,3 +148,17 @@ def test_a_good_run_prunes_after_itself_and_a_job_prunes_whole_folders(cloud: Cl
     end = run(project.root, "run", "clean", "--yes", environ=cloud.environ())
     assert end.code == 0, end.err
     assert left(project, cloud) == {"2": 1, "3": 1}
+
+
+@pytest.mark.parametrize(("answer", "code", "versions"), [("n", 1, 8), ("y", 0, 4)])
+def test_on_a_terminal_it_is_asked_whether_versions_are_deleted(
+    cloud: Cloud, project: Project, answer: str, code: int, versions: int
+) -> None:
+    deployed(project, cloud)
+    with terminal(project.root, "prune", *ONE, environ=cloud.environ()) as screen:
+        screen.read_until("Delete for good? [y/N] ")
+        screen.send(f"{answer}\n")
+        end = screen.end()
+    assert end.code == code
+    assert len(cloud.versions(project.folder_id)) == versions
+    assert ("not pruned: nothing was sent" in end.out) == (answer == "n")

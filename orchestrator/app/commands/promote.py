@@ -27,7 +27,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import ChainWaves
-from orchestrator.report.display.displays import confirm
+from orchestrator.report.display.displays import Question, confirm
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
@@ -110,5 +110,5 @@ async def _shown(going: Going) -> PlannedLeft:
     session.messages.plan(replace(view, skips_verification=options.no_verify))
     what = f"run {going.approves} goes on with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
     with session.stop.interruptible():
-        await confirm(session.messages, what, yes=options.yes or options.sandbox, to="promote")
+        await confirm(session.messages, what, yes=options.yes or options.sandbox, to=Question.PROMOTE)
     return foreseen

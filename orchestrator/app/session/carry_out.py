@@ -29,7 +29,7 @@ from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
 from orchestrator.planning.selection import expanded, select
-from orchestrator.report.display.displays import answered_yes, builds_shown, confirm, may_ask
+from orchestrator.report.display.displays import Question, answered_yes, builds_shown, confirm, may_ask
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView, PruneView
 
@@ -151,7 +151,9 @@ async def _show_and_ask(session: Session, planned: Planned) -> None:
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan) or removes(planned):
         with session.stop.interruptible():
-            to = "prune" if planned.prune is not None else "rollback" if planned.back else "deploy"
+            to = (
+                Question.PRUNE if planned.prune is not None else Question.ROLL_BACK if planned.back else Question.DEPLOY
+            )
             what = where_to(session, planned) + (f", by {planned.saved}" if planned.saved else "")
             await confirm(session.messages, what, yes=options.yes or options.sandbox, to=to)
 

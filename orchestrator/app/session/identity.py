@@ -97,7 +97,8 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     if path.absolute() != Path("deploy.toml").absolute():
         words += ["-c", _shortly(path)]
     given = dict(selection.parameters)
-    if selection.plan_file:  # which says what is selected
+    if selection.plan_file:  # which says what is selected; what is done already is found so
+        more = tuple(one for one in more if one not in ("--failed", "--undone"))
         return shlex.join([*words, "--plan", _shortly(Path(selection.plan_file)), *more, *_reaching(endpoint)])
     words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
     words += selection.patterns

@@ -208,7 +208,7 @@ class Progress:
         if not self._total:
             return ""
         gone = self._outlook.share(now) if self._outlook is not None else None
-        return f" ({int(100 * (gone if gone is not None else self._state.ended / self._total) + 1e-6)} %)"
+        return f" ({int(100 * (gone or self._state.ended / self._total) + 1e-6)} %)"
 
     def _ahead(self, now: float) -> Iterator[str]:
         """Say which wave it is, and until when the run pauses before the next."""

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import Any, BinaryIO
 
 import anyio
@@ -26,24 +27,27 @@ from orchestrator.resilience.groups import ungrouped
 
 _PROGRESS_S = 10.0
 
-_QUESTIONS = {
-    "deploy": ("Deploy", "not deployed"),
-    "rollback": ("Roll back", "not rolled back"),
-    "promote": ("Promote", "not promoted"),
-}
+
+class Question(Enum):
+    """What somebody is asked to agree to: the question, what is so after a no, and what is done, in words."""
+
+    DEPLOY = ("Deploy", "not deployed", "this changes functions")
+    ROLL_BACK = ("Roll back", "not rolled back", "this changes functions")
+    PROMOTE = ("Promote", "not promoted", "this changes functions")
+    PRUNE = ("Delete for good", "not pruned", "this deletes old versions, or what is stored of old runs, for good")
 
 
-async def confirm(messages: Messages, what: str, *, yes: bool, to: str = "deploy") -> None:
-    """Say what is about to be done, and ask whether `to` do it: "deploy", "rollback", "promote".
+async def confirm(messages: Messages, what: str, *, yes: bool, to: Question) -> None:
+    """Say what is about to be done, and ask whether to do it.
 
     Raises `UsageError` where nobody can be asked, `DeclinedError` for a no, `InterruptedRunError` where the terminal
     gives no answer.
     """
     if yes:
         return
+    question, none, does = to.value
     if not may_ask():
-        raise UsageError("this changes functions, and there is no terminal to ask on", advice="add --yes")
-    question, none = _QUESTIONS[to]
+        raise UsageError(f"{does}, and there is no terminal to ask on", advice="add --yes")
     if not await answered_yes(messages, f"{what}. {question}?", none):
         raise DeclinedError(f"{none}: nothing was sent")
 

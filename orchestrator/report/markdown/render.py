@@ -8,8 +8,7 @@ from orchestrator.model import Action, Plan, Unit
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
-from orchestrator.report.plan_text import plan_counts, way_words
-from orchestrator.report.rollout_text import waves_text
+from orchestrator.report.plan_text import plan_counts, plan_notes, way_words
 from orchestrator.report.text import render_text
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
@@ -32,7 +31,7 @@ def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
 def _plan(view: PlanView, facts: Mapping[str, str]) -> str:
     head = _head(view.plan, facts)
     tail = [
-        *(f"- {code(line.strip())}" for line in waves_text(view)),
+        *(f"- {code(line.strip())}" for line in plan_notes(view)),
         *(f"- warning: {code(one)}" for one in view.warnings),
     ]
     rest = "\n".join(cut_to(tail, MAX_CHARS // 2 - len(head), "more line"))
