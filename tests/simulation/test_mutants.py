@@ -36,12 +36,12 @@ from tests.flow import test_rollout
 from tests.flow import test_small_rules as rules
 from tests.flow import test_tags_moved as tags
 from tests.flow import test_times as times
+from tests.simulation.mutants import Break, must_be_caught
 from tests.simulation.test_crash import live_through
 from tests.unit.engine import test_breaker, test_slots
 from tests.unit.journal import test_store
 
 SEEDS_MAX = 150  # of the 500 that pass on the engine as it is
-Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def drop_the_key(patch: pytest.MonkeyPatch) -> None:
@@ -211,15 +211,10 @@ BREAKS: list[tuple[Break, int]] = [
 def test_a_broken_engine_is_caught(
     broken: Break, seed_first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken(monkeypatch)
-    for seed in dict.fromkeys([seed_first, *range(SEEDS_MAX)]):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        try:
-            live_through(seed, folder)
-        except (AssertionError, BaseExceptionGroup, KeyError):
-            return
-    pytest.fail(f"{broken.__name__} went through {SEEDS_MAX} seeds")
+    must_be_caught(
+        broken, [seed_first, *range(SEEDS_MAX)], live_through, tmp_path, monkeypatch,
+        by=(AssertionError, BaseExceptionGroup, KeyError),
+    )  # fmt: skip
 
 
 # --- rules that a simulation seldom comes to: each is caught by a small test ----------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from orchestrator.model import LATEST, Version
 from orchestrator.planning.prune import packages, past, rule
 from orchestrator.planning.prune.rule import Why
 from tests.long import short_first
+from tests.simulation.mutants import Break, must_be_caught
 from tests.simulation.test_prunes import live_through
 
 SEEDS_MAX = 120
-Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def ignore_tags(patch: pytest.MonkeyPatch) -> None:
@@ -88,12 +88,4 @@ BREAKS: list[tuple[Break, int]] = [
 def test_a_broken_prune_is_caught(
     broken: Break, seed_first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken(monkeypatch)
-    for seed in dict.fromkeys([seed_first, *range(SEEDS_MAX)]):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        try:
-            live_through(seed, folder)
-        except (AssertionError, BaseExceptionGroup):
-            return
-    pytest.fail(f"{broken.__name__} went through {SEEDS_MAX} seeds")
+    must_be_caught(broken, [seed_first, *range(SEEDS_MAX)], live_through, tmp_path, monkeypatch)

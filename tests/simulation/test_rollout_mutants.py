@@ -42,11 +42,11 @@ from tests.flow import test_waves as waves
 from tests.long import short_first
 from tests.runs import STARTED_AT
 from tests.simulation import test_crash
+from tests.simulation.mutants import Break, must_be_caught
 from tests.simulation.test_rollouts import live_through
 from tests.unit.app import test_due as due
 
 SEEDS_MAX = 120
-Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def forget_the_verdict_on_resume(patch: pytest.MonkeyPatch) -> None:
@@ -207,15 +207,7 @@ BREAKS: list[tuple[Break, int]] = [
 def test_a_broken_rollout_is_caught(
     broken: Break, seed_first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken(monkeypatch)
-    for seed in dict.fromkeys([seed_first, *range(SEEDS_MAX)]):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        try:
-            live_through(seed, folder)
-        except (AssertionError, BaseExceptionGroup):
-            return
-    pytest.fail(f"{broken.__name__} went through {SEEDS_MAX} seeds")
+    must_be_caught(broken, [seed_first, *range(SEEDS_MAX)], live_through, tmp_path, monkeypatch)
 
 
 # --- rules that a simulation seldom comes to: each is caught by a small test ----------------------------------------
