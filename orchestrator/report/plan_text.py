@@ -51,20 +51,22 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     return "\n".join(
         [
             *lines,
-            *_packages(units, verbose=view.verbose),
-            *waves_text(view),
-            *_met(units, view),
-            *_ways_back(units, verbose=view.verbose),
-            *_undeclared(view),
+            *plan_notes(view, verbose=view.verbose, ways_back=True),
             f"plan: {told or 'nothing to do'}",
         ]
     )
 
 
-def plan_notes(view: PlanView) -> list[str]:
-    """Write what is to be known besides the rows of a plan, for a form that has these in a table of its own."""
+def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False) -> list[str]:
+    """Write what is to be known besides the rows of a plan. `ways_back`: for a form whose rows do not have them."""
     units = sorted(view.plan.units, key=lambda unit: (unit.spec.folder_id, unit.key))
-    return [*_packages(units, verbose=False), *waves_text(view), *_met(units, view), *_undeclared(view)]
+    return [
+        *_packages(units, verbose=verbose),
+        *waves_text(view),
+        *_met(units, view),
+        *(_ways_back(units, verbose=verbose) if ways_back else ()),
+        *_undeclared(view),
+    ]
 
 
 def _alike(blocked: Sequence[Unit]) -> list[list[Unit]]:

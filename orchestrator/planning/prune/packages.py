@@ -17,7 +17,7 @@ from orchestrator.journal.retention import DAY_S, is_undone
 from orchestrator.model import BucketListing, ListedObject
 from orchestrator.ports import PACKAGE_KEPT_S, PUT_AGAIN_AFTER_S
 
-_NAME = re.compile(r"[0-9a-f]{64}\.zip")
+PACKAGE_NAME = re.compile(r"[0-9a-f]{64}\.zip")
 CLOCKS_S = DAY_S  # by how much the clocks of machines and of the storage may differ
 _SILENT_S = PACKAGE_KEPT_S  # for how long a run may go on without writing its record: much longer than a wave takes
 
@@ -79,7 +79,7 @@ def judge_packages(listing: BucketListing, prefix: str, needs: Needs) -> tuple[J
     return tuple(
         _judged(one, one.key.removeprefix(prefix), listing.at, needs)
         for one in listing.objects
-        if one.key.startswith(prefix) and _NAME.fullmatch(one.key.removeprefix(prefix))
+        if one.key.startswith(prefix) and PACKAGE_NAME.fullmatch(one.key.removeprefix(prefix))
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from orchestrator.model import BucketPackage, ListedObject, Manifest
 from orchestrator.planning.prune.leftovers import PACKAGES, RECORDS, Leftovers, StoredLeftovers, leftovers_of
 from orchestrator.planning.prune.packages import (
     CLOCKS_S,
+    PACKAGE_NAME,
     JudgedPackage,
     Needs,
     PackageKept,
@@ -36,7 +36,6 @@ from orchestrator.planning.saved.note import needed_by_plans
 from orchestrator.ports import PUT_AGAIN_AFTER_S
 from orchestrator.report.messages import with_facts
 
-_PACKAGE = re.compile(r"[0-9a-f]{64}\.zip")
 _NOTE_KEPT = "of a plan that is valid, or has expired less than 30 days ago"
 
 
@@ -138,7 +137,7 @@ def _named(manifest: Manifest, bucket: str) -> frozenset[str]:
     codes = (spec.code for spec in manifest.functions.values())
     keys = {code.object for code in codes if isinstance(code, BucketPackage) and code.bucket == bucket}
     for path in manifest.files:
-        keys.update(_PACKAGE.findall(path.read_text("utf-8")))
+        keys.update(PACKAGE_NAME.findall(path.read_text("utf-8")))
     return frozenset(keys)
 
 
