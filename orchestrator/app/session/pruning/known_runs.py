@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.records.recording import recorded_events, recorded_runs, records_folder
@@ -81,10 +80,9 @@ async def _recorded(session: Session, past: Past, ids: frozenset[str]) -> tuple[
     if records is None:
         return (f"without a bucket nobody can tell what runs of other machines need: {days}",)
     try:
-        index = await session.world.read(partial(records.read, f"{records_folder(session)}index.json"))
-        if index is None:
-            return (f"the bucket has no records of runs yet: {days}",)
         rows = await recorded_runs(session, records)
+        if rows is None:
+            return (f"the bucket has no records of runs yet: {days}",)
         chains = _Chains(session, records, past)
         for first in range(0, len(rows), _AT_ONCE):
             await chains.read(rows[first : first + _AT_ONCE])

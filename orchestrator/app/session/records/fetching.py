@@ -123,7 +123,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
     records = bucket_records(session.world)
     if records is None:
         return NOT_FETCHED
-    rows = await recorded_runs(session, records)
+    rows = await recorded_runs(session, records) or []
     kept, others, about = 0, list[str](), list[Identity]()
     with open_store(session.request.state_dir) as store:
         here = {run.id: run for run in store.runs()}

@@ -21,5 +21,5 @@ async def newest_records(session: Session) -> AsyncIterator[tuple[str, Sequence[
     records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:
         return
-    for run_id in (await recorded_runs(session, records))[:_READ]:
+    for run_id in (await recorded_runs(session, records) or [])[:_READ]:
         yield run_id, await recorded_events(session, records, run_id)

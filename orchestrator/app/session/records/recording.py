@@ -138,14 +138,15 @@ def records_folder(session: Session) -> str:
     return f"{session.world.storage.prefix}runs/"
 
 
-async def recorded_runs(session: Session, records: Records) -> list[str]:
-    """Give the ids of the runs in this installation that the index names, the newest first.
+async def recorded_runs(session: Session, records: Records) -> list[str] | None:
+    """Give the ids of the runs in this installation that the index names, the newest first; None: there is no index.
 
     Raises `CloudError`, and `ValueError` for an index that cannot be understood.
     """
     index = await session.world.read(partial(records.read, f"{records_folder(session)}index.json"))
-    rows = read_index(index[0] if index else b"")
-    return [row["run_id"] for row in rows if row["endpoint"] == session.endpoint]
+    if index is None:
+        return None
+    return [row["run_id"] for row in read_index(index[0]) if row["endpoint"] == session.endpoint]
 
 
 async def recorded_events(session: Session, records: Records, run_id: str) -> list[Event]:

@@ -192,7 +192,7 @@ async def runs_elsewhere(session: Session, is_meant: Callable[[FunctionNames], b
     if records is None:
         return []
     found = []
-    for run_id in [one for one in await recorded_runs(session, records) if one not in here][:_RECORDS]:
+    for run_id in [one for one in await recorded_runs(session, records) or [] if one not in here][:_RECORDS]:
         events = await recorded_events(session, records, run_id)
         then = next((one for event in events for one in names_in(event) if is_meant(one)), None)
         if then is not None:
