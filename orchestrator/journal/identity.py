@@ -15,7 +15,8 @@ HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What the command named, as it was typed. `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
-    of the saved plan that had named it, `plan_file`: the absolute path of that.
+    of the saved plan that had named it, `plan_file`: the absolute path of that; `plan_by`: who had made it (user@host),
+    `plan_at`: when (ISO 8601 in UTC), `plan_commit`: of which commit.
     """
 
     patterns: tuple[str, ...] = ()
@@ -25,6 +26,9 @@ class Selection:
     parameters: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
     plan_file: str = ""
+    plan_by: str = ""
+    plan_at: str = ""
+    plan_commit: str = ""
 
     @property
     def is_whole(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.errors import Exit
-from orchestrator.journal.identity import Identity
+from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
@@ -81,7 +81,10 @@ def selection_words(identity: Identity, verb: str = "") -> str:
     selection = identity.selection
     parameter = "--" if verb == "prune" else "--param "
     if selection.plan:
-        return f"--plan {selection.plan_file} ({selection.plan})"
+        by = f" by {selection.plan_by}" if selection.plan_by else ""
+        made = f", made{by} at {selection.plan_at}" if selection.plan_at else ""
+        of = f" of commit {selection.plan_commit[:_COMMIT]}" if selection.plan_commit else ""
+        return f"--plan {selection.plan_file} ({selection.plan}{made}{of})"
     return " ".join(
         [
             *selection.patterns,
@@ -116,12 +119,24 @@ def identity_json(identity: Identity) -> dict[str, Any]:
             "left_by": selection.left_by,
             "job": selection.job,
             "parameters": dict(selection.parameters),
-            **({"plan": selection.plan} if selection.plan else {}),
+            **_plan_json(selection),
         },
         "user": identity.user,
         "host": identity.host,
         "commit": identity.commit,
     }
+
+
+def _plan_json(selection: Selection) -> dict[str, str]:
+    """Give the saved plan that a run was to carry out, and who had made it: nothing where there was none."""
+    named = {
+        "plan": selection.plan,
+        "plan_file": selection.plan_file,
+        "plan_made_by": selection.plan_by,
+        "plan_made_at": selection.plan_at,
+        "plan_commit": selection.plan_commit,
+    }
+    return named if selection.plan else {}
 
 
 def history_text(state: RunState, back: RunState | None = None, *, alive: bool) -> str:

@@ -51,6 +51,11 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
             assert screen.end().code == 1
         shaping = run(other.root, "deploy", "--plan", file, "--force", "f001", environ=environ)
         assert "--plan is the whole plan, so FUNCTIONS, --force cannot change it" in shaping.err
+        (other.root / "src").rename(tmp_path / "away")
+        lost = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
+        assert "was saved without --upload: it needs the sources of 3 functions, and those of f000" in lost.err
+        assert (lost.code, "`orchestrator plan --out FILE --upload`" in lost.err) == (2, True), lost.err
+        (tmp_path / "away").rename(other.root / "src")
         assert not cloud_has(cloud, project, 2)
 
         done = run(other.root, "deploy", "--plan", file, "--yes", "-o", "json", environ=environ)
@@ -103,6 +108,10 @@ def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_
         assert len(cloud.versions(folder_id)) == 3 + 1 + 3
 
 
+def list_runs(project: Project) -> list[str]:
+    return [one["run_id"] for one in json.loads(run(project.root, "runs", "-o", "json").out)["runs"]]
+
+
 def by_name(cloud: Cloud, folder_id: str) -> dict[str, str]:
     return {one["name"]: one["id"] for one in cloud.functions(folder_id)}
 
@@ -130,6 +139,10 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
         assert f"and nothing else: the plan {file} cannot be read: No such file" in lost.err
         assert f"`orchestrator deploy --plan {file}" in lost.err
         shutil.move(f"{file}.away", file)
+        before = list_runs(project), len(cloud.versions(project.folder_id))
+        otherwise = run(project.root, "resume", environ=environ | {"LEVEL": "debug"})
+        assert (otherwise.code, "environment.LEVEL changed" in otherwise.err) == (2, True), otherwise.err
+        assert (list_runs(project), len(cloud.versions(project.folder_id))) == before
         resumed = cut_off(project.root, signal.SIGKILL, 5, "resume", environ=environ)
         assert resumed.code == -signal.SIGKILL, resumed.err
 
@@ -180,8 +193,11 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
         paused = run(project.root, "deploy", "--plan", file, "--yes", environ=environ)
         assert (paused.code, "promote" in paused.err) == (3, True), paused.err
         other = run(project.root, "promote", "--yes", environ=environ | {"LEVEL": "debug"})
-        assert "blocked      changed since the plan was made: environment.LEVEL changed" in other.err
-        assert (other.code, len(cloud.versions(project.folder_id))) == (1, 1), other.err
+        assert "f000, f001, f002: environment.LEVEL changed" in other.err
+        assert "is not what is wanted any more: 1 difference" in other.err
+        assert (other.code, len(cloud.versions(project.folder_id))) == (2, 1), other.err
+        shown = run(project.root, "show", environ=environ)
+        assert re.search(r"selection +--plan \S+ \(\w{12}, made by \S+@\S+ at 20\S+Z\)", shown.out), shown.out
         left = run(project.root, "deploy", "--plan", file, "--yes", "--dry-run", environ=environ)
         assert "plan: 2 create, 1 unchanged" in left.out
 
@@ -204,4 +220,4 @@ def test_a_plan_of_what_has_failed_is_about_just_that(tmp_path: Path, project: P
             project.manifest.read_text().replace("[functions.f001]", "[functions.f009]")
         )
         gone = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
-        assert (gone.code, "f001: in the plan, and not selected any more" in gone.err) == (2, True), gone.err
+        assert (gone.code, "f001: in the plan, and not in deploy.toml any more" in gone.err) == (2, True), gone.err

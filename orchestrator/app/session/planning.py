@@ -108,10 +108,14 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
 
 
 async def read_specs(
-    session: Session, specs: Mapping[str, FunctionSpec], *, listed: Iterable[str] = ()
+    session: Session, specs: Mapping[str, FunctionSpec], *, listed: Iterable[str] = (), sources_read: bool = False
 ) -> tuple[LiveState, Desired]:
-    """Read what is live of functions of the manifest. `listed`: see `read_live`."""
-    session.messages.mention(f"reading the sources of {counted(len(specs), 'function')}, and what is live")
+    """Read what is live of functions of the manifest. `listed`: see `read_live`. `sources_read`: their sources need not
+    be read for their plan.
+    """
+    made_here = 0 if sources_read else sum(isinstance(spec.code, SourceCode) for spec in specs.values())
+    what = f"the sources of {counted(made_here, 'function')}, and " if made_here else ""
+    session.messages.mention(f"reading {what}what is live of {counted(len(specs), 'function')}")
     session.hide(specs.values())
     return await _live(session, specs.values(), listed=listed), Desired(specs, session.request.manifest.rollout)
 
@@ -188,9 +192,11 @@ async def plan_desired(
     adopt: Adoption,
     jobs: Mapping[str, str] = MappingProxyType({}),
     going_on: bool = False,
+    sources: Sources | None = None,
 ) -> Planned:
     """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. `going_on`: with a run, which has its own
-    ways to end with its rollback. Raises `ManifestError`, `StartError`.
+    ways to end with its rollback. `sources`: what they hold, where that was read already. Raises
+    `ManifestError`, `StartError`.
     """
     require_sound(desired.specs.values())
     require_promote(desired.specs.values(), desired.rollout)
@@ -201,7 +207,7 @@ async def plan_desired(
         resolved = await resolve_names(world, desired.specs)
     except CloudError as error:
         raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
-    sources = await read_sources(world, resolved.specs)
+    sources = sources if sources is not None else await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     live = await with_replaced(session, resolved.specs.values(), live)
     verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)

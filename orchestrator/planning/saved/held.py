@@ -29,17 +29,22 @@ _ADVICE = "look at it, and plan again"
 
 
 def differing(
-    saved: SavedPlan, key: PlanKey, run: Facts, functions: Mapping[str, Facts], prepared: Mapping[str, Prepared]
+    saved: SavedPlan,
+    key: PlanKey,
+    run: Facts,
+    functions: Mapping[str, Facts],
+    prepared: Mapping[str, Prepared],
+    absent: Mapping[str, str],
 ) -> dict[str, list[str]]:
     """Say what is desired otherwise than the plan says, by name and never by value, each with the functions of which
     that is so (none: of the run as a whole). `run`, `functions`: the facts of today; `prepared`: what the sources hold,
-    or why they cannot be read.
+    or why they cannot be read; `absent`: why functions of the plan are none of today's.
     """
     then, found = {unit.key: unit for unit in saved.units}, dict[str, list[str]]()
     for words in (_words(name, *pair) for name, pair in _unlike(saved.facts, marked_facts(key, "", run))):
         found[words] = []
     for one in sorted(then.keys() ^ functions.keys()):
-        words = "selected, and not in the plan" if one in functions else "in the plan, and not selected any more"
+        words = "selected, and not in the plan" if one in functions else absent[one]
         found.setdefault(words, []).append(one)
     for unit in saved.units:
         if unit.key not in functions:

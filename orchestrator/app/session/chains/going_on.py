@@ -18,7 +18,7 @@ from orchestrator.app.session.leasing import guarded, tell
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
-from orchestrator.app.session.saved.holding import Holding, has_packages, held_as_then
+from orchestrator.app.session.saved.holding import Holding, held_as_then
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, parameters_then, with_disabled
 from orchestrator.coordination.lease import Lease
@@ -77,7 +77,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
 def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
     """Read what a run was about, as its manifest has it now, with its job. Raises `UsageError`, `ManifestError`."""
     options, binding = invocation.options, None
-    request = read_request(invocation, has_sources=not has_packages(before))
+    request = read_request(invocation, has_sources=not before.identity.selection.plan)
     if options.job:
         binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
     identity = identity_of(options, request.manifest, binding)
@@ -198,21 +198,22 @@ async def _followed(
 async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:
     """Plan what is left, in its chain's waves. What is live already, or is not wanted any more, goes into `settled`."""
     session, binding, then = going.session, going.binding, going.before.rollout
+    sources = going.holding.sources if going.holding is not None else None
     if binding is not None:
         live, desired = await job_desires(session, binding)
         desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
     else:
         wanted = session.request.manifest.functions.items()
         specs = {key: spec for key, spec in wanted if key in left and spec.enabled}
-        live, desired = await read_specs(session, specs)
+        live, desired = await read_specs(session, specs, sources_read=sources is not None)
     manifest = session.request.manifest
     check_agreed(session.request.options, [*desired.specs.values(), *manifest.functions.values()])
     jobs = marked(binding.name, manifest, desired.specs) if binding is not None else {}
     planned = await plan_desired(
-        session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs, going_on=True
+        session, desired, live, forced=forced_of(left), adopt=agreed(left), jobs=jobs, going_on=True, sources=sources
     )
     if going.holding is not None:
-        planned = await going.holding.left(planned)
+        planned = await going.holding.held(planned)
     plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():

@@ -10,14 +10,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from orchestrator.app.session.carry_out import carry_out
-from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
@@ -26,10 +24,11 @@ from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_desired, read_specs
 from orchestrator.app.session.saved.files import check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.holding import Holding, hold_to
+from orchestrator.app.session.saved.wanted import functions_then
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.journal.identity import Identity
-from orchestrator.model import FunctionSpec
 from orchestrator.planning.saved.document import SavedPlan
+from orchestrator.report.history import who
 from orchestrator.report.views import CommandResult
 from orchestrator.version.adoption import adoption_of
 
@@ -42,15 +41,15 @@ async def apply_saved(invocation: Invocation) -> CommandResult:
     invocation = replace(invocation, options=_with_saved(invocation.options, saved))
     options = invocation.options
     with invocation.stop.interruptible():
-        request = read_request(invocation, has_sources=not saved.uploaded)
-        specs = _selected_then(request, saved)
+        request = read_request(invocation, has_sources=False)  # that they are is seen with the plan
+        functions_then(request, saved)  # what is wrong there is told first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
         request = replace(request, identity=_about_saved(request, saved, path))
         begin(invocation, request)
         session = await open_session(invocation, request)
         holding = await hold_to(session, saved, path)
-    return await carry_out(holding.session, partial(_plan_saved, holding, specs))
+    return await carry_out(holding.session, partial(_plan_saved, holding))
 
 
 def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
@@ -62,22 +61,20 @@ def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
     )  # fmt: skip
 
 
-def _selected_then(request: Request, saved: SavedPlan) -> dict[str, FunctionSpec]:
-    """Choose the functions as the plan did. Raises `UsageError`, `ManifestError`."""
-    specs, only = selected(request), saved.options.only
-    return specs if only is None else {key: spec for key, spec in specs.items() if key in only}
-
-
 def _about_saved(request: Request, saved: SavedPlan, path: Path) -> Identity:
     """Say what a run is about that carries out a saved plan."""
     identity = identity_of(request.options, request.manifest)
-    selection = replace(saved.identity.selection, plan=saved.id, plan_file=str(path.absolute()))
+    selection = replace(
+        saved.identity.selection, plan=saved.id, plan_file=str(path.absolute()), plan_by=who(saved.identity),
+        plan_at=saved.made_at, plan_commit=saved.identity.commit,
+    )  # fmt: skip
     return replace(identity, selection=selection)
 
 
-async def _plan_saved(holding: Holding, specs: Mapping[str, FunctionSpec]) -> Planned:
+async def _plan_saved(holding: Holding) -> Planned:
     """Plan once more, and leave of that what the saved plan says."""
     session, forced = holding.session, holding.saved.options.forced
-    live, desired = await read_specs(session, specs)
+    live, desired = await read_specs(session, holding.specs, sources_read=True)
     adopt = session.request.options.adopt
-    return await holding.whole(await plan_desired(session, desired, live, forced=forced, adopt=adopt))
+    planned = await plan_desired(session, desired, live, forced=forced, adopt=adopt, sources=holding.sources)
+    return await holding.held(planned)

@@ -34,26 +34,48 @@ def check_saving(options: RunOptions, manifest: Manifest) -> None:
             "--upload: there is no bucket to store packages in", advice="name one: [storage] bucket, or --bucket"
         )
     path = options.out
+    if str(path) == "-":
+        raise UsageError("--out -: a plan is saved in a file", advice="the plan as JSON on stdout: `plan -o json`")
     if path.is_dir():
         raise UsageError(f"--out {path}: this is a folder", advice="name a file in it")
-    if not path.absolute().parent.is_dir():
+    if path.exists() and not _is_saved_plan(path):
+        raise UsageError(
+            f"--out {path}: this is there already, and no saved plan", advice="name another file, or remove it"
+        )
+    if not _target(path).parent.is_dir():
         raise UsageError(f"--out {path}: there is no folder {path.parent}", advice="make it, or name another file")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise UsageError(f"--out {path}: {path.absolute().parent} cannot be written", advice="name another file")
+    if not os.access(_target(path).parent, os.W_OK):
+        raise UsageError(f"--out {path}: {_target(path).parent} cannot be written", advice="name another file")
+
+
+def _target(path: Path) -> Path:
+    """Follow links: what they lead to is written, and they stay."""
+    return Path(os.path.realpath(path))
+
+
+def _is_saved_plan(path: Path) -> bool:
+    """Say whether a file may be written over: one that is empty, or a plan, however old."""
+    try:
+        body = path.read_bytes() if path.is_file() else None
+        document = orjson.loads(body) if body else {}
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return body == b"" or (isinstance(document, dict) and str(document.get("schema")).startswith(SCHEMA))
 
 
 def write_plan(path: Path, document: Mapping[str, Any]) -> None:
-    """Write it, in place of what is there. Raises `UsageError`."""
+    """Write it, in place of what is there; where that is a link, in place of what it leads to. Raises `UsageError`."""
     text = to_json(document, indent=True) + "\n"
     made = ""
     try:
-        descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        target = _target(path)
+        descriptor, made = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         mask = os.umask(0)
         os.umask(mask)
         Path(made).chmod(0o666 & ~mask)
-        Path(made).replace(path)
+        Path(made).replace(target)
     except OSError as error:
         if made:
             with suppress(OSError):
@@ -63,6 +85,10 @@ def write_plan(path: Path, document: Mapping[str, Any]) -> None:
 
 def plan_bytes(path: Path) -> bytes:
     """Read a file that may be a plan. Raises `UsageError`."""
+    if str(path) == "-":
+        raise UsageError(
+            "a plan is read from a file, not from standard input", advice="name the file: `resume` reads it again"
+        )
     try:
         return path.read_bytes()
     except OSError as error:
@@ -77,12 +103,16 @@ def read_plan(path: Path, body: bytes) -> SavedPlan:
         raise UsageError(f"{path} is no saved plan, or a part of one: {error}", advice=_PLAN_AGAIN) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     number = schema.removeprefix(SCHEMA) if isinstance(schema, str) and schema.startswith(SCHEMA) else ""
-    if not _NUMBER.fullmatch(number) or SEAL not in document:
+    if not _NUMBER.fullmatch(number) or int(number) < SCHEMA_NUMBER or SEAL not in document:
         raise UsageError(f"{path} is no saved plan", advice=_PLAN_AGAIN)
-    if int(number) != SCHEMA_NUMBER or _is_newer(document.get("program")):
+    newer = ""
+    if int(number) != SCHEMA_NUMBER:
+        newer = f": its schema is {schema}, and this one ({__version__}) reads {SCHEMA}{SCHEMA_NUMBER}"
+    elif _is_newer(document.get("program")):
+        newer = f" ({document.get('program')}); this is {__version__}"
+    if newer:
         raise UsageError(
-            f"{path} was written by a newer orchestrator ({document.get('program')}); this is {__version__}",
-            advice="upgrade orchestrator, or plan again with this one",
+            f"{path} was written by a newer orchestrator{newer}", advice="upgrade it, or plan again with this one"
         )
     try:
         return read_document(document)

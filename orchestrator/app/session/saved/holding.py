@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,59 +13,37 @@ from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.saved.files import check_sealed, check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.keys import known_key, place_of_key
 from orchestrator.app.session.saved.packages import SavedPackages
-from orchestrator.app.session.saved.today import facts_today, resolved_today, run_facts
+from orchestrator.app.session.saved.today import resolved_today
+from orchestrator.app.session.saved.wanted import AGAIN, check_wanted, functions_then
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, UsageError
 from orchestrator.journal.state import RunState
-from orchestrator.model import Plan, Version
+from orchestrator.model import FunctionSpec, Version
 from orchestrator.planning.saved.document import SavedPlan
-from orchestrator.planning.saved.held import Today, changed_since, differing, held, new_bases
+from orchestrator.planning.saved.held import Today, held, new_bases
 from orchestrator.planning.saved.seal import PlanKey
-from orchestrator.report.plain_text import counted, named
+from orchestrator.planning.sources import Sources
 from orchestrator.resilience.groups import each
 
 _AT_ONCE = 8
-_NAMED = 5  # functions of one difference
-_AGAIN = "nothing is done; plan again, and have that plan looked at: `orchestrator plan --out FILE`"
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A saved plan, known to be as it was made. `session`: what it is carried out with."""
+    """A saved plan, known to be as it was made, and to be what is wanted today. `session`: what it is carried out with;
+    `specs`: its functions as the manifest has them; `sources`: what it is made of.
+    """
 
     saved: SavedPlan
     key: PlanKey
     session: Session
+    specs: Mapping[str, FunctionSpec]
+    sources: Sources
 
-    async def whole(self, planned: Planned) -> Planned:
-        """Leave of a plan what the saved one says. Raises `UsageError` where another thing is desired by now."""
-        differs = self._differs(self.saved, planned)
-        if differs:
-            for words, keys in differs.items():
-                self.session.messages.say(f"{named(keys, _NAMED)}: {words}" if keys else words)
-            number = counted(len(differs), "difference")
-            raise UsageError(f"plan {self.saved.id} is not what is wanted any more: {number}", advice=_AGAIN)
-        return await self._held(self.saved, planned)
-
-    async def left(self, planned: Planned) -> Planned:
-        """Do so with what is left of a run. Of what is desired otherwise by now, each function answers for itself."""
+    async def held(self, planned: Planned) -> Planned:
+        """Leave of a plan of these functions, or of some of them, what the saved one says."""
         keys = {unit.key for unit in planned.plan.units}
         saved = replace(self.saved, units=tuple(unit for unit in self.saved.units if unit.key in keys))
-        changed: dict[str, list[str]] = {}
-        for words, those in self._differs(saved, planned).items():
-            for key in those or keys:
-                changed.setdefault(key, []).append(words)
-        units = [
-            changed_since(unit, "; ".join(changed[unit.key])) if unit.key in changed else unit
-            for unit in planned.plan.units
-        ]
-        return await self._held(saved, replace(planned, plan=Plan(tuple(units))))
-
-    def _differs(self, saved: SavedPlan, planned: Planned) -> dict[str, list[str]]:
-        facts = facts_today(self.session, planned, uploaded=saved.uploaded)
-        return differing(saved, self.key, run_facts(self.session), facts, planned.sources.prepared)
-
-    async def _held(self, saved: SavedPlan, planned: Planned) -> Planned:
         authors = await self._authors(new_bases(saved, planned.plan, planned.live, self.key))
         today = Today(planned.live, self.key, resolved_today(self.session, planned), authors)
         return replace(planned, plan=held(saved, planned.plan, today), saved=whose(saved))
@@ -90,7 +67,9 @@ class Holding:
 
 
 async def hold_to(session: Session, saved: SavedPlan, path: Path) -> Holding:
-    """See that a plan is as it was made, and of this installation. Raises `UsageError`, `StartError`."""
+    """See that a plan is as it was made, of this installation, and what is wanted still. Raises `UsageError`,
+    `ManifestError`, `StartError`.
+    """
     key = await known_key(session)
     if key is None or key.id != saved.key_id:
         here = f"the key here is {key.id}" if key is not None else "there is none here"
@@ -102,11 +81,12 @@ async def hold_to(session: Session, saved: SavedPlan, path: Path) -> Holding:
         )
     check_sealed(path, saved, key)
     if saved.endpoint != session.endpoint:
-        raise UsageError(f"plan {saved.id} is of {saved.endpoint}, and this goes to {session.endpoint}", advice=_AGAIN)
+        raise UsageError(f"plan {saved.id} is of {saved.endpoint}, and this goes to {session.endpoint}", advice=AGAIN)
     if saved.uploaded:
         packager = SavedPackages(saved, session.request.manifest.functions, session.world.packager)
         session = replace(session, world=replace(session.world, packager=packager))
-    return Holding(saved, key, session)
+    specs = functions_then(session.request, saved)
+    return Holding(saved, key, session, specs, await check_wanted(session, saved, key, specs))
 
 
 def plan_of_run(before: RunState) -> SavedPlan | None:
@@ -135,14 +115,6 @@ def _read_again(path: Path, plan_id: str) -> SavedPlan:
         raise UsageError(f"{path} is plan {saved.id} by now")
     check_unexpired(path, saved, datetime.now(UTC))
     return saved
-
-
-def has_packages(before: RunState) -> bool:
-    """Say whether a run carries out a plan whose packages are stored with it, so that no source is needed."""
-    with suppress(UsageError):  # which is told once the session is open
-        saved = plan_of_run(before)
-        return saved is not None and saved.uploaded
-    return False
 
 
 async def held_as_then(session: Session, before: RunState) -> tuple[Session, Holding | None]:

@@ -49,12 +49,11 @@ async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey
     request, options = session.request, session.request.options
     hide = _redactor(session, planned).value
     now = datetime.fromtimestamp(session.world.clock(), UTC)
-    keys = [unit.key for unit in planned.plan.units]
-    facts, resolved = facts_today(session, planned, uploaded=options.upload), resolved_today(session, planned)
+    keys, prepared = [unit.key for unit in planned.plan.units], planned.sources.prepared
+    facts, resolved = facts_today(request, keys, prepared, uploaded=options.upload), resolved_today(session, planned)
     units = [
         saved_unit(
-            unit, key, facts[unit.key], resolved[unit.key], hide, planned.sources.prepared.get(unit.key),
-            uploaded=options.upload,
+            unit, key, facts[unit.key], resolved[unit.key], hide, prepared.get(unit.key), uploaded=options.upload
         )
         for unit in planned.plan.units
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import storage_of
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.session import Session
+from orchestrator.planning.planner import Prepared
 from orchestrator.planning.saved.facts import facts_of_function, facts_of_run, facts_of_settings, stands_for
 
 
@@ -18,14 +20,14 @@ def manifest_folder(request: Request) -> Path:
     return Path(os.path.abspath(request.manifest.path)).parent  # noqa: PTH100 - links stay as they were named
 
 
-def facts_today(session: Session, planned: Planned, *, uploaded: bool) -> dict[str, dict[str, Any]]:
-    """Give what is desired of each function of a plan, as the manifest declares it. `uploaded`: with its packages."""
-    root, functions = manifest_folder(session.request), session.request.manifest.functions
-    prepared = planned.sources.prepared
-    return {
-        key: facts_of_function(functions[key], prepared.get(key), root, uploaded=uploaded)
-        for key in (unit.key for unit in planned.plan.units)
-    }
+def facts_today(
+    request: Request, keys: Iterable[str], prepared: Mapping[str, Prepared], *, uploaded: bool
+) -> dict[str, dict[str, Any]]:
+    """Give what is desired of functions, as the manifest declares it, and what their sources hold. `uploaded`: of a
+    plan with its packages.
+    """
+    root, functions = manifest_folder(request), request.manifest.functions
+    return {key: facts_of_function(functions[key], prepared.get(key), root, uploaded=uploaded) for key in keys}
 
 
 def resolved_today(session: Session, planned: Planned) -> dict[str, dict[str, Any]]:

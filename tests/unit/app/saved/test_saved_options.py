@@ -92,6 +92,9 @@ def test_what_cannot_be_saved_is_told_before_anything_is_planned(tmp_path: Path)
     for options, told in (
         (given("plan", out=file, upload=True), "there is no bucket to store packages in"),
         (given("plan", out=tmp_path), "this is a folder"),
+        (given("plan", out=Path("-")), "a plan is saved in a file"),
+        (given("plan", out=tmp_path / "deploy.toml"), "this is there already, and no saved plan"),
+        (given("plan", out=Path("/dev/null")), "this is there already, and no saved plan"),
         (given("plan", out=tmp_path / "no" / "plan.json"), "there is no folder"),
     ):
         with pytest.raises(UsageError, match=told):
@@ -100,6 +103,9 @@ def test_what_cannot_be_saved_is_told_before_anything_is_planned(tmp_path: Path)
     check_saving(given("plan", out=file), manifest)
     check_saving(given("plan"), manifest)
     assert not file.exists()
+    for body in ("", '{"schema": "orchestrator/saved-plan/1"}'):
+        file.write_text(body)
+        check_saving(given("plan", out=file), manifest)
 
 
 def test_a_file_is_written_whole_in_place_of_another(tmp_path: Path) -> None:
@@ -108,5 +114,9 @@ def test_a_file_is_written_whole_in_place_of_another(tmp_path: Path) -> None:
     write_plan(file, {"a": "\u202e"})
     assert file.read_text() == '{\n  "a": "\\u202e"\n}\n'
     assert [one.name for one in tmp_path.iterdir()] == ["plan.json"]
+    (tmp_path / "link.json").symlink_to(file)
+    write_plan(tmp_path / "link.json", {"b": 1})
+    assert (tmp_path / "link.json").is_symlink()
+    assert file.read_text() == '{\n  "b": 1\n}\n'
     with pytest.raises(UsageError, match="cannot be written"):
         write_plan(tmp_path / "no" / "plan.json", {})

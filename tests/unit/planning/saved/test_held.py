@@ -190,7 +190,7 @@ def test_changes_in_another_order_are_not_the_plan() -> None:
 
 def unlike(then: FunctionSpec, now: FunctionSpec) -> list[str]:
     saved = saved_of({"f": then}, planned({"f": then}, live(OLD)))
-    return list(differing(saved, KEY, RUN, facts_of({"f": now}), {}))
+    return list(differing(saved, KEY, RUN, facts_of({"f": now}), {}, {}))
 
 
 def test_each_difference_of_what_is_desired_is_named_without_a_value() -> None:
@@ -220,12 +220,12 @@ def test_each_difference_of_what_is_desired_is_named_without_a_value() -> None:
 def test_a_selection_that_has_more_or_less_and_a_run_that_spreads_otherwise() -> None:
     one, two = {"f": NEW}, {"g": replace(NEW, key="g", name="g")}
     saved = saved_of(one, planned(one, live(OLD)))
-    assert differing(saved, KEY, RUN, facts_of(two), {}) == {
-        "in the plan, and not selected any more": ["f"], "selected, and not in the plan": ["g"]
+    assert differing(saved, KEY, RUN, facts_of(two), {}, {"f": "in the plan, and not in deploy.toml any more"}) == {
+        "in the plan, and not in deploy.toml any more": ["f"], "selected, and not in the plan": ["g"]
     }  # fmt: skip
     rollout = facts_of_run(Rollout(waves=(1, "100%"), max_failures=0), Storage("other"), ROOT)
     said = ["rollout.max_failures added", "rollout.waves added", "storage.bucket changed"]
-    assert list(differing(saved, KEY, rollout, facts_of(one), {})) == said
+    assert list(differing(saved, KEY, rollout, facts_of(one), {}, {})) == said
 
 
 def test_sources_count_by_what_they_hold_and_where_they_are_from_the_manifest() -> None:
@@ -237,11 +237,11 @@ def test_sources_count_by_what_they_hold_and_where_they_are_from_the_manifest() 
 
     trees = {"f": tree("a" * 64)}
     saved = saved_of(wanted(str(ROOT)), planned(wanted(str(ROOT)), live(OLD), trees), trees)
-    assert differing(saved, KEY, RUN, facts("/elsewhere/clone", "a" * 64), {}) == {}
-    assert list(differing(saved, KEY, RUN, facts("/elsewhere/clone", "b" * 64), {})) == ["source files changed"]
+    assert differing(saved, KEY, RUN, facts("/elsewhere/clone", "a" * 64), {}, {}) == {}
+    assert list(differing(saved, KEY, RUN, facts("/elsewhere/clone", "b" * 64), {}, {})) == ["source files changed"]
     gone = (Step.PACKAGE, Failure("/src does not exist"))
     lost = {"f": facts_of_function(wanted("/x")["f"], gone, Path("/x"), uploaded=False)}
-    assert list(differing(saved, KEY, RUN, lost, {"f": gone})) == ["source files removed: /src does not exist"]
+    assert list(differing(saved, KEY, RUN, lost, {"f": gone}, {})) == ["source files removed: /src does not exist"]
 
 
 def test_a_build_without_a_folder_counts_by_its_command_where_its_source_is_not_here() -> None:

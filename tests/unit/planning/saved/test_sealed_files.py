@@ -100,8 +100,9 @@ def test_nonsense_in_any_place_is_an_error_and_no_crash(key: str, value: Any) ->
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"schema": "orchestrator/saved-plan/2"}, "newer orchestrator"),
-        ({"program": "99.0.0"}, "newer orchestrator"),
+        ({"schema": "orchestrator/saved-plan/2"}, "its schema is orchestrator/saved-plan/2, and this one"),
+        ({"schema": "orchestrator/saved-plan/0"}, "is no saved plan"),
+        ({"program": "99.0.0"}, r"newer orchestrator \(99.0.0\); this is"),
         ({"schema": "orchestrator/plan/1"}, "is no saved plan"),
         ({"schema": 1}, "is no saved plan"),
         ({"options": {"force": True}}, "cannot be understood"),
