@@ -14,6 +14,7 @@ from orchestrator.verbs.answering import answer
 @click.command("deploy")
 @opt.selection
 @opt.saved
+@opt.simulate
 @opt.changing
 @opt.force
 @opt.skips

@@ -94,7 +94,10 @@ def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_
         gone = next(unit["package"]["object"] for unit in saved["units"] if unit["function"] == "f002")
         assert served.objects.delete(BUCKET, gone)
 
-        looked = run(other.root, "deploy", "--plan", file, "--dry-run", environ=environ)
+        looked = run(other.root, "deploy", "--plan", file, "--dry-run", "--simulate", environ=environ)
+        assert "simulated: " in looked.out
+        assert "reading what is live of 5 functions" in looked.err
+        assert "sources" not in looked.err
         assert (looked.code, "changed since the plan was made: version " in looked.out) == (1, True), looked.err
         done = run(other.root, "deploy", "--plan", file, "--yes", "-o", "json", environ=environ)
         assert done.code == 1, done.err

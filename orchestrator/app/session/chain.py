@@ -30,6 +30,7 @@ from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive,
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import ended_by_rollback, left_of, outcomes_of, to_resume, undone
 from orchestrator.planning.resume import failed as failed_of
+from orchestrator.planning.saved.held import is_changed_since
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
@@ -86,7 +87,10 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     again = ""
     if number := len(failed_of(before)):
         line = line_of(before.verb, before.identity, before.endpoint, *again_of(before))
-        again = f"; {counted(number, 'function')} failed: `{line}` tries again"
+        tries = f"`{line}` tries again"
+        if all(is_changed_since(unit.outcome) for unit in failed_of(before).values()):
+            tries = f"plan {before.identity.selection.plan} does nothing there any more, `orchestrator plan` shows why"
+        again = f"; {counted(number, 'function')} failed: {tries}"
     back = Counter(outcome.reason for outcome in ended_by_rollback(before).values())
     told = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
     messages.say(f"nothing to resume: {run} has brought every function that it began to an end{told}{again}")

@@ -162,9 +162,11 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
     if state.breach:
         follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
         back = "; what was rolled back is blocked until it changes, or `--again NAMES` says that it is good as it is"
+        of_plan = bool(state.identity.selection.plan)
+        other = "; what is mended in the manifest or in a source needs a new plan" if of_plan else ""
         return (
             f"{follow if kept and state.outcomes.get('unknown') else ''}once it is mended, {line} is a new run, with"
-            f" all of its waves and a new budget of failures{back if state.rollout.rollback else ''}"
+            f" all of its waves and a new budget of failures{other}{back if state.rollout.rollback else ''}"
         )
     if state.exit_code != Exit.INTERRUPTED and not state.outcomes.get("cancelled"):
         return ""

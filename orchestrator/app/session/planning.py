@@ -114,8 +114,9 @@ async def read_specs(
     be read for their plan.
     """
     made_here = 0 if sources_read else sum(isinstance(spec.code, SourceCode) for spec in specs.values())
-    what = f"the sources of {counted(made_here, 'function')}, and " if made_here else ""
-    session.messages.mention(f"reading {what}what is live of {counted(len(specs), 'function')}")
+    what, of = counted(made_here, "function"), f" of {counted(len(specs), 'function')}"
+    of = of if made_here < len(specs) else ""
+    session.messages.mention(f"reading {f'the sources of {what}, and ' if made_here else ''}what is live{of}")
     session.hide(specs.values())
     return await _live(session, specs.values(), listed=listed), Desired(specs, session.request.manifest.rollout)
 

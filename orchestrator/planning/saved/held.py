@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, Plan, Unit, Version
+from orchestrator.model import LATEST, Action, Blocked, Change, ChangeKind, Failure, Outcome, Plan, Unit, Version
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.planner import Prepared
 from orchestrator.planning.saved.document import (
     Facts,
@@ -26,6 +27,7 @@ from orchestrator.version.stamp import read_stamp
 
 CHANGED = "changed since the plan"  # the kind of failure
 _ADVICE = "look at it, and plan again"
+_SINCE = "changed since the plan was made: "
 
 
 def differing(
@@ -178,7 +180,8 @@ def _since(then: SavedUnit, unit: Unit, latest: Version | None, now: Today) -> s
             return f"its version, {then.base_version_id}, was deleted"
         when = f" at {latest.created_at:%Y-%m-%d %H:%M:%S} UTC" if latest.created_at is not None else ""
         who = f" by {now.authors[latest.id]}" if now.authors.get(latest.id) else ""
-        return f"version {latest.id} was made{when}{who}"
+        withdrawn = unit.failure is not None and unit.failure.kind == WITHDRAWN
+        return f"version {latest.id} was made{when}{who}{f'; it is {unit.reason}' if withdrawn else ''}"
     if moved := _moved(then, unit):
         return moved
     resolved = marked_facts(now.key, unit.key, now.resolved.get(unit.key, {}))
@@ -206,8 +209,13 @@ def _held_by(changes: tuple[Change, ...]) -> dict[str, str]:
     return {tag: str(holder) for change in changes if change.kind in kinds for tag, holder in change.before.items()}
 
 
+def is_changed_since(outcome: Outcome | None) -> bool:
+    """Say whether a function was left alone since something of it has changed: the same plan never does it."""
+    return isinstance(outcome, Blocked) and outcome.reason.startswith(_SINCE)
+
+
 def changed_since(unit: Unit, why: str) -> Unit:
     """Block a unit, since something of it has changed."""
-    failure = Failure(f"changed since the plan was made: {why}", kind=CHANGED, advice=_ADVICE)
+    failure = Failure(f"{_SINCE}{why}", kind=CHANGED, advice=_ADVICE)
     unit = replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)
     return replace(unit, changes=(), way_back=None, failed_step=None)

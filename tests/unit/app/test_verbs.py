@@ -37,7 +37,7 @@ TABLE = {
     "--dry-run": ("deploy", "run", "rollback", "prune"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
-    "--simulate": ("plan", "run"),
+    "--simulate": ("deploy", "plan", "run"),
     "--now": PLANS,
     "--no-verify": PLANS,
     "--again": PLANS,

@@ -22,6 +22,7 @@ from orchestrator.planning.saved.seal import SEAL, PlanKey
 from orchestrator.redaction.safe import to_json
 
 _PLAN_AGAIN = "plan again: `orchestrator plan --out FILE`"
+_NAME_IT = f"name the file that was saved, or {_PLAN_AGAIN}"
 _NUMBER = re.compile(r"\d+")
 
 
@@ -92,7 +93,10 @@ def plan_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"the plan {path} cannot be read: {error.strerror}", advice=_PLAN_AGAIN) from error
+        raise UsageError(
+            f"the plan {path} cannot be read: {error.strerror}",
+            advice=_NAME_IT,
+        ) from error
 
 
 def read_plan(path: Path, body: bytes) -> SavedPlan:

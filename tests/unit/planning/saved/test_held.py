@@ -13,6 +13,7 @@ from orchestrator.model import (
     Build,
     Change,
     ChangeKind,
+    Failed,
     Failure,
     FunctionSpec,
     Plan,
@@ -28,11 +29,12 @@ from orchestrator.model import (
     WayBackKind,
 )
 from orchestrator.model.live_state import LiveState, indexed
+from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.meanwhile.decide_again import decided_again
 from orchestrator.planning.planner import build
 from orchestrator.planning.saved.document import SavedPlan
 from orchestrator.planning.saved.facts import facts_of_function, facts_of_run, facts_of_settings, stands_for
-from orchestrator.planning.saved.held import Today, differing, held, new_bases
+from orchestrator.planning.saved.held import Today, differing, held, is_changed_since, new_bases
 from orchestrator.planning.verifying import Verifying
 from orchestrator.version.stamp import code_digest, fingerprint, stamped
 from tests.builders import function, settings, source, spec, tree, version
@@ -186,6 +188,18 @@ def test_changes_in_another_order_are_not_the_plan() -> None:
     twice = replace(other, changes=(other.changes[0], *other.changes))
     assert hold(saved_of({"f": NEW}, Plan((other,))), Plan((twice,)), live(OLD)).action is Action.BLOCKED
     assert hold(saved_of({"f": NEW}, Plan((other,))), Plan((other,)), live(OLD)).action is Action.VERSION
+
+
+def test_what_a_rollback_has_taken_back_since_is_said_to_be_that_and_is_done_by_no_run_of_the_plan() -> None:
+    saved, now = saved_of({"f": NEW}, plan_of(NEW, live(OLD))), live(OLD, "v2")
+    (wanted,) = plan_of(NEW, now).units
+    failure = Failure("withdrawn by rollback r2 of run r1", kind=WITHDRAWN)
+    back = replace(wanted, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
+    unit = hold(saved, Plan((back,)), now)
+    said = "changed since the plan was made: version v2 was made by petya; it is withdrawn by rollback r2 of run r1"
+    assert unit.reason == said
+    assert is_changed_since(Blocked(unit.reason))
+    assert not any(map(is_changed_since, (None, Blocked("a canary has failed"), Failed(Step.CREATE, failure))))
 
 
 def unlike(then: FunctionSpec, now: FunctionSpec) -> list[str]:
