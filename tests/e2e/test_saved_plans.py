@@ -63,6 +63,8 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         found = json.loads(done.out)
         assert found["outcomes"] == {"unchanged": 1, "deployed": 2}
         assert found["selection"]["plan"] == json.loads(text)["id"]
+        assert found["selection"]["plan_made_by"].startswith(f"{getpass.getuser()}@")
+        assert found["selection"]["plan_made_at"] == json.loads(text)["made_at"]
         again = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
         assert (again.code, "3 unchanged" in again.out) == (0, True), again.err
         assert len(cloud.versions(project.folder_id)) == 3

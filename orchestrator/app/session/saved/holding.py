@@ -97,23 +97,25 @@ def plan_of_run(before: RunState) -> SavedPlan | None:
     selection = before.identity.selection
     if not selection.plan:
         return None
-    path = Path(selection.plan_file)
+    path, saved = Path(selection.plan_file), None
     try:
-        return _read_again(path, selection.plan)
+        saved = _read_again(path, selection.plan)
+        check_unexpired(path, saved, datetime.now(UTC))
     except UsageError as error:
         line = line_of(before.verb, before.identity, before.endpoint)
+        file = f"with its file, wherever that is, `{line}` does what is left; without it " if saved is None else ""
         raise UsageError(
             f"run {before.run_id} carries out plan {selection.plan}, and nothing else: {error.message}",
-            advice=f"with its file, wherever that is, `{line}` does what is left; without it plan again, or give up:"
+            advice=f"{file}plan again: `orchestrator plan --out FILE`; or give up what is undone:"
             f" `{resume_line(before.run_id, '--give-up')}`",
         ) from error
+    return saved
 
 
 def _read_again(path: Path, plan_id: str) -> SavedPlan:
     saved = read_plan(path, plan_bytes(path))
     if saved.id != plan_id:
         raise UsageError(f"{path} is plan {saved.id} by now")
-    check_unexpired(path, saved, datetime.now(UTC))
     return saved
 
 
