@@ -21,7 +21,7 @@ from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.report.plain_text import counted, named
 
 _NAMED = 5  # functions of one difference
-AGAIN = "nothing is done; plan again, and have that plan looked at: `orchestrator plan --out FILE`"
+AGAIN = "nothing is done; put that back, or plan again and have that plan looked at: `orchestrator plan --out FILE`"
 
 
 def functions_then(request: Request, saved: SavedPlan) -> dict[str, FunctionSpec]:
