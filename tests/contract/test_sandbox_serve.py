@@ -134,7 +134,7 @@ versions = [{ runtime = "python39" }, { entrypoint = "main.run", description = "
 
 def test_a_seed_file_makes_folders_accounts_and_functions_with_versions_once(tmp_path: Path) -> None:
     path = tmp_path / "seeds.toml"
-    path.write_text(SEEDS, "utf-8")
+    path.write_text(f"\ufeff{SEEDS}", "utf-8")
     found = read_seeds([path])
     assert found.clouds == {"b1gother000000000000": "b1cother000000000000"}
     assert found.seeds.service_accounts["aje1"]["name"] == "runner"

@@ -73,7 +73,7 @@ def read_seeds(paths: Iterable[Path]) -> Seeded:
     found, named = Seeded(), dict[tuple[str, ...], str]()  # the id that has a name
     for path in paths:
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
             tables = orjson.loads(text) if path.suffix == ".json" else tomllib.loads(text)
             for table, place, row in _rows(tables):
                 name = (table, str(row.get("folder_id", "")), str(row.get("name", row.get("id"))))
