@@ -18,6 +18,7 @@ from orchestrator.errors import Exit
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.objects import Objects
 from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
 
 JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'
@@ -70,6 +71,21 @@ def test_many_machines_that_share_a_bucket_run_it_once(tmp_path: Path, project: 
         assert len(cloud.versions(project.folder_id)) == 3
         others = [end.err for end in ends if not end.out]
         assert all("nothing is due" in told or "is being run by" in told for told in others)
+
+
+def test_a_storage_that_ignores_conditions_is_told_and_nothing_due_runs_there(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(1, more=JOB)
+    check = Objects.check
+    monkeypatch.setattr(Objects, "check", lambda self, bucket, key, _condition=None: check(self, bucket, key))
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        refused = due(project, cloud)
+        assert (refused.code, cloud.versions(project.folder_id)) == (6, []), refused.err
+        assert "ignores the conditions of writes (If-Match, If-None-Match)" in refused.err
+        deployed = run(project.root, "deploy", "--yes", environ=cloud.environ())
+    assert deployed.code == 0, deployed.err
+    assert "two machines are not kept apart" in deployed.err
 
 
 def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: Path, project: Project) -> None:
