@@ -66,7 +66,7 @@ def test_include_takes_only_these(
 
 
 def test_the_ignore_file_is_obeyed_and_left_out(tmp_path: Path) -> None:
-    files = {**dict.fromkeys(FILES, ""), ".orchestratorignore": "\ufeff# notes\r\n*.log\r\nbuild/\r\n"}
+    files = {**dict.fromkeys(FILES, ""), ".orchestratorignore": "\ufeff*.log\r\n# notes\r\nbuild/\r\n"}
     assert taken(make_tree(tmp_path / "fn", files)) == {
         "docs/readme.md", "index.py", "lib/util.py", "lib/deep/util.py", "tests/test_a.py",
     }  # fmt: skip
