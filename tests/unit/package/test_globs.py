@@ -22,6 +22,7 @@ def matches(line: str, path: str, *, is_folder: bool = False) -> bool:
         ("[[:digit:]].txt", ["1.txt", "a/1.txt"], ["a.txt", ":.txt"]),
         ("[![:space:]_]b", ["ab"], [" b", "_b"]),
         ("foo**/bar", ["foo/bar", "foo/x/bar", "foobar"], ["x/foo/bar", "fo/bar"]),
+        ("f?o**/bar", ["foo/bar", "fxoq/bar"], ["foo/x/bar", "f/oo/bar"]),  # no slash before the stars: one folder
         ("a/**/b", ["a/b", "a/x/b", "a/x/y/b"], ["ab", "a/xb"]),
         ("**/b", ["b", "x/b", "x/y/b"], ["xb"]),
         ("*/**/b", ["x/b", "x/y/b"], ["b", "xb"]),
