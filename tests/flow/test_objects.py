@@ -120,3 +120,7 @@ def test_each_object_is_asked_for_once(tmp_path: Path) -> None:
     specs = {name: spec(name, code=OBJECT, create=True) for name in ("one", "two", "three")}
     bench.carry_out(lambda _live: Desired(specs, Rollout()), specs)
     assert bench.wire.calls["head object"] == 1
+    bench.objects.put(BUCKET, "f.zip", zipped("index.py", "other.py"))
+    bench.carry_out(lambda _live: Desired(specs, Rollout()), specs)
+    reasons = {unit.key: unit.reason for unit in bench.plan.units}
+    assert reasons == dict.fromkeys(specs, "package f.zip was overwritten"), "one answer is told to all that name it"
