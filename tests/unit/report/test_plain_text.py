@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.redaction.safe import one_line, several_lines
 from orchestrator.report.plain_text import aligned, cells, pad, shorten
+from orchestrator.report.streams import terminal_width
+from tests.unit.report.test_console import Terminal
 
 
 @pytest.mark.parametrize(
@@ -83,3 +87,11 @@ def test_a_cell_cannot_break_its_line_or_command_the_terminal() -> None:
 
 def test_a_text_of_several_lines_keeps_them_and_nothing_that_commands_the_terminal() -> None:
     assert several_lines("a\n\tb\x1b[31mc\r\x07") == "a\n    bc\\r\\x07"
+
+
+def test_a_pipe_has_no_width_whatever_the_terminal_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert terminal_width() is None
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert terminal_width() == 40

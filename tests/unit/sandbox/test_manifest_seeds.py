@@ -40,3 +40,4 @@ def test_accounts_and_secrets_that_functions_name_are_there_and_others_are_not(t
     kept.write_text('{"service_accounts": [{"folder_id": "b1g", "name": "runner", "id": "ajeown"}]}', "utf-8")
     accounts = read_seeds([kept, path]).seeds.service_accounts
     assert [one for one in accounts if accounts[one]["folderId"] == "b1g"] == ["ajeown"], "the first stays"
+    assert {one["folderId"] for one in accounts.values()} == {"b1g", "b1gother"}
