@@ -56,14 +56,17 @@ class Link:
     by: str = ""  # who began it: user@host
     approves: str = ""  # the paused run that it lets go on
     skips: tuple[str, ...] = ()
+    adopt: tuple[str, ...] = ()  # live versions that it lets lose settings: NAME@VERSION_ID, or all of them
     recorded: bool = False  # it is known by its record alone
 
 
 def link_of(event: RunStarted) -> Link:
     """Begin a link."""
     by = "@".join(part for part in (event.identity.user, event.identity.host) if part)
-    skips = tuple(event.skips)
-    return Link(event.run_id, event.at, by=by, approves=event.approves, skips=skips, recorded=event.recorded)
+    return Link(
+        event.run_id, event.at, by=by, approves=event.approves, skips=tuple(event.skips), adopt=tuple(event.adopt),
+        recorded=event.recorded,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.taken_back import state_after
 from orchestrator.report.plain_text import time_span
+from orchestrator.version.adoption import EVERYTHING
 
 _COMMIT = 12  # digits of a commit that are shown to people
 _ENDED: dict[int, str] = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
@@ -177,7 +178,17 @@ def _links(state: RunState, *, alive: bool) -> Iterator[str]:
             how = "running" if alive and not later else "interrupted"
         promoted = f", promoted by {link.by or 'somebody'}" if link.approves else ""
         skips = f", without {' and '.join(link.skips)}" if link.skips else ""
-        yield f"run {link.run_id}  {began} UTC  {how}{promoted}{skips}{f', taken up by {later}' if later else ''}"
+        taken = f", taken up by {later}" if later else ""
+        yield f"run {link.run_id}  {began} UTC  {how}{promoted}{skips}{_adopting(link.adopt)}{taken}"
+
+
+def _adopting(adopt: tuple[str, ...]) -> str:
+    """Say what live versions a run was allowed to take settings from."""
+    if not adopt:
+        return ""
+    if EVERYTHING in adopt:
+        return ", with --adopt"
+    return f", with --adopt {adopt[0]}" if len(adopt) == 1 else f", with --adopt of {len(adopt)} versions"
 
 
 def _gate_words(gate: GateEnded) -> str:

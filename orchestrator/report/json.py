@@ -146,6 +146,7 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
                 **({"by": link.by} if link.by else {}),
                 **({"approves": link.approves} if link.approves else {}),
                 **({"skips": list(link.skips)} if link.skips else {}),
+                **({"adopt": list(link.adopt)} if link.adopt else {}),
             }
             for link in state.chain
         ],

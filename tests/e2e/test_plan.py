@@ -80,7 +80,7 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         drift = plan(project, cloud)
         assert "drift: " in drift.out
         assert "would take away its code, which may have been edited; environment HOT" in drift.out
-        shown = run(project.root, "show", "-o", "json")
+        shown, shown_text = run(project.root, "show", "-o", "json"), run(project.root, "show").out
         latest = next(one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ()))
         assert f"--adopt f000@{latest}" in drift.out + drift.err
         stale = deploy(project, cloud, "--adopt", f"f000@{function_version}")
@@ -90,6 +90,8 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         named = deploy(project, cloud, "--adopt", f"f000@{latest}", "f000")
         assert named.code == 0, named.err
     assert "hidden" not in blocked.out + blocked.err + adopted.err + drift.out + shown.out
+    assert "with --adopt" in shown_text
+    assert [link["adopt"] for link in json.loads(shown.out)["chain"]] == [["*"]]
     (function,) = json.loads(shown.out)["functions"]
     assert function["before"]["environment"] == ["DB_URL"]  # what was live before, without values
     assert function["before"]["serviceAccountId"] == "aje1"
