@@ -62,7 +62,8 @@ def test_a_run_remembers_what_it_was_about(tmp_path: Path, project: Project) -> 
         assert shown(project)["commit"] == head.stdout.strip()
 
 
-def test_resume_takes_the_manifest_that_the_run_had(tmp_path: Path, project: Project) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+def test_resume_takes_the_manifest_that_the_run_had(tmp_path: Path, project: Project, plain: bool) -> None:
     two_manifests(project)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
         command = ("deploy", "-c", "prod.toml", "--yes")
@@ -75,7 +76,10 @@ def test_resume_takes_the_manifest_that_the_run_had(tmp_path: Path, project: Pro
         refused = run(project.root, "resume", environ=cloud.environ())
         assert refused.code == 2
         assert f"`orchestrator resume {run_id} -c FILE`" in refused.err
-        end = run(project.root, "resume", run_id, "-c", "moved.toml", environ=cloud.environ())
+        if plain:  # what everybody types, with another manifest lying there as the default one
+            (project.root / "moved.toml").rename(project.root / "prod.toml")
+        where = () if plain else (run_id, "-c", "moved.toml")
+        end = run(project.root, "resume", *where, environ=cloud.environ())
         assert end.code == 0, end.err
         assert cloud.functions(project.folder_id) == []
         assert len(cloud.versions(OTHER)) == 6

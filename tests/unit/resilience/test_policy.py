@@ -207,6 +207,15 @@ def test_what_counts_as_a_failure_and_of_how_many(
     assert bool(tally.breach) == bool(stops_in)
 
 
+def test_nothing_starts_after_a_breach_of_the_chain() -> None:
+    why = "2 of 20 functions failed, and max_failures is 1"
+    assert Tally(18, 1, Before(breach=why)).begin() == why
+    assert Tally(18, None, Before(breach=why)).begin() == why
+    assert Tally(18, 1, Before(failed=2, units=2)).begin()
+    assert not Tally(18, 2, Before(failed=2, units=2)).begin()
+    assert Tally(18, None, Before(failed_at=(1,), canary=1)).begin() == "a canary failed"
+
+
 @pytest.mark.parametrize(
     ("max_failures", "own", "before", "stops_in"),
     [
