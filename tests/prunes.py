@@ -38,7 +38,10 @@ async def prune_plan(
     past = Past(policy.runs, found.names, found.version_ids)
     for chain in chains:
         past.take(chain)
-    known = {one: KnownNeeds(told.needed, told.runs >= policy.runs, told.left_alone) for one, told in past.told.items()}
+    known = {
+        one: KnownNeeds(told.needed, told.runs >= policy.runs, told.left_alone, spans=told.spans)
+        for one, told in past.told.items()
+    }
     now = datetime.fromtimestamp(bench.now(), UTC)
     return PrunePlan(await find_prunable(world, found, live, policy, known, named=named, now=now))
 

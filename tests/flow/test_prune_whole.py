@@ -100,9 +100,12 @@ class Fleet:
         if known >= POLICY.runs:
             self.recorded.add(function_id)
         for one in range(known):  # the newest first
-            base, made = self.rng.sample(self.versions[function_id], 2)
+            versions = self.versions[function_id]
+            after = self.rng.randrange(1, len(versions))
+            before = max(0, after - self.rng.randint(1, 3))  # more than one before: it has overwritten some unseen
+            base, made = versions[before], versions[after]
             if one < POLICY.runs:
-                self.needed |= {base, made}
+                self.needed |= set(versions[before : after + 1])
             self.runs.append(_run(f"f{number:05}", function_id, base, made, EPOCH_S - DAY_S * (one + number / 1e6)))
 
     def stays(self) -> set[str]:

@@ -56,14 +56,13 @@ YOUNG = timedelta(days=90)  # so old may be what goes without records
 @dataclass
 class SeenChain:
     """What was seen of a run and those that took it up. `needs`: by function the Versions that served before,
-    were made, or had a tag before; `ends`: by function what it came to, None where that was not seen; `bases`: what
-    plans were based on; `packages`: by function the object that its Version is made of; `code`: None until it ended.
+    were made, or had a tag before; `ends`: by function what it came to, None where that was not seen; `packages`: by
+    function the object that its Version is made of; `code`: None until it ended.
     """
 
     runs: list[str] = field(default_factory=list)
     needs: dict[str, set[str]] = field(default_factory=dict)
     ends: dict[str, Outcome | None] = field(default_factory=dict)
-    bases: set[str] = field(default_factory=set)
     packages: dict[str, str] = field(default_factory=dict)
     code: int | None = None
     is_told: bool = False  # it has asked for something, or ended: its journal is on the disk up to there
@@ -79,7 +78,6 @@ class SeenChain:
                 self.packages[function_id] = event.object
             case UnitPlanned() if function_id and event.action != Action.PRUNE:
                 self.ends[function_id] = None
-                self.bases.add(event.base_version_id)
             case UnitsUnchanged():
                 for _, _, _, unchanged_id, version_id, *_ in event.units:
                     self.ends[unchanged_id] = Unchanged(version_id)
@@ -360,12 +358,8 @@ class PruneBench(RolloutBench):
 
     def _check_the_runs(self, seen: SeenPrune, function_id: str, version: Mapping[str, Any]) -> None:
         age = datetime.fromtimestamp(self.now(), UTC) - datetime.fromisoformat(version["createdAt"])
-        by_hand = version["id"] in self.by_hand.get(function_id, ())
         for number, chain in enumerate(self.last_chains(function_id, seen.runs)):
-            overwritten = (
-                by_hand and version["id"] not in chain.bases
-            )  # made once the run had planned: with --all it goes
-            needed = version["id"] in chain.needs[function_id] and not overwritten
+            needed = version["id"] in chain.needs[function_id]
             assert not needed or (chain.forgotten and age > YOUNG), (
                 f"{version['id']} goes, and chain {chain.runs} needs it, the last but {number} of {function_id}"
             )

@@ -48,8 +48,8 @@ def ignore_what_was_live_before(patch: pytest.MonkeyPatch) -> None:
 def forget_the_run_before_the_last(patch: pytest.MonkeyPatch) -> None:
     whole = past._Told.take
 
-    def take(self: Any, began: float, found: frozenset[str], runs: int, *, sure: bool) -> None:
-        whole(self, began, found, min(runs, 1), sure=sure)
+    def take(self: Any, run: Any, runs: int) -> None:
+        whole(self, run, min(runs, 1))
 
     patch.setattr(past._Told, "take", take)
     patch.setattr(past.Past, "is_known", lambda *_: False)

@@ -27,33 +27,49 @@ _HEARSAY_S = 0.001
 _OF_VERSIONS = (ChangeKind.VERSION, ChangeKind.TAG, ChangeKind.VERIFY)  # kinds of change that speak of Versions
 
 
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """A run that has touched a Function, or may have (not `sure`). `began`: seconds since the epoch; `found`: ids of
+    the Versions that it has found or left; `span`: of its base and of the one that it made, None where it made none.
+    """
+
+    began: float
+    found: frozenset[str]
+    span: tuple[str, str] | None
+    sure: bool
+
+
 @dataclass(slots=True)
 class _Told:
-    """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: of the
-    newest that have, and of those since then that may have: when it began, the Versions that it has found or left, and
-    whether it is sure. `at`: when the last one began that tried something of it.
+    """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: the
+    newest that have, and those since then that may have. `at`: when the last one began that tried something of it.
     """
 
     runs: int = 0
-    last: list[tuple[float, frozenset[str], bool]] = field(default_factory=list)
+    last: list[_Touched] = field(default_factory=list)
     at: float | None = None
     left_alone: str = ""
 
     @property
     def needed(self) -> frozenset[str]:
         """Ids of the Versions that the last runs have found or left."""
-        return frozenset[str]().union(*(found for _, found, _ in self.last))
+        return frozenset[str]().union(*(one.found for one in self.last))
+
+    @property
+    def spans(self) -> frozenset[tuple[str, str]]:
+        """Ids of base and made Version of each of the last runs: what lies between was overwritten unseen."""
+        return frozenset(one.span for one in self.last if one.span is not None)
 
     @property
     def sure(self) -> int:
         """How many of the last runs are sure to have touched it."""
-        return sum(sure for _, _, sure in self.last)
+        return sum(one.sure for one in self.last)
 
-    def take(self, began: float, found: frozenset[str], runs: int, *, sure: bool) -> None:
-        """Take in a run that has touched it, or may have. Of those that are sure so many `runs` are kept."""
-        self.last.append((began, found, sure))
-        self.last.sort(key=lambda one: one[0], reverse=True)
-        while self.last and (self.sure > runs or not runs or (self.sure == runs and not self.last[-1][2])):
+    def take(self, run: _Touched, runs: int) -> None:
+        """Take in a run. Of those that are sure so many `runs` are kept."""
+        self.last.append(run)
+        self.last.sort(key=lambda one: one.began, reverse=True)
+        while self.last and (self.sure > runs or not runs or (self.sure == runs and not self.last[-1].sure)):
             self.last.pop()
 
 
@@ -87,7 +103,8 @@ class Past:
                 sure = _is_sure(unit)
                 told.runs += sure and not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
-                told.take(began, needs, self.runs, sure=sure)
+                span = tuple(self.versions.get(one, "") for one in (unit.base_version_id, unit.version_id))
+                told.take(_Touched(began, needs, (span[0], span[1]) if all(span) else None, sure), self.runs)
 
     def is_known(self, function_id: str) -> bool:
         """Say whether nothing older can tell more of a Function."""

@@ -9,6 +9,7 @@
 | its Function has an unfinished Operation                                   | stays | OPERATION               |
 | is named in the manifest                                                   | stays | NAMED                   |
 | is the base, or a target, of one of the last K runs that touched it        | stays | RUN                     |
+| was made between that base and that target: overwritten by the run, unseen | stays | RUN                     |
 | is one of the N newest of its Function, whoever made them                  | stays | NEWEST                  |
 | was not made by this tool, and not `all` may go                            | stays | OTHERS                  |
 | tells something of one that stays, or of what was withdrawn                | stays | EVIDENCE                |
@@ -69,7 +70,8 @@ class PrunePolicy:
 class KnownNeeds:
     """What is known of one Function besides its Versions.
 
-    `needed`: ids of the Versions that the last K runs have found or left there. `recorded`: the bucket's records tell
+    `needed`: ids of the Versions that the last K runs have found or left there; `spans`: of base and of the one made,
+    for each of them. `recorded`: the bucket's records tell
     of that many. `left_alone`: why nothing of it goes, in words, "" where it may. `operation`: the id of an unfinished
     one, "" for none. `made_again`: somebody else has made the Function itself, so what its Versions say of themselves
     was copied.
@@ -80,6 +82,7 @@ class KnownNeeds:
     left_alone: str = ""
     operation: str = ""
     made_again: bool = False
+    spans: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class _Judge:
     now: datetime
     newest: frozenset[str]
     ours: frozenset[str]
+    overwritten: frozenset[str]
 
     def first(self, version: Version) -> tuple[Why, str]:
         """Say why a Version stays whatever the others are; OLD where nothing says so."""
@@ -125,7 +129,7 @@ class _Judge:
             return Why.OPERATION, known.operation
         if version.id in self.named:
             return Why.NAMED, ""
-        if version.id in known.needed:
+        if version.id in known.needed or version.id in self.overwritten:
             return Why.RUN, ""
         if version.id in self.newest:
             return Why.NEWEST, ""
@@ -152,7 +156,8 @@ def judged(
     order = _newest_first(versions, latest)
     usable = [version.id for version in order if version.status in _MAY_GO]
     newest = frozenset(usable[: policy.keep])
-    judge = _Judge(order, latest, policy, known, named, now, newest, _ours(order, known))
+    between = frozenset(_between(order, known.spans))
+    judge = _Judge(order, latest, policy, known, named, now, newest, _ours(order, known), between)
     whys = {version.id: judge.first(version) for version in order}
     goes = [version for version in order if whys[version.id][0] is Why.OLD]
     young = {version.id for version in goes if judge.too_young(version)}
@@ -175,6 +180,14 @@ def _ours(order: Sequence[Version], known: KnownNeeds) -> frozenset[str]:
             found.append(version.id)
         said |= {whole(stamp)} if stamp is not None else set()
     return frozenset(found)
+
+
+def _between(order: Sequence[Version], spans: Collection[tuple[str, str]]) -> Iterator[str]:
+    """Give the ids of those that were made after the base of a run and before what it made: nobody planned for them."""
+    place = {version.id: at for at, version in enumerate(order)}
+    for base, made in spans:
+        if base in place and made in place:
+            yield from (version.id for version in order[place[made] + 1 : place[base]])
 
 
 def _newest_first(versions: Sequence[Version], latest: Version | None) -> list[Version]:

@@ -63,6 +63,7 @@ def _known(function_id: str, here: Past, there: Past, policy: PrunePolicy) -> Kn
         frozenset[str]().union(*(one.needed for one in told)),
         recorded is not None and recorded.runs >= policy.runs,
         last.left_alone if last is not None else "",
+        spans=frozenset[tuple[str, str]]().union(*(one.spans for one in told)),
     )
 
 

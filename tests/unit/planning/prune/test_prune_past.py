@@ -93,6 +93,8 @@ def done(number: int, *, tags: dict[str, str] | None = None, moves: dict[str, st
 
 def test_bases_and_what_was_made_are_needed() -> None:
     assert past(done(9)).told["d4e-f"].needed == {"v8", "v9"}
+    assert past(done(9), done(5)).told["d4e-f"].spans == {("v8", "v9"), ("v4", "v5")}
+    assert past(done(9), done(5), runs=1).told["d4e-f"].spans == {("v8", "v9")}
 
 
 def test_those_that_held_a_tag_which_moved_are_needed() -> None:

@@ -146,6 +146,14 @@ def second_opinion(
     return stay
 
 
+def test_what_a_run_has_overwritten_unseen_stays_with_its_base() -> None:
+    everything, spans = replace(KEEP, all=True), frozenset({("v7", "v4"), ("gone", "v9"), ("v9", "v8")})
+    known = replace(RECORDED, needed=frozenset({"v7", "v4"}), spans=spans)
+    by_hand = [made(number, said="" if number in (5, 6, 9) else None) for number in range(10)]
+    found = why(by_hand, everything, known)
+    assert {one for one, because in found.items() if because is Why.RUN} == {"v4", "v5", "v6", "v7"}
+
+
 @pytest.mark.parametrize("seed", short_first(100, range(2000)))
 def test_it_agrees_with_a_second_opinion(seed: int) -> None:
     rng = random.Random(seed)
