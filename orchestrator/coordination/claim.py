@@ -51,6 +51,11 @@ class Record:
     schema: int = _SCHEMA
     breach: StoppedDue | None = None
 
+    @property
+    def since(self) -> datetime:
+        """After when a due time has to come for a call to begin it."""
+        return datetime.fromisoformat(self.breach.due_at if self.breach is not None else self.done_until)
+
     def encode(self) -> bytes:
         """Write it as JSON; without a breach as it was before there were any in it."""
         values = asdict(self)
@@ -122,7 +127,7 @@ class DueJob:
         """
         if record == NO_RECORD:
             why = f'first call for job "{self.name}": its due times count from now on; {self._next(now)}'
-            return Write(Record(_iso(now)), NotDue(why))
+            return Write(Record(written(now)), NotDue(why))
         other = record.running
         if other is not None and lives.get(other.run_id) is Life.UNKNOWN:
             look = f"looking whether it lives, for at most {as_duration(CLAIM_TIMINGS.dead_after_s)}"
@@ -135,8 +140,7 @@ class DueJob:
         before = record
         if dead is not None and stopped[dead.run_id]:
             before = Record(record.done_until, breach=StoppedDue(dead.due_at, dead.run_id, stopped[dead.run_id]))
-        since = before.breach.due_at if before.breach else before.done_until
-        came = due(self.schedule, datetime.fromisoformat(since), now)
+        came = due(self.schedule, before.since, now)
         if came is None:
             answer = (
                 self.stopped(before.breach, now)
@@ -145,7 +149,7 @@ class DueJob:
             )
             return Final(answer) if before == record else Write(before, answer)
         died = f"{dead.run_id} on {dead.host} has died: taken over" if dead is not None and before == record else ""
-        ours = replace(before, running=Running(_iso(came.at), self.run_id, self.host))
+        ours = replace(before, running=Running(written(came.at), self.run_id, self.host))
         return Write(ours, Claimed(came.at, _said(came, died, now)))
 
     def stopped(self, breach: StoppedDue, now: datetime) -> NotDue:
@@ -155,7 +159,7 @@ class DueJob:
 
     def _next(self, now: datetime) -> str:
         at = next_due(self.schedule, now)
-        return f"next: {_iso(at)}" if at is not None else "it is never due"
+        return f"next: {written(at)}" if at is not None else "it is never due"
 
 
 class Claim:
@@ -169,7 +173,7 @@ class Claim:
     @property
     def key(self) -> str:
         """What sets the forced versions of this due time apart, on whatever machine they are made."""
-        return f"{self._job.name} {_iso(self.due_at)}"
+        return f"{self._job.name} {written(self.due_at)}"
 
     async def keep(self, lost: Callable[[str], None]) -> None:
         """Write beats until cancelled. Calls `lost` with why, once, where the claim is not ours any more."""
@@ -177,7 +181,7 @@ class Claim:
 
     def breach(self, run_id: str, why: str) -> StoppedDue:
         """Say that a run of this due time had too many failures, and why."""
-        return StoppedDue(_iso(self.due_at), run_id, why)
+        return StoppedDue(written(self.due_at), run_id, why)
 
     async def end(self, *, done: bool, breach: StoppedDue | None = None) -> None:
         """Give the claim up: the due time is done, or ended by a breach, or the next call takes it up.
@@ -188,12 +192,12 @@ class Claim:
         def ended(record: Record) -> Record | None:
             if self._job.running(record) is None:
                 return None
-            return Record(_iso(self.due_at)) if done else Record(record.done_until, breach=breach or record.breach)
+            return Record(written(self.due_at)) if done else Record(record.done_until, breach=breach or record.breach)
 
         await self._heartbeat.end(ended)
 
     def _payload(self) -> Payload[Record]:
-        due_at, give_up_s = _iso(self.due_at), CLAIM_TIMINGS.give_up_s
+        due_at, give_up_s = written(self.due_at), CLAIM_TIMINGS.give_up_s
 
         def beaten(record: Record) -> Record | None:
             running = self._job.running(record)
@@ -235,26 +239,6 @@ async def claim(
     return answer if isinstance(answer, NotDue) else Claim(shared, job, answer, copy)
 
 
-async def open_breach(place: RecordPlace) -> StoppedDue | None:
-    """Give the due time that a breach ended, None where there is none. Raises as `Shared.read` does."""
-    return (await Shared(place, decode_claim).read()).record.breach
-
-
-async def close_breach(place: RecordPlace, breach: StoppedDue) -> bool:
-    """Let a due time that a breach ended count as done. Says whether it was still open.
-
-    Raises `CloudError`, `JournalError`, `StartError`.
-    """
-
-    def decide(record: Record) -> Step[Record, bool]:
-        if record.breach != breach:
-            return Final(False)
-        return Write(replace(record, done_until=breach.due_at, breach=None), True)
-
-    answer, _ = await ask(Shared(place, decode_claim), decide, look_s=CLAIM_TIMINGS.look_s, say=lambda _: None)
-    return answer
-
-
 def decode_claim(body: bytes | None, key: str) -> Record:
     """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
     if body is None:
@@ -279,11 +263,14 @@ def _said(came: Due, died: str, now: datetime) -> str:
     late_s = (now - came.at).total_seconds()
     if came.missed:
         count = f"more than {COUNTED_MAX - 1}" if came.missed == COUNTED_MAX else str(came.missed)
-        parts.append(f"{count} due time{'s' if came.missed != 1 else ''} before {_iso(came.at)} missed: run once, now")
+        parts.append(
+            f"{count} due time{'s' if came.missed != 1 else ''} before {written(came.at)} missed: run once, now"
+        )
     if late_s >= 120:  # a crontab line that calls each minute, and a slow start
         parts.append(f"{late_s / 60:.0f} min late")
     return "; ".join(parts)
 
 
-def _iso(at: datetime) -> str:
+def written(at: datetime) -> str:
+    """Write a due time as records and messages have it: ISO 8601 in UTC."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

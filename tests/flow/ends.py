@@ -34,8 +34,10 @@ create = true
 operations_per_folder = 1
 [jobs.all]
 run = "mass_redeploy"
+schedule = "0 * * * *"
 """
 COUNT = 3
+HOUR_S = 3600.0  # as the job is due
 
 
 class EndBench(RolloutBench):
@@ -63,8 +65,8 @@ class EndBench(RolloutBench):
 
     def _typed(self, command: str) -> int | None:
         match command:
-            case "run":
-                return self._command("run all", self._hear(run._run), job="all")
+            case "run" | "run --due":
+                return self._command("run all", self._hear(run._run), job="all", due=command == "run --due")
             case "promote":
                 return self.promote_now()
             case "rollback":
@@ -111,6 +113,7 @@ class Scene:
     bench: EndBench
     rollout: str = ""
     revision: int = 0
+    verb: str = "deploy"  # how the run is begun that ends
 
     def write(self) -> None:
         """Write the manifest and the sources."""
@@ -148,14 +151,23 @@ def scene(root: Path) -> Scene:
     return found
 
 
+def once_due(root: Path) -> Scene:
+    """Do so, and let a time come at which the job is due: how a run ends is played with the run of that time."""
+    found = scene(root)
+    assert found.bench.type_in("run --due")[0] == Exit.DONE
+    found.bench.pass_time(HOUR_S)
+    found.verb = "run --due"
+    return found
+
+
 def done(scene: Scene) -> None:
-    scene.bench.type_in("deploy")
+    scene.bench.type_in(scene.verb)
 
 
 def failed(scene: Scene, allowed: int = COUNT) -> None:
     scene.change(f"max_failures = {allowed}\n")
     scene.bench.faults.failing_functions.add("f00")
-    assert scene.bench.type_in("deploy")[0] == Exit.FAILED
+    assert scene.bench.type_in(scene.verb)[0] == Exit.FAILED
     scene.bench.faults.failing_functions.clear()
 
 
@@ -164,19 +176,19 @@ def breached(scene: Scene) -> None:
 
 
 def killed(scene: Scene) -> None:
-    scene.die("deploy", 2)
+    scene.die(scene.verb, 2)
 
 
 def unknown(scene: Scene) -> None:
     limits = scene.bench.limits
     scene.bench.limits = replace(limits, operation_deadline_s=1.0)
-    assert scene.bench.type_in("deploy")[0] == Exit.INTERRUPTED
+    assert scene.bench.type_in(scene.verb)[0] == Exit.INTERRUPTED
     scene.bench.limits = limits
 
 
 def paused(scene: Scene) -> None:
     scene.change('waves = [1, "100%"]\npause = "approval"\n')
-    assert scene.bench.type_in("deploy")[0] == Exit.INTERRUPTED
+    assert scene.bench.type_in(scene.verb)[0] == Exit.INTERRUPTED
 
 
 def given_up(scene: Scene) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,21 @@ LOOKS = ("plan", "show", "runs")
 Cell = tuple[int, str]
 NOT_PAUSED: Cell = (2, "no run is paused")
 TAKES_BACK: Cell = (0, "")
+NOT_DUE: Cell = (0, 'nothing is due for job "all"; next: 2026-09-21T16:00:00Z')
+TAKEN_UP: Cell = (0, "1 unchanged | 2 deployed")
+WAITS = "nothing is sent: this due time waits until that is decided"
+PAUSED = "run R is paused: `orchestrator promote R` goes on, `orchestrator rollback R` takes back what it has changed"
+CUT_OFF = "the rollback of run R is not at its end: `orchestrator resume B` goes on with it"
+BLOCKED: Cell = (1, "3 blocked")
 RESUMED: Cell = (0, "resuming run R: 3 functions | 3 deployed")
 ALL_DONE = "has brought every function that it began to an end"
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run of `deploy` has ended, and the exit code and words of each command that is typed next."""
+    """How a run has ended, and the exit code and words of each command that is typed next. In these R is the run, B its
+    rollback.
+    """
 
     play: Callable[[Scene], None]
     plan: Cell
@@ -31,12 +41,15 @@ class End:
     promote: Cell = NOT_PAUSED
     rollback: Cell = TAKES_BACK
     run: Cell | None = None  # as `deploy`, unless it is told
+    due: Cell | None = None  # `run --due`, likewise: its time came before, and nothing has begun it
+    again: Cell = NOT_DUE  # `run --due` where the run was not of `deploy`, but of this due time
+    then: Cell = (0, "is due since 2026-09-21T16:00:00Z")  # and at the next due time
 
     def cell(self, verb: str) -> Cell:
         """Give what a command is to say. The job wants of all functions what the manifest does."""
         if verb in ("show", "runs"):
             return 0, self.state
-        found: Cell | None = getattr(self, verb)
+        found: Cell | None = self.due if verb == "run --due" else getattr(self, verb)
         return found or self.deploy
 
 
@@ -52,6 +65,7 @@ ENDS = {
         "failed",
         (0, "1 deployed"),
         (1, "1 function failed: `orchestrator deploy"),
+        then=(0, "2 unchanged | 1 deployed"),
     ),
     "breached": End(
         ends.breached,
@@ -59,6 +73,7 @@ ENDS = {
         "failed",
         (0, "3 deployed"),
         (1, "was stopped for good: 1 of 3 failed"),
+        again=(1, "is not done: run R was stopped for good: 1 of 3 failed"),
     ),
     "killed": End(
         ends.killed,
@@ -66,6 +81,8 @@ ENDS = {
         "interrupted",
         (0, "2 deployed"),
         RESUMED,
+        due=TAKEN_UP,
+        again=(0, " R on HOST has died: taken over; 15 min late | 1 unchanged | 2 deployed"),
     ),
     "unknown": End(
         ends.unknown,
@@ -73,6 +90,8 @@ ENDS = {
         "interrupted",
         (0, "2 deployed"),
         RESUMED,
+        due=TAKEN_UP,
+        again=TAKEN_UP,
     ),
     "paused": End(
         ends.paused,
@@ -81,6 +100,9 @@ ENDS = {
         (3, "run R is paused with 2 functions left; this run"),
         (2, "`orchestrator promote R` goes on, `orchestrator rollback R` takes back"),
         (0, "run R is paused: wave 1 of 2"),
+        due=(3, f"{PAUSED} | {WAITS}"),
+        again=(0, f"{NOT_DUE[1]} | {PAUSED}"),
+        then=(3, f"{PAUSED} | {WAITS}"),
     ),
     "given up": End(
         ends.given_up,
@@ -88,6 +110,8 @@ ENDS = {
         "given up",
         (0, "2 deployed"),
         (0, "left undone was given up"),
+        due=TAKEN_UP,
+        again=(0, "what run R left undone was given up: this due time is done; `orchestrator run all -c "),
     ),
     "rolled back": End(
         ends.rolled_back,
@@ -96,6 +120,7 @@ ENDS = {
         (1, "3 blocked"),
         (0, ALL_DONE),
         rollback=TAKEN_BACK,
+        then=BLOCKED,
     ),
     "killed, rolled back": End(
         ends.killed_and_rolled_back,
@@ -104,6 +129,8 @@ ENDS = {
         (1, "1 blocked"),
         (0, ALL_DONE),
         rollback=TAKEN_BACK,
+        again=(0, "run R was rolled back by run B (USER@HOST): this due time is done; `orchestrator run all -c "),
+        then=(1, "2 deployed | 1 blocked"),
     ),
     "rolling back": End(
         ends.rolling_back,
@@ -112,8 +139,15 @@ ENDS = {
         (0, "has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
         (0, "resuming run 20260101T000003-000003: 3 functions | 3 deployed"),
         rollback=(3, "it has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
+        due=(3, f"{CUT_OFF} | {WAITS}"),
+        again=(0, f"{NOT_DUE[1]} | {CUT_OFF}"),
+        then=(3, f"{CUT_OFF} | {WAITS}"),
     ),
 }
+
+
+def run_id(number: int) -> str:
+    return f"20260101T{number:06}-{number:06x}"
 
 
 def ended(root: Path, name: str) -> Scene:
@@ -122,11 +156,14 @@ def ended(root: Path, name: str) -> Scene:
     return scene
 
 
-def check(scene: Scene, name: str, verb: str) -> None:
+def check(scene: Scene, name: str, verb: str, cell: Cell | None = None) -> None:
     code, said = scene.bench.type_in(verb)
-    expected, words = ENDS[name].cell(verb)
+    expected, words = cell or ENDS[name].cell(verb)
     assert code == expected, f"{verb} after {name} exits with {code}: {said}"
-    assert words.replace(" R", " 20260101T000002-000002") in said, f"{verb} after {name} says: {said}"
+    (user, host), first = (getpass.getuser(), socket.gethostname()), 2 if cell is None else 3
+    for mark, value in (("HOST", host), ("USER", user), (" R", f" {run_id(first)}"), (" B", f" {run_id(first + 1)}")):
+        words = words.replace(mark, value)
+    assert words in said, f"{verb} after {name} says: {said}"
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -146,3 +183,21 @@ def test_what_changes_nothing_says_how_it_stands(name: str, tmp_path: Path) -> N
 )
 def test_what_is_typed_next_does_as_the_table_says(name: str, verb: str, tmp_path: Path) -> None:
     check(ended(tmp_path, name), name, verb)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_due_time_goes_on_as_the_table_says_and_the_next_one_begins(name: str, tmp_path: Path) -> None:
+    scene = ends.once_due(tmp_path)
+    ENDS[name].play(scene)
+    check(scene, name, "run --due", ENDS[name].again)
+    scene.bench.pass_time(ends.HOUR_S)
+    check(scene, name, "run --due", ENDS[name].then)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ENDS)
+def test_a_due_time_of_another_command_begins_as_the_table_says(name: str, tmp_path: Path) -> None:
+    scene = ends.once_due(tmp_path)
+    scene.verb = "deploy"
+    ENDS[name].play(scene)
+    check(scene, name, "run --due", ENDS[name].cell("run --due"))

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim, close_breach, open_breach
+from orchestrator.coordination.claim import CLAIM_TIMINGS, Claim, DueJob, NotDue, claim
+from orchestrator.coordination.open_due import close_breach, open_breach
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.errors import CloudError, StartError
 from orchestrator.manifest.schedule import Schedule

@@ -15,6 +15,7 @@ from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import Going, PlannedLeft, as_then, go_on, going_on, plan_left, request_of
 from orchestrator.app.session.chains.paused import check_paused, last_paused
+from orchestrator.app.session.due.due_done import say_due
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of, look, where_to
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
@@ -22,6 +23,7 @@ from orchestrator.app.session.pruning.after import prune_after, wants_prune
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Now
+from orchestrator.errors import Exit
 from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
@@ -69,6 +71,8 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
             messages.say("another run may have changed something meanwhile: planning again")
             foreseen = await _shown(going)
         result = await go_on(going, lease, foreseen)
+    if result.exit is not Exit.INTERRUPTED:
+        await say_due(session, binding)
     return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))
 
 

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from orchestrator.app.session.about import about, as_left, nothing_left
-from orchestrator.app.session.carry_out import carry_out, not_started
+from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due.due_done import count_as_done
-from orchestrator.app.session.due.due_run import kept_by, run_if_due
+from orchestrator.app.session.due.due_run import not_begun, run_if_due
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
@@ -21,6 +21,7 @@ from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires
 from orchestrator.app.session.pruning.planning import plan_any_job
 from orchestrator.app.session.session import Session, hold_lock, open_session
+from orchestrator.coordination.claim import Claim
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, bind
 from orchestrator.report.display.board import statuses
@@ -59,16 +60,14 @@ async def _run(invocation: Invocation) -> CommandResult:
         return result
     ran: CommandResult | None = None  # while nothing is due
 
-    async def work(run_key: str) -> CommandResult:
+    async def work(claim: Claim) -> CommandResult:
         nonlocal ran
         with stop.interruptible():
             if not options.sandbox:
                 await hold_lock(invocation, request)
-            waits = await kept_by(session)
-        if waits:
-            ran = not_started(session, waits)
-            return ran
-        ran = await carry_out(session, partial(plan_any_job, session, binding, run_key=run_key))
+            ran = await not_begun(session, claim)
+        if ran is None:
+            ran = await carry_out(session, partial(plan_any_job, session, binding, run_key=claim.key))
         return ran
 
     code = await run_if_due(session, binding, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import anyio
 
@@ -12,13 +13,14 @@ from orchestrator.app.session.due.due_place import chain_of, due_place, remember
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now
-from orchestrator.coordination.claim import close_breach, open_breach
+from orchestrator.coordination.claim import written
+from orchestrator.coordination.open_due import close_breach, due_since, open_breach
 from orchestrator.errors import Exit, OrchestratorError
 from orchestrator.job.binding import Binding
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
-from orchestrator.journal.unit_state import names_of
+from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Blocked, Deployed, Failed, Pruned, Unchanged
 from orchestrator.report.views import CommandResult, ResultView
 
@@ -78,6 +80,26 @@ async def count_as_done(session: Session, binding: Binding, result: CommandResul
         session.messages.say(f"{what} stays so: this run {other}; `{line}` is about all of it")
 
 
+async def say_due(session: Session, binding: Binding | None) -> None:
+    """Say which due time of a job the next call begins: one that has waited for a run that somebody let go on."""
+    schedule = schedule_of(binding.spec) if binding is not None else None
+    if binding is None or schedule is None:
+        return
+    place, request = due_place(session, binding.name), session.request
+    now = datetime.fromtimestamp(session.world.clock(), UTC)
+    try:
+        with anyio.CancelScope(shield=True), usable(place):
+            at = await due_since(place, schedule, now)
+    except OrchestratorError as error:
+        session.messages.warn(f"whether the job is due is not known: {error.message}")
+        return
+    if at is not None:
+        line = line_of(
+            request.options.verb, replace(request.identity, selection=Selection()), session.endpoint, "--due"
+        )
+        session.messages.say(f'job "{binding.name}" is due since {written(at)}: the next `{line}` begins that')
+
+
 def _all_came(session: Session, then: RunState) -> bool:
     request = session.request
     now = Now(then.verb, session.endpoint, request.identity, request.state_dir)
@@ -96,8 +118,12 @@ def had_their_turn(then: RunState, runs: Iterable[RunState]) -> bool:
         if run.verb == then.verb and run.identity.selection.parameters == then.identity.selection.parameters:
             ended = (unit for unit in run.units.values() if isinstance(unit.outcome, _CAME_TO))
             came.update(name for unit in ended for name in names_of(unit))
-    left_out = [unit for unit in then.units.values() if not isinstance(unit.outcome, _CAME_TO)]
-    return then.total <= len(then.units) and not any(came.isdisjoint(names_of(unit)) for unit in left_out)
+    return then.total <= len(then.units) and not any(came.isdisjoint(names_of(unit)) for unit in left_out(then))
+
+
+def left_out(run: RunState) -> list[UnitState]:
+    """Give what has not had its turn in a chain, as far as its plan is known."""
+    return [unit for unit in run.units.values() if not isinstance(unit.outcome, _CAME_TO)]
 
 
 def differs(now: Selection, then: Selection, *, of_it: bool, all_came: bool = False) -> str:

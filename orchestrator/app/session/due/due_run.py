@@ -9,6 +9,7 @@ from functools import partial
 
 import anyio
 
+from orchestrator.app.session.carry_out import not_started
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.due.due_done import is_done
 from orchestrator.app.session.due.due_place import (
@@ -19,13 +20,15 @@ from orchestrator.app.session.due.due_place import (
     usable,
     was_rolled_back,
 )
+from orchestrator.app.session.due.due_settled import settled_by
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now
-from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim, close_breach
+from orchestrator.coordination.claim import Claim, DueJob, NotDue, StoppedDue, claim
 from orchestrator.coordination.due_files import FileRecords
+from orchestrator.coordination.open_due import close_breach
 from orchestrator.coordination.shared_record import conditions_hold
 from orchestrator.errors import Exit, OrchestratorError, StartError, UsageError
 from orchestrator.job.binding import Binding
@@ -33,8 +36,8 @@ from orchestrator.report.views import CommandResult, ResultView
 from orchestrator.resilience.groups import beside
 
 
-async def run_if_due(session: Session, binding: Binding, work: Callable[[str], Awaitable[CommandResult]]) -> Exit:
-    """Run `work`, given what sets this due time's forced versions apart, if a due time can be claimed.
+async def run_if_due(session: Session, binding: Binding, work: Callable[[Claim], Awaitable[CommandResult]]) -> Exit:
+    """Run `work`, given the claim, if a due time can be claimed.
 
     Where `is_done` says so of its result the due time is done. Where it ended with a breach no call takes it up by
     itself: each says so. Otherwise the next call takes it up. Gives what this exits with where nothing was run.
@@ -59,7 +62,10 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[str], A
                 advice="use a storage that heeds them, or let one machine alone call, without --due",
             )
         why_stopped = partial(breach_of, session)  # a claimant may have died between its breach and its end
-        asked = partial(claim, place, job, lambda: datetime.now(UTC), session.messages.say, why_stopped)
+        clock = session.world.clock
+        asked = partial(
+            claim, place, job, lambda: datetime.fromtimestamp(clock(), UTC), session.messages.say, why_stopped
+        )
         found = await asked()
         if isinstance(found, NotDue) and found.breach is not None and await was_rolled_back(session, found.breach):
             session.messages.say(
@@ -96,17 +102,33 @@ async def kept_by(session: Session, *, asks: bool = True) -> list[str]:
     return waits_for(request.state_dir, session.endpoint, request.identity, request.options.verb)
 
 
+async def not_begun(session: Session, held: Claim) -> CommandResult | None:
+    """Say why the due time that was claimed is not begun, None where it is: a run waits for somebody, or people have
+    settled it since it came, so that it is done. Raises `JournalError`.
+    """
+    request = session.request
+    if waits := await kept_by(session):  # and the journal knows now what the bucket does
+        return not_started(session, waits)
+    now = Now(request.options.verb, session.endpoint, request.identity, request.state_dir)
+    why = settled_by(now, held.due_at.timestamp())
+    if not why:
+        return None
+    line = line_of(request.options.verb, request.identity, session.endpoint)
+    session.messages.say(f"{why}: this due time is done; `{line}` runs the job all the same")
+    return CommandResult(Exit.DONE)
+
+
 def _way_out(session: Session) -> str:
     request = session.request
     line = line_of(request.options.verb, request.identity, session.endpoint)
     return f"nothing is sent: once it is mended, `{line}` is a new run with a new budget; or wait for the next due time"
 
 
-async def _kept(session: Session, name: str, held: Claim, work: Callable[[str], Awaitable[CommandResult]]) -> None:
+async def _kept(session: Session, name: str, held: Claim, work: Callable[[Claim], Awaitable[CommandResult]]) -> None:
     done, breach = False, None
     try:
         async with beside(partial(held.keep, session.stop.lose)):
-            result = await work(held.key)
+            result = await work(held)
         done = is_done(result)
         why = result.view.state.breach if isinstance(result.view, ResultView) and not done else ""
         breach = held.breach(session.run_id, why) if why else None

@@ -1,0 +1,62 @@
+"""What people have done since a due time came, so that no call begins it by itself any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.app.session.due.due_done import differs, had_their_turn, left_out
+from orchestrator.app.session.due.due_place import is_taken_back
+from orchestrator.app.session.taking_up import Now, difference
+from orchestrator.journal.identity import Selection
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import Store, open_store
+from orchestrator.report.history import who
+
+
+def settled_by(now: Now, came_at: float) -> str:
+    """Say by what people have settled a due time of the job that `now.verb` runs, as far as the journal knows; "" where
+    nobody has. `came_at`: when it came, in epoch seconds. Raises `JournalError`.
+    """
+    with open_store(now.state_dir, read_only=True) as store:
+        return _settled(list(_since(store, now, came_at)), came_at, now.identity.selection)
+
+
+def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str:
+    """Say by what a due time is done that came at `came_at`, "" where it is not. `runs`: the chains of its job, the
+    newest first; those that were about less than `wanted`, what a due run is about, settle nothing.
+
+    | since it came, the newest that fits                                   | the due time |
+    | ---                                                                   | ---          |
+    | a run was rolled back: all of it, whenever it began, and that has ended | is done    |
+    | a run began, and was given up                                         | is done      |
+    | a run began and left functions out, and all of these had their turn since | is done  |
+    | a run was promoted; some functions of one were rolled back; none of it | begins      |
+
+    The first holds for due times that had waited behind the run, too: whoever took it back has seen it fail.
+    """
+    for run in runs:
+        if differs(run.identity.selection, wanted, of_it=False):
+            continue
+        first, back = run.chain[0], run.taken_back.whole
+        if back is not None and is_taken_back(run) and back.started_at >= came_at:
+            by = f" ({who(back.identity)})" if who(back.identity) else ""
+            return f"run {first.run_id} was rolled back by run {back.id}{by}"
+        if first.started_at < came_at:
+            continue
+        if run.given_up:
+            return f"what run {first.run_id} left undone was given up"
+        if left_out(run) and had_their_turn(run, runs):
+            return f"all that run {first.run_id} left out has had its turn"
+    return ""
+
+
+def _since(store: Store, now: Now, came_at: float) -> Iterator[RunState]:
+    """Give the chains of a job, the newest first, that began, went on, or were rolled back since."""
+    runs = store.runs()
+    began_at = {run.id: run.started_at for run in runs}
+    for run in runs:
+        last_at = max(run.started_at, began_at.get(run.rolled_back_by, 0.0))
+        if (run.verb, run.endpoint) == (now.verb, now.endpoint) and not run.taken_up_by and last_at >= came_at:
+            chain = store.chain_state(run.id)
+            if difference(chain, now) is None:
+                yield chain

@@ -1,0 +1,68 @@
+"""Due times after what people have decided: on another machine, and those that had waited for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flow import ends
+from tests.flow.ends import Scene
+
+WAITS = "this due time waits until that is decided"
+SETTLED = "was rolled back by run"
+
+
+def waited(root: Path) -> Scene:
+    """Let the run of a due time pause, and the next due time wait for it."""
+    scene = ends.once_due(root)
+    ends.paused(scene)
+    scene.bench.pass_time(ends.HOUR_S)
+    code, said = scene.bench.type_in("run --due")
+    assert (code, WAITS in said) == (3, True), said
+    return scene
+
+
+def test_what_was_rolled_back_is_not_begun_again_by_a_machine_that_knows_it_from_the_bucket(tmp_path: Path) -> None:
+    scene = ends.once_due(tmp_path)
+    ends.killed_and_rolled_back(scene)
+    scene.bench.lose_the_state()
+    sent = len(scene.bench.sent_versions())
+    code, said = scene.bench.type_in("run --due")
+    assert (code, SETTLED in said) == (0, True), said
+    assert len(scene.bench.sent_versions()) == sent
+    assert "nothing is due" in scene.bench.type_in("run --due")[1]
+    scene.bench.pass_time(ends.HOUR_S)
+    assert "2 deployed | 1 blocked" in scene.bench.type_in("run --due")[1]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [
+        ("promote", 0, "3 unchanged"),
+        ("resume --give-up", 3, "1 unchanged | 1 deployed | 1 cancelled"),
+        ("rollback", 0, SETTLED),
+    ],
+)
+def test_a_due_time_that_has_waited_begins_unless_the_run_was_rolled_back(
+    command: str, code: int, says: str, elsewhere: bool, tmp_path: Path
+) -> None:
+    scene = waited(tmp_path)
+    decided, said = scene.bench.type_in(command)
+    assert decided == 0, said
+    begins = "/deploy.toml --due` begins that"
+    assert (begins in said, "is due since 2026-09-21T16:00:00Z" in said) == ((command == "promote",) * 2), said
+    if elsewhere:
+        scene.bench.lose_the_state()
+    found, said = scene.bench.type_in("run --due")
+    assert (found, says in said, WAITS in said) == (code, True, False), said
+    assert "is due since 2026-09-21T16:00:00Z" in said
+    assert "nothing is due" in scene.bench.type_in("run --due")[1]
+
+
+def test_a_run_that_was_promoted_says_nothing_of_what_is_not_due(tmp_path: Path) -> None:
+    scene = ends.once_due(tmp_path)
+    ends.paused(scene)
+    code, said = scene.bench.type_in("promote")
+    assert (code, "due" in said) == (0, False), said
