@@ -29,7 +29,7 @@ def run(
     """Run the job at a time, in seconds, which is its id, too."""
     how = {"verb": JOB, **how}
     selection = Selection(tuple(of), job="" if "rolls_back" in how else how["verb"].removeprefix("run "))
-    identity = replace(ABOUT, selection=selection)
+    identity = replace(ABOUT, selection=selection, environment=how.pop("environment", ""))
     begun = replace(started(f"r{at:02}", units=len(outcomes), at=float(at)), identity=identity, **how)
     ends = [event for key, outcome in outcomes.items() for event in (planned(key), UnitEnded(at, key, outcome))]
     return [begun, *ends, *more, *([RunEnded(at + 0.5, code)] if code is not None else [])]
@@ -77,6 +77,7 @@ TURN = "all that run r11 left out has had its turn"
         ((run(11, HALF, of=["a", "b", "c"]), back(13, "r11")), ""),
         ((run(11, HALF, verb="run other"), back(13, "r11")), ""),
         ((run(11, HALF, verb="deploy"), back(13, "r11")), ""),
+        ((run(11, HALF, environment="prod"), back(13, "r11")), ""),
         ((run(11, HALF, endpoint="https://elsewhere"), back(13, "r11")), ""),
     ],
 )

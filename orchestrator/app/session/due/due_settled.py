@@ -22,15 +22,16 @@ def settled_by(now: Now, came_at: float) -> str:
 
 
 def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str:
-    """Say by what a due time is done that came at `came_at`, "" where it is not. `runs`: the chains of its job, the
-    newest first; those that were about less than `wanted`, what a due run is about, settle nothing.
+    """Say by what a due time is done that came at `came_at`, "" where it is not. `runs`: the chains of its job of which
+    something happened since, the newest first; those that were about less than `wanted`, what a due run is about,
+    settle nothing.
 
-    | since it came, the newest that fits                                   | the due time |
-    | ---                                                                   | ---          |
-    | a run was rolled back: all of it, whenever it began, and that has ended | is done    |
-    | a run began, and was given up                                         | is done      |
-    | a run began and left functions out, and all of these had their turn since | is done  |
-    | a run was promoted; some functions of one were rolled back; none of it | begins      |
+    | since it came, the newest that fits                                       | the due time |
+    | ---                                                                       | ---          |
+    | a run was rolled back: all of it, whenever it began, and that has ended   | is done      |
+    | a run began, and was given up                                             | is done      |
+    | a run began and left functions out, and all of these had their turn since | is done      |
+    | a run was promoted; some functions of one were rolled back; none of it    | begins       |
 
     The first holds for due times that had waited behind the run, too: whoever took it back has seen it fail.
     """
@@ -38,7 +39,7 @@ def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str
         if differs(run.identity.selection, wanted, of_it=False):
             continue
         first, back = run.chain[0], run.taken_back.whole
-        if back is not None and is_taken_back(run) and back.started_at >= came_at:
+        if back is not None and is_taken_back(run):  # since it came: nothing of a run happens later
             by = f" ({who(back.identity)})" if who(back.identity) else ""
             return f"run {first.run_id} was rolled back by run {back.id}{by}"
         if first.started_at < came_at:
