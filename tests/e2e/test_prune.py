@@ -74,6 +74,8 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
         assert end.code == 0, end.err
         assert json.loads(end.out)["outcomes"] == {"pruned": 2}
         assert left(project, cloud) == {"6": 2, "7": 2}
+        line = "`orchestrator prune --only=packages,records --endpoint"
+        assert f"packages and records in the bucket are not part of a resumed prune: {line}" in end.err
         again = run(project.root, "resume", environ=cloud.environ())
         assert again.code == 0
         assert "nothing to resume" in again.err
@@ -81,6 +83,8 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
 
 def test_a_machine_without_a_journal_goes_by_the_records(cloud: Cloud, project: Project) -> None:
     deployed(project, cloud)
+    none = run(project.root, "prune", "--keep", "1", "--runs", "0", "--dry-run", environ=cloud.environ())
+    assert "a rollback of a last run may find that what was live before it is deleted" in none.out
     shutil.rmtree(project.state_dir)
     shown = plan(
         run(project.root, "prune", "--keep", "1", "--runs", "2", "--dry-run", "-o", "json", environ=cloud.environ())
@@ -122,6 +126,7 @@ def test_a_function_whose_last_run_failed_is_left_alone(tmp_path: Path, project:
         (("run", "clean", "--param", "all=perhaps"), "`all` must be true or false"),
         (("run", "spread", "--dry-run"), "jobs.spread.rollout: a prune has none"),
         (("run", "clean", "--dry-run", "--simulate"), "a prune is not simulated"),
+        (("run", "clean", "--now", "--again", "f000"), "job clean is a prune, on which --again, --now has no effect"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_deleted(

@@ -144,7 +144,7 @@ class _Deletions:
             first[1],
             message=f"not deleted: {first[1].message.replace(first[0], '…')}",
             detail="\n".join(lines),
-            advice=first[1].advice or "the others are deleted; prune again once that is mended",
+            advice=first[1].advice or "the others are deleted; the next prune looks at this one again",
         )
 
 

@@ -15,15 +15,15 @@ _FIRST = 20  # functions listed before a run; a dry run lists all
 _NAMED = 5  # functions that are left alone
 _WORDS = {
     Why.LAST_RUN: "of functions whose last run is not settled",
-    Why.LATEST: "are $latest",
-    Why.TAGGED: "have a tag",
-    Why.CHANGING: "are being made or deleted",
+    Why.LATEST: "as $latest",
+    Why.TAGGED: "with a tag",
+    Why.CHANGING: "being made or deleted",
     Why.OPERATION: "of functions with an unfinished Operation",
     Why.NAMED: "named in the manifest",
     Why.RUN: "needed to take back one of the last runs",
     Why.NEWEST: "among the newest of their function",
     Why.OTHERS: "not made by this tool (--all)",
-    Why.EVIDENCE: "tell who made what is live, or what was withdrawn",
+    Why.EVIDENCE: "as evidence of who made what is live, or of what was withdrawn",
     Why.UNRECORDED: "not old enough to go without records of runs",
     Why.NEW_SINCE: "not of the run that is taken up",
 }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.leftovers.named import named_in
 from orchestrator.app.session.leftovers.stored import CLAIMS, BucketAccess, OurObjects, read_stored
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import NO_RECORD
@@ -136,9 +137,7 @@ def _named(manifest: Manifest, bucket: str) -> frozenset[str]:
     """
     codes = (spec.code for spec in manifest.functions.values())
     keys = {code.object for code in codes if isinstance(code, BucketPackage) and code.bucket == bucket}
-    for path in manifest.files:
-        keys.update(PACKAGE_NAME.findall(path.read_text("utf-8")))
-    return frozenset(keys)
+    return named_in(manifest, PACKAGE_NAME) | keys
 
 
 def _packages(judged_packages: Sequence[JudgedPackage], flying: Iterable[RelyingRun]) -> Leftovers:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.app.session.chain import earlier_of
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
+from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
+from orchestrator.app.session.leftovers.storage import VERSIONS, prunable
+from orchestrator.app.session.leftovers.stored import bucket_of
+from orchestrator.app.session.options import PRUNE
 from orchestrator.app.session.planning import Planned, job_desires
 from orchestrator.app.session.pruning.planning import plan_prune, policy_of
 from orchestrator.app.session.session import Session
@@ -12,6 +18,7 @@ from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.in_flight import settle
 from orchestrator.errors import UsageError
 from orchestrator.job.binding import Binding
+from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
@@ -40,18 +47,31 @@ async def prune_on(session: Session, before: RunState, binding: Binding | None) 
             unknown = {key: outcome for key, outcome in settled.items() if isinstance(outcome, Unknown)}
             rest = {key: unit for key, unit in left.items() if key not in unknown}
             with session.stop.interruptible():
-                planned = await _planned(session, before, rest, binding)
+                policy = await _policy(session, before, binding)
+                planned = await _planned(session, rest, policy)
             if planned.prune is not None:
                 session.messages.plan(PruneView(planned.prune))
             done = unknown | _gone(rest, planned)
             within, earlier = guarded(session, lease), earlier_of(before, left)
             code = await execute_planned(within, planned, bus, recorder, state, settled=done, earlier=earlier)
+    _say_what_is_left(session, before, policy)
     return result_of(session, code, state)
 
 
-async def _planned(session: Session, before: RunState, left: dict[str, UnitState], binding: Binding | None) -> Planned:
-    specs = {key: _spec(unit) for key, unit in left.items()}
-    agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
+def _say_what_is_left(session: Session, before: RunState, policy: PrunePolicy) -> None:
+    """Say what of the bucket a prune had still to look at: what goes there was not agreed to one by one."""
+    selection = before.identity.selection
+    some = bool(selection.patterns or selection.labels or selection.left_by)
+    left = sorted(prunable(policy.only, some=some) - {VERSIONS}) if bucket_of(session) is not None else []
+    if left:
+        alone = replace(before.identity, selection=Selection(parameters={"only": ",".join(left)}))
+        session.messages.say(
+            f"{' and '.join(left)} in the bucket are not part of a resumed prune:"
+            f" `{line_of(PRUNE, alone, before.endpoint)}` prunes them"
+        )
+
+
+async def _policy(session: Session, before: RunState, binding: Binding | None) -> PrunePolicy:
     policy: PrunePolicy | None = policy_of(before.identity.selection.parameters)
     if binding is not None:
         _, desired = await job_desires(session, binding)
@@ -60,6 +80,12 @@ async def _planned(session: Session, before: RunState, left: dict[str, UnitState
         raise UsageError(
             f"{before.verb}: the job is no prune any more", advice="give up what it has left: `resume --give-up`"
         )
+    return policy
+
+
+async def _planned(session: Session, left: dict[str, UnitState], policy: PrunePolicy) -> Planned:
+    specs = {key: _spec(unit) for key, unit in left.items()}
+    agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
     return await plan_prune(session, specs, policy, agreed=agreed)
 
 

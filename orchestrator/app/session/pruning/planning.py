@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from orchestrator.app.session.leftovers.named import named_in
 from orchestrator.app.session.leftovers.storage import with_storage
 from orchestrator.app.session.planning import Planned, cannot_read, job_desires, plan_job, specs_of_job
 from orchestrator.app.session.pruning.known_runs import read_runs_of
@@ -24,8 +25,11 @@ from orchestrator.planning.prune.plan import PrunePlan, Usage, only, units_of
 from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.sources import Sources
 from orchestrator.report.plain_text import counted
+from orchestrator.version.adoption import NOTHING
 
 _MEANINGLESS = ("rollout", "adopt")  # of a prune: keys that each job's table may have
+_NO_OPTIONS = ("run_key", "adopt", "again", "no_way_back", "now", "no_verify")
+_NO_WAY_BACK = "with `runs` 0 a rollback of a last run may find that what was live before it is deleted"
 _ID = re.compile(r"\b[a-z0-9]{20}\b")  # as the cloud makes them
 
 
@@ -49,11 +53,13 @@ async def plan_prune(
         found = pruned_functions(specs, live)
         runs = await read_runs_of(session, found, policy)
         now = world.server_time() or datetime.fromtimestamp(world.clock(), UTC)
-        named = named_in(session.request.manifest)
+        named = _named(session.request.manifest)
         functions = await find_prunable(world, found, live, policy, runs.known, named=named, now=now)
     except CloudError as error:
         raise cannot_read(error) from error
     plan = PrunePlan(functions, runs.notes)
+    if plan.goes and not policy.runs:
+        plan = replace(plan, notes=(*plan.notes, _NO_WAY_BACK))
     if agreed is not None:
         plan = only(plan, agreed)
     plan = replace(plan, usage=await used(session, live)) if plan.goes else plan
@@ -70,24 +76,24 @@ async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "")
         if name in binding.spec.parameters:
             place = f"{binding.spec.place.file}:{binding.spec.place.line}"
             raise UsageError(f"{place}: jobs.{binding.name}.{name}: a prune has none", advice="leave it out")
-    if session.request.options.simulate:
+    options = session.request.options
+    if options.simulate:
         raise UsageError("a prune is not simulated", advice="leave --simulate out")
-    options, specs = session.request.options, specs_of_job(session, binding, desired)
+    if given := [name for name in _NO_OPTIONS if getattr(options, name) not in ((), False, None, "", NOTHING)]:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"job {binding.name} is a prune, on which {names} has no effect", advice="leave it out")
+    specs = specs_of_job(session, binding, desired)
     some = bool(options.patterns or options.labels or session.request.left)
     versions = partial(plan_prune, session, specs, desired.prune, live=live)
     return await with_storage(session, desired.prune, versions, some=some)
 
 
-def named_in(manifest: Manifest) -> frozenset[str]:
+def _named(manifest: Manifest) -> frozenset[str]:
     """Give the ids that a manifest names, whatever of: those of its functions' code, and whatever looks like one in its
-    files, so that those of another environment, of a function with a mistake or in a comment stay as well.
+    text. Raises `StartError`.
     """
     codes = (spec.code for spec in manifest.functions.values())
-    found = {code.version_id for code in codes if isinstance(code, VersionCopy)}
-    for path in manifest.files:
-        with suppress(OSError, UnicodeDecodeError):  # it was read before
-            found.update(_ID.findall(path.read_text("utf-8")))
-    return frozenset(found)
+    return named_in(manifest, _ID) | {code.version_id for code in codes if isinstance(code, VersionCopy)}
 
 
 async def used(session: Session, live: LiveState) -> tuple[Usage, ...]:
