@@ -162,7 +162,8 @@ def matching(
         raise _lost(lost, things, what, of)
     if all(pattern.startswith("!") for pattern in patterns):
         wanted = set(things)
-    return [key for key, thing in things.items() if key in wanted - left_out and not thing.disabled_at]
+    wanted -= left_out
+    return [key for key, thing in things.items() if key in wanted and not thing.disabled_at]
 
 
 def fitting(things: Mapping[str, Selectable], patterns: Iterable[str]) -> set[str]:
