@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,10 +58,17 @@ def load_for_run(
     `findings.require_sound` asks once it is known what the run is about. Raises `ManifestError` as `load` does where
     more is wrong than that. `has_sources`: what functions are made of is here; else nobody will ask for it.
     """
+    return survey_for_run(path, environ, job_check, has_sources=has_sources).manifest
+
+
+def survey_for_run(
+    path: Path, environ: Mapping[str, str], job_check: JobCheck | None = None, *, has_sources: bool = True
+) -> Survey:
+    """Read a manifest as `load_for_run` does, and keep where its values come from. Raises `ManifestError` likewise."""
     found = survey(path, environ, job_check, has_sources=has_sources)
     if found.general:
         raise ManifestError(found.mistakes)
-    return found.manifest
+    return found
 
 
 def survey(
@@ -67,10 +76,25 @@ def survey(
 ) -> Survey:
     """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read."""
     try:
-        return _survey(path, environ, job_check, Disk(has_sources=has_sources))
+        with _uncollected():
+            return _survey(path, environ, job_check, Disk(has_sources=has_sources))
     except RecursionError:
         mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no cyclic garbage meanwhile: nearly all that is made stays, and to look through it again and again takes
+    half of the time (30,000 functions: 2.6 s with it, 1.4 s without).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _survey(path: Path, environ: Mapping[str, str], job_check: JobCheck | None, disk: Disk) -> Survey:
