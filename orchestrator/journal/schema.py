@@ -120,6 +120,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ORDER BY at
         """,
     ),
+    # What is asked of one function, or of the run itself (key ""), among the records of 30,000 functions.
+    ("CREATE INDEX events_of_unit ON events (run_id, key)",),
 )
 
 

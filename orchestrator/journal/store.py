@@ -20,7 +20,7 @@ from orchestrator.errors import JournalError, UsageError
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
-from orchestrator.journal.function_runs import FunctionRuns
+from orchestrator.journal.functions.function_runs import FunctionRuns
 from orchestrator.journal.kept.begun import BegunCommands
 from orchestrator.journal.kept.deployed import DeployedFunctions
 from orchestrator.journal.kept.verdicts import KnownVerdict, read_verdicts, write_verdicts

@@ -22,7 +22,7 @@ _OF_FIRST = ("manifest", "resumes", "rolls_back", "identity")
 # Whether a run ended, or was killed, once it had paused: only those are looked into that can have (exit code 3).
 _PAUSED = """
     coalesce(runs.exit_code, 3) = 3 AND EXISTS (
-        SELECT 1 FROM events AS event WHERE event.run_id = runs.id AND (
+        SELECT 1 FROM events AS event INDEXED BY events_of_unit WHERE event.run_id = runs.id AND event.key = '' AND (
             event.kind = 'run_paused' OR (event.kind = 'breached' AND json_extract(event.data, '$.then') = 'pause')
         )
     )
@@ -30,7 +30,10 @@ _PAUSED = """
 
 # Whether it has given up what its chain has left undone: such a run has no functions.
 _GIVEN_UP = """
-    runs.units = 0 AND EXISTS (SELECT 1 FROM events AS event WHERE event.run_id = runs.id AND event.kind = 'given_up')
+    runs.units = 0 AND EXISTS (
+        SELECT 1 FROM events AS event INDEXED BY events_of_unit
+        WHERE event.run_id = runs.id AND event.key = '' AND event.kind = 'given_up'
+    )
 """
 
 

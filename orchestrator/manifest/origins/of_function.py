@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.lists import entry_name, rule_of
-from orchestrator.manifest.load import Survey, survey
+from orchestrator.manifest.load import Survey
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Layer
 from orchestrator.manifest.tables import FunctionTable
@@ -49,15 +48,6 @@ class ValueOrigin:
     def setting(self) -> str:
         """The key of the function's table that it stands in."""
         return re.split(r"[.\[]", self.key, maxsplit=1)[0]
-
-
-def origins_in(path: Path, environ: Mapping[str, str], key: str) -> tuple[ValueOrigin, ...]:
-    """Read a manifest for the origins of one function's values, () where it has no such function.
-
-    Raises `ManifestError` where the file cannot be read. Mistakes are told by `load`: what is wrong is left out here.
-    """
-    found = survey(path, environ)
-    return origins_of(found, key) if key in found.drafts else ()
 
 
 def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:

@@ -7,7 +7,6 @@ of its last record.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from orchestrator.journal.events import (
     StepFinished,
     StepRetried,
 )
+from orchestrator.journal.functions.unit_marks import marks_of
 from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, WaveStarted
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
@@ -27,26 +27,38 @@ from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import wave_ends
 from orchestrator.planning.why.facts import WaitingFor, WaitsFor
 from orchestrator.planning.why.past_runs import utc
+from orchestrator.planning.why.standings import Standings
 
 
 @dataclass(slots=True)
 class LiveRun:
-    """A run that is under way, and what goes on in it besides its units. Call `apply` with each event of its chain."""
+    """A run that is under way, as far as it is about itself and some units; of all others, how far they are.
+
+    Call `apply` with each event of its chain; or `hear` with those about itself and some units, in their order, and
+    `standings` with the marks of all.
+    """
 
     run: RunState = field(default_factory=RunState)
+    standings: Standings = field(default_factory=Standings)
     wave: WaveStarted | None = None
     pause: PauseBegan | None = None
     gate: GateBegan | None = None
     outage: OutageBegan | None = None
     limits: dict[str, LimitChanged] = field(default_factory=dict)  # "folder ID", "cloud ID"
     retried: dict[str, StepRetried] = field(default_factory=dict)  # by unit: the last one, until it goes on
-    packed: Counter[str] = field(default_factory=Counter)  # by unit: packages made, the plan's reading included
-    last_at: float = 0.0
+    packed: dict[str, int] = field(default_factory=dict)  # by unit: packages made, the plan's reading included
 
     def apply(self, event: Event) -> None:
-        """Take one event in."""
+        """Take one event in, whatever unit it is about."""
+        self.hear(event)
+        if isinstance(event, RunStarted):
+            self.standings.begin_run()
+        for mark in marks_of(event):
+            self.standings.apply(mark)
+
+    def hear(self, event: Event) -> None:
+        """Take in an event about the run, or about one of the units that are asked about."""
         self.run.apply(event)
-        self.last_at = max(self.last_at, event.at)
         self._between_waves(event)
         match event:
             case RunStarted():
@@ -61,7 +73,7 @@ class LiveRun:
             case StepRetried():
                 self.retried[event.key] = event
             case StepFinished(step=Step.PACKAGE):
-                self.packed[event.key] += 1
+                self.packed[event.key] = self.packed.get(event.key, 0) + 1
 
     def _between_waves(self, event: Event) -> None:
         match event:
@@ -171,9 +183,10 @@ def _of_run(live: LiveRun) -> _Found | None:
 
 
 def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
-    run, wave = live.run, live.wave
-    ends = wave_ends(run.turns, run.rollout.waves, run.rollout.canary) if run.rollout.waves else ()
-    number = bisect_left(ends, unit.turn) + 1 if ends and unit.turn else 1
+    run, wave, standings = live.run, live.wave, live.standings
+    ends = wave_ends(standings.turns, run.rollout.waves, run.rollout.canary) if run.rollout.waves else ()
+    turn = standings.turn_of(unit.folder_id, unit.name)
+    number = bisect_left(ends, turn) + 1 if ends and turn else 1
     if len(ends) > 1 and (wave is None or wave.number < number):
         before = f"wave {number} of {len(ends)}, which it is in"
         if live.pause is not None:
@@ -183,15 +196,13 @@ def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
         if live.gate is not None:
             return WaitsFor.GATE, f"the gate after wave {live.gate.wave}; then {before}", live.gate.at, 0.0, ""
         if wave is not None:
-            begin = ends[wave.number - 2] if wave.number > 1 else 0
-            members = [one for one in run.units.values() if begin < one.turn <= ends[wave.number - 1]]
-            ended = sum(one.outcome is not None for one in members)
-            now = f"; wave {wave.number} is under way, {ended} of {len(members)} functions have ended"
+            ended, members = standings.ended_in(wave.number, ends)
+            now = f"; wave {wave.number} is under way, {ended} of {members} functions have ended"
         else:
             now = ""
         return WaitsFor.WAVE, f"{before}{now}", wave.at if wave is not None else 0.0, 0.0, ""
     # The plan has read the source once; a package that was stored is told of only with the next record.
-    if packs and unit.package is None and live.packed[unit.key] < 2:
+    if packs and unit.package is None and live.packed.get(unit.key, 0) < 2:
         retried = live.retried.get(unit.key)
         why = f", after: {retried.reason}" if retried is not None else ""
         return WaitsFor.PACKAGE, f"its package, which is made and stored{why}", run.started_at or 0.0, 0.0, ""
@@ -200,21 +211,12 @@ def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
 
 def _slot(live: LiveRun, unit: UnitState) -> _Found:
     """Say how full the quota of unfinished Operations is, as far as the run has been told."""
-    run = live.run
-    in_flight = Counter[str]()
-    waiting = 0
-    for one in run.units.values():
-        if one.outcome is None:
-            in_flight[one.folder_id] += bool(one.operations.keys() - one.done.keys()) or _is_asked(one)
-            waiting += (
-                one.folder_id == unit.folder_id and not one.requests and one.action not in ("unchanged", "blocked")
-            )
-    taken, limit = in_flight[unit.folder_id], live.limits.get(f"folder {unit.folder_id}")
+    run, busy = live.run, live.standings.busy()
+    waiting = live.standings.not_asked_for(unit.folder_id)
+    taken, limit = busy[unit.folder_id], live.limits.get(f"folder {unit.folder_id}")
     of = f" of {limit.allowed:g}" if limit is not None else ""
     cloud = "; ".join(
-        f"{what}: {in_flight.total()} of {one.allowed:g}"
-        for what, one in live.limits.items()
-        if what.startswith("cloud")
+        f"{what}: {busy.total()} of {one.allowed:g}" for what, one in live.limits.items() if what.startswith("cloud")
     )
     more = f"; {cloud}" if cloud else ""
     words = f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; not asked for yet: {waiting}"

@@ -13,14 +13,16 @@ import pytest
 
 from orchestrator.app.session.why.of_runs import RUNS, JournalSide
 from orchestrator.coordination.local_lock import FILE as LOCK
-from orchestrator.journal.events import Event, OperationAccepted, UnitEnded
-from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.journal.condition_events import LimitChanged
+from orchestrator.journal.events import BytesSent, Event, OperationAccepted, StepStarted, UnitEnded
+from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.kept.begun import Begun
-from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.store import open_store
-from orchestrator.model import Cancelled
+from orchestrator.model import Action, Cancelled
 from orchestrator.planning.why.facts import MadeBy, WaitsFor
+from orchestrator.planning.why.waiting import live_run, what_it_waits_for
 from tests.builders import spec
 from tests.runs import STARTED_AT, deployment, ended, planned, started
 
@@ -120,3 +122,40 @@ def test_a_command_that_has_no_run_yet_is_told_where_it_may_be_about_the_functio
     alive(tmp_path)
     found = [*JournalSide(tmp_path, ENDPOINT).waiting(AUTH, spec("auth", labels={"team": "web"}))]
     assert [one.kind for one in found] == [WaitsFor.PLAN] * may
+
+
+def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_path: Path) -> None:
+    """The records of others are counted, not folded: at each moment of a chain, of which the second run calls a
+    function by another key, the answer for each function is the one that all events lead to.
+    """
+    keys = [f"f{number}" for number in range(6)]
+    plan = [planned(key) for key in keys] + [planned("rest", action=Action.UNCHANGED)]
+    limit = LimitChanged(STARTED_AT, "folder b1gfolder", 2, "quota-manager")
+    first = [*plan, limit, WaveStarted(STARTED_AT, 1, 2, 3), *[event for key in keys[:2] for event in deployment(key)]]
+    begun, asked = first, deployment("f2")[1:13]
+    again = [replace(one, key=f"{one.key}-new") for one in plan[2:6]]
+    second = [*again, limit, WaveStarted(STARTED_AT, 1, 2, 3), *(replace(one, key="f2-new") for one in asked)]  # type: ignore[call-arg]
+    moments: list[tuple[list[Event], list[Event] | None]] = [
+        (begun[:number], None) for number in (8, 9, 12, 20, len(begun))
+    ]
+    moments += [(begun, second[:number]) for number in (4, 6, 10, len(second))]
+    start = replace(started("r0", units=7), waves=(3, "100%"))
+    goes_on = replace(start, run_id="r1", units=4, resumes="r0")
+    for number, (one, other) in enumerate(moments):
+        folder = tmp_path / str(number)
+        journal, events = write(folder, "r0", one, units=7, waves=start.waves), [start, *one]
+        if other is not None:
+            write(folder, "r1", other, units=4, waves=start.waves, resumes="r0")
+            events += [goes_on, *other]
+        alive(folder)
+        whole = live_run(event for event in events if not isinstance(event, StepStarted | BytesSent))
+        for key in keys:
+            names = replace(AUTH, key=key, name=key, function_id=f"d4e-{key}")
+            told = [*journal.waiting(names, None)]
+            unit = next(unit for unit in whole.run.units.values() if unit.name == key)
+            if other is not None and key in keys[:2]:  # the second run is not about it
+                assert told == []
+                continue
+            by_all = what_it_waits_for(whole, unit.key, packs=False, now_s=STARTED_AT + 1e9)
+            assert by_all is not None
+            assert [(it.kind, it.words) for it in told] == [(by_all.kind, by_all.words)]

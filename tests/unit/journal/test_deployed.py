@@ -112,6 +112,7 @@ def test_a_former_journal_gets_what_its_runs_have_deployed(tmp_path: Path) -> No
     kept = connection.execute(rows).fetchall()
     assert [row[2:4] for row in kept] == [("fun", "d4e-1"), ("new", "d4e-2")]
     connection.execute("DROP TABLE deployed")
+    connection.execute("DROP INDEX events_of_unit")
     connection.execute("PRAGMA user_version = 4")
     connection.commit()
     connection.close()

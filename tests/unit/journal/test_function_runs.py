@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.events import Event
-from orchestrator.journal.function_runs import FunctionNames, of_unit
+from orchestrator.journal.functions.function_runs import FunctionNames, of_unit
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import FILE, open_store
 from orchestrator.model import Action, Deployed, Unchanged

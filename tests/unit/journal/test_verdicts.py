@@ -71,6 +71,7 @@ def test_a_former_journal_gets_the_verdicts_that_its_runs_have(tmp_path: Path) -
     connection.execute("DROP TABLE verdicts")
     for later in ("begun", "deployed"):
         connection.execute(f"DROP TABLE {later}")
+    connection.execute("DROP INDEX events_of_unit")
     connection.execute("PRAGMA user_version = 2")
     connection.commit()
     connection.close()

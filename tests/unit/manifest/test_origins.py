@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ManifestError
-from orchestrator.manifest.load import load
-from orchestrator.manifest.origins.of_function import BUILT_IN, ValueOrigin, origins_in
+from orchestrator.manifest.load import load, survey
+from orchestrator.manifest.origins.of_function import BUILT_IN, ValueOrigin, origins_of
 from orchestrator.model import Place
 
 MANIFEST = """[cloud]
@@ -50,7 +50,7 @@ def write(folder: Path, text: str = MANIFEST) -> Path:
 
 
 def origins(folder: Path, text: str = MANIFEST, key: str = "fun") -> dict[str, ValueOrigin]:
-    return {one.key: one for one in origins_in(write(folder, text), ENVIRON, key)}
+    return {one.key: one for one in origins_of(survey(write(folder, text), ENVIRON), key)}
 
 
 def test_every_value_has_its_line_and_its_table(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_what_a_value_replaces_is_named_and_so_are_the_variables_in_it(tmp_path:
 
 def test_a_folder_that_no_file_names_comes_from_the_environment(tmp_path: Path) -> None:
     path = write(tmp_path, MANIFEST.replace('folder_id = "b1g"', ""))
-    found = {one.key: one for one in origins_in(path, {**ENVIRON, "YC_FOLDER_ID": "b1h"}, "fun")}
+    found = {one.key: one for one in origins_of(survey(path, {**ENVIRON, "YC_FOLDER_ID": "b1h"}), "fun")}
     assert (found["folder_id"].table, found["folder_id"].place) == ("YC_FOLDER_ID", None)
 
 
@@ -103,15 +103,6 @@ def test_an_included_file_has_its_own_lines(tmp_path: Path) -> None:
         ("deploy.toml", 6),
     ]
     assert found["version_id"].place == Place(found["memory"].over[0].file, 17)
-
-
-def test_a_function_that_is_not_there_has_no_values(tmp_path: Path) -> None:
-    assert origins(tmp_path, key="none") == {}
-
-
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError):
-        origins_in(tmp_path / "deploy.toml", {}, "fun")
 
 
 LAYERS = ("defaults", "templates.one", "templates.two", "functions.fun")
@@ -142,7 +133,7 @@ def test_the_line_of_a_variable_is_the_one_that_gave_its_value(
         values = load(path, {}).functions["fun"].settings.environment
     except ManifestError:  # what is taken away twice is a mistake
         return
-    found = {one.name: one for one in origins_in(path, {}, "fun") if one.setting == "environment"}
+    found = {one.name: one for one in origins_of(survey(path, {}), "fun") if one.setting == "environment"}
     assert found.keys() == values.keys()
     for name, value in values.items():
         place = found[name].place

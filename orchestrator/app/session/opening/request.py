@@ -13,7 +13,7 @@ from orchestrator.app.session.options import RunOptions, sandbox_environ, state_
 from orchestrator.errors import ManifestError
 from orchestrator.job.binding import job_check
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
-from orchestrator.manifest.load import load_for_run
+from orchestrator.manifest.load import Survey, survey_for_run
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
@@ -39,6 +39,11 @@ def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request
 
     Raises `ManifestError` for what stops every run.
     """
+    return read_surveyed(invocation, has_sources=has_sources)[0]
+
+
+def read_surveyed(invocation: Invocation, *, has_sources: bool = True) -> tuple[Request, Survey]:
+    """Do so, and give where the manifest's values come from as well."""
     options = invocation.options
     environ: Mapping[str, str] = os.environ
     state_dir = state_dir_of(options.config, options.state_dir)
@@ -46,13 +51,14 @@ def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    manifest = load_for_run(options.config, environ, check, has_sources=has_sources)
+    found = survey_for_run(options.config, environ, check, has_sources=has_sources)
+    manifest = found.manifest
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
     _hide(invocation.messages.outlet.redactor, manifest)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
-    return Request(options, environ, state_dir, manifest)
+    return Request(options, environ, state_dir, manifest), found
 
 
 def _hide(redactor: Redactor, manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import registry_place
-from orchestrator.app.session.opening.request import read_request
+from orchestrator.app.session.opening.request import read_surveyed
 from orchestrator.app.session.planning import read_specs
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import endpoint_of
@@ -22,7 +22,7 @@ from orchestrator.app.session.why.of_runs import RUNS, JournalSide, runs_elsewhe
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
-from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.model import LATEST, Action, Function, VersionCopy
 from orchestrator.planning.meant import find
@@ -42,13 +42,13 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
 
     Raises `UsageError` where nobody knows it, `ManifestError` where the manifest cannot be read.
     """
-    request = read_request(invocation)
+    request, survey = read_surveyed(invocation)
     request = replace(request, identity=identity_of(request.options, request.manifest))
     spec = declared(asked, request.manifest)
     journal = JournalSide(request.state_dir, endpoint_of(request.options, request.manifest))
     names = names_of_spec(spec) if spec is not None else FunctionNames()
     binding = job_of(request)
-    known = Known(request, journal, spec, names, binding)
+    known = Known(request, survey, journal, spec, names, binding)
     await known.part("what is live, and what the next plan would do", lambda: _connect(invocation, known))
     await identify(asked, known)
     await _look(invocation, known)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import find_live
 from orchestrator.errors import CloudError, UsageError
-from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.manifest.findings import did_you_mean
 from orchestrator.model import FunctionSpec, Manifest
 

@@ -10,7 +10,8 @@ from orchestrator.app.session.session import Session
 from orchestrator.app.session.why.of_runs import JournalSide, Recorded
 from orchestrator.errors import CloudError, Exit, ManifestError, OrchestratorError
 from orchestrator.job.binding import Binding
-from orchestrator.journal.function_runs import FunctionNames
+from orchestrator.journal.functions.function_runs import FunctionNames
+from orchestrator.manifest.load import Survey
 from orchestrator.model import Function, FunctionSpec, Unit
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import LiveFacts, PastRun, WaitingFor
@@ -22,6 +23,7 @@ class Known:
     """What was found out so far. `code`: the exit code of what could not be, 0 while all could."""
 
     request: Request
+    survey: Survey  # of its manifest
     journal: JournalSide
     spec: FunctionSpec | None
     names: FunctionNames

@@ -14,8 +14,8 @@ from orchestrator.app.session.session import Session, hold_lock
 from orchestrator.app.session.why.known import Known
 from orchestrator.job.binding import Binding, bind, marked
 from orchestrator.job.contract import Desired
-from orchestrator.journal.function_runs import FunctionNames
-from orchestrator.manifest.origins.of_function import ValueOrigin, origins_in
+from orchestrator.journal.functions.function_runs import FunctionNames
+from orchestrator.manifest.origins.of_function import ValueOrigin, origins_of
 from orchestrator.model import FunctionSpec, SourceCode
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import NextPlan, SettingRow
@@ -103,8 +103,8 @@ def rows_of(known: Known) -> tuple[SettingRow, ...]:
     if spec is None or spec.mistakes:
         return ()
     origins: Sequence[ValueOrigin] = ()
-    if known.spec is not None:
-        origins = origins_in(request.manifest.path, request.environ, known.spec.key)
+    if known.spec is not None and known.spec.key in known.survey.drafts:
+        origins = origins_of(known.survey, known.spec.key)
     if unit is None:
         return setting_rows(spec, origins, LiveState(), None)
     live = known.live or LiveState()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from orchestrator.app.session.records.recording import recorded_events, recorded
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.journal.events import Event
-from orchestrator.journal.function_runs import FunctionNames, names_in, of_unit
+from orchestrator.journal.functions.function_runs import FunctionNames, names_in, of_unit
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.runs import RunSummary
@@ -23,7 +23,7 @@ from orchestrator.model import FunctionSpec, SourceCode
 from orchestrator.planning.selection import fitting, selectable_of
 from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
 from orchestrator.planning.why.past_runs import maker_of, past_run, utc
-from orchestrator.planning.why.waiting import live_run, what_it_waits_for
+from orchestrator.planning.why.waiting import LiveRun, live_run, what_it_waits_for
 from orchestrator.report.history import chain_word, state_word
 
 RUNS = 10  # that are told of
@@ -116,10 +116,25 @@ class JournalSide:
                 then = store.function_in(run.id, names)
                 if then is None:
                     continue
-                events = (event for each in store.chain(run.id) for event in store.events(each))
-                found = paused_or_live(events, then.key, packs=packs, paused=run.paused)
+                live = _live_in(store, run, names)
+                found = _paused(live, then.key) if run.paused else _waits(live, then.key, packs=packs)
                 if found is not None:
                     yield found
+
+
+def _live_in(store: Store, run: RunSummary, names: FunctionNames) -> LiveRun:
+    """Read of the chain that a run goes on with what it says of itself, and of one function: the records of others are
+    counted at most. A chain's runs may have called it by other keys.
+    """
+    live = LiveRun()
+    for run_id in store.chain(run.id):
+        then = store.function_in(run_id, names)
+        for event in store.events_about(run_id, then.key if then is not None else ""):
+            live.hear(event)
+        live.standings.begin_run()
+        for mark in () if run.paused else store.unit_marks(run_id):
+            live.standings.apply(mark)
+    return live
 
 
 def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
@@ -131,11 +146,12 @@ def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
     return labelled and (not selection.patterns or bool(fitting(things, selection.patterns)))
 
 
-def paused_or_live(events: Iterable[Event], key: str, *, packs: bool, paused: bool, who: str = "") -> WaitingFor | None:
-    """Say what a unit waits for in a run that is under way, or in one that is paused."""
-    live = live_run(events)
-    if not paused:
-        return what_it_waits_for(live, key, packs=packs, now_s=time.time(), who=who)
+def _waits(live: LiveRun, key: str, *, packs: bool, who: str = "") -> WaitingFor | None:
+    return what_it_waits_for(live, key, packs=packs, now_s=time.time(), who=who)
+
+
+def _paused(live: LiveRun, key: str, *, who: str = "") -> WaitingFor | None:
+    """Say that a unit waits for somebody to let its run go on; None where it does not."""
     unit, why = live.run.units.get(key), live.run.rollout.paused
     if unit is None or unit.outcome is not None or why is None:
         return None
@@ -165,8 +181,11 @@ class Recorded:
         """Say what the function waits for in this run, which is under way where `who` holds its lease, else paused. A
         record is written at each wave alone: of what is not asked for in it nothing can be told.
         """
-        found = paused_or_live(self.events, self.names.key, packs=False, paused=not who, who=who)
-        return found if found is None or not who or found.kind in _LASTING else None
+        live, key = live_run(self.events), self.names.key
+        if not who:
+            return _paused(live, key)
+        found = _waits(live, key, packs=False, who=who)
+        return found if found is not None and found.kind in _LASTING else None
 
     def past(self, *, alive: bool) -> PastRun | None:
         """Tell what became of the function."""

@@ -15,6 +15,7 @@ import orjson
 
 from orchestrator.journal.event_json import EVENTS, from_dict
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned, UnitsUnchanged
+from orchestrator.journal.functions.unit_marks import MARKED, TELLING, UnitMark, marks_in
 from orchestrator.journal.schema import damaged, translated
 
 _AT_ONCE = 1000
@@ -54,9 +55,11 @@ class FunctionRuns:
 
     def function_in(self, run_id: str, names: FunctionNames) -> FunctionNames | None:
         """Find a function in the plan of a run, as it was called then; None where it was not in it."""
+        by_key = (one for one in self._planned_as(run_id, names.key) if one.is_of(names))
+        if (found := next(by_key, None)) is not None:
+            return found
         needles = [one for one in (names.function_id, names.name, names.key) if one]
-        found = (one for one in self._planned(run_id, needles) if one.is_of(names))
-        return next(found, None)
+        return next((one for one in self._planned(run_id, needles) if one.is_of(names)), None)
 
     def functions_like(self, run_id: str, needle: str) -> Iterator[FunctionNames]:
         """Give the functions in the plan of a run whose record has this text as a value; "": all of them."""
@@ -66,12 +69,25 @@ class FunctionRuns:
         """Give a run's events about itself and one unit, in their order."""
         with translated(self._path):
             rows = self._connection.execute(
-                "SELECT seq, kind, data, crc FROM events WHERE run_id = ? AND key IN ('', ?) ORDER BY seq",
+                "SELECT seq, kind, data, crc FROM events INDEXED BY events_of_unit"
+                " WHERE run_id = ? AND key IN ('', ?) ORDER BY seq",
                 (run_id, key),
             )
             for seq, kind, data, crc in rows:
                 if kind in EVENTS:
                     yield from _about(self._event_of(run_id, seq, data, crc), key)
+
+    def unit_marks(self, run_id: str) -> Iterator[UnitMark]:
+        """Give how far a run's units have come, in the order of its events."""
+        marked, telling = (", ".join(f"'{kind}'" for kind in kinds) for kinds in (MARKED, TELLING))
+        with translated(self._path):
+            rows = self._connection.execute(
+                f"SELECT seq, kind, key, CASE WHEN kind IN ({telling}) THEN data END, crc FROM events"  # noqa: S608 - ours
+                f" WHERE run_id = ? AND kind IN ({marked}) ORDER BY seq",
+                (run_id,),
+            )
+            for seq, kind, key, data, crc in rows:
+                yield from marks_in(kind, key, self._values_of(run_id, seq, data, crc) if data else {})
 
     def run_that_made(self, endpoint: str, version_id: str) -> tuple[str, str]:
         """Find the run that has made a Version, and the unit's key there; ("", "") where none is known."""
@@ -86,6 +102,19 @@ class FunctionRuns:
                 if isinstance(event, OperationAccepted) and event.version_id == version_id:
                     return run_id, event.key
         return "", ""
+
+    def _planned_as(self, run_id: str, key: str) -> Iterator[FunctionNames]:
+        """Give the functions that a plan has under a key. Another Function may have been called so in another run."""
+        with translated(self._path):
+            rows = self._connection.execute(
+                "SELECT seq, data, crc FROM events INDEXED BY events_of_unit"
+                " WHERE run_id = ? AND key IN ('', ?) AND kind IN (?, ?) ORDER BY seq",
+                (run_id, key, *_PLANNED),
+            ).fetchall()
+        for seq, data, crc in rows:
+            for one in names_in(self._event_of(run_id, seq, data, crc)):
+                if one.key == key:
+                    yield one
 
     def _planned(self, run_id: str, needles: Sequence[str], *, at_once: int = 1) -> Iterator[FunctionNames]:
         """Give the functions of a plan whose record holds one of these texts, "": any. `at_once`: records that are
@@ -105,11 +134,14 @@ class FunctionRuns:
                 yield from names_in(self._event_of(run_id, last, data, crc))
             full = len(rows) == at_once
 
-    def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
+    def _values_of(self, run_id: str, seq: int, data: str, crc: int) -> dict[str, Any]:
         if crc32(data.encode()) != crc:
             raise damaged(self._path, run_id, seq, "does not match its checksum")
+        return dict(orjson.loads(data))
+
+    def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
         try:
-            return from_dict(orjson.loads(data))
+            return from_dict(self._values_of(run_id, seq, data, crc))
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
 

@@ -1,0 +1,57 @@
+"""How far each unit of a run is: as little of its events as tells that, read without folding the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.journal.event_json import to_dict
+from orchestrator.journal.events import (
+    Event,
+    OperationAccepted,
+    OperationDone,
+    Requested,
+    StepRetried,
+    UnitEnded,
+    UnitPlanned,
+    UnitsUnchanged,
+)
+from orchestrator.model import Action
+
+# Kinds of which more is read than whose they are.
+TELLING = (UnitPlanned.kind, UnitsUnchanged.kind, OperationAccepted.kind, OperationDone.kind)
+MARKED = (*TELLING, Requested.kind, StepRetried.kind, UnitEnded.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitMark:
+    """One step forth of a unit. `kind`: of the event; `name`, `folder_id`, `action`: where it is planned;
+    `operation_id`: where an Operation was accepted, or is done.
+    """
+
+    kind: str
+    key: str
+    name: str = ""
+    folder_id: str = ""
+    action: str = ""
+    operation_id: str = ""
+
+
+def marks_of(event: Event) -> Iterator[UnitMark]:
+    """Give what an event says of how far units are; nothing for most kinds."""
+    if event.kind in MARKED:
+        values = to_dict(event)
+        yield from marks_in(event.kind, values.get("key", ""), values)
+
+
+def marks_in(kind: str, key: str, values: Mapping[str, Any]) -> Iterator[UnitMark]:
+    """Give it of a stored event. `values`: the event's, {} for kinds that are not `TELLING`."""
+    if kind == UnitsUnchanged.kind:
+        for unit, name, folder_id, *_ in values["units"]:
+            yield UnitMark(UnitPlanned.kind, unit, name, folder_id, Action.UNCHANGED)
+            yield UnitMark(UnitEnded.kind, unit)
+    elif kind == UnitPlanned.kind:
+        yield UnitMark(kind, key, values["name"], values["folder_id"], values["action"])
+    else:
+        yield UnitMark(kind, key, operation_id=values.get("operation_id", ""))
