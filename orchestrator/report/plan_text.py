@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBackKind
+from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBack, WayBackKind
 from orchestrator.planning.back.known_rollbacks import UNENDED
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.report.plain_text import cells, counted, named, pad
@@ -155,9 +155,14 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     told: dict[str, list[str]] = {}
     for unit, way in ways:
         if not way.is_whole:
-            told.setdefault(f"{way.kind}: {way.why}", []).append(unit.key)
+            told.setdefault(way_back_words(way), []).append(unit.key)
     for why, keys in told.items():
         yield f"{_GAP}{named(keys, None if verbose else _NAMED)}: {why}"
+
+
+def way_back_words(way: WayBack) -> str:
+    """Say how one function would come back, and why not all the way: "not at all: its code is nowhere else"."""
+    return f"{way_words(way.kind)}{f': {way.why}' if way.why else ''}"
 
 
 def way_words(kind: WayBackKind, number: int = 1) -> str:

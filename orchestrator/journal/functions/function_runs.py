@@ -14,7 +14,7 @@ from zlib import crc32
 import orjson
 
 from orchestrator.journal.event_json import EVENTS, from_dict
-from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned, UnitsUnchanged
+from orchestrator.journal.events import Event, OperationAccepted, Requested, UnitPlanned, UnitsUnchanged
 from orchestrator.journal.functions.unit_marks import MARKED, TELLING, UnitMark, marks_in
 from orchestrator.journal.schema import damaged, translated
 
@@ -89,19 +89,30 @@ class FunctionRuns:
             for seq, kind, key, data, crc in rows:
                 yield from marks_in(kind, key, self._values_of(run_id, seq, data, crc) if data else {})
 
-    def run_that_made(self, endpoint: str, version_id: str) -> tuple[str, str]:
-        """Find the run that has made a Version, and the unit's key there; ("", "") where none is known."""
+    def runs_that_made(self, endpoint: str, version_id: str) -> list[tuple[str, str]]:
+        """Find the runs that know the Operation which has made a Version, and the unit's keys there."""
+        found = self._events_with(endpoint, OperationAccepted.kind, version_id)
+        return [
+            (run_id, event.key)
+            for run_id, event in found
+            if isinstance(event, OperationAccepted) and event.version_id == version_id
+        ]
+
+    def runs_that_sent(self, endpoint: str, idempotency_key: str) -> list[tuple[str, str]]:
+        """Find the runs that have sent a call with this Idempotency-Key, and the unit's keys there."""
+        found = self._events_with(endpoint, Requested.kind, idempotency_key)
+        return [(run_id, event.key) for run_id, event in found if isinstance(event, Requested)]
+
+    def _events_with(self, endpoint: str, kind: str, needle: str) -> Iterator[tuple[str, Event]]:
+        """Give the events of a kind whose record has this text as a value, with the ids of their runs."""
         with translated(self._path):
             rows = self._connection.execute(
                 "SELECT run_id, seq, data, crc FROM events JOIN runs ON runs.id = run_id"
-                " WHERE endpoint = ? AND kind = ? AND instr(data, ?) ORDER BY at DESC",
-                (endpoint, OperationAccepted.kind, _text(version_id)),
+                " WHERE endpoint = ? AND kind = ? AND instr(data, ?) ORDER BY at",
+                (endpoint, kind, _text(needle)),
             )
             for run_id, seq, data, crc in rows:
-                event = self._event_of(run_id, seq, data, crc)
-                if isinstance(event, OperationAccepted) and event.version_id == version_id:
-                    return run_id, event.key
-        return "", ""
+                yield run_id, self._event_of(run_id, seq, data, crc)
 
     def _planned_as(self, run_id: str, key: str) -> Iterator[FunctionNames]:
         """Give the functions that a plan has under a key. Another Function may have been called so in another run."""

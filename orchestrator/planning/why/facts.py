@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.model import Place
+from orchestrator.model import Place, WayBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class MadeBy(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Maker:
     """Who made the live Version. `how`: in words, where it was made by hand; `job`: of its stamp, or of the run;
-    `account`: the id of the account that asked for it, "" where nobody has looked.
+    `account`: the id of the account that asked for it, "" where nobody has looked; `followed_by`: the run that has
+    followed its Operation to the end, where the one that sent the call did not live so long.
     """
 
     kind: MadeBy
@@ -46,6 +47,7 @@ class Maker:
     commit: str = ""
     operation_id: str = ""
     account: str = ""
+    followed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class NextPlan:
     advice: str = ""
     detail: str = ""
     then: str = ""
-    way_back: str = ""
+    way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
     warnings: tuple[str, ...] = ()
     job: str = ""  # whose plan it is; "": the manifest's
 
@@ -112,7 +114,7 @@ class NextPlan:
 @dataclass(frozen=True, slots=True)
 class PastOperation:
     """An Operation of a run: `call` as the API names it; `ended`: "done", "failed", "not seen to end"; `version_id`: of
-    the Version that it makes or moves a tag to.
+    the Version that it makes or moves a tag to; `idempotency_key`: of the call that it came of, "" where none is known.
     """
 
     id: str
@@ -120,6 +122,19 @@ class PastOperation:
     ended: str
     error: str = ""
     version_id: str = ""
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SentCall:
+    """A call of a run: written before it was sent. One that another run repeats has the same Idempotency-Key, and the
+    cloud answers with the same Operation. `answered`: an Operation, or a refusal, is known of it.
+    """
+
+    call: str
+    idempotency_key: str
+    at: str
+    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,7 @@ class PastRun:
     version_id: str = ""
     base_version_id: str = ""
     operations: tuple[PastOperation, ...] = ()
+    sent: tuple[SentCall, ...] = ()
     retries: int = 0
     taken_up_by: str = ""
     rolled_back_by: str = ""

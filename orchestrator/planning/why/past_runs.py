@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.journal.event_json import outcome_name
-from orchestrator.journal.events import Event
+from orchestrator.journal.events import Event, OperationAccepted, Requested, StepRetried, UnitEnded
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.unit_state import ChangeState, UnitState
 from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
-from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun
+from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun, SentCall
 
-_FAILED = "failed"
+_FAILED, _DONE = "failed", "done"
+_ANSWERS = (OperationAccepted, StepRetried, UnitEnded)  # that tell that a call before has been answered
 
 
 def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool = False) -> PastRun | None:
     """Tell a run by its events about one unit; None where it has none of it. `state`: what the run has come to."""
-    run = fold(events)
+    told = list(events)
+    run = fold(told)
     unit = run.units.get(key)
     if unit is None:
         return None
@@ -38,21 +40,47 @@ def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool =
         version_id=unit.version_id,
         base_version_id=unit.base_version_id,
         operations=operations,
+        sent=tuple(_sent(told, key)),
         retries=unit.retries,
         rolls_back=run.rollout.rolls_back,
         elsewhere=elsewhere,
     )
 
 
-def maker_of(runs: Iterable[PastRun], version_id: str) -> Maker | None:
-    """Say which of these runs has made a Version; None where none is known to have."""
-    for run in runs:
-        for one in run.operations:
-            if one.version_id == version_id and one.call == ChangeKind.VERSION and one.ended != _FAILED:
-                return Maker(
-                    MadeBy.RUN, run_id=run.run_id, verb=run.verb, by=run.by, commit=run.commit, operation_id=one.id
-                )
-    return None
+def maker_of(runs: Iterable[PastRun], version_id: str, created_at: str) -> Maker | None:
+    """Say which of these runs has made a Version; None where none is known to have. `created_at`: of the Version, as
+    `utc` writes it.
+
+    | its Operation is known by         | it was made by                                                          |
+    | ---                               | ---                                                                     |
+    | one run                           | that                                                                    |
+    | several: later ones followed it   | the first of them                                                       |
+    | a run that has sent a call which  | the last that had sent it when the Version was made; the first, where   |
+    | one before it had sent, too: with | none had, by these clocks. It was killed before it heard the answer,    |
+    | one Idempotency-Key               | and the one that the Operation is known by has followed it              |
+    """
+    told = sorted(runs, key=lambda run: run.started_at)
+    knowing = [(run, one) for run in told for one in run.operations if _has_made(one, version_id)]
+    if not knowing:
+        return None
+    first, operation = knowing[0]
+    senders = [
+        (run, call.at)
+        for run in told[: told.index(first) + 1]
+        for call in run.sent
+        if call.idempotency_key == operation.idempotency_key != ""
+    ]
+    in_time = [run for run, at in senders if at <= created_at]
+    made = in_time[-1] if in_time else senders[0][0] if senders else first
+    ends = [run for run, one in knowing if one.ended == _DONE] or [first]
+    return Maker(
+        MadeBy.RUN, run_id=made.run_id, verb=made.verb, by=made.by, commit=made.commit, operation_id=operation.id,
+        followed_by=ends[-1].run_id if made not in ends else "",
+    )  # fmt: skip
+
+
+def _has_made(one: PastOperation, version_id: str) -> bool:
+    return one.version_id == version_id and one.call == ChangeKind.VERSION and one.ended != _FAILED
 
 
 def by_whom(run: RunState) -> str:
@@ -73,9 +101,18 @@ def _why(unit: UnitState) -> tuple[str, str]:
 def _operations(change: ChangeState) -> Iterable[PastOperation]:
     for operation_id, accepted in change.operations.items():
         done = change.done.get(operation_id)
-        ended = "not seen to end" if done is None else _FAILED if done.error else "done"
+        ended = "not seen to end" if done is None else _FAILED if done.error else _DONE
         error = done.error if done is not None else ""
-        yield PastOperation(operation_id, str(accepted.call), ended, error, accepted.version_id)
+        sent = [request.idempotency_key for request in change.requests if request.at <= accepted.at]
+        key = sent[-1] if sent else ""
+        yield PastOperation(operation_id, str(accepted.call), ended, error, accepted.version_id, key)
+
+
+def _sent(events: Sequence[Event], key: str) -> Iterator[SentCall]:
+    for number, event in enumerate(events, start=1):
+        if isinstance(event, Requested) and event.key == key:
+            answered = any(isinstance(later, _ANSWERS) and later.key == key for later in events[number:])
+            yield SentCall(event.call, event.idempotency_key, utc(event.at), answered)
 
 
 def utc(at_s: float | None) -> str:

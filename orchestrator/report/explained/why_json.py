@@ -81,4 +81,5 @@ def _past(run: PastRun) -> dict[str, Any]:
         "outcome": run.outcome or NOT_ENDED,
         "started_at": run.started_at or None,
         "operations": [asdict(one) for one in run.operations],
+        "sent": [asdict(one) for one in run.sent],
     }

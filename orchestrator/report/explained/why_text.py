@@ -18,6 +18,7 @@ from orchestrator.planning.why.facts import (
     WaitsFor,
 )
 from orchestrator.report.plain_text import aligned
+from orchestrator.report.plan_text import way_back_words
 from orchestrator.report.records import NOT_ENDED
 
 _COMMIT = 12  # digits of a commit that are shown
@@ -85,6 +86,7 @@ def _maker(maker: Maker) -> str:
         f"by {maker.by}" if maker.by else "",
         f"commit {maker.commit[:_COMMIT]}" if maker.commit else "",
         f"Operation {maker.operation_id}" if maker.operation_id else "",
+        f"followed to its end by run {maker.followed_by}" if maker.followed_by else "",
         f"account {maker.account}" if maker.account else "",
     ]
     return ", ".join([words, *(fact for fact in facts if fact)])
@@ -112,8 +114,8 @@ def _ways(plan: NextPlan) -> Iterator[str]:
     if plan.advice:
         yield f"  ways out: {plan.advice}"
     yield from (f"  | {line}".rstrip() for line in plan.detail.splitlines())
-    if plan.way_back:
-        yield f"  way back: {plan.way_back}"
+    if plan.way_back is not None:
+        yield f"  way back: {way_back_words(plan.way_back)}"
     yield from (f"  warning: {warning}" for warning in plan.warnings)
 
 
@@ -167,6 +169,8 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
             yield f"      advice: {run.advice}"
         for one in run.operations:
             yield f"    Operation {one.id} ({one.call}): {one.ended}{f': {one.error}' if one.error else ''}"
+        for call in run.sent if not run.outcome else ():
+            yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no answer is known"]
         later = [
             f"takes back run {run.rolls_back}" if run.rolls_back else "",
             f"taken up by run {run.taken_up_by}" if run.taken_up_by else "",

@@ -8,7 +8,7 @@ from orchestrator.model import Action, Plan, Unit
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
-from orchestrator.report.plan_text import plan_counts, plan_notes, way_words
+from orchestrator.report.plan_text import plan_counts, plan_notes, way_back_words
 from orchestrator.report.text import render_text
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
@@ -63,7 +63,7 @@ def _cells(unit: Unit, *, folders: bool) -> list[str]:
     failure, way, then = unit.failure, unit.way_back, then_words(unit)
     advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
     name = f"{unit.key} ({unit.spec.name})" if unit.spec.name not in ("", unit.key) else unit.key
-    back = "" if way is None else f"{way.kind}: {way.why}" if way.why else way_words(way.kind)
+    back = way_back_words(way) if way is not None else ""
     action = "failed" if unit.failed_step is not None else str(unit.action)
     reason = f"{unit.reason}{advice}{f'; {then}' if then else ''}"
     return [*([code(unit.spec.folder_id)] if folders else []), code(name), action, code(reason), code(back)]

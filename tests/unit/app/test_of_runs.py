@@ -22,6 +22,7 @@ from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Cancelled
 from orchestrator.planning.why.facts import MadeBy, WaitsFor
+from orchestrator.planning.why.past_runs import utc
 from orchestrator.planning.why.waiting import live_run, what_it_waits_for
 from tests.builders import spec
 from tests.runs import STARTED_AT, deployment, ended, planned, started
@@ -59,10 +60,23 @@ def test_the_newest_ten_runs_are_told_the_newest_first(tmp_path: Path) -> None:
 
 def test_who_made_a_version_is_told_however_long_ago(tmp_path: Path) -> None:
     journal = write(tmp_path, "r0", [*deployment("auth"), ended(at=STARTED_AT + 9)])
-    maker = journal.maker("version-auth")
+    maker = journal.maker("version-auth", "")
     assert maker is not None
     assert (maker.kind, maker.run_id, maker.by, maker.operation_id) == (MadeBy.RUN, "r0", "ann@ci", "operation-auth")
-    assert journal.maker("version-other") is None
+    assert journal.maker("version-other", "") is None
+
+
+def test_a_version_was_made_by_the_run_that_has_sent_the_call_not_by_the_one_that_followed_it(tmp_path: Path) -> None:
+    events, later = deployment("auth"), deployment("auth", STARTED_AT + 60)
+    number = next(number for number, event in enumerate(events) if isinstance(event, OperationAccepted))
+    write(tmp_path, "r0", events[:number])  # killed before it heard the answer
+    journal = write(tmp_path, "r1", [*later, ended(at=STARTED_AT + 99)], at=STARTED_AT + 60, resumes="r0")
+    for made_s, by, followed_by in ((4, "r0", "r1"), (63, "r1", "")):
+        maker = journal.maker("version-auth", utc(STARTED_AT + made_s))
+        assert maker is not None
+        assert (maker.run_id, maker.followed_by, maker.operation_id) == (by, followed_by, "operation-auth")
+    first = journal.past(AUTH)[1]
+    assert [(call.call, call.answered) for call in first.sent] == [("createVersion", True), ("createVersion", False)]
 
 
 def test_a_rollback_of_other_functions_is_not_told_as_one_of_this(tmp_path: Path) -> None:

@@ -72,9 +72,10 @@ def test_the_events_about_a_function_lead_to_the_same_as_all(tmp_path: Path) -> 
 def test_the_run_that_made_a_version_is_found(tmp_path: Path) -> None:
     write(tmp_path)
     with open_store(tmp_path, read_only=True) as store:
-        assert store.run_that_made(ENDPOINT, "version-bill") == (RUN_ID, "bill")
-        assert store.run_that_made(ENDPOINT, "version-bil") == ("", "")
-        assert store.run_that_made("sandbox", "version-bill") == ("", "")
+        assert store.runs_that_made(ENDPOINT, "version-bill") == [(RUN_ID, "bill")]
+        assert store.runs_that_made(ENDPOINT, "version-bil") == store.runs_that_made("sandbox", "version-bill") == []
+        assert set(store.runs_that_sent(ENDPOINT, "key-bill")) == {(RUN_ID, "bill")}
+        assert store.runs_that_sent(ENDPOINT, "key-bil") == store.runs_that_sent("sandbox", "key-bill") == []
 
 
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,18 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError,
 from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
-from orchestrator.model import Action, Bound, Failure, Function, Place, Plan, Prediction, Unit
+from orchestrator.model import (
+    Action,
+    Bound,
+    Failure,
+    Function,
+    Place,
+    Plan,
+    Prediction,
+    Unit,
+    WayBack,
+    WayBackKind,
+)
 from orchestrator.model.units import MB
 from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, Usage
 from orchestrator.planning.prune.rule import JudgedVersion, Why
@@ -67,7 +78,7 @@ MASS = KnownJob("redeploys all", {"force": Parameter("make new versions", defaul
 WHY = Explanation(
     Subject("auth", "auth", "b1g", "d4e1", Place("deploy.toml", 9)),
     LiveFacts("ACTIVE", "d4e2", "ACTIVE", "2026-11-27T23:10:02+00:00", ("$latest",), Maker(MadeBy.RUN, run_id="R1")),
-    NextPlan("new version", "memory 128MB → 256MB", way_back="copy"),
+    NextPlan("new version", "memory 128MB → 256MB", way_back=WayBack(WayBackKind.COPY)),
     (SettingRow("memory", Held.CHANGED, "256MB", "128MB", "defaults", Place("deploy.toml", 3)),),
     (WaitingFor("R2", WaitsFor.SLOT, "an Operation slot"),),
     (PastRun("R1", "deploy", "done", "", "ann@ci", "", "new version", "forced", "deployed", version_id="d4e2"),),

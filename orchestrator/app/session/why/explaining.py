@@ -16,7 +16,7 @@ from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import endpoint_of
 from orchestrator.app.session.why.identifying import declared, identify, names_of_spec
 from orchestrator.app.session.why.known import Known
-from orchestrator.app.session.why.live_side import live_facts, lone_spec
+from orchestrator.app.session.why.live_side import iso_utc, live_facts, lone_spec
 from orchestrator.app.session.why.next_side import job_of, next_of, plan_it, rows_of
 from orchestrator.app.session.why.of_runs import RUNS, JournalSide, runs_elsewhere
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
@@ -24,7 +24,7 @@ from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
 from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.kept.verdicts import KnownVerdict
-from orchestrator.model import LATEST, Action, Function, VersionCopy
+from orchestrator.model import LATEST, Action, Function, Version, VersionCopy
 from orchestrator.planning.meant import find
 from orchestrator.planning.why.facts import (
     Explanation,
@@ -127,8 +127,9 @@ async def _tell_now(session: Session, known: Known) -> None:
     if live is None or function is None:
         return
 
-    def maker(version_id: str) -> Maker | None:
-        return maker_of(known.past, version_id) or known.journal.maker(version_id)
+    def maker(version: Version) -> Maker | None:
+        created_at = iso_utc(version.created_at)
+        return maker_of(known.past, version.id, created_at) or known.journal.maker(version.id, created_at)
 
     def verdict(version_id: str) -> KnownVerdict | None:
         return known.journal.verdict(version_id) or next(

@@ -64,7 +64,7 @@ async def live_facts(
     function: Function,
     spec: FunctionSpec | None,
     *,
-    known: Callable[[str], Maker | None],
+    known: Callable[[Version], Maker | None],
     verdict: Callable[[str], KnownVerdict | None],
 ) -> LiveFacts:
     """Tell what is live. `known`: the run that made a Version, as far as runs are known here; `verdict`: what its
@@ -74,7 +74,7 @@ async def live_facts(
     creating = tuple(version.id for version in live.creating.get(function.id, ()))
     if latest is None:
         return LiveFacts(status=function.status, creating=creating)
-    maker = known(latest.id)
+    maker = known(latest)
     doubt = by_hand(live, latest, spec)
     if maker is None or doubt:
         maker = replace(maker or await _asked(session, function, latest), how=doubt)

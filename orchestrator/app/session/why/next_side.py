@@ -21,7 +21,6 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import NextPlan, SettingRow
 from orchestrator.planning.why.job_origins import job_origins
 from orchestrator.planning.why.setting_rows import setting_rows
-from orchestrator.report.plan_text import way_words
 from orchestrator.report.verifying_text import then_words
 from orchestrator.version.stamp import forced_digest
 
@@ -83,14 +82,14 @@ def next_of(known: Known) -> NextPlan | None:
     unit = known.unit
     if unit is None:
         return None
-    failure, way = unit.failure, unit.way_back
+    failure = unit.failure
     return NextPlan(
         action=str(unit.action),
         reason=unit.reason,
         advice=failure.advice if failure is not None else "",
         detail=failure.detail if failure is not None else "",
         then=then_words(unit),
-        way_back="" if way is None else f"{way.kind}: {way.why}" if way.why else way_words(way.kind),
+        way_back=unit.way_back,
         warnings=unit.warnings,
         job=known.binding.name if known.binding is not None else "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,12 +85,20 @@ class JournalSide:
                     break
         return made
 
-    def maker(self, version_id: str) -> Maker | None:
+    def maker(self, version_id: str, created_at: str) -> Maker | None:
         """Find the run that has made a Version, by looking through all."""
         with open_store(self.state_dir, read_only=True) as store:
-            run_id, key = store.run_that_made(self.endpoint, version_id)
-            made = past_run(store.events_about(run_id, key), key, state="") if run_id else None
-        return maker_of([made], version_id) if made is not None else None
+
+            def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
+                found = (past_run(store.events_about(run_id, key), key, state="") for run_id, key in set(runs))
+                return [one for one in found if one is not None]
+
+            knowing = store.runs_that_made(self.endpoint, version_id)
+            keys = {
+                one.idempotency_key for run in told(knowing) for one in run.operations if one.version_id == version_id
+            }
+            sending = [run for key in keys - {""} for run in store.runs_that_sent(self.endpoint, key)]
+            return maker_of(told([*knowing, *sending]), version_id, created_at)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Give what was said last of a Version's verification."""
