@@ -128,6 +128,7 @@ def test_the_journal_of_an_older_program(cloud: Cloud, project: Project) -> None
         file.execute("UPDATE events SET kind = 'of another time' WHERE kind IN ('limit_changed', 'lease_taken')")
         for table in ("knowledge", "verdicts", "begun", "deployed"):
             file.execute(f"DROP TABLE {table}")
+        file.execute("DROP INDEX events_of_unit")
         file.execute("PRAGMA user_version = 1")
     file.close()
     end = run(project.root, "resume", environ=cloud.environ())
