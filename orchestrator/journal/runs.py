@@ -39,6 +39,7 @@ class RunSummary:
     rolls_back: str = ""  # the run that it takes back
     rolled_back_by: str = ""
     after_rollback: str = ""
+    elsewhere: bool = False  # known by its record in the bucket alone
 
 
 PAUSE = "pause"  # what a breach leads to where somebody is to be asked

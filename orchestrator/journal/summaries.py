@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from orchestrator.errors import Exit
 from orchestrator.journal.event_json import from_dict
 from orchestrator.journal.events import RunStarted
 from orchestrator.journal.run_journal import OUTCOMES
 from orchestrator.journal.runs import RunSummary
+from orchestrator.journal.state import RunState
 from orchestrator.journal.taken_back import firsts_of, standing_rollbacks, state_after
 
 # Named as the columns are; the rest of a summary is read from the run's first record.
@@ -45,12 +47,27 @@ def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
         " LEFT JOIN events AS first ON first.run_id = runs.id AND first.seq = 1"
         " ORDER BY runs.started_at DESC, runs.id DESC"
     ).fetchall()
-    found = [_summary(connection, row) for row in rows]
+    return linked(_summary(connection, row) for row in rows)
+
+
+def linked(runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """Say of each run what took it up, or back, as far as that is among them. Gives them the newest first."""
+    found = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     later = {run.resumes: run.id for run in reversed(found) if run.resumes}
     first, back = firsts_of(found), standing_rollbacks(found)
     return [
         _with_rollbacks(replace(run, taken_up_by=later.get(run.id, "")), back.get(first[run.id], ())) for run in found
     ]
+
+
+def summary_of(run: RunState) -> RunSummary:
+    """Sum up a run that was folded from its record in the bucket."""
+    return RunSummary(
+        run.run_id, run.verb, run.endpoint, run.started_at or 0.0, run.ended_at, run.exit_code, run.total, run.program,
+        dict(run.outcomes), run.manifest, run.resumes,
+        identity=run.identity, paused=run.rollout.paused is not None and run.exit_code in (None, Exit.INTERRUPTED),
+        given_up=run.given_up, rolls_back=run.rollout.rolls_back, elsewhere=True,
+    )  # fmt: skip
 
 
 def _with_rollbacks(run: RunSummary, back: Sequence[RunSummary]) -> RunSummary:

@@ -203,6 +203,7 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
             **({"rolled_back_by": run.rolled_back_by} if run.rolled_back_by else {}),
             "resumes": run.resumes,
             "taken_up_by": run.taken_up_by,
+            **({"elsewhere": True} if run.elsewhere else {}),
         }
         for run in runs
     ]

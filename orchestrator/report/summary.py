@@ -152,10 +152,11 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "endpoint": lambda run: run.endpoint,
     "taken up by": lambda run: run.taken_up_by,
     "rolled back by": lambda run: run.rolled_back_by,
-    "manifest": lambda run: run.manifest,
+    "manifest": lambda run: run.identity.manifest or run.manifest if run.elsewhere else run.manifest,
     "selection": lambda run: selection_words(run.identity, run.verb),
     "by": lambda run: who(run.identity),
     "commit": lambda run: commit_words(run.identity),
+    "known by": lambda run: "its record in the bucket" if run.elsewhere else "",
 }
 
 

@@ -63,8 +63,14 @@ def _schema(of: str) -> int:
 
 @click.command("runs")
 @opt.known
+@opt.option(
+    "--all", "everything", is_flag=True, envvar="ORCHESTRATOR_RUNS_ALL", help="Also those that only the bucket knows."
+)
 def _runs(output: str, **given: Any) -> int:
-    """List the runs that the journal knows, the newest first; where it has none, those of the bucket's records."""
+    """List the runs that the journal knows, the newest first; where it has none, those of the bucket's records.
+
+    --all lists besides the newest runs that the bucket has records of: of other machines, and of other manifests.
+    """
     from orchestrator.app.commands.runs import runs_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(runs_command, given), output)

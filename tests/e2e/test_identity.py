@@ -214,14 +214,6 @@ def test_a_run_that_is_named_is_found_whatever_the_path_of_its_manifest(tmp_path
         project.manifest.write_text(project.manifest.read_text().replace('"3s"', '"4s"'))
         assert run(project.root, "deploy", "--yes", environ=environ).code == 0
         run_id = shown(project)["run_id"]
-        others = f"2 runs of other manifests in this bucket: name one by its id (the newest: {run_id})"
-        listed = run(copy, "runs", environ=environ)
-        assert (listed.code, listed.out) == (0, "no runs yet\n")
-        assert others in listed.err
-        for command in (("show", "nope"), ("promote",), ("rollback", "--yes")):
-            refused = run(copy, *command, environ=environ)
-            assert refused.code == 2
-            assert others in refused.err, (command, refused.err)
         found = run(copy, "show", run_id[:-3], "-o", "json", environ=environ)
         assert json.loads(found.out)["outcomes"] == {"deployed": 2}, found.err
         shutil.rmtree(copy / ".orchestrator")
@@ -237,6 +229,50 @@ def test_a_run_that_is_named_is_found_whatever_the_path_of_its_manifest(tmp_path
         assert back.code == 0, back.err
         assert f"run {run_id} was about {project.manifest}: going by that" in back.err
         assert len(cloud.versions(project.folder_id)) == 2 + 2 + 2
+
+
+# What a command speaks of on another machine, without a journal: where its manifest is the run's, by its place in
+# clones of one repository, and where it is another. `RUN`: the run's id.
+WHOSE_RUN = [
+    # command                          same: exit, says                         another: exit, says
+    (("runs",), 0, "RUN", 0, "OTHERS"),
+    (("runs", "--all"), 0, "RUN", 0, "RUN"),
+    (("show",), 0, "run RUN", 2, "OTHERS"),
+    (("show", "RUN"), 0, "run RUN", 0, "run RUN"),
+    (("show", "nope"), 2, "there is no run 'nope'", 2, "OTHERS"),
+    (("why", "f000"), 0, "RUN", 0, "RUN"),
+    (("resume",), 0, "nothing to resume", 2, "OTHERS"),
+    (("resume", "RUN"), 0, "nothing to resume", 0, "nothing to resume"),
+    (("promote",), 2, "no run is paused", 2, "OTHERS"),
+    (("rollback", "--dry-run"), 0, "what run RUN has changed", 2, "OTHERS"),
+    (("rollback", "RUN", "--dry-run"), 0, "what run RUN has changed", 0, "what run RUN has changed"),
+    (("deploy", "--failed", "--dry-run"), 0, "nothing failed in the last run, RUN", 2, "OTHERS"),
+]
+
+
+def test_whose_runs_a_command_speaks_of_on_another_machine(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    (project.root / ".git").mkdir()
+    clone, other = tmp_path / "clone", tmp_path / "other"
+    shutil.copytree(project.root, clone)
+    shutil.copytree(project.root, other)
+    (other / ".git").rmdir()
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+        run_id = shown(project)["run_id"]
+        others = (
+            f"1 run of other manifests in this bucket: name one by its id (the newest: {run_id});"
+            " `orchestrator runs --all` lists them"
+        )
+        for command, same, says_same, differs, says_differs in WHOSE_RUN:
+            for root, code, says in ((clone, same, says_same), (other, differs, says_differs)):
+                typed = [word.replace("RUN", run_id) for word in command]
+                end = run(root, *typed, environ=cloud.environ())
+                assert end.code == code, (command, root.name, end)
+                said = others if says == "OTHERS" else says.replace("RUN", run_id)
+                assert said in end.out + end.err, (command, root.name, end)
+                assert (says == "OTHERS") == (others in end.out + end.err), (command, root.name, end)
+                shutil.rmtree(root / ".orchestrator", ignore_errors=True)
 
 
 def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import Exit
@@ -16,12 +17,23 @@ from orchestrator.report.views import CommandResult, RunsView
 
 
 def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """List the runs, the newest first: of the journal, or of the bucket's records where that has none.
+    """List the runs, the newest first. Raises `JournalError`, and with --all as `list_all` does.
 
-    Raises `JournalError`.
+    | the journal | without --all                                   | with --all                                       |
+    | ---         | ---                                             | ---                                              |
+    | has runs    | all of them, of whatever manifest               | and those that only the bucket's records know    |
+    | has none    | those of this manifest in the bucket's records, | all that the bucket has records of; nothing is   |
+    |             | which are kept; how many others there are       | kept                                             |
     """
     options = read_place("runs", given)
     runs = _runs(options)
+    if given["everything"]:
+        from orchestrator.app.session.records.listing import list_all  # noqa: PLC0415 - heavy, and seldom needed
+
+        async def main(invocation: Invocation) -> CommandResult:
+            return CommandResult(Exit.DONE, RunsView(await list_all(invocation, runs)))
+
+        return invoke(options, messages, main)
     if not runs:
         from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
 

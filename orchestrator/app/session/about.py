@@ -37,9 +37,9 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
         return request
     about_now = with_disabled(identity, request.manifest)
     now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
-    await fetch(invocation)  # what another machine has left, or given up, counts as well
+    fetched = await fetch(invocation)  # what another machine has left, or given up, counts as well
     check_not_cut_off(options, now)
-    return replace(request, left=left_by_last(options, now))
+    return replace(request, left=left_by_last(options, now, elsewhere=fetched.said))
 
 
 def as_left(invocation: Invocation, request: Request) -> Request | None:

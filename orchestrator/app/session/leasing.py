@@ -55,14 +55,6 @@ def registry_place(session: Session) -> RecordPlace | None:
     return RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage)
 
 
-def place_of_leases(session: Session) -> RecordPlace | None:
-    """Say where the registry of leases is; None where there is no bucket."""
-    records, world = bucket_records(session.world), session.world
-    if records is None:
-        return None
-    return RecordPlace(records, f"{world.storage.prefix}leases.json", boottime_s, world.rng, world.outage)
-
-
 def probe_of(session: Session) -> str:
     """Name the object on which conditional writes are tried."""
     return f"{session.world.storage.prefix}conditions.json"

@@ -33,13 +33,15 @@ class MadeBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Who made the live Version. `how`: in words, where it was made by hand; `job`: of its stamp, or of the run;
-    `account`: the id of the account that asked for it, "" where nobody has looked; `followed_by`: the run that has
-    followed its Operation to the end, where the one that sent the call did not live so long.
+    """Who made the live Version. `how`: in words, where it was made by hand; `reason`: why its run has made it, as that
+    run's plan said; `job`: of its stamp, or of the run; `account`: the id of the account that asked for it, "" where
+    nobody has looked; `followed_by`: the run that has followed its Operation to the end, where the one that sent the
+    call did not live so long.
     """
 
     kind: MadeBy
     how: str = ""
+    reason: str = ""
     run_id: str = ""
     verb: str = ""
     job: str = ""

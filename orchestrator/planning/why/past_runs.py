@@ -74,8 +74,8 @@ def maker_of(runs: Iterable[PastRun], version_id: str, created_at: str) -> Maker
     made = in_time[-1] if in_time else senders[0][0] if senders else first
     ends = [run for run, one in knowing if one.ended == _DONE] or [first]
     return Maker(
-        MadeBy.RUN, run_id=made.run_id, verb=made.verb, by=made.by, commit=made.commit, operation_id=operation.id,
-        followed_by=ends[-1].run_id if made not in ends else "",
+        MadeBy.RUN, reason=made.reason, run_id=made.run_id, verb=made.verb, by=made.by, commit=made.commit,
+        operation_id=operation.id, followed_by=ends[-1].run_id if made not in ends else "",
     )  # fmt: skip
 
 
@@ -93,6 +93,8 @@ def _why(unit: UnitState) -> tuple[str, str]:
         case Failed(step, failure, back):
             to = f"; {back} serves since" if back else ""
             return f"step {step}: {failure.message}{to}", failure.advice
+        case Blocked(reason) if reason.startswith(f"{unit.reason}; "):  # with the ways out, as the plan said them
+            return unit.reason, reason.removeprefix(f"{unit.reason}; ")
         case Blocked(reason) | Cancelled(reason) | Unknown(reason) | Inconclusive(reason):
             return reason, ""
     return "", ""

@@ -31,7 +31,7 @@ def why_text(why: Explanation, *, width: int | None) -> str:
     """Write it in paragraphs, each with its head; what there is nothing of is left out."""
     parts = [
         _head(why),
-        "\n".join([*_now(why), *(f"  {one}" for one in why.absent)]),
+        "\n".join(_now(why)),
         "\n".join(line for waiting in why.waiting for line in _waiting(waiting)),
         "\n".join(_next(why)),
         _settings(why.rows, width=width),
@@ -59,7 +59,7 @@ def _where(place: Place | None) -> str:
 def _now(why: Explanation) -> Iterator[str]:
     now = why.now
     if now is None:
-        yield from ["now:"] if why.absent else []
+        yield from [f"now: {why.absent[0]}", *(f"  {one}" for one in why.absent[1:])] if why.absent else []
         return
     if not now.version_id:
         yield f"now: no version yet{f', {now.status}' if now.status not in ('', 'ACTIVE') else ''}"
@@ -69,8 +69,10 @@ def _now(why: Explanation) -> Iterator[str]:
         yield f"now: version {now.version_id}{since}{status}, {', '.join(now.tags)}"
         if now.made_by is not None:
             yield f"  {_maker(now.made_by)}"
+            yield from [f"  why: {now.made_by.reason}"] if now.made_by.reason else []
         yield f"  {_verdict(now)}"
     yield from (f"  version {one} is being made" for one in now.creating)
+    yield from (f"  {one}" for one in why.absent)
 
 
 def _maker(maker: Maker) -> str:
@@ -158,13 +160,9 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
     yield "last runs:"
     for run in runs:
         by = "".join([f" by {run.by}" if run.by else "", f", commit {run.commit[:_COMMIT]}" if run.commit else ""])
-        where = " (by its record in the bucket)" if run.elsewhere else ""
-        yield f"  {run.run_id}  {_time(run.started_at)}  {run.verb}, {run.state}{by}{where}"
-        yield f"    {run.action}: {run.reason}"
-        version = f", version {run.version_id}" if run.version_id else ""
-        retries = f", {run.retries} retries" if run.retries else ""
-        why = f": {run.why}" if run.why else ""
-        yield f"    {run.outcome or NOT_ENDED}{version}{retries}{why}"
+        where = ", by its record in the bucket" if run.elsewhere else ""
+        yield f"  {run.run_id}  {_time(run.started_at)}  {run.verb}{by}: {run.state}{where}"
+        yield from (f"    {line}" for line in _became(run))
         if run.advice:
             yield f"      advice: {run.advice}"
         for one in run.operations:
@@ -177,6 +175,24 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
             f"rolled back by run {run.rolled_back_by}" if run.rolled_back_by else "",
         ]
         yield from (f"    {one}" for one in later if one)
+
+
+def _became(run: PastRun) -> Iterator[str]:
+    """Say what was to be done and why, and what came of it: in one line where that is the same.
+
+    | action      | outcome  | its reason     | lines                                              |
+    | ---         | ---      | ---            | ---                                                |
+    | blocked     | blocked  | the action's   | "blocked: REASON"                                  |
+    | unchanged   | unchanged | none          | "unchanged, version V: REASON"                     |
+    | new version | blocked  | another        | "new version: REASON", "blocked: ITS REASON"       |
+    """
+    same = run.outcome == run.action and run.why in ("", run.reason)
+    if not same:
+        yield f"{run.action}: {run.reason}"
+    version = f", version {run.version_id}" if run.version_id else ""
+    retries = f", {run.retries} {'retry' if run.retries == 1 else 'retries'}" if run.retries else ""
+    why = run.why or (run.reason if same else "")
+    yield f"{run.outcome or NOT_ENDED}{version}{retries}{f': {why}' if why else ''}"
 
 
 def _time(text: str) -> str:

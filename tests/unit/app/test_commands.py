@@ -83,7 +83,7 @@ def test_jobs_that_can_be_bound_are_given_with_their_parameters(manifest: Path) 
 
 
 def test_without_a_journal_there_are_no_runs(manifest: Path) -> None:
-    given = {"config": manifest, "state": None, "endpoint": None, "bucket": None}
+    given = {"config": manifest, "state": None, "endpoint": None, "bucket": None, "everything": False}
     assert runs_command(given, Messages()) == CommandResult(Exit.DONE, RunsView(()))
 
 

@@ -31,15 +31,16 @@ class Left:
     exit: Exit = Exit.DONE
 
 
-def left_by_last(options: RunOptions, now: Now) -> Left:
+def left_by_last(options: RunOptions, now: Now, *, elsewhere: str = "") -> Left:
     """Find what --failed or --undone is about: the newest run, with what took it up, that has left something which no
     later one has done since.
 
     What was given on the command line chooses among the runs (an installation, a manifest); what was not must be as
-    in the last of all. Raises `UsageError` where there is no such run, or it was about something else.
+    in the last of all. Raises `UsageError` where there is no such run, or it was about something else. `elsewhere`:
+    what is known of runs that are not about this.
     """
     with open_store(now.state_dir, read_only=True) as store:
-        found = list(still_left(_chosen(store, options, now), undone, back=True))
+        found = list(still_left(_chosen(store, options, now, elsewhere), undone, back=True))
     for run, left in found:
         units = {key: unit for key, unit in left.items() if now.option == "undone" or key in failed(run)}
         if units:
@@ -115,7 +116,7 @@ def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Lef
     return f"run {run.run_id} has left {counted(len(units), f'{more} function'.strip())} undone: {ways}{others_too}"
 
 
-def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
+def _chosen(store: Store, options: RunOptions, now: Now, elsewhere: str) -> Iterator[RunState]:
     """Give the runs that are about the same, the newest first. What chooses is what was said: an installation,
     variables, -c; a manifest that is only the default is no choice, so the last run there must be of that one.
     """
@@ -134,7 +135,7 @@ def _chosen(store: Store, options: RunOptions, now: Now) -> Iterator[RunState]:
         what = "failures" if now.option == "failed" else "undone functions"
         raise UsageError(
             f"there is no run yet whose {what} could be selected",
-            advice=f"leave --{now.option} out",
+            advice=f"leave --{now.option} out{f'; {elsewhere}' if elsewhere else ''}",
         )
     check_same(first, now)
     yield first

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from orchestrator.app.session.leasing import place_of_leases
+from orchestrator.app.session.leasing import registry_place
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import Record, decode_claim
@@ -46,7 +46,7 @@ class BucketAccess:
 
 def bucket_of(session: Session) -> BucketAccess | None:
     """Reach the bucket; None where there is none."""
-    world, records, leases = session.world, bucket_records(session.world), place_of_leases(session)
+    world, records, leases = session.world, bucket_records(session.world), registry_place(session)
     if records is None or world.store is None or world.storage.bucket is None or leases is None:
         return None
     return BucketAccess(world, world.store, records, world.storage.bucket, leases)

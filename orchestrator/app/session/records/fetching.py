@@ -43,7 +43,10 @@ class Fetched:
         if not self.others:
             return ""
         number, newest = counted(len(self.others), "run"), self.others[0]
-        return f"{number} of other manifests in this bucket: name one by its id (the newest: {newest})"
+        return (
+            f"{number} of other manifests in this bucket: name one by its id (the newest: {newest});"
+            " `orchestrator runs --all` lists them"
+        )
 
 
 NOT_FETCHED = Fetched()

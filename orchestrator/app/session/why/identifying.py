@@ -56,9 +56,9 @@ async def identify(asked: str, known: Known) -> None:
     if spec is not None:
         known.spec, known.names = spec, replace(known.names, key=spec.key)
         return
-    known.absent.append(f"{known.request.manifest.path.name} does not declare it: no `deploy` is about it")
     if known.function is None and known.session is not None and not known.unknown:
         known.absent.append("it is not live in any folder of the manifest")
+    known.absent.append(f"{known.request.manifest.path.name} does not declare it: no `deploy` is about it")
 
 
 def _in_journal(asked: str, known: Known, near: Iterable[str]) -> FunctionNames:
