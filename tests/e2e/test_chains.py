@@ -156,7 +156,7 @@ def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, pro
         assert f"nothing failed in the last run, {later['run_id']}" in end.err
 
 
-@pytest.mark.parametrize(("failing", "least", "most"), [(12, 3, 5), (2, 1, 2)], ids=["all", "none of the rest"])
+@pytest.mark.parametrize(("failing", "least", "most"), [(12, 3, 5), (2, 0, 2)], ids=["all", "none of the rest"])
 def test_the_failures_of_a_killed_run_are_not_forgotten_by_what_took_it_up(
     tmp_path: Path, project: Project, failing: int, least: int, most: int
 ) -> None:
@@ -165,13 +165,15 @@ def test_the_failures_of_a_killed_run_are_not_forgotten_by_what_took_it_up(
         begun(project, cloud, served, 4, *range(failing))
         served.cloud.faults.failing_functions.clear()
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
-        failed = outcomes(end)["failed"]
+        failed = outcomes(end).get("failed", 0)  # of two as many as were among the first
         assert least <= failed <= most
-        assert (end.code, outcomes(end)) == (1, {"deployed": 12 - failed, "failed": failed})
+        failures = {"failed": failed} if failed else {}
+        assert (end.code, outcomes(end)) == (int(failed > 0), {"deployed": 12 - failed} | failures)
         again = run(project.root, "resume", environ=cloud.environ())
-        assert (again.code, again.out) == (1, "")
-        end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
-        assert (end.code, outcomes(end)) == (0, {"deployed": failed})
+        assert (again.code, again.out) == (int(failed > 0), "")
+        if failed:
+            end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
+            assert (end.code, outcomes(end)) == (0, {"deployed": failed})
 
 
 def test_what_a_changed_source_kept_from_being_done_is_done_once_it_is_put_back(

@@ -149,7 +149,9 @@ def test_what_was_rolled_back_is_not_begun_again_by_resume(tmp_path: Path, proje
         project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
         cut_off(project.root, signal.SIGKILL, 4, "deploy", "--yes", environ=cloud.environ())
         run_id = known_runs(project)[0]["run_id"]
-        roll_back(run_id, "f000")  # it ends the run for this one
+        told = json.loads(run(project.root, "show", run_id, "-o", "json").out)["functions"]
+        first = next(one["function"] for one in told if one["outcome"] == "deployed")  # of whichever was ready first
+        roll_back(run_id, first)  # it ends the run for this one
         assert known_runs(project)[1]["state"] == "interrupted"
         end = resume(run_id)
         assert end.code == 1, end.err
