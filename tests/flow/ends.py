@@ -101,7 +101,7 @@ class EndBench(RolloutBench):
             view = result.view
             assert isinstance(view, ResultView)
             return int(result.exit), chain_word(view.state, view.back, alive=view.alive)
-        result = runs.runs_command(given, self.messages)
+        result = runs.runs_command(options, self.messages)
         assert isinstance(result.view, RunsView)
         return int(result.exit), state_word(result.view.runs[0])
 
