@@ -161,6 +161,7 @@ def test_what_stays_is_what_a_second_opinion_says(tmp_path: Path, functions: int
     assert made.bench.wire.calls["listVersions"] >= functions * versions / 1000
 
 
+@pytest.mark.timeout(600)  # half a minute alone, and four times that beside five other workers on two cores
 @LONG
 def test_what_stays_of_a_thousand_functions_is_what_a_second_opinion_says(tmp_path: Path) -> None:
     made = fleet(tmp_path, 1000, 60)  # carried out by `python -m tests.benchmarks.prune 1000 53`, in two minutes
