@@ -103,8 +103,9 @@ class Past:
                 sure = _is_sure(unit)
                 told.runs += sure and not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
-                span = tuple(self.versions.get(one, "") for one in (unit.base_version_id, unit.version_id))
-                told.take(_Touched(began, needs, (span[0], span[1]) if all(span) else None, sure), self.runs)
+                base, made = self.versions.get(unit.base_version_id), self.versions.get(unit.version_id)
+                span = (base, made) if base and made else None
+                told.take(_Touched(began, needs, span, sure), self.runs)
 
     def is_known(self, function_id: str) -> bool:
         """Say whether nothing older can tell more of a Function."""

@@ -70,11 +70,10 @@ class PrunePolicy:
 class KnownNeeds:
     """What is known of one Function besides its Versions.
 
-    `needed`: ids of the Versions that the last K runs have found or left there; `spans`: of base and of the one made,
-    for each of them. `recorded`: the bucket's records tell
-    of that many. `left_alone`: why nothing of it goes, in words, "" where it may. `operation`: the id of an unfinished
-    one, "" for none. `made_again`: somebody else has made the Function itself, so what its Versions say of themselves
-    was copied.
+    `needed`: ids of the Versions that the last K runs have found or left there; `spans`: for each of them its base and
+    the one that it made. `recorded`: the bucket's records tell of that many. `left_alone`: why nothing of it goes, in
+    words, "" where it may. `operation`: the id of an unfinished one, "" for none. `made_again`: somebody else has made
+    the Function itself, so what its Versions say of themselves was copied.
     """
 
     needed: frozenset[str] = frozenset()
