@@ -172,13 +172,18 @@ def _check_saving(options: RunOptions, *, expires: str | None) -> None:
         raise UsageError(f"{alone[0]} goes with --out", advice="name the file to save the plan to: --out FILE")
     if options.out is not None and options.expires_s <= 0:
         raise UsageError(f"--expires {expires}: the plan could never be applied", advice="write --expires 24h, say")
-    shaping = [name for name in _SHAPING if getattr(options, name) not in ((), False, None, NOTHING)]
+    shaping = given_of(options, _SHAPING)
     if shaping and options.plan is not None:
-        names = ", ".join(_CALLED.get(name, f"--{name.replace('_', '-')}") for name in shaping)
         raise UsageError(
-            f"--plan is the whole plan, so {names} cannot change it",
+            f"--plan is the whole plan, so {', '.join(shaping)} cannot change it",
             advice="leave that out, or make another plan with it: `orchestrator plan … --out FILE`",
         )
+
+
+def given_of(options: RunOptions, fields: Iterable[str]) -> list[str]:
+    """Give those of some options that were given, as they are typed."""
+    given = (name for name in fields if getattr(options, name) not in ((), False, None, NOTHING))
+    return [_CALLED.get(name, f"--{name.replace('_', '-')}") for name in given]
 
 
 def _names(option: str, given: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from functools import partial
 
 from orchestrator.app.session.leftovers.named import named_in
 from orchestrator.app.session.leftovers.storage import with_storage
+from orchestrator.app.session.options import given_of
 from orchestrator.app.session.planning import Planned, cannot_read, job_desires, plan_job, specs_of_job
 from orchestrator.app.session.pruning.known_runs import read_runs_of
 from orchestrator.app.session.records.replaced import with_replaced
@@ -25,7 +26,6 @@ from orchestrator.planning.prune.plan import PrunePlan, Usage, only, units_of
 from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.sources import Sources
 from orchestrator.report.plain_text import counted
-from orchestrator.version.adoption import NOTHING
 
 _MEANINGLESS = ("rollout", "adopt")  # of a prune: keys that each job's table may have
 _NO_OPTIONS = ("run_key", "adopt", "again", "no_way_back", "now", "no_verify")
@@ -79,9 +79,9 @@ async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "")
     options = session.request.options
     if options.simulate:
         raise UsageError("a prune is not simulated", advice="leave --simulate out")
-    if given := [name for name in _NO_OPTIONS if getattr(options, name) not in ((), False, None, "", NOTHING)]:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UsageError(f"job {binding.name} is a prune, on which {names} has no effect", advice="leave it out")
+    if given := given_of(options, _NO_OPTIONS):
+        what = ", ".join(given)
+        raise UsageError(f"job {binding.name} is a prune, on which {what} has no effect", advice="leave it out")
     specs = specs_of_job(session, binding, desired)
     some = bool(options.patterns or options.labels or session.request.left)
     versions = partial(plan_prune, session, specs, desired.prune, live=live)
