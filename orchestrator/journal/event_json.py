@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from orchestrator.journal.condition_events import (
     BreakerOpened,
@@ -112,6 +113,23 @@ _LISTS = {"warnings", "adopt", "skips", "waves"}  # of plain values
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 
 
+class NewerRecordError(ValueError):
+    """A record has a name in it that only a newer program knows. The message says which, as of the record: "has …"."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(f"has the {what} {str(name)!r}, which this one does not know")
+
+
+_Member = TypeVar("_Member", bound=StrEnum)
+
+
+def _member(of: type[_Member], name: Any) -> _Member:
+    try:
+        return of(name)
+    except ValueError:
+        raise NewerRecordError(of.__name__.lower(), name) from None
+
+
 def outcome_name(outcome: Outcome) -> str:
     """Name an outcome as stored and shown: "deployed", "unknown" …"""
     return _NAMES[type(outcome)]
@@ -127,14 +145,16 @@ def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
-    """Undo `outcome_to_dict`. Fields that a newer program added are passed over."""
+    """Undo `outcome_to_dict`. Fields that a newer program added are passed over. Raises `NewerRecordError`."""
+    if data["outcome"] not in _OUTCOMES:
+        raise NewerRecordError("outcome", data["outcome"])
     cls = _OUTCOMES[data["outcome"]]
     stored = _STORED.get(cls, {})
     known = {slot.name: data[name] for slot in fields(cls) if (name := stored.get(slot.name, slot.name)) in data}
     if cls is Failed:
-        names = {slot.name for slot in fields(Failure)}
+        step, names = _member(Step, known["step"]), {slot.name for slot in fields(Failure)}
         failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
-        return Failed(Step(known["step"]), failure, known.get("rolled_back_to", ""))
+        return Failed(step, failure, known.get("rolled_back_to", ""))
     return cls(**known)
 
 
@@ -166,11 +186,13 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Event:
-    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know."""
+    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know, `NewerRecordError` for another name
+    that it does not.
+    """
     cls = EVENTS[data["kind"]]
     values = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
     if "step" in values:
-        values["step"] = Step(values["step"])
+        values["step"] = _member(Step, values["step"])
     if "outcome" in values:
         values["outcome"] = outcome_from_dict(values["outcome"])
     if "changes" in values:
@@ -181,7 +203,7 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         if isinstance(values[name], list):
             values[name] = tuple(values[name])
     if "verdict" in values:
-        values["verdict"] = Verdict(values["verdict"])
+        values["verdict"] = _member(Verdict, values["verdict"])
     if "identity" in values:
         values["identity"] = identity_from_dict(values["identity"])
     return cls(**values)

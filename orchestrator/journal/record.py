@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.journal.event_json import EVENTS, from_dict, to_dict
+from orchestrator.journal.event_json import EVENTS, NewerRecordError, from_dict, to_dict
 from orchestrator.journal.events import (
     Breached,
     Event,
@@ -85,6 +85,8 @@ def read_record(body: bytes) -> list[Event]:
         if document["schema"] > RECORD_SCHEMA:
             raise ValueError("it was written by a newer orchestrator")
         events = [from_dict(one) for one in document["events"] if one["kind"] in EVENTS]
+    except NewerRecordError as error:
+        raise ValueError(f"it was written by a newer orchestrator: it {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it cannot be understood ({error!r})") from error
     if not events or not isinstance(events[0], RunStarted):

@@ -194,3 +194,11 @@ def translated(path: Path) -> Iterator[None]:
 def damaged(path: Path, run_id: str, seq: int, what: str) -> JournalError:
     """Make the error of a record that is not as it was written."""
     return JournalError(f"the journal {path} is damaged: record {seq} of run {run_id} {what}", advice=_DAMAGED)
+
+
+def newer(path: Path, run_id: str, why: str = "") -> JournalError:
+    """Make the error of a run that only a newer program can read. `why`: what of it, "" for all of it."""
+    return JournalError(
+        f"run {run_id} in the journal {path} was written by a newer orchestrator{f': {why}' if why else ''}",
+        advice="upgrade orchestrator to read it, or name another folder: --state DIR; nothing of it is lost",
+    )

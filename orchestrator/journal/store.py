@@ -17,8 +17,8 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError, UsageError
-from orchestrator.journal.event_json import EVENTS, from_dict
-from orchestrator.journal.events import SCHEMA, Event, RunEnded, RunStarted
+from orchestrator.journal.event_json import EVENTS
+from orchestrator.journal.events import Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.functions.function_runs import FunctionRuns
 from orchestrator.journal.kept.begun import BegunCommands
@@ -179,15 +179,12 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
     def events(self, run_id: str) -> Iterator[Event]:
         """Give a run's events in their order; kinds that only a newer program knows are passed over.
 
-        Raises `JournalError` where a record is missing, damaged, or has changed its meaning since.
+        Raises `JournalError` where a record is missing or damaged, or only a newer program can tell what it means.
         """
         with translated(self._path):
-            found = self._connection.execute("SELECT schema, ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
-            schema, ended_at = found or (SCHEMA, None)
-            if schema > SCHEMA:
-                raise JournalError(
-                    f"run {run_id} was written by a newer orchestrator", advice="upgrade orchestrator to read it"
-                )
+            self._check_schema(run_id)
+            found = self._connection.execute("SELECT ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
+            ended_at = found[0] if found is not None else None
             rows = self._connection.execute(
                 "SELECT seq, kind, data, crc FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
             )
@@ -199,15 +196,9 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
                     raise damaged(self._path, run_id, seq, "does not match its checksum")
                 ended = ended or kind == RunEnded.kind  # former programs wrote some events after it
                 if kind in EVENTS:
-                    yield self._event(run_id, seq, data)
+                    yield self._event_of(run_id, seq, data, crc)
             if ended_at is not None and not ended:
                 raise damaged(self._path, run_id, count + 1, "is missing")
-
-    def _event(self, run_id: str, seq: int, data: str) -> Event:
-        try:
-            return from_dict(orjson.loads(data))
-        except (KeyError, TypeError, ValueError) as error:
-            raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
 
     def find(self, text: str) -> str:
         """Find the id of a run by the id itself, a beginning that only one has, or "last".

@@ -13,10 +13,10 @@ from zlib import crc32
 
 import orjson
 
-from orchestrator.journal.event_json import EVENTS, from_dict
-from orchestrator.journal.events import Event, OperationAccepted, Requested, UnitPlanned, UnitsUnchanged
+from orchestrator.journal.event_json import EVENTS, NewerRecordError, from_dict
+from orchestrator.journal.events import SCHEMA, Event, OperationAccepted, Requested, UnitPlanned, UnitsUnchanged
 from orchestrator.journal.functions.unit_marks import MARKED, TELLING, UnitMark, marks_in
-from orchestrator.journal.schema import damaged, translated
+from orchestrator.journal.schema import damaged, newer, translated
 
 _AT_ONCE = 1000
 _PLANNED = (UnitPlanned.kind, UnitsUnchanged.kind)
@@ -68,6 +68,7 @@ class FunctionRuns:
     def events_about(self, run_id: str, key: str) -> Iterator[Event]:
         """Give a run's events about itself and one unit, in their order."""
         with translated(self._path):
+            self._check_schema(run_id)
             rows = self._connection.execute(
                 "SELECT seq, kind, data, crc FROM events INDEXED BY events_of_unit"
                 " WHERE run_id = ? AND key IN ('', ?) ORDER BY seq",
@@ -81,6 +82,7 @@ class FunctionRuns:
         """Give how far a run's units have come, in the order of its events."""
         marked, telling = (", ".join(f"'{kind}'" for kind in kinds) for kinds in (MARKED, TELLING))
         with translated(self._path):
+            self._check_schema(run_id)
             rows = self._connection.execute(
                 f"SELECT seq, kind, key, CASE WHEN kind IN ({telling}) THEN data END, crc FROM events"  # noqa: S608 - ours
                 f" WHERE run_id = ? AND kind IN ({marked}) ORDER BY seq",
@@ -145,14 +147,23 @@ class FunctionRuns:
                 yield from names_in(self._event_of(run_id, last, data, crc))
             full = len(rows) == at_once
 
+    def _check_schema(self, run_id: str) -> None:
+        """See that the events of a run mean what this program takes them for. Raises `JournalError`."""
+        found = self._connection.execute("SELECT schema FROM runs WHERE id = ?", (run_id,)).fetchone()
+        if found is not None and found[0] > SCHEMA:
+            raise newer(self._path, run_id)
+
     def _values_of(self, run_id: str, seq: int, data: str, crc: int) -> dict[str, Any]:
         if crc32(data.encode()) != crc:
             raise damaged(self._path, run_id, seq, "does not match its checksum")
         return dict(orjson.loads(data))
 
     def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
+        """Read a record. Raises `JournalError` where it is not as it was written, or of a newer program."""
         try:
             return from_dict(self._values_of(run_id, seq, data, crc))
+        except NewerRecordError as error:
+            raise newer(self._path, run_id, f"record {seq} {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
 

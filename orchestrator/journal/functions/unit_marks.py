@@ -52,6 +52,6 @@ def marks_in(kind: str, key: str, values: Mapping[str, Any]) -> Iterator[UnitMar
             yield UnitMark(UnitPlanned.kind, unit, name, folder_id, Action.UNCHANGED)
             yield UnitMark(UnitEnded.kind, unit)
     elif kind == UnitPlanned.kind:
-        yield UnitMark(kind, key, values["name"], values["folder_id"], values["action"])
+        yield UnitMark(kind, key, values.get("name", ""), values.get("folder_id", ""), values.get("action", ""))
     else:
         yield UnitMark(kind, key, operation_id=values.get("operation_id", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 
 from orchestrator.app.session.why.of_runs import RUNS, JournalSide
 from orchestrator.coordination.local_lock import FILE as LOCK
+from orchestrator.errors import JournalError
 from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import BytesSent, Event, OperationAccepted, StepStarted, UnitEnded
 from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.kept.begun import Begun
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
-from orchestrator.journal.store import open_store
+from orchestrator.journal.store import FILE, open_store
 from orchestrator.model import Action, Cancelled
 from orchestrator.planning.why.facts import MadeBy, WaitsFor
 from orchestrator.planning.why.past_runs import utc
@@ -41,6 +43,11 @@ def write(state_dir: Path, run_id: str, events: list[Event], *, at: float = STAR
     return JournalSide(state_dir, ENDPOINT)
 
 
+def never(error: JournalError) -> None:
+    """A run that cannot be read fails the test."""
+    raise error
+
+
 def alive(state_dir: Path, since: float = STARTED_AT - 10) -> None:
     """Let a living process of this machine hold the lock."""
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "command": "orchestrator deploy"}
@@ -52,10 +59,10 @@ def test_the_newest_ten_runs_are_told_the_newest_first(tmp_path: Path) -> None:
         at = STARTED_AT + 100 * number
         write(tmp_path, f"r{number:02}", [*deployment("auth", at), ended(at=at + 9)], at=at)
         write(tmp_path, f"s{number:02}", [*deployment("bill", at + 50), ended(at=at + 59)], at=at + 50)
-    past = JournalSide(tmp_path, ENDPOINT).past(AUTH)
+    past = JournalSide(tmp_path, ENDPOINT).past(AUTH, never)
     assert [run.run_id for run in past] == [f"r{number:02}" for number in range(RUNS + 2, 2, -1)]
     assert {(run.by, run.state, run.outcome) for run in past} == {("ann@ci", "done", "deployed")}
-    assert JournalSide(tmp_path, "sandbox").past(AUTH) == []  # another installation
+    assert JournalSide(tmp_path, "sandbox").past(AUTH, never) == []  # another installation
 
 
 def test_who_made_a_version_is_told_however_long_ago(tmp_path: Path) -> None:
@@ -75,7 +82,7 @@ def test_a_version_was_made_by_the_run_that_has_sent_the_call_not_by_the_one_tha
         maker = journal.maker("version-auth", utc(STARTED_AT + made_s))
         assert maker is not None
         assert (maker.run_id, maker.followed_by, maker.operation_id) == (by, followed_by, "operation-auth")
-    first = journal.past(AUTH)[1]
+    first = journal.past(AUTH, never)[1]
     assert [(call.call, call.answered) for call in first.sent] == [("createVersion", True), ("createVersion", False)]
 
 
@@ -85,9 +92,9 @@ def test_a_rollback_of_other_functions_is_not_told_as_one_of_this(tmp_path: Path
         tmp_path, "r1", [*deployment("bill", STARTED_AT + 20), ended(at=STARTED_AT + 29)], at=STARTED_AT + 20,
         verb="rollback", rolls_back="r0",
     )  # fmt: skip
-    assert [run.rolled_back_by for run in journal.past(AUTH)] == [""]
+    assert [run.rolled_back_by for run in journal.past(AUTH, never)] == [""]
     bill = replace(AUTH, key="bill", name="bill", function_id="d4e-bill")
-    assert [(run.rolls_back, run.rolled_back_by) for run in journal.past(bill)] == [("r0", ""), ("", "r1")]
+    assert [(run.rolls_back, run.rolled_back_by) for run in journal.past(bill, never)] == [("r0", ""), ("", "r1")]
 
 
 def test_what_is_waited_for_in_a_run_that_lives_and_in_none_that_is_dead(tmp_path: Path) -> None:
@@ -173,3 +180,17 @@ def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_pa
             by_all = what_it_waits_for(whole, unit.key, packs=False, now_s=STARTED_AT + 1e9)
             assert by_all is not None
             assert [(it.kind, it.words) for it in told] == [(by_all.kind, by_all.words)]
+
+
+def test_a_run_of_a_newer_program_is_told_and_hides_no_other(tmp_path: Path) -> None:
+    for number in range(3):
+        at = STARTED_AT + 100 * number
+        journal = write(tmp_path, f"r{number}", [*deployment("auth", at), ended(at=at + 9)], at=at)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("UPDATE runs SET schema = schema + 1 WHERE id = 'r1'")
+    connection.close()
+    lost = list[JournalError]()
+    assert [run.run_id for run in journal.past(AUTH, lost.append)] == ["r2", "r0"]
+    (error,) = lost
+    assert error.message.startswith("run r1 in the journal ")
+    assert error.message.endswith(" was written by a newer orchestrator")

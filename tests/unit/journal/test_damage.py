@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -67,15 +70,36 @@ def test_a_missing_last_record_is_noticed(state_dir: Path) -> None:
         read_all(state_dir)
 
 
-def test_a_record_that_is_whole_but_makes_no_sense_is_named(state_dir: Path) -> None:
-    from zlib import crc32
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ('"kind":"unit_ended","outcome":{"outcome":"moved"}', "record 6 has the outcome 'moved', which this one"),
+        ('"kind":"unit_ended","outcome":{"outcome":"failed","step":"moving","failure":{}}', "has the step 'moving'"),
+        ('"kind":"step_finished","step":"moving","seconds":1.0', "has the step 'moving'"),
+        ('"kind":"version_verified","version_id":"v","verdict":"maybe","reason":""', "has the verdict 'maybe'"),
+        ('"kind":"unit_ended","outcome":{}', "damaged: record 6 of run .* cannot be understood"),
+    ],
+)
+def test_a_record_that_is_whole_but_makes_no_sense_is_named(state_dir: Path, data: str, message: str) -> None:
+    row = f'{{"at":1.0,"key":"auth",{data}}}'
+    kind = json.loads(row)["kind"]
+    changed = f"data = '{row.replace(chr(39), chr(39) * 2)}', crc = {crc32(row.encode())}, kind = '{kind}'"
+    change(state_dir, f"UPDATE events SET {changed} WHERE key = 'auth' AND seq = 6")
 
-    data = '{"kind":"unit_ended","at":1.0,"key":"auth","outcome":{"outcome":"of a newer program"}}'
-    change(
-        state_dir, f"UPDATE events SET data = '{data}', crc = {crc32(data.encode())}, kind = 'unit_ended' WHERE {LAST}"
-    )
-    with pytest.raises(JournalError, match="cannot be understood"):
-        read_all(state_dir)
+    def read_about() -> None:
+        with open_store(state_dir, read_only=True) as opened:
+            list(opened.events_about(RUN_ID, "auth"))
+
+    for read in (partial(read_all, state_dir), read_about):
+        with pytest.raises(JournalError, match=message) as caught:
+            read()
+        if "damaged" not in message:
+            assert f"run {RUN_ID} in the journal" in caught.value.message
+            assert "was written by a newer orchestrator: record 6 has" in caught.value.message
+            assert (
+                caught.value.advice
+                == "upgrade orchestrator to read it, or name another folder: --state DIR; nothing of it is lost"
+            )
 
 
 def test_a_kind_that_only_a_newer_program_knows_is_passed_over(state_dir: Path) -> None:
@@ -88,9 +112,12 @@ def test_a_kind_that_only_a_newer_program_knows_is_passed_over(state_dir: Path) 
 
 def test_events_that_changed_their_meaning_ask_for_an_upgrade(state_dir: Path) -> None:
     change(state_dir, f"UPDATE runs SET schema = {SCHEMA + 1}")
-    with pytest.raises(JournalError, match="newer orchestrator") as caught:
-        read_all(state_dir)
-    assert "upgrade" in caught.value.advice
+    with open_store(state_dir, read_only=True) as opened:
+        reading = (opened.events(RUN_ID), opened.events_about(RUN_ID, "auth"), opened.unit_marks(RUN_ID))
+        for found in reading:
+            with pytest.raises(JournalError, match="newer orchestrator") as caught:
+                list(found)
+            assert "upgrade" in caught.value.advice
 
 
 @pytest.mark.parametrize("read_only", [True, False])

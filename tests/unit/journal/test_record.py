@@ -62,6 +62,13 @@ def test_kinds_of_a_newer_program_are_passed_over() -> None:
     assert read_record(orjson.dumps(document)) == recorded(A_RUN)
 
 
+def test_a_name_of_a_newer_program_is_told() -> None:
+    document = orjson.loads(_body())
+    document["events"][-2] |= {"kind": "unit_ended", "outcome": {"outcome": "moved"}}
+    with pytest.raises(ValueError, match="written by a newer orchestrator: it has the outcome 'moved', which this"):
+        read_record(orjson.dumps(document))
+
+
 def _body() -> bytes:
     record = RunRecord()
     for event in A_RUN:

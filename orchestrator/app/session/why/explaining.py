@@ -90,7 +90,8 @@ async def _read_live(session: Session, known: Known) -> None:
 
 
 async def _read_records(session: Session, known: Known) -> None:
-    known.records = await runs_elsewhere(session, known.names.is_of, known.journal.ids())
+    lost = partial(known.lacks, "a record of a run in the bucket")
+    known.records = await runs_elsewhere(session, known.names.is_of, known.journal.ids(), lost)
 
 
 async def _told(known: Known) -> Explanation:
@@ -142,7 +143,7 @@ async def _tell_now(session: Session, known: Known) -> None:
 
 async def _tell_past(known: Known) -> None:
     """Read what the journal of this machine knows."""
-    known.past = known.journal.past(known.names)
+    known.past = known.journal.past(known.names, partial(known.lacks, "a run of the journal"))
     known.waiting += known.journal.waiting(known.names, known.spec)
 
 

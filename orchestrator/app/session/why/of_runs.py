@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from orchestrator.app.session.options import SANDBOX
 from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.local_lock import alive_since
+from orchestrator.errors import JournalError, StartError
 from orchestrator.journal.events import Event
 from orchestrator.journal.functions.function_runs import FunctionNames, names_in, of_unit
 from orchestrator.journal.identity import Selection
@@ -70,13 +72,16 @@ class JournalSide:
                 for one in store.functions_like(run.id, ""):
                     yield from (one.key, one.name)
 
-    def past(self, names: FunctionNames) -> list[PastRun]:
-        """Tell of the newest runs that were about the function."""
+    def past(self, names: FunctionNames, lost: Callable[[JournalError], None]) -> list[PastRun]:
+        """Tell of the newest runs that were about the function. `lost`: is told of those that cannot be read."""
         made: list[PastRun] = []
         with open_store(self.state_dir, read_only=True) as store:
             for run in self.summaries(store):
-                then = store.function_in(run.id, names)
-                told = past_run(store.events_about(run.id, then.key), then.key, state=state_word(run)) if then else None
+                try:
+                    told = _past_in(store, run, names)
+                except JournalError as error:
+                    lost(error)
+                    continue
                 if told is not None:
                     by = run.rolled_back_by
                     by = by if by and store.function_in(by, names) is not None else ""
@@ -90,7 +95,10 @@ class JournalSide:
         with open_store(self.state_dir, read_only=True) as store:
 
             def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
-                found = (past_run(store.events_about(run_id, key), key, state="") for run_id, key in set(runs))
+                found = list[PastRun | None]()
+                for run_id, key in dict.fromkeys(runs):
+                    with suppress(JournalError):  # it is told where the last runs are, and hides no other
+                        found.append(past_run(store.events_about(run_id, key), key, state=""))
                 return [one for one in found if one is not None]
 
             knowing = store.runs_that_made(self.endpoint, version_id)
@@ -143,6 +151,11 @@ def _live_in(store: Store, run: RunSummary, names: FunctionNames) -> LiveRun:
         for mark in () if run.paused else store.unit_marks(run_id):
             live.standings.apply(mark)
     return live
+
+
+def _past_in(store: Store, run: RunSummary, names: FunctionNames) -> PastRun | None:
+    then = store.function_in(run.id, names)
+    return past_run(store.events_about(run.id, then.key), then.key, state=state_word(run)) if then else None
 
 
 def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
@@ -210,17 +223,22 @@ class Recorded:
         return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
 
 
-async def runs_elsewhere(session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str]) -> list[Recorded]:
-    """Read the newest records of runs that are not here, and give those that were about the function.
-
-    Raises `CloudError`, and `ValueError` for a record that cannot be understood.
+async def runs_elsewhere(
+    session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str], lost: Callable[[StartError], None]
+) -> list[Recorded]:
+    """Read the newest records of runs that are not here, and give those that were about the function. `lost`: is told
+    of those that cannot be understood. Raises `CloudError`.
     """
     records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:
         return []
     found = []
     for run_id in [one for one in await recorded_runs(session, records) or [] if one not in here][:_RECORDS]:
-        events = await recorded_events(session, records, run_id)
+        try:
+            events = await recorded_events(session, records, run_id)
+        except ValueError as error:
+            lost(StartError(f"run {run_id}: {error}", advice="upgrade orchestrator"))
+            continue
         then = next((one for event in events for one in names_in(event) if is_meant(one)), None)
         if then is not None:
             found.append(Recorded(then, events))
