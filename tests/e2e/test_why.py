@@ -100,6 +100,10 @@ def test_a_function_that_somebody_has_edited_is_blocked_with_the_ways_out(tmp_pa
             (row["key"], row["state"], row["from"]) for row in found["settings"]
         ]
         assert told(project, cloud, "f000", "--adopt", f"f000@{version_id}")["next"]["action"] == "new version"
+        deploy(project, cloud, code=1)
+        end = why(project, cloud, "f000")
+        assert (end.code, end.out.count("blocked: drift: ")) == (1, 2)  # what the next plan says, and what the last did
+        assert f"    blocked: {found['next']['reason']}\n      advice: {found['next']['advice']}\n" in end.out
 
 
 def test_what_failed_last_night_is_told_with_its_operation_and_what_was_rolled_back(
@@ -127,6 +131,7 @@ def test_what_failed_last_night_is_told_with_its_operation_and_what_was_rolled_b
         text = why(project, cloud, "f000").out
         assert f"rolled back by run {back['run_id']}" in text
         assert f"made by run {back['run_id']} (rollback)" in text
+        assert f"  why: back to {deployed['base_version_id']}\n" in text
 
 
 def test_beside_a_live_run_it_says_what_is_waited_for(tmp_path: Path, project: Project) -> None:

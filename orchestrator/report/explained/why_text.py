@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import Place
+from orchestrator.model import ChangeKind, Place
 from orchestrator.planning.why.facts import (
     Explanation,
     Held,
@@ -78,7 +78,7 @@ def _now(why: Explanation) -> Iterator[str]:
 def _maker(maker: Maker) -> str:
     words = {
         MadeBy.RUN: f"made by run {maker.run_id} ({maker.verb})",
-        MadeBy.TOOL: "made by this tool, in a run that neither the journal nor the records here know",
+        MadeBy.TOOL: f"made by this tool, {_which_run(maker)}",
         MadeBy.HAND: maker.how,
     }[maker.kind]
     after = f"made first by run {maker.run_id}" if maker.kind is MadeBy.HAND and maker.run_id else ""
@@ -92,6 +92,12 @@ def _maker(maker: Maker) -> str:
         f"account {maker.account}" if maker.account else "",
     ]
     return ", ".join([words, *(fact for fact in facts if fact)])
+
+
+def _which_run(maker: Maker) -> str:
+    if maker.run_id:
+        return f"probably by run {maker.run_id} of another machine, which holds it: its record does not tell yet"
+    return "in a run that neither the journal nor the records here know"
 
 
 def _verdict(now: LiveFacts) -> str:
@@ -166,7 +172,8 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
         if run.advice:
             yield f"      advice: {run.advice}"
         for one in run.operations:
-            yield f"    Operation {one.id} ({one.call}): {one.ended}{f': {one.error}' if one.error else ''}"
+            of = f" of {one.version_id}" if one.call == ChangeKind.DELETE and one.version_id else ""
+            yield f"    Operation {one.id} ({one.call}{of}): {one.ended}{f': {one.error}' if one.error else ''}"
         for call in run.sent if not run.outcome else ():
             yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no answer is known"]
         later = [

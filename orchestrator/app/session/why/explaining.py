@@ -14,7 +14,7 @@ from orchestrator.app.session.opening.request import read_surveyed
 from orchestrator.app.session.planning import read_specs
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.app.session.taking_up import endpoint_of
-from orchestrator.app.session.why.identifying import declared, identify, names_of_spec
+from orchestrator.app.session.why.identifying import also_called, declared, identify, names_of_spec
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import iso_utc, live_facts, lone_spec
 from orchestrator.app.session.why.next_side import job_of, next_of, plan_it, rows_of
@@ -45,6 +45,8 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
     request, survey = read_surveyed(invocation)
     request = replace(request, identity=identity_of(request.options, request.manifest))
     spec = declared(asked, request.manifest)
+    if others := also_called(asked, request.manifest):
+        invocation.messages.say(others)
     journal = JournalSide(request.state_dir, endpoint_of(request.options, request.manifest))
     names = names_of_spec(spec) if spec is not None else FunctionNames()
     binding = job_of(request)
@@ -138,7 +140,7 @@ async def _tell_now(session: Session, known: Known) -> None:
         )
 
     spec = known.unit.spec if known.unit is not None and known.binding is None else None
-    known.now = await live_facts(session, live, function, spec, known=maker, verdict=verdict)
+    known.now = await live_facts(session, live, function, spec, known=maker, verdict=verdict, held_by=known.held_by)
 
 
 async def _tell_past(known: Known) -> None:
@@ -151,6 +153,7 @@ async def _tell_others(session: Session, known: Known) -> None:
     """Lay the runs of other machines beside those of this one: by their leases, and by their records in the bucket."""
     here = known.journal.ids()
     held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
+    known.held_by = [*held]
     told = [one for each in known.records if (one := each.past(alive=each.run_id in held)) is not None]
     known.past = sorted([*known.past, *told], key=lambda one: one.started_at, reverse=True)[:RUNS]
     for holder in held.values():

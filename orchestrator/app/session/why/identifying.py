@@ -24,6 +24,16 @@ def declared(asked: str, manifest: Manifest) -> FunctionSpec | None:
     return found[0] if found else None
 
 
+def also_called(asked: str, manifest: Manifest) -> str:
+    """Say which other functions are named as what was taken for a key, "" for none: other folders may have them."""
+    others = [
+        f"{spec.key} (folder {spec.folder_id})"
+        for spec in manifest.functions.values()
+        if asked in manifest.functions and spec.name == asked != spec.key
+    ]
+    return f"{asked} is also the name of {', '.join(others)}: name it by its key" if others else ""
+
+
 def names_of_spec(spec: FunctionSpec) -> FunctionNames:
     """Give what a declared function is known by."""
     return FunctionNames(spec.key, spec.name, spec.folder_id, spec.id or "")

@@ -35,6 +35,7 @@ class Known:
     now: LiveFacts | None = None
     waiting: list[WaitingFor] = field(default_factory=list)
     past: list[PastRun] = field(default_factory=list)
+    held_by: list[str] = field(default_factory=list)  # ids of runs of other machines that hold a lease on it
     records: list[Recorded] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)

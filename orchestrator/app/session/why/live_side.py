@@ -66,9 +66,11 @@ async def live_facts(
     *,
     known: Callable[[Version], Maker | None],
     verdict: Callable[[str], KnownVerdict | None],
+    held_by: Iterable[str] = (),
 ) -> LiveFacts:
     """Tell what is live. `known`: the run that made a Version, as far as runs are known here; `verdict`: what its
-    verification has said. Raises `CloudError`.
+    verification has said; `held_by`: ids of runs that are under way elsewhere and hold the function. Raises
+    `CloudError`.
     """
     latest = live.latest(function.id)
     creating = tuple(version.id for version in live.creating.get(function.id, ()))
@@ -79,6 +81,8 @@ async def live_facts(
     if maker is None or doubt:
         maker = replace(maker or await _asked(session, function, latest), how=doubt)
         maker = replace(maker, kind=MadeBy.HAND if doubt else maker.kind)
+        if maker.kind is MadeBy.TOOL:
+            maker = replace(maker, run_id=made_meanwhile(latest.created_at, held_by))
     stamp = read_stamp(latest.description)
     job = dict(stamp.marks).get(JOB_MARK, "") if stamp is not None else ""
     said = verdict(latest.id)
@@ -108,6 +112,14 @@ def by_hand(live: LiveState, latest: Version, spec: FunctionSpec | None) -> str:
         return "the live version was not made by this tool"
     doubt = history.doubt(latest)
     return f"{latest.id} was made by hand" if doubt is not None and not doubt.mine else ""
+
+
+def made_meanwhile(created_at: datetime | None, run_ids: Iterable[str]) -> str:
+    """Give the id of the run that had begun when a Version was made, "" for none: an id begins with that time, in UTC.
+    A run's record is written at each wave, so that of one which is under way may not tell of the Version yet.
+    """
+    at = f"{created_at.astimezone(UTC):%Y%m%dT%H%M%S}" if created_at is not None else ""
+    return next((run_id for run_id in sorted(run_ids, reverse=True) if run_id[: len(at)] <= at != ""), "")
 
 
 async def _asked(session: Session, function: Function, latest: Version) -> Maker:
