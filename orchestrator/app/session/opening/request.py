@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True) -> tuple[
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
     found = survey_for_run(options.config, environ, check, has_sources=has_sources)
     manifest = found.manifest
+    gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
     _hide(invocation.messages.outlet.redactor, manifest)
