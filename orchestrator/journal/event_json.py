@@ -109,6 +109,7 @@ _STORED: Mapping[type[Outcome], Mapping[str, str]] = {
     Deployed: {"read_back": "observed"},
     Pruned: {"read_back": "observed"},
 }
+_LEFT_OUT = ("rolled_back_to", "overwritten")  # of those that failed, where they say nothing
 _LISTS = {"warnings", "adopt", "skips", "waves"}  # of plain values
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 
@@ -139,8 +140,9 @@ def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
     """Turn an outcome into JSON values, with its name under "outcome"."""
     stored = _STORED.get(type(outcome), {})
     values = {stored.get(name, name): value for name, value in asdict(outcome).items()}
-    if not values.get("rolled_back_to", True):  # the form of those that failed and did not go back
-        del values["rolled_back_to"]
+    for name in _LEFT_OUT:
+        if not values.get(name, True):
+            del values[name]
     return {"outcome": outcome_name(outcome), **values}
 
 
@@ -154,7 +156,7 @@ def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
     if cls is Failed:
         step, names = _member(Step, known["step"]), {slot.name for slot in fields(Failure)}
         failure = Failure(**{name: value for name, value in known["failure"].items() if name in names})
-        return Failed(step, failure, known.get("rolled_back_to", ""))
+        return Failed(step, failure, known.get("rolled_back_to", ""), known.get("overwritten", ""))
     return cls(**known)
 
 

@@ -26,7 +26,7 @@ from orchestrator.journal.events import (
 )
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.unit_state import UnitState, names_of, plan_again
-from orchestrator.model import Action, Step, Unchanged
+from orchestrator.model import Action, Failed, Step, Unchanged
 
 _Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
 
@@ -167,6 +167,8 @@ def _unit_ended(state: FoldedUnits, event: UnitEnded) -> None:
     _leave(state, unit)
     state.running.pop(unit.key, None)
     unit.outcome, unit.ended_at = event.outcome, event.at
+    if isinstance(event.outcome, Failed) and event.outcome.overwritten:
+        unit.overwritten.add(event.outcome.overwritten)
 
 
 def _unchanged(state: FoldedUnits, event: UnitsUnchanged) -> None:

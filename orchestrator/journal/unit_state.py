@@ -73,6 +73,7 @@ class UnitState:
     warnings: tuple[str, ...] = ()
     verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
     way_back: str = ""  # a `WayBackKind`, by its value
+    overwritten: set[str] = field(default_factory=set)  # ids of others' Versions that ours have replaced unseen
     excused: bool = False  # it failed before somebody let a breached run go on, and counts no more
     back_from: int = 0  # index in `changes` of the first one that takes it back again; 0: there is none
     turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave

@@ -229,11 +229,14 @@ SERVES_LATEST = "serves $latest all the same"  # how the advice ends of a versio
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The unit failed in `step`. `rolled_back_to`: the Version that serves in its place since, "" for none."""
+    """The unit failed in `step`. `rolled_back_to`: the Version that serves in its place since, "" for none.
+    `overwritten`: the id of the Version of somebody else that the unit's own has replaced unseen, "" for none.
+    """
 
     step: Step
     failure: Failure
     rolled_back_to: str = ""
+    overwritten: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,9 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
 def _details(outcome: Outcome | None, serves: str) -> dict[str, Any]:
     if isinstance(outcome, Failed):
         outcome = replace(outcome, failure=since_rollback(outcome.failure, serves or outcome.rolled_back_to))
-        back = {"rolled_back_to": outcome.rolled_back_to} if outcome.rolled_back_to else {}
-        return {"failed_step": outcome.step, "failure": outcome_to_dict(outcome)["failure"], **back}
+        told = outcome_to_dict(outcome)
+        also: dict[str, Any] = {name: told[name] for name in ("rolled_back_to", "overwritten") if name in told}
+        return {"failed_step": outcome.step, "failure": told["failure"], **also}
     if isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
         return {"outcome_reason": outcome.reason}
     return {}

@@ -63,7 +63,8 @@ def told(key: str, lost: Version, made: Version, whole: Version | None) -> Faile
     if other:
         changed = f"from {lost.id} to {made.id} changed: {'; '.join(other.values())}"
         back += f"; to bring its settings back, declare them there as that version had them ({changed})"
-    return Failed(Step.READ_BACK, Failure(problem, kind="overwritten", advice=f"{back}; then deploy"))
+    failure = Failure(problem, kind="overwritten", advice=f"{back}; then deploy")
+    return Failed(Step.READ_BACK, failure, overwritten=lost.id)
 
 
 def after_a_kill(done: Mapping[str, Outcome], live: LiveState, then: Mapping[str, UnitState]) -> dict[str, Outcome]:

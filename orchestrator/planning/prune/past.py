@@ -124,9 +124,12 @@ def _is_sure(unit: UnitState) -> bool:
 
 
 def _speaks_of(unit: UnitState) -> Iterator[str]:
-    """Give the ids of the Versions that a unit has found or left: its base, those that it has made, holders of tags."""
+    """Give the ids of the Versions that a unit has found or left: its base, those that it has made, holders of tags,
+    and those of others that it has replaced unseen: its base in fact.
+    """
     yield unit.base_version_id
     yield unit.version_id
+    yield from unit.overwritten
     for state in unit.changes:
         if state.change.kind in _OF_VERSIONS:
             for held in (*state.change.before.values(), *state.change.after.values()):

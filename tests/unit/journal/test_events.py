@@ -53,6 +53,7 @@ OUTCOMES = [
     Unknown("the answer was lost", "operation-1", "version-1"),
     Inconclusive("401: no right to invoke it", "version-1"),
     Failed(Step.VERIFY, Failure("it answered 502"), rolled_back_to="version-0"),
+    Failed(Step.READ_BACK, Failure("replaced", kind="overwritten"), overwritten="version-1"),
 ]
 A_RUN = [
     started(units=1),

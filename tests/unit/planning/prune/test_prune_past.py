@@ -102,6 +102,14 @@ def test_those_that_held_a_tag_which_moved_are_needed() -> None:
     assert past(done(9, moves={"stable": "v5"})).told["d4e-f"].needed == {"v5", "v8", "v9"}
 
 
+def test_what_a_run_has_replaced_unseen_is_needed_whatever_took_it_up() -> None:
+    overwrote = Failed(Step.READ_BACK, Failure("replaced", kind="overwritten"), overwritten="v50")
+    assert past(run(9, overwrote, code=1)).told["d4e-f"].needed == {"v8", "v9", "v50"}
+    chain = [*run(8, overwrote, code=1), *run(9, Deployed("v9", read_back=True), resumes="R8")]
+    assert past(chain).told["d4e-f"].needed == {"v7", "v8", "v9", "v50"}
+    assert not past(chain).told["d4e-f"].left_alone
+
+
 def test_only_the_last_runs_need_something() -> None:
     found = past(done(9), done(8), done(7), done(6), done(5), runs=2).told["d4e-f"]
     assert found.needed == {"v9", "v8", "v7"}
