@@ -7,7 +7,7 @@ all, and one without a stamp after one of ours was made by hand: the code of eit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -76,7 +76,7 @@ class History:
         | no stamp, and none of the older ones has one                      | nobody has said what it is   |
         | no stamp, and an older one has                                    | may have been edited         |
         | says the same as an older one                                     | may have been edited         |
-        | the copy of another that a rollback made, see `_is_back`          | as that of the other         |
+        | the copy of another that a rollback made, see `takes_place`       | as that of the other         |
         | has the mark of a copy whose code was in doubt                    | was made or edited by hand   |
         """
         if self.replaced is not None:
@@ -84,7 +84,7 @@ class History:
         at, said = self._place(version), _whole(version)
         older = self.versions[:at]
         twin = next((one.id for one, its in zip(older, self._said, strict=False) if said and its == said), "")
-        if read_back_mark(version.description) and (not twin or _is_back(version, older)):
+        if read_back_mark(version.description) and (not twin or takes_place(version, older)):
             source = next((one for one in reversed(older) if text_of(one) == text_of(version)), None)
             return self.doubt(source) if source is not None else _of_mark(version)
         if said is None:
@@ -109,7 +109,7 @@ def _of_mark(version: Version) -> Doubt | None:
     return Doubt(f"its code, which was made or edited by hand before {by}", mine=True)
 
 
-def _is_back(version: Version, older: tuple[Version, ...]) -> bool:
+def takes_place(version: Version, older: Sequence[Version]) -> bool:
     """Whether a Version with a back mark took the place of the very one that was withdrawn."""
     withdrawn = read_stamp(older[-1].description) if older else None
     return withdrawn is not None and back_mark(withdrawn, version) == read_back_mark(version.description)

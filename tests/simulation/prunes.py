@@ -67,6 +67,7 @@ class SeenChain:
     code: int | None = None
     is_told: bool = False  # it has asked for something, or ended: its journal is on the disk up to there
     prunes: bool = False
+    takes_back: bool = False
     forgotten: bool = False  # neither this machine nor the bucket knows it any more
 
     def hear(self, event: Event, function_id: str) -> None:
@@ -83,13 +84,12 @@ class SeenChain:
                     self.ends[unchanged_id] = Unchanged(version_id)
 
     def has_tried(self, function_id: str) -> bool:
-        """Say whether a function was its turn, as far as anybody can know."""
-        is_known = self.is_told and not self.prunes and not self.forgotten
-        return is_known and not isinstance(self.ends.get(function_id, Blocked("")), Blocked)
+        """Say whether it was about a function, as far as anybody can know."""
+        return self.is_told and not self.prunes and not self.forgotten and function_id in self.ends
 
     def is_settled(self, function_id: str) -> bool:
         """Say whether it has come to a good end for a function."""
-        bad = isinstance(self.ends[function_id], Failed | Inconclusive | Cancelled | Unknown | None)
+        bad = isinstance(self.ends[function_id], Failed | Inconclusive | Cancelled | Unknown | Blocked | None)
         return self.code not in (None, Exit.INTERRUPTED) and not bad
 
 
@@ -281,6 +281,7 @@ class PruneBench(RolloutBench):
         chain.runs.append(event.run_id)
         chain.code = None
         chain.prunes |= event.verb == PRUNE
+        chain.takes_back |= event.verb == ROLLBACK
         if event.verb == PRUNE and root not in self.seen_prunes:
             self.seen_prunes[root] = self._typed
         elif chain.prunes:
@@ -321,6 +322,18 @@ class PruneBench(RolloutBench):
         touching = [chain for chain in self.seen.values() if chain.needs.get(function_id) is not None]
         return touching[::-1][:runs]
 
+    def last_good_chains(self, function_id: str, runs: int) -> list[SeenChain]:
+        """Give the last chains that have deployed a function and came to a good end, the newest first."""
+        found = [
+            chain
+            for chain in self.seen.values()
+            if chain.needs.get(function_id) is not None
+            and isinstance(chain.ends.get(function_id), Deployed)
+            and chain.code == Exit.DONE
+            and not chain.takes_back
+        ]
+        return found[::-1][:runs]
+
     def check_a_deletion(self, root: str, version_id: str) -> None:
         """See that nobody needs what a prune is about to delete."""
         seen, version = self.seen_prunes[root], self.cloud.state.versions.get(version_id)
@@ -358,7 +371,9 @@ class PruneBench(RolloutBench):
 
     def _check_the_runs(self, seen: SeenPrune, function_id: str, version: Mapping[str, Any]) -> None:
         age = datetime.fromtimestamp(self.now(), UTC) - datetime.fromisoformat(version["createdAt"])
-        for number, chain in enumerate(self.last_chains(function_id, seen.runs)):
+        last = self.last_chains(function_id, seen.runs)
+        last += [chain for chain in self.last_good_chains(function_id, seen.runs) if chain not in last]
+        for number, chain in enumerate(last):
             needed = version["id"] in chain.needs[function_id]
             assert not needed or (chain.forgotten and age > YOUNG), (
                 f"{version['id']} goes, and chain {chain.runs} needs it, the last but {number} of {function_id}"

@@ -1,15 +1,22 @@
 """What runs tell of Functions: which Versions the last ones have found or left, and how these runs ended. Pure.
 
-| the last run that tried something of the function, with all that took it up | its versions             |
+| the last run that was about the function, with all that took it up          | its versions             |
 | ---                                                                         | ---                      |
 | is paused, was not seen to end, owes a rollback: and was not given up       | stay: it is gone on with |
-| was stopped by too many failures, and not rolled back                       | stay                     |
+| has left it undone, or not come to it: and was not given up                 | stay: it is gone on with |
+| has asked for something whose end nobody has seen, even where given up      | stay                     |
 | has failed at it, or could not verify it                                    | stay                     |
-| has left it undone, and was not given up                                    | stay                     |
+| has found it blocked                                                        | stay                     |
+| was stopped by too many failures, and not rolled back                       | stay                     |
+| was given up before it came to it                                           | may go: nothing was done |
 | has done it, found it as wanted, or was rolled back                         | may go                   |
 
-A run that only found it blocked has tried nothing, and a prune is no such run. What a run needs that may have changed
-something, since it died or its record is behind, stays; it is none of the last K, each of which is sure to have.
+A prune is no such run. A function that is blocked gets no new Versions, so that keeping them costs nothing, and the way
+out of it may be an old one. A run that has failed at others alone, and was not stopped, has done this one.
+
+What the last K runs need stays, and what the last K good ones need: those that have failed, were rolled back, or took
+others back do not push out what was good before them. What a run needs that may have changed something, since it died
+or its record is behind, stays; it is none of the last K, each of which is sure to have.
 """
 
 from __future__ import annotations
@@ -20,10 +27,11 @@ from dataclasses import dataclass, field
 from orchestrator.errors import Exit
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, Cancelled, ChangeKind, Deployed, Failed, Inconclusive, Unknown
+from orchestrator.model import Action, Blocked, Cancelled, ChangeKind, Deployed, Failed, Inconclusive, Outcome, Unknown
 from orchestrator.planning.back.touched import touched_by
 
 _HEARSAY_S = 0.001
+_TAKES_BACK = "rollback"  # the verb
 _OF_VERSIONS = (ChangeKind.VERSION, ChangeKind.TAG, ChangeKind.VERIFY)  # kinds of change that speak of Versions
 
 
@@ -31,18 +39,21 @@ _OF_VERSIONS = (ChangeKind.VERSION, ChangeKind.TAG, ChangeKind.VERIFY)  # kinds 
 class _Touched:
     """A run that has touched a Function, or may have (not `sure`). `began`: seconds since the epoch; `found`: ids of
     the Versions that it has found or left; `span`: of its base and of the one that it made, None where it made none.
+    `good`: it has deployed what was wanted, and that was not rolled back by the same run.
     """
 
     began: float
     found: frozenset[str]
     span: tuple[str, str] | None
     sure: bool
+    good: bool
 
 
 @dataclass(slots=True)
 class _Told:
     """What one source tells of a Function so far. `runs`: how many have touched it since the last gap; `last`: the
-    newest that have, and those since then that may have. `at`: when the last one began that tried something of it.
+    newest that have, those since then that may have, and the newest good ones. `at`: when the last one began that was
+    about it.
     """
 
     runs: int = 0
@@ -65,12 +76,19 @@ class _Told:
         """How many of the last runs are sure to have touched it."""
         return sum(one.sure for one in self.last)
 
+    @property
+    def good(self) -> int:
+        """How many of the last runs are good ones."""
+        return sum(one.good for one in self.last)
+
     def take(self, run: _Touched, runs: int) -> None:
-        """Take in a run. Of those that are sure so many `runs` are kept."""
-        self.last.append(run)
-        self.last.sort(key=lambda one: one.began, reverse=True)
-        while self.last and (self.sure > runs or not runs or (self.sure == runs and not self.last[-1].sure)):
-            self.last.pop()
+        """Take in a run. Of those that are sure so many `runs` are kept, and of the good ones as many."""
+        kept, sure, good = list[_Touched](), 0, 0
+        for one in sorted([*self.last, run], key=lambda one: one.began, reverse=True):
+            if sure < runs or (one.good and good < runs):
+                kept.append(one)
+            sure, good = sure + one.sure, good + one.good
+        self.last = kept
 
 
 @dataclass(slots=True)
@@ -97,20 +115,22 @@ class Past:
             if not function_id or unit.action == Action.PRUNE:
                 continue
             told = self.told.setdefault(function_id, _Told())
-            if not isinstance(unit.outcome, Blocked) and (told.at is None or at > told.at):
-                told.at, told.left_alone = at, unsettled(chain, unit)
+            why = unsettled(chain, unit)
+            if told.at is None or at > told.at:
+                told.at, told.left_alone = at, why
             if key in touched:
                 sure = _is_sure(unit)
                 told.runs += sure and not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
                 base, made = self.versions.get(unit.base_version_id), self.versions.get(unit.version_id)
                 span = (base, made) if base and made else None
-                told.take(_Touched(began, needs, span, sure), self.runs)
+                good = sure and not why and _is_good(chain, unit)
+                told.take(_Touched(began, needs, span, sure, good), self.runs)
 
     def is_known(self, function_id: str) -> bool:
         """Say whether nothing older can tell more of a Function."""
         told = self.told.get(function_id)
-        return told is not None and told.at is not None and told.sure >= self.runs
+        return told is not None and told.at is not None and min(told.sure, told.good) >= self.runs
 
     def _function(self, unit: UnitState) -> str:
         found = self.functions.get((unit.folder_id, unit.function_id or unit.name), "")
@@ -121,6 +141,12 @@ def _is_sure(unit: UnitState) -> bool:
     """Say whether a unit is known to have changed something, not only to have asked for it, or to have planned it."""
     asked = any(state.operations for state in unit.changes if state.change.kind is not ChangeKind.VERIFY)
     return asked or isinstance(unit.outcome, Deployed)
+
+
+def _is_good(chain: RunState, unit: UnitState) -> bool:
+    """Say whether a run has deployed what was wanted, and has left it so."""
+    forth = chain.verb != _TAKES_BACK and chain.exit_code != Exit.ROLLED_BACK
+    return forth and isinstance(unit.outcome, Deployed)
 
 
 def _speaks_of(unit: UnitState) -> Iterator[str]:
@@ -139,21 +165,32 @@ def _speaks_of(unit: UnitState) -> Iterator[str]:
 
 
 def unsettled(chain: RunState, unit: UnitState) -> str:
-    """Say why the Versions of a function stay, by the last run that tried something of it; "" where they may go."""
-    run, outcome = f"run {chain.run_id}", unit.outcome
+    """Say why the Versions of a function stay, by the last run that was about it; "" where they may go."""
+    why = _not_seen_to_end(chain, unit)
+    if not why and chain.breach and chain.exit_code != Exit.ROLLED_BACK:
+        why = f"was stopped: {chain.breach}"
+    return f"run {chain.run_id} {why}" if why else ""
+
+
+def _not_seen_to_end(chain: RunState, unit: UnitState) -> str:
+    """Say what is left of a run, or how it has ended badly for a function."""
     if not chain.given_up:
         if chain.rollout.paused is not None:
-            return f"{run} is paused"
+            return "is paused"
         if chain.rollout.owes_rollback(chain.exit_code):
-            return f"{run} is to be rolled back"
+            return "is to be rolled back"
         if chain.exit_code in (None, Exit.INTERRUPTED):
-            return f"{run} was not seen to end"
-        if outcome is None or isinstance(outcome, Cancelled | Unknown):
-            return f"{run} has left it undone"
-    if isinstance(outcome, Failed):
-        return f"{run} has failed at it"
-    if isinstance(outcome, Inconclusive):
-        return f"{run} could not verify it"
-    if chain.breach and chain.exit_code != Exit.ROLLED_BACK:
-        return f"{run} was stopped: {chain.breach}"
-    return ""
+            return "was not seen to end"
+        if unit.outcome is None or isinstance(unit.outcome, Cancelled | Unknown):
+            return "has left it undone"
+    if unit.outcome is None:
+        return "has left it in doubt" if touched_by(chain, {unit.key: unit}) else ""
+    return next((why for kind, why in _BAD.items() if isinstance(unit.outcome, kind)), "")
+
+
+_BAD: Mapping[type[Outcome], str] = {
+    Unknown: "has left it in doubt",
+    Failed: "has failed at it",
+    Inconclusive: "could not verify it",
+    Blocked: "has found it blocked",
+}

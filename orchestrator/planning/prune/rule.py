@@ -162,7 +162,8 @@ def judged(
     young = {version.id for version in goes if judge.too_young(version)}
     kept = {version.id for version in order if whys[version.id][0] is not Why.OLD or version.id in young}
     asked = {one.id for one in order if one.tags or one.id in named or one is latest}  # plans ask who made them
-    tells = evidence(versions, latest, kept, asked) if len(kept) < len(order) else frozenset[str]()
+    later = max(policy.runs, RUNS)
+    tells = evidence(versions, latest, kept, asked, later=later) if len(kept) < len(order) else frozenset[str]()
     whys |= dict.fromkeys(young, (Why.UNRECORDED, ""))
     whys |= dict.fromkeys(tells, (Why.EVIDENCE, ""))
     return tuple(_rows(order, whys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -188,7 +189,9 @@ def test_runs_count_up_to_the_first_that_is_missing(gaps: tuple[int, ...], expec
 PAUSED = RunPaused(9003.0, "approval", 1)
 BREACHED = Breached(9003.0, "too many", "stop")
 ROLLS_BACK = Breached(9003.0, "too many", "rollback")
-UNSETTLED = [
+UP = [GivenUp(9003.0, 1)]
+FAILED_BACK = Failed(Step.VERIFY, Failure("no"), rolled_back_to="v8")
+UNSETTLED = [  # of each outcome what a prune does: nothing of the function goes for this reason; "" where it may
     ("done", run(9, Deployed("v9", read_back=True)), ""),
     ("found as wanted", run(9, Unchanged("v8")), ""),
     ("failed", run(9, FAILED, code=1), "run R9 has failed at it"),
@@ -196,6 +199,16 @@ UNSETTLED = [
     ("inconclusive", run(9, Inconclusive("?", "v9"), code=3), "run R9 was not seen to end"),
     ("inconclusive, given up", run(9, Inconclusive("?"), code=1, also=[GivenUp(1.0, 1)]), "run R9 could not verify it"),
     ("unknown", run(9, Unknown("?", "o9"), code=3), "run R9 was not seen to end"),
+    ("unknown, given up", run(9, Unknown("?", "o9"), code=1, also=UP), "run R9 has left it in doubt"),
+    ("failed, and put back", run(9, FAILED_BACK, code=1), "run R9 has failed at it"),
+    ("failed, and rolled back", run(9, FAILED, code=5, also=[ROLLS_BACK]), "run R9 has failed at it"),
+    ("blocked", run(9, Blocked("edited"), code=1), "run R9 has found it blocked"),
+    ("blocked, given up", run(9, Blocked("edited"), code=1, also=UP), "run R9 has found it blocked"),
+    ("unchanged, stopped", run(9, Unchanged("v8"), code=1, also=[BREACHED]), "run R9 was stopped: too many"),
+    ("others failed", run(9, Deployed("v9", read_back=True), code=1), ""),
+    ("never begun", run(9, None, code=1, action=Action.COPY), "run R9 has left it undone"),
+    ("never begun, given up", run(9, None, code=1, action=Action.COPY, also=UP), ""),
+    ("asked for, given up", run(9, None, code=1, also=UP), "run R9 has left it in doubt"),
     ("cancelled", run(9, Cancelled(), code=1), "run R9 has left it undone"),
     ("cancelled, given up", run(9, Cancelled(), code=1, also=[GivenUp(9003.0, 1)]), ""),
     ("killed", run(9, None, code=None), "run R9 was not seen to end"),
@@ -213,10 +226,38 @@ def test_why_a_function_is_left_alone(events: list[Event], expected: str) -> Non
     assert unsettled(state, state.units["f"]) == expected
 
 
-def test_the_last_run_that_tried_something_decides() -> None:
+def test_no_outcome_is_left_out() -> None:
+    told = {type(fold(events).units["f"].outcome) for _, events, _ in UNSETTLED}
+    assert told == {*get_args(Outcome), type(None)} - {Pruned}  # a prune is no run that was about it
+
+
+BAD_ENDS = [
+    ("failed", run(9, FAILED, code=1)),
+    ("rolled back", run(9, Deployed("v9"), code=5, also=[ROLLS_BACK])),
+    ("stopped", run(9, Deployed("v9"), code=1, also=[BREACHED])),
+    ("a rollback", [replace(e, verb="rollback") if isinstance(e, RunStarted) else e for e in done(9)]),
+]
+
+
+@pytest.mark.parametrize("events", [row[1] for row in BAD_ENDS], ids=[row[0] for row in BAD_ENDS])
+def test_runs_with_a_bad_end_do_not_push_out_what_good_ones_need(events: list[Event]) -> None:
+    found = past(events, done(5), done(3), runs=1).told["d4e-f"]
+    assert found.needed == {"v9", "v8", "v5", "v4"}
+    assert found.runs == 3  # each of them is recorded all the same
+
+
+def test_a_function_is_known_once_as_many_good_runs_as_others_are() -> None:
+    bad = BAD_ENDS[0][1]
+    assert not past(bad, runs=1).is_known("d4e-f")
+    assert past(bad, done(5), runs=1).is_known("d4e-f")
+    assert past(done(5), runs=1).is_known("d4e-f")
+
+
+def test_the_last_run_that_was_about_it_decides() -> None:
     failed = run(8, FAILED, code=1)
     assert past(done(9), failed).told["d4e-f"].left_alone == ""
-    assert past(run(9, Blocked("edited"), code=1), failed).told["d4e-f"].left_alone == "run R8 has failed at it"
+    assert past(run(9, Blocked("edited"), code=1), done(8)).told["d4e-f"].left_alone == "run R9 has found it blocked"
+    assert past(done(10), run(9, Blocked("edited"), code=1)).told["d4e-f"].left_alone == ""
     assert past(run(9, Unchanged("v8")), failed).told["d4e-f"].left_alone == ""
 
 
