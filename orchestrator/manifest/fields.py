@@ -163,7 +163,7 @@ def _shown(wave: int | str) -> str:
     return f'"{wave}"' if isinstance(wave, str) else str(wave)
 
 
-_SIZE_SCHEMA: dict[str, Any] = {
+SIZE_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.SIZE_PATTERN}]
 }
 DURATION_SCHEMA: dict[str, Any] = {
@@ -176,10 +176,10 @@ _SHARE_SCHEMA: dict[str, Any] = {
 Tag = Annotated[str, StringConstraints(pattern="^[a-z][-_0-9a-z]*$"), BeforeValidator(_free_tag)]
 ObjectName = Annotated[Text, AfterValidator(_object_name)]
 ObjectPrefix = Annotated[str, AfterValidator(_object_prefix)]
-Size = Annotated[int, PlainValidator(units.size), WithJsonSchema(_SIZE_SCHEMA)]
-Memory = Annotated[int, PlainValidator(_memory), WithJsonSchema(_SIZE_SCHEMA)]
-DiskSize = Annotated[int, PlainValidator(_disk_size), WithJsonSchema(_SIZE_SCHEMA)]
-BlockSize = Annotated[int, PlainValidator(_block_size), WithJsonSchema(_SIZE_SCHEMA)]
+Size = Annotated[int, PlainValidator(units.size), WithJsonSchema(SIZE_SCHEMA)]
+Memory = Annotated[int, PlainValidator(_memory), WithJsonSchema(SIZE_SCHEMA)]
+DiskSize = Annotated[int, PlainValidator(_disk_size), WithJsonSchema(SIZE_SCHEMA)]
+BlockSize = Annotated[int, PlainValidator(_block_size), WithJsonSchema(SIZE_SCHEMA)]
 Duration = Annotated[float, PlainValidator(units.duration), WithJsonSchema(DURATION_SCHEMA)]
 Timeout = Annotated[float, PlainValidator(_timeout), WithJsonSchema(DURATION_SCHEMA)]
 Deadline = Annotated[float, PlainValidator(_deadline), WithJsonSchema(DURATION_SCHEMA)]

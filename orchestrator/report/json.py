@@ -17,6 +17,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import STATUSES, by_place
+from orchestrator.report.explained.resolved import resolved_json
 from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.failures import serving_since
 from orchestrator.report.history import chain_word, identity_json, state_word, status
@@ -33,6 +34,7 @@ from orchestrator.report.views import (
     JobsView,
     PlanView,
     PruneView,
+    ResolvedView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -60,13 +62,20 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = "orchestrator/jobs/1", jobs_json(view)
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
-        case WhyView(why):
-            schema, document = "orchestrator/why/1", why_json(why)
+        case WhyView() | ResolvedView():
+            schema, document = _of_functions(view, outlet)
         case DocumentView() | SavedPlanView():
             return outlet.rendered(view.text if isinstance(view, DocumentView) else view.document.decode())
         case _:
             assert_never(view)
     return outlet.json({"schema": schema} | document, indent=True)
+
+
+def _of_functions(view: WhyView | ResolvedView, outlet: Outlet) -> tuple[str, dict[str, Any]]:
+    """Give what is told of single functions: the schema, and JSON values."""
+    if isinstance(view, WhyView):
+        return "orchestrator/why/1", why_json(view.why)
+    return "orchestrator/render/1", resolved_json(view.functions, outlet.redactor.value, view.warnings)
 
 
 def plan_json(view: PlanView) -> dict[str, Any]:

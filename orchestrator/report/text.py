@@ -8,6 +8,7 @@ from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
+from orchestrator.report.explained.resolved import resolved_text
 from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.failures import failures
 from orchestrator.report.history import facts_text, history_text
@@ -23,6 +24,7 @@ from orchestrator.report.views import (
     OpenDue,
     PlanView,
     PruneView,
+    ResolvedView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -52,6 +54,8 @@ def _text(view: View, width: int | None) -> str:
             return _findings(view)
         case WhyView(why):
             return why_text(why, width=width)
+        case ResolvedView():
+            return resolved_text(view.functions, verbose=view.verbose)
         case DocumentView(text):
             return text
         case _:

@@ -13,6 +13,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
 from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers
 from orchestrator.planning.prune.plan import PrunePlan
+from orchestrator.planning.resolved import ResolvedFunction
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
 
@@ -157,6 +158,15 @@ class WhyView:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedView:
+    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces."""
+
+    functions: tuple[ResolvedFunction, ...]
+    warnings: tuple[str, ...] = ()  # people have heard them
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PruneView:
     """Which old Versions go, and why the others stay. `verbose`: each of them. `storage`: what may go of the bucket."""
 
@@ -182,6 +192,7 @@ View = (
     | JobsView
     | FindingsView
     | WhyView
+    | ResolvedView
     | DocumentView
 )
 
@@ -192,16 +203,16 @@ def words(view: View) -> Iterator[str | None]:
         case PlanView(plan) | SavedPlanView(_, PlanView(plan)):
             for unit in plan.units:
                 yield from (unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id, unit.base_version_id)
-        case PruneView(prune):
-            yield from prune.words()
+        case PruneView(subject) | WhyView(subject):
+            yield from subject.words()
         case ResultView(state):
             for one in state.units.values():
                 yield from (one.key, one.name, one.folder_id, one.function_id, one.base_version_id, one.version_id)
         case BoardView(rows):
             for row in rows:
                 yield from (row.key, row.folder_id, row.runtime)
-        case WhyView(why):
-            yield from why.words()
+        case ResolvedView(functions):
+            yield from (word for one in functions for word in (one.key, one.name, one.folder_id))
         case JobsView():
             yield from (*view.known, *(job.job for job in view.bound))
 

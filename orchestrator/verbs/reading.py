@@ -52,6 +52,28 @@ def _validate(config: Path, output: str) -> int:
     return answer(lambda _: validate_command(config), output)
 
 
+@click.command("render")
+@click.argument("functions", nargs=-1)
+@opt.label
+@opt.option("--verbose", "-v", is_flag=True, help="Name the values that each value replaces, too.")
+@opt.config
+@opt.output
+def _render(output: str, **given: Any) -> int:
+    """Show the settings of FUNCTIONS as defaults, templates and variables make them, each with where it comes from.
+
+    FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE; default: all of the manifest, disabled ones too. The text
+    is TOML that says the same without [defaults] and [templates]. What is secret is redacted. Asks no cloud, runs no
+    build, and needs no source.
+
+    \b
+    orchestrator render thumbnailer          file, line, table and variables of each value
+    orchestrator render -v 'auth-*'          with the places of the values that they replace
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.render import render_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(render_command, given), output)
+
+
 @click.command("schema")
 @click.argument("of", type=click.Choice(["manifest", "gate"]), default="manifest")
 def _schema(of: str) -> int:
@@ -121,4 +143,4 @@ def _sandbox(**given: Any) -> int:
     return answer(partial(sandbox_command, given))
 
 
-VERBS = (_plan, _jobs, _validate, _schema, _runs, _show, _why, _sandbox)
+VERBS = (_plan, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.model import Place
 from orchestrator.planning.why.facts import Explanation, LiveFacts, PastRun, SettingRow, WaitingFor
+from orchestrator.report.explained.origin_words import origin_json, place_json
 from orchestrator.report.records import NOT_ENDED
 
 
@@ -19,7 +18,7 @@ def why_json(why: Explanation) -> dict[str, Any]:
         "name": one.name,
         "folder_id": one.folder_id,
         "function_id": one.id_ or None,
-        "place": _place(one.place),
+        "place": place_json(one.place),
         "declared": one.place is not None,
         "disabled": one.disabled,
         "now": _now(why.now) if why.now is not None else None,
@@ -30,14 +29,6 @@ def why_json(why: Explanation) -> dict[str, Any]:
         "absent": list(why.absent),
         "unknown": list(why.unknown),
     }
-
-
-def _place(place: Place | None) -> dict[str, Any] | None:
-    return asdict(place) if place is not None else None
-
-
-def _places(places: Sequence[Place]) -> list[dict[str, Any]]:
-    return [asdict(place) for place in places]
 
 
 def _now(now: LiveFacts) -> dict[str, Any]:
@@ -55,11 +46,7 @@ def _row(row: SettingRow) -> dict[str, Any]:
         "state": row.held,
         "value": row.wanted,
         "live": row.live,
-        "from": row.table,
-        "place": _place(row.place),
-        "over": _places(row.over),
-        "variables": list(row.variables),
-        "written": row.written,
+        **origin_json(row),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import ChangeKind, Place
+from orchestrator.model import ChangeKind
 from orchestrator.planning.why.facts import (
     Explanation,
     Held,
@@ -17,6 +17,7 @@ from orchestrator.planning.why.facts import (
     WaitingFor,
     WaitsFor,
 )
+from orchestrator.report.explained.origin_words import origin_words, place_words
 from orchestrator.report.plain_text import aligned
 from orchestrator.report.plan_text import way_back_words
 from orchestrator.report.records import NOT_ENDED
@@ -47,13 +48,9 @@ def _head(why: Explanation) -> str:
         f"named {one.name}" if one.name not in ("", one.key) else "",
         f"function {one.id_}" if one.id_ else "",
         f"folder {one.folder_id}" if one.folder_id else "",
-        _where(one.place) if one.place is not None else "",
+        place_words(one.place) if one.place is not None else "",
     ]
     return f"{one.key}: {', '.join(fact for fact in facts if fact)}"
-
-
-def _where(place: Place | None) -> str:
-    return f"{place.file}:{place.line}" if place is not None and place.line else place.file if place is not None else ""
 
 
 def _now(why: Explanation) -> Iterator[str]:
@@ -109,7 +106,7 @@ def _verdict(now: LiveFacts) -> str:
 
 def _next(why: Explanation) -> Iterator[str]:
     if why.subject.disabled:
-        yield f"next plan: leaves it out, enabled = false ({_where(why.subject.place)})"
+        yield f"next plan: leaves it out, enabled = false ({place_words(why.subject.place)})"
     plan = why.next_plan
     if plan is None:
         return
@@ -143,12 +140,7 @@ def _live(row: SettingRow) -> str:
 
 
 def _origin(row: SettingRow) -> str:
-    if row.table == "live":
-        return "nothing declares it"
-    place = f"{_where(row.place)} [{row.table}]" if row.place is not None else row.table
-    over = f", over {', '.join(map(_where, row.over))}" if row.over else ""
-    variables = f", ${{{'}, ${'.join(row.variables)}}}" if row.variables else ""
-    return f"{place}{variables}{over}"
+    return "nothing declares it" if row.table == "live" else origin_words(row)
 
 
 def _waiting(waiting: WaitingFor) -> Iterator[str]:

@@ -13,6 +13,7 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError,
 from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import fold
+from orchestrator.manifest.origins.of_function import ValueOrigin
 from orchestrator.model import (
     Action,
     Bound,
@@ -28,6 +29,7 @@ from orchestrator.model import (
 from orchestrator.model.units import MB
 from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, Usage
 from orchestrator.planning.prune.rule import JudgedVersion, Why
+from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
 from orchestrator.planning.why.facts import (
     Explanation,
     Held,
@@ -55,6 +57,7 @@ from orchestrator.report.views import (
     KnownJob,
     PlanView,
     PruneView,
+    ResolvedView,
     ResultView,
     RunsView,
     SavedPlanView,
@@ -85,6 +88,8 @@ WHY = Explanation(
     (),
     ("the records of runs: no answer",),
 )
+MEMORY = ValueOrigin("memory", "", "1GB", "defaults", Place("deploy.toml", 3))
+RESOLVED = ResolvedFunction("auth", "auth", "b1g", Place("deploy.toml", 9), (ResolvedValue(MEMORY, '"1GB"'),))
 SAVED = b'{"schema": "orchestrator/saved-plan/1"}'
 PRUNE = PrunePlan(
     (
@@ -115,6 +120,11 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         FindingsView(CONFIG, ("auth", "bill"), 1, ("nightly",), ("no folder is known",)),
         "orchestrator/findings/1",
         "warning: no folder is known\ndeploy.toml is valid: 2 functions (1 disabled), 1 job",
+    ),
+    "resolved settings": (
+        ResolvedView((RESOLVED,)),
+        "orchestrator/render/1",
+        '[functions.auth]  # deploy.toml:9\nmemory = "1GB"  # deploy.toml:3 [defaults]',
     ),
     "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip

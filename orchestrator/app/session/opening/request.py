@@ -43,10 +43,14 @@ def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request
     return read_surveyed(invocation, has_sources=has_sources)[0]
 
 
-def read_surveyed(invocation: Invocation, *, has_sources: bool = True) -> tuple[Request, Survey]:
-    """Do so, and give where the manifest's values come from as well."""
+def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id: str = "") -> tuple[Request, Survey]:
+    """Do so, and give where the manifest's values come from as well. `folder_id`: of functions for which nothing, not
+    even the environment, says one; "": that is their mistake.
+    """
     options = invocation.options
     environ: Mapping[str, str] = os.environ
+    if folder_id and not environ.get("YC_FOLDER_ID"):
+        environ = {**environ, "YC_FOLDER_ID": folder_id}
     state_dir = state_dir_of(options.config, options.state_dir)
     if options.sandbox:
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")

@@ -1,0 +1,46 @@
+"""`render`: the settings of functions as defaults, templates and variables make them, with where each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.opening.request import read_surveyed
+from orchestrator.app.session.options import ANY_FOLDER, RunOptions
+from orchestrator.errors import Exit
+from orchestrator.manifest.findings import require_sound
+from orchestrator.model import FunctionSpec, Manifest
+from orchestrator.planning.resolved import resolved_function
+from orchestrator.planning.selection import choose, expanded
+from orchestrator.report.messages import Messages
+from orchestrator.report.plain_text import counted
+from orchestrator.report.views import CommandResult, ResolvedView
+
+
+def render_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Run `render` as typed. Raises `UsageError`, and `ManifestError` where what is selected has mistakes."""
+    given = dict(given)
+    options = RunOptions("render", given.pop("config"), patterns=given.pop("functions"), **given)
+    return invoke(options, messages, _render)
+
+
+async def _render(invocation: Invocation) -> CommandResult:
+    request, found = read_surveyed(invocation, has_sources=False, folder_id=ANY_FOLDER)
+    specs = _selected(request.manifest, invocation.options)
+    require_sound(specs.values())
+    homeless = [key for key, spec in specs.items() if spec.folder_id == ANY_FOLDER]
+    specs |= {key: replace(specs[key], folder_id="") for key in homeless}
+    warnings = list(request.manifest.warnings)
+    if homeless:
+        warnings.append(f"no folder is known for {counted(len(homeless), 'function')}: set YC_FOLDER_ID")
+        invocation.messages.warn(warnings[-1])
+    functions = tuple(resolved_function(found, spec) for spec in specs.values())
+    return CommandResult(Exit.DONE, ResolvedView(functions, tuple(warnings), invocation.options.verbose))
+
+
+def _selected(manifest: Manifest, options: RunOptions) -> dict[str, FunctionSpec]:
+    """Choose functions as `plan` does, those that are disabled among them: here they do nothing."""
+    enabled = {key: replace(spec, enabled=True) for key, spec in manifest.functions.items()}
+    return choose(enabled, expanded(options.patterns), options.labels, of=manifest.path.name)

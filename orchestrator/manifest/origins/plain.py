@@ -1,0 +1,89 @@
+"""A value of a function as a manifest has it: sizes and durations as people write them, tables as dicts; as TOML."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, WithJsonSchema
+
+from orchestrator.manifest.fields import DURATION_SCHEMA, SIZE_SCHEMA
+from orchestrator.manifest.findings import dotted
+from orchestrator.manifest.tables import FunctionTable
+from orchestrator.model import units
+
+# What JSON leaves as it is and TOML wants escaped, or what is no character that a file could hold.
+_TO_ESCAPE = re.compile("[\x7f-\x9f\ud800-\udfff]")
+
+
+def plain_value(setting: str, name: str, value: Any) -> Any:
+    """Give a merged value of a function, or its part called `name` (see `ValueOrigin`), as its file could have it.
+
+    | in the merged tables       | given                                   |
+    | ---                        | ---                                     |
+    | a size, a duration         | "256MB", "1m30s": nothing is rounded    |
+    | a table, an entry of a list | a dict of the keys that are given      |
+    | anything else              | itself                                  |
+    """
+    kind = FunctionTable.model_fields[setting].annotation
+    if name and (table := _table_of(kind)) is not None and name in table.model_fields and not _is_list(kind):
+        kind = table.model_fields[name].annotation
+    return _plain(value, kind)
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {
+            name: _plain(item, fields[name].annotation) for name, item in value.__dict__.items() if item is not None
+        }
+    if isinstance(value, Mapping):
+        table = _table_of(kind)
+        fields = table.model_fields if table is not None else {}
+        return {name: _plain(item, fields[name].annotation if name in fields else None) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, kind) for item in value]
+    schemas = [schema for schema in _schemas(kind) if not isinstance(value, str | bool)]
+    if SIZE_SCHEMA in schemas:
+        return units.as_size(value)
+    return units.as_duration(value) if DURATION_SCHEMA in schemas else value
+
+
+def _schemas(kind: Any) -> Iterator[Any]:
+    """Find the JSON Schemas that are given to a type, or to one of those that it is made of."""
+    if get_origin(kind) is Annotated:
+        yield from (one.json_schema for one in kind.__metadata__ if isinstance(one, WithJsonSchema))
+    for part in get_args(kind):
+        yield from _schemas(part)
+
+
+def _table_of(kind: Any) -> type[BaseModel] | None:
+    """Find the table that a type speaks of, if any."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next((found for part in get_args(kind) if (found := _table_of(part)) is not None), None)
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is list or any(_is_list(part) for part in get_args(kind))
+
+
+def toml_text(value: Any) -> str:
+    """Write a value on one line, as TOML that reads back equal. Texts are meant literally: `${` is written `$${`."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            quoted = json.dumps(value.replace("${", "$${"), ensure_ascii=False)
+            return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+        case int() | float():
+            return str(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Mapping():
+            pairs = (f"{dotted((key,))} = {toml_text(item)}" for key, item in value.items())
+            return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    return f"[{', '.join(map(toml_text, value))}]"

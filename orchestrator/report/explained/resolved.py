@@ -1,0 +1,73 @@
+"""Resolved settings: for people as a manifest that says the same without defaults and templates, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from orchestrator.manifest.findings import dotted
+from orchestrator.manifest.lists import LISTS
+from orchestrator.manifest.origins.plain import toml_text
+from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
+from orchestrator.redaction.patterns import MARK
+from orchestrator.report.explained.origin_words import origin_json, origin_words, place_json, place_words
+from orchestrator.report.plain_text import cells, pad
+
+_COLUMN_MAX = 48  # cells; the origins of what is longer stand right behind it
+_GAP = "  "
+
+
+def resolved_text(functions: Sequence[ResolvedFunction], *, verbose: bool) -> str:
+    """Write them as TOML: each value with where it comes from as its comment, and if `verbose` what it replaces."""
+    return "\n\n".join("\n".join(_table(one, verbose=verbose)) for one in functions)
+
+
+def _table(one: ResolvedFunction, *, verbose: bool) -> Iterator[str]:
+    yield f"[{dotted(('functions', one.key))}]  # {place_words(one.place)}"
+    lines = [line for setting, values in groupby(one.values, _setting) for line in _lines(setting, list(values))]
+    column = max((cells(text) for text, _ in lines if cells(text) <= _COLUMN_MAX), default=0)
+    for text, value in lines:
+        origin = f"{_GAP}# {origin_words(value.origin, replaced=verbose)}" if value is not None else ""
+        yield f"{pad(text, column)}{origin}" if origin else text
+
+
+def _setting(value: ResolvedValue) -> str:
+    return value.origin.setting
+
+
+def _lines(setting: str, values: Sequence[ResolvedValue]) -> Iterator[tuple[str, ResolvedValue | None]]:
+    """Write the values of one key; a list whose entries come from several tables has a line for each."""
+    if not _is_of_entries(setting, values):
+        yield from ((f"{value.origin.key} = {value.toml}", value) for value in values)
+        return
+    yield f"{setting} = [", None
+    yield from ((f"{_GAP}{value.toml},", value) for value in values)
+    yield "]", None
+
+
+def _is_of_entries(setting: str, values: Sequence[ResolvedValue]) -> bool:
+    """Whether the values are entries of a list, and not keys of a table or the whole."""
+    rule = LISTS.get(f"functions.{setting}")
+    return rule is not None and bool(rule.by or rule.adds) and values[0].origin.key != setting
+
+
+def resolved_json(
+    functions: Sequence[ResolvedFunction], redacted: Callable[[Any], Any], warnings: Sequence[str]
+) -> dict[str, Any]:
+    """Give them as JSON values. `redacted`: hides what is secret in a value."""
+    return {"functions": [_function(one, redacted) for one in functions], "warnings": list(warnings)}
+
+
+def _function(one: ResolvedFunction, redacted: Callable[[Any], Any]) -> dict[str, Any]:
+    return {
+        "function": one.key,
+        "name": one.name,
+        "folder_id": one.folder_id or None,
+        "place": place_json(one.place),
+        "settings": [_row(value, redacted(value.origin.value)) for value in one.values],
+    }
+
+
+def _row(value: ResolvedValue, shown: Any) -> dict[str, Any]:
+    return {"key": value.origin.key, "value": shown, "redacted": MARK in toml_text(shown), **origin_json(value.origin)}

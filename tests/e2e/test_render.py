@@ -1,0 +1,63 @@
+"""`render` of the installed program: what it shows is a manifest that says the same, and it needs nothing but files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.e2e.harness import run
+
+MANIFEST = """include = ["team/*.toml"]
+[defaults]
+runtime = "python312"
+memory = "128MB"
+environment = { API_TOKEN = "hunter2-of-the-api", LEVEL = "${LEVEL}" }
+[templates.web]
+memory = "256MB"
+[functions.one]
+use = ["web"]
+entrypoint = "index.handler"
+source = "nowhere"
+enabled = false
+labels = { team = "a" }
+[functions.broken]
+entrypoint = "index.handler"
+source = "nowhere"
+memory = "3MB"
+"""
+TEAM = '[functions.two]\nuse = ["web"]\nentrypoint = "index.handler"\nsource = "two"\n'
+
+
+def test_settings_with_their_origins_offline(tmp_path: Path) -> None:
+    (tmp_path / "deploy.toml").write_text(MANIFEST)
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "a.toml").write_text(TEAM)
+    environ = {"LEVEL": "debug", "YC_FOLDER_ID": "b1g"}
+    end = run(tmp_path, "render", "!broken", "-v", environ=environ)
+    assert (end.code, end.err) == (0, "")
+    assert "[functions.two]  # team/a.toml:1" in end.out
+    assert 'source = "team/two"                   # team/a.toml:4 [functions.two]' in end.out
+    assert 'memory = "256MB"                      # deploy.toml:7 [templates.web], over deploy.toml:4' in end.out
+    assert 'environment.LEVEL = "debug"           # deploy.toml:5 [defaults], ${LEVEL}' in end.out
+    assert "hunter2" not in end.out
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "deploy.toml", tmp_path / "team"]  # nothing is written
+
+    (tmp_path / "team" / "two").mkdir()
+    (tmp_path / "deploy.toml").write_text(end.out)  # it is a manifest that says the same
+    again = run(tmp_path, "render", "-o", "json", environ={})
+    rows = {one["function"]: one["settings"] for one in json.loads(again.out)["functions"]}
+    assert {row["key"]: row["value"] for row in rows["two"]}["source"] == "team/two"
+
+
+def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
+    (tmp_path / "deploy.toml").write_text(MANIFEST.replace('include = ["team/*.toml"]\n', ""))
+    end = run(tmp_path, "render", "-l", "team=a", environ={"LEVEL": "x", "YC_FOLDER_ID": ""})
+    assert end.code == 0, end.err  # a disabled one as well
+    assert end.err == "warning: no folder is known for 1 function: set YC_FOLDER_ID\n"
+    assert "folder_id" not in end.out
+    end = run(tmp_path, "render", "broken", environ={"LEVEL": "x"})
+    assert (end.code, end.out) == (2, "")
+    assert 'deploy.toml:16: functions.broken.memory: must be from "128MB" to "8GB"' in end.err
+    end = run(tmp_path, "render", "thre", environ={"LEVEL": "x"})
+    assert (end.code, end.out) == (2, "")
+    assert 'no function matches "thre"' in end.err
