@@ -99,6 +99,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEnded,
     )
 }
+_SLOTS = {kind: tuple(slot.name for slot in fields(event)) for kind, event in EVENTS.items()}
 CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # that this program knows
 _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "pruned": Pruned, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked,
@@ -175,15 +176,15 @@ def _changes(rows: list[Mapping[str, Any]]) -> tuple[Change, ...]:
 def to_dict(event: Event) -> dict[str, Any]:
     """Turn an event into JSON values, with its kind under "kind"."""
     data: dict[str, Any] = {"kind": event.kind}
-    for slot in fields(event):
-        value = getattr(event, slot.name)
-        if slot.name == "outcome":
+    for name in _SLOTS[event.kind]:
+        value = getattr(event, name)
+        if name == "outcome":
             value = outcome_to_dict(value)
-        elif slot.name == "changes":
+        elif name == "changes":
             value = [change_to_dict(change) for change in value]
-        elif slot.name == "identity":
+        elif name == "identity":
             value = identity_to_dict(value)
-        data[slot.name] = value
+        data[name] = value
     return data
 
 
@@ -192,7 +193,7 @@ def from_dict(data: Mapping[str, Any]) -> Event:
     that it does not.
     """
     cls = EVENTS[data["kind"]]
-    values = {slot.name: data[slot.name] for slot in fields(cls) if slot.name in data}
+    values = {name: data[name] for name in _SLOTS[data["kind"]] if name in data}
     if "step" in values:
         values["step"] = _member(Step, values["step"])
     if "outcome" in values:

@@ -48,6 +48,11 @@ class SourceFile:
         return self._table_lines.get(path) or self.line(path)
 
     @cached_property
+    def root(self) -> Path:
+        """Give its folder, the same for all functions in it."""
+        return Path(self.folder)
+
+    @cached_property
     def _lines(self) -> dict[KeyPath, int]:
         try:
             return locate.lines(self.text)

@@ -146,7 +146,7 @@ def _code(draft: Draft, *, is_folder: bool) -> Code:
     build = values.get("build")
     return SourceCode(
         source=source,
-        root=Path(draft.own.file.folder),
+        root=draft.own.file.root,
         build=_build(build, source, is_folder=is_folder) if build else None,
         include=tuple(values.get("include", ())),
         exclude=tuple(values.get("exclude", ())),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from operator import is_
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import Safe, one_line, several_lines, to_json, uncommanding
 
 T = TypeVar("T")
+Lines = Callable[[str], str]  # writes a text on one line, or on several
+
+_SEEN_MAX = 10_000  # texts that are remembered
 
 # Fields that have lines of their own, and fields that no format shows.
 _SEVERAL_LINES = frozenset({"detail", "text"})
@@ -44,38 +48,94 @@ class Outlet:
 
     def value(self, value: T) -> T:
         """Copy a value to be shown to people, every text in it redacted and on one line, but for what has lines."""
-        made: T = self._value(value, one_line)
+        made: T = _Copier(self.redactor).copied(value, one_line)
         return made
 
-    def _value(self, value: Any, lines: Callable[[str], str]) -> Any:
-        if isinstance(value, str):
-            shown = value if isinstance(value, Enum) else lines(self.redactor.text(value))
-            return value if shown == value else shown
-        if isinstance(value, Path):
-            return Path(self._value(str(value), lines))
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._record(value)
-        if isinstance(value, Mapping):
-            made = {self._value(key, lines): self._value(item, lines) for key, item in value.items()}
-            return value if all(map(_same, made.values(), value.values())) and made.keys() == value.keys() else made
-        if isinstance(value, list | tuple):
-            items = [self._value(item, lines) for item in value]
-            return value if all(map(_same, items, value)) else type(value)(items)
+
+class _Copier:
+    """Copies one value. Each text is looked at once as long as few others come between: of a run's 30,000 functions
+    most texts are said again and again.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._seen: dict[Lines, dict[str, str]] = {one_line: {}, several_lines: {}}
+
+    def copied(self, value: Any, lines: Lines) -> Any:
+        """Give a copy, or the value itself where nothing in it is to be shown otherwise. `lines`: writes a text."""
+        kind = type(value)
+        if kind is str:
+            return self._text(value, lines)
+        how = _HOW.get(kind) or _how(kind)
+        return how(self, value, lines)
+
+    def _text(self, text: str, lines: Lines) -> str:
+        seen = self._seen[lines]
+        shown = seen.get(text)
+        if shown is None:
+            shown = lines(self._redactor.text(text))
+            shown = text if shown == text else shown
+            if len(seen) >= _SEEN_MAX:
+                seen.clear()
+            seen[text] = shown
+        return text if shown == text else shown
+
+    def as_it_is(self, value: Any, _lines: Lines) -> Any:
+        """Give what holds no text."""
         return value
 
-    def _record(self, record: Any) -> Any:
+    def text(self, value: Any, lines: Lines) -> Any:
+        """Copy a text of a kind of its own."""
+        shown = self._text(str(value), lines)
+        return value if shown == value else shown
+
+    def path(self, value: Any, lines: Lines) -> Any:
+        """Copy a path."""
+        text = str(value)
+        shown = self._text(text, lines)
+        return value if shown == text else Path(shown)
+
+    def record(self, record: Any, _lines: Lines) -> Any:
+        """Copy a dataclass."""
         made = None
         for name in _shown(record.__class__):
             value = getattr(record, name)
-            shown = self._value(value, several_lines if name in _SEVERAL_LINES else one_line)
+            shown = self.copied(value, several_lines if name in _SEVERAL_LINES else one_line)
             if shown is not value:
                 made = made if made is not None else copy.copy(record)
                 object.__setattr__(made, name, shown)  # of frozen ones too: it is our own copy
         return record if made is None else made
 
+    def mapping(self, value: Any, lines: Lines) -> Any:
+        """Copy a mapping, its keys too."""
+        made = {self.copied(key, lines): self.copied(item, lines) for key, item in value.items()}
+        return value if all(map(is_, made.values(), value.values())) and made.keys() == value.keys() else made
 
-def _same(one: object, other: object) -> bool:
-    return one is other
+    def items(self, value: Any, lines: Lines) -> Any:
+        """Copy a list or a tuple."""
+        items = [self.copied(item, lines) for item in value]
+        return value if all(map(is_, items, value)) else type(value)(items)
+
+
+How = Callable[[_Copier, Any, Lines], Any]
+_HOW: dict[type[Any], How] = {}  # of the kinds that were met
+
+
+def _how(kind: type[Any]) -> How:
+    """Say how a kind of value is copied."""
+    how: How
+    if issubclass(kind, str):
+        how = _Copier.as_it_is if issubclass(kind, Enum) else _Copier.text  # the texts of an Enum are ours
+    elif issubclass(kind, Path):
+        how = _Copier.path
+    elif is_dataclass(kind):
+        how = _Copier.record
+    elif issubclass(kind, Mapping):
+        how = _Copier.mapping
+    else:
+        how = _Copier.items if issubclass(kind, list | tuple) else _Copier.as_it_is
+    _HOW[kind] = how
+    return how
 
 
 @cache

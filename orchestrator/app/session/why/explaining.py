@@ -47,14 +47,14 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
     spec = declared(asked, request.manifest)
     if others := also_called(asked, request.manifest):
         invocation.messages.say(others)
-    journal = JournalSide(request.state_dir, endpoint_of(request.options, request.manifest))
     names = names_of_spec(spec) if spec is not None else FunctionNames()
     binding = job_of(request)
-    known = Known(request, survey, journal, spec, names, binding)
-    await known.part("what is live, and what the next plan would do", lambda: _connect(invocation, known))
-    await identify(asked, known)
-    await _look(invocation, known)
-    view = await _told(known)
+    with JournalSide(request.state_dir, endpoint_of(request.options, request.manifest)) as journal:
+        known = Known(request, survey, journal, spec, names, binding)
+        await known.part("what is live, and what the next plan would do", lambda: _connect(invocation, known))
+        await identify(asked, known)
+        await _look(invocation, known)
+        view = await _told(known)
     blocked = known.unit is not None and known.unit.action is Action.BLOCKED
     return CommandResult(known.code or (Exit.FAILED if blocked else Exit.DONE), WhyView(view))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.options import SANDBOX
@@ -33,85 +35,105 @@ _LASTING = (WaitsFor.OPERATION, WaitsFor.END, WaitsFor.NOTHING, WaitsFor.ROLLBAC
 _RECORDS = 10  # of other machines that are read, the newest first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JournalSide:
-    """The journal of a state folder, as far as it is about one installation."""
+    """The journal of a state folder, as far as it is about one installation. A context manager: it is opened once, at
+    the first question, and the list of its runs is read once: a run that is under way writes all the time.
+    """
 
     state_dir: Path
     endpoint: str
+    _opened: Store | None = None
+    _runs: list[RunSummary] | None = None
 
-    def summaries(self, store: Store) -> list[RunSummary]:
-        """List the runs there, the newest first."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _store(self) -> Store:
+        """Give the journal. Raises `JournalError`, as all that reads it does."""
+        if self._opened is None:
+            self._opened = open_store(self.state_dir, read_only=True)
+        return self._opened
+
+    def _all_runs(self) -> list[RunSummary]:
+        if self._runs is None:
+            self._runs = self._store().runs()
+        return self._runs
+
+    def summaries(self) -> list[RunSummary]:
+        """List the runs of the installation, the newest first."""
         since = alive_since(self.state_dir)
-        found = (run for run in store.runs() if run.endpoint == self.endpoint)
+        found = (run for run in self._all_runs() if run.endpoint == self.endpoint)
         return [replace(run, alive=run.started_at >= since) for run in found]
 
     def ids(self) -> set[str]:
         """Give the ids of all runs."""
-        with open_store(self.state_dir, read_only=True) as store:
-            return {run.id for run in store.runs()}
+        return {run.id for run in self._all_runs()}
 
     def taken_up(self) -> set[str]:
         """Give the ids of the runs that some run here has taken up, or back."""
-        with open_store(self.state_dir, read_only=True) as store:
-            return {one for run in store.runs() for one in (run.resumes, run.rolls_back) if one}
+        return {one for run in self._all_runs() for one in (run.resumes, run.rolls_back) if one}
 
     def find(self, is_meant: Callable[[FunctionNames], bool], needle: str) -> FunctionNames | None:
         """Find a function that some run was about, as the newest has called it."""
-        with open_store(self.state_dir, read_only=True) as store:
-            for run in self.summaries(store):
-                for found in store.functions_like(run.id, needle):
-                    if is_meant(found):
-                        return found
+        store = self._store()
+        for run in self.summaries():
+            for found in store.functions_like(run.id, needle):
+                if is_meant(found):
+                    return found
         return None
 
     def known(self) -> Iterator[str]:
         """Give the names of the functions of the newest runs, to see what was meant."""
-        with open_store(self.state_dir, read_only=True) as store:
-            for run in self.summaries(store)[:RUNS]:
-                for one in store.functions_like(run.id, ""):
-                    yield from (one.key, one.name)
+        store = self._store()
+        for run in self.summaries()[:RUNS]:
+            for one in store.functions_like(run.id, ""):
+                yield from (one.key, one.name)
 
     def past(self, names: FunctionNames, lost: Callable[[JournalError], None]) -> list[PastRun]:
         """Tell of the newest runs that were about the function. `lost`: is told of those that cannot be read."""
         made: list[PastRun] = []
-        with open_store(self.state_dir, read_only=True) as store:
-            for run in self.summaries(store):
-                try:
-                    told = _past_in(store, run, names)
-                except JournalError as error:
-                    lost(error)
-                    continue
-                if told is not None:
-                    by = run.rolled_back_by
-                    by = by if by and store.function_in(by, names) is not None else ""
-                    made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
-                if len(made) == RUNS:
-                    break
+        store = self._store()
+        for run in self.summaries():
+            try:
+                told = _past_in(store, run, names)
+            except JournalError as error:
+                lost(error)
+                continue
+            if told is not None:
+                by = run.rolled_back_by
+                by = by if by and store.function_in(by, names) is not None else ""
+                made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
+            if len(made) == RUNS:
+                break
         return made
 
     def maker(self, version_id: str, created_at: str) -> Maker | None:
         """Find the run that has made a Version, by looking through all."""
-        with open_store(self.state_dir, read_only=True) as store:
+        store = self._store()
 
-            def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
-                found = list[PastRun | None]()
-                for run_id, key in dict.fromkeys(runs):
-                    with suppress(JournalError):  # it is told where the last runs are, and hides no other
-                        found.append(past_run(store.events_about(run_id, key), key, state=""))
-                return [one for one in found if one is not None]
+        def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
+            found = list[PastRun | None]()
+            for run_id, key in dict.fromkeys(runs):
+                with suppress(JournalError):  # it is told where the last runs are, and hides no other
+                    found.append(past_run(store.events_about(run_id, key), key, state=""))
+            return [one for one in found if one is not None]
 
-            knowing = store.runs_that_made(self.endpoint, version_id)
-            keys = {
-                one.idempotency_key for run in told(knowing) for one in run.operations if one.version_id == version_id
-            }
-            sending = [run for key in keys - {""} for run in store.runs_that_sent(self.endpoint, key)]
-            return maker_of(told([*knowing, *sending]), version_id, created_at)
+        knowing = store.runs_that_made(self.endpoint, version_id)
+        keys = {one.idempotency_key for run in told(knowing) for one in run.operations if one.version_id == version_id}
+        sending = [run for key in keys - {""} for run in store.runs_that_sent(self.endpoint, key)]
+        return maker_of(told([*knowing, *sending]), version_id, created_at)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Give what was said last of a Version's verification."""
-        with open_store(self.state_dir, read_only=True) as store:
-            return store.verdicts(self.endpoint, [version_id]).get(version_id)
+        return self._store().verdicts(self.endpoint, [version_id]).get(version_id)
 
     def waiting(self, names: FunctionNames, spec: FunctionSpec | None) -> Iterator[WaitingFor]:
         """Say what the function waits for in runs of this machine: one that is under way, or is paused. `spec`: the
@@ -119,23 +141,23 @@ class JournalSide:
         """
         packs = spec is not None and isinstance(spec.code, SourceCode)
         since = alive_since(self.state_dir)
-        with open_store(self.state_dir, read_only=True) as store:
-            for one in store.begun():
-                about_it = spec is not None and _may_be_about(one.identity.selection, spec)
-                if one.endpoint == self.endpoint and one.at >= since and not one.why and about_it:
-                    words = f"`{one.line}` has begun, and has no run yet: it reads what is live, builds and plans"
-                    yield WaitingFor("", WaitsFor.PLAN, words, since=utc(one.at))
-            for run in self.summaries(store):
-                under_way = run.alive and run.ended_at is None and not run.taken_up_by
-                if not (under_way or run.paused):
-                    continue
-                then = store.function_in(run.id, names)
-                if then is None:
-                    continue
-                live = _live_in(store, run, names)
-                found = _paused(live, then.key) if run.paused else _waits(live, then.key, packs=packs)
-                if found is not None:
-                    yield found
+        store = self._store()
+        for one in store.begun():
+            about_it = spec is not None and _may_be_about(one.identity.selection, spec)
+            if one.endpoint == self.endpoint and one.at >= since and not one.why and about_it:
+                words = f"`{one.line}` has begun, and has no run yet: it reads what is live, builds and plans"
+                yield WaitingFor("", WaitsFor.PLAN, words, since=utc(one.at))
+        for run in self.summaries():
+            under_way = run.alive and run.ended_at is None and not run.taken_up_by
+            if not (under_way or run.paused):
+                continue
+            then = store.function_in(run.id, names)
+            if then is None:
+                continue
+            live = _live_in(store, run, names)
+            found = _paused(live, then.key) if run.paused else _waits(live, then.key, packs=packs)
+            if found is not None:
+                yield found
 
 
 def _live_in(store: Store, run: RunSummary, names: FunctionNames) -> LiveRun:
