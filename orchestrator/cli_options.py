@@ -155,6 +155,19 @@ pruning = options(
         "  [default: all of it; versions alone where FUNCTIONS are selected]",
     ),
 )  # fmt: skip
+importing = options(
+    click.argument("functions", nargs=-1),
+    label,
+    option("--folder", "folders", cls=Selecting, multiple=True, metavar="ID", help="A folder; may be given again."),
+    option("--cloud", "cloud_id", metavar="ID", help="Every folder of a cloud."),
+    option(
+        "--out", type=click.Path(path_type=Path), metavar="FILE", envvar="ORCHESTRATOR_IMPORT_OUT",
+        help="Write to a file; default: stdout.",
+    ),
+    option("--replace", is_flag=True, help="Write over a file that is there."),
+    sandbox,
+    reach,
+)  # fmt: skip
 serving = options(
     option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),
     config,

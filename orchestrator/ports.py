@@ -94,6 +94,18 @@ class Directory(Protocol):
         """Ask resource-manager; None where it does not tell (no right, no such folder)."""
         ...
 
+    async def folders_of(self, cloud_id: str) -> tuple[str, ...]:
+        """List the ids of the folders of a cloud that may be seen."""
+        ...
+
+    async def secrets_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        """List name and id of each Lockbox secret of a folder."""
+        ...
+
+    async def service_accounts_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        """List name and id of each service account of a folder."""
+        ...
+
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
         """Ask quota-manager for the limits of `serverless-functions` of a cloud."""
         ...

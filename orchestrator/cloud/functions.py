@@ -144,6 +144,37 @@ class HttpDirectory:
         cloud_id = answer.json.get("cloudId")
         return cloud_id if isinstance(cloud_id, str) and cloud_id else None
 
+    async def folders_of(self, cloud_id: str) -> tuple[str, ...]:
+        items = await self._client.list_all(
+            RESOURCE_MANAGER,
+            "/resource-manager/v1/folders",
+            name="list folders",
+            query={"cloudId": cloud_id},
+            field="folders",
+            decode=_named,
+        )
+        return tuple(folder_id for _, folder_id in items)
+
+    async def secrets_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        return await self._client.list_all(
+            LOCKBOX,
+            "/lockbox/v1/secrets",
+            name="list secrets",
+            query={"folderId": folder_id},
+            field="secrets",
+            decode=_named,
+        )
+
+    async def service_accounts_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        return await self._client.list_all(
+            IAM,
+            "/iam/v1/serviceAccounts",
+            name="list service accounts",
+            query={"folderId": folder_id},
+            field="serviceAccounts",
+            decode=_named,
+        )
+
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
         """Empty where the installation has no quota-manager: nothing is known then."""
         if not self._client.offers(QUOTA_MANAGER):
@@ -159,15 +190,7 @@ class HttpDirectory:
         return tuple(quota for quota in items if quota is not None)
 
     async def secret_by_name(self, folder_id: str, name: str) -> str | None:
-        items = await self._client.list_all(
-            LOCKBOX,
-            "/lockbox/v1/secrets",
-            name="list secrets",
-            query={"folderId": folder_id},
-            field="secrets",
-            decode=_named,
-        )
-        return _only("secret", name, folder_id, items)
+        return _only("secret", name, folder_id, await self.secrets_of(folder_id))
 
     async def latest_secret_version(self, secret_id: str) -> str:
         path = f"/lockbox/v1/secrets/{quote(secret_id, safe='')}"

@@ -26,6 +26,11 @@ _ALTERNATIVES = (
 _OTHERS = {key: group - {key} for group in _ALTERNATIVES for key in group}
 
 
+def alternatives_of(key: str) -> frozenset[str]:
+    """Give the keys that one of a nearer table drops."""
+    return _OTHERS.get(key, frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One table with keys of a function, paths in it made absolute. `path`: ("defaults",), ("functions", "x") …"""

@@ -42,7 +42,7 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         key=draft.key,
         name=values.get("name", draft.key),
         folder_id=folder_id,
-        settings=_settings(values),
+        settings=settings_from(values),
         code=_code(draft, is_folder=is_folder),
         place=Place(draft.own.file.shown, draft.own.file.table_line(draft.own.path)),
         id=values.get("id"),
@@ -83,7 +83,7 @@ def _verify(draft: Draft) -> Verify | None:
     return verified_by(draft.values["verify"], Path(origin.file.folder))
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def settings_from(values: Mapping[str, Any]) -> Settings:
     """Pass on what stands there, by the table of fields; tables and lists become values of their own."""
     given = {"timeout": DEFAULT_TIMEOUT_S, **values}
     settings = {

@@ -31,6 +31,7 @@ from orchestrator.report.views import (
     BoardView,
     DocumentView,
     FindingsView,
+    ImportView,
     JobsView,
     PlanView,
     PruneView,
@@ -56,14 +57,14 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema = "orchestrator/result/1"
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
-        case BoardView(rows):
-            schema, document = "orchestrator/board/1", board_json(rows)
-        case JobsView():
-            schema, document = "orchestrator/jobs/1", jobs_json(view)
+        case BoardView() | JobsView():
+            schema, document = _of_jobs(view)
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
         case WhyView() | ResolvedView():
             schema, document = _of_functions(view, outlet)
+        case ImportView():
+            schema, document = "orchestrator/import/1", _import_json(view)
         case DocumentView() | SavedPlanView():
             return outlet.rendered(view.text if isinstance(view, DocumentView) else view.document.decode())
         case _:
@@ -76,6 +77,12 @@ def _of_functions(view: WhyView | ResolvedView, outlet: Outlet) -> tuple[str, di
     if isinstance(view, WhyView):
         return "orchestrator/why/1", why_json(view.why)
     return "orchestrator/render/1", resolved_json(view.functions, outlet.redactor.value, view.warnings)
+
+
+def _of_jobs(view: BoardView | JobsView) -> tuple[str, dict[str, Any]]:
+    if isinstance(view, BoardView):
+        return "orchestrator/board/1", board_json(view.rows)
+    return "orchestrator/jobs/1", jobs_json(view)
 
 
 def plan_json(view: PlanView) -> dict[str, Any]:
@@ -117,6 +124,19 @@ def plan_json(view: PlanView) -> dict[str, Any]:
         "warnings": list(view.warnings),
         **({"skips": ["verification"]} if view.skips_verification else {}),
         **({"simulation": asdict(view.prediction)} if view.prediction is not None else {}),
+    }
+
+
+def _import_json(view: ImportView) -> dict[str, Any]:
+    """Give an imported manifest: its text, and what it does not say."""
+    return {
+        "file": view.file,
+        "functions": list(view.functions),
+        "folders": list(view.folders),
+        "variables": dict(view.variables),
+        "notes": {key: list(notes) for key, notes in view.notes.items()},
+        "left_out": dict(view.left_out),
+        "manifest": view.text,
     }
 
 

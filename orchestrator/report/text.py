@@ -20,6 +20,7 @@ from orchestrator.report.views import (
     BoardView,
     DocumentView,
     FindingsView,
+    ImportView,
     JobsView,
     OpenDue,
     PlanView,
@@ -56,8 +57,8 @@ def _text(view: View, width: int | None) -> str:
             return why_text(why, width=width)
         case ResolvedView():
             return resolved_text(view.functions, verbose=view.verbose)
-        case DocumentView(text):
-            return text
+        case ImportView() | DocumentView():
+            return _document(view)
         case _:
             assert_never(view)
 
@@ -101,6 +102,17 @@ def _jobs(view: JobsView, width: int | None) -> str:
 def _open(job: str, due: OpenDue) -> str:
     stopped = f"its due time {due.due_at} is not done: run {due.run_id} was stopped for good: {due.why}"
     return f'job "{job}": {stopped}; once it is mended, `orchestrator run {job}` is a new run'
+
+
+def _document(view: ImportView | DocumentView) -> str:
+    """The text itself; of an imported manifest that is in a file by now, what it is about."""
+    if isinstance(view, DocumentView):
+        return view.text
+    if not view.file:
+        return view.text.rstrip("\n")
+    count, of = counted(len(view.functions), "function"), counted(len(view.folders), "folder")
+    once = ", once the variables are set" if view.variables else ""
+    return f"{view.file}: {count} of {of}; `orchestrator plan -c {view.file}` has nothing to do{once}"
 
 
 def _findings(view: FindingsView) -> str:

@@ -156,6 +156,10 @@ class WhyView:
 
     why: Explanation
 
+    def words(self) -> Iterator[str | None]:
+        """Give the words that are no secrets."""
+        yield from self.why.words()
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedView:
@@ -165,6 +169,10 @@ class ResolvedView:
     warnings: tuple[str, ...] = ()  # people have heard them
     verbose: bool = False
 
+    def words(self) -> Iterator[str | None]:
+        """Give the words that are no secrets."""
+        yield from (word for one in self.functions for word in (one.key, one.name, one.folder_id))
+
 
 @dataclass(frozen=True, slots=True)
 class PruneView:
@@ -173,6 +181,27 @@ class PruneView:
     prune: PrunePlan
     verbose: bool = False
     storage: StorageView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportView:
+    """The manifest of what is live. `file`: where it was written, "" for nowhere yet. `variables`: those that are to be
+    set, and what for; `notes`: by function what the manifest does not say; `left_out`: by function why it is not in it.
+    `words_of`: the words of the text.
+    """
+
+    text: str
+    file: str
+    functions: tuple[str, ...]
+    folders: tuple[str, ...]
+    variables: Mapping[str, str]
+    notes: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, str]
+    words_of: tuple[str, ...] = ()
+
+    def words(self) -> Iterator[str | None]:
+        """Give the words that are no secrets."""
+        yield from self.words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +222,7 @@ View = (
     | FindingsView
     | WhyView
     | ResolvedView
+    | ImportView
     | DocumentView
 )
 
@@ -211,8 +241,8 @@ def words(view: View) -> Iterator[str | None]:
         case BoardView(rows):
             for row in rows:
                 yield from (row.key, row.folder_id, row.runtime)
-        case ResolvedView(functions):
-            yield from (word for one in functions for word in (one.key, one.name, one.folder_id))
+        case WhyView() | ResolvedView() | ImportView():
+            yield from view.words()
         case JobsView():
             yield from (*view.known, *(job.job for job in view.bound))
 

@@ -143,4 +143,22 @@ def _sandbox(**given: Any) -> int:
     return answer(partial(sandbox_command, given))
 
 
-VERBS = (_plan, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)
+@click.command("import")
+@opt.importing
+def _import(output: str, **given: Any) -> int:
+    """Write the manifest of what is live: of FUNCTIONS (names, globs, label:K=V) of folders, or of all of them.
+
+    Common values become [defaults], groups [templates]. Code stays as it is (version_id = "$latest") until a function
+    names a source; the next plan has nothing to do. Values that look like secrets are not written: their variables are
+    listed. Changes nothing in the cloud.
+
+    \b
+    orchestrator import --folder b1g…                      to stdout
+    orchestrator import --cloud b1g… --out deploy.toml     every folder of a cloud
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.import_ import import_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(import_command, given), output)
+
+
+VERBS = (_plan, _import, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)

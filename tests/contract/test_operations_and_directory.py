@@ -92,6 +92,16 @@ def test_a_folder_tells_its_cloud_or_nothing(on_cloud: OnCloud) -> None:
     on_cloud(main, settings=CloudSettings(clouds={"b1gmine": "my-cloud"}, default_cloud=None))
 
 
+def test_the_folders_of_a_cloud_are_listed(on_cloud: OnCloud) -> None:
+    async def main(ports: Ports) -> None:
+        await ports.function("b1gfound")
+        assert await ports.directory.folders_of("my-cloud") == ("b1gmine",)
+        assert await ports.directory.folders_of("default") == ("b1gfound",)
+        assert await ports.directory.folders_of("elsewhere") == ()
+
+    on_cloud(main, settings=CloudSettings(clouds={"b1gmine": "my-cloud"}, default_cloud="default"))
+
+
 def test_quotas_of_a_cloud_are_told(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         await ports.function(FOLDER)
@@ -128,6 +138,9 @@ def test_secrets_and_service_accounts_are_found_by_name(on_cloud: OnCloud) -> No
         assert refused.value.code is Code.NOT_FOUND
         assert await ports.directory.service_account_by_name(FOLDER, "account-2") == "aje2"
         assert await ports.directory.service_account_by_name(FOLDER, "account-9") is None
+        assert await ports.directory.secrets_of(FOLDER) == tuple((f"secret {n}", f"e6q{n}") for n in range(3))
+        assert await ports.directory.service_accounts_of(FOLDER) == tuple((f"account-{n}", f"aje{n}") for n in range(3))
+        assert await ports.directory.secrets_of("b1gother") == ()
 
     on_cloud(main, seeds=seeds)
 

@@ -99,6 +99,7 @@ def directory(cloud: MemoryCloud) -> tuple[Route, ...]:
     """Look-ups in other services."""
     service = cloud.directory
     return (
+        Route("GET", "/resource-manager/v1/folders", "list folders", lambda ask: service.folders(ask.query)),
         Route("GET", "/resource-manager/v1/folders/{id}", "get folder", lambda ask: service.folder(ask.ids["id"])),
         Route("GET", "/quota-manager/v1/quotaLimits", "list quota limits", lambda ask: service.quota_limits(ask.query)),
         Route("GET", "/lockbox/v1/secrets", "list secrets", lambda ask: service.secrets(ask.query)),

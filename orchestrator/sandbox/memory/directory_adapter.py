@@ -27,6 +27,19 @@ class MemoryDirectory:
             raise
         return str(answer["cloudId"])
 
+    async def folders_of(self, cloud_id: str) -> tuple[str, ...]:
+        query = {"cloudId": cloud_id}
+        items = await self._wire.pages("list folders", query, "folders", self._directory.folders, _named)
+        return tuple(folder_id for _, folder_id in items)
+
+    async def secrets_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        query = {"folderId": folder_id}
+        return await self._wire.pages("list secrets", query, "secrets", self._directory.secrets, _named)
+
+    async def service_accounts_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
+        query, listed = {"folderId": folder_id}, self._directory.service_accounts
+        return await self._wire.pages("list service accounts", query, "serviceAccounts", listed, _named)
+
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
         query = {"resource.id": cloud_id, "resource.type": CLOUD, "service": SERVICE}
         return await self._wire.pages(
@@ -34,9 +47,7 @@ class MemoryDirectory:
         )
 
     async def secret_by_name(self, folder_id: str, name: str) -> str | None:
-        query = {"folderId": folder_id}
-        items = await self._wire.pages("list secrets", query, "secrets", self._directory.secrets, _named)
-        return dict(items).get(name)
+        return dict(await self.secrets_of(folder_id)).get(name)
 
     async def latest_secret_version(self, secret_id: str) -> str:
         answer, _ = await self._wire.call("get secret", lambda: self._directory.secret(secret_id))

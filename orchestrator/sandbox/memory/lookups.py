@@ -64,6 +64,18 @@ class DirectoryService:
         cloud_id = self._core.cloud_of(folder_id)
         return {"id": folder_id, "cloudId": cloud_id, "name": folder_id, "status": "ACTIVE"}
 
+    def folders(self, query: paging.Query) -> Record:
+        """resource-manager: a page of a cloud's folders, those that were named and those that have functions."""
+        self._core.settle()
+        paging.check_names(query, "cloudId")
+        cloud_id = paging.required(query, "cloudId")
+        seen = {*self._core.settings.clouds, *(folder_id for folder_id, _ in self._core.state.function_names)}
+        folders = Table("folders")
+        for folder_id in sorted(seen):
+            if self._core.cloud_of(folder_id) == cloud_id:
+                folders.put(folder_id, self.folder(folder_id))
+        return paging.page(query, "folders", folders, list(folders), folders.get)
+
     def quota_limits(self, query: paging.Query) -> Record:
         """quota-manager: limits and usage of a cloud; a service that has none gives an empty list."""
         self._core.settle()

@@ -22,7 +22,7 @@ VERBS = sorted(path.stem for path in COMMANDS.glob("*.py") if path.stem != "__in
 
 
 def test_each_verb_has_its_file() -> None:
-    assert sorted(cli.commands) == VERBS
+    assert sorted(cli.commands) == [stem.rstrip("_") for stem in VERBS]  # import_.py: `import` is a word of Python's
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -8,14 +8,15 @@ import pytest
 from orchestrator.cli import cli
 
 CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
-OTHERWISE = {"--all"}  # another option in each: functions of `show`, versions of `prune`, so another variable, too
+# Another option in each, so another variable, too: functions of `show`, versions of `prune`; a plan, a manifest.
+OTHERWISE = {"--all", "--out"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
-REACHES = (*CHANGES, "plan", "why")  # the cloud
+REACHES = (*CHANGES, "plan", "why", "import")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
 TABLE = {
-    "--config -c": (*LOOKS, "jobs", "validate", "sandbox"),
-    "--output -o": (*LOOKS, "jobs", "validate"),
+    "--config -c": (*LOOKS, "jobs", "validate", "render", "sandbox"),
+    "--output -o": (*LOOKS, "jobs", "validate", "render"),
     "--state": (*LOOKS, "sandbox"),
     "--endpoint": LOOKS,
     "--bucket": (*LOOKS, "sandbox"),
@@ -28,12 +29,12 @@ TABLE = {
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),
-    "--sandbox": ("deploy", "run", "plan", "why", "rollback", "prune"),  # a run knows its own installation
+    "--sandbox": ("deploy", "run", "plan", "why", "rollback", "prune", "import"),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
-    "--label -l": ("deploy", "run", "plan", "rollback", "prune"),
+    "--label -l": ("deploy", "run", "plan", "rollback", "prune", "import", "render"),
     "--failed": ("deploy", "run", "plan", "prune"),
     "--undone": ("deploy", "run", "plan", "prune"),
-    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune"),
+    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render"),
     "--dry-run": ("deploy", "run", "rollback", "prune"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`

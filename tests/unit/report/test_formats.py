@@ -53,6 +53,7 @@ from orchestrator.report.views import (
     CommandResult,
     DocumentView,
     FindingsView,
+    ImportView,
     JobsView,
     KnownJob,
     PlanView,
@@ -125,6 +126,11 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         ResolvedView((RESOLVED,)),
         "orchestrator/render/1",
         '[functions.auth]  # deploy.toml:9\nmemory = "1GB"  # deploy.toml:3 [defaults]',
+    ),
+    "import": (
+        ImportView("[functions]\na = {}\n", "", ("a",), ("b1g",), {"A_TOKEN": "environment.TOKEN of a"}, {}, {}),
+        "orchestrator/import/1",
+        "[functions]\na = {}",
     ),
     "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip

@@ -1,0 +1,150 @@
+"""`import`: the manifest of what is live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestrator.app.session.importing.entries import Entries, entries_of
+from orchestrator.app.session.importing.reading import find_functions, folders_to_read, known_names
+from orchestrator.app.session.invocation import Invocation, invoke
+from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.options import read_options, sandbox_environ, state_dir_of
+from orchestrator.app.session.session import Session, hold_lock, open_session
+from orchestrator.errors import Exit, UsageError
+from orchestrator.manifest import sections
+from orchestrator.manifest.writing.document import document
+from orchestrator.manifest.writing.manifest_file import write_manifest
+from orchestrator.model import Limits, Manifest, Rollout, Storage
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult, ImportView
+
+
+@dataclass(frozen=True, slots=True)
+class Importing:
+    """What is imported, and where to. `out` None: to stdout. `replace`: over what is there."""
+
+    folders: tuple[str, ...] = ()
+    cloud_id: str | None = None
+    out: Path | None = None
+    replace: bool = False
+
+
+def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Run `import` as typed. Raises `OrchestratorError` where it cannot start."""
+    given = dict(given)
+    asked = Importing(tuple(given.pop("folders")), given.pop("cloud_id"), given.pop("out"), given.pop("replace"))
+    check_target(asked)
+    return invoke(read_options("import", {**given, "dry_run": True}), messages, partial(_import, asked))
+
+
+def check_target(asked: Importing) -> None:
+    """See, before anything is read, that the file may be written. Raises `UsageError`."""
+    out = asked.out
+    if out is None:
+        return
+    if out.is_dir():
+        raise UsageError(f"--out {out}: this is a folder", advice="name a file in it: --out deploy.toml")
+    if out.exists() and not asked.replace:
+        raise UsageError(
+            f"--out {out}: this is there already",
+            advice="name another file; `import --update` puts what is live into a manifest; --replace writes over it",
+        )
+    folder = Path(os.path.realpath(out)).parent
+    if not folder.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {folder}", advice="make it, or name another file")
+
+
+async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
+    session = await open_unmanifested(invocation)
+    with invocation.stop.interruptible():
+        folders = await folders_to_read(session, asked.folders, asked.cloud_id)
+        found = await find_functions(session, folders)
+        names = await known_names(session, found.functions)
+    redactor = session.messages.outlet.redactor
+    made = entries_of(found.functions, names, lambda text: redactor.text(text) != text)
+    left_out = {**made.left_out, **found.left_out}
+    text = manifest_text(made, left_out)
+    view = ImportView(
+        text=text,
+        file=str(asked.out) if asked.out is not None else "",
+        functions=tuple(entry.key for entry in made.entries),
+        folders=folders,
+        variables={one.name: one.what for one in made.variables},
+        notes=made.notes,
+        left_out=left_out,
+        words_of=tuple(_words(made)),
+    )
+    if asked.out is not None:
+        write_manifest(asked.out, text)
+    tell(session, view)
+    return CommandResult(Exit.DONE, view)
+
+
+async def open_unmanifested(invocation: Invocation) -> Session:
+    """Open a session that no manifest is needed for: what the environment and the options say."""
+    options = invocation.options
+    state_dir = state_dir_of(options.config, options.state_dir)
+    environ: Mapping[str, str] = os.environ
+    if options.sandbox:
+        environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
+    cloud = sections.cloud(None, environ)
+    manifest = Manifest(options.config, cloud, Storage(), Limits(), Rollout(), {}, {})
+    with invocation.stop.interruptible():
+        request = Request(options, environ, state_dir, manifest)
+        if options.sandbox:
+            await hold_lock(invocation, request)
+        return await open_session(invocation, request)
+
+
+def manifest_text(made: Entries, left_out: Mapping[str, str]) -> str:
+    """Write the manifest of functions, with what it cannot say as comments."""
+    folders = sorted({entry.folder_id for entry in made.entries})
+    cloud = {"folder_id": folders[0]} if len(folders) == 1 else {}
+    head = [
+        "What is live, as `orchestrator import` found it. The code of each function stays as it is until the function",
+        'names a source, which takes the place of version_id: source = "functions/NAME"',
+    ]
+    if made.variables:
+        head += ["", "Set these variables: their values look like secrets, and are not written here."]
+        head += [f"  {one.name}  {one.what}" for one in made.variables]
+    tail = [f"left out: {key}: {why}" for key, why in sorted(left_out.items())]
+    return document(made.entries, cloud=cloud, head=head, tail=tail)
+
+
+def tell(session: Session, view: ImportView) -> None:
+    """Say besides the text what people have to know of it."""
+    messages = session.messages
+    messages.outlet.redactor.protect(view.words_of)
+    for name, what in view.variables.items():
+        messages.say(f"to set: {name} ({what})")
+    for key, notes in view.notes.items():
+        for note in notes:
+            messages.warn(f"{key}: {note}")
+    for key, why in view.left_out.items():
+        messages.warn(f"{key} is left out: {why}")
+
+
+def _words(made: Entries) -> Iterator[str]:
+    """Give the words of the manifest, which nobody may take for secrets: those that looked like one are not in it."""
+    for entry in made.entries:
+        yield entry.key
+        yield from _leaves(entry.values)
+    for one in made.variables:
+        yield one.name
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)

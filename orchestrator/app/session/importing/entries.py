@@ -1,0 +1,153 @@
+"""Live functions as entries of a manifest: what it says of each, what it cannot say, which values are not written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.app.session.importing.variables import named_variables, secret_values, with_variables
+from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.job.inventory import LiveFunction
+from orchestrator.manifest.writing.document import FunctionEntry
+from orchestrator.manifest.writing.sayable import Said, what_can_be_said
+from orchestrator.manifest.writing.spelling import keys_in_order, spelled
+from orchestrator.model import LATEST
+from orchestrator.version.copy import settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What ids stand for. `accounts`, `secrets`: (folder id, id) → name, of names that one thing of the folder has;
+    `current`: secret id → the id of its newest version.
+    """
+
+    accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    secrets: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VariableToSet:
+    """A variable that is to be set, and what it is: "environment.TOKEN of api, worker"."""
+
+    name: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What is written. `notes`: by function what the manifest does not say of it. `left_out`: by function, why it is
+    not written at all.
+    """
+
+    entries: tuple[FunctionEntry, ...] = ()
+    variables: tuple[VariableToSet, ...] = ()
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+_NAMED_MAX = 5
+
+
+def entries_of(
+    functions: Sequence[LiveFunction],
+    names: KnownNames,
+    looks_secret: Callable[[str], bool],
+    *,
+    pinned: bool = False,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Entries:
+    """Make the entries of functions. `looks_secret`: whether a text is to be hidden; `pinned`: with their ids.
+    `tables`: by key the settings that somebody else declares, in place of those that are live.
+    """
+    told = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
+    said = what_can_be_said(
+        {one.key: {**told[one.key], **_own(one)} for one in functions}, {one.key: one.latest.raw for one in functions}
+    )
+    left_out = {key: "; ".join(one.refused) for key, one in said.items() if not one.declarable}
+    written = [one for one in functions if one.key not in left_out]
+    values = {one.key: _named(one, said[one.key].values, names, pinned=pinned) for one in written}
+    found = [secret for key, table in values.items() for secret in secret_values(key, table, looks_secret)]
+    variables = named_variables(found)
+    by_function: dict[str, dict[tuple[str | int, ...], str]] = {}
+    for secret, name in variables.items():
+        by_function.setdefault(secret.function, {})[secret.path] = name
+    notes = {one.key: kept for one in written if (kept := _notes(one, said[one.key], live=tables is None))}
+    entries = []
+    for one in written:
+        table = with_variables(values[one.key], by_function.get(one.key, {}))
+        if tables is None and one.key in notes and _differs(one, said[one.key]):
+            table["enabled"] = False
+        entries.append(FunctionEntry(one.key, one.function.folder_id, keys_in_order(table), notes.get(one.key, ())))
+    places: dict[str, list[str]] = {}
+    for secret, name in variables.items():
+        places.setdefault(name, []).append(f"{_place(secret.path)} of {secret.function}")
+    to_set = tuple(VariableToSet(name, _listed(of)) for name, of in sorted(places.items()))
+    return Entries(tuple(entries), to_set, notes, left_out)
+
+
+def _own(one: LiveFunction) -> dict[str, Any]:
+    """Give what the Function itself has, as keys of the manifest."""
+    live = {row.setting: getattr(one.function, row.live) for row in FUNCTION_FIELDS if row.updated}
+    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in live.items() if value}
+    if one.function.name and one.function.name != one.key:
+        found["name"] = one.function.name
+    return found
+
+
+def _named(one: LiveFunction, values: Mapping[str, Any], names: KnownNames, *, pinned: bool) -> dict[str, Any]:
+    """Write names in place of ids, the code that is live, and the id where the function has no name."""
+    folder_id, table = one.function.folder_id, {"version_id": LATEST, **values}
+    if account := names.accounts.get((folder_id, str(table.get("service_account_id")))):
+        del table["service_account_id"]
+        table["service_account"] = account
+    if "secrets" in table:
+        table["secrets"] = [_secret(folder_id, secret, names) for secret in table["secrets"]]
+    if pinned or not one.function.name:
+        table["id"] = one.function.id
+    return table
+
+
+def _secret(folder_id: str, secret: Mapping[str, str], names: KnownNames) -> dict[str, str]:
+    """Name a secret; its newest version is what a manifest means without one."""
+    made = {key: secret[key] for key in ("environment_variable", "key")}
+    name = names.secrets.get((folder_id, secret.get("id", "")))
+    made |= {"name": name} if name else {"id": secret["id"]} if "id" in secret else {}
+    if "version_id" in secret and names.current.get(secret.get("id", "")) != secret["version_id"]:
+        made["version_id"] = secret["version_id"]
+    return made
+
+
+def _differs(one: LiveFunction, said: Said) -> bool:
+    """Say whether a plan would do something to a function as it is written."""
+    return bool(said.otherwise) or not one.latest.is_active
+
+
+def _notes(one: LiveFunction, said: Said, *, live: bool) -> tuple[str, ...]:
+    found = [f"not said here: {rule}" for rule in said.refused]
+    found += [f"live is otherwise: {words}" for words in said.otherwise]
+    if said.unknown:
+        found.append(f"not said here, since this program does not know it: {', '.join(said.unknown)}")
+    if not one.latest.is_active:
+        found.append(f"the live version is {one.latest.status}")
+    if live and _differs(one, said):
+        found.append("so it is left out of runs; declare what it needs, and take `enabled` out")
+    return tuple(found)
+
+
+def _place(path: Iterable[str | int]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _listed(places: Sequence[str]) -> str:
+    """Name the functions of one key together: "environment.TOKEN of api, worker"."""
+    functions: dict[str, list[str]] = {}
+    for place in places:
+        key, _, function = place.partition(" of ")
+        functions.setdefault(key, []).append(function)
+    found = []
+    for key, named in functions.items():
+        more = len(named) - _NAMED_MAX
+        found.append(f"{key} of {', '.join(named[:_NAMED_MAX])}{f' and {more} more' if more > 0 else ''}")
+    return "; ".join(found)

@@ -1,0 +1,135 @@
+"""What `import` reads: the functions of folders, or of a whole cloud, and what the ids in their settings stand for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from orchestrator.app.session.importing.entries import KnownNames
+from orchestrator.app.session.planning import cannot_read
+from orchestrator.app.session.session import Session
+from orchestrator.errors import CloudError, UsageError
+from orchestrator.job.inventory import LiveFunction, inventory, matching_live
+from orchestrator.planning.live import read_live
+from orchestrator.planning.selection import expanded
+from orchestrator.report.plain_text import counted
+from orchestrator.resilience import policy
+from orchestrator.resilience.groups import each
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is live of what was asked for. `left_out`: by name the functions that cannot be written, and why."""
+
+    functions: tuple[LiveFunction, ...]
+    left_out: dict[str, str]
+
+
+async def folders_to_read(session: Session, folders: Sequence[str], cloud_id: str | None) -> tuple[str, ...]:
+    """Give the folders that are asked for, else the one that the environment names. Raises `UsageError`."""
+    if cloud_id is not None:
+        try:
+            found = await session.world.read(partial(session.world.directory.folders_of, cloud_id))
+        except CloudError as error:
+            raise cannot_read(error) from error
+        if not found:
+            raise UsageError(
+                f"cloud {cloud_id} has no folders that this account sees",
+                advice="correct --cloud, name folders with --folder, or give the account resource-manager.viewer",
+            )
+        return tuple(sorted({*found, *folders}))
+    own = session.request.manifest.cloud.folder_id
+    if not folders and own is None:
+        raise UsageError("import which folder?", advice="name it: --folder ID; or a whole cloud: --cloud ID")
+    return tuple(dict.fromkeys(folders)) or (str(own),)
+
+
+async def find_functions(session: Session, folders: Iterable[str]) -> Found:
+    """Read the functions of folders, and choose those that the options select. Raises `StartError`, `UsageError`."""
+    options, folders = session.request.options, tuple(folders)
+    session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
+    try:
+        live = await read_live(session.world, (), whole=folders)
+    except CloudError as error:
+        raise cannot_read(error) from error
+    functions = inventory(replace(session.request.manifest, functions={}), live, folders)
+    left_out = {
+        one.name or one.id: "it has no version yet"
+        for one in live.by_id.values()
+        if live.latest(one.id) is None and one.status != "DELETING"
+    }
+    unready = {one.key: f"it is {one.function.status}" for one in functions if one.function.status != "ACTIVE"}
+    functions = tuple(one for one in functions if one.key not in unready)
+    if not functions:
+        where = f"folder {folders[0]} has" if len(folders) == 1 else f"{counted(len(folders), 'folder')} have"
+        raise UsageError(f"{where} no function with a version", advice="is it the right one? --folder ID names another")
+    patterns = expanded(options.patterns)
+    if not (patterns or options.labels):
+        return Found(functions, left_out | unready)
+    chosen: Sequence[LiveFunction] = matching_live(functions, patterns, folders) if patterns else functions
+    for label in options.labels:
+        chosen = matching_live(chosen, [f"label:{label}"], folders)
+    return Found(tuple(chosen), {})
+
+
+async def known_names(session: Session, functions: Sequence[LiveFunction]) -> KnownNames:
+    """Ask what the ids in the settings of functions stand for. What nobody tells stays an id, and is mentioned."""
+    directory = session.world.directory
+    with_secrets = {one.function.folder_id for one in functions if one.latest.raw.get("secrets")}
+    with_accounts = {one.function.folder_id for one in functions if one.latest.raw.get("serviceAccountId")}
+    untold: list[str] = []
+
+    async def ask(what: str, call: Callable[[], Awaitable[Any]], none: Any) -> Any:
+        try:
+            return await session.world.read(call)
+        except CloudError as error:
+            if policy.judge(error) is policy.ErrorClass.TOKEN:
+                raise cannot_read(error) from error
+            untold.append(f"{what}: {error.message}")
+            return none
+
+    accounts: dict[tuple[str, str], str] = {}
+    secrets: dict[tuple[str, str], str] = {}
+    current: dict[str, str] = {}
+
+    async def ask_accounts(folder_id: str) -> None:
+        call = partial(directory.service_accounts_of, folder_id)
+        accounts.update(_once(folder_id, await ask(f"service accounts of folder {folder_id}", call, ())))
+
+    async def ask_secrets(folder_id: str) -> None:
+        call = partial(directory.secrets_of, folder_id)
+        secrets.update(_once(folder_id, await ask(f"secrets of folder {folder_id}", call, ())))
+
+    async def ask_newest(secret_id: str) -> None:
+        call = partial(directory.latest_secret_version, secret_id)
+        current[secret_id] = await ask(f"the newest version of secret {secret_id}", call, "")
+
+    await each(sorted(with_accounts), ask_accounts, at_once=_AT_ONCE)
+    await each(sorted(with_secrets), ask_secrets, at_once=_AT_ONCE)
+    await each(sorted(_secret_ids(functions)), ask_newest, at_once=_AT_ONCE)
+    if untold:
+        more = f" (and {len(untold) - 1} more)" if len(untold) > 1 else ""
+        session.messages.mention(f"ids stay where nobody tells the name: {untold[0]}{more}")
+    return KnownNames(accounts, secrets, current)
+
+
+def _once(folder_id: str, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Keep the names that one thing alone has: others tell nothing."""
+    named = tuple(named)
+    count = Counter(name for name, _ in named)
+    return {(folder_id, one_id): name for name, one_id in named if name and count[name] == 1}
+
+
+def _secret_ids(functions: Iterable[LiveFunction]) -> set[str]:
+    found = set()
+    for one in functions:
+        secrets = one.latest.raw.get("secrets")
+        for secret in secrets if isinstance(secrets, list) else ():
+            if isinstance(secret, dict) and isinstance(secret.get("id"), str):
+                found.add(secret["id"])
+    return found

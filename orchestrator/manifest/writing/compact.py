@@ -1,0 +1,219 @@
+"""Many functions in few lines: what is common becomes [defaults], what groups have in common [templates].
+
+Nothing of it needs `without`: [defaults] have only what every function has in some form, with the value that most of
+them have; a template has only what all that use it have. So laying the tables over each other gives each function just
+what it had. The same functions give the same tables, whatever order they come in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.manifest.lists import rule_of
+from orchestrator.manifest.merge import alternatives_of
+
+# A key, and in a table or a list with names the entry: what the nearer table replaces as a whole.
+Slot = tuple[str, ...]
+Values = Mapping[str, Any]
+
+_SAVED_MIN = 4  # entries that a template has to save
+_USERS_MIN = 3
+_STARTS = 40  # values from which a template is grown, the most common first, those of the same functions once
+_CANDIDATES = 300  # values that are looked at for templates, the most common first
+_TEMPLATES_MAX = 40
+_OWN = "name", "id", "description", "enabled"  # keys that are of one function, whatever others have
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """`own`: by function the keys that are left to its own table, `use` included where it has any."""
+
+    defaults: dict[str, Any]
+    templates: dict[str, dict[str, Any]]
+    own: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Atom:
+    """One key, or one entry of a table or of a list with names, with its value."""
+
+    slot: Slot
+    key: str
+    name: str | None  # of an entry of a table
+    value: Any
+    listed: bool = False
+
+
+def compacted(functions: Mapping[str, Values]) -> Compacted:
+    """Share out the keys of functions. `functions`: by key, in the order in which they are to be written."""
+    atoms = {key: _atoms(values) for key, values in functions.items()}
+    defaults = _defaults(atoms.values())
+    common = {slot: repr(atom.value) for slot, atom in defaults.items()}
+    left = {
+        key: [atom for atom in own if common.get(atom.slot) != repr(atom.value) or atom.key != defaults[atom.slot].key]
+        for key, own in atoms.items()
+    }
+    groups = _groups(left)
+    names = _names(groups, functions)
+    use: dict[str, list[str]] = {key: [] for key in functions}
+    for name, group in zip(names, groups, strict=True):
+        covered = {(atom.slot, repr(atom.value)) for atom in group.atoms}
+        for key in group.users:
+            use[key].append(name)
+            left[key] = [atom for atom in left[key] if (atom.slot, repr(atom.value)) not in covered]
+    own = {key: {**({"use": use[key]} if use[key] else {}), **_table(left[key])} for key in functions}
+    templates = {name: _table(group.atoms) for name, group in zip(names, groups, strict=True)}
+    return Compacted(_table(defaults.values()), templates, own)
+
+
+def _atoms(values: Values) -> list[_Atom]:
+    found = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found += [_Atom(_slot(key, name), key, name, item) for name, item in value.items()]
+        elif isinstance(value, list) and value and (by := rule_of(key).by):
+            found += [_Atom((key, str(item[by])), key, None, item, listed=True) for item in value]
+        else:
+            found.append(_Atom(_slot(key), key, None, value))
+    return found
+
+
+def _slot(*path: str) -> Slot:
+    """Of keys that exclude each other there is one slot: the nearer one takes it."""
+    return (*path[:-1], min({path[-1], *alternatives_of(path[-1])}) if len(path) == 1 or path[0] == "log" else path[-1])
+
+
+def _table(atoms: Iterable[_Atom]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for atom in atoms:
+        if atom.listed:
+            table.setdefault(atom.key, []).append(atom.value)
+        elif atom.name is not None:
+            table.setdefault(atom.key, {})[atom.name] = atom.value
+        else:
+            table[atom.key] = atom.value
+    return table
+
+
+def _defaults(functions: Iterable[Sequence[_Atom]]) -> dict[Slot, _Atom]:
+    """Find the values that most functions have, of what all have."""
+    counts: dict[Slot, Counter[tuple[str, str]]] = {}
+    first: dict[tuple[Slot, str, str], _Atom] = {}
+    total = 0
+    for own in functions:
+        total += 1
+        for atom in own:
+            told = atom.key, repr(atom.value)
+            counts.setdefault(atom.slot, Counter())[told] += 1
+            first.setdefault((atom.slot, *told), atom)
+    found = {}
+    for slot, values in counts.items():
+        told, most = max(values.items(), key=lambda one: (one[1], one[0]))
+        if values.total() == total > 1 and most * 2 > total and slot[0] not in _OWN:
+            found[slot] = first[slot, *told]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What a template is made of: values, and the functions that have all of them."""
+
+    atoms: tuple[_Atom, ...]
+    users: tuple[str, ...]
+
+
+def _groups(left: Mapping[str, Sequence[_Atom]]) -> list[_Group]:
+    """Take the template that saves most, and again of what is left. Sets of functions are the bits of a number."""
+    keys = list(left)
+    having: dict[tuple[Slot, str], int] = {}
+    first: dict[tuple[Slot, str], _Atom] = {}
+    for number, key in enumerate(keys):
+        for atom in left[key]:
+            if atom.slot[0] not in (*_OWN, "folder_id"):  # a folder is no kind of function
+                told = atom.slot, f"{atom.key} {atom.value!r}"
+                having[told] = having.get(told, 0) | 1 << number
+                first.setdefault(told, atom)
+    found: list[_Group] = []
+    while len(found) < _TEMPLATES_MAX:
+        by_count = sorted(
+            ((users.bit_count(), told, users) for told, users in having.items()), key=lambda one: (-one[0], one[1])
+        )
+        candidates = [(told, users) for count, told, users in by_count[:_CANDIDATES] if count >= _USERS_MIN]
+        starts = {users: told for told, users in reversed(candidates)}
+        grown = [_grown(told, users, candidates) for users, told in [*reversed(starts.items())][:_STARTS]]
+        saved, chosen, users = max(grown, default=(0, (), 0), key=lambda one: one[0])
+        if saved < _SAVED_MIN:
+            break
+        for told in chosen:
+            having[told] &= ~users
+        members = tuple(key for number, key in enumerate(keys) if users >> number & 1)
+        order = {(atom.slot, f"{atom.key} {atom.value!r}"): at for at, atom in enumerate(left[members[0]])}
+        found.append(_Group(tuple(first[told] for told in sorted(chosen, key=order.__getitem__)), members))
+    return found
+
+
+_Told = tuple[Slot, str]
+
+
+def _grown(start: _Told, users: int, candidates: Sequence[tuple[_Told, int]]) -> tuple[int, tuple[_Told, ...], int]:
+    """Add values to a template as long as it saves more. Gives the entries that it saves, its values, its users."""
+    chosen = [start]
+    saved = _saved(1, users.bit_count())
+    others = [(told, having) for told, having in candidates if told != start]
+    while others:
+        shared = [(having & users).bit_count() for _, having in others]
+        best = max(range(len(others)), key=lambda at: (shared[at], -at))
+        more = _saved(len(chosen) + 1, shared[best])
+        if more < saved or shared[best] < _USERS_MIN:
+            break
+        told, having = others.pop(best)
+        chosen.append(told)
+        saved, users = more, users & having
+    return saved, tuple(chosen), users
+
+
+def _saved(values: int, users: int) -> int:
+    """Count entries: each user's are gone, but for its `use`; the template has them once, and a line of its own."""
+    return values * users - users - values - 2
+
+
+def _names(groups: Sequence[_Group], functions: Mapping[str, Values]) -> list[str]:
+    """Name templates by what they are about, each name once."""
+    found: list[str] = []
+    for group in groups:
+        name = _name_of(group, functions)
+        number = 2
+        while (told := name if name not in found else f"{name}-{number}") in found:
+            number += 1
+        found.append(told)
+    return found
+
+
+_WORD = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def _name_of(group: _Group, functions: Mapping[str, Values]) -> str:
+    """Find what tells the users of a template: how their names begin, a label, the runtime, an account, a setting."""
+    users = set(group.users)
+    prefixes = {_prefix(key) for key in users}
+    if len(prefixes) == 1 and not any(_prefix(key) in prefixes for key in functions if key not in users):
+        return _word(prefixes.pop())
+    told = {atom.slot: atom.value for atom in group.atoms}
+    labels = [str(value) for slot, value in told.items() if slot[0] == "labels" and value]
+    for name in (*labels, told.get(("runtime",)), told.get(("service_account",))):
+        if isinstance(name, str) and _word(name):
+            return _word(name)
+    slot = group.atoms[0].slot
+    return _word(slot[-1].lower()) or "group"
+
+
+def _prefix(key: str) -> str:
+    return key.rpartition("/")[2].split("-", 1)[0]
+
+
+def _word(text: str) -> str:
+    return _WORD.sub("-", text).strip("-")

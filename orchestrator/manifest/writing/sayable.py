@@ -1,0 +1,74 @@
+"""What of a live function a manifest can say: its values held against every rule of deploy.toml, and against what is
+live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.manifest.check import Check, check
+from orchestrator.manifest.findings import Findings, dotted
+from orchestrator.manifest.merge import layer
+from orchestrator.manifest.setting_rules import setting_breaches
+from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.values import settings_from
+from orchestrator.model import Json
+from orchestrator.version.compare import differences
+from orchestrator.version.copy import unknown_fields
+
+_REQUIRED = ("runtime", "entrypoint", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """`values`: what the manifest takes of a function's keys. `refused`: rules that the others break. `otherwise`: in
+    what a Version made of `values` would differ from the live one. `unknown`: settings that this program does not know;
+    a copy of the code keeps the live Version as long as nothing else changes.
+    """
+
+    values: Mapping[str, Any]
+    refused: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    declarable: bool = True  # False: without what no function can do without
+
+
+def what_can_be_said(tables: Mapping[str, Mapping[str, Any]], live: Mapping[str, Json]) -> dict[str, Said]:
+    """Hold the keys of functions against the rules. `tables`: by the functions' keys, as `spelled` writes them, with
+    ids in place of names; `live`: the live Versions' JSON.
+    """
+    file, findings = SourceFile("import"), Findings()
+    raw = {key: deepcopy(dict(values)) for key, values in tables.items()}
+    checked = check(file, {"functions": raw}, [], findings)
+    refused: dict[str, list[str]] = {key: [] for key in tables}
+    for path, mistake in findings.placed():
+        refused[str(path[1])].append(f"{dotted(path[2:])} {mistake.rule}")
+    return {key: _said(key, tables[key], file, checked, refused[key], live[key]) for key in tables}
+
+
+def _said(
+    key: str, table: Mapping[str, Any], file: SourceFile, checked: Check, refused: Iterable[str], raw: Json
+) -> Said:
+    function = (checked.tables.functions or {}).get(key)
+    kept = {name: value for name, value in table.items() if not checked.is_broken(("functions", key, name))}
+    rules = list(refused)
+    values: dict[str, Any] = {}
+    if function is not None:
+        for breach in setting_breaches(layer(file, ("functions", key), function, checked).values):
+            if not breach.warning:
+                rules.append(f"{dotted(breach.path)} {breach.rule}")
+                kept.pop(str(breach.path[0]), None)
+        values = {
+            name: value
+            for name, value in layer(file, ("functions", key), function, checked).values.items()
+            if name in kept
+        }
+    lacking = [name for name in _REQUIRED if name not in values]
+    if lacking:
+        rules += [] if rules else [f"{name} is not told" for name in lacking]
+        return Said(kept, tuple(dict.fromkeys(rules)), declarable=False)
+    otherwise = differences(settings_from(values), raw)
+    return Said(kept, tuple(dict.fromkeys(rules)), tuple(otherwise.values()), unknown_fields(raw))

@@ -1,0 +1,59 @@
+"""Settings as deploy.toml spells them: the inverse of `manifest.values`, by the table of fields. A new field of
+createVersion is spelled without a line of its own: sizes and durations are told by the names of the settings
+(`_bytes`, `_s`), tables and lists by what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from orchestrator.manifest.tables import FunctionTable
+from orchestrator.model import Settings
+from orchestrator.model.units import as_duration, as_size
+from orchestrator.version.fields import FIELDS, TAGS
+
+_SIZE, _SECONDS = "_bytes", "_s"
+
+
+def spelled(settings: Settings) -> dict[str, Any]:
+    """Write settings as the keys of a function: texts, numbers, lists, tables. What is unset is left out."""
+    found = {row.key: _value(row.setting, getattr(settings, row.setting)) for row in (*FIELDS, TAGS)}
+    found["service_account"] = settings.service_account
+    return {key: value for key, value in found.items() if value is not None}
+
+
+_ORDER = {key: number for number, key in enumerate(FunctionTable.model_fields)}
+
+
+def keys_in_order(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a function's keys in the order in which the reference tells them."""
+    return dict(sorted(values.items(), key=lambda pair: _ORDER[pair[0]]))
+
+
+def _value(name: str, value: Any) -> Any:
+    """Write one setting; None where it is unset. An empty table of its own (`async_invocation = {}`) is a value."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _table(value)
+    if value is None or value in ("", (), {}):
+        return None
+    if name.endswith(_SIZE):
+        return as_size(value)
+    if name.endswith(_SECONDS):
+        return as_duration(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_value("", item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _table(record: Any) -> dict[str, Any]:
+    found = {}
+    for one in fields(record):
+        value = getattr(record, one.name)
+        if one.default is not MISSING and value == one.default:
+            continue
+        spelled_as = _value(one.name, value)
+        if spelled_as is not None:
+            found[one.name.removesuffix(_SIZE)] = spelled_as
+    return found
