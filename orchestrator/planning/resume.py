@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator.errors import Exit
 from orchestrator.function.fields import wanted_otherwise
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
@@ -36,6 +37,7 @@ from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verif
 from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp
 
+_PRUNES = "prune"  # the verb
 _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
 
@@ -85,6 +87,16 @@ def left_of(before: RunState) -> dict[str, UnitState]:
     """Give what is to be taken up; after a breach only what was asked for, to see what became of it."""
     left = {} if before.given_up else to_resume(before)
     return {key: unit for key, unit in left.items() if _begun(unit)} if before.breach else left
+
+
+def prunes(run: RunState) -> bool:
+    """Say whether a run is a prune, or a job that deletes Versions."""
+    return run.verb == _PRUNES or any(unit.action == Action.PRUNE for unit in run.units.values())
+
+
+def prunes_on(run: RunState) -> bool:
+    """Say whether a prune was cut off: how far it came in the bucket stands nowhere, so that is looked at again."""
+    return prunes(run) and not run.given_up and run.exit_code in (None, Exit.INTERRUPTED)
 
 
 def _begun(unit: UnitState) -> bool:

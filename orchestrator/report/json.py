@@ -22,6 +22,7 @@ from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.failures import serving_since
 from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import left_alone, plan_counts
+from orchestrator.report.prunes.prune_text import usage_json
 from orchestrator.report.prunes.storage import pruning_json, storage_json
 from orchestrator.report.records import iso, record
 from orchestrator.report.rollout_text import rollout_json
@@ -54,6 +55,7 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
         case ResultView():
             document = result_json(view.state, view.back, alive=view.alive) | {"warnings": list(view.warnings)}
             document |= {"storage": storage_json(view.storage)} if view.storage is not None else {}
+            document |= {"usage": usage_json(view.usage)} if view.usage else {}
             schema = "orchestrator/result/1"
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)

@@ -14,6 +14,7 @@ from orchestrator.report.failures import failures
 from orchestrator.report.history import facts_text, history_text
 from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_text, prediction_text
+from orchestrator.report.prunes.prune_text import usage_text
 from orchestrator.report.prunes.storage import pruning_text, storage_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
@@ -79,6 +80,7 @@ def _result(view: ResultView, width: int | None) -> str:
     table = run_table(state, width=width, everything=view.everything, timings=view.timings)
     parts = [table, warnings(state), failures(state, view.back), headline(state)]
     parts += [told_of_rollback(view.back)] if view.back is not None else []
+    parts += [usage_text(view.usage)]
     parts += [storage_text(view.storage)] if view.storage is not None else []
     if view.history:
         parts.insert(0, history_text(state, view.back, alive=view.alive))

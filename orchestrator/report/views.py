@@ -11,8 +11,8 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
-from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers
-from orchestrator.planning.prune.plan import PrunePlan
+from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers, Total
+from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
 from orchestrator.planning.resolved import ResolvedFunction
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
@@ -32,11 +32,14 @@ Builds = Callable[[], Sequence[BuildRow]]
 
 @dataclass(frozen=True, slots=True)
 class StorageView:
-    """What may go from a bucket; once it is pruned, what became of each kind. `whole`: all that goes is named."""
+    """What may go from a bucket; once it is pruned, what became of each kind. `whole`: all that goes is named. `left`:
+    what there is of each kind since, as it was listed again; None: it was not, and is computed.
+    """
 
     found: StoredLeftovers
     removed: tuple[Removed, ...] | None = None
     whole: bool = False
+    left: Mapping[str, Total] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class ResultView:
     warnings: tuple[str, ...] = ()  # of what could not be written; people are told them besides
     back: RunState | None = None
     storage: StorageView | None = None  # what a prune has done to the bucket
+    usage: tuple[UsageAfter, ...] = ()  # of the quotas that a prune has given something back of
 
 
 @dataclass(frozen=True, slots=True)

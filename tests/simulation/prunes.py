@@ -323,16 +323,18 @@ class PruneBench(RolloutBench):
         return touching[::-1][:runs]
 
     def last_good_chains(self, function_id: str, runs: int) -> list[SeenChain]:
-        """Give the last chains that have deployed a function and came to a good end, the newest first."""
+        """Give those of the last chains that have deployed a function which came to a good end, and that somebody
+        knows of.
+        """
         found = [
             chain
             for chain in self.seen.values()
             if chain.needs.get(function_id) is not None
             and isinstance(chain.ends.get(function_id), Deployed)
-            and chain.code == Exit.DONE
+            and chain.code in (Exit.DONE, Exit.FAILED)
             and not chain.takes_back
         ]
-        return found[::-1][:runs]
+        return [chain for chain in found[::-1][:runs] if chain.code == Exit.DONE and not chain.forgotten]
 
     def check_a_deletion(self, root: str, version_id: str) -> None:
         """See that nobody needs what a prune is about to delete."""

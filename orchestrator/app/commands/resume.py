@@ -22,7 +22,7 @@ from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
 from orchestrator.app.session.pruning.after import prune_after, wants_prune
-from orchestrator.app.session.pruning.going_on import prune_on, prunes
+from orchestrator.app.session.pruning.going_on import prune_on
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.records.recording import record_given_up
 from orchestrator.app.session.session import hold_lock, open_session
@@ -33,6 +33,7 @@ from orchestrator.errors import Exit, OrchestratorError, UsageError
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store
+from orchestrator.planning.resume import prunes
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult

@@ -17,7 +17,6 @@ from orchestrator.app.session.identity import identity_of, resume_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
-from orchestrator.app.session.pruning.going_on import prunes
 from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, folders_then, manifest_of
@@ -26,7 +25,7 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.planning.back.touched import touched_by
-from orchestrator.planning.resume import to_resume
+from orchestrator.planning.resume import prunes, to_resume
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 

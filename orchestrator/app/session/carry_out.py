@@ -16,11 +16,12 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
-from orchestrator.app.session.leftovers.storage import pruned_storage, removes, storage_view
+from orchestrator.app.session.leftovers.storage import removes, storage_view
 from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
 from orchestrator.app.session.pruning.after import prune_after
+from orchestrator.app.session.pruning.ending import PruneEnd
 from orchestrator.app.session.saved.files import check_saving
 from orchestrator.app.session.saved.saving import save
 from orchestrator.app.session.session import Session, hold_lock, open_session
@@ -114,14 +115,15 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)
                 within = guarded(session, lease)
-                code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled)
-        return await _then_prune(session, planned, result_of(session, code, state))
+                end = PruneEnd(session, planned, bus.state) if planned.prune is not None else None
+                code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled, finish=end)
+        return await _then_prune(session, planned, result_of(session, code, state), end)
 
 
-async def _then_prune(session: Session, planned: Planned, result: CommandResult) -> CommandResult:
-    """Prune what is to be pruned once a plan is carried out: the bucket, or what the run was about."""
-    if planned.stored is not None:
-        return await pruned_storage(session, planned, result)
+async def _then_prune(session: Session, planned: Planned, result: CommandResult, end: PruneEnd | None) -> CommandResult:
+    """Show what came of a prune; prune what another run was about, where that is wanted."""
+    if end is not None:
+        return end.shown(result)
     return await prune_after(session, result, carry_out, wanted=planned.rollout.prune_after and not planned.back)
 
 

@@ -28,7 +28,7 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive, Unknown
 from orchestrator.planning.back.touched import touched_by
-from orchestrator.planning.resume import ended_by_rollback, left_of, outcomes_of, to_resume, undone
+from orchestrator.planning.resume import ended_by_rollback, left_of, outcomes_of, prunes_on, to_resume, undone
 from orchestrator.planning.resume import failed as failed_of
 from orchestrator.planning.saved.held import is_changed_since
 from orchestrator.report.messages import Messages
@@ -47,6 +47,8 @@ def last_left(store: Store, newest: str, state_dir: Path) -> str:
     which can be gone on with; else one that has left something at all; else the newest.
     """
     first = store.chain_state(newest)
+    if prunes_on(first):
+        return first.run_id
     now = Now("resume", first.endpoint, first.identity, state_dir)
     found = list(still_left(about_the_same(store, now), _left_to_resume))
     left = [run for run, units in found if units]
@@ -166,7 +168,7 @@ async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStar
     before = chain_of(options, asked)
     left = undone(before)
     number = len(left) + max(0, before.total - len(before.units))
-    if before.given_up or not number:
+    if before.given_up or not (number or prunes_on(before)):
         messages.say(
             f"run {before.run_id} has left nothing undone{' that was not given up' if before.given_up else ''}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -141,9 +141,11 @@ async def execute_planned(
     *,
     settled: Mapping[str, Outcome] = MappingProxyType({}),
     earlier: Earlier | None = None,
+    finish: Callable[[Exit], Awaitable[Exit]] | None = None,
 ) -> int:
     """Do a plan and end its run, which is the last of its `chain`; where a breach is to take that back, by a run of its
-    own before. `settled`: outcomes that are known already. Gives the exit code, of the chain.
+    own before. `settled`: outcomes that are known already; `finish`: done last, with the exit code so far, and gives
+    it. Gives the exit code, of the chain.
     """
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
@@ -168,6 +170,7 @@ async def execute_planned(
     if chain.owes_rollback:
         may = not (result.interruption or session.stop.lost or session.stop.called_off)
         code = await _roll_back(session, chain, bus, recorder) if may else Exit.INTERRUPTED
+    code = await (finish or _as_it_is)(code)
     try:
         bus(RunEnded(world.clock(), int(code), session.stop.reason or result.breach))
     except JournalError as error:
@@ -180,6 +183,10 @@ async def execute_planned(
         session.messages.say(f"stopped: {result.interruption.message}")
         if result.interruption.advice:
             session.messages.say(result.interruption.advice)
+    return code
+
+
+async def _as_it_is(code: Exit) -> Exit:
     return code
 
 

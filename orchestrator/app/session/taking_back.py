@@ -14,14 +14,14 @@ from orchestrator.app.session.session import Session
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.in_flight import settle
 from orchestrator.journal.state import RunState
-from orchestrator.planning.resume import accepted, left_of, to_resume
+from orchestrator.planning.resume import accepted, left_of, prunes_on, to_resume
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
 
 
 def is_left(before: RunState) -> bool:
-    """Say whether there is something to take up: of what the chain was to do, or its rollback."""
-    return bool(left_of(before)) or before.owes_rollback
+    """Say whether there is something to take up: of what the chain was to do, its rollback, or a prune's bucket."""
+    return bool(left_of(before)) or before.owes_rollback or prunes_on(before)
 
 
 def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunState | None]:

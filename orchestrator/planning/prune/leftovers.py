@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.model import ListedObject
 
-PACKAGES, RECORDS = "packages", "records of runs"  # kinds
+# kinds
+PACKAGES, RECORDS, NOTES, DUE_TIMES = "packages", "records of runs", "notes of saved plans", "due times of jobs"
 
 
 @dataclass(frozen=True, slots=True)

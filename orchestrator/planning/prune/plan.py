@@ -46,12 +46,29 @@ class FunctionPrune:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A quota of a cloud, before: its id, how much is used, and of how much."""
+    """A quota of a cloud, before: its id, how much is used, and of how much. `goes`: how many Versions of the cloud are
+    to go.
+    """
 
     cloud_id: str
     quota: str
     usage: float
     limit: float
+    goes: int = 0
+
+    @property
+    def expected(self) -> float:
+        """How much will be used once these are gone."""
+        return max(0.0, self.usage - self.goes)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAfter:
+    """The same once Versions were deleted. `read`: the cloud was asked; else `after` is computed of what is deleted."""
+
+    before: Usage
+    after: float
+    read: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.model.units import GB, MB
-from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan
+from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, UsageAfter
 from orchestrator.planning.prune.rule import Why
 from orchestrator.report.plain_text import aligned, counted, named
 from orchestrator.report.views import PruneView
@@ -43,8 +43,8 @@ def prune_text(view: PruneView, *, whole: bool = False) -> str:
     lines += _left_alone(prune, verbose=view.verbose)
     lines += [f"note: {note}" for note in prune.notes]
     for one in prune.usage:
-        after = max(0.0, one.usage - prune.goes)
-        lines.append(f"quota {one.quota} of cloud {one.cloud_id}: {one.usage:g} of {one.limit:g} now, {after:g} after")
+        told = f"{one.usage:g} of {one.limit:g} now, {one.expected:g} once they are gone"
+        lines.append(f"quota {one.quota} of cloud {one.cloud_id}: {told}")
     lines.append(headline(prune))
     return "\n".join(lines)
 
@@ -113,11 +113,37 @@ def prune_json(prune: PrunePlan) -> dict[str, Any]:
                 "quota": one.quota,
                 "usage": one.usage,
                 "limit": one.limit,
-                "usage_after": max(0.0, one.usage - prune.goes),
+                "usage_after": one.expected,
             }
             for one in prune.usage
         ],
     }
+
+
+def usage_text(usage: Sequence[UsageAfter]) -> str:
+    """Write how much is used of each quota once Versions were deleted, and whether the cloud says so."""
+    lines = []
+    for one in usage:
+        how = "as the cloud says now" if one.read else "computed: the cloud does not say"
+        was = one.before
+        told = f"{was.usage:g} of {was.limit:g} before, {one.after:g} after, {how}"
+        lines.append(f"quota {was.quota} of cloud {was.cloud_id}: {told}")
+    return "\n".join(lines)
+
+
+def usage_json(usage: Sequence[UsageAfter]) -> list[dict[str, Any]]:
+    """Give the same as JSON values. `read`: the cloud was asked after the deletions."""
+    return [
+        {
+            "cloud_id": one.before.cloud_id,
+            "quota": one.before.quota,
+            "limit": one.before.limit,
+            "usage": one.before.usage,
+            "usage_after": one.after,
+            "read": one.read,
+        }
+        for one in usage
+    ]
 
 
 def _function_json(one: FunctionPrune) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.planning.prune.leftovers import Leftovers, Removed, Total, total_of
+from orchestrator.planning.prune.leftovers import NOTHING, Leftovers, Removed, Total, total_of
 from orchestrator.report.plain_text import counted
 from orchestrator.report.prunes.prune_text import prune_json, prune_text, size_words
 from orchestrator.report.records import iso
@@ -34,7 +34,7 @@ def storage_text(view: StorageView) -> str:
     if view.removed is None:
         lines += [line for kind in kinds.values() for line in _before(kind, whole=view.whole)]
     else:
-        lines += [line for one in view.removed if one.kind in kinds for line in _after(kinds[one.kind], one)]
+        lines += [line for one in view.removed if one.kind in kinds for line in _after(kinds[one.kind], one, view.left)]
     return "\n".join(lines)
 
 
@@ -47,15 +47,23 @@ def _before(kind: Leftovers, *, whole: bool) -> Iterator[str]:
     yield from (f"    goes: {one.key} ({size_words(one.size_bytes)}, {iso(one.modified_at)})" for one in shown)
 
 
-def _after(kind: Leftovers, removed: Removed) -> Iterator[str]:
-    gone = removed.gone
-    left = Total(kind.before.number - gone.number, kind.before.size_bytes - gone.size_bytes)
-    yield f"  {kind.kind}: {_total(gone)} deleted, {_total(left)} left"
+def _after(kind: Leftovers, removed: Removed, now: Mapping[str, Total] | None) -> Iterator[str]:
+    left, how = _left(kind, removed, now)
+    yield f"  {kind.kind}: {_total(removed.gone)} of {_total(kind.before)} deleted, {_total(left)} left{how}"
     if removed.again:
         yield f"    {counted(len(removed.again), 'object')} put again by a run meanwhile: kept"
     if removed.left:
-        yield f"    {counted(removed.left, 'object')} not come to: `orchestrator prune` goes on"
+        yield f"    {counted(removed.left, 'object')} not come to: `orchestrator prune` looks at them again"
     yield from _failed(removed.failed)
+
+
+def _left(kind: Leftovers, removed: Removed, now: Mapping[str, Total] | None) -> tuple[Total, str]:
+    """Give how much is left, and how that is known, where it is not read."""
+    if now is not None:
+        return now.get(kind.kind, NOTHING), ""
+    gone = removed.gone
+    computed = " (computed)" if gone.number else ""
+    return Total(kind.before.number - gone.number, kind.before.size_bytes - gone.size_bytes), computed
 
 
 def _failed(failed: dict[str, str]) -> Iterator[str]:
@@ -80,11 +88,11 @@ def storage_json(view: StorageView) -> dict[str, Any]:
     removed = {one.kind: one for one in view.removed or ()}
     return {
         "bucket": view.found.bucket,
-        "kinds": [_kind_json(kind, removed.get(kind.kind)) for kind in view.found.kinds],
+        "kinds": [_kind_json(kind, removed.get(kind.kind), view.left) for kind in view.found.kinds],
     }
 
 
-def _kind_json(kind: Leftovers, removed: Removed | None) -> dict[str, Any]:
+def _kind_json(kind: Leftovers, removed: Removed | None, now: Mapping[str, Total] | None) -> dict[str, Any]:
     values = {
         "kind": kind.kind,
         "before": _total_json(kind.before),
@@ -97,11 +105,11 @@ def _kind_json(kind: Leftovers, removed: Removed | None) -> dict[str, Any]:
     }
     if removed is None:
         return values
-    gone = removed.gone
-    left = Total(kind.before.number - gone.number, kind.before.size_bytes - gone.size_bytes)
+    left, _ = _left(kind, removed, now)
     return values | {
         "after": _total_json(left),
-        "deleted": _total_json(gone),
+        "after_read": now is not None,
+        "deleted": _total_json(removed.gone),
         "put_again": list(removed.again),
         "not_come_to": removed.left,
         "failed": [{"object": key, "reason": why} for key, why in removed.failed.items()],

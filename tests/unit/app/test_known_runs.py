@@ -145,7 +145,7 @@ def test_runs_that_took_one_up_are_one_with_it(tmp_path: Path, monkeypatch: pyte
 def test_the_run_that_took_up_one_without_a_record_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs, _ = known(tmp_path, bucket([past_run(9, FAILED, code=1, resumes="R1"), done(8), done(7)]), monkeypatch)
     assert needs.left_alone == "run R9 has failed at it"
-    assert needs.needed == {"v9", "v8", "v7"}
+    assert needs.needed == {"v9", "v8", "v7", "v6"}
 
 
 def test_the_last_run_is_the_last_that_either_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

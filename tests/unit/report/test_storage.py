@@ -51,9 +51,9 @@ def test_after_it_is_pruned_it_says_what_is_left() -> None:
     view = replace(VIEW, removed=(REMOVED, Removed("records of runs")))
     assert storage_text(view).splitlines() == [
         "bucket packages:",
-        "  packages: 1 (1.0 MB) deleted, 4 (2.0 MB) left",
+        "  packages: 1 (1.0 MB) of 5 (3.0 MB) deleted, 4 (2.0 MB) left (computed)",
         "    1 object put again by a run meanwhile: kept",
-        "    7 objects not come to: `orchestrator prune` goes on",
+        "    7 objects not come to: `orchestrator prune` looks at them again",
         "    not deleted: functions/c.zip and 1 more: denied",
     ]
 

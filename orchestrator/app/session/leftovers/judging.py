@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.leftovers.named import named_in
-from orchestrator.app.session.leftovers.stored import CLAIMS, BucketAccess, OurObjects, read_stored
+from orchestrator.app.session.leftovers.stored import CLAIMS, BucketAccess, OurObjects, is_claim, read_stored
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.claim import NO_RECORD
 from orchestrator.coordination.left_behind import find_dead, held_long, judge_claim, since_of
@@ -22,7 +22,15 @@ from orchestrator.journal.record import RunRecord
 from orchestrator.journal.retention import Kept, is_undone, retained
 from orchestrator.journal.store import open_store
 from orchestrator.model import BucketPackage, ListedObject, Manifest
-from orchestrator.planning.prune.leftovers import PACKAGES, RECORDS, Leftovers, StoredLeftovers, leftovers_of
+from orchestrator.planning.prune.leftovers import (
+    DUE_TIMES,
+    NOTES,
+    PACKAGES,
+    RECORDS,
+    Leftovers,
+    StoredLeftovers,
+    leftovers_of,
+)
 from orchestrator.planning.prune.packages import (
     CLOCKS_S,
     PACKAGE_NAME,
@@ -44,7 +52,8 @@ _NOTE_KEPT = "of a plan that is valid, or has expired less than 30 days ago"
 class Asked:
     """What to prune, and for whom. `packages`, `records`: whether these are; `runs`: how many of the last runs of each
     Function keep their records. `run_id`: of the command itself; `here`: the runs of this machine's journal that are
-    not at their end; `say`: told of what is waited for.
+    not at their end; `say`: told of what is waited for. `as_of`: epoch seconds; ages are those of then, so that nothing
+    goes which was too young when somebody agreed to it.
     """
 
     manifest: Manifest
@@ -54,6 +63,7 @@ class Asked:
     run_id: str = ""
     here: Sequence[RunDigest] = ()
     say: Callable[[str], None] = lambda _: None
+    as_of: float = math.inf
 
 
 async def find_leftovers(access: BucketAccess, asked: Asked) -> StoredLeftovers:
@@ -70,6 +80,7 @@ async def find_leftovers(access: BucketAccess, asked: Asked) -> StoredLeftovers:
             f"the bucket {access.bucket} cannot be read, so nothing of it is removed: {with_facts(error)}",
             advice=error.advice or "the account needs to list and read there: storage.editor on the bucket",
         ) from error
+    stored = replace(stored, listing=replace(stored.listing, at=min(stored.listing.at, asked.as_of)))
     gone = {one.run_id for one in dead}
     holders = [one for one in registry.holders if one.run_id not in gone and one.run_id != asked.run_id]
     digests = newest_first(stored.runs.values())
@@ -165,14 +176,14 @@ def _records(stored: OurObjects, digests: Sequence[RunDigest], runs: int) -> tup
 def _plan_notes(stored: OurObjects) -> Leftovers:
     at = stored.listing.at
     rows = ((listed, "" if note.goes(at) else _NOTE_KEPT) for listed, note in stored.notes.items())
-    return leftovers_of("notes of saved plans", rows)
+    return leftovers_of(NOTES, rows)
 
 
 def _claims(stored: OurObjects, folder: str, manifest: Manifest) -> Leftovers:
     rows = list[tuple[ListedObject, str]]()
     for listed in stored.listing.objects:
-        if listed.key.startswith(folder) and listed.key.endswith(".json"):
+        if is_claim(listed.key, folder):
             declared = Path(listed.key).stem in manifest.jobs
             record = stored.claims.get(listed, NO_RECORD)
             rows.append((listed, judge_claim(record, stored.listing.at - listed.modified_at, declared=declared)))
-    return leftovers_of("due times of jobs", rows)
+    return leftovers_of(DUE_TIMES, rows)

@@ -18,6 +18,8 @@ from orchestrator.engine.world import World
 from orchestrator.errors import StartError
 from orchestrator.journal.digest import Names, RunDigest, read_digest
 from orchestrator.model import BucketListing, ListedObject
+from orchestrator.planning.prune.leftovers import DUE_TIMES, NOTES, NOTHING, PACKAGES, RECORDS, Total
+from orchestrator.planning.prune.packages import PACKAGE_NAME
 from orchestrator.planning.saved.note import PlanNote, read_note
 from orchestrator.ports import ObjectStore, Records
 from orchestrator.resilience.groups import each
@@ -84,6 +86,31 @@ async def read_stored(access: BucketAccess, *, packages: bool) -> OurObjects:
 
     await each([one for one in listing.objects if _is_read(one, prefix, listing.at)], read, at_once=_AT_ONCE)
     return found
+
+
+async def count_stored(access: BucketAccess, *, packages: bool) -> dict[str, Total]:
+    """Count what is ours by kinds, as it is now. Raises `CloudError`."""
+    found, prefix = dict[str, Total](), access.key("")
+    for one in (await _listed(access, packages=packages)).objects:
+        if kind := _kind_of(one.key, prefix):
+            found[kind] = found.get(kind, NOTHING) + Total(1, one.size_bytes)
+    return found
+
+
+def is_claim(key: str, folder: str) -> bool:
+    """Say whether an object has the due times of a job. `folder`: where these are."""
+    return key.startswith(folder) and key.endswith(".json")
+
+
+def _kind_of(key: str, prefix: str) -> str:
+    name = key.removeprefix(prefix)
+    if PACKAGE_NAME.fullmatch(name):
+        return PACKAGES
+    if is_claim(key, f"{prefix}{CLAIMS}"):
+        return DUE_TIMES
+    if name.startswith(PLANS):
+        return NOTES if name != f"{PLANS}{_PLAN_KEY}" else ""
+    return RECORDS if name.startswith(RUNS) and _RUN.fullmatch(name.removeprefix(RUNS)) else ""
 
 
 async def _listed(access: BucketAccess, *, packages: bool) -> BucketListing:

@@ -1,37 +1,29 @@
-"""A prune that was cut off is taken up: what is gone is gone, the rest of what was agreed to is judged anew."""
+"""A prune that was cut off is taken up: what is gone is gone, the rest of what was agreed to is judged anew, Versions
+and what lies in the bucket.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from orchestrator.app.session.chain import earlier_of
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
-from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
-from orchestrator.app.session.leftovers.storage import VERSIONS, prunable
-from orchestrator.app.session.leftovers.stored import bucket_of
-from orchestrator.app.session.options import PRUNE
+from orchestrator.app.session.leftovers.storage import no_versions, storage_view, with_storage
 from orchestrator.app.session.planning import Planned, job_desires
+from orchestrator.app.session.pruning.ending import PruneEnd
 from orchestrator.app.session.pruning.planning import plan_prune, policy_of
 from orchestrator.app.session.session import Session
 from orchestrator.coordination.registry import NOT_LOOKED
 from orchestrator.engine.in_flight import settle
 from orchestrator.errors import UsageError
 from orchestrator.job.binding import Binding
-from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
+from orchestrator.model import ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
 from orchestrator.planning.prune.plan import nothing_wanted
 from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.resume import accepted, left_of
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PruneView
-
-
-def prunes(run: RunState) -> bool:
-    """Say whether a run is a prune, or a job that is one."""
-    return any(unit.action == Action.PRUNE for unit in run.units.values())
 
 
 async def prune_on(session: Session, before: RunState, binding: Binding | None) -> CommandResult:
@@ -48,27 +40,16 @@ async def prune_on(session: Session, before: RunState, binding: Binding | None) 
             rest = {key: unit for key, unit in left.items() if key not in unknown}
             with session.stop.interruptible():
                 policy = await _policy(session, before, binding)
-                planned = await _planned(session, rest, policy)
+                planned = await _planned(session, before, rest, policy)
             if planned.prune is not None:
-                session.messages.plan(PruneView(planned.prune))
+                session.messages.plan(PruneView(planned.prune, storage=storage_view(planned, whole=False)))
             done = unknown | _gone(rest, planned)
             within, earlier = guarded(session, lease), earlier_of(before, left)
-            code = await execute_planned(within, planned, bus, recorder, state, settled=done, earlier=earlier)
-    _say_what_is_left(session, before, policy)
-    return result_of(session, code, state)
-
-
-def _say_what_is_left(session: Session, before: RunState, policy: PrunePolicy) -> None:
-    """Say what of the bucket a prune had still to look at: what goes there was not agreed to one by one."""
-    selection = before.identity.selection
-    some = bool(selection.patterns or selection.labels or selection.left_by)
-    left = sorted(prunable(policy.only, some=some) - {VERSIONS}) if bucket_of(session) is not None else []
-    if left:
-        alone = replace(before.identity, selection=Selection(parameters={"only": ",".join(left)}))
-        session.messages.say(
-            f"{' and '.join(left)} in the bucket are not part of a resumed prune:"
-            f" `{line_of(PRUNE, alone, before.endpoint)}` prunes them"
-        )
+            end = PruneEnd(session, planned, bus.state)
+            code = await execute_planned(
+                within, planned, bus, recorder, state, settled=done, earlier=earlier, finish=end
+            )
+    return end.shown(result_of(session, code, state))
 
 
 async def _policy(session: Session, before: RunState, binding: Binding | None) -> PrunePolicy:
@@ -83,10 +64,17 @@ async def _policy(session: Session, before: RunState, binding: Binding | None) -
     return policy
 
 
-async def _planned(session: Session, left: dict[str, UnitState], policy: PrunePolicy) -> Planned:
-    specs = {key: _spec(unit) for key, unit in left.items()}
-    agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
-    return await plan_prune(session, specs, policy, agreed=agreed)
+async def _planned(session: Session, before: RunState, left: dict[str, UnitState], policy: PrunePolicy) -> Planned:
+    """Plan what is left: Versions that were agreed to, and of the bucket what was old enough as they were."""
+    selection = before.identity.selection
+    some = bool(selection.patterns or selection.labels or selection.left_by)
+
+    async def versions() -> Planned:
+        specs = {key: _spec(unit) for key, unit in left.items()}
+        agreed = {unit.function_id: _agreed(unit) for unit in left.values()}
+        return await plan_prune(session, specs, policy, agreed=agreed) if left else no_versions()
+
+    return await with_storage(session, policy, versions, some=some, as_of=before.chain[0].started_at)
 
 
 def _spec(unit: UnitState) -> FunctionSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -62,7 +63,7 @@ async def plan_prune(
         plan = replace(plan, notes=(*plan.notes, _NO_WAY_BACK))
     if agreed is not None:
         plan = only(plan, agreed)
-    plan = replace(plan, usage=await used(session, live)) if plan.goes else plan
+    plan = replace(plan, usage=await used(session, live, plan)) if plan.goes else plan
     units = units_of(plan, live, session.request.manifest.functions)
     return Planned(units, live, Sources(), Rollout(), prune=plan)
 
@@ -96,14 +97,16 @@ def _named(manifest: Manifest) -> frozenset[str]:
     return named_in(manifest, _ID) | {code.version_id for code in codes if isinstance(code, VersionCopy)}
 
 
-async def used(session: Session, live: LiveState) -> tuple[Usage, ...]:
+async def used(session: Session, live: LiveState, prune: PrunePlan) -> tuple[Usage, ...]:
     """Ask how much is used of the quotas that count Versions; what is not told is left out."""
-    world, found = session.world, list[Usage]()
+    world, found, goes = session.world, list[Usage](), Counter[str]()
+    for one in prune.functions:
+        goes[live.clouds.get(one.function.folder_id, UNKNOWN_CLOUD)] += len(one.goes)
     for cloud_id in sorted({*live.clouds.values()} - {UNKNOWN_CLOUD}):
         with suppress(CloudError, InterruptedRunError):
             for quota in await world.read(partial(world.directory.quotas, cloud_id)):
                 if "version" in quota.id.lower():
-                    found.append(Usage(cloud_id, quota.id, quota.usage, quota.limit))
+                    found.append(Usage(cloud_id, quota.id, quota.usage, quota.limit, goes[cloud_id]))
     return tuple(found)
 
 

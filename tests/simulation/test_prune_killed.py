@@ -1,0 +1,82 @@
+"""A prune that is killed at any step, and resumed: all goes that was agreed to, of the cloud and of the bucket."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import Exit
+from orchestrator.planning.saved.note import PlanNote
+from orchestrator.sandbox.memory.faults import Faults, Rates
+from tests.engine import BUCKET
+from tests.long import short_first
+from tests.simulation.prunes import PruneBench
+from tests.simulation.test_rollouts import Story
+
+FUNCTIONS, DEPLOYMENTS = 2, 4
+STEPS = 280  # events and calls, more than one has
+DAY_S = 86_400.0
+# One in each part: while it plans, begins, deletes Versions, deletes of the bucket, ends.
+EARLY = [10, 60, 94, 108, 150, 199, 220, 233, 260, 267]
+
+
+def deployed(root: Path) -> PruneBench:
+    """Deploy again and again, long ago; a saved plan has expired, too."""
+    bench = PruneBench(root, faults=Faults(Rates(), seed=1), seed=1, durations="fixed:3")
+    story = Story(bench, random.Random(1), FUNCTIONS, set(), set(), set(), two_phase=False)
+    bench.verified = story.verified
+    for number in range(DEPLOYMENTS):
+        story.revision = dict.fromkeys(story.keys, number)
+        story.write()
+        assert bench.deploy_now() == Exit.DONE, bench.said
+        bench.pass_time(100.0)
+    bench.objects.put(
+        BUCKET, "functions/plans/p0.json", PlanNote("p0", bench.now(), ()).encode(), modified_at=bench.now()
+    )
+    bench.pass_time(40 * DAY_S)
+    return bench
+
+
+def left(bench: PruneBench) -> tuple[int, list[str]]:
+    """How many Versions there are, and what of the bucket a prune is about."""
+    keys = [one.key for one in bench.objects.list(BUCKET, limit=1000).objects]
+    return len(bench.versions()), [key for key in keys if key.endswith(".zip") or "/plans/" in key]
+
+
+def test_undisturbed_it_takes_all(tmp_path: Path) -> None:
+    bench = deployed(tmp_path)
+    assert left(bench)[0] == FUNCTIONS * DEPLOYMENTS
+    assert len(left(bench)[1]) == FUNCTIONS * DEPLOYMENTS + 1
+    bench.die_after = STEPS
+    assert bench.prune_now(1, 1) == Exit.DONE, bench.said
+    assert left(bench) == (2 * FUNCTIONS, [])
+
+
+@pytest.mark.parametrize("step", short_first(len(EARLY), [*EARLY, *(n for n in range(1, STEPS) if n not in EARLY)]))
+def test_resume_does_all_that_was_agreed_to(step: int, tmp_path: Path) -> None:
+    bench = deployed(tmp_path)
+    bench.die_after = step
+    code = bench.prune_now(1, 1)
+    if code is None and bench.started:
+        assert bench.resume_now() == Exit.DONE, bench.said
+    elif code is None:  # it was killed while it planned: `resume` says to type it again
+        assert bench.resume_now() == Exit.INTERRUPTED
+        assert bench.prune_now(1, 1) == Exit.DONE, bench.said
+    assert left(bench) == (2 * FUNCTIONS, [])
+    assert bench.resume_now() == Exit.DONE, bench.said  # there is nothing left to resume
+    assert not bench.started, bench.said
+
+
+def test_what_was_too_young_when_it_was_agreed_to_stays(tmp_path: Path) -> None:
+    bench = deployed(tmp_path)
+    young = f"functions/{'a' * 64}.zip"
+    bench.objects.put(BUCKET, young, b"zip", modified_at=bench.now() - 29 * DAY_S)
+    bench.die_after = EARLY[4]
+    assert bench.prune_now(1, 1) is None
+    bench.pass_time(5 * DAY_S)
+    assert bench.resume_now() == Exit.DONE, bench.said
+    assert left(bench) == (2 * FUNCTIONS, [young])
+    assert bench.prune_now(1, 1) == Exit.DONE
+    assert left(bench)[1] == []
