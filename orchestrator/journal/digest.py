@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
@@ -21,7 +22,7 @@ from orchestrator.journal.identity import identity_from_dict
 from orchestrator.journal.record import RECORD_SCHEMA
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.runs import RunSummary
-from orchestrator.model import Action
+from orchestrator.model import Action, ListedObject
 
 Names = frozenset[str]  # of Functions
 _REMOVES = "deleteVersion"  # of what it takes away nothing can be given back
@@ -117,6 +118,29 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
         known.setdefault(one, one) for one in map(reading.named, (reading.touched, reading.changed - done, done))
     )
     return RunDigest(run, written_at, touched, left, done_names)
+
+
+@dataclass(slots=True)
+class EndedRuns:
+    """Digests of records that one command has read, of runs that have ended: nobody writes these again, so that they
+    need not be read twice. `names`: see `read_digest`; `found`: by the record's key, with its size in bytes.
+    """
+
+    names: dict[Names, Names] = field(default_factory=dict)
+    found: dict[str, tuple[int, RunDigest]] = field(default_factory=dict)
+
+    def take(self, key: str, body: bytes) -> None:
+        """Take in a record that was read. What cannot be understood is left to whoever reads it next."""
+        with suppress(ValueError):
+            digest = read_digest(body, 0.0, self.names)
+            if digest.run.ended_at is not None:
+                self.found[key] = len(body), digest
+
+    def of(self, listed: ListedObject) -> RunDigest | None:
+        """Give what is known of a record as it is listed now."""
+        size_bytes, digest = self.found.get(listed.key, (-1, None))
+        same = digest is not None and size_bytes == listed.size_bytes
+        return replace(digest, written_at=listed.modified_at) if digest is not None and same else None
 
 
 def newest_first(digests: Iterable[RunDigest]) -> list[RunDigest]:

@@ -95,7 +95,11 @@ def prunes(run: RunState) -> bool:
 
 
 def prunes_on(run: RunState) -> bool:
-    """Say whether a prune was cut off: how far it came in the bucket stands nowhere, so that is looked at again."""
+    """Say whether a prune was cut off: how far it came in the bucket stands nowhere, so that is looked at again.
+    Where its plan does not stand in the journal nobody can tell what was agreed to.
+    """
+    if run.total > len(run.units):
+        return False
     return prunes(run) and not run.given_up and run.exit_code in (None, Exit.INTERRUPTED)
 
 

@@ -1,17 +1,24 @@
-"""A prune that is killed at any step, and resumed: all goes that was agreed to, of the cloud and of the bucket."""
+"""A whole prune: killed at any step, and resumed, it takes all that was agreed to, of the cloud and of the bucket. What
+Versions and the bucket are both judged by is read once.
+"""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import Exit
+from orchestrator.journal.digest import EndedRuns
+from orchestrator.journal.record import RunRecord
+from orchestrator.model import ListedObject
 from orchestrator.planning.saved.note import PlanNote
 from orchestrator.sandbox.memory.faults import Faults, Rates
 from tests.engine import BUCKET
 from tests.long import short_first
+from tests.runs import whole_run
 from tests.simulation.prunes import PruneBench
 from tests.simulation.test_rollouts import Story
 
@@ -60,7 +67,11 @@ def test_resume_does_all_that_was_agreed_to(step: int, tmp_path: Path) -> None:
     bench.die_after = step
     code = bench.prune_now(1, 1)
     if code is None and bench.started:
-        assert bench.resume_now() == Exit.DONE, bench.said
+        code = bench.resume_now()
+        assert code == Exit.DONE or "of its plan stood in the journal" in "".join(bench.said), bench.said
+        if code != Exit.DONE:  # nobody can tell what was agreed to: it is said what to type
+            assert "orchestrator prune" in "".join(bench.said)
+            assert bench.prune_now(1, 1) == Exit.DONE, bench.said
     elif code is None:  # it was killed while it planned: `resume` says to type it again
         assert bench.resume_now() == Exit.INTERRUPTED
         assert bench.prune_now(1, 1) == Exit.DONE, bench.said
@@ -80,3 +91,34 @@ def test_what_was_too_young_when_it_was_agreed_to_stays(tmp_path: Path) -> None:
     assert left(bench) == (2 * FUNCTIONS, [young])
     assert bench.prune_now(1, 1) == Exit.DONE
     assert left(bench)[1] == []
+
+
+def test_the_record_of_a_run_that_has_ended_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = deployed(tmp_path)
+    runs = sorted(run_id for chain in bench.seen.values() for run_id in chain.runs)
+    reads, whole = list[str](), bench.records.read
+
+    async def read(key: str) -> tuple[bytes, str] | None:
+        reads.append(key)
+        return await whole(key)
+
+    monkeypatch.setattr(bench.records, "read", read)
+    assert bench.prune_now(1, 1) == Exit.DONE, bench.said
+    of_runs = [key.removeprefix("functions/runs/").removesuffix(".json") for key in reads if "/runs/2" in key]
+    assert sorted(of_runs) == runs
+
+
+def test_the_record_of_a_run_that_has_not_ended_is_looked_at_again() -> None:
+    ended, killed = whole_run("f", run_id="R1"), whole_run("f", run_id="R2")[:-1]
+    known, listed = EndedRuns(), dict[str, ListedObject]()
+    for name, events in (("ended", ended), ("killed", killed)):
+        record = RunRecord()
+        for event in events:
+            record(event)
+        known.take(name, record.encode())
+        listed[name] = ListedObject(name, len(record.encode()), 7.0)
+    digest = known.of(listed["ended"])
+    assert digest is not None
+    assert (digest.run.id, digest.written_at) == ("R1", 7.0)
+    assert known.of(listed["killed"]) is None
+    assert known.of(replace(listed["ended"], size_bytes=1)) is None  # somebody has put another in its place

@@ -80,11 +80,8 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
         messages.say(f"{run} was stopped for good: {before.breach}")
         messages.say(next_step(before))
         return CommandResult(code)
-    if lost := before.total - len(before.units):
-        messages.say(
-            f"{run} was killed before {counted(lost, 'function')} of its plan stood in the journal: nothing was asked"
-            f" for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
-        )
+    if said := not_in_the_journal(before):
+        messages.say(said)
         return CommandResult(max(code, Exit.FAILED))
     again = ""
     if number := len(failed_of(before)):
@@ -97,6 +94,17 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     told = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
     messages.say(f"nothing to resume: {run} has brought every function that it began to an end{told}{again}")
     return CommandResult(code)
+
+
+def not_in_the_journal(before: RunState) -> str:
+    """Say that a run was killed before its whole plan was written down, "" where it was not."""
+    lost = before.total - len(before.units)
+    if lost <= 0:
+        return ""
+    return (
+        f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal: nothing"
+        f" was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
+    )
 
 
 def earlier_of(
@@ -185,5 +193,7 @@ async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStar
             journal.append(event)
     unknown = sum(isinstance(unit.outcome, Unknown) for unit in left.values())
     perhaps = f"; {counted(unknown, 'Operation')} may still come to an end" if unknown else ""
-    messages.say(f"given up: {counted(number, 'function')} that run {before.run_id} left undone{perhaps}")
+    what = f"{counted(number, 'function')} that run {before.run_id} left undone"
+    bucket = f"what run {before.run_id} may have left in the bucket"
+    messages.say(f"given up: {what if number else bucket}{perhaps}")
     return before, started, said

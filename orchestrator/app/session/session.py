@@ -26,6 +26,7 @@ from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
 from orchestrator.engine.world import World
 from orchestrator.errors import JournalError
+from orchestrator.journal.digest import EndedRuns
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
 from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
@@ -53,6 +54,7 @@ class Session:
     locks: Sequence[LocalLock]  # those that the invocation holds by now
     outlook: Outlook
     again: set[str] = field(default_factory=set)  # functions that somebody says are to be deployed though withdrawn
+    ended_runs: EndedRuns = field(default_factory=EndedRuns)  # whose records were read
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""

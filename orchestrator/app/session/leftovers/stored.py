@@ -16,7 +16,7 @@ from orchestrator.coordination.left_behind import CLAIM_KEPT_S
 from orchestrator.coordination.shared_record import RecordPlace
 from orchestrator.engine.world import World
 from orchestrator.errors import StartError
-from orchestrator.journal.digest import Names, RunDigest, read_digest
+from orchestrator.journal.digest import EndedRuns, Names, RunDigest, read_digest
 from orchestrator.model import BucketListing, ListedObject
 from orchestrator.planning.prune.leftovers import DUE_TIMES, NOTES, NOTHING, PACKAGES, RECORDS, Total
 from orchestrator.planning.prune.packages import PACKAGE_NAME
@@ -33,13 +33,16 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class BucketAccess:
-    """The bucket of one command. `leases`: where the registry of leases is in it."""
+    """The bucket of one command. `leases`: where the registry of leases is in it; `ended`: what the command has read of
+    it already.
+    """
 
     world: World
     store: ObjectStore
     records: Records
     bucket: str
     leases: RecordPlace
+    ended: EndedRuns = field(default_factory=EndedRuns)
 
     def key(self, name: str) -> str:
         """Name an object of ours."""
@@ -51,7 +54,7 @@ def bucket_of(session: Session) -> BucketAccess | None:
     world, records, leases = session.world, bucket_records(session.world), registry_place(session)
     if records is None or world.store is None or world.storage.bucket is None or leases is None:
         return None
-    return BucketAccess(world, world.store, records, world.storage.bucket, leases)
+    return BucketAccess(world, world.store, records, world.storage.bucket, leases, session.ended_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,12 @@ async def read_stored(access: BucketAccess, *, packages: bool) -> OurObjects:
     """
     world, prefix = access.world, access.key("")
     listing = await _listed(access, packages=packages)
-    found = OurObjects(listing)
+    found = OurObjects(listing, names=access.ended.names)
 
     async def read(one: ListedObject) -> None:
+        if (known := access.ended.of(one)) is not None:
+            found.runs[one] = known
+            return
         body = await world.read(partial(access.records.read, one.key))
         if body is not None:
             _understand(found, one, prefix, body[0])

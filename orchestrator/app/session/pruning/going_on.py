@@ -4,7 +4,7 @@ and what lies in the bucket.
 
 from __future__ import annotations
 
-from orchestrator.app.session.chain import earlier_of
+from orchestrator.app.session.chain import earlier_of, not_in_the_journal
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.leasing import guarded, leased, leases_of, tell
 from orchestrator.app.session.leftovers.storage import no_versions, storage_view, with_storage
@@ -31,6 +31,8 @@ async def prune_on(session: Session, before: RunState, binding: Binding | None) 
     left = left_of(before)
     session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
+    if said := not_in_the_journal(before):
+        session.messages.say(said)
     async with leased(session, leases_of(session), functions, NOT_LOOKED) as lease:
         begun = journaled(session, len(left), before.identity.clouds, before=before)
         async with begun as (bus, state, recorder):

@@ -117,7 +117,7 @@ class _Chains:
 
         async def one(run_id: str) -> None:
             try:
-                found[run_id] = await recorded_events(self.session, self.records, run_id)
+                found[run_id] = await recorded_events(self.session, self.records, run_id, keep=True)
             except ValueError as error:
                 key = f"{records_folder(self.session)}{run_id}.json"
                 raise StartError(

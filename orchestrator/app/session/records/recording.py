@@ -149,10 +149,18 @@ async def recorded_runs(session: Session, records: Records) -> list[str] | None:
     return [row["run_id"] for row in read_index(index[0]) if row["endpoint"] == session.endpoint]
 
 
-async def recorded_events(session: Session, records: Records, run_id: str) -> list[Event]:
-    """Read a run's record; empty where there is none. Raises as `recorded_runs` does."""
-    found = await session.world.read(partial(records.read, f"{records_folder(session)}{run_id}.json"))
-    return read_record(found[0]) if found is not None else []
+async def recorded_events(session: Session, records: Records, run_id: str, *, keep: bool = False) -> list[Event]:
+    """Read a run's record; empty where there is none. `keep`: what it tells in short is kept, see `EndedRuns`.
+
+    Raises as `recorded_runs` does.
+    """
+    key = f"{records_folder(session)}{run_id}.json"
+    found = await session.world.read(partial(records.read, key))
+    if found is None:
+        return []
+    if keep:
+        session.ended_runs.take(key, found[0])
+    return read_record(found[0])
 
 
 async def last_recorded(session: Session, records: Records, chain: Sequence[str]) -> str:
