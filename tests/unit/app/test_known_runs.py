@@ -14,6 +14,7 @@ import pytest
 from orchestrator.app.session.pruning import known_runs
 from orchestrator.app.session.pruning.known_runs import Runs, read_runs_of
 from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.journal.digest import EndedRuns
 from orchestrator.journal.events import Event, RunStarted
 from orchestrator.journal.record import RunRecord, encode_index
 from orchestrator.journal.store import open_store
@@ -64,7 +65,8 @@ def known(
         return await call()
 
     world = SimpleNamespace(read=read, storage=SimpleNamespace(prefix="p/"))
-    session: Any = SimpleNamespace(world=world, endpoint=ENDPOINT, request=SimpleNamespace(state_dir=folder))
+    request = SimpleNamespace(state_dir=folder)
+    session: Any = SimpleNamespace(world=world, endpoint=ENDPOINT, request=request, ended_runs=EndedRuns())
     monkeypatch.setattr(known_runs, "bucket_records", lambda _: records)
 
     async def main() -> Runs:
