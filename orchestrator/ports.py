@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from orchestrator.journal.events import Event
 from orchestrator.model import (
+    AccessBinding,
     ApiRequest,
     BucketListing,
     Function,
@@ -23,6 +24,7 @@ from orchestrator.model import (
     Operation,
     Package,
     Quota,
+    ScalingPolicy,
     SecretVersion,
     ServiceAccount,
     SourceCode,
@@ -62,6 +64,14 @@ class Functions(Protocol):
 
     async def list_runtimes(self) -> tuple[str, ...]: ...
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
+    async def list_scaling(self, function_id: str) -> tuple[ScalingPolicy, ...]:
+        """The scaling policies of a Function, one a tag."""
+        ...
+
+    async def list_access(self, function_id: str) -> tuple[AccessBinding, ...]:
+        """The access bindings of a Function itself, not those that its folder and its cloud give."""
+        ...
+
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
         """Ask for a change. What can be asked for is made by `version.body` and `function.fields`.
 

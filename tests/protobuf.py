@@ -17,6 +17,7 @@ from google.protobuf.json_format import ParseDict, ParseError  # type: ignore[im
 from google.protobuf.message import Message  # type: ignore[import-untyped]  # no types
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # noqa: F401  # no types; known to the pool
 from yandex.cloud import validation_pb2 as options
+from yandex.cloud.access.access_pb2 import UpdateAccessBindingsRequest
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.quota import quota_pb2  # noqa: F401 - the same
 from yandex.cloud.serverless.functions.v1.function_pb2 import Function, Version
@@ -26,7 +27,9 @@ from yandex.cloud.serverless.functions.v1.function_service_pb2 import (
     DeleteFunctionVersionRequest,
     ListFunctionTagHistoryResponse,
     RemoveFunctionTagRequest,
+    RemoveScalingPolicyRequest,
     SetFunctionTagRequest,
+    SetScalingPolicyRequest,
     UpdateFunctionRequest,
 )
 
@@ -64,6 +67,19 @@ def parse_tagging(
     """Parse the body of setTag or removeTag; the id stands in the path."""
     message = SetFunctionTagRequest() if call == "setTag" else RemoveFunctionTagRequest()
     return _parse({"functionVersionId": version_id, **body}, message)
+
+
+def parse_scaling(
+    call: str, function_id: str, body: Mapping[str, Any]
+) -> SetScalingPolicyRequest | RemoveScalingPolicyRequest:
+    """Parse the body of setScalingPolicy or removeScalingPolicy; the id stands in the path."""
+    message = SetScalingPolicyRequest() if call == "setScalingPolicy" else RemoveScalingPolicyRequest()
+    return _parse({"functionId": function_id, **body}, message)
+
+
+def parse_access(function_id: str, body: Mapping[str, Any]) -> UpdateAccessBindingsRequest:
+    """Parse the body of updateAccessBindings; the id stands in the path."""
+    return _parse({"resourceId": function_id, **body}, UpdateAccessBindingsRequest())
 
 
 def parse_tag_history(json: Mapping[str, Any]) -> ListFunctionTagHistoryResponse:

@@ -11,10 +11,12 @@ from orchestrator.cloud.endpoints import FUNCTIONS, IAM, LOCKBOX, OPERATION, QUO
 from orchestrator.cloud.http import HttpClient
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import (
+    AccessBinding,
     ApiRequest,
     Function,
     Operation,
     Quota,
+    ScalingPolicy,
     SecretVersion,
     ServiceAccount,
     TagHeld,
@@ -107,6 +109,18 @@ class HttpFunctions:
             query={},
             field="operations",
             decode=decode.operation,
+        )
+
+    async def list_scaling(self, function_id: str) -> tuple[ScalingPolicy, ...]:
+        path, name = f"{_ROOT}/functions/{quote(function_id, safe='')}/scalingPolicies", "listScalingPolicies"
+        return await self._client.list_all(
+            FUNCTIONS, path, name=name, query={}, field="scalingPolicies", decode=decode.scaling_policy
+        )
+
+    async def list_access(self, function_id: str) -> tuple[AccessBinding, ...]:
+        path, name = f"{_ROOT}/functions/{quote(function_id, safe='')}:listAccessBindings", "listAccessBindings"
+        return await self._client.list_all(
+            FUNCTIONS, path, name=name, query={}, field="accessBindings", decode=decode.access_binding
         )
 
 

@@ -25,6 +25,7 @@ from orchestrator.model.declared import (
     VersionCopy,
 )
 from orchestrator.model.live import (
+    AccessBinding,
     ApiRequest,
     BucketListing,
     Function,
@@ -35,6 +36,7 @@ from orchestrator.model.live import (
     OperationError,
     Package,
     Quota,
+    ScalingPolicy,
     SecretVersion,
     ServiceAccount,
     StoredObject,
@@ -73,6 +75,7 @@ from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 __all__ = [
     "LATEST",
     "SERVES_LATEST",
+    "AccessBinding",
     "Action",
     "ApiRequest",
     "AsyncInvocation",
@@ -117,6 +120,7 @@ __all__ = [
     "Pruned",
     "Quota",
     "Rollout",
+    "ScalingPolicy",
     "Secret",
     "SecretVersion",
     "ServiceAccount",

@@ -14,11 +14,13 @@ from typing import Any
 
 from orchestrator.errors import Code
 from orchestrator.model import (
+    AccessBinding,
     Function,
     Json,
     Operation,
     OperationError,
     Quota,
+    ScalingPolicy,
     SecretVersion,
     ServiceAccount,
     TagHeld,
@@ -106,6 +108,28 @@ def version(json: object) -> Version:
         tags=tuple(tag for tag in _list(fields.get("tags")) if isinstance(tag, str)),
         raw=fields,
     )
+
+
+def scaling_policy(json: object) -> ScalingPolicy:
+    """Read a scaling policy. A count that cannot be read is an error: taken for 0, it would look like no limit."""
+    fields = _object(json, "a scaling policy")
+    tag = _text(fields, "tag")
+    if not tag:
+        raise ValueError("the answer is not a scaling policy: it has no tag")
+    names = ("provisionedInstancesCount", "zoneInstancesLimit", "zoneRequestsLimit")
+    counts = [0 if fields.get(name) is None else integer(fields[name]) for name in names]
+    if None in counts:
+        raise ValueError(f"{names[counts.index(None)]} is not a number")
+    return ScalingPolicy(tag, *(count or 0 for count in counts))
+
+
+def access_binding(json: object) -> AccessBinding:
+    """Read an access binding. One that cannot be read is an error: passed over, it would look like no access."""
+    fields = _object(json, "an access binding")
+    role, subject = _text(fields, "roleId"), _map(fields.get("subject"))
+    if not role or not _text(subject, "id"):
+        raise ValueError("the answer is not an access binding: it has no roleId or no subject")
+    return AccessBinding(role, _text(subject, "id"), _text(subject, "type"))
 
 
 def quota(json: object) -> Quota:

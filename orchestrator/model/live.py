@@ -93,6 +93,25 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalingPolicy:
+    """How the Version that has a tag scales. 0: no limit, no instance."""
+
+    tag: str
+    provisioned: int = 0  # instances, of all zones together
+    zone_instances: int = 0  # the most in each zone
+    zone_requests: int = 0  # the most calls at once in each zone
+
+
+@dataclass(frozen=True, slots=True)
+class AccessBinding:
+    """Who has a role on a Function itself; what its folder gives is not there."""
+
+    role_id: str
+    subject_id: str
+    subject_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A Version that exists. `raw` is the whole answer: unknown fields are never dropped in silence."""
 

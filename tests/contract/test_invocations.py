@@ -108,7 +108,7 @@ def test_who_may_call(on_cloud: OnCloud) -> None:
         answer = await call()
         assert answer.status == 403
         assert "serverless.functions.invoker" in json.loads(answer.body)["errorMessage"]
-        _seeds(ports).public.add("first")
+        ports.cloud.access.open((await ports.functions.list_functions(FOLDER))[0].id)
         assert (await call()).status == 200
 
     on_cloud(program)

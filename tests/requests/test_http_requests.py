@@ -10,11 +10,13 @@ import pytest
 
 from orchestrator.cloud.functions import HttpDirectory, HttpFunctions, HttpOperations
 from orchestrator.cloud.http import HttpClient
+from orchestrator.function.access import ROLE, access_request
 from orchestrator.function.fields import function_request, update_request
+from orchestrator.function.scaling import scaling_request
 from orchestrator.model import Function
 from orchestrator.version.body import delete_version_request, remove_tag_request, set_tag_request, version_request
 from tests.flow.httpserver import Seen, answer, client_of, serving
-from tests.protobuf import RuleBrokenError, parse_deletion, parse_tagging
+from tests.protobuf import RuleBrokenError, parse_access, parse_deletion, parse_scaling, parse_tagging
 
 KEY = "8c2f6a3e-0000-5000-8000-000000000001"
 BODY = {
@@ -27,6 +29,7 @@ BODY = {
     "environment": {"ГОРОД": "Москва"},
     "tag": ["stable"],
 }
+POLICY = {"provisioned": 1, "zone_instances": 10, "zone_requests": 20}
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
@@ -151,6 +154,67 @@ ROWS: list[tuple[str, Callable[[HttpClient], Awaitable[object]], dict[str, Any]]
         {"method": "GET", "target": "/functions/v1/functions/d4e1:tagHistory?pageSize=1000"},
     ),
     (
+        "list_scaling",
+        lambda client: HttpFunctions(client).list_scaling("d4e/1"),
+        {"method": "GET", "target": "/functions/v1/functions/d4e%2F1/scalingPolicies?pageSize=1000"},
+    ),
+    (
+        "list_access",
+        lambda client: HttpFunctions(client).list_access("d4e/1"),
+        {"method": "GET", "target": "/functions/v1/functions/d4e%2F1:listAccessBindings?pageSize=1000"},
+    ),
+    (
+        "set_scaling",
+        lambda client: HttpFunctions(client).send(
+            scaling_request("d4e/1", "$latest", POLICY | {"zone_requests": 0}), idempotency_key=KEY
+        ),
+        {
+            "method": "POST",
+            "target": "/functions/v1/functions/d4e%2F1:setScalingPolicy",
+            "headers": POST_HEADERS,
+            "body": {"tag": "$latest", "provisionedInstancesCount": "1", "zoneInstancesLimit": "10"},
+        },
+    ),
+    (
+        "remove_scaling",
+        lambda client: HttpFunctions(client).send(scaling_request("d4e1", "stable", None), idempotency_key=KEY),
+        {
+            "method": "POST",
+            "target": "/functions/v1/functions/d4e1:removeScalingPolicy",
+            "headers": POST_HEADERS,
+            "body": {"tag": "stable"},
+        },
+    ),
+    (
+        "update_access",
+        lambda client: HttpFunctions(client).send(
+            access_request("d4e/1", {"serverless.functions.invoker": None, ROLE: True}), idempotency_key=KEY
+        ),
+        {
+            "method": "POST",
+            "target": "/functions/v1/functions/d4e%2F1:updateAccessBindings",
+            "headers": POST_HEADERS,
+            "body": {
+                "accessBindingDeltas": [
+                    {
+                        "action": "ADD",
+                        "accessBinding": {
+                            "roleId": "functions.functionInvoker",
+                            "subject": {"id": "allUsers", "type": "system"},
+                        },
+                    },
+                    {
+                        "action": "REMOVE",
+                        "accessBinding": {
+                            "roleId": "serverless.functions.invoker",
+                            "subject": {"id": "allUsers", "type": "system"},
+                        },
+                    },
+                ]
+            },
+        },
+    ),
+    (
         "list_operations",
         lambda client: HttpFunctions(client).list_operations("d4e1"),
         {"method": "GET", "target": "/functions/v1/functions/d4e1/operations?pageSize=1000"},
@@ -241,3 +305,25 @@ def test_moves_of_tags_are_what_the_protobufs_say(tag: str) -> None:
         assert parse_tagging(request.call, "d4ev", request.body).tag == tag
     with pytest.raises(RuleBrokenError, match="tag"):
         parse_tagging("setTag", "d4ev", set_tag_request("d4ev", "$latest").body)
+
+
+@pytest.mark.parametrize("tag", ["$latest", "stable"])
+def test_policies_are_what_the_protobufs_say(tag: str) -> None:
+    request = scaling_request("d4e1", tag, POLICY)
+    parsed = parse_scaling(request.call, "d4e1", request.body)
+    found = [getattr(parsed, name) for name in ("provisioned_instances_count", "zone_instances_limit")]
+    assert (parsed.function_id, parsed.tag, found, parsed.zone_requests_limit) == ("d4e1", tag, [1, 10], 20)
+    request = scaling_request("d4e1", tag, None)
+    assert (request.call, parse_scaling(request.call, "d4e1", request.body).tag) == ("removeScalingPolicy", tag)
+    with pytest.raises(RuleBrokenError, match="tag"):
+        parse_scaling("setScalingPolicy", "d4e1", scaling_request("d4e1", "$last", POLICY).body)
+
+
+def test_updates_of_bindings_are_what_the_protobufs_say() -> None:
+    parsed = parse_access("d4e1", access_request("d4e1", {ROLE: True}).body)
+    (delta,) = parsed.access_binding_deltas
+    subject = delta.access_binding.subject
+    assert (parsed.resource_id, delta.action, delta.access_binding.role_id) == ("d4e1", 1, ROLE)
+    assert (subject.id, subject.type) == ("allUsers", "system")
+    with pytest.raises(RuleBrokenError, match="role_id"):
+        parse_access("d4e1", access_request("d4e1", {"": True}).body)

@@ -36,11 +36,37 @@ def functions(cloud: MemoryCloud) -> tuple[Route, ...]:
         Route("POST", _FUNCTIONS, "create function", lambda ask: service.create(ask.body, ask.key)),
         Route("GET", f"{one}/operations", "listOperations", lambda ask: operations.list(ask.ids["id"], ask.query)),
         Route("GET", f"{one}:tagHistory", "listTagHistory", lambda ask: service.tag_history(ask.ids["id"], ask.query)),
+        *_scaling_and_access(cloud, one),
         Route("GET", one, "get function", lambda ask: service.get(ask.ids["id"])),
         Route("PATCH", one, "update function", lambda ask: service.update(ask.ids["id"], ask.body, ask.key)),
         Route("DELETE", one, "delete function", lambda ask: service.delete(ask.ids["id"], ask.key)),
         Route("GET", "/functions/v1/runtimes", "listRuntimes", lambda _ask: service.runtimes()),
     )
+
+
+def _scaling_and_access(cloud: MemoryCloud, one: str) -> tuple[Route, ...]:
+    scaling, access = cloud.scaling, cloud.access
+    return (
+        Route(
+            "GET", f"{one}/scalingPolicies", "listScalingPolicies", lambda ask: scaling.list(ask.ids["id"], ask.query)
+        ),
+        Route(
+            "POST", f"{one}:setScalingPolicy", "setScalingPolicy",
+            lambda ask: scaling.set(ask.ids["id"], ask.body, ask.key),
+        ),
+        Route(
+            "POST", f"{one}:removeScalingPolicy", "removeScalingPolicy",
+            lambda ask: scaling.remove(ask.ids["id"], ask.body, ask.key),
+        ),
+        Route(
+            "GET", f"{one}:listAccessBindings", "listAccessBindings",
+            lambda ask: access.list(ask.ids["id"], ask.query),
+        ),
+        Route(
+            "POST", f"{one}:updateAccessBindings", "updateAccessBindings",
+            lambda ask: access.update(ask.ids["id"], ask.body, ask.key),
+        ),
+    )  # fmt: skip
 
 
 def versions(cloud: MemoryCloud, objects: Objects, limiter: CapacityLimiter) -> tuple[Route, ...]:

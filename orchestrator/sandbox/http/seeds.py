@@ -34,7 +34,7 @@ _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "folders": (frozenset({"id", "cloud_id"}), frozenset()),
     "service_accounts": (frozenset({"folder_id", "name", "id"}), frozenset({"removed"})),
     "secrets": (frozenset({"folder_id", "name", "id", "version_id"}), frozenset({"keys", "status"})),
-    "functions": (frozenset({"folder_id", "name"}), frozenset({"labels", "versions", "public"})),
+    "functions": (frozenset({"folder_id", "name"}), frozenset({"labels", "versions", "public", "scaling"})),
     "runtimes": (frozenset({"name"}), frozenset({"retired_at"})),
     "fields": (frozenset({"name"}), frozenset({"value", "sent_back"})),
     "tokens": (frozenset({"token", "subject"}), frozenset()),
@@ -42,7 +42,7 @@ _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "cloud": (frozenset(), frozenset({"obsolete_copies"})),
     **call_seeds.TABLES,
 }
-_NO_TEXTS = ("keys", "labels", "versions", "public", "removed", "retired_at", "value", "obsolete_copies")
+_NO_TEXTS = ("keys", "labels", "versions", "public", "scaling", "removed", "retired_at", "value", "obsolete_copies")
 _SINGLE = ("cloud",)  # one table, no list
 # What a row of a function's versions may have beside fields of createVersion, which are spelled as the API does.
 _OF_VERSION = ("created_by", "status")
@@ -141,8 +141,9 @@ def _cloud(found: Seeded, row: Mapping[str, Any]) -> None:
 
 
 def _function(found: Seeded, row: Mapping[str, Any]) -> None:
-    if _switch(row, "public"):
-        found.seeds.calls.public.add(row["name"])
+    _switch(row, "public")
+    if not isinstance(row.get("scaling", {}), Mapping):
+        raise TypeError("scaling is a table of policies by tag")
     found.functions.append(row)
 
 
@@ -207,6 +208,10 @@ def _make_function(cloud: MemoryCloud, row: Mapping[str, Any]) -> None:
             aged[begun["metadata"]["functionVersionId"]] = version["status"]
     for version_id, status in aged.items():
         cloud.versions.age(version_id, status)
+    for tag, policy in row.get("scaling", {}).items():
+        cloud.scaling.seed(function_id, {"tag": tag, **policy})
+    if row.get("public"):
+        cloud.access.open(function_id)
 
 
 def let_age(cloud: MemoryCloud, aged: Mapping[str, str]) -> None:

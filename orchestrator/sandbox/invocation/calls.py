@@ -114,13 +114,12 @@ class Denied:
 
 
 class CallSeeds:
-    """What is seeded about calls. `public`: ids or names of Functions; `live_calls`: calls of others that are running
-    all the time, and count against the zone's limits.
+    """What is seeded about calls. `live_calls`: calls of others that are running all the time, and count against the
+    zone's limits.
     """
 
     def __init__(self) -> None:
         self.answers: list[SeededAnswer] = []
-        self.public: set[str] = set()
         self.denied: set[Denied] = set()
         self.late: list[LateRouting] = []
         self.live_calls = 0
@@ -154,7 +153,3 @@ class CallSeeds:
         """Say whether a subject may not invoke a Function."""
         names = ("", function["id"], function["name"])
         return any(Denied(subject, name) in self.denied for name in names)
-
-    def is_public(self, function: Record) -> bool:
-        """Say whether anybody may invoke a Function."""
-        return not self.public.isdisjoint({function["id"], function["name"]})

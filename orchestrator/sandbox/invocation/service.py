@@ -28,6 +28,7 @@ from orchestrator.sandbox.invocation.work import (
 from orchestrator.sandbox.memory.cloud_state import rfc3339
 from orchestrator.sandbox.memory.core import Core
 from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
+from orchestrator.sandbox.memory.own_services import is_open
 from orchestrator.sandbox.memory.quotas import BusyError, Zone
 
 INVOKE = "invoke"  # what faults know a call by
@@ -77,15 +78,14 @@ class InvocationService:
         if refusal is not None:
             raise _RefusedError(HTTP_STATUS[refusal.code], refusal.message)
         self._core.settle()
-        seeds = self._core.seeds.calls
         function = self._core.state.functions.get(call.function_id)
         if function is None or function["status"] != "ACTIVE":
             raise _RefusedError(404, f"Function {call.function_id} not found")
-        if seeds.is_public(function):
+        if is_open(self._core.state, function["id"]):
             return function
         if not call.subject:
             raise _RefusedError(401, call.refusal or "Authorization header with a token is required")
-        if seeds.is_denied(call.subject, function):
+        if self._core.seeds.calls.is_denied(call.subject, function):
             raise _RefusedError(
                 403, f"Permission denied: {call.subject} needs the role {INVOKER_ROLE} on function {function['id']}"
             )

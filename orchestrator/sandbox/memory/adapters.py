@@ -18,12 +18,14 @@ import anyio
 
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import (
+    AccessBinding,
     ApiRequest,
     BucketListing,
     Function,
     ListedObject,
     Operation,
     Package,
+    ScalingPolicy,
     StoredObject,
     TagHeld,
     Version,
@@ -134,6 +136,9 @@ class MemoryFunctions:
             "setTag": cloud.versions.set_tag,
             "removeTag": cloud.versions.remove_tag,
             "deleteVersion": lambda target, _body, key: cloud.versions.delete(target, key=key),
+            "setScalingPolicy": cloud.scaling.set,
+            "removeScalingPolicy": cloud.scaling.remove,
+            "updateAccessBindings": cloud.access.update,
         }
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
@@ -184,6 +189,14 @@ class MemoryFunctions:
             lambda query: self._cloud.operations.list(function_id, query),
             decode.operation,
         )
+
+    async def list_scaling(self, function_id: str) -> tuple[ScalingPolicy, ...]:
+        act = partial(self._cloud.scaling.list, function_id)
+        return await self._wire.pages("listScalingPolicies", {}, "scalingPolicies", act, decode.scaling_policy)
+
+    async def list_access(self, function_id: str) -> tuple[AccessBinding, ...]:
+        act = partial(self._cloud.access.list, function_id)
+        return await self._wire.pages("listAccessBindings", {}, "accessBindings", act, decode.access_binding)
 
 
 class MemoryOperations:

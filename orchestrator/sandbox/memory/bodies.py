@@ -113,6 +113,31 @@ _FUNCTION_FIELDS: Mapping[str, Check] = {
 _CREATE = message({"folderId": string(), **_FUNCTION_FIELDS}, required=("folderId",))
 _UPDATE = message({"updateMask": string(), **_FUNCTION_FIELDS})
 _TAGGING = message({"tag": _TAG}, required=("tag",))
+_ANY_TAG = string(r"[a-z][-_0-9a-z]*|[$]latest")
+_SCALED = message({"tag": _ANY_TAG}, required=("tag",))
+_SCALING = message(
+    {
+        "tag": _ANY_TAG,
+        "provisionedInstancesCount": int64(0),
+        "zoneInstancesLimit": int64(0),
+        "zoneRequestsLimit": int64(0),
+    },
+    required=("tag",),
+)
+_BINDING = message(
+    {
+        "roleId": string(high=64),
+        "subject": message({"id": string(high=100), "type": string(high=100)}, required=("id", "type")),
+    },
+    required=("roleId", "subject"),
+)
+_DELTA = message(
+    {"action": one_of("ACCESS_BINDING_ACTION_UNSPECIFIED", "ADD", "REMOVE"), "accessBinding": _BINDING},
+    required=("action", "accessBinding"),
+)
+_DELTAS = message({"accessBindingDeltas": many(_DELTA)}, required=("accessBindingDeltas",))
+_DELTAS_MAX = 1000
+_SYSTEM_GROUPS = ("allUsers", "allAuthenticatedUsers")  # which have no other type
 
 
 def create_version(body: object, runtimes: tuple[str, ...]) -> dict[str, Any]:
@@ -170,3 +195,30 @@ def tag(body: object) -> str:
     """Check the body of setTag and removeTag."""
     found: dict[str, str] = _TAGGING("", body)
     return found["tag"]
+
+
+def policy_body(body: object) -> dict[str, Any]:
+    """Check the body of setScalingPolicy."""
+    found: dict[str, Any] = _SCALING("", body)
+    return found
+
+
+def scaled_tag(body: object) -> str:
+    """Check the body of removeScalingPolicy."""
+    found: dict[str, str] = _SCALED("", body)
+    return found["tag"]
+
+
+def access_deltas(body: object) -> list[dict[str, Any]]:
+    """Check the body of updateAccessBindings."""
+    found: list[dict[str, Any]] = _DELTAS("", body)["accessBindingDeltas"]
+    if len(found) > _DELTAS_MAX:
+        raise invalid("accessBindingDeltas", f"must have at most {_DELTAS_MAX} entries")
+    for number, delta in enumerate(found):
+        subject = delta["accessBinding"]["subject"]
+        if (subject["id"] in _SYSTEM_GROUPS) != (
+            subject["type"] == "system" and not subject["id"].startswith("group:")
+        ):
+            path = f"accessBindingDeltas[{number}].accessBinding.subject"
+            raise invalid(path, f"{subject['id']!r} is no subject of type {subject['type']!r}")
+    return found

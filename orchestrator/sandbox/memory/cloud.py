@@ -17,6 +17,7 @@ from orchestrator.sandbox.memory.core import CloudSettings, Core, Keep
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.function_service import FunctionService
 from orchestrator.sandbox.memory.lookups import DirectoryService, OperationService
+from orchestrator.sandbox.memory.own_services import AccessService, ScalingService
 from orchestrator.sandbox.memory.quotas import ActiveOperations, Quotas
 from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.sandbox.memory.version_service import VersionService
@@ -69,6 +70,8 @@ class MemoryCloud:
         self.active = core.active
         self.functions = FunctionService(core)
         self.versions = VersionService(core)
+        self.scaling = ScalingService(core)
+        self.access = AccessService(core)
         self.operations = OperationService(core)
         self.directory = DirectoryService(core)
         self.invocations = InvocationService(core)

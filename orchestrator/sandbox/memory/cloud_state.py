@@ -87,7 +87,8 @@ class Owned:
 
 class State:
     """All tables. `tags`: function id → {tag: version id}; `history`: function id → its moves of tags; `pending`:
-    what unfinished Operations will do; `keys`: Idempotency-Keys; `codes`: version id → facts of its package.
+    what unfinished Operations will do; `keys`: Idempotency-Keys; `codes`: version id → facts of its package; `scaling`:
+    function id → {tag: policy}; `access`: function id → its bindings.
     """
 
     def __init__(self, kept: Iterable[Change] = ()) -> None:
@@ -99,6 +100,8 @@ class State:
         self.pending = Table("pending")
         self.keys = Table("keys")
         self.codes = Table("codes")
+        self.scaling = Table("scaling")
+        self.access = Table("access")
         self._tables = {table.name: table for table in vars(self).values() if isinstance(table, Table)}
         self.function_names: dict[tuple[str, str], str] = {}  # (folder id, name) → Function id
         self.functions_of_folder = Owned()
@@ -139,7 +142,7 @@ class State:
         function = self.functions[function_id]
         self.functions_of_folder.remove(function["folderId"], function_id)
         self.function_names.pop((function["folderId"], function["name"]), None)
-        for table in (self.tags, self.history, self.functions):
+        for table in (self.tags, self.history, self.scaling, self.access, self.functions):
             table.drop(function_id)
 
     def put_version(self, version: Record) -> None:

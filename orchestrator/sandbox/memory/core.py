@@ -62,7 +62,7 @@ class Method:
     """How a kind of Operation ends. `apply` makes the change and gives the response; `undo` takes back what showed."""
 
     description: str
-    metadata: str  # its type's name
+    metadata: str  # its type's name, whole where it is not of the Functions service
     apply: Callable[[Record, str], Record]  # pending record, time of the end
     undo: Callable[[Record], None] = lambda _pending: None
 
@@ -188,7 +188,7 @@ class Core:
             "createdAt": rfc3339(now),
             "createdBy": self.caller,
             "modifiedAt": rfc3339(now),
-            "metadata": {"@type": TYPES + method.metadata, **start.metadata},
+            "metadata": {"@type": _typed(method.metadata), **start.metadata},
         }
         pending = self._pending(start, fate, now, duration_s)
         self.state.operations.put(operation_id, {"functionId": start.function_id, "json": operation})
@@ -253,3 +253,7 @@ class Core:
     def _replace(self, operation_id: str, fields: Record) -> None:
         row = self.state.operations[operation_id]
         self.state.operations.put(operation_id, {**row, "json": {**row["json"], **fields}})
+
+
+def _typed(name: str) -> str:
+    return f"type.googleapis.com/{name}" if "." in name else TYPES + name

@@ -7,7 +7,8 @@ from orchestrator.sandbox.memory import paging
 from orchestrator.sandbox.memory.cloud_state import Record, Table
 from orchestrator.sandbox.memory.core import Core
 from orchestrator.sandbox.memory.faults import Fault
-from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, PER_FUNCTION, TAGS
+from orchestrator.sandbox.memory.own_services import provisioned
+from orchestrator.sandbox.memory.quotas import FUNCTIONS, PER_CLOUD, PER_FOLDER, PER_FUNCTION, PROVISIONED, TAGS
 
 SERVICE = "serverless-functions"
 CLOUD = "resource-manager.cloud"
@@ -96,6 +97,7 @@ class DirectoryService:
             (PER_CLOUD, quotas.operations_per_cloud, active.usage(PER_CLOUD, cloud_id)),
             (FUNCTIONS, quotas.functions_per_cloud, self._core.count_functions(cloud_id)),
             (TAGS, quotas.tags_per_function, 0),
+            (PROVISIONED, quotas.provisioned_per_cloud, provisioned(self._core, cloud_id)),
         )
         found = [{"quotaId": name, "limit": float(limit), "usage": float(usage)} for name, limit, usage in limits]
         return {**resource, "quotaLimits": found}

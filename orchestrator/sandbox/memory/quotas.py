@@ -13,12 +13,13 @@ from typing import Any
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Fault
 
-# The folder's id comes from public code; the other two are spelled by analogy (cloud-api §6).
+# The folder's id comes from public code; the others are spelled by analogy (cloud-api §6).
 PER_FUNCTION = "serverless.concurrentFunctionOperations"
 PER_FOLDER = "serverless.concurrentFolderOperations"
 PER_CLOUD = "serverless.concurrentCloudOperations"
 FUNCTIONS = "serverless.functions.count"
 TAGS = "serverless.functions.tags"
+PROVISIONED = "serverless.provisionedInstances.count"
 _ACTIVE = "The limit on maximum number of active operations has exceeded."
 
 
@@ -33,6 +34,7 @@ class Quotas:
     tags_per_function: int = 10
     calls_per_zone: int = 10  # that run at once
     instances_per_zone: int = 10
+    provisioned_per_cloud: int = 2
     requests_per_second: float | None = None  # of calls that begin an Operation; None: as fast as they come
 
     @staticmethod
