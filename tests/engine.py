@@ -52,6 +52,7 @@ from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live
 from orchestrator.planning.names import resolve_names
+from orchestrator.planning.own import with_declared
 from orchestrator.planning.planner import build
 from orchestrator.planning.rollout import canary_first
 from orchestrator.planning.sources import read_sources
@@ -75,7 +76,7 @@ from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import forced_digest
-from tests.protobuf import parse_create_version
+from tests.protobuf import parse_create_version, parse_scaling
 
 EPOCH_S = 1_790_000_000.0  # virtual time starts here
 BUCKET = "packages"
@@ -138,6 +139,8 @@ class RecordingFunctions(MemoryFunctions):
             unknown = self._cloud.seeds.fields
             parse_create_version({name: value for name, value in request.body.items() if name not in unknown})
             self.sent.append((idempotency_key, request.body))
+        elif request.call in ("setScalingPolicy", "removeScalingPolicy"):
+            parse_scaling(request.call, request.path.rpartition("/")[2].partition(":")[0], request.body)
         return await super().send(request, idempotency_key=idempotency_key)
 
 
@@ -340,10 +343,11 @@ class Bench:
         resolved = await resolve_names(world, desired.specs)
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
+        self.live, unread = await with_declared(world, resolved.specs, self.live)
         allowed = adopt if isinstance(adopt, Adoption) else Adoption(everything=adopt)
         verifying = Verifying(frozenset(self.passed), skipped=self.skips_verification)
         plan = build(
-            resolved.specs, self.live, read.prepared, failures, forced=forced, adopt=allowed, jobs=self.jobs,
+            resolved.specs, self.live, read.prepared, failures | unread, forced=forced, adopt=allowed, jobs=self.jobs,
             verifying=verifying,
         )  # fmt: skip
         inline = self.storage.bucket is None

@@ -97,7 +97,7 @@ def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if kind == "array":
         return "a list of " + _MANY[_takes(field["items"], definitions)]
     if kind == "object":
-        of_tables = "$ref" in str(field.get("additionalProperties", ""))
+        of_tables = "$ref" in str([field.get("additionalProperties"), field.get("patternProperties")])
         return "tables by name" if of_tables else "a table of texts"
     return {"boolean": "`true`, `false`", "integer": "a number", "number": "a number"}.get(str(kind), "a text")
 

@@ -13,7 +13,9 @@ import anyio
 
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, Code
-from orchestrator.model import LATEST, Function, Version
+from orchestrator.function.fields import is_alike
+from orchestrator.model import LATEST, ChangeKind, Function, Version
+from orchestrator.planning.own import read_own
 
 VALID_S = 5.0  # how long a look counts: what is waited for after it is the pace, and a slot that is about to be free
 SETTINGS_VALID_S = 1.0  # the same of a Function's own settings, and of a tag: what is lost cannot be seen afterwards
@@ -124,7 +126,7 @@ def _id(version: Version | None) -> str:
 
 
 class FunctionChangedError(Exception):
-    """A Function's own settings are not what an update was made of. `function`: as it is now."""
+    """What a Function itself has is not what a change was made of. `function`: as it is now."""
 
     def __init__(self, function: Function) -> None:
         super().__init__(function.id)
@@ -133,10 +135,13 @@ class FunctionChangedError(Exception):
 
 @dataclass(slots=True)
 class OwnSettings:
-    """A Function as it was read at a time (of the event loop's clock): an update replaces a map of its as a whole."""
+    """A Function as it was read at a time (of the event loop's clock) for a kind of change: an update replaces a map of
+    its as a whole, and a policy takes the place of the one that is there.
+    """
 
     world: World
     function: Function
+    kind: ChangeKind
     _looked_at: float
 
     async def look(self) -> None:
@@ -146,7 +151,7 @@ class OwnSettings:
         began_at = anyio.current_time()
         if began_at - self._looked_at < SETTINGS_VALID_S:
             return
-        found = await self.world.read(partial(self.world.functions.get_function, self.function.id))
-        if (found.labels, found.description) != (self.function.labels, self.function.description):
+        found = await read_own(self.world, self.function.id, self.kind)
+        if not is_alike(found, self.function, self.kind):
             raise FunctionChangedError(found)
         self._looked_at = began_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ import anyio
 from orchestrator.engine.gone import seen_gone
 from orchestrator.engine.world import World
 from orchestrator.errors import CloudError, InterruptedRunError
-from orchestrator.function.fields import in_words, update_request
+from orchestrator.function.fields import in_words, own_request
 from orchestrator.model import (
     LATEST,
     Action,
@@ -33,6 +33,7 @@ from orchestrator.model import (
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.planning.meanwhile.overwritten import by_function, replaced, told
+from orchestrator.planning.own import planned_kinds, with_own
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
@@ -64,6 +65,7 @@ async def read_back(
     while left:
         try:
             live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], fresh=True)
+            live = await with_own(world, live, _own_wanted(left.values(), live))
         except (CloudError, InterruptedRunError) as error:
             reason = f"what is live could not be read back: {error.message}"
             for key in left.keys() - found.keys():
@@ -167,7 +169,7 @@ def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live:
         return ""
     made = outcome.version_id if isinstance(outcome, Deployed) else ""
     for change in unit.changes:
-        if change.kind is ChangeKind.UPDATE and update_request(function, change.after):
+        if change.kind.is_own and own_request(function, change):
             return f"the function's own settings are not what was asked for ({in_words(change)})"
         for tag, wanted in change.after.items() if change.kind is ChangeKind.TAG else ():
             holder = live.tagged.get((function.id, tag))
@@ -175,6 +177,12 @@ def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live:
             if holder_id != wanted_id and (wanted is not None or made):
                 return f"the tag {tag} is on {holder_id or 'no version'}, not on {wanted_id or 'none'}"
     return ""
+
+
+def _own_wanted(units: Iterable[Unit], live: LiveState) -> dict[str, frozenset[ChangeKind]]:
+    """Say of which Functions something has to be read that no listing shows."""
+    found = [(_function(unit, live), planned_kinds(unit.changes)) for unit in units]
+    return {function.id: kinds for function, kinds in found if function is not None and kinds}
 
 
 def _is_verified(unit: Unit) -> bool:

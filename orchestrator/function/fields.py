@@ -1,12 +1,16 @@
-"""What a Function itself has, whichever version serves: ONE ROW A FIELD, as `version.fields` has for versions."""
+"""What a Function itself has, whichever version serves: ONE ROW A FIELD, as `version.fields` has for versions.
+
+Labels and description change by an update of the Function; scaling policies by calls of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from orchestrator.function.scaling import COUNTS, scaling_request, wanted_policies
 from orchestrator.model import ApiRequest, Change, ChangeKind, Function, FunctionSpec
 from orchestrator.version.codec import Codec, only_set
 from orchestrator.version.codecs import Text, TextMap
@@ -19,7 +23,8 @@ _PATH = "/functions/v1/functions"
 class FunctionField:
     """One field of a Function. `setting`: in `model.FunctionSpec`; `api`: in the API's JSON; `live`: in
     `model.Function`. `label`: what people know one value of it by. `mapped`: a map, of which the declared entries are
-    ours, and all of it where `exact`, a flag of `FunctionSpec`, is set.
+    ours, and all of it where `exact`, a flag of `FunctionSpec`, is set. `kind`: of the change that makes it; of other
+    kinds than an update, `api` is our own name for it.
     """
 
     setting: str
@@ -30,13 +35,18 @@ class FunctionField:
     mapped: bool = False
     exact: str = ""
     updated: bool = True  # changed on a Function that is there
+    kind: ChangeKind = ChangeKind.UPDATE
 
 
 FUNCTION_FIELDS = (
     FunctionField("name", "name", Text(), "name", "name", updated=False),
     FunctionField("labels", "labels", TextMap(), "labels", "label", mapped=True, exact="labels_exact"),
     FunctionField("function_description", "description", Text(), "description", "function description"),
-)
+    FunctionField(
+        "scaling", "scaling", Codec(), "scaling", "scaling of", mapped=True, exact="scaling_exact",
+        kind=ChangeKind.SCALING,
+    ),
+)  # fmt: skip
 _BY_API = {row.api: row for row in FUNCTION_FIELDS}
 _ABSENT = object()
 
@@ -46,7 +56,7 @@ def function_request(
 ) -> ApiRequest:
     """Ask for a new Function."""
     given = {"name": name, "labels": labels, "function_description": description}
-    fields = {row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS if given[row.setting]}
+    fields = {row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS if given.get(row.setting)}
     return ApiRequest("create function", "POST", _PATH, only_set({"folderId": folder_id, **fields}))
 
 
@@ -58,45 +68,71 @@ def function_key(
     return key_of("create", folder_id, name, digest_of(told), str(attempt))
 
 
-def own_change(spec: FunctionSpec, function: Function) -> Change | None:
-    """Find what of a Function's own settings is to change; None where nothing is.
+def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
+    """Find what of a Function's own settings is to change: one change for all that an update takes, one for the policy
+    of each tag. What was not read of the Function is left as it is.
 
-    `before` and `after` have the API's names of the fields that change: a text, or of a map the entries that change,
-    each with its value, None where there is none.
+    `before` and `after` have names of fields, those of the API in an update: a text, or of a map the entries that
+    change, each with its value, None where there is none.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
+    others: list[Change] = []
     for row in FUNCTION_FIELDS:
-        wanted, live = getattr(spec, row.setting), getattr(function, row.live)
-        if not row.updated or wanted is None:
+        wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
+        if not row.updated or wanted is None or live is None:
             continue
         if not row.mapped:
             if wanted != live:
                 before[row.api], after[row.api] = live, wanted
             continue
-        names = {*wanted, *(live if getattr(spec, row.exact) else ())}
+        names = {*wanted, *(live if row.exact and getattr(spec, row.exact) else ())}
         changed = sorted(name for name in names if wanted.get(name) != live.get(name))
-        if changed:
-            before[row.api] = {name: live.get(name) for name in changed}
-            after[row.api] = {name: wanted.get(name) for name in changed}
-    return Change(ChangeKind.UPDATE, before, after) if after else None
+        was, now = ({name: one.get(name) for name in changed} for one in (live, wanted))
+        if row.kind is ChangeKind.UPDATE:
+            before |= {row.api: was} if changed else {}
+            after |= {row.api: now} if changed else {}
+        else:
+            others += [Change(row.kind, {row.api: {tag: was[tag]}}, {row.api: {tag: now[tag]}}) for tag in changed]
+    return (*([Change(ChangeKind.UPDATE, before, after)] if after else []), *others)
+
+
+def wanted_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any:
+    """Give what is wanted of a field, as the live one has it; None: nothing."""
+    if row.kind is ChangeKind.SCALING:
+        return wanted_policies(spec.scaling, function.scaling or {})
+    return getattr(spec, row.setting)
 
 
 def wanted_otherwise(spec: FunctionSpec, function: Function | None, after: Mapping[str, Any]) -> bool:
-    """Say whether something else is wanted of a Function by now than a former change was to make: its `after`, {} for
-    none. What of that is live is done. `function`: None where it is still to be made.
+    """Say whether something else is wanted of a Function by now than former changes were to make: their `after`, {} for
+    none, see `made_of`. What of that is live is done. `function`: None where it is still to be made.
     """
-    function = function or Function("", spec.folder_id, spec.name)
-    change = own_change(spec, function)
-    then, now = _entries(after), _entries(change.after if change is not None else {})
+    function = function or unmade(spec)
+    then, now = _entries(after), _entries(made_of(own_changes(spec, function)))
     live = {row.api: getattr(function, row.live) for row in FUNCTION_FIELDS}
 
     def is_live(name: str, key: str, value: Any) -> bool:
-        return bool((live[name].get(key) if _BY_API[name].mapped else live[name]) == value)
+        held = live[name]
+        return bool(((held or {}).get(key) if _BY_API[name].mapped else held) == value)
 
     return any(then.get(at, _ABSENT) != value for at, value in now.items()) or any(
         now.get(at, _ABSENT) != value and not is_live(*at, value) for at, value in then.items()
     )
+
+
+def made_of(changes: Iterable[Change]) -> dict[str, Any]:
+    """Give what several changes make of a Function's own settings, as one `after` would say it."""
+    found: dict[str, Any] = {}
+    for change in changes:
+        for name, value in change.after.items():
+            found[name] = {**found.get(name, {}), **value} if isinstance(value, Mapping) else value
+    return found
+
+
+def unmade(spec: FunctionSpec) -> Function:
+    """Give a Function as it is once it has been made, before anything is set."""
+    return Function("", spec.folder_id, spec.name, scaling={})
 
 
 def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
@@ -109,11 +145,21 @@ def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     }
 
 
+def is_alike(one: Function, other: Function, kind: ChangeKind) -> bool:
+    """Say whether two looks at a Function show the same of what a kind of change is about."""
+    rows = [row for row in FUNCTION_FIELDS if row.updated and row.kind is kind]
+    return all(getattr(one, row.live) == getattr(other, row.live) for row in rows)
+
+
 def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
-    """Say whether a Function's own settings are what one side of a change says, of each entry that this has."""
+    """Say whether a Function's own settings are what one side of a change says, of each entry that this has and that
+    was read of it.
+    """
     for name, values in settings.items():
         row = _BY_API[name]
         live = getattr(function, row.live)
+        if live is None:
+            continue
         if row.mapped:
             if any(live.get(key) != value for key, value in values.items()):
                 return False
@@ -123,8 +169,8 @@ def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
 
 
 def taken_back_change(function: Function, change: Change) -> tuple[Change | None, tuple[str, ...]]:
-    """Make the change that takes an `own_change` back, as far as the Function is as that has left it: of a map each
-    entry by itself. Also gives, in words, what somebody has changed since; what is back already is neither.
+    """Make the change that takes one of `own_changes` back, as far as the Function is as that has left it: of a map
+    each entry by itself. Also gives, in words, what somebody has changed since; what is back already is neither.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -132,6 +178,8 @@ def taken_back_change(function: Function, change: Change) -> tuple[Change | None
     for name, left_as in change.after.items():
         row, was = _BY_API[name], change.before[name]
         live = getattr(function, row.live)
+        if live is None:
+            raise AssertionError(name)  # whoever takes it back has read it
         if not row.mapped:
             if live == left_as:
                 before[name], after[name] = left_as, was
@@ -143,7 +191,7 @@ def taken_back_change(function: Function, change: Change) -> tuple[Change | None
         if still:
             before[name] = {key: left_as[key] for key in still}
             after[name] = {key: was.get(key) for key in still}
-    return (Change(ChangeKind.UPDATE, before, after) if after else None), tuple(since)
+    return (Change(change.kind, before, after) if after else None), tuple(since)
 
 
 def changed_otherwise(function: Function, change: Change) -> str:
@@ -154,26 +202,39 @@ def changed_otherwise(function: Function, change: Change) -> str:
     for (name, key), wanted in _entries(change.after).items():
         row, live = _BY_API[name], getattr(function, _BY_API[name].live)
         before = change.before.get(name)
+        if live is None:
+            continue
         now, then = (live.get(key), (before or {}).get(key)) if row.mapped else (live, before)
         if now not in (then, wanted):
-            found.append(f"{row.label} {key} is {_shown(now)} now" if row.mapped else f"{row.label} is another now")
+            found.append(f"{row.label} {key} is {said_of(now)} now" if row.mapped else f"{row.label} is another now")
     return "; ".join(found)
 
 
 def in_words(change: Change) -> str:
-    """Say what an `own_change` changes: "label team: a → b; label tier: none → gold"."""
+    """Say what one of `own_changes` changes: "label team: a → b; label tier: none → gold"."""
     found = []
     for name, after in change.after.items():
         row, before = _BY_API[name], change.before[name]
         if row.mapped:
-            found += [f"{row.label} {key}: {_shown(before[key])} → {_shown(after[key])}" for key in after]
+            found += [f"{row.label} {key}: {said_of(before[key])} → {said_of(after[key])}" for key in after]
         else:
             found.append(f"{row.label} changed")
     return "; ".join(found)
 
 
-def _shown(value: str | None) -> str:
+def said_of(value: str | Mapping[str, int] | None) -> str:
+    """Write a value of a map for people; of a policy, what it limits."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {value[name]}" for name in COUNTS if value.get(name))
     return "none" if value is None else value or '""'
+
+
+def own_request(function: Function, change: Change) -> ApiRequest | None:
+    """Ask for what one of `own_changes` is to make of a Function as it is now; None where it has that."""
+    if change.kind is ChangeKind.UPDATE:
+        return update_request(function, change.after)
+    ((tag, policy),) = change.after["scaling"].items()
+    return scaling_request(function.id, tag, policy) if (function.scaling or {}).get(tag) != policy else None
 
 
 def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest | None:
@@ -196,6 +257,7 @@ def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest |
     return ApiRequest("update function", "PATCH", path, {"updateMask": ",".join(body), **body})
 
 
-def update_key(function_id: str, request: ApiRequest, before: Mapping[str, Any], attempt: int) -> str:
-    """Make the Idempotency-Key of an update: of its body, of what the plan found, and the attempt."""
-    return key_of("update", function_id, digest_of(request.body), digest_of(before), str(attempt))
+def own_key(function_id: str, request: ApiRequest, change: Change, attempt: int) -> str:
+    """Make the Idempotency-Key of one of `own_changes`: of its body, of what the plan found, and the attempt."""
+    call = "update" if change.kind is ChangeKind.UPDATE else request.call
+    return key_of(call, function_id, digest_of(request.body), digest_of(change.before), str(attempt))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import quote
 
-from orchestrator.model import ApiRequest, ScalingPolicy
-from orchestrator.version.stamp import digest_of, key_of
+from orchestrator.model import ApiRequest, Scaling, ScalingPolicy
 
 COUNTS = {
     "provisioned": "provisionedInstancesCount",
@@ -22,14 +20,31 @@ def policies_of(listed: Iterable[ScalingPolicy]) -> dict[str, dict[str, int]]:
     return {tag: policy for tag, policy in found.items() if any(policy.values())}
 
 
+def wanted_policies(
+    declared: Mapping[str, Scaling], live: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int] | None]:
+    """Give the policy that each declared tag is to have, None for none: what is not declared of it is as it is live.
+
+    | declared           | live                             | wanted                           |
+    | ---                | ---                              | ---                              |
+    | zone_instances = 2 | none                             | zone_instances 2                 |
+    | zone_instances = 2 | zone_instances 1, provisioned 1  | zone_instances 2, provisioned 1  |
+    | all three are 0    | any                              | none                             |
+    """
+    found: dict[str, dict[str, int] | None] = {}
+    for tag, one in declared.items():
+        said = {
+            "provisioned": one.provisioned, "zone_instances": one.zone_instances, "zone_requests": one.zone_requests,
+        }  # fmt: skip
+        was = live.get(tag, {})
+        policy = {name: was.get(name, 0) if count is None else count for name, count in said.items()}
+        found[tag] = policy if any(policy.values()) else None
+    return found
+
+
 def scaling_request(function_id: str, tag: str, policy: Mapping[str, int] | None) -> ApiRequest:
     """Ask for the policy of a tag, which takes the place of the one that it has; None: for none."""
     method = "setScalingPolicy" if policy else "removeScalingPolicy"
     path = f"/functions/v1/functions/{quote(function_id, safe='')}:{method}"
     counts = {api: str(policy[name]) for name, api in COUNTS.items() if policy[name]} if policy else {}
     return ApiRequest(method, "POST", path, {"tag": tag, **counts})
-
-
-def scaling_key(function_id: str, request: ApiRequest, before: Mapping[str, Any], attempt: int) -> str:
-    """Make the Idempotency-Key of a policy: of the call and its body, of what the plan found, and the attempt."""
-    return key_of(request.call, function_id, digest_of(request.body), digest_of(before), str(attempt))

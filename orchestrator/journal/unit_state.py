@@ -132,7 +132,7 @@ class UnitState:
 
 def plan_again(unit: UnitState, event: UnitPlanned) -> None:
     """Take in what is planned of a unit now: of its changes those known of the same kind (of the same tag, where they
-    move one), as they are planned now, and new ones. Those that take it back are apart.
+    are about one), as they are planned now, and new ones. Those that take it back are apart.
     """
     forth, back = unit.changes[: unit.back_from or None], unit.changes[unit.back_from :] if unit.back_from else []
     known = [{_name(state.change): state for state in reversed(states)} for states in (forth, back)]
@@ -166,7 +166,7 @@ def _since_first(state: ChangeState, again: Change) -> Change:
     known = state.change
     if state.outcome not in ("done", "asked for"):
         return again
-    if known.kind is ChangeKind.UPDATE:
+    if known.kind.is_own:
         return _update_since(known, again)
     made = {accepted.version_id for accepted in state.operations.values()} - {""}
     before = {name: known.before.get(name, "") if held in made else held for name, held in again.before.items()}
@@ -189,6 +189,8 @@ def _update_since(known: Change, again: Change) -> Change:
 
 
 def _name(change: Change) -> tuple[str, ...]:
+    if change.kind is ChangeKind.SCALING:
+        return change.kind, *change.after.get("scaling", ())
     return (change.kind, *(sorted(change.after) if change.kind in (ChangeKind.TAG, ChangeKind.DELETE) else ()))
 
 

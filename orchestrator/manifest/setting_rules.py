@@ -100,6 +100,14 @@ def _labels(values: Values) -> Iterator[Breach]:
         )
 
 
+def _scaling(values: Values) -> Iterator[Breach]:
+    for tag, policy in values["scaling"].items():
+        path, names = ("scaling", tag), ("provisioned", "zone_instances", "zone_requests")
+        if all(getattr(policy, name) is None for name in names):
+            rule = f"asks for nothing: give {', '.join(names[:2])} or {names[2]}; all of them 0 take the policy away"
+            yield Breach(path, rule, others=_under(path, *names))
+
+
 def _service_account(values: Values) -> Iterator[Breach]:
     if "service_account_id" in values:
         yield Breach(("service_account",), "only one of service_account and service_account_id may stand")
@@ -191,6 +199,7 @@ _RULES: dict[str, Rule] = {
     "secrets": _secrets,
     "tags": _tags,
     "labels": _labels,
+    "scaling": _scaling,
     "service_account": _service_account,
     "connectivity": _connectivity,
     "log": _log,

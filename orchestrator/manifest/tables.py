@@ -109,6 +109,14 @@ class MetadataTable(StrictTable):
     aws_v1_http_endpoint: bool | None = a_key("The AWS IMDSv1 flavour.")
 
 
+class ScalingTable(StrictTable):
+    """How the version that has a tag scales. What is not declared is as it is live."""
+
+    provisioned: int | None = a_key("Instances that are kept ready, of all zones together.", ge=0)
+    zone_instances: int | None = a_key("The most instances in each zone; 0: as the quota allows.", ge=0)
+    zone_requests: int | None = a_key("The most calls at once in each zone; 0: as the quota allows.", ge=0)
+
+
 class FunctionTable(StrictTable):
     """[functions.NAME], and, in part, [defaults] and [templates.NAME]."""
 
@@ -157,6 +165,10 @@ class FunctionTable(StrictTable):
     function_description: str | None = a_key(
         "Description of the Function itself. Not declared any more: what is live stays.", max_length=256
     )
+    scaling: dict[r.CalledBy, ScalingTable] | None = a_key(
+        'Scaling policies by tag, "$latest" among them: these are set, others are left as they are. All 0: none.'
+    )
+    scaling_exact: bool | None = a_key("true: `scaling` is all that the Function may have. Default: false.")
     connectivity: ConnectivityTable | None = a_key("The user network that the function reaches.")
     log: LogTable | None = a_key("Where the function's logs go.")
     mounts: list[MountTable] | None = list_key("functions.mounts", "Buckets and ephemeral disks.")

@@ -126,6 +126,15 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """What is declared of the scaling policy of a tag; None: as it is live. 0: no limit, no instance."""
+
+    provisioned: int | None = None
+    zone_instances: int | None = None
+    zone_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """A command run by the shell before packing, in `folder`. `inputs`: patterns of the files that it depends on, from
     that folder; none: it runs each time.
@@ -192,6 +201,8 @@ class FunctionSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_exact: bool = False  # the labels are the whole map: others are taken away
     function_description: str | None = None  # of the Function; None: left as it is
+    scaling: Mapping[str, Scaling] = field(default_factory=dict)  # by tag; others are left as they are
+    scaling_exact: bool = False  # these policies are all: those of other tags are taken away
     let_go: frozenset[str] = frozenset()  # what somebody takes away by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()
     untold: frozenset[str] = frozenset()

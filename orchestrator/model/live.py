@@ -76,7 +76,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Function that exists."""
+    """A Function that exists. `scaling`: tag → counts of its policy, see `function.scaling`, None where that was not
+    read.
+    """
 
     id: str
     folder_id: str
@@ -85,6 +87,7 @@ class Function:
     labels: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     invoke_url: str = ""  # where it is called, "" where the cloud does not say
+    scaling: Mapping[str, Mapping[str, int]] | None = None
 
     @property
     def is_creating(self) -> bool:

@@ -51,6 +51,7 @@ class ChangeKind(StrEnum):
     UPDATE = "update"  # the Function's own settings change
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
+    SCALING = "setScalingPolicy"  # the scaling policy of a tag is set, or taken away
     DELETE = "deleteVersion"  # a Version goes, for good
     VERIFY = "verify"  # no call of the API: the Version is called itself, and nothing of the cloud changes
 
@@ -59,12 +60,18 @@ class ChangeKind(StrEnum):
         """The step in which it is asked for."""
         return _ASKED_IN[self]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it changes what the Function itself has, whichever Version serves, see `function.fields`."""
+        return self in (ChangeKind.UPDATE, ChangeKind.SCALING)
+
 
 _ASKED_IN = {
     ChangeKind.FUNCTION: Step.FUNCTION,
     ChangeKind.UPDATE: Step.UPDATE,
     ChangeKind.VERSION: Step.CREATE,
     ChangeKind.TAG: Step.TAG,
+    ChangeKind.SCALING: Step.UPDATE,
     ChangeKind.DELETE: Step.DELETE,
     ChangeKind.VERIFY: Step.VERIFY,
 }
@@ -107,7 +114,8 @@ class Change:
     | kind     | before and after                                                                            |
     | ---      | ---                                                                                         |
     | FUNCTION | its name, labels and description; before: {}, since there is none                           |
-    | UPDATE   | the settings that change, see `function.fields.own_change`                                  |
+    | UPDATE   | the settings that change, see `function.fields.own_changes`                                 |
+    | SCALING  | "scaling" → the tag → its policy, None for none                                             |
     | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
     | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
     | DELETE   | the Version's id → when it was made (ISO 8601); after: the id → None                        |

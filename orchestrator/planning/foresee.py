@@ -27,7 +27,14 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import NO_ROLLBACKS, KnownRollbacks
-from orchestrator.planning.room import blocked, tags_of, without_functions, without_tags
+from orchestrator.planning.room import (
+    blocked,
+    more_provisioned,
+    tags_of,
+    without_functions,
+    without_provisioned,
+    without_tags,
+)
 from orchestrator.planning.verifying import moved_by_hand
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
@@ -98,11 +105,12 @@ class _Looking:
     async def at_quotas(self, units: Iterable[Unit], limits: Limits) -> None:
         """Look whether there is room for what is new, and whether the limits of the manifest are those that hold."""
         changing = [unit for unit in units if unit.changes]
-        new = [unit for unit in changing if unit.action is Action.CREATE or tags_of(unit)]
+        new = [unit for unit in changing if unit.action is Action.CREATE or tags_of(unit) or more_provisioned(unit) > 0]
         declared = limits_declared(limits)
         asked = {self._live.clouds.get(unit.spec.folder_id, "") for unit in (changing if declared else new)}
         told = {cloud_id: await self._quotas(cloud_id, new) for cloud_id in sorted(asked - {""})}
         self._failures |= without_functions(changing, self._live, told)
+        self._failures |= without_provisioned(changing, self._live, told)
         failures, warnings = without_tags(changing, self._live, told)
         self._failures |= failures
         self.warnings += warnings

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
 
-from orchestrator.function.fields import in_words, own_change
 from orchestrator.model import (
     LATEST,
     Action,
@@ -15,7 +14,6 @@ from orchestrator.model import (
     ChangeKind,
     Failure,
     Fingerprint,
-    Function,
     FunctionSpec,
     Plan,
     SourceCode,
@@ -30,6 +28,7 @@ from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
+from orchestrator.planning.own_changes import with_own_first, with_own_last
 from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
@@ -75,6 +74,7 @@ def build(
     units = [
         with_verification(unit, live, verifying, tags.get(unit.function_id or "", ())) for unit in _each_once(units)
     ]
+    units = [with_own_last(unit, live) for unit in units]
     return Plan(_interleaved(units))
 
 
@@ -148,7 +148,7 @@ class _Planner:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)
         unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
-        return _with_own(self._compared(unit, latest, digest), found)
+        return with_own_first(self._compared(unit, latest, digest), found)
 
     def _compared(self, unit: Unit, latest: Version | None, digest: Fingerprint) -> Unit:
         spec = unit.spec
@@ -223,17 +223,6 @@ class _Planner:
         others, resumed = self.adopt.others(names), self.adopt.resumed
         failure = refused(loss, made.label, spec.key, latest.id, others, resumed=resumed)
         return replace(_blocked(spec, failure), function_id=change.function_id)
-
-
-def _with_own(unit: Unit, function: Function) -> Unit:
-    """Add what is to change of the Function's own settings, first: a new Version is the last thing to be seen."""
-    change = own_change(unit.spec, function)
-    if change is None or unit.action is Action.BLOCKED:
-        return unit
-    words = in_words(change)
-    if unit.action is Action.UNCHANGED:
-        return replace(unit, action=Action.UPDATE, reason=words, changes=(change,))
-    return replace(unit, reason=f"{unit.reason}; {words}", changes=(change, *unit.changes))
 
 
 def _new_function(spec: FunctionSpec) -> Change:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.errors import Exit
-from orchestrator.function.fields import wanted_otherwise
+from orchestrator.function.fields import made_of, still_as, wanted_otherwise
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
@@ -213,12 +213,20 @@ def still_meant(
 
 
 def _after(unit: Unit, latest: Version, live: LiveState, then: UnitState, verifying: Verifying) -> Unit:
-    """Give what is left to be done after the Version that the run has made: its verification, its promotion."""
+    """Give what is left to be done after the Version that the run has made: its verification, its promotion, its
+    scaling.
+    """
     made = replace(
         unit, action=Action.UNCHANGED, reason="what the run made is live", changes=(), failure=None, failed_step=None,
         fingerprint=_fingerprint_of(then), function_id=latest.function_id, base_version_id=latest.id, warnings=(),
     )  # fmt: skip
-    return with_verification(made, live, verifying)
+    made, function = with_verification(made, live, verifying), live.by_id[latest.function_id]
+    scaling = [one.change for one in then.changes if one.change.kind is ChangeKind.SCALING]
+    left = tuple(one for one in scaling if function.scaling is None or not still_as(function, one.after))
+    if not left:
+        return made
+    action = Action.UPDATE if made.action is Action.UNCHANGED else made.action
+    return replace(made, action=action, changes=(*made.changes, *left))
 
 
 def _fingerprint_of(then: UnitState) -> Fingerprint | None:
@@ -235,9 +243,8 @@ def _own_changed(unit: Unit, live: LiveState, then: UnitState) -> bool:
     """Say whether other settings of the Function itself are wanted than the run was to make, see `function.fields`."""
     if not then.changes or then.action == Action.UNCHANGED:
         return False
-    kinds = ChangeKind.FUNCTION, ChangeKind.UPDATE
-    after = next((one.change.after for one in then.changes if one.change.kind in kinds), {})
-    return wanted_otherwise(unit.spec, live.by_id.get(unit.function_id or ""), after)
+    changes = [one.change for one in then.changes if one.change.kind.is_own or one.change.kind is ChangeKind.FUNCTION]
+    return wanted_otherwise(unit.spec, live.by_id.get(unit.function_id or ""), made_of(changes))
 
 
 def _found(unit: Unit, then: UnitState) -> Outcome:
@@ -270,7 +277,7 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
     elif not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
         why = "its settings or its source have changed since the run began"
     elif _own_changed(unit, live, then):
-        why = "the function's labels or its description have changed since the run began"
+        why = "the function's own settings have changed since the run began"
     elif (
         serving and base_id != then.base_version_id
     ):  # and who made it is another's, perhaps: nobody has agreed to its loss

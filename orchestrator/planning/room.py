@@ -13,6 +13,7 @@ FUNCTIONS = (
     "functions.count"  # the ends of quota ids; how the first is spelled is public, the second not (cloud-api §6)
 )
 TAGS = "tags"
+PROVISIONED = "provisioned"  # a part of the quota's id, whose spelling is not public
 TAGS_DOCUMENTED = 10  # per function
 
 Told = Mapping[str, Sequence[Quota]]  # cloud id → what quota-manager tells of it
@@ -84,6 +85,40 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
         else:
             warnings.append(f"{unit.key}: {message}; {allowed} are the documented quota: {advice}")
     return found, tuple(warnings)
+
+
+def without_provisioned(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
+    """Find the units that want more provisioned instances than their cloud has room for, in the plan's order. What
+    others give back is no room: nobody knows when that is.
+    """
+    left: dict[str, float] = {}
+    found: dict[str, Failure] = {}
+    for unit in units:
+        more, cloud_id = more_provisioned(unit), live.clouds.get(unit.spec.folder_id, "")
+        quota = next((one for one in told.get(cloud_id, ()) if PROVISIONED in one.id.lower()), None)
+        if more <= 0 or quota is None:
+            continue
+        room = left.setdefault(cloud_id, max(0.0, quota.limit - quota.usage))
+        if more <= room:
+            left[cloud_id] = room - more
+            continue
+        found[unit.key] = Failure(
+            f"it would have {more} more provisioned instance{'s' if more > 1 else ''}, and cloud {cloud_id} has room"
+            f" for {room:g} ({quota.usage:g} of {quota.limit:g} are there)",
+            kind="quota",
+            advice=f"ask for a higher quota ({quota.id}), or declare fewer in `scaling`",
+        )
+    return found
+
+
+def more_provisioned(unit: Unit) -> int:
+    """Say how many more provisioned instances a unit asks for than there are."""
+    changes = [change for change in unit.changes if change.kind is ChangeKind.SCALING]
+    return sum(_provisioned(change.after) - _provisioned(change.before) for change in changes)
+
+
+def _provisioned(policies: Mapping[str, Mapping[str, Mapping[str, int] | None]]) -> int:
+    return sum((policy or {}).get("provisioned", 0) for policy in policies["scaling"].values())
 
 
 def tags_of(unit: Unit) -> set[str]:

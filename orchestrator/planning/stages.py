@@ -7,6 +7,8 @@ from itertools import takewhile
 
 from orchestrator.model import ChangeKind, Rollout, Unit
 
+_LAST = (ChangeKind.TAG, ChangeKind.SCALING)  # kinds that come after a verification
+
 
 class Staging(Enum):
     """What the stages of a run are."""
@@ -30,11 +32,12 @@ def second_stage(unit: Unit, staging: Staging) -> int:
     | ---                             | ---   | ---        | ---     |
     | create, version, verify, tag    | none  | the tag    |         |
     | tag, tag                        | none  | the first  | none    |
+    | version, verify, tag, scaling   | none  | the tag    |         |
     | tag, update, version            |       |            | version |
     """
     kinds = [change.kind for change in unit.changes]
     if staging is Staging.TWO_PHASE:
-        return len(kinds) - sum(1 for _ in takewhile(lambda kind: kind is ChangeKind.TAG, reversed(kinds)))
+        return len(kinds) - sum(1 for _ in takewhile(_LAST.__contains__, reversed(kinds)))
     if staging is Staging.BACK and ChangeKind.VERSION in kinds:
         return kinds.index(ChangeKind.VERSION)
     return len(kinds)

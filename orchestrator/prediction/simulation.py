@@ -20,6 +20,7 @@ from orchestrator.engine.quotas.slots import LimitKey
 from orchestrator.engine.run import REQUESTS_PER_SECOND, execute
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.engine.world import World
+from orchestrator.function.scaling import scaling_request
 from orchestrator.journal.events import Event, OperationAccepted, OperationDone, unit_planned
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.state import RunState
@@ -107,12 +108,25 @@ def _here(change: Change, version_id: str | None, tags: Iterable[str]) -> Change
     """Let a change be about the Version that the simulated cloud has in place of the live one. `tags`: what that one
     holds; those of other Versions nobody holds there.
     """
-    if change.kind in (ChangeKind.FUNCTION, ChangeKind.UPDATE):
+    if change.kind is ChangeKind.FUNCTION or change.kind.is_own:
         return change
     held = dict.fromkeys((LATEST, *tags), version_id or "")
     before = {tag: held.get(tag, "") for tag in change.before}
     after = {tag: wanted and (version_id or "") for tag, wanted in change.after.items()}
     return replace(change, before=before, after=after)
+
+
+def _seed_own(cloud: MemoryCloud, function_id: str, changes: Iterable[Change]) -> None:
+    """Let a Function be as the plan has found it, as far as its changes tell."""
+    for change in changes:
+        if change.kind is ChangeKind.UPDATE:
+            labels = {key: value for key, value in change.before.get("labels", {}).items() if value is not None}
+            body = {"updateMask": "labels,description", "description": change.before.get("description", "")}
+            cloud.functions.update(function_id, {**body, "labels": labels})
+        elif change.kind is ChangeKind.SCALING:
+            ((tag, policy),) = change.before["scaling"].items()
+            if policy is not None:
+                cloud.scaling.seed(function_id, scaling_request(function_id, tag, policy).body)
 
 
 @dataclass(slots=True)
@@ -201,7 +215,7 @@ class Simulation:
             rng=random.Random(seed),
             objects=objects.get,
             durations=Distribution.parse("fixed:0"),
-            quotas=Quotas(_ENDLESS, _ENDLESS, _ENDLESS, _ENDLESS),
+            quotas=Quotas(_ENDLESS, _ENDLESS, _ENDLESS, _ENDLESS, provisioned_per_cloud=_ENDLESS),
             settings=CloudSettings(clouds={folder: cloud or "cloud" for folder, cloud in self._clouds.items()}),
         )
 
@@ -225,6 +239,7 @@ class Simulation:
                 version_id = self._version(cloud, function_id, tags)
                 if isinstance(unit.spec.code, VersionCopy):
                     spec = replace(spec, code=VersionCopy(version_id))
+                _seed_own(cloud, function_id, unit.changes)
                 versions[version_id] = Version(version_id, function_id, "ACTIVE", "", None, tags, {})
             changes = tuple(_here(change, version_id, tags) for change in unit.changes)
             units.append(replace(unit, spec=spec, function_id=function_id, base_version_id=version_id, changes=changes))

@@ -170,7 +170,7 @@ def way_words(kind: WayBackKind, number: int = 1) -> str:
     several = number > 1
     return {
         WayBackKind.COPY: f"by {'copies of the former versions' if several else 'a copy of the former version'}",
-        WayBackKind.TAGS: "by tags, labels and description alone",
+        WayBackKind.TAGS: "by tags and the function's own settings alone",
         WayBackKind.NONE: "not at all",
         WayBackKind.STAYS: f"{'are' if several else 'is'} new, and would stay",
     }[kind]

@@ -43,6 +43,7 @@ from orchestrator.planning.back.withdrawn import without_withdrawn
 from orchestrator.planning.foresee import foresee
 from orchestrator.planning.live import read_live, undeclared
 from orchestrator.planning.names import resolve_names
+from orchestrator.planning.own import with_declared
 from orchestrator.planning.planner import build
 from orchestrator.planning.prune.leftovers import StoredLeftovers
 from orchestrator.planning.prune.plan import PrunePlan
@@ -211,6 +212,8 @@ async def plan_desired(
     sources = sources if sources is not None else await read_sources(world, resolved.specs)
     failures = {key: Failure(reason, kind="job") for key, reason in desired.failures.items()} | resolved.failures
     live = await with_replaced(session, resolved.specs.values(), live)
+    live, unread = await with_declared(world, resolved.specs, live)
+    failures |= unread
     verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)
     plan = build(
         resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying

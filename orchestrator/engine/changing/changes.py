@@ -23,7 +23,7 @@ from orchestrator.engine.changing.verify import Verifier
 from orchestrator.engine.steps import At
 from orchestrator.engine.tracking.durations import Kind
 from orchestrator.errors import CloudError, Code
-from orchestrator.function.fields import changed_otherwise, function_key, function_request, update_key, update_request
+from orchestrator.function.fields import changed_otherwise, function_key, function_request, own_key, own_request
 from orchestrator.model import (
     Blocked,
     ChangeKind,
@@ -31,9 +31,16 @@ from orchestrator.model import (
     Step,
     Unit,
 )
+from orchestrator.planning.own import read_own
 from orchestrator.resilience import failure
 from orchestrator.resilience.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.version import body, stamp
+
+_OWN = {
+    ChangeKind.UPDATE: "its labels or its description are changed",
+    ChangeKind.SCALING: "its scaling is changed",
+}
+_TRIES = {ChangeKind.UPDATE: "updates of the function", ChangeKind.SCALING: "changes of its scaling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,8 @@ class Changes:
         match unit.changes[at.change].kind:
             case ChangeKind.FUNCTION:
                 return await self._create_function(unit, at, made)
-            case ChangeKind.UPDATE:
-                return await self._update_function(unit, at, made)
+            case ChangeKind.UPDATE | ChangeKind.SCALING:
+                return await self._change_own(unit, at, made)
             case ChangeKind.VERSION:
                 return await self.versions.make(unit, at, made)
             case ChangeKind.TAG:
@@ -104,16 +111,16 @@ class Changes:
             await world.outage.sleep(backoff_s(attempt, world.rng), f"{spec.name} is being created by somebody else")
         raise refused
 
-    async def _update_function(self, unit: Unit, at: At, made: Made) -> Made:
-        """Change a Function's own settings. It is read once more before: a map is replaced as a whole, and what
+    async def _change_own(self, unit: Unit, at: At, made: Made) -> Made:
+        """Change what a Function itself has. It is read once more before: a map is replaced as a whole, and what
         somebody has added to it since the plan stays. Where a Version follows, `$latest` is looked at first: of a unit
         that is left alone nothing is changed.
         """
-        world = self.calls.world
+        world, kind = self.calls.world, unit.changes[at.change].kind
         try:
             with self.calls.stop.interruptible(unit.key):
                 read_at = anyio.current_time()
-                function = await world.read(partial(world.functions.get_function, made.function_id))
+                function = await read_own(world, made.function_id, kind)
         except CloudError as error:
             failure.unless_token(error)
             raise StepFailedError(Step.UPDATE, failure.of_call(error)) from error
@@ -124,8 +131,8 @@ class Changes:
             if others:
                 raise self.attempts.overtaken(unit, f"changed since the plan: {others}; look at it, and plan again")
             try:
-                own = OwnSettings(world, function, read_at)
-                await self._update(unit, at, own, Several((*bases, own)))
+                own = OwnSettings(world, function, kind, read_at)
+                await self._ask_for_own(unit, at, own, Several((*bases, own)))
             except FunctionChangedError as error:
                 function, read_at = error.function, anyio.current_time()
             except (BaseChangedError, TagMovedError) as error:
@@ -133,24 +140,24 @@ class Changes:
                 bases = []
             else:
                 return made
-        raise SettledError(Blocked("its labels or its description are changed again and again by somebody else"))
+        raise SettledError(Blocked(f"{_OWN[kind]} again and again by somebody else"))
 
-    async def _update(self, unit: Unit, at: At, own: OwnSettings, looked: Several) -> None:
+    async def _ask_for_own(self, unit: Unit, at: At, own: OwnSettings, looked: Several) -> None:
         change, function_id = unit.changes[at.change], own.function.id
-        request = update_request(own.function, change.after)
+        request = own_request(own.function, change)
         if request is None:
             return
 
         def call(attempt: int) -> Call:
-            key = update_key(function_id, request, change.before, attempt)
+            key = own_key(function_id, request, change, attempt)
             scope = self.attempts.scope(unit, function_id)
             kinds = (Kind.FUNCTION,)
-            return Call(at, ChangeKind.UPDATE, function_id, scope, key, attempt, request, kinds, None, looked)
+            return Call(at, change.kind, function_id, scope, key, attempt, request, kinds, None, looked)
 
         async def is_replay(operation: Operation) -> bool:
             return self.attempts.ended_before(operation)  # it was changed so, and has been changed since
 
-        await self.attempts.done(call, is_replay, Step.UPDATE, "updates of the function")
+        await self.attempts.done(call, is_replay, Step.UPDATE, _TRIES[change.kind])
 
     async def _move_tag(self, unit: Unit, at: At, made: Made) -> Made:
         """Move a tag to a Version (None: the one that the unit has made), or take it away where it is to have none."""

@@ -41,6 +41,7 @@ _KINDS = {
     ChangeKind.FUNCTION: Kind.FUNCTION,
     ChangeKind.UPDATE: Kind.FUNCTION,
     ChangeKind.TAG: Kind.TAG,
+    ChangeKind.SCALING: Kind.FUNCTION,
     ChangeKind.DELETE: Kind.DELETE,
     ChangeKind.VERIFY: Kind.VERIFY,
 }

@@ -15,6 +15,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.rollback import Former, as_found, deployed_since, moved_since
 from orchestrator.planning.back.touched import Touched
 from orchestrator.planning.live import read_live
+from orchestrator.planning.own import planned_kinds, with_own
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
@@ -30,7 +31,8 @@ async def read_touched(reading: Reading, touched: Iterable[Touched]) -> LiveStat
     """
     touched = list(touched)
     bases = frozenset(one.base_version_id for one in touched)
-    return await read_live(reading, [spec_of(one) for one in touched], fresh=True, kept=bases)
+    live = await read_live(reading, [spec_of(one) for one in touched], fresh=True, kept=bases)
+    return await with_own(reading, live, {one.function_id: planned_kinds(one.own) for one in touched})
 
 
 async def read_former(

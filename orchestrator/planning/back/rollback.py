@@ -13,7 +13,7 @@
 | on the Version that held it            | nothing: it is back                                                        |
 | anywhere else                          | nothing: somebody has moved it since; it is named                          |
 
-Own settings (labels, description) come back where they still are as the run left them.
+Own settings (labels, description, scaling policies) come back where they still are as the run left them.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _reason(unit: Unit, touched: Touched) -> str:
         if change.kind is ChangeKind.TAG:
             ((tag, holder),) = change.after.items()
             found.append(f"tag {tag} back to {holder}" if holder else f"tag {tag} goes, which nobody held")
-    own = dict.fromkeys(name for one in unit.changes if one.kind is ChangeKind.UPDATE for name in one.after)
+    own = dict.fromkeys(name for one in unit.changes if one.kind.is_own for name in one.after)
     found += [f"{' and '.join(own)} back"] if own else []
     if touched.created:
         found.append("it was created by that run, and stays")

@@ -72,7 +72,7 @@ def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
         fingerprint=unit.fingerprint if versions else "",
         tags={tag: "" if holder in made else holder for tag, holder in tags.items()},
         moved_to={tag: str(to) for move in moves for tag, to in move.items() if to is not None},
-        own=tuple(state.change for state in begun if state.change.kind is ChangeKind.UPDATE),
+        own=tuple(state.change for state in begun if state.change.kind.is_own),
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
         unsure=any(_is_unanswered(state) or not state.operations for state in versions),
         perhaps=not told,

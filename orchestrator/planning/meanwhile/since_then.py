@@ -1,4 +1,4 @@
-"""What of a run that is taken up somebody has changed since it began: tags, labels, descriptions. Pure."""
+"""What of a run that is taken up somebody has changed since it began: tags, own settings. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def as_made(latest: Version, live: LiveState, then: UnitState) -> Outcome:
     """Give the outcome of a Version that the run has made: Deployed, where all that the run has changed is still so."""
     tags = sorted(set(without_rings(tag for tag in held_then(then) if tag != LATEST)) - {*latest.tags})
     function = live.by_id.get(latest.function_id)
-    updates = [one.change for one in then.changes if one.change.kind is ChangeKind.UPDATE]
+    updates = [one.change for one in then.changes if one.change.kind.is_own]
     if tags:
         holders = {tag: live.tagged.get((latest.function_id, tag)) for tag in tags}
         where = (f"{tag} ({one.id if (one := holders[tag]) is not None else 'none'} has it)" for tag in tags)
         why = f"version {latest.id} was made, and does not hold the tag {', '.join(where)}"
     elif function is not None and not all(still_as(function, change.after) for change in updates):
-        why = f"version {latest.id} was made, and the function's labels or its description were changed since"
+        why = f"version {latest.id} was made, and the function's own settings were changed since"
     else:
         return Deployed(latest.id, read_back=True)
     failure = Failure(why, kind="not what was wanted", advice="look at it, then deploy again")
@@ -47,5 +47,5 @@ def taken_since(unit: Unit, then: UnitState) -> str:
 def set_since(unit: Unit, live: LiveState, then: UnitState) -> str:
     """Say which own settings of the Function are neither as the run found them nor as it was to make them."""
     function = live.by_id.get(unit.function_id or "")
-    changes = [one.change for one in then.changes if one.change.kind is ChangeKind.UPDATE]
+    changes = [one.change for one in then.changes if one.change.kind.is_own]
     return "; ".join(said for one in changes if function is not None and (said := changed_otherwise(function, one)))

@@ -18,8 +18,8 @@ SOURCE_FILES = "source files"  # the fact of what a source holds
 _KEYS = {row.setting: row.key for row in FIELDS}
 _BY_ENTRY = {"secrets": "environment_variable", "mounts": "name", "storage_mounts": "name"}
 _OF_SPEC = (
-    "name", "folder_id", "id", "create", "labels_exact", "function_description", "let_go", "verify", "promote",
-    "called_by",
+    "name", "folder_id", "id", "create", "labels_exact", "function_description", "scaling_exact", "let_go", "verify",
+    "promote", "called_by",
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, upl
     """
     found = facts_of_settings(spec.settings)
     found |= {f"labels.{name}": value for name, value in spec.labels.items()}
+    found |= {f"scaling.{tag}": _plain(policy, root) for tag, policy in spec.scaling.items()}
     found |= {name: _plain(value, root) for name, value in _given(spec).items() if name in _OF_SPEC}
     kind = "source" if isinstance(spec.code, SourceCode) else type(spec.code).__name__
     code = spec.code

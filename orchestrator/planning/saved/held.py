@@ -199,9 +199,8 @@ def _moved(then: SavedUnit, unit: Unit) -> str:
     tags = [tag for tag in before if tag in now and before[tag] != now[tag] and tag != LATEST]
     if tags:
         return "; ".join(f"the tag {tag} is held by {now[tag] or 'no version'} now" for tag in tags)
-    own = {change.kind: change.before for change in then.changes}.get(ChangeKind.UPDATE)
-    now_own = {change.kind: change.before for change in unit.changes}.get(ChangeKind.UPDATE)
-    return "its labels or its description were changed" if own != now_own else ""
+    own, now_own = ([change.before for change in one.changes if change.kind.is_own] for one in (then, unit))
+    return "its labels, its description or its scaling were changed" if own != now_own else ""
 
 
 def _held_by(changes: tuple[Change, ...]) -> dict[str, str]:

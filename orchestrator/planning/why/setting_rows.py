@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.function.fields import FUNCTION_FIELDS, said_of, wanted_of
+from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.origins.of_function import ValueOrigin
 from orchestrator.model import Fingerprint, Function, FunctionSpec, Version
 from orchestrator.model.live_state import LiveState
@@ -184,14 +185,16 @@ def _live_only(sides: Iterable[_Sides], declared: set[str]) -> Iterator[SettingR
 def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held, str]]:
     """Compare what the Function itself has: by the keys of the manifest."""
     found: dict[str, tuple[Held, str]] = {}
-    for row in FUNCTION_FIELDS if function is not None else ():
-        wanted, live = getattr(spec, row.setting), getattr(function, row.live)
-        if wanted is None or not row.updated:
+    if function is None:
+        return found
+    for row in FUNCTION_FIELDS:
+        wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
+        if wanted is None or live is None or not row.updated:
             continue
         for name, value in wanted.items() if row.mapped else [("", wanted)]:
             now = live.get(name) if row.mapped else live
             state = Held.SAME if now == value else Held.CHANGED if now else Held.ADDED
-            found[f"{row.setting}.{name}" if name else row.setting] = state, now or ""
+            found[dotted((row.setting, name)) if name else row.setting] = state, said_of(now) if now else ""
     return found
 
 

@@ -57,7 +57,7 @@ class ScalingService:
         if more > 0:
             limit = self._core.active.quotas.provisioned_per_cloud
             refuse_beyond(PROVISIONED, limit, provisioned(self._core, cloud_id), _TOO_MANY, more=more)
-        return self._begin("setScalingPolicy", function, {"tag": tag, "fields": fields})
+        return self._begin("setScalingPolicy", function, {"tag": tag, "fields": fields, "more": more})
 
     def _was_set(self, pending: Record, at: str) -> Record:
         function_id, change = pending["functionId"], pending["change"]
@@ -99,8 +99,13 @@ class ScalingService:
 
 
 def provisioned(core: Core, cloud_id: str) -> int:
-    """Say how many provisioned instances the Functions of a cloud have together."""
-    return sum(
+    """Say how many provisioned instances the Functions of a cloud have together, with those that are on their way."""
+    on_their_way: int = sum(
+        max(0, one["change"]["more"])
+        for one in core.state.pending.values()
+        if one["method"] == "setScalingPolicy" and core.cloud_of(one["folderId"]) == cloud_id
+    )
+    return on_their_way + sum(
         int(policy.get(_COUNT, 0))
         for function_id in core.state.scaling
         if core.cloud_of(core.state.functions[function_id]["folderId"]) == cloud_id

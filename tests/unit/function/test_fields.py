@@ -10,11 +10,11 @@ from orchestrator.function.fields import (
     function_key,
     function_request,
     in_words,
-    own_change,
-    update_key,
+    own_changes,
+    own_key,
     update_request,
 )
-from orchestrator.model import Function
+from orchestrator.model import Change, ChangeKind, Function
 from tests.builders import spec
 from tests.protobuf import parse_update_function
 
@@ -67,7 +67,7 @@ OWN: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None, st
 def test_what_changes_of_a_functions_own_settings(
     declared: dict[str, Any], before: dict[str, Any] | None, after: dict[str, Any] | None, words: str
 ) -> None:
-    change = own_change(spec(**declared), LIVE)
+    change = next(iter(own_changes(spec(**declared), LIVE)), None)
     if change is None:
         assert after is None
         return
@@ -99,12 +99,13 @@ def test_an_update_keeps_its_key_until_something_else_is_asked_for() -> None:
     other = update_request(LIVE, {"labels": {"team": "c"}})
     assert request is not None
     assert other is not None
-    first = update_key("d4e1", request, {"labels": {"team": "a"}}, 1)
-    assert first == update_key("d4e1", request, {"labels": {"team": "a"}}, 1)
-    before = {"labels": {"team": "a"}}
+    change = Change(ChangeKind.UPDATE, {"labels": {"team": "a"}}, {"labels": {"team": "b"}})
+    first = own_key("d4e1", request, change, 1)
+    assert first == own_key("d4e1", request, change, 1)
     others = {
-        update_key("d4e2", request, before, 1), update_key("d4e1", other, before, 1),
-        update_key("d4e1", request, {"labels": {"team": "x"}}, 1), update_key("d4e1", request, before, 2),
+        own_key("d4e2", request, change, 1), own_key("d4e1", other, change, 1),
+        own_key("d4e1", request, replace(change, before={"labels": {"team": "x"}}), 1),
+        own_key("d4e1", request, change, 2),
     }  # fmt: skip
     assert len(others) == 4
     assert first not in others

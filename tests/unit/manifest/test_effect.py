@@ -85,6 +85,8 @@ OF_A_FUNCTION = {
     "labels": 'labels = { team = "a" }',
     "labels_exact": "labels_exact = true",
     "function_description": 'function_description = "x"',
+    "scaling": 'scaling = { "$latest" = { zone_instances = 1 } }',
+    "scaling_exact": "scaling_exact = true",
     "connectivity": 'connectivity = { network_id = "enp" }',
     "log": "log = { disabled = true }",
     "mounts": 'mounts = [{ name = "d", bucket = "bbb" }]',

@@ -118,7 +118,7 @@ def test_a_unit_is_done_only_as_what_the_run_was_about(
         assert (str(blocked.fingerprint), blocked.base_version_id) == (then.fingerprint, "v0")  # `resume` still can
 
 
-OWN = "the function's labels or its description have changed since the run began"
+OWN = "the function's own settings have changed since the run began"
 MADE: dict[str, Any] = {"name": "f", "labels": {"team": "b"}}
 # what the run was to change of the Function itself, its labels and description by now, what is wanted of them now
 # → blocked for it
@@ -184,7 +184,7 @@ def _run(**changes: Any) -> UnitState:
         (("$latest", "stable", "more"), "b", ""),
         (("$latest",), "b", "version v1 was made, and does not hold the tag stable (v0 has it)"),
         (("$latest", "stable"), "c",
-         "version v1 was made, and the function's labels or its description were changed since"),
+         "version v1 was made, and the function's own settings were changed since"),
     ],
 )  # fmt: skip
 def test_what_a_run_made_is_deployed_only_with_all_that_it_changed(tags: tuple[str, ...], team: str, why: str) -> None:

@@ -26,6 +26,7 @@ from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.model import LATEST, Action, Function, Version, VersionCopy
 from orchestrator.planning.meant import find
+from orchestrator.planning.own import with_declared
 from orchestrator.planning.why.facts import (
     Explanation,
     Maker,
@@ -82,7 +83,9 @@ async def _read_live(session: Session, known: Known) -> None:
         return
     if spec.mistakes:  # it has no code to speak of
         spec = replace(spec, code=VersionCopy(LATEST))
-    known.live, _ = await read_specs(session, {spec.key: spec})
+    live, _ = await read_specs(session, {spec.key: spec})
+    known.live, unread = await with_declared(session.world, {spec.key: spec}, live)
+    known.unknown += [one.message for one in unread.values()]
     found = find(spec, known.live)
     known.function = found if isinstance(found, Function) else None
     if known.function is not None:

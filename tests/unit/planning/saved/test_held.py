@@ -129,7 +129,7 @@ def test_a_created_function_gets_its_version_after_a_kill_and_labels_no_more() -
     assert hold(saved, plan_of(wanted, bare), bare).action is Action.VERSION
     other = indexed([replace(function(), labels={"team": "b"})], [])
     unit = hold(saved, plan_of(wanted, other), other)
-    assert (unit.action, "labels or its description were changed" in unit.reason) == (Action.BLOCKED, True)
+    assert (unit.action, "its description or its scaling were changed" in unit.reason) == (Action.BLOCKED, True)
 
 
 def test_a_function_that_was_made_again_is_another() -> None:

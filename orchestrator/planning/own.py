@@ -1,0 +1,94 @@
+"""Reading what Functions themselves have and no listing shows: scaling policies. It costs a call for each Function, so
+only those are read of which somebody wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from orchestrator.errors import CloudError
+from orchestrator.function.scaling import policies_of
+from orchestrator.model import Change, ChangeKind, Failure, Function, FunctionSpec
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.meant import find
+from orchestrator.ports import Reading
+from orchestrator.resilience import failure
+from orchestrator.resilience.groups import each
+
+_AT_ONCE = 8
+
+
+async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Function:
+    """Read of a Function what a kind of change is about; the rest of it may be left out. Raises `CloudError`."""
+    if kind is ChangeKind.SCALING:
+        listed = await world.read(partial(world.functions.list_scaling, function_id))
+        return Function(function_id, "", "", scaling=policies_of(listed))
+    return await world.read(partial(world.functions.get_function, function_id))
+
+
+def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
+    """Give the kinds of change of which a declared function wants something that no listing shows."""
+    return frozenset({ChangeKind.SCALING} if spec.scaling or spec.scaling_exact else ())
+
+
+def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:
+    """Give the kinds of these changes that are about what no listing shows."""
+    return frozenset(change.kind for change in changes if change.kind is ChangeKind.SCALING)
+
+
+async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
+    """Read of Functions what is wanted of them, by their ids. Raises `CloudError` where any of it cannot be read."""
+    functions = dict(live.by_id)
+
+    async def read(one: tuple[str, ChangeKind]) -> None:
+        function_id, kind = one
+        found = await read_own(world, function_id, kind)
+        functions[function_id] = _with(functions[function_id], found)
+
+    calls = [(one, kind) for one, kinds in wanted.items() if one in functions for kind in sorted(kinds)]
+    await each(calls, read, at_once=_AT_ONCE)
+    return _indexed(live, functions)
+
+
+async def with_declared(
+    world: Reading, specs: Mapping[str, FunctionSpec], live: LiveState
+) -> tuple[LiveState, dict[str, Failure]]:
+    """Read what declared functions want to be compared; also gives those of which it cannot be read, by their keys.
+
+    Raises `InterruptedRunError` where the token is not accepted.
+    """
+    functions, failures = dict(live.by_id), dict[str, Failure]()
+
+    async def read(one: tuple[str, Function, ChangeKind]) -> None:
+        key, function, kind = one
+        try:
+            found = await read_own(world, function.id, kind)
+        except CloudError as error:
+            failure.unless_token(error)
+            failed = failure.of_call(error)
+            failures[key] = replace(failed, message=f"{_WHAT[kind]} cannot be read: {failed.message}")
+        else:
+            functions[function.id] = _with(functions[function.id], found)
+
+    calls = [
+        (key, function, kind)
+        for key, spec in specs.items()
+        if (kinds := declared_kinds(spec)) and isinstance(function := find(spec, live), Function)
+        for kind in sorted(kinds)
+    ]
+    await each(calls, read, at_once=_AT_ONCE)
+    return _indexed(live, functions), failures
+
+
+_WHAT = {ChangeKind.SCALING: "its scaling policies"}
+
+
+def _with(function: Function, found: Function) -> Function:
+    return replace(function, scaling=found.scaling) if found.scaling is not None else function
+
+
+def _indexed(live: LiveState, functions: Mapping[str, Function]) -> LiveState:
+    by_name = {name: functions.get(one.id, one) for name, one in live.by_name.items()}
+    return replace(live, by_id=functions, by_name=by_name)
