@@ -44,7 +44,8 @@ def test_each_option_shapes_a_plan_or_is_known_not_to() -> None:
 
 def test_each_field_of_a_function_is_a_fact_or_is_known_not_to_be() -> None:
     """`enabled` shows in what is selected; a place and mistakes are none of what is deployed."""
-    known = {*facts._OF_SPEC, "key", "settings", "code", "labels", "scaling"} | {"place", "enabled", "mistakes", "untold"}
+    told = {*facts._OF_SPEC, "key", "settings", "code", "labels", "scaling"}
+    known = told | {"place", "enabled", "mistakes", "untold"}
     assert {slot.name for slot in fields(FunctionSpec)} == known
     assert "spec.labels" in inspect.getsource(facts.facts_of_function)
 
