@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.manifest.load import Survey
 from orchestrator.manifest.origins.of_function import ValueOrigin, origins_of
-from orchestrator.manifest.origins.plain import plain_value, toml_text
+from orchestrator.manifest.origins.plain import plain_value
+from orchestrator.manifest.writing.toml_text import literal, toml_value
 from orchestrator.model import FunctionSpec, Place
 from orchestrator.redaction.patterns import MARK, is_secret_variable
 from orchestrator.redaction.redactor import Redactor
@@ -63,7 +64,9 @@ def resolved_function(found: Survey, spec: FunctionSpec) -> ResolvedFunction:
 def _resolved(one: ValueOrigin, spec: FunctionSpec, folder: str) -> ResolvedValue:
     value = spec.folder_id or None if one.setting == "folder_id" else _shown(one, folder)
     written = "" if value == MARK else one.written  # a part of it may be no variable
-    return ResolvedValue(replace(one, value=value, written=written), toml_text(value) if value is not None else "")
+    return ResolvedValue(
+        replace(one, value=value, written=written), toml_value(literal(value)) if value is not None else ""
+    )
 
 
 def _shown(one: ValueOrigin, folder: str) -> Any:

@@ -17,6 +17,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import STATUSES, by_place
+from orchestrator.report.explained.first_manifest import first_manifest_json
 from orchestrator.report.explained.resolved import resolved_json
 from orchestrator.report.explained.why_json import why_json
 from orchestrator.report.failures import serving_since
@@ -33,6 +34,7 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
+    InitView,
     JobsView,
     PlanView,
     PruneView,
@@ -63,7 +65,7 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = _of_jobs(view)
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
-        case WhyView() | ResolvedView():
+        case WhyView() | ResolvedView() | InitView():
             schema, document = _of_functions(view, outlet)
         case ImportView():
             schema, document = "orchestrator/import/1", _import_json(view)
@@ -74,10 +76,12 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
     return outlet.json({"schema": schema} | document, indent=True)
 
 
-def _of_functions(view: WhyView | ResolvedView, outlet: Outlet) -> tuple[str, dict[str, Any]]:
+def _of_functions(view: WhyView | ResolvedView | InitView, outlet: Outlet) -> tuple[str, dict[str, Any]]:
     """Give what is told of single functions: the schema, and JSON values."""
     if isinstance(view, WhyView):
         return "orchestrator/why/1", why_json(view.why)
+    if isinstance(view, InitView):
+        return "orchestrator/init/1", first_manifest_json(view)
     return "orchestrator/render/1", resolved_json(view.functions, outlet.redactor.value, view.warnings)
 
 

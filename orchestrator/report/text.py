@@ -8,6 +8,7 @@ from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
+from orchestrator.report.explained.first_manifest import first_manifest_text
 from orchestrator.report.explained.resolved import resolved_text
 from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.failures import failures
@@ -22,6 +23,7 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
+    InitView,
     JobsView,
     OpenDue,
     PlanView,
@@ -54,10 +56,8 @@ def _text(view: View, width: int | None) -> str:
             return _jobs(view, width)
         case FindingsView():
             return _findings(view)
-        case WhyView(why):
-            return why_text(why, width=width)
-        case ResolvedView():
-            return resolved_text(view.functions, verbose=view.verbose)
+        case WhyView() | ResolvedView() | InitView():
+            return _of_functions(view, width)
         case ImportView() | DocumentView():
             return _document(view)
         case _:
@@ -73,6 +73,16 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
+
+
+def _of_functions(view: WhyView | ResolvedView | InitView, width: int | None) -> str:
+    match view:
+        case WhyView(why):
+            return why_text(why, width=width)
+        case ResolvedView():
+            return resolved_text(view.functions, verbose=view.verbose)
+        case InitView():
+            return first_manifest_text(view, width=width)
 
 
 def _result(view: ResultView, width: int | None) -> str:

@@ -11,6 +11,7 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
+from orchestrator.package.detect.finding import FoundFunction
 from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers, Total
 from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
 from orchestrator.planning.resolved import ResolvedFunction
@@ -179,6 +180,19 @@ class ResolvedView:
 
 
 @dataclass(frozen=True, slots=True)
+class InitView:
+    """A first manifest, of these functions. `folder_id`, `bucket`: "" where it names none; `mistakes`: what is wrong
+    with it.
+    """
+
+    config: Path
+    functions: tuple[FoundFunction, ...]
+    folder_id: str = ""
+    bucket: str = ""
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PruneView:
     """Which old Versions go, and why the others stay. `verbose`: each of them. `storage`: what may go of the bucket."""
 
@@ -227,6 +241,7 @@ View = (
     | WhyView
     | ResolvedView
     | ImportView
+    | InitView
     | DocumentView
 )
 

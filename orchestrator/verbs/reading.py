@@ -52,6 +52,22 @@ def _validate(config: Path, output: str) -> int:
     return answer(lambda _: validate_command(config), output)
 
 
+@click.command("init")
+@opt.option("--yes", "-y", is_flag=True, help="Ask nothing: take YC_FOLDER_ID, and --bucket where it is given.")
+@opt.option("--bucket", help="The bucket for packages; none: packages go inline, up to 3.5 MB each.")
+@opt.config
+@opt.output
+def _init(output: str, **given: Any) -> int:
+    """Write a first deploy.toml, of the functions that lie in this folder. Writes nothing else, and over nothing.
+
+    Found are folders with a handler in Python, Node.js, Go, PHP, Java, C# or Bash. On a terminal it asks for the id of
+    the folder in the cloud and for the bucket; --yes asks nothing. --config names another file, and so another folder.
+    """
+    from orchestrator.app.commands.init import init_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(init_command, given), output)
+
+
 @click.command("render")
 @click.argument("functions", nargs=-1)
 @opt.label
@@ -161,4 +177,4 @@ def _import(output: str, **given: Any) -> int:
     return answer(partial(import_command, given), output)
 
 
-VERBS = (_plan, _import, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)
+VERBS = (_init, _plan, _import, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)

@@ -1,22 +1,15 @@
-"""A value of a function as a manifest has it: sizes and durations as people write them, tables as dicts; as TOML."""
+"""A value of a function as a manifest has it: sizes and durations as people write them, tables as dicts."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, WithJsonSchema
 
 from orchestrator.manifest.fields import DURATION_SCHEMA, SIZE_SCHEMA
-from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.model import units
-
-# What JSON leaves as it is and TOML wants escaped, or what is no character that a file could hold.
-_TO_ESCAPE = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
 def plain_value(setting: str, name: str, value: Any) -> Any:
@@ -69,21 +62,3 @@ def _table_of(kind: Any) -> type[BaseModel] | None:
 
 def _is_list(kind: Any) -> bool:
     return get_origin(kind) is list or any(_is_list(part) for part in get_args(kind))
-
-
-def toml_text(value: Any) -> str:
-    """Write a value on one line, as TOML that reads back equal. Texts are meant literally: `${` is written `$${`."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            quoted = json.dumps(value.replace("${", "$${"), ensure_ascii=False)
-            return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
-        case int() | float():
-            return str(value)
-        case datetime() | date() | time():
-            return value.isoformat()
-        case Mapping():
-            pairs = (f"{dotted((key,))} = {toml_text(item)}" for key, item in value.items())
-            return f"{{ {', '.join(pairs)} }}" if value else "{}"
-    return f"[{', '.join(map(toml_text, value))}]"

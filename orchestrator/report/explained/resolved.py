@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.lists import LISTS
-from orchestrator.manifest.origins.plain import toml_text
+from orchestrator.manifest.writing.toml_text import toml_value
 from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
 from orchestrator.redaction.patterns import MARK
 from orchestrator.report.explained.origin_words import origin_json, origin_words, place_json, place_words
@@ -70,4 +70,9 @@ def _function(one: ResolvedFunction, redacted: Callable[[Any], Any]) -> dict[str
 
 
 def _row(value: ResolvedValue, shown: Any) -> dict[str, Any]:
-    return {"key": value.origin.key, "value": shown, "redacted": MARK in toml_text(shown), **origin_json(value.origin)}
+    return {
+        "key": value.origin.key,
+        "value": shown,
+        "redacted": MARK in toml_value(shown),
+        **origin_json(value.origin),
+    }

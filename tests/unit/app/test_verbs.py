@@ -15,17 +15,17 @@ REACHES = (*CHANGES, "plan", "why", "import")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
 TABLE = {
-    "--config -c": (*LOOKS, "jobs", "validate", "render", "sandbox"),
-    "--output -o": (*LOOKS, "jobs", "validate", "render"),
+    "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox"),
+    "--output -o": (*LOOKS, "jobs", "validate", "render", "init"),
     "--state": (*LOOKS, "sandbox"),
     "--endpoint": LOOKS,
-    "--bucket": (*LOOKS, "sandbox"),
+    "--bucket": (*LOOKS, "init", "sandbox"),
     "--lock-timeout": REACHES,
     "--start-timeout": REACHES,
     "--max-outage": REACHES,
     "--log-level": REACHES,
     "--log-format": REACHES,
-    "--yes -y": CHANGES,
+    "--yes -y": (*CHANGES, "init"),
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.manifest.load import load, survey
-from orchestrator.manifest.origins.plain import toml_text
+from orchestrator.manifest.writing.toml_text import literal, toml_value
 from orchestrator.model import FunctionSpec, Place, SourceCode
 from orchestrator.planning.resolved import ResolvedFunction, resolved_function
 from orchestrator.redaction.outlet import Outlet
@@ -125,7 +125,7 @@ def test_what_is_shown_is_what_is_sent(tmp_path_factory: pytest.TempPathFactory,
     rows = orjson.loads(shown(one, "json"))["functions"][0]["settings"]
     values = tomllib.loads(text.replace("$${", "${"))["functions"]["fun"]
     assert {row["key"].split(".")[0].split("[")[0] for row in rows} == values.keys()
-    assert all(f"{toml_text(row['value'])}" in text for row in rows)
+    assert all(f"{toml_value(literal(row['value']))}" in text for row in rows)
 
 
 SECRETS = (

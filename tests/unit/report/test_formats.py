@@ -27,6 +27,8 @@ from orchestrator.model import (
     WayBackKind,
 )
 from orchestrator.model.units import MB
+from orchestrator.package.detect.finding import FoundFunction
+from orchestrator.package.detect.languages import FoundHandler
 from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, Usage
 from orchestrator.planning.prune.rule import JudgedVersion, Why
 from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
@@ -54,6 +56,7 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
+    InitView,
     JobsView,
     KnownJob,
     PlanView,
@@ -131,6 +134,11 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         ImportView("[functions]\na = {}\n", "", ("a",), ("b1g",), {"A_TOKEN": "environment.TOKEN of a"}, {}, {}),
         "orchestrator/import/1",
         "[functions]\na = {}",
+    ),
+    "a first manifest": (
+        InitView(CONFIG, (FoundFunction("auth", "src/auth", FoundHandler("python312", "index.handler", "index")),)),
+        "orchestrator/init/1",
+        "deploy.toml is written: 1 function;",
     ),
     "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip

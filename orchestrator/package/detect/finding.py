@@ -1,0 +1,144 @@
+"""Looks through a folder for functions: folders with handlers in them, and what of these must not be packed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.package.detect.languages import LANGUAGES, CandidateFolder, FoundHandler
+from orchestrator.package.ignore_rules import LEFT_OUT_NAMES, may_hold_secrets
+
+FOLDERS_MAX = 5_000
+DEPTH_MAX = 6
+# Folders in which nobody writes functions; hidden ones besides.
+_NOT_LOOKED_INTO = LEFT_OUT_NAMES | {
+    "node_modules", "vendor", "venv", "site-packages", "dist", "build", "target", "bin", "obj", "test", "tests",
+    "testdata", "docs", "layers",
+}  # fmt: skip
+# What package managers make, and the cloud makes again by what is declared.
+_MADE = {"node_modules": "package.json", "venv": "", ".venv": "", "vendor": "composer.json"}
+_SAYS_NOTHING = frozenset({"src", "app", "code", "function", "handler", "lambda"})
+_NAME_LEAST, _NAME_MOST = 3, 63
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFunction:
+    """A function that a folder holds. `source`: relative to where the search began, "." for that. `exclude`: patterns
+    of what is not to be packed.
+    """
+
+    name: str
+    source: str
+    handler: FoundHandler
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFunctions:
+    """What a search has found, in the order of the paths. `other_projects`: folders with a manifest of their own;
+    `cut_off`: there were more folders, or deeper ones, than are looked into.
+    """
+
+    functions: tuple[FoundFunction, ...]
+    other_projects: tuple[str, ...] = ()
+    cut_off: bool = False
+
+
+def detect_functions(root: Path, manifest: str) -> FoundFunctions:
+    """Look through `root`; a folder with a handler is a function, and nothing below it is one. `manifest`: the name of
+    manifests, which begin projects of their own.
+    """
+    found = list[tuple[str, FoundHandler, bool]]()
+    others, pending, seen, cut_off = list[str](), [(root, 0)], 0, False
+    while pending:
+        folder, depth = pending.pop()
+        seen += 1
+        files, folders = _listed(folder)
+        label = os.path.relpath(folder, root)
+        if depth and manifest in files:
+            others.append(label)
+            continue
+        handlers = _handlers(CandidateFolder(folder, tuple(files)))
+        found += [(label, handler, len(handlers) > 1) for handler in handlers]
+        if handlers:
+            continue
+        if depth == DEPTH_MAX or seen + len(pending) + len(folders) > FOLDERS_MAX:
+            cut_off = cut_off or bool(folders)
+            continue
+        pending += [(folder / name, depth + 1) for name in reversed(folders)]
+    return FoundFunctions(tuple(_named(root, sorted(found, key=lambda one: one[0]))), tuple(sorted(others)), cut_off)
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Name the files of a folder, and the folders that are looked into; links are not followed."""
+    files, folders = list[str](), list[str]()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file():
+                    files.append(entry.name)
+                elif entry.is_dir(follow_symlinks=False) and not (
+                    entry.name in _NOT_LOOKED_INTO
+                    or entry.name.startswith(".")
+                    or (Path(entry.path) / "pyvenv.cfg").exists()
+                ):
+                    folders.append(entry.name)
+    except OSError:  # nothing that this user could pack
+        return [], []
+    return sorted(files), sorted(folders)
+
+
+def _handlers(folder: CandidateFolder) -> list[FoundHandler]:
+    return next((found for look in LANGUAGES if (found := look(folder))), [])
+
+
+def _named(root: Path, found: list[tuple[str, FoundHandler, bool]]) -> Iterator[FoundFunction]:
+    """Name the functions after their folders; several of one folder after their files, or functions, as well."""
+    taken = set[str]()
+    for source, handler, is_one_of_many in found:
+        parts = _telling_parts(root, source)
+        own = [handler.stem] if is_one_of_many else []
+        names = [_name([*parts[-number:], *own]) for number in range(1, len(parts) + 1)]
+        name = next((one for one in names if one not in taken), "")
+        number = 2
+        while not name or name in taken:
+            name = f"{names[0][: _NAME_MOST - 4]}-{number}"
+            number += 1
+        taken.add(name)
+        yield FoundFunction(name, source, handler, tuple(sorted(_not_packed(root / source))))
+
+
+def _telling_parts(root: Path, source: str) -> list[str]:
+    """Give the names on the way to a source, without those at its end that tell nothing: app/src is app."""
+    parts = [root.name, *(Path(source).parts if source != "." else ())]
+    while len(parts) > 2 and parts[-1].lower() in _SAYS_NOTHING:
+        parts.pop()
+    return parts[1:] or parts
+
+
+def _name(parts: list[str]) -> str:
+    """Make a name that the cloud takes: lower-case letters, digits and hyphens, the first one a letter."""
+    text = re.sub("[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    if not text[:1].isalpha():
+        text = f"fn-{text}".strip("-")
+    if len(text) < _NAME_LEAST:
+        text = f"{text}-fn"
+    return text[:_NAME_MOST].strip("-")
+
+
+def _not_packed(folder: Path) -> set[str]:
+    """Give patterns of what must not, or need not, go into the package: secrets of developers, installed packages."""
+    patterns = {
+        f"/{name}/" for name, beside in _MADE.items() if (folder / name).is_dir() and (folder / beside).exists()
+    }
+    for number, (path, folders, files) in enumerate(os.walk(folder)):
+        if number == FOLDERS_MAX:
+            break
+        folders[:] = [name for name in folders if name not in _MADE and name not in LEFT_OUT_NAMES]
+        inside = os.path.relpath(path, folder)
+        prefix = "" if inside == "." else f"{inside}/"
+        patterns |= {f"/{prefix}{name}" for name in files if may_hold_secrets(name)}
+    return patterns

@@ -1,0 +1,163 @@
+"""Functions that are found in a folder: what counts as a handler, how it is called, what is not packed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.manifest.load import load
+from orchestrator.manifest.writing.scaffold import scaffold_text
+from orchestrator.package.detect import finding
+from orchestrator.package.detect.finding import FoundFunctions, detect_functions
+from orchestrator.package.detect.languages import READ_MAX_BYTES
+
+PACKAGE = '{"main": "./dist/index.js", "scripts": {"build": "tsc"}}'
+JAVA = "package com.example;\npublic class Hello\n  implements Function<String, String> {}"
+CSHARP = "namespace A.B;\nclass Other {}\npublic class Handler {\n  public string FunctionHandler(string s) => s;\n}"
+# The files of one folder, and what is found there: runtime, entry point.
+FOLDERS: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
+    "python": ({"index.py": "def handler(event, context):\n  pass"}, [("python312", "index.handler")]),
+    "python, async and typed": (
+        {"a.py": "async def handler(event: dict[str, int], context: object) -> None: ..."},
+        [("python312", "a.handler")],
+    ),
+    "python by its parameters": (
+        {"convert.py": "def to_json(event, context): ...\ndef helper(a, b): ...\ndef to_csv(event, context): ..."},
+        [("python312", "convert.to_json"), ("python312", "convert.to_csv")],
+    ),
+    "a handler beats what looks like one": (
+        {"a.py": "def run(event, context): ...", "b.py": "def handler(e, c): ..."}, [("python312", "b.handler")]
+    ),
+    "python without a handler": ({"index.py": "def main():\n  pass\n# def handler(event, context)"}, []),
+    "a test is no function": ({"test_x.py": "def handler(event, context): ..."}, []),
+    "a method is no function": ({"x.py": "class A:\n    def handler(self, event): ..."}, []),
+    "node": ({"index.js": "module.exports.handler = async function (event) {}"}, [("nodejs22", "index.handler")]),
+    "node, a module": ({"index.mjs": "export const handler = async (event) => 1"}, [("nodejs22", "index.handler")]),
+    "node, a function": ({"main.ts": "export async function handler(event: any) {}"}, [("nodejs22", "main.handler")]),
+    "node, a table": ({"app.js": "module.exports = { handler, other }"}, [("nodejs22", "app.handler")]),
+    "node by its parameter": ({"app.js": "exports.resize = (event) => 1"}, [("nodejs22", "app.resize")]),
+    "node, no handler": ({"gulpfile.js": "exports.build = series(clean)", "package.json": "{}"}, []),
+    "node, its main": (
+        {"package.json": '{"main": "lib/run"}', "lib/run.js": "exports.handler = 1", "index.js": "exports.handler = 2"},
+        [("nodejs22", "lib/run.handler")],
+    ),
+    "node, a main that is to be built": ({"package.json": PACKAGE}, [("nodejs22", "dist/index.handler")]),
+    "node, in src": (
+        {"package.json": "{}", "src/index.js": "exports.handler = 1"}, [("nodejs22", "src/index.handler")]
+    ),
+    "node, package.json broken": (
+        {"package.json": "{", "a.js": "exports.handler = 1"}, [("nodejs22", "a.handler")]
+    ),
+    "go": ({"go.mod": "module x", "index.go": "func Handler(x string) {}"}, [("golang123", "index.Handler")]),
+    "go by its parameters": (
+        {"main.go": "func Run(ctx context.Context) {}\nfunc Help() {}"}, [("golang123", "main.Run")]
+    ),
+    "php": ({"index.php": "<?php\nfunction handler($event, $context) {}"}, [("php82", "index.handler")]),
+    "php by its parameters": ({"a.php": "<?php\nfunction run($event, $context) {}"}, [("php82", "a.run")]),
+    "java": ({"pom.xml": "", "src/main/java/com/example/Hello.java": JAVA}, [("java21", "com.example.Hello")]),
+    "java, one file": ({"Handler.java": "public class Handler extends HttpServlet {}"}, [("java21", "Handler")]),
+    "java, no handler": ({"pom.xml": "", "A.java": "class A {}"}, []),
+    "c#": ({"A.csproj": "", "src/F.cs": CSHARP}, [("dotnet8", "A.B.Handler")]),
+    "c#, no project": ({"F.cs": CSHARP}, []),
+    "bash": ({"handler.sh": "#!/bin/bash"}, [("bash-2204", "handler.sh")]),
+    "bash, another script": ({"build.sh": "#!/bin/bash"}, []),
+}  # fmt: skip
+
+
+def search(root: Path, files: dict[str, str]) -> FoundFunctions:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, "utf-8")
+    return detect_functions(root, "deploy.toml")
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_what_counts_as_a_handler(tmp_path: Path, case: str) -> None:
+    files, meant = FOLDERS[case]
+    found = search(tmp_path, {f"fun/{name}": text for name, text in files.items()}).functions
+    assert [(one.handler.runtime, one.handler.entrypoint) for one in found if one.source == "fun"] == meant
+    if len(meant) == 1:
+        assert [one.name for one in found] == ["fun"]
+
+
+HANDLER = "def handler(event, context): ..."
+
+
+def names(found: FoundFunctions) -> dict[str, str]:
+    return {one.name: one.source for one in found.functions}
+
+
+def test_functions_are_called_after_their_folders(tmp_path: Path) -> None:
+    files = (
+        "a/x y/i.py",
+        "b/X_y/i.py",
+        "cat/src/i.py",
+        "1st/i.py",
+        "z/i.py",
+        "two/one.py",
+        "two/2.py",
+        "dog/src/app/i.py",
+    )
+    assert names(search(tmp_path, dict.fromkeys(files, HANDLER))) == {
+        "fn-1st": "1st", "x-y": "a/x y", "b-x-y": "b/X_y", "cat": "cat/src", "dog": "dog/src/app", "two-2": "two",
+        "two-one": "two", "z-fn": "z",
+    }  # fmt: skip
+    assert names(search(tmp_path / "two", {})) == {"two-2": ".", "two-one": "."}
+
+
+def test_what_is_below_a_function_or_not_ours_is_not_looked_into(tmp_path: Path) -> None:
+    files = ("f/i.py", "f/g/i.py", ".h/i.py", "node_modules/m/i.py", "v/lib/i.py", "o/i.py", "tests/i.py")
+    made = {**dict.fromkeys(files, HANDLER), "v/pyvenv.cfg": "", "o/deploy.toml": "", "deploy.toml": ""}
+    (tmp_path / "link").symlink_to(tmp_path / "o")
+    found = search(tmp_path, made)
+    assert (names(found), found.other_projects, found.cut_off) == ({"f-fn": "f"}, ("o",), False)
+
+
+def test_a_search_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert search(tmp_path, {"a/b/c/d/e/f/i.py": HANDLER}).functions[0].source == "a/b/c/d/e/f"
+    found = search(tmp_path, {"x/b/c/d/e/f/g/i.py": HANDLER})
+    assert (len(found.functions), found.cut_off) == (1, True)
+    monkeypatch.setattr(finding, "FOLDERS_MAX", 4)
+    assert search(tmp_path, {}).cut_off
+    assert search(tmp_path, {"y/i.py": HANDLER + " " * READ_MAX_BYTES}).cut_off  # too large to be looked at
+
+
+def test_secrets_and_what_is_installed_are_not_packed(tmp_path: Path) -> None:
+    files = {
+        "f/index.js": "exports.handler = 1", "f/package.json": "{}", "f/node_modules/a/.env": "", "f/.env": "",
+        "f/.env.example": "", "f/conf/.env.local": "", "f/vendor/a.php": "",
+    }  # fmt: skip
+    found = search(tmp_path, files).functions
+    assert [one.exclude for one in found] == [("/.env", "/conf/.env.local", "/node_modules/")]
+
+
+def test_an_unreadable_folder_has_no_function(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f").chmod(0)
+    if os.access(tmp_path / "f", os.R_OK):
+        pytest.skip("this user may read everything")
+    assert search(tmp_path, {}).functions == ()
+
+
+def test_the_text_is_a_manifest_that_says_just_that(tmp_path: Path) -> None:
+    keys = {"source": ".", "runtime": "python312", "entrypoint": "index.handler"}
+    functions: dict[str, dict[str, Any]] = {
+        "one": keys | {"exclude": ["/.env"]},
+        "two": keys | {"build": {"command": 'echo "${X}"'}},
+        "three": keys | {"entrypoint": "a.b", "runtime": "bash-2204"},
+    }
+    path = tmp_path / "deploy.toml"
+    path.write_text(text := scaffold_text(functions, "", ""))
+    assert 'entrypoint = "index.handler"' in text.split("[functions.one]")[0]
+    found = load(path, {"YC_FOLDER_ID": "b1g"})
+    made = {key: (one.settings.runtime, one.settings.entrypoint) for key, one in found.functions.items()}
+    assert made == {key: (one["runtime"], one["entrypoint"]) for key, one in functions.items()}
+    assert {one.folder_id for one in found.functions.values()} == {"b1g"}
+    assert found.storage.bucket is None
+    path.write_text(text := scaffold_text({"one": keys}, 'b"1', "packages"))
+    assert "[defaults]" in text
+    found = load(path, {})
+    assert (found.functions["one"].folder_id, found.storage.bucket) == ('b"1', "packages")
