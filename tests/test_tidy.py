@@ -425,7 +425,7 @@ PROSE_FOLDER = re.compile(r"`([a-z]\w*(?:/\w+)*)/`")
 MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMENT = re.compile(r"(?m)(?:^\s*|  )# .*$")
 # Paths in prose that are examples of a user's files, or of the API's own documents.
-EXAMPLES = {"jobs/NAME.py", "common/util.py", "createVersion.md", "packages", "other/b.py"}
+EXAMPLES = {"jobs/NAME.py", "common/util.py", "createVersion.md", "packages", "other/b.py", "util.py", "-old.py"}
 
 
 def prose_of(path: Path) -> str:

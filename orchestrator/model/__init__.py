@@ -45,6 +45,7 @@ from orchestrator.model.live import (
     Tree,
     Version,
 )
+from orchestrator.model.packed import FileChanges, PackedFiles
 from orchestrator.model.planned import (
     LATEST,
     SERVES_LATEST,
@@ -95,6 +96,7 @@ __all__ = [
     "Deployed",
     "Failed",
     "Failure",
+    "FileChanges",
     "Fingerprint",
     "Function",
     "FunctionSpec",
@@ -115,6 +117,7 @@ __all__ = [
     "OperationError",
     "Outcome",
     "Package",
+    "PackedFiles",
     "Place",
     "Plan",
     "Prediction",

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.model.declared import Json
+from orchestrator.model.packed import PackedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,8 @@ class Tree:
     """What a SourceCode holds now. `hash`: hex SHA-256 over path, executable bit and content of each file, in order of
     the paths. `paths`: the names in the package, sorted. `left_out`: what rules keep out of it, a folder as one name
     with "/" behind it. `former_hash`: the hash as the program took it before it left anything out by default, "" where
-    that is the same; `since_then`: the names that make the difference. `warnings`: sentences.
+    that is the same; `since_then`: the names that make the difference. `warnings`: sentences. `digests`: of each file,
+    see `PackedFiles`, "" where they are not known.
     """
 
     hash: str
@@ -204,6 +206,12 @@ class Tree:
     former_hash: str = ""
     since_then: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    digests: str = ""
+
+    @property
+    def files(self) -> PackedFiles:
+        """The files in it."""
+        return PackedFiles(self.paths, self.digests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.model.declared import FunctionSpec
 from orchestrator.model.live import Function, Tree
+from orchestrator.model.packed import FileChanges
 
 LATEST = "$latest"  # what the cloud moves to every new Version by itself
 
@@ -185,6 +186,7 @@ class Unit:
     description: str | None = None
     way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
     back_from: int = 0
+    files: FileChanges | None = None  # of its package, against the live one; None: not known
     as_it_is: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = False
 

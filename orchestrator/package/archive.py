@@ -20,6 +20,7 @@ from typing import IO
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Package, SourceCode, Tree
+from orchestrator.model.packed import DIGEST_CHARS
 from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacked, refuse_zipped
 from orchestrator.package.project import ALONE, Surroundings
 from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened, unzipped
@@ -91,8 +92,14 @@ def _scan(entries: list[Entry], label: str, check: Check) -> tuple[Tree, dict[st
     for entry in entries:
         for _ in reader.chunks(entry):
             pass
-    tree = Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries))
+    digests = "".join(_known_by(entry, reader.contents[entry.name]) for entry in entries)
+    tree = Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries), digests=digests)
     return tree, reader.contents
+
+
+def _known_by(entry: Entry, content: bytes) -> str:
+    """Give what tells a file from others of its name: what the tree's hash takes of it."""
+    return hashlib.sha256(entry.mode.encode() + content).hexdigest()[:DIGEST_CHARS]
 
 
 def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check) -> str:

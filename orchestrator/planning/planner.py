@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -13,8 +13,10 @@ from orchestrator.model import (
     Change,
     ChangeKind,
     Failure,
+    FileChanges,
     Fingerprint,
     FunctionSpec,
+    PackedFiles,
     Plan,
     SourceCode,
     Step,
@@ -24,6 +26,7 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.model.packed import file_changes
 from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
@@ -48,6 +51,11 @@ from orchestrator.version.stamp import (
 
 # The tree of a source, the ETag of a zip in a bucket, what went wrong; None: neither is known.
 Prepared = Tree | str | tuple[Step, Failure] | None
+FilesOf = Callable[[str], PackedFiles | None]
+
+
+def _nothing_known(_code: str) -> None:
+    return None
 
 
 def build(
@@ -60,15 +68,17 @@ def build(
     adopt: Adoption = NOTHING,
     jobs: Mapping[str, str] = MappingProxyType({}),
     verifying: Verifying = NOT_VERIFYING,
+    packed: FilesOf = _nothing_known,
 ) -> Plan:
     """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
 
     `forced` (see `stamp.forced_digest`): what was not made by this forced run gets a new version, changed or not.
     `adopt`: what may be taken away of versions that this tool has not made, or that deploy.toml does not know of.
     `jobs`: key → the job that wants something else there than deploy.toml does. `verifying`: which versions have passed
-    their verification, and whether new ones are verified.
+    their verification, and whether new ones are verified. `packed`: gives the files of a package by the digest of its
+    code, None where they are not known.
     """
-    planner = _Planner(live, histories(live), forced, adopt, jobs)
+    planner = _Planner(live, histories(live), forced, adopt, jobs, packed)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
     tags = tags_by_function(live)
     units = [
@@ -117,6 +127,7 @@ class _Planner:
     forced: str
     adopt: Adoption
     jobs: Mapping[str, str]
+    packed: FilesOf
 
     def unit(self, spec: FunctionSpec, prepared: Prepared, unresolved: Failure | None) -> Unit:
         if isinstance(prepared, tuple):
@@ -165,6 +176,8 @@ class _Planner:
         if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
         made = origin(spec, wanted, latest, history)
+        if unit.tree is not None and stamp is not None and stamp.code != wanted.code and not made.by_hand:
+            unit, change = (replace(one, files=self._files(stamp, unit.tree)) for one in (unit, change))
         reason = new_version_reason(unit, latest, stamp, wanted, made)
         if reason:
             taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
@@ -178,6 +191,11 @@ class _Planner:
             moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
             return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
         return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
+
+    def _files(self, stamp: Fingerprint, tree: Tree) -> FileChanges | None:
+        """Compare a source with the package that is live, as far as its files are known."""
+        before = self.packed(stamp.code) if tree.digests else None
+        return file_changes(before, tree.files) if before is not None else None
 
     def _holders(self, unit: Unit) -> dict[str, str]:
         """Give the ids of the Versions that hold `$latest` and the unit's tags now."""

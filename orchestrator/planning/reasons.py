@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.model import BucketPackage, Fingerprint, FunctionSpec, Tree, Unit, Version, VersionCopy
+from orchestrator.model import BucketPackage, FileChanges, Fingerprint, Tree, Unit, Version, VersionCopy
 from orchestrator.planning.origin import Origin
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
@@ -10,6 +10,7 @@ from orchestrator.version.stamp import object_changed
 
 # A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
 PACKED_ANEW = ("p", "2")
+FILES_NAMED = 3  # files that a reason names
 
 
 def new_version_reason(
@@ -33,7 +34,7 @@ def new_version_reason(
         changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
         reason = f"{made.label}: {changes}" if changes else made.label
     elif stamp is not None:
-        reason = _changes(spec, latest, stamp, desired)
+        reason = _changes(unit, latest, stamp, desired)
         repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
         if reason and repacked and PACKED_ANEW not in stamp.marks:
             reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
@@ -43,9 +44,10 @@ def new_version_reason(
     return reason or ("" if latest.is_active else f"the live version is {latest.status}")
 
 
-def _changes(spec: FunctionSpec, latest: Version, stamp: Fingerprint, desired: Fingerprint) -> str:
+def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint) -> str:
     """Say in what a version of ours differs from what is desired, "" where it does not."""
-    found = [f"package {stamp.code[:4]}… → {desired.code[:4]}…"] if stamp.code != desired.code else []
+    spec = unit.spec
+    found = [_code_words(stamp, desired, unit.files)] if stamp.code != desired.code else []
     if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, desired):
         found.append(f"package {spec.code.object} was overwritten")
     if stamp.settings != desired.settings:
@@ -54,6 +56,15 @@ def _changes(spec: FunctionSpec, latest: Version, stamp: Fingerprint, desired: F
     if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
         found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")
     return "; ".join(found)
+
+
+def _code_words(stamp: Fingerprint, desired: Fingerprint, files: FileChanges | None) -> str:
+    """Name the files that differ, "code: index.py, +util.py, -old.py, 12 more"; their packages where nobody knows."""
+    names = files.signed() if files is not None else ()
+    if not names:
+        return f"package {stamp.code[:4]}… → {desired.code[:4]}…"
+    more = f", {len(names) - FILES_NAMED} more" if len(names) > FILES_NAMED else ""
+    return f"code: {', '.join(names[:FILES_NAMED])}{more}"
 
 
 def _packed_anew(tree: Tree | None) -> str:

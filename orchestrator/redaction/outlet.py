@@ -21,7 +21,7 @@ _SEEN_MAX = 10_000  # texts that are remembered
 
 # Fields that have lines of their own, and fields that no format shows.
 _SEVERAL_LINES = frozenset({"detail", "text"})
-_NOT_SHOWN = frozenset({"settings", "code", "verify", "paths", "before", "requests", "done"})
+_NOT_SHOWN = frozenset({"settings", "code", "verify", "paths", "digests", "before", "requests", "done"})
 
 
 class Outlet:

@@ -108,6 +108,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "warnings": list(unit.warnings),
             "way_back": asdict(unit.way_back) if unit.way_back is not None else None,
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
+            **({"files": asdict(unit.files)} if unit.files is not None else {}),
             **({"then": then} if (then := then_words(unit)) else {}),
             **({"left_alone": alone} if (alone := left_alone(unit)) else {}),
         }

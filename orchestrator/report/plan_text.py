@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBack, WayBackKind
 from orchestrator.planning.back.known_rollbacks import UNENDED
 from orchestrator.planning.back.withdrawn import WITHDRAWN
+from orchestrator.planning.reasons import FILES_NAMED
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
 from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
@@ -123,6 +124,8 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         yield f"warning: {named(keys, None if verbose else _NAMED)}: {warning}"
     without = [(unit.key, unit.tree.left_out) for unit in sent if unit.tree is not None and unit.tree.left_out]
     if verbose:
+        told_of = [(unit.key, unit.files.signed()) for unit in sent if unit.files is not None]
+        yield from (f"files of {key}: {', '.join(names)}" for key, names in told_of if len(names) > FILES_NAMED)
         yield from (f"left out of {key}: {', '.join(names)}" for key, names in without)
     elif without:
         count = counted(sum(len(names) for _, names in without), "path")

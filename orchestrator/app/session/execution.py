@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import structlog
+from anyio import to_thread
 
 from orchestrator import __version__
 from orchestrator.app.session.back import plan_back
@@ -24,11 +25,12 @@ from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code, roll
 from orchestrator.errors import Exit, JournalError, OrchestratorError
 from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.identity import Selection
+from orchestrator.journal.kept.trees import keep_trees
 from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.runs import RolloutState
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
-from orchestrator.model import Action, Failed, Outcome, Rollout
+from orchestrator.model import Action, Failed, Outcome, PackedFiles, Plan, Rollout
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.display.displays import displays
 from orchestrator.report.display.outlook import Outlook
@@ -153,6 +155,7 @@ async def execute_planned(
     for event in planned.told:
         bus(event)
     _announce(bus, planned, world.clock())
+    await to_thread.run_sync(keep_trees, session.request.state_dir, _packed(planned.plan), world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
     before = earlier.and_settled(settled)
@@ -241,6 +244,11 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
         bus(unit_planned(at, unit, before))
         for step, took_s in planned.sources.seconds.get(unit.key, {}).items():
             bus(StepFinished(at, unit.key, step, took_s, step is not unit.failed_step))
+
+
+def _packed(plan: Plan) -> dict[str, PackedFiles]:
+    """Give the files of the packages that are live once a plan is carried out, by the digests of their code."""
+    return {unit.fingerprint.code: unit.tree.files for unit in plan.units if unit.fingerprint and unit.tree}
 
 
 def result_of(session: Session, code: int, state: RunState) -> CommandResult:

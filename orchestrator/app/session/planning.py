@@ -22,6 +22,7 @@ from orchestrator.errors import CloudError, StartError
 from orchestrator.job.binding import Binding, marked
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import UnitPlanned
+from orchestrator.journal.kept.trees import KnownTrees
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import (
     LATEST,
@@ -215,9 +216,11 @@ async def plan_desired(
     live, unread = await with_declared(world, resolved.specs, live)
     failures |= unread
     verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)
-    plan = build(
-        resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs, verifying=verifying
-    )
+    with KnownTrees(session.request.state_dir) as trees:
+        plan = build(
+            resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs,
+            verifying=verifying, packed=trees.files,
+        )  # fmt: skip
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
     journal = session.request.state_dir, session.endpoint

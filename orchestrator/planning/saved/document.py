@@ -209,9 +209,14 @@ def _unit_json(unit: SavedUnit) -> dict[str, Any]:
         "facts": dict(unit.facts),
         "stands_for": dict(unit.stands_for),
         **unit.shown,
-        "tree": asdict(unit.tree) if unit.tree is not None else None,
+        "tree": _tree_json(unit.tree) if unit.tree is not None else None,
         "package": asdict(unit.package) if unit.package is not None else None,
     }
+
+
+def _tree_json(tree: Tree) -> dict[str, Any]:
+    """Give a tree as former programs read it: they know no digests of files."""
+    return {name: value for name, value in asdict(tree).items() if name != "digests"}
 
 
 def read_document(document: Mapping[str, Any]) -> SavedPlan:

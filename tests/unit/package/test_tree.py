@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import PackageError
-from orchestrator.model import SourceCode
+from orchestrator.model import FileChanges, PackedFiles, SourceCode
+from orchestrator.model.packed import file_changes
 from tests.unit.package.trees import code_of, make_tree, pack, scan
 
 
@@ -25,6 +26,18 @@ def test_the_tree_hash_of_a_known_tree(tmp_path: Path) -> None:
     assert tree.hash == "2669f5a360e9692faa10acb229301ccbd6526e02339ff43e5303ff1b59c2357a"
     assert tree.paths == ("index.py", "lib/é.txt", "run")
     assert tree.size_bytes == 34
+
+
+def test_a_file_is_known_again_by_its_content_and_its_executable_bit(tmp_path: Path) -> None:
+    folder = make_tree(tmp_path / "fn", {"a": "1", "b": "1", "c": "2"})
+    before = scan(code_of(folder)).files.by_path()
+    assert before["a"] == before["b"] != before["c"]
+    (folder / "a").chmod(0o755)
+    (folder / "c").write_text("1")
+    after = scan(code_of(folder)).files
+    assert file_changes(PackedFiles(tuple(before), "".join(before.values())), after) == FileChanges(("a", "c"))
+    (folder / "a").chmod(0o644)
+    assert scan(code_of(folder)).files.by_path() == dict.fromkeys("abc", before["a"])
 
 
 def test_names_are_sorted_by_their_bytes(tmp_path: Path) -> None:

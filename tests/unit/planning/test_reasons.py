@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 
-from orchestrator.model import Action, Code, FunctionSpec, Settings, SourceCode, Unit, VersionCopy
+from orchestrator.model import Action, Code, FunctionSpec, Settings, SourceCode, Tree, Unit, VersionCopy
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.planning.planner import build
 from orchestrator.version.adoption import Adoption
@@ -97,3 +97,37 @@ def test_no_value_of_an_environment_or_key_of_a_secret_is_in_any_reason(wanted: 
             one = spec(settings=hidden(wanted, "new"), code=source())
             unit = planned(one, deployed(hidden(there, "old"), by_hand=by_hand), adopt=adopt)
             assert "hidden" not in f"{unit.reason} {unit.failure}"
+
+
+def digested(digest: str, **files: int) -> Tree:
+    numbers = {**dict.fromkeys(TREE.paths, 0), **files}
+    return replace(tree(digest, tuple(numbers)), digests="".join(f"{number:016x}" for number in numbers.values()))
+
+
+BEFORE = digested("a" * 64, a=1, b=2, c=3, d=4, e=5)
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (digested("b" * 64, a=9, b=2, c=3, d=4, f=6), "code: a, +f, -e"),
+        (digested("b" * 64, a=9, b=9, c=9, x=1), "code: a, b, c, 3 more"),
+        (digested("b" * 64, a=1, b=2, c=3, d=4, e=5), None),  # nobody knows why
+        (replace(BEFORE, hash="b" * 64, digests=""), None),
+    ],
+)
+def test_files_that_differ_are_named_where_they_are_known(after: Tree, reason: str | None) -> None:
+    wanted, there = spec(settings=BASE, code=source()), deployed(BASE)
+    was = code_digest(wanted.code, TREE)
+    (unit,) = build({"f": wanted}, there, {"f": after}, {}, packed={was: BEFORE.files}.get).units
+    (unknown,) = build({"f": wanted}, there, {"f": after}, {}).units
+    assert unknown.reason.startswith("package ")
+    assert unknown.files is None
+    assert unit.reason == (reason or unknown.reason)
+    assert (unit.files is not None) == bool(after.digests)
+
+
+def test_what_somebody_made_by_hand_is_not_compared_file_by_file() -> None:
+    wanted, there = spec(settings=BASE, code=source()), deployed(BASE, by_hand=True)
+    (unit,) = build({"f": wanted}, there, {"f": BEFORE}, {}, packed=lambda _: BEFORE.files).units
+    assert unit.files is None
