@@ -141,6 +141,7 @@ class Scripted:
     read_bytes: int | None = None
     continues: bool = True  # says 100 Continue where it is asked to
     cut: bool = False  # hangs up in the headers of that
+    closes: bool = False  # hangs up after each answer
     hang: threading.Event | None = None
     swallow: bool = False  # takes the body whole before it hangs, else nothing of it
     url: str = ""
@@ -181,7 +182,7 @@ class Scripted:
             return False
         self.bodies.append(file.read(length) if self.continues or "expect" not in self.headers() else b"")
         connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
-        return True
+        return not self.closes
 
 
 def _wait_until_it_is_full(connection: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -183,3 +184,30 @@ def test_an_answer_without_end_is_not_read(status: str, tmp_path: Path, monkeypa
     for error in (put_failed, read_failed):
         assert "an answer of more than 1MB, which was not read" in error.message
         assert OTHER_SERVER in error.advice
+
+
+async def read_record(store: S3ObjectStore) -> object:
+    return await S3Records(store, "b").read("leases.json")
+
+
+async def write_record(store: S3ObjectStore) -> object:
+    return await S3Records(store, "b").create("leases.json", b"{}")
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "404 Not Found", "412 Precondition Failed", "503 Down"])
+@pytest.mark.parametrize("call", [read_record, write_record], ids=lambda call: call.__name__)
+def test_an_answer_that_is_cut_off_is_a_broken_connection(
+    call: Callable[[S3ObjectStore], Awaitable[object]], status: str
+) -> None:
+    cut = f'HTTP/1.1 {status}\r\nContent-Length: 216\r\nETag: "1"\r\n\r\n<?xml v'.encode()
+
+    async def main(url: str) -> CloudError:
+        async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
+            with pytest.raises(CloudError) as caught:
+                await call(store)
+            return caught.value
+
+    with scripted(cut, closes=True) as server:
+        error = anyio.run(main, server.url)
+    assert "the connection to 127.0.0.1:" in error.message
+    assert judge(error) is ErrorClass.UNSURE

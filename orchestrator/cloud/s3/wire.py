@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, BinaryIO
 
 from botocore.awsrequest import (
@@ -18,7 +20,9 @@ from botocore.awsrequest import (
     AWSPreparedRequest,
     AWSResponse,
 )
-from botocore.exceptions import BotoCoreError, ConnectionClosedError
+from botocore.exceptions import BotoCoreError, ConnectionClosedError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as SlowReadError
 
 from orchestrator.cloud import bounds
 from orchestrator.cloud.s3.call import ThreadCall, current_call
@@ -122,11 +126,25 @@ class TooLargeError(BotoCoreError):
     fmt = "an answer of more than {words}, which was not read"
 
 
-class _Bounded:
-    """An urllib3 response that raises `TooLargeError` where it goes on for too long."""
+@contextmanager
+def _broken(url: str) -> Iterator[None]:
+    """Raise botocore's errors in place of those of what lies below it: it translates them itself only where it reads
+    the whole body of a request that it did not stream, so that a refusal cut off in the middle would escape.
+    """
+    try:
+        yield
+    except SlowReadError as error:
+        raise ReadTimeoutError(endpoint_url=url, error=error) from error
+    except (HTTPError, HTTPException, OSError) as error:
+        raise ConnectionClosedError(endpoint_url=url, error=error) from error
 
-    def __init__(self, raw: Any) -> None:
+
+class _Bounded:
+    """An urllib3 response that raises `TooLargeError` where it goes on for too long, and botocore's errors only."""
+
+    def __init__(self, raw: Any, url: str) -> None:
         self._raw = raw
+        self._url = url
         self._read_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -136,17 +154,31 @@ class _Bounded:
         pieces = bytearray()
         while amt is None or len(pieces) < amt:
             left = _PIECE_BYTES if amt is None else min(_PIECE_BYTES, amt - len(pieces))
-            piece: bytes = self._raw.read(left, **options)
+            with _broken(self._url):
+                piece: bytes = self._raw.read(left, **options)
             if not piece:
+                self._end()
                 break
             self._count(piece)
             pieces += piece
         return bytes(pieces)
 
     def stream(self, amt: int = _PIECE_BYTES, **options: Any) -> Iterator[bytes]:
-        for piece in self._raw.stream(amt, **options):
+        pieces = self._raw.stream(amt, **options)
+        while True:
+            with _broken(self._url):
+                piece = next(pieces, None)
+            if piece is None:
+                return self._end()
             self._count(piece)
             yield piece
+
+    def _end(self) -> None:
+        """Raise where the answer ends before its Content-Length: urllib3 takes a closed connection for its end."""
+        left_bytes = self._raw.length_remaining
+        if left_bytes:
+            error = f"the answer ended {left_bytes} bytes before its end"
+            raise ConnectionClosedError(endpoint_url=self._url, error=error)
 
     def _count(self, piece: bytes) -> None:
         self._read_bytes += len(piece)
@@ -159,12 +191,7 @@ def send_bounded(send: Callable[[AWSPreparedRequest], AWSResponse], request: AWS
     """Do what botocore's `send` does, without reading more of an answer than the bound."""
     whole, request.stream_output = not request.stream_output, True
     response = send(request)
-    response.raw = _Bounded(response.raw)
+    response.raw = _Bounded(response.raw, request.url)
     if whole:
-        try:
-            _ = response.content  # reads it, so that the connection is free again
-        except BotoCoreError:
-            raise
-        except Exception as error:  # as botocore does where it reads by itself
-            raise ConnectionClosedError(endpoint_url=request.url, error=error) from error
+        _ = response.content  # reads it, so that the connection is free again
     return response
