@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_lowercase, digits
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ from tests.clouds import inline, zipped
 from tests.engine import BUCKET, Bench, InlinePackager, RecordingFunctions
 from tests.flow.test_run import kinds
 from tests.protobuf import parse_create_version, parse_version
-from tests.settings import any_settings
+from tests.settings import any_settings, words
 
 READS = {
     "list functions", "listVersions", "getVersionByTag", "getVersion", "get folder", "list secrets", "get secret",
@@ -51,7 +52,7 @@ READS = {
 }  # fmt: skip
 COPIES = '[jobs.copies]\nrun = "mass_redeploy"\nfunctions = ["*"]\nfolders = ["folder"]\n'
 
-_words = st.from_regex(r"[a-z][a-z0-9]{2,8}", fullmatch=True)
+_words = words(ascii_lowercase, ascii_lowercase + digits, 2, 8)
 _texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
 _values = st.sampled_from(["", "0", "1", "${", "a b ", "[orchestrator:1:0.0]", '"\\']) | _texts
 _disk = {"name": "tmp", "disk_size": "1GB"}
