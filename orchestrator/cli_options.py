@@ -122,6 +122,10 @@ saving = options(
 saved = option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out just what this saved plan says."
 )
+plan_of_run = option(
+    "--plan", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where the saved plan that RUN carries out lies now, if not where it was.",
+)  # fmt: skip
 skips = options(
     option("--now", is_flag=True, help="Skip pauses and approvals; the run's record says so."),
     option("--no-verify", is_flag=True, help="Verify no new versions; the run's record says so."),

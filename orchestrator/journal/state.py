@@ -7,7 +7,7 @@ A run and all that took it up are one chain: their events, one run after the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.errors import JournalError
@@ -33,7 +33,7 @@ class RunState(FoldedUnits):
     manifest: str = ""
     program: str = ""
     resumes: str = ""  # the run that this one takes up
-    identity: Identity = NOTHING_KNOWN  # of the chain's first run
+    identity: Identity = NOTHING_KNOWN  # of the chain's first run, but for where its saved plan lies
     chain: list[Link] = field(default_factory=list)
     rollout: RolloutState = field(default_factory=RolloutState)
     breach: str = ""  # why too many failures have stopped it, for good
@@ -130,6 +130,8 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     if state.chain:  # a run before it, which this one takes up
         state.take_up()
         state.ended_at, state.exit_code, state.reason = None, None, ""
+        if file := event.identity.selection.plan_file:  # where its saved plan was found then
+            state.identity = replace(state.identity, selection=replace(state.identity.selection, plan_file=file))
     else:
         state.identity, state.total, state.rollout.canary = event.identity, event.units, event.canary
         state.disabled = event.disabled

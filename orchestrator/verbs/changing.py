@@ -62,6 +62,7 @@ def _run(output: str, **given: Any) -> int:
 @click.command("resume")
 @click.argument("run", default="last")
 @opt.option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
+@opt.plan_of_run
 @opt.param
 @opt.option("--yes", "-y", is_flag=True, help="As for deploy; resume never asks, since the run was agreed to.")
 @opt.events
@@ -124,6 +125,7 @@ def _prune(output: str, **given: Any) -> int:
 
 @click.command("promote")
 @click.argument("run", default="last")
+@opt.plan_of_run
 @opt.param
 @opt.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @opt.events

@@ -194,6 +194,8 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
         environ = cloud.environ() | ENVIRON
         assert run(project.root, "plan", "--out", file, "--upload", environ=environ).code == 0
+        another = str(tmp_path / "another.json")
+        assert run(project.root, "plan", "f000", "--out", another, environ=environ).code == 0
         shutil.rmtree(project.root / "src")
         paused = run(project.root, "deploy", "--plan", file, "--yes", environ=environ)
         assert (paused.code, "promote" in paused.err) == (3, True), paused.err
@@ -205,6 +207,17 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
         assert re.search(r"selection +--plan \S+ \(\w{12}, made by \S+@\S+ at 20\S+Z\)", shown.out), shown.out
         left = run(project.root, "deploy", "--plan", file, "--yes", "--dry-run", environ=environ)
         assert "plan: 2 create, 1 unchanged" in left.out
+
+        project.manifest.write_text(f'{project.manifest.read_text()}\n[functions.new]\nsource = "src/f000"\n')
+        Path(file).rename(moved := tmp_path / "moved.json")
+        lost = run(project.root, "promote", "--yes", environ=environ)
+        assert (lost.code, "--plan FILE` goes on" in lost.err) == (2, True), lost.err
+        wrong = run(project.root, "promote", "--yes", "--plan", another, environ=environ)
+        assert (wrong.code, "another.json is plan" in wrong.err) == (2, True), wrong.err
+        done = run(project.root, "promote", "--yes", "--plan", str(moved), environ=environ)
+        assert (done.code, "3 functions: 3 deployed" in done.out) == (0, True), done.err
+        assert len(cloud.versions(project.folder_id)) == 3
+        assert f"--plan {moved}" in run(project.root, "show", environ=environ).out
 
 
 def test_a_plan_of_what_has_failed_is_about_just_that(tmp_path: Path, project: Project) -> None:

@@ -21,6 +21,7 @@ from orchestrator.app.session.leasing import leased, leases_of, look, where_to
 from orchestrator.app.session.options import RunOptions, read_options, state_dir_of
 from orchestrator.app.session.pruning.after import prune_after, wants_prune
 from orchestrator.app.session.records.fetching import read_runs
+from orchestrator.app.session.saved.holding import name_plan
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import Now
 from orchestrator.errors import Exit
@@ -89,6 +90,7 @@ async def _asked(run_id: str, invocation: Invocation) -> str:
 def _paused(options: RunOptions, asked: str) -> RunState:
     """Read the chain of a run, which waits. Raises `UsageError`."""
     before, state_dir = chain_of(options, asked), state_dir_of(options.config, options.state_dir)
+    name_plan(options, before)
     with open_store(state_dir, read_only=True) as store:
         check_paused(store, before, state_dir)
     return before

@@ -20,11 +20,12 @@ from orchestrator.app.session.identity import paused_ways
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of
 from orchestrator.app.session.opening.request import read_request
-from orchestrator.app.session.options import ROLLBACK, SANDBOX, read_options, state_dir_of, storage_of
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, read_options, state_dir_of, storage_of
 from orchestrator.app.session.pruning.after import prune_after, wants_prune
 from orchestrator.app.session.pruning.going_on import prune_on
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.records.recording import record_given_up
+from orchestrator.app.session.saved.holding import name_plan
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_back import is_left, of_its_run, take_back
 from orchestrator.app.session.taking_up import Now, check_not_taken_back
@@ -44,6 +45,8 @@ def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     given = dict(given)
     run_id, giving_up = given.pop("run"), given.pop("give_up")
     options = read_options("resume", given)
+    if giving_up and options.plan is not None:
+        raise UsageError("--give-up does nothing of a plan", advice="leave --plan out")
     options = replace(options, state_dir=state_dir_of(options.config, options.state_dir))
     return invoke(options, messages, partial(_run, run_id, _give_up if giving_up else _resume))
 
@@ -88,9 +91,16 @@ def _check(before: RunState) -> None:
         raise UsageError(f"run {before.run_id} is paused: {paused.reason}", advice=paused_ways(before.run_id))
 
 
+def _chain(options: RunOptions, asked: str) -> RunState:
+    """Read the chain of a run. Raises `UsageError` where --plan names no plan of it."""
+    before = chain_of(options, asked)
+    name_plan(options, before)
+    return before
+
+
 async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     stop, messages = invocation.stop, invocation.messages
-    before = chain_of(invocation.options, asked)
+    before = _chain(invocation.options, asked)
     if before.run_id != asked:
         messages.say(f"run {asked} was taken up by run {before.run_id}")
     before, of = of_its_run(invocation.options, before)
@@ -104,14 +114,14 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     with stop.interruptible():
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
-        before = chain_of(options, asked)  # a run that held the lock until now may have gone on with it
+        before = _chain(options, asked)  # a run that held the lock until now may have gone on with it
         _check(before)
         if not is_left(before):
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
         if not options.sandbox:  # another machine may have gone on with it, or given it up
             await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
-            before = chain_of(options, asked)
+            before = _chain(options, asked)
             _check(before)
             if not is_left(before):
                 return nothing_left(before, messages)

@@ -173,7 +173,7 @@ def _check_saving(options: RunOptions, *, expires: str | None) -> None:
     if options.out is not None and options.expires_s <= 0:
         raise UsageError(f"--expires {expires}: the plan could never be applied", advice="write --expires 24h, say")
     shaping = given_of(options, _SHAPING)
-    if shaping and options.plan is not None:
+    if shaping and options.plan is not None and options.verb == "deploy":
         raise UsageError(
             f"--plan is the whole plan, so {', '.join(shaping)} cannot change it",
             advice="leave that out, or make another plan with it: `orchestrator plan … --out FILE`",

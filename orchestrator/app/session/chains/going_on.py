@@ -12,7 +12,7 @@ from functools import partial
 from orchestrator.app.session.chain import earlier_of
 from orchestrator.app.session.choosing import check_agreed
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
-from orchestrator.app.session.identity import identity_of, line_of, resume_line
+from orchestrator.app.session.identity import identity_of, line_of, promote_line, resume_line
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, tell
 from orchestrator.app.session.opening.request import Request, read_request
@@ -124,7 +124,7 @@ async def going_on(session: Session, binding: Binding | None, before: RunState, 
     """Find what is left of a chain among the functions of today. Raises `ManifestError`; `UsageError` where it carries
     out a saved plan that is not there any more, and something is still to be done of it.
     """
-    session, holding = await held_as_then(session, before)
+    session, holding = await held_as_then(session, before, promote_line(approves) if approves else "")
     if lost := before.total - len(before.units):
         session.messages.warn(
             f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from orchestrator.app.session.identity import line_of, resume_line
+from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.saved.files import check_sealed, check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.keys import known_key, place_of_key
@@ -66,9 +67,9 @@ class Holding:
         return found
 
 
-async def hold_to(session: Session, saved: SavedPlan, path: Path) -> Holding:
-    """See that a plan is as it was made, of this installation, and what is wanted still. Raises `UsageError`,
-    `ManifestError`, `StartError`.
+async def hold_to(session: Session, saved: SavedPlan, path: Path, *, begun: bool = False) -> Holding:
+    """See that a plan is as it was made, of this installation, and what is wanted still. `begun`: see
+    `functions_then`. Raises `UsageError`, `ManifestError`, `StartError`.
     """
     key = await known_key(session)
     if key is None or key.id != saved.key_id:
@@ -85,12 +86,32 @@ async def hold_to(session: Session, saved: SavedPlan, path: Path) -> Holding:
     if saved.uploaded:
         packager = SavedPackages(saved, session.request.manifest.functions, session.world.packager)
         session = replace(session, world=replace(session.world, packager=packager))
-    specs = functions_then(session.request, saved)
+    specs = functions_then(session.request, saved, begun=begun)
     return Holding(saved, key, session, specs, await check_wanted(session, saved, key, specs))
 
 
-def plan_of_run(before: RunState) -> SavedPlan | None:
+def name_plan(options: RunOptions, before: RunState) -> None:
+    """Let the plan of a run be read from the file that --plan names, if any. Raises `UsageError` where that is no file
+    of the plan that the run carries out.
+    """
+    if options.plan is None:
+        return
+    then = before.identity.selection.plan
+    if not then:
+        raise UsageError(f"--plan: run {before.run_id} carries out no saved plan", advice="leave --plan out")
+    saved = read_plan(options.plan, plan_bytes(options.plan))
+    if saved.id != then:
+        raise UsageError(
+            f"{options.plan} is plan {saved.id}, and run {before.run_id} carries out plan {then}",
+            advice="name the file of that plan",
+        )
+    selection = replace(before.identity.selection, plan_file=str(options.plan.absolute()))
+    before.identity = replace(before.identity, selection=selection)
+
+
+def plan_of_run(before: RunState, goes_on: str = "") -> SavedPlan | None:
     """Read the saved plan that a run carries out, so that what is left of it is that; None where there is none.
+    `goes_on`: the line that goes on with the run, where it is not `resume`.
 
     Raises `UsageError` where its file is not there any more, or is another, or has expired.
     """
@@ -102,8 +123,8 @@ def plan_of_run(before: RunState) -> SavedPlan | None:
         saved = _read_again(path, selection.plan)
         check_unexpired(path, saved, datetime.now(UTC))
     except UsageError as error:
-        line = line_of(before.verb, before.identity, before.endpoint)
-        file = f"with its file, wherever that is, `{line}` does what is left; without it " if saved is None else ""
+        line = f"{goes_on or resume_line(before.run_id)} --plan FILE"
+        file = f"with its file, wherever that is, `{line}` goes on; without it " if saved is None else ""
         raise UsageError(
             f"run {before.run_id} carries out plan {selection.plan}, and nothing else: {error.message}",
             advice=f"{file}plan again: `orchestrator plan --out FILE`; or give up what is undone:"
@@ -119,14 +140,14 @@ def _read_again(path: Path, plan_id: str) -> SavedPlan:
     return saved
 
 
-async def held_as_then(session: Session, before: RunState) -> tuple[Session, Holding | None]:
+async def held_as_then(session: Session, before: RunState, goes_on: str = "") -> tuple[Session, Holding | None]:
     """Hold what is left of a run to the saved plan that it carries out, with that plan's options. After a breach
-    nothing is done any more, so nothing is held to it. Raises `UsageError`, `StartError`.
+    nothing is done any more, so nothing is held to it. `goes_on`: see `plan_of_run`. Raises `UsageError`, `StartError`.
     """
-    saved = plan_of_run(before) if not before.breach else None
+    saved = plan_of_run(before, goes_on) if not before.breach else None
     if saved is None:
         return session, None
-    holding = await hold_to(session, saved, Path(before.identity.selection.plan_file))
+    holding = await hold_to(session, saved, Path(before.identity.selection.plan_file), begun=True)
     then, options = saved.options, session.request.options
     options = replace(
         options, again=(*options.again, *then.again), no_way_back=(*options.no_way_back, *then.no_way_back),

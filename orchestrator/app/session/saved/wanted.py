@@ -24,8 +24,10 @@ _NAMED = 5  # functions of one difference
 AGAIN = "nothing is done; put that back, or plan again and have that plan looked at: `orchestrator plan --out FILE`"
 
 
-def functions_then(request: Request, saved: SavedPlan) -> dict[str, FunctionSpec]:
-    """Choose the functions as the plan did, among those of today. Raises `ManifestError` where some have mistakes."""
+def functions_then(request: Request, saved: SavedPlan, *, begun: bool = False) -> dict[str, FunctionSpec]:
+    """Choose the functions as the plan did, among those of today. `begun`: a run of it is gone on with, which is not
+    about those that have come since. Raises `ManifestError` where some have mistakes.
+    """
     manifest, only = request.manifest, saved.options.only
     planned = {unit.key for unit in saved.units}
     try:
@@ -33,6 +35,7 @@ def functions_then(request: Request, saved: SavedPlan) -> dict[str, FunctionSpec
     except UsageError:  # what it names is not there any more, which `check_wanted` tells of the plan
         specs = {key: spec for key, spec in manifest.functions.items() if key in planned and spec.enabled}
     specs = specs if only is None else {key: spec for key, spec in specs.items() if key in only}
+    specs = {key: spec for key, spec in specs.items() if key in planned} if begun else specs
     require_sound(specs.values())
     return specs
 

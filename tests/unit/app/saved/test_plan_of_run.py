@@ -20,7 +20,7 @@ from tests.unit.planning.saved.test_held import live
 
 WANTED = {"f": spec()}
 PLAN = saved_of(WANTED, planned(WANTED, live(spec())))
-WITH_ITS_FILE = "with its file, wherever that is, `orchestrator deploy"
+WITH_ITS_FILE = "with its file, wherever that is, `orchestrator resume r1 --plan FILE` goes on"
 
 
 def holds_for(hours: int) -> SavedPlan:
