@@ -32,7 +32,7 @@ _TABLE = re.compile(
 
 def lines(text: str) -> dict[KeyPath, int]:
     """The line of every key, table header and list item. Tables that no line names stand where their first key is."""
-    return _Scanner(text).scan()
+    return Scanner(text).scan()
 
 
 def table_lines(text: str) -> dict[KeyPath, int]:
@@ -59,7 +59,9 @@ def nearest(found: dict[KeyPath, int], path: KeyPath) -> int:
     return 0
 
 
-class _Scanner:
+class Scanner:
+    """Goes through a text once, and notes the line of each key. Raises `ValueError` for newer TOML than it knows."""
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0

@@ -179,7 +179,7 @@ def _tmpfs_size(values: Values) -> Iterator[Breach]:
 
 def _concurrency(values: Values) -> Iterator[Breach]:
     runtime = values.get("runtime")
-    if values["concurrency"] and runtime is not None and not allows_concurrency(runtime):
+    if values["concurrency"] > 1 and runtime is not None and not allows_concurrency(runtime):
         yield Breach(
             ("concurrency",),
             f"is for Node.js, Go, Java, Kotlin and Bash only, not for {runtime}",

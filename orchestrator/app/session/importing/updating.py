@@ -1,0 +1,190 @@
+"""What is live, put back into the manifest: what somebody has changed in the console, say."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.app.session.importing.entries import KnownNames, named_secret
+from orchestrator.app.session.importing.variables import SecretValue, named_variables
+from orchestrator.errors import StartError
+from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.job.inventory import LiveFunction
+from orchestrator.manifest.load import Survey
+from orchestrator.manifest.writing.changes import KeyChange, LeftAlone, changes_of, differing, edits_by_file
+from orchestrator.manifest.writing.compact import Slot
+from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError, edited
+from orchestrator.manifest.writing.manifest_file import write_manifest
+from orchestrator.manifest.writing.sayable import what_can_be_said
+from orchestrator.manifest.writing.spelling import spelled
+from orchestrator.manifest.writing.toml_text import Variable, literal
+from orchestrator.model import Function, FunctionSpec, Settings, Version, VersionCopy
+from orchestrator.redaction.patterns import is_secret_variable
+from orchestrator.version.adoption import lost_fields
+from orchestrator.version.compare import differences
+from orchestrator.version.copy import settings_of
+from orchestrator.version.fields import FIELDS, FilledIn
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of the manifest, as it is and as it is to be."""
+
+    path: str
+    shown: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Rewriting:
+    """What is to be written. `left`: keys that are left alone, and why; `variables`: name → what it is of."""
+
+    survey: Survey
+    tables: dict[str, dict[str, Any]]
+    changes: list[KeyChange] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+def rewriting(survey: Survey) -> Rewriting:
+    """Begin with nothing to be written. Raises `StartError` where a file is another by now."""
+    files = {draft.own.file.path: draft.own.file for draft in survey.drafts.values()} | {survey.main.path: survey.main}
+    return Rewriting(survey, {path: tomllib.loads(file.text) for path, file in files.items()})
+
+
+def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], list[LeftAlone]]:
+    """Find in what a function is live otherwise than it is declared, ids in place of names. `spec`: resolved."""
+    differ = _differing_rows(spec, one.latest)
+    live = spelled(settings_of(one.latest))
+    before = {key: value for key, value in spelled(spec.settings).items() if key in differ}
+    after = {key: value for key, value in live.items() if key in differ}
+    own_before, own_after = own_settings(spec, one.function)
+    left = []
+    if spec.settings.storage_mounts and "mounts" in differ:
+        left.append(LeftAlone(spec.key, ("mounts",), "the manifest has storage_mounts, which are mounts by now"))
+        before.pop("mounts", None)
+        after.pop("mounts", None)
+    said = what_can_be_said({spec.key: {**live, **own_after}}, {spec.key: one.latest.raw})[spec.key]
+    left += [LeftAlone(spec.key, tuple(rule.split(" ", 1)[0].split(".")), rule) for rule in said.refused]
+    found = differing({**before, **own_before}, {**after, **own_after})
+    return {slot: value for slot, value in found.items() if value is REMOVED or slot[0] in said.values}, left
+
+
+def _differing_rows(spec: FunctionSpec, latest: Version) -> set[str]:
+    """Give the keys of the settings that differ, but for what the cloud fills in where nobody asks for it: a function
+    whose code is its live version's has all of it, since only then a plan has nothing to do.
+    """
+    found = differences(spec.settings, latest.raw)
+    lost = lost_fields(spec.settings, latest, spec.folder_id)
+    declared = spelled(spec.settings)
+    exact = isinstance(spec.code, VersionCopy)
+    return {
+        row.key
+        for row in FIELDS
+        if row.api in found
+        and (exact or row.api in lost or row.filled_in is not FilledIn.ALL or row.key in declared)
+    }
+
+
+def own_settings(spec: FunctionSpec, function: Function) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give what of a Function's own settings differs, as keys of the manifest: as declared, and as it is live."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for row in FUNCTION_FIELDS:
+        declared, live = getattr(spec, row.setting), getattr(function, row.live)
+        if not row.updated or declared is None or (row.mapped and not (declared or getattr(spec, row.exact))):
+            continue
+        if not row.mapped:
+            before[row.setting], after[row.setting] = declared, live
+            continue
+        names = {*declared, *(live if getattr(spec, row.exact) else ())}
+        before[row.setting] = dict(declared)
+        after[row.setting] = {name: live[name] for name in sorted(names) if name in live}
+    differ = {key for key in before if before[key] != after[key]}
+    return {key: before[key] for key in differ}, {key: after[key] for key in differ if after[key] != {}}
+
+
+def write_slots(
+    made: Rewriting,
+    key: str,
+    slots: Mapping[Slot, Any],
+    declared: FunctionSpec,
+    names: KnownNames,
+    looks_secret: Callable[[str], bool],
+) -> None:
+    """Add what changes of one function: ids by their names, what looks like a secret as a variable."""
+    written: dict[Slot, Any] = {}
+    for slot, value in slots.items():
+        if value is REMOVED:
+            written[slot] = REMOVED
+        elif slot[0] == "environment" and (is_secret_variable(slot[1]) or looks_secret(str(value))) and value:
+            written[slot] = _as_variable(made, SecretValue(key, slot, str(value)))
+        elif looks_secret(repr(value)):
+            made.left.append(LeftAlone(key, slot, "its value looks like a secret"))
+        elif slot == ("service_account_id",) and (name := names.accounts.get((declared.folder_id, str(value)))):
+            written["service_account",] = literal(name)
+        elif slot[0] == "secrets":
+            written[slot] = literal(named_secret(declared.folder_id, value, names))
+        else:
+            written[slot] = literal(value)
+    found = changes_of(made.survey.drafts[key], written, made.tables)
+    made.changes += found.changes
+    made.left += found.left
+
+
+def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
+    """Name the variable of a value: as no text of the manifest names one yet."""
+    name = next(iter(named_variables([secret]).values()))
+    used = any(f"${{{name}}}" in draft.own.file.text for draft in made.survey.drafts.values())
+    while name in made.variables or used:
+        name, used = f"{name}_2" if name.startswith(secret.wanted) and name != secret.wanted else (
+            f"{secret.function.upper().replace('-', '_').replace('/', '_')}_{secret.wanted}"
+        ), False  # fmt: skip
+    made.variables[name] = f"{'.'.join(map(str, secret.path))} of {secret.function}"
+    return Variable(f"${{{name}}}")
+
+
+def job_slots(declared: Settings, base: Settings, wanted: Settings) -> dict[Slot, Any]:
+    """Find what a job changes that is declared otherwise. `base`: what it began with, `wanted`: what it makes of it."""
+    before, after = spelled(base), spelled(wanted)
+    now = differing(spelled(declared), after)
+    return {slot: value for slot, value in differing(before, after).items() if slot in now and slot != ("tags",)}
+
+
+def file_changes(made: Rewriting, *, shared: bool, only: Iterable[str] | None = None) -> list[FileChange]:
+    """Give the files that are to be written. `shared`: a value of [defaults] or of a template that all who have it
+    change alike is changed there; `only`: what concerns these functions. Raises `StartError`.
+    """
+    keys = None if only is None else set(only)
+    changes = [change for change in made.changes if keys is None or change.function in keys]
+    edits = edits_by_file(changes, made.survey.drafts if shared else {})
+    found = [_file_change(path, some) for path, some in edits.items() if some]
+    return [one for one in found if one.before != one.after]
+
+
+def _file_change(path: str, edits: list[Edit]) -> FileChange:
+    from orchestrator.manifest.toml_files import shown  # noqa: PLC0415 - see below
+
+    try:
+        before = Path(path).read_bytes().decode()
+        mark = "\ufeff" if before.startswith("\ufeff") else ""
+        return FileChange(path, shown(path), before, mark + edited(before.removeprefix("\ufeff"), edits))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{shown(path)} cannot be read: {error}", advice="nothing was written") from error
+    except UneditableError as error:
+        keys = ", ".join(sorted({".".join(map(str, edit.path)) for edit in edits})[:5])
+        raise StartError(
+            f"{shown(path)}: {error}", advice=f"change it by hand ({keys}), or select other functions"
+        ) from error
+
+
+def write_all(changes: Iterable[FileChange]) -> None:
+    """Write the files, each whole or not at all. Raises `StartError` where one was changed meanwhile."""
+    for one in changes:
+        if Path(one.path).read_bytes().decode() != one.before:
+            raise StartError(f"{one.shown} was changed meanwhile: it is left as it is", advice="run the command again")
+        write_manifest(Path(one.path), one.after)

@@ -1,0 +1,271 @@
+"""From what a function is to be to the changes of its manifest: each where the function's own table is, so that nobody
+else is concerned; a value that all who have it change alike, where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.manifest.lists import entry_name, rule_of
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.merge import Draft, Layer, alternatives_of, merge
+from orchestrator.manifest.writing.compact import Slot
+from orchestrator.manifest.writing.editing import REMOVED, Edit
+
+Tables = Mapping[str, Mapping[str, Any]]  # file → its TOML as it is written, variables not put in
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """One key of a function that changes, or one entry. `origin`: the table that has it now, None for none; `edits`: in
+    the function's own table.
+    """
+
+    function: str
+    slot: Slot
+    value: Any
+    file: str
+    edits: tuple[Edit, ...]
+    origin: Layer | None = None
+    own: bool = True  # the table that has it is the function's own
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """One key that is not written over: it stands as `${NAME}`, say."""
+
+    function: str
+    slot: Slot
+    why: str
+    place: str = ""
+
+
+@dataclass(slots=True)
+class ManifestChanges:
+    """What changes, and what is left alone."""
+
+    changes: list[KeyChange] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+
+
+def slots_of(values: Mapping[str, Any]) -> dict[Slot, Any]:
+    """Take the keys of a function apart: each entry of a table, and each item of a list with names, by itself."""
+    found: dict[Slot, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= {(key, name): item for name, item in value.items()}
+        elif isinstance(value, list) and value and (by := rule_of(key).by):
+            found |= {(key, str(item[by])): item for item in value}
+        else:
+            found[key,] = value
+    return found
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[Slot, Any]:
+    """Give what leads from one set of keys to another; `REMOVED` for what goes."""
+    former, wanted = slots_of(before), slots_of(after)
+    gone = {slot: REMOVED for slot in former if slot not in wanted}
+    return {slot: value for slot, value in wanted.items() if former.get(slot, REMOVED) != value} | gone
+
+
+def changes_of(draft: Draft, wanted: Mapping[Slot, Any], tables: Tables) -> ManifestChanges:
+    """Find the changes of a function's own table. `wanted`: by slot, texts escaped as `literal` does."""
+    writer, made = _OwnTable(draft, tables), ManifestChanges()
+    set_slots = [slot for slot, value in wanted.items() if value is not REMOVED]
+    replaced = {other for slot in set_slots for other in _others(slot)}
+    set_keys = {slot[0] for slot in set_slots}
+    emptied = {
+        key for key in {slot[0] for slot in wanted} - set_keys
+        if writer.entries(key) and writer.entries(key) <= {slot for slot in wanted if wanted[slot] is REMOVED}
+    }  # fmt: skip
+    for slot, value in wanted.items():
+        gone = value is REMOVED
+        if gone and (slot in replaced or (len(slot) == 1 and slot[0] in set_keys)):
+            continue  # what takes its place drops it
+        origin = writer.origin(slot)
+        if origin is not None and has_variable(writer.raw(origin, slot)):
+            place = f"{origin.file.shown}:{origin.file.line((*origin.path, *slot))}"
+            made.left.append(LeftAlone(draft.key, slot, "it stands as a variable", place))
+            continue
+        if not gone:
+            edits = writer.given(slot, value)
+        else:
+            edits = writer.removed(slot, whole=slot[0] in emptied, replaced=(slot[0],) in set_slots)
+        own = origin is not None and origin.path == writer.path
+        made.changes.append(KeyChange(draft.key, slot, value, writer.file, tuple(edits), origin, own))
+    return made
+
+
+def _others(slot: Slot) -> Iterable[Slot]:
+    """Give the slots that a nearer one drops."""
+    if len(slot) == 1 or slot[0] == "log":
+        return [(*slot[:-1], other) for other in alternatives_of(slot[-1])]
+    return ()
+
+
+def has_variable(value: Any) -> bool:
+    """Say whether a variable stands in a value as it is written, at any depth."""
+    if isinstance(value, str):
+        return "${" in value.replace("$${", "")
+    if isinstance(value, Mapping):
+        return any(map(has_variable, value.values()))
+    return isinstance(value, list) and any(map(has_variable, value))
+
+
+class _OwnTable:
+    """[functions.NAME] of one function, in the file that has it."""
+
+    def __init__(self, draft: Draft, tables: Tables) -> None:
+        self._draft = draft
+        self._tables = tables
+        self.path: KeyPath = ("functions", draft.key)
+        self.file = draft.own.file.path
+        is_own = draft.own.path == self.path
+        below = draft.layers[:-1] if is_own else draft.layers
+        self._inherited = merge(layer.values for layer in below)
+        self._own: Mapping[str, Any] = self._at(self.file, self.path) or {}
+        self._gone: set[str] = set()  # keys that go as a whole
+
+    def _at(self, file: str, path: KeyPath) -> Any:
+        value: Any = self._tables[file]
+        for part in path:
+            if isinstance(value, Mapping):
+                value = value.get(str(part))
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def raw(self, layer: Layer, slot: Slot) -> Any:
+        """Give what is written in a table."""
+        value = self._at(layer.file.path, (*layer.path, slot[0]))
+        return _entry(slot, value)
+
+    def origin(self, slot: Slot) -> Layer | None:
+        """Find the nearest table that has a key, or an entry of it."""
+        names = {slot[0], *(alternatives_of(slot[0]) if len(slot) == 1 else ())}
+        for layer in reversed(self._draft.layers):
+            for name in names:
+                if name in layer.values and (len(slot) == 1 or _has_entry(layer.values[name], slot)):
+                    return layer
+        return None
+
+    def given(self, slot: Slot, value: Any) -> list[Edit]:
+        """Give a key, or an entry, its value."""
+        edits = self._not_taken_away(slot)
+        if len(slot) == 1:
+            gone = [Edit((*self.path, other), REMOVED) for other in alternatives_of(slot[0]) if other in self._own]
+            return [*edits, *gone, Edit((*self.path, *slot), value)]
+        key = slot[0]
+        if not isinstance(value, Mapping) or not _by(key):
+            if key == "log":
+                others = [other for other in alternatives_of(slot[1]) if other in (self._own.get(key) or {})]
+                edits += [Edit((*self.path, key, other), REMOVED) for other in others]
+            return [*edits, Edit((*self.path, *slot), value)]
+        index = _index(key, self._own.get(key), slot[1])
+        if index is not None:
+            return [*edits, Edit((*self.path, key, index), value)]
+        return [*edits, Edit((*self.path, key), value, adds=True)]
+
+    def entries(self, key: str) -> set[Slot]:
+        """Give what the table itself has of a key."""
+        own = self._own.get(key)
+        return set(slots_of({key: own})) if own is not None else set()
+
+    def removed(self, slot: Slot, *, whole: bool, replaced: bool) -> list[Edit]:
+        """Take a key, or an entry, away. `whole`: all that the table has of the key goes; `replaced`: it sets the key
+        itself anew.
+        """
+        key, own, edits = slot[0], self._own.get(slot[0]), list[Edit]()
+        if whole or (len(slot) == 1 and own is not None):
+            if key not in self._gone:
+                self._gone.add(key)
+                edits.append(Edit((*self.path, key), REMOVED))
+        elif not replaced and len(slot) > 1 and _entry(slot, own) is not None:
+            index = _index(key, own, slot[1]) if _by(key) else None
+            edits.append(Edit((*self.path, key, slot[1] if index is None else index), REMOVED))
+        if slot in slots_of_merged(self._inherited):
+            edits.append(Edit((*self.path, "without"), ".".join(slot), adds=True))
+        return edits
+
+    def _not_taken_away(self, slot: Slot) -> list[Edit]:
+        """Take out of `without` what the table sets again."""
+        taken = self._own.get("without") or []
+        found = [
+            number for number, one in enumerate(taken) if one in (".".join(slot), slot[0] if len(slot) == 1 else "")
+        ]
+        if found and len(found) == len(taken):
+            return [Edit((*self.path, "without"), REMOVED)]
+        return [Edit((*self.path, "without", number), REMOVED) for number in found]
+
+
+def _by(key: str) -> str:
+    return rule_of(key).by if key in ("secrets", "mounts", "storage_mounts") else ""
+
+
+def _index(key: str, items: Any, name: str) -> int | None:
+    by = _by(key)
+    found = (number for number, item in enumerate(items or ()) if isinstance(item, Mapping) and item.get(by) == name)
+    return next(found, None)
+
+
+def _entry(slot: Slot, value: Any) -> Any:
+    if len(slot) == 1:
+        return value
+    if isinstance(value, list):
+        index = _index(slot[0], value, slot[1])
+        return None if index is None else value[index]
+    return value.get(slot[1]) if isinstance(value, Mapping) else None
+
+
+def _has_entry(value: Any, slot: Slot) -> bool:
+    if isinstance(value, dict):
+        return slot[1] in value
+    return isinstance(value, list) and any(entry_name(slot[0], item) == slot[1] for item in value)
+
+
+def slots_of_merged(values: Mapping[str, Any]) -> set[Slot]:
+    """Name the keys and entries of merged tables."""
+    found: set[Slot] = set()
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= {(key, name) for name in value}
+        elif isinstance(value, list) and _by(key):
+            found |= {(key, entry_name(key, item)) for item in value}
+        else:
+            found.add((key,))
+    return found
+
+
+def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> dict[str, list[Edit]]:
+    """Give the edits by file. Where every function that has a value of a shared table, of all `drafts`, changes it
+    alike, that one is changed where it stands; with no drafts each function's own table is.
+    """
+    alike: dict[tuple[str, KeyPath, Slot, str], list[KeyChange]] = {}
+    for change in changes:
+        if change.origin is not None and not change.own and change.value is not REMOVED and not _by(change.slot[0]):
+            where = change.origin.file.path, change.origin.path, change.slot, repr(change.value)
+            alike.setdefault(where, []).append(change)
+    shared: set[int] = set()
+    edits: dict[str, list[Edit]] = {}
+    for (file, path, slot, _), group in alike.items():
+        if {change.function for change in group} == _users(drafts.values(), group[0].origin, slot):
+            shared |= {id(change) for change in group}
+            edits.setdefault(file, []).append(Edit((*path, *slot), group[0].value))
+    for change in changes:
+        if id(change) not in shared:
+            edits.setdefault(change.file, []).extend(change.edits)
+    return edits
+
+
+def _users(drafts: Iterable[Draft], layer: Layer | None, slot: Slot) -> set[str]:
+    """Name the functions that have a value from this table."""
+    found = set()
+    for draft in drafts:
+        having = (one for one in reversed(draft.layers) if one.has(slot))
+        if next(having, None) is layer:
+            found.add(draft.key)
+    return found
