@@ -169,6 +169,9 @@ importing = options(
         help="Write to a file; default: stdout.",
     ),
     option("--replace", is_flag=True, help="Write over a file that is there."),
+    option("--update", is_flag=True, help="Put what is live into the manifest that there is, in place."),
+    option("--yes", "-y", is_flag=True, help="Do not ask."),
+    option("--dry-run", is_flag=True, help="With --update: show the changes, and write nothing."),
     sandbox,
     reach,
 )  # fmt: skip

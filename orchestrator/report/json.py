@@ -40,6 +40,7 @@ from orchestrator.report.views import (
     PruneView,
     ResolvedView,
     ResultView,
+    RewriteView,
     RunsView,
     SavedPlanView,
     View,
@@ -67,8 +68,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = "orchestrator/findings/1", findings_json(view)
         case WhyView() | ResolvedView() | InitView():
             schema, document = _of_functions(view, outlet)
-        case ImportView():
-            schema, document = "orchestrator/import/1", _import_json(view)
+        case ImportView() | RewriteView():
+            schema, document = _of_manifests(view)
         case DocumentView() | SavedPlanView():
             return outlet.rendered(view.text if isinstance(view, DocumentView) else view.document.decode())
         case _:
@@ -134,9 +135,12 @@ def plan_json(view: PlanView) -> dict[str, Any]:
     }
 
 
-def _import_json(view: ImportView) -> dict[str, Any]:
-    """Give an imported manifest: its text, and what it does not say."""
-    return {
+def _of_manifests(view: ImportView | RewriteView) -> tuple[str, dict[str, Any]]:
+    """Give an imported manifest: its text, and what it does not say; or the changes of one."""
+    if isinstance(view, RewriteView):
+        found = {"diffs": dict(view.diffs), "functions": list(view.functions), "left": list(view.left)}
+        return "orchestrator/rewrite/1", {**found, "variables": dict(view.variables), "written": view.written}
+    return "orchestrator/import/1", {
         "file": view.file,
         "functions": list(view.functions),
         "folders": list(view.folders),

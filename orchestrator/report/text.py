@@ -30,6 +30,7 @@ from orchestrator.report.views import (
     PruneView,
     ResolvedView,
     ResultView,
+    RewriteView,
     RunsView,
     SavedPlanView,
     View,
@@ -58,7 +59,7 @@ def _text(view: View, width: int | None) -> str:
             return _findings(view)
         case WhyView() | ResolvedView() | InitView():
             return _of_functions(view, width)
-        case ImportView() | DocumentView():
+        case ImportView() | RewriteView() | DocumentView():
             return _document(view)
         case _:
             assert_never(view)
@@ -116,10 +117,14 @@ def _open(job: str, due: OpenDue) -> str:
     return f'job "{job}": {stopped}; once it is mended, `orchestrator run {job}` is a new run'
 
 
-def _document(view: ImportView | DocumentView) -> str:
-    """The text itself; of an imported manifest that is in a file by now, what it is about."""
+def _document(view: ImportView | RewriteView | DocumentView) -> str:
+    """The text itself; of a manifest that is in a file by now, what it is about."""
     if isinstance(view, DocumentView):
         return view.text
+    if isinstance(view, RewriteView):
+        what = f"{', '.join(view.diffs)}: {counted(len(view.functions), 'function')}"
+        done = f"{what} written" if view.written else f"{what} would be written"
+        return done if view.diffs else "nothing to write: the manifest says what is live"
     if not view.file:
         return view.text.rstrip("\n")
     count, of = counted(len(view.functions), "function"), counted(len(view.folders), "folder")

@@ -223,6 +223,23 @@ class ImportView:
 
 
 @dataclass(frozen=True, slots=True)
+class RewriteView:
+    """Changes of a manifest. `diffs`: by file, unified; `functions`: those that they concern; `left`: what is left
+    alone, and why; `variables`: that are to be set, and what for. `written`: they are made.
+    """
+
+    diffs: Mapping[str, str]
+    functions: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    written: bool = False
+
+    def words(self) -> Iterator[str | None]:
+        """Give the words that are no secrets."""
+        yield from (*self.functions, *self.variables)
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A text that is the same in every format."""
 
@@ -241,6 +258,7 @@ View = (
     | WhyView
     | ResolvedView
     | ImportView
+    | RewriteView
     | InitView
     | DocumentView
 )
@@ -260,7 +278,7 @@ def words(view: View) -> Iterator[str | None]:
         case BoardView(rows):
             for row in rows:
                 yield from (row.key, row.folder_id, row.runtime)
-        case WhyView() | ResolvedView() | ImportView():
+        case WhyView() | ResolvedView() | ImportView() | RewriteView():
             yield from view.words()
         case JobsView():
             yield from (*view.known, *(job.job for job in view.bound))

@@ -166,11 +166,13 @@ def _import(output: str, **given: Any) -> int:
 
     Common values become [defaults], groups [templates]. Code stays as it is (version_id = "$latest") until a function
     names a source; the next plan has nothing to do. Values that look like secrets are not written: their variables are
-    listed. Changes nothing in the cloud.
+    listed. With --update the manifest that there is gets what is live otherwise, its comments and layout kept; the
+    changes are shown and asked about. Changes nothing in the cloud.
 
     \b
     orchestrator import --folder b1g…                      to stdout
     orchestrator import --cloud b1g… --out deploy.toml     every folder of a cloud
+    orchestrator import --update 'auth-*'                  what is live goes back into the manifest that there is
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.import_ import import_command  # noqa: PLC0415 - heavy imports only when needed
 

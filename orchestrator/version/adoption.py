@@ -59,6 +59,13 @@ def changed_besides(settings: Settings, latest: Version, *, filled_in: bool = Fa
     return tuple(kept.values())
 
 
+def lost_fields(settings: Settings, latest: Version, folder_id: str) -> frozenset[str]:
+    """Name, as the API does, the fields of which the live Version has something that one with these settings would not
+    have, and that nobody says the cloud has filled in. `folder_id`: see `taken_away`.
+    """
+    return frozenset(_lost(settings, latest, folder_id, (), filled_in=False, former={}))
+
+
 def _lost(
     settings: Settings,
     latest: Version,

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.app.session.importing.entries import Entries, entries_of
 from orchestrator.app.session.importing.reading import find_functions, folders_to_read, known_names
+from orchestrator.app.session.importing.update import update_manifest
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import read_options, sandbox_environ, state_dir_of
@@ -32,14 +33,33 @@ class Importing:
     cloud_id: str | None = None
     out: Path | None = None
     replace: bool = False
+    update: bool = False
 
 
 def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Run `import` as typed. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
-    asked = Importing(tuple(given.pop("folders")), given.pop("cloud_id"), given.pop("out"), given.pop("replace"))
+    dry_run = given.pop("dry_run")
+    asked = Importing(
+        tuple(given.pop("folders")), given.pop("cloud_id"), given.pop("out"), given.pop("replace"), given.pop("update")
+    )
+    check_asked(asked, dry_run=dry_run)
+    options = read_options("import", {**given, "dry_run": dry_run})
+    return invoke(options, messages, update_manifest if asked.update else partial(_import, asked))
+
+
+def check_asked(asked: Importing, *, dry_run: bool) -> None:
+    """See that what was typed makes sense. Raises `UsageError`."""
+    alone = {"--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace}
+    given = [option for option, value in alone.items() if value]
+    if asked.update and given:
+        raise UsageError(
+            f"--update is about the functions of the manifest, so {', '.join(given)} cannot stand beside it",
+            advice="name functions, or another manifest: -c FILE",
+        )
+    if dry_run and not asked.update:
+        raise UsageError("--dry-run goes with --update", advice="without --out nothing is written: it goes to stdout")
     check_target(asked)
-    return invoke(read_options("import", {**given, "dry_run": True}), messages, partial(_import, asked))
 
 
 def check_target(asked: Importing) -> None:

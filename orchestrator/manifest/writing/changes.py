@@ -63,7 +63,7 @@ def slots_of(values: Mapping[str, Any]) -> dict[Slot, Any]:
     return found
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[Slot, Any]:
+def slot_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[Slot, Any]:
     """Give what leads from one set of keys to another; `REMOVED` for what goes."""
     former, wanted = slots_of(before), slots_of(after)
     gone = {slot: REMOVED for slot in former if slot not in wanted}

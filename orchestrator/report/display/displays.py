@@ -22,7 +22,7 @@ from orchestrator.report.display.console import draw_builds, progress
 from orchestrator.report.display.outlook import Outlook
 from orchestrator.report.logs import LogListener
 from orchestrator.report.messages import Messages
-from orchestrator.report.streams import write_message
+from orchestrator.report.streams import may_colour, write_message
 from orchestrator.resilience.groups import ungrouped
 
 _PROGRESS_S = 10.0
@@ -34,6 +34,7 @@ class Question(Enum):
     DEPLOY = ("Deploy", "not deployed", "this changes functions")
     ROLL_BACK = ("Roll back", "not rolled back", "this changes functions")
     PROMOTE = ("Promote", "not promoted", "this changes functions")
+    WRITE = ("Write", "not written", "this changes files")
     PRUNE = ("Delete for good", "not pruned", "this deletes old versions, or what is stored of old runs, for good")
 
 
@@ -50,6 +51,23 @@ async def confirm(messages: Messages, what: str, *, yes: bool, to: Question) -> 
         raise UsageError(f"{does}, and there is no terminal to ask on", advice="add --yes")
     if not await answered_yes(messages, f"{what}. {question}?", none):
         raise DeclinedError(f"{none}: nothing was sent")
+
+
+def show_diff(messages: Messages, diff: str) -> None:
+    """Show a unified diff on standard error, in colours where they are welcome."""
+    if messages.log is not None or not may_colour(sys.stderr):
+        for line in diff.splitlines() if messages.log is not None else ():
+            messages.say(line)
+        if messages.log is None:
+            write_message(messages.outlet.lines(diff))
+        return
+    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    console = Console(file=sys.stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    for line in messages.outlet.lines(diff).splitlines():
+        console.print(Text(line, style=styles.get(line[:1], "")))
 
 
 def may_ask() -> bool:

@@ -25,7 +25,7 @@ TABLE = {
     "--max-outage": REACHES,
     "--log-level": REACHES,
     "--log-format": REACHES,
-    "--yes -y": (*CHANGES, "init"),
+    "--yes -y": (*CHANGES, "init", "import"),
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),
@@ -35,7 +35,7 @@ TABLE = {
     "--failed": ("deploy", "run", "plan", "prune"),
     "--undone": ("deploy", "run", "plan", "prune"),
     "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render"),
-    "--dry-run": ("deploy", "run", "rollback", "prune"),
+    "--dry-run": ("deploy", "run", "rollback", "prune", "import"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
     "--simulate": ("deploy", "plan", "run"),

@@ -63,6 +63,7 @@ from orchestrator.report.views import (
     PruneView,
     ResolvedView,
     ResultView,
+    RewriteView,
     RunsView,
     SavedPlanView,
     View,
@@ -129,6 +130,11 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         ResolvedView((RESOLVED,)),
         "orchestrator/render/1",
         '[functions.auth]  # deploy.toml:9\nmemory = "1GB"  # deploy.toml:3 [defaults]',
+    ),
+    "rewrite": (
+        RewriteView({"deploy.toml": "--- deploy.toml\n+++ deploy.toml\n+memory = 1"}, ("a",), ("b: why",)),
+        "orchestrator/rewrite/1",
+        "deploy.toml: 1 function would be written",
     ),
     "import": (
         ImportView("[functions]\na = {}\n", "", ("a",), ("b1g",), {"A_TOKEN": "environment.TOKEN of a"}, {}, {}),

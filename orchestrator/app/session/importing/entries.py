@@ -103,13 +103,13 @@ def _named(one: LiveFunction, values: Mapping[str, Any], names: KnownNames, *, p
         del table["service_account_id"]
         table["service_account"] = account
     if "secrets" in table:
-        table["secrets"] = [_secret(folder_id, secret, names) for secret in table["secrets"]]
+        table["secrets"] = [named_secret(folder_id, secret, names) for secret in table["secrets"]]
     if pinned or not one.function.name:
         table["id"] = one.function.id
     return table
 
 
-def _secret(folder_id: str, secret: Mapping[str, str], names: KnownNames) -> dict[str, str]:
+def named_secret(folder_id: str, secret: Mapping[str, str], names: KnownNames) -> dict[str, str]:
     """Name a secret; its newest version is what a manifest means without one."""
     made = {key: secret[key] for key in ("environment_variable", "key")}
     name = names.secrets.get((folder_id, secret.get("id", "")))

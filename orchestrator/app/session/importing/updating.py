@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.importing.entries import KnownNames, named_secret
-from orchestrator.app.session.importing.variables import SecretValue, named_variables
+from orchestrator.app.session.importing.variables import SecretValue
 from orchestrator.errors import StartError
 from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.load import Survey
-from orchestrator.manifest.writing.changes import KeyChange, LeftAlone, changes_of, differing, edits_by_file
+from orchestrator.manifest.toml_files import shown
+from orchestrator.manifest.writing.changes import KeyChange, LeftAlone, changes_of, edits_by_file, slot_differences
 from orchestrator.manifest.writing.compact import Slot
 from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError, edited
 from orchestrator.manifest.writing.manifest_file import write_manifest
@@ -70,7 +73,7 @@ def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], 
         after.pop("mounts", None)
     said = what_can_be_said({spec.key: {**live, **own_after}}, {spec.key: one.latest.raw})[spec.key]
     left += [LeftAlone(spec.key, tuple(rule.split(" ", 1)[0].split(".")), rule) for rule in said.refused]
-    found = differing({**before, **own_before}, {**after, **own_after})
+    found = slot_differences({**before, **own_before}, {**after, **own_after})
     return {slot: value for slot, value in found.items() if value is REMOVED or slot[0] in said.values}, left
 
 
@@ -85,8 +88,7 @@ def _differing_rows(spec: FunctionSpec, latest: Version) -> set[str]:
     return {
         row.key
         for row in FIELDS
-        if row.api in found
-        and (exact or row.api in lost or row.filled_in is not FilledIn.ALL or row.key in declared)
+        if row.api in found and (exact or row.api in lost or row.filled_in is not FilledIn.ALL or row.key in declared)
     }
 
 
@@ -138,12 +140,13 @@ def write_slots(
 
 def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
     """Name the variable of a value: as no text of the manifest names one yet."""
-    name = next(iter(named_variables([secret]).values()))
-    used = any(f"${{{name}}}" in draft.own.file.text for draft in made.survey.drafts.values())
-    while name in made.variables or used:
-        name, used = f"{name}_2" if name.startswith(secret.wanted) and name != secret.wanted else (
-            f"{secret.function.upper().replace('-', '_').replace('/', '_')}_{secret.wanted}"
-        ), False  # fmt: skip
+    whose = "_".join(re.split(r"[^A-Za-z0-9]+", secret.function)).upper()
+    own = (f"{whose}_{secret.wanted}{number}" for number in chain([""], (f"_{n}" for n in count(2))))
+    texts = {draft.own.file.text for draft in made.survey.drafts.values()}
+    name = next(
+        one for one in chain([secret.wanted], own)
+        if one not in made.variables and not any(f"${{{one}}}" in text for text in texts)
+    )  # fmt: skip
     made.variables[name] = f"{'.'.join(map(str, secret.path))} of {secret.function}"
     return Variable(f"${{{name}}}")
 
@@ -151,8 +154,8 @@ def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
 def job_slots(declared: Settings, base: Settings, wanted: Settings) -> dict[Slot, Any]:
     """Find what a job changes that is declared otherwise. `base`: what it began with, `wanted`: what it makes of it."""
     before, after = spelled(base), spelled(wanted)
-    now = differing(spelled(declared), after)
-    return {slot: value for slot, value in differing(before, after).items() if slot in now and slot != ("tags",)}
+    now = slot_differences(spelled(declared), after)
+    return {slot: value for slot, value in slot_differences(before, after).items() if slot in now and slot != ("tags",)}
 
 
 def file_changes(made: Rewriting, *, shared: bool, only: Iterable[str] | None = None) -> list[FileChange]:
@@ -167,8 +170,6 @@ def file_changes(made: Rewriting, *, shared: bool, only: Iterable[str] | None = 
 
 
 def _file_change(path: str, edits: list[Edit]) -> FileChange:
-    from orchestrator.manifest.toml_files import shown  # noqa: PLC0415 - see below
-
     try:
         before = Path(path).read_bytes().decode()
         mark = "\ufeff" if before.startswith("\ufeff") else ""

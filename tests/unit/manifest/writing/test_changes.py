@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestrator.manifest.load import Survey, survey
-from orchestrator.manifest.writing.changes import changes_of, differing, edits_by_file
+from orchestrator.manifest.writing.changes import changes_of, edits_by_file, slot_differences
 from orchestrator.manifest.writing.editing import REMOVED, edited
 from orchestrator.manifest.writing.spelling import spelled
 from orchestrator.manifest.writing.toml_text import literal
@@ -45,7 +45,7 @@ def rewritten(text: str, wanted: dict[str, Settings], *, shared: bool) -> str:
         for key, settings in wanted.items():
             before, after = spelled(found.manifest.functions[key].settings), spelled(settings)
             slots = {slot: literal(value) if value is not REMOVED else value
-                     for slot, value in differing(before, after).items()}  # fmt: skip
+                     for slot, value in slot_differences(before, after).items()}  # fmt: skip
             made = changes_of(found.drafts[key], slots, tables)
             assert made.left == []
             changes += made.changes

@@ -1,0 +1,184 @@
+"""`import --update`: what is live goes back into the manifest, and nothing else of it changes."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestrator.app.session.importing.entries import KnownNames
+from orchestrator.app.session.importing.update import left_words
+from orchestrator.app.session.importing.updating import (
+    FileChange,
+    Rewriting,
+    file_changes,
+    job_slots,
+    live_slots,
+    rewriting,
+    write_all,
+    write_slots,
+)
+from orchestrator.errors import StartError
+from orchestrator.manifest.load import survey
+from orchestrator.manifest.writing.editing import REMOVED
+from orchestrator.model import Action, Function, LogOptions, Secret, Settings, Version
+from tests.builders import settings
+from tests.live import found_in, imported, live_function, live_state, no_secret, planned_from
+from tests.long import LONG
+from tests.settings import any_settings
+
+
+def updated(
+    folder: Path, text: str, functions: Sequence[tuple[Function, Version]], names: KnownNames | None = None
+) -> tuple[Rewriting, str]:
+    """Put what is live into a manifest that names ids alone."""
+    path = folder / "deploy.toml"
+    path.write_text(text, "utf-8")
+    found = survey(path, {"LEVEL": "info"})
+    assert found.mistakes == ()
+    made = rewriting(found)
+    for one in found_in(live_state(functions)):
+        spec = found.manifest.functions[one.key]
+        slots, left = live_slots(spec, one)
+        made.left += left
+        write_slots(made, one.key, slots, spec, names or KnownNames(), no_secret)
+    write_all(file_changes(made, shared=False))
+    return made, path.read_text("utf-8")
+
+
+def check(before: list[Settings], after: list[Settings]) -> None:
+    functions = [live_function(f"fn-{number}", one) for number, one in enumerate(before)]
+    entries, text = imported(live_state(functions))
+    if entries.variables or entries.notes:
+        return
+    tagged = [replace(one, tags=former.tags) for one, former in zip(after, before, strict=False)]  # tags are not ours
+    now = [live_function(f"fn-{number}", one) for number, one in enumerate(tagged)]
+    live = live_state([*now, *functions[len(now) :]])
+    with TemporaryDirectory() as folder:
+        made, told = updated(Path(folder), text, [*now, *functions[len(now) :]])
+        secrets = {
+            name: str(version.raw["environment"][what.partition(" of ")[0].removeprefix("environment.")])
+            for name, what in made.variables.items()
+            for function, version in now
+            if function.name == what.partition(" of ")[2]
+        }
+        plan = planned_from(Path(folder), told, live, secrets)
+    assert made.left == []
+    assert {unit.action for unit in plan.units} <= {Action.UNCHANGED}, [unit.reason for unit in plan.units]
+
+
+SOME = st.lists(any_settings(), min_size=1, max_size=3)
+
+
+@given(SOME, SOME)
+@hypothesis_settings(max_examples=10, deadline=None)
+def test_a_plan_after_an_update_has_nothing_to_do(before: list[Settings], after: list[Settings]) -> None:
+    check(before, after)
+
+
+@LONG
+@given(SOME, SOME)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_a_plan_after_an_update_has_nothing_to_do_at_length(before: list[Settings], after: list[Settings]) -> None:
+    check(before, after)
+
+
+HEAD = '[cloud]\nfolder_id = "folder"\n[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\n'
+HEAD += 'memory = "128MB"\nversion_id = "$latest"\n'
+
+
+def test_a_variable_is_not_written_over_in_silence(tmp_path: Path) -> None:
+    text = HEAD + '[functions.one]\nenvironment = { LEVEL = "${LEVEL}" }\n'
+    made, told = updated(tmp_path, text, [live_function("one", settings(environment={"LEVEL": "debug"}))])
+    assert told == text
+    assert [left_words(one).rpartition(" at ")[0] for one in made.left] == [
+        "one.environment.LEVEL is left alone: it stands as a variable"
+    ]
+
+
+def test_a_secret_that_somebody_added_is_written_as_a_variable(tmp_path: Path) -> None:
+    text = HEAD + '[functions.one]\n[functions.two]\nenvironment = { A = "x${LEVEL}" }\n'
+    live = [
+        live_function("one", settings(environment={"API_TOKEN": "hunter2hunter2"})),
+        live_function("two", settings(environment={"API_TOKEN": "another", "A": "xinfo"})),
+    ]
+    made, told = updated(tmp_path, text, live)
+    assert "hunter2" not in told
+    assert "another" not in told
+    assert made.variables == {
+        "API_TOKEN": "environment.API_TOKEN of one", "TWO_API_TOKEN": "environment.API_TOKEN of two",
+    }  # fmt: skip
+    assert 'API_TOKEN = "${TWO_API_TOKEN}"' in told
+
+
+def test_names_stand_for_ids(tmp_path: Path) -> None:
+    secret = Secret("DB", "password", "e6qa", None, "e6qv")
+    live = [live_function("one", settings(service_account_id="ajea", secrets=(secret,)))]
+    names = KnownNames({("folder", "ajea"): "runner"}, {("folder", "e6qa"): "db"}, {"e6qa": "e6qv"})
+    _, told = updated(tmp_path, HEAD + '[functions.one]\nservice_account_id = "ajeb"  # who\n', live, names)
+    assert 'service_account = "runner"' in told
+    assert "service_account_id" not in told
+    assert 'secrets = [{ environment_variable = "DB", key = "password", name = "db" }]' in told
+
+
+def test_labels_that_are_declared_follow_those_that_are_live(tmp_path: Path) -> None:
+    text = HEAD + '[functions.one]\nlabels = { team = "a", tier = "b" }\nfunction_description = "old"\n'
+    live = [live_function("one", settings(), labels={"team": "x", "other": "y"}, description="new")]
+    _, told = updated(tmp_path, text, live)
+    assert (
+        told == HEAD + '[functions.one]\nlabels = { team = "x" }\nfunction_description = "new"\ntimeout = "10s"\n'
+        or ('labels = { team = "x" }' in told and 'function_description = "new"' in told)
+    )
+
+
+def test_what_the_cloud_fills_in_is_not_written_for_a_function_with_a_source(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    text = HEAD.replace('version_id = "$latest"', 'source = "src"') + "[functions.one]\n"
+    live = [
+        live_function(
+            "one", settings(memory_bytes=1 << 30, tmpfs_size_bytes=512 << 20, log=LogOptions(folder_id="folder"))
+        )
+    ]
+    _, told = updated(tmp_path, text, live)
+    assert told == text + 'memory = "1GB"\n'
+    _, told = updated(tmp_path, HEAD + "[functions.one]\n", live)
+    assert 'tmpfs_size = "512MB"' in told
+
+
+def test_what_no_manifest_can_say_is_left_alone(tmp_path: Path) -> None:
+    made, _ = updated(tmp_path, HEAD + "[functions.one]\n", [live_function("one", settings(description="x" * 501))])
+    assert [left_words(one) for one in made.left] == [
+        "one.description is left alone: description must have at most 500 characters"
+    ]
+
+
+def test_what_a_job_changes_is_told_from_what_is_otherwise_anyway() -> None:
+    declared = settings(environment={"A": "1", "OLD": "x"}, memory_bytes=256 << 20)
+    base = settings(environment={"A": "1", "OLD": "x", "BY_HAND": "y"}, runtime="python311")
+    wanted = replace(base, runtime="python312", environment={"A": "2", "BY_HAND": "y"})
+    found: dict[Any, Any] = job_slots(declared, base, wanted)
+    assert found == {("environment", "A"): "2", ("environment", "OLD"): REMOVED}
+    assert job_slots(replace(declared, runtime="python311"), base, wanted)["runtime",] == "python312"
+
+
+def test_a_file_is_written_whole_with_its_rights_and_where_a_link_leads(tmp_path: Path) -> None:
+    real = tmp_path / "real.toml"
+    real.write_text("a = 1\n")
+    real.chmod(0o640)
+    link = tmp_path / "deploy.toml"
+    link.symlink_to(real)
+    write_all([FileChange(str(link), "deploy.toml", "a = 1\n", "a = 2\n")])
+    assert link.is_symlink()
+    assert (real.read_text(), stat.S_IMODE(real.stat().st_mode)) == ("a = 2\n", 0o640)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deploy.toml", "real.toml"]
+    with pytest.raises(StartError, match="was changed meanwhile"):
+        write_all([FileChange(str(link), "deploy.toml", "a = 1\n", "a = 3\n")])
+    assert real.read_text() == "a = 2\n"
