@@ -19,7 +19,7 @@ from orchestrator.app.session.importing.update import left_words
 from orchestrator.app.session.importing.updating import (
     FileChange,
     Rewriting,
-    file_changes,
+    changed_files,
     job_slots,
     live_slots,
     rewriting,
@@ -50,7 +50,7 @@ def updated(
         slots, left = live_slots(spec, one)
         made.left += left
         write_slots(made, one.key, slots, spec, names or KnownNames(), no_secret)
-    write_all(file_changes(made, shared=False))
+    write_all(changed_files(made, shared=False))
     return made, path.read_text("utf-8")
 
 

@@ -11,7 +11,7 @@ from orchestrator.app.session.importing.reading import known_names
 from orchestrator.app.session.importing.updating import (
     FileChange,
     Rewriting,
-    file_changes,
+    changed_files,
     live_slots,
     rewriting,
     write_all,
@@ -52,7 +52,7 @@ async def update_manifest(invocation: Invocation) -> CommandResult:
             slots, left = live_slots(resolved.specs[one.key], one)
             made.left += left
             write_slots(made, one.key, slots, specs[one.key], names, lambda text: redactor.text(text) != text)
-        files = file_changes(made, shared=False)
+        files = changed_files(made, shared=False)
     view = rewrite_view(made, files)
     show_changes(session, view)
     if not files or options.dry_run:

@@ -158,7 +158,7 @@ def job_slots(declared: Settings, base: Settings, wanted: Settings) -> dict[Slot
     return {slot: value for slot, value in slot_differences(before, after).items() if slot in now and slot != ("tags",)}
 
 
-def file_changes(made: Rewriting, *, shared: bool, only: Iterable[str] | None = None) -> list[FileChange]:
+def changed_files(made: Rewriting, *, shared: bool, only: Iterable[str] | None = None) -> list[FileChange]:
     """Give the files that are to be written. `shared`: a value of [defaults] or of a template that all who have it
     change alike is changed there; `only`: what concerns these functions. Raises `StartError`.
     """
