@@ -193,16 +193,16 @@ def test_refusals_of_rights_are_not_asked_for_again_and_again(bench: Bench) -> N
 
 
 def test_one_that_cannot_be_deleted_stops_no_other(bench: Bench) -> None:
-    runs = deployed(bench, 8, "a")
+    runs = deployed(bench, 16, "a")  # more than go at once
     broken = Fault(Code.FAILED_PRECONDITION, "no")
     bench.cloud.faults.settle_next("deleteVersion", Fate(), Fate(error=broken), Fate())
-    outcomes = prune(bench, manifest(7, "a"), TWO, runs)
+    outcomes = prune(bench, manifest(15, "a"), TWO, runs)
     failed = outcomes["fun-a"]
     assert isinstance(failed, Failed)
     assert failed.failure.message == "not deleted: no"
     assert len(failed.failure.detail.splitlines()) == 1
     assert len(left(bench)["fun-a"]) == 3
-    assert prune(bench, manifest(7, "a"), TWO, runs) == {"fun-a": Pruned(1, read_back=True)}
+    assert prune(bench, manifest(15, "a"), TWO, runs) == {"fun-a": Pruned(1, read_back=True)}
 
 
 def test_answers_that_are_lost_and_clouds_that_are_busy_delete_nothing_else(bench: Bench) -> None:

@@ -93,6 +93,16 @@ def test_what_was_too_young_when_it_was_agreed_to_stays(tmp_path: Path) -> None:
     assert left(bench)[1] == []
 
 
+def test_a_version_that_the_manifest_names_anywhere_stays(tmp_path: Path) -> None:
+    bench = deployed(tmp_path)
+    (oldest, *_) = [one["id"] for one in bench.versions()]
+    manifest = tmp_path / "deploy.toml"
+    manifest.write_text(f'{manifest.read_text()}\n# version_id = "{oldest}"\n')
+    assert bench.prune_now(1, 1) == Exit.DONE, bench.said
+    assert left(bench)[0] == 2 * FUNCTIONS + 1
+    assert oldest in [one["id"] for one in bench.versions()]
+
+
 def test_the_record_of_a_run_that_has_ended_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = deployed(tmp_path)
     runs = sorted(run_id for chain in bench.seen.values() for run_id in chain.runs)

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.app.session.leftovers import judging
 from orchestrator.app.session.pruning import known_runs
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import LATEST, Version
+from orchestrator.model import LATEST, Blocked, Version
 from orchestrator.planning.prune import packages, past, rule
 from orchestrator.planning.prune.rule import Why
 from tests.long import short_first
@@ -63,6 +63,14 @@ def prune_after_a_failed_run(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(past, "unsettled", lambda *_: "")
 
 
+def take_blocked_for_settled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(past, "_BAD", {kind: why for kind, why in past._BAD.items() if kind is not Blocked})
+
+
+def let_failed_runs_push_out_good_ones(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(past, "_is_good", lambda *_: False)
+
+
 def delete_packages_that_were_just_put(patch: pytest.MonkeyPatch) -> None:
     whole = packages.judge_packages
 
@@ -81,6 +89,8 @@ BREAKS: list[tuple[Break, int]] = [
     (count_runs_that_may_have_changed_nothing, 9),
     (prune_after_a_failed_run, 3),
     (delete_packages_that_were_just_put, 2),
+    (take_blocked_for_settled, 46),
+    (let_failed_runs_push_out_good_ones, 5),
 ]
 
 

@@ -135,7 +135,9 @@ class MemoryFunctions:
             "createVersion": lambda _target, body, key: cloud.versions.create(body, key),
             "setTag": cloud.versions.set_tag,
             "removeTag": cloud.versions.remove_tag,
-            "deleteVersion": lambda target, _body, key: cloud.versions.delete(target, key=key),
+            "deleteVersion": lambda target, body, key: cloud.versions.delete(
+                target, force=bool(body.get("force")), key=key
+            ),
             "setScalingPolicy": cloud.scaling.set,
             "removeScalingPolicy": cloud.scaling.remove,
             "updateAccessBindings": cloud.access.update,
