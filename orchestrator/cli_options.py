@@ -140,6 +140,7 @@ agreeing = options(
     option("--no-way-back", multiple=True, metavar="NAMES", help="Change these though they cannot be rolled back."),
 )
 lossy = option("--lossy", multiple=True, metavar="NAMES", help="Roll these back without the settings that are refused.")
+wider = option("--wider", multiple=True, metavar="NAMES", help="Let anybody invoke these again, if that was so before.")
 simulate = option("--simulate", is_flag=True, help="With a dry run: predict how long it takes, and what bounds it.")
 pruning = options(
     option(

@@ -76,7 +76,7 @@ from orchestrator.sandbox.memory.objects import Objects
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.version.adoption import Adoption
 from orchestrator.version.stamp import forced_digest
-from tests.protobuf import parse_create_version, parse_scaling
+from tests.protobuf import parse_access, parse_create_version, parse_scaling
 
 EPOCH_S = 1_790_000_000.0  # virtual time starts here
 BUCKET = "packages"
@@ -141,6 +141,8 @@ class RecordingFunctions(MemoryFunctions):
             self.sent.append((idempotency_key, request.body))
         elif request.call in ("setScalingPolicy", "removeScalingPolicy"):
             parse_scaling(request.call, request.path.rpartition("/")[2].partition(":")[0], request.body)
+        elif request.call == "updateAccessBindings":
+            parse_access(request.path.rpartition("/")[2].partition(":")[0], request.body)
         return await super().send(request, idempotency_key=idempotency_key)
 
 
@@ -179,6 +181,7 @@ class Bench:
         self.events: list[Event] = []
         self.folded = RunState()  # of the last run, with those that it has taken up
         self.seconds = 0.0
+        self.opened: set[str] = set()  # ids of Functions that runs have made public, as the journal knows them
         self.again: set[str] = set()  # functions that may be deployed though they were rolled back
         self.rollbacks = NO_ROLLBACKS  # that plans know of
         self.live = LiveState()
@@ -301,7 +304,12 @@ class Bench:
         return self.result.outcomes
 
     def roll_back(
-        self, events: Iterable[Event], *, lossy: Iterable[str] = (), meanwhile: Callable[[Stop], Any] | None = None
+        self,
+        events: Iterable[Event],
+        *,
+        lossy: Iterable[str] = (),
+        wider: Iterable[str] = (),
+        meanwhile: Callable[[Stop], Any] | None = None,
     ) -> dict[str, Outcome]:
         """Take back what the run of these events has changed, and return every function's outcome."""
         touched = list(touched_by(fold(events)).values())
@@ -311,7 +319,7 @@ class Bench:
             self.now = lambda: EPOCH_S + self._past_s + anyio.current_time()
             world, self.stop, self.events, self.folded = self.world(), Stop(), [], RunState()
             self.live = live = await read_touched(world, touched)
-            former = await read_former(world, touched, live, lossy=frozenset(lossy))
+            former = await read_former(world, touched, live, lossy=frozenset(lossy), wider=frozenset(wider))
             self.plan = Plan(taken_back(touched, live, former))
             self.announce(self.plan)
             async with anyio.create_task_group() as group:
@@ -348,7 +356,7 @@ class Bench:
         verifying = Verifying(frozenset(self.passed), skipped=self.skips_verification)
         plan = build(
             resolved.specs, self.live, read.prepared, failures | unread, forced=forced, adopt=allowed, jobs=self.jobs,
-            verifying=verifying,
+            verifying=verifying, opened=self.opened,
         )  # fmt: skip
         inline = self.storage.bucket is None
         self.foreseen = await foresee(

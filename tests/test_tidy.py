@@ -44,7 +44,6 @@ LOOSE_MAX = 6
 SMALL_LINES = 40
 # Modules that nobody imports, and why they are there.
 UNIMPORTED = {
-    "function/access.py": "the call that `public` will make",
     "sandbox/memory/invocations.py": "a port that verification is tested on",
 }
 # Small modules with one importer, and why they are modules.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import quote
 
-from orchestrator.model import AccessBinding, ApiRequest
-from orchestrator.version.stamp import digest_of, key_of
+from orchestrator.model import AccessBinding, ApiRequest, Change, ChangeKind
 
 EVERYBODY = "allUsers"
 ROLE = "functions.functionInvoker"  # which is given
@@ -21,6 +19,28 @@ def roles_of(bindings: Iterable[AccessBinding]) -> dict[str, bool]:
     return {role: True for role in _INVOKING if role in held}
 
 
+def wanted_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, bool | None] | None:
+    """Give the roles that everybody is to have, None for one that goes; None in all: whatever they have.
+
+    | declared | live         | wanted                    |
+    | ---      | ---          | ---                       |
+    | nothing  | any          | nothing                   |
+    | true     | none         | `ROLE`                    |
+    | true     | one, or both | those                     |
+    | false    | any          | none of them              |
+    """
+    if public is None:
+        return None
+    if public:
+        return dict(live) or {ROLE: True}
+    return dict.fromkeys(live)
+
+
+def opens(change: Change) -> bool:
+    """Say whether a change lets everybody invoke a Function who may not, or not by that role, before it."""
+    return change.kind is ChangeKind.ACCESS and any(change.after["public"].values())
+
+
 def access_request(function_id: str, after: Mapping[str, bool | None]) -> ApiRequest:
     """Ask for roles of everybody: to add those with a true value, to take the others away. Bindings of others stay."""
     deltas = [
@@ -32,8 +52,3 @@ def access_request(function_id: str, after: Mapping[str, bool | None]) -> ApiReq
     ]
     path = f"/functions/v1/functions/{quote(function_id, safe='')}:updateAccessBindings"
     return ApiRequest("updateAccessBindings", "POST", path, {"accessBindingDeltas": deltas})
-
-
-def access_key(function_id: str, request: ApiRequest, before: Mapping[str, Any], attempt: int) -> str:
-    """Make the Idempotency-Key of an update of bindings: of its body, of what the plan found, and the attempt."""
-    return key_of(request.call, function_id, digest_of(request.body), digest_of(before), str(attempt))

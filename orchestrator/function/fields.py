@@ -1,6 +1,6 @@
 """What a Function itself has, whichever version serves: ONE ROW A FIELD, as `version.fields` has for versions.
 
-Labels and description change by an update of the Function; scaling policies by calls of their own.
+Labels and description change by an update of the Function; scaling policies and access by calls of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from orchestrator.function.access import access_request, opens, wanted_roles
 from orchestrator.function.scaling import COUNTS, scaling_request, wanted_policies
 from orchestrator.model import ApiRequest, Change, ChangeKind, Function, FunctionSpec
 from orchestrator.version.codec import Codec, only_set
@@ -46,6 +47,7 @@ FUNCTION_FIELDS = (
         "scaling", "scaling", Codec(), "scaling", "scaling of", mapped=True, exact="scaling_exact",
         kind=ChangeKind.SCALING,
     ),
+    FunctionField("public", "public", Codec(), "public", "role of everybody", mapped=True, kind=ChangeKind.ACCESS),
 )  # fmt: skip
 _BY_API = {row.api: row for row in FUNCTION_FIELDS}
 _ABSENT = object()
@@ -70,7 +72,7 @@ def function_key(
 
 def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
     """Find what of a Function's own settings is to change: one change for all that an update takes, one for the policy
-    of each tag. What was not read of the Function is left as it is.
+    of each tag, one for all roles. What was not read of the Function is left as it is.
 
     `before` and `after` have names of fields, those of the API in an update: a text, or of a map the entries that
     change, each with its value, None where there is none.
@@ -92,8 +94,10 @@ def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
         if row.kind is ChangeKind.UPDATE:
             before |= {row.api: was} if changed else {}
             after |= {row.api: now} if changed else {}
-        else:
+        elif row.kind is ChangeKind.SCALING:
             others += [Change(row.kind, {row.api: {tag: was[tag]}}, {row.api: {tag: now[tag]}}) for tag in changed]
+        else:
+            others += [Change(row.kind, {row.api: was}, {row.api: now})] if changed else []
     return (*([Change(ChangeKind.UPDATE, before, after)] if after else []), *others)
 
 
@@ -101,6 +105,8 @@ def wanted_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any
     """Give what is wanted of a field, as the live one has it; None: nothing."""
     if row.kind is ChangeKind.SCALING:
         return wanted_policies(spec.scaling, function.scaling or {})
+    if row.kind is ChangeKind.ACCESS:
+        return wanted_roles(spec.public, function.public or {})
     return getattr(spec, row.setting)
 
 
@@ -132,7 +138,7 @@ def made_of(changes: Iterable[Change]) -> dict[str, Any]:
 
 def unmade(spec: FunctionSpec) -> Function:
     """Give a Function as it is once it has been made, before anything is set."""
-    return Function("", spec.folder_id, spec.name, scaling={})
+    return Function("", spec.folder_id, spec.name, scaling={}, public={})
 
 
 def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
@@ -149,6 +155,13 @@ def is_alike(one: Function, other: Function, kind: ChangeKind) -> bool:
     """Say whether two looks at a Function show the same of what a kind of change is about."""
     rows = [row for row in FUNCTION_FIELDS if row.updated and row.kind is kind]
     return all(getattr(one, row.live) == getattr(other, row.live) for row in rows)
+
+
+def is_made(function: Function, change: Change) -> bool:
+    """Say whether what one of `own_changes` is about was read, and is as it makes it."""
+    return own_request(function, change) is None and all(
+        getattr(function, _BY_API[name].live) is not None for name in change.after
+    )
 
 
 def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
@@ -213,6 +226,8 @@ def changed_otherwise(function: Function, change: Change) -> str:
 def in_words(change: Change) -> str:
     """Say what one of `own_changes` changes: "label team: a → b; label tier: none → gold"."""
     found = []
+    if change.kind is ChangeKind.ACCESS:
+        return "public: no → yes" if opens(change) else "public: yes → no"
     for name, after in change.after.items():
         row, before = _BY_API[name], change.before[name]
         if row.mapped:
@@ -222,10 +237,12 @@ def in_words(change: Change) -> str:
     return "; ".join(found)
 
 
-def said_of(value: str | Mapping[str, int] | None) -> str:
+def said_of(value: str | bool | Mapping[str, int] | None) -> str:
     """Write a value of a map for people; of a policy, what it limits."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {value[name]}" for name in COUNTS if value.get(name))
+    if value is True:
+        return "given"
     return "none" if value is None else value or '""'
 
 
@@ -233,6 +250,10 @@ def own_request(function: Function, change: Change) -> ApiRequest | None:
     """Ask for what one of `own_changes` is to make of a Function as it is now; None where it has that."""
     if change.kind is ChangeKind.UPDATE:
         return update_request(function, change.after)
+    if change.kind is ChangeKind.ACCESS:
+        live = function.public or {}
+        left = {role: given for role, given in change.after["public"].items() if live.get(role) != given}
+        return access_request(function.id, left) if left else None
     ((tag, policy),) = change.after["scaling"].items()
     return scaling_request(function.id, tag, policy) if (function.scaling or {}).get(tag) != policy else None
 

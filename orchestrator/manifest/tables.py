@@ -169,6 +169,9 @@ class FunctionTable(StrictTable):
         'Scaling policies by tag, "$latest" among them: these are set, others are left as they are. All 0: none.'
     )
     scaling_exact: bool | None = a_key("true: `scaling` is all that the Function may have. Default: false.")
+    public: bool | None = a_key(
+        "true: anybody may invoke it, without authentication; false: nobody without. Not declared: as it is live."
+    )
     connectivity: ConnectivityTable | None = a_key("The user network that the function reaches.")
     log: LogTable | None = a_key("Where the function's logs go.")
     mounts: list[MountTable] | None = list_key("functions.mounts", "Buckets and ephemeral disks.")

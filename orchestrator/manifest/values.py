@@ -54,6 +54,7 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         function_description=values.get("function_description"),
         scaling={tag: Scaling(**vars(policy)) for tag, policy in values.get("scaling", {}).items()},
         scaling_exact=values.get("scaling_exact", False),
+        public=values.get("public"),
         verify=_verify(draft),
         promote=tuple(values.get("promote", ())),
         called_by=values.get("called_by", LATEST),

@@ -202,6 +202,7 @@ class FunctionSpec:
     labels_exact: bool = False  # the labels are the whole map: others are taken away
     function_description: str | None = None  # of the Function; None: left as it is
     scaling: Mapping[str, Scaling] = field(default_factory=dict)  # by tag; others are left as they are
+    public: bool | None = None  # whether everybody may invoke it, without authentication; None: left as it is
     scaling_exact: bool = False  # these policies are all: those of other tags are taken away
     let_go: frozenset[str] = frozenset()  # what somebody takes away by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()

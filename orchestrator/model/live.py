@@ -77,8 +77,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Function that exists. `scaling`: tag → counts of its policy, see `function.scaling`, None where that was not
-    read.
+    """A Function that exists. `scaling`: tag → counts of its policy, see `function.scaling`; `public`: the roles by
+    which everybody may invoke it, see `function.access`. None where that was not read.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Function:
     description: str = ""
     invoke_url: str = ""  # where it is called, "" where the cloud does not say
     scaling: Mapping[str, Mapping[str, int]] | None = None
+    public: Mapping[str, bool] | None = None
 
     @property
     def is_creating(self) -> bool:

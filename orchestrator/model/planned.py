@@ -53,6 +53,7 @@ class ChangeKind(StrEnum):
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
     SCALING = "setScalingPolicy"  # the scaling policy of a tag is set, or taken away
+    ACCESS = "updateAccessBindings"  # everybody may invoke the Function from then on, or may not any more
     DELETE = "deleteVersion"  # a Version goes, for good
     VERIFY = "verify"  # no call of the API: the Version is called itself, and nothing of the cloud changes
 
@@ -64,7 +65,7 @@ class ChangeKind(StrEnum):
     @property
     def is_own(self) -> bool:
         """Whether it changes what the Function itself has, whichever Version serves, see `function.fields`."""
-        return self in (ChangeKind.UPDATE, ChangeKind.SCALING)
+        return self in (ChangeKind.UPDATE, ChangeKind.SCALING, ChangeKind.ACCESS)
 
 
 _ASKED_IN = {
@@ -73,6 +74,7 @@ _ASKED_IN = {
     ChangeKind.VERSION: Step.CREATE,
     ChangeKind.TAG: Step.TAG,
     ChangeKind.SCALING: Step.UPDATE,
+    ChangeKind.ACCESS: Step.UPDATE,
     ChangeKind.DELETE: Step.DELETE,
     ChangeKind.VERIFY: Step.VERIFY,
 }
@@ -117,6 +119,7 @@ class Change:
     | FUNCTION | its name, labels and description; before: {}, since there is none                           |
     | UPDATE   | the settings that change, see `function.fields.own_changes`                                 |
     | SCALING  | "scaling" → the tag → its policy, None for none                                             |
+    | ACCESS   | "public" → the role of everybody → true, None where they do not have it                     |
     | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
     | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
     | DELETE   | the Version's id → when it was made (ISO 8601); after: the id → None                        |

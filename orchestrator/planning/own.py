@@ -1,5 +1,5 @@
-"""Reading what Functions themselves have and no listing shows: scaling policies. It costs a call for each Function, so
-only those are read of which somebody wants it.
+"""Reading what Functions themselves have and no listing shows: scaling policies, access. It costs a call for each
+Function, so only those are read of which somebody wants it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.errors import CloudError
+from orchestrator.function.access import roles_of
 from orchestrator.function.scaling import policies_of
 from orchestrator.model import Change, ChangeKind, Failure, Function, FunctionSpec
 from orchestrator.model.live_state import LiveState
@@ -18,6 +19,7 @@ from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
 
 _AT_ONCE = 8
+_WHAT = {ChangeKind.SCALING: "its scaling policies", ChangeKind.ACCESS: "its access bindings"}
 
 
 async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Function:
@@ -25,17 +27,21 @@ async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Functi
     if kind is ChangeKind.SCALING:
         listed = await world.read(partial(world.functions.list_scaling, function_id))
         return Function(function_id, "", "", scaling=policies_of(listed))
+    if kind is ChangeKind.ACCESS:
+        bindings = await world.read(partial(world.functions.list_access, function_id))
+        return Function(function_id, "", "", public=roles_of(bindings))
     return await world.read(partial(world.functions.get_function, function_id))
 
 
 def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
     """Give the kinds of change of which a declared function wants something that no listing shows."""
-    return frozenset({ChangeKind.SCALING} if spec.scaling or spec.scaling_exact else ())
+    found = {ChangeKind.SCALING} if spec.scaling or spec.scaling_exact else set[ChangeKind]()
+    return frozenset(found | ({ChangeKind.ACCESS} if spec.public is not None else set()))
 
 
 def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:
     """Give the kinds of these changes that are about what no listing shows."""
-    return frozenset(change.kind for change in changes if change.kind is ChangeKind.SCALING)
+    return frozenset(change.kind for change in changes if change.kind in _WHAT)
 
 
 async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
@@ -82,11 +88,10 @@ async def with_declared(
     return _indexed(live, functions), failures
 
 
-_WHAT = {ChangeKind.SCALING: "its scaling policies"}
-
-
 def _with(function: Function, found: Function) -> Function:
-    return replace(function, scaling=found.scaling) if found.scaling is not None else function
+    """Add what was read of a Function to what is known of it."""
+    read = {name: value for name in ("scaling", "public") if (value := getattr(found, name)) is not None}
+    return replace(function, **read)
 
 
 def _indexed(live: LiveState, functions: Mapping[str, Function]) -> LiveState:

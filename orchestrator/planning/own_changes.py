@@ -4,32 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from shlex import quote as quoted
 
+from orchestrator.function.access import opens
 from orchestrator.function.fields import in_words, own_changes, unmade
-from orchestrator.model import LATEST, Action, Change, ChangeKind, Function, Unit
+from orchestrator.model import LATEST, Action, Change, ChangeKind, Failure, Function, Unit, Version
 from orchestrator.model.live_state import LiveState
+from orchestrator.version.adoption import GUARDED
 
 _MOVES = (ChangeKind.VERSION, ChangeKind.TAG)  # kinds that move tags
 
 
+OPEN = "anybody may invoke it, without authentication, once this is done"
+
+
 def with_own_first(unit: Unit, function: Function) -> Unit:
-    """Add what is to change of labels and description, first: a new Version is the last thing to be seen."""
-    changes = tuple(one for one in own_changes(unit.spec, function) if one.kind is ChangeKind.UPDATE)
+    """Add what is to change of labels and description, first: a new Version is the last thing to be seen. Access that
+    is taken away goes then, too.
+    """
+    changes = tuple(one for one in own_changes(unit.spec, function) if _comes_first(one))
     if not changes or unit.action is Action.BLOCKED:
         return unit
     return replace(_and(unit, changes), changes=(*changes, *unit.changes))
 
 
 def with_own_last(unit: Unit, live: LiveState) -> Unit:
-    """Add what is to change of scaling policies, last: by then the tags that they are about are there."""
+    """Add what is to change of scaling policies, last: by then the tags that they are about are there. Access is given
+    after that, to a Version that has been verified where it is to be.
+    """
     if unit.action is Action.BLOCKED:
         return unit
     function = live.by_id.get(unit.function_id or "") or unmade(unit.spec)
-    changes = tuple(one for one in own_changes(unit.spec, function) if one.kind is ChangeKind.SCALING)
+    changes = tuple(one for one in own_changes(unit.spec, function) if not _comes_first(one))
     if changes:
         unit = replace(_and(unit, changes), changes=(*unit.changes, *changes))
-    said = (*_without_version(unit, live), *_starting_again(unit, function))
-    return replace(unit, warnings=(*unit.warnings, *said)) if said else unit
+    said = (*_opened(changes), *_without_version(unit, live), *_starting_again(unit, function))
+    return replace(unit, warnings=(*said, *unit.warnings)) if said else unit
+
+
+def closed_unseen(unit: Unit, latest: Version) -> Failure | None:
+    """Say why a unit is left alone that would take away access which no run known here has given; None where it takes
+    none away.
+    """
+    if not any(change.kind is ChangeKind.ACCESS and not opens(change) for change in unit.changes):
+        return None
+    return Failure(
+        "anybody may invoke it, which no run known here has made so, and `public = false` would take that away",
+        kind=GUARDED,
+        advice="write `public = true`, leave `public` out, or let it go with"
+        f" --adopt {quoted(f'{unit.key}@{latest.id}')}",
+    )
+
+
+def _comes_first(change: Change) -> bool:
+    return change.kind is ChangeKind.UPDATE or (change.kind is ChangeKind.ACCESS and not opens(change))
+
+
+def _opened(changes: Iterable[Change]) -> Iterator[str]:
+    if any(map(opens, changes)):
+        yield OPEN
 
 
 def _and(unit: Unit, changes: Iterable[Change]) -> Unit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
-from orchestrator.planning.own_changes import with_own_first, with_own_last
+from orchestrator.planning.own_changes import closed_unseen, with_own_first, with_own_last
 from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
@@ -69,6 +69,7 @@ def build(
     jobs: Mapping[str, str] = MappingProxyType({}),
     verifying: Verifying = NOT_VERIFYING,
     packed: FilesOf = _nothing_known,
+    opened: Container[str] = (),
 ) -> Plan:
     """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
 
@@ -76,9 +77,9 @@ def build(
     `adopt`: what may be taken away of versions that this tool has not made, or that deploy.toml does not know of.
     `jobs`: key → the job that wants something else there than deploy.toml does. `verifying`: which versions have passed
     their verification, and whether new ones are verified. `packed`: gives the files of a package by the digest of its
-    code, None where they are not known.
+    code, None where they are not known. `opened`: ids of Functions that we have made public.
     """
-    planner = _Planner(live, histories(live), forced, adopt, jobs, packed)
+    planner = _Planner(live, histories(live), forced, adopt, jobs, packed, opened)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
     tags = tags_by_function(live)
     units = [
@@ -128,6 +129,7 @@ class _Planner:
     adopt: Adoption
     jobs: Mapping[str, str]
     packed: FilesOf
+    opened: Container[str]
 
     def unit(self, spec: FunctionSpec, prepared: Prepared, unresolved: Failure | None) -> Unit:
         if isinstance(prepared, tuple):
@@ -159,7 +161,11 @@ class _Planner:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)
         unit = replace(unit, function_id=found.id, base_version_id=latest.id if latest else None)
-        return with_own_first(self._compared(unit, latest, digest), found)
+        unit = with_own_first(self._compared(unit, latest, digest), found)
+        if latest is None or found.id in self.opened or self.adopt.allows((spec.key, spec.name), latest.id):
+            return unit
+        closed = closed_unseen(unit, latest)
+        return unit if closed is None else replace(_blocked(spec, closed), function_id=found.id)
 
     def _compared(self, unit: Unit, latest: Version | None, digest: Fingerprint) -> Unit:
         spec = unit.spec

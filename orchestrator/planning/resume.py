@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.errors import Exit
-from orchestrator.function.fields import made_of, still_as, wanted_otherwise
+from orchestrator.function.fields import is_made, made_of, wanted_otherwise
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
@@ -169,7 +169,8 @@ def agreed(units: Mapping[str, UnitState]) -> Adoption:
     """Give what a run was to take away: it was shown and agreed to for the versions that its units were based on, and
     those that had the tags which it was to move, but for units that were blocked.
     """
-    changed = {key: unit for key, unit in units.items() if unit.action in _CHANGES}
+    closed = {key for key, unit in units.items() if any(one.change.kind is ChangeKind.ACCESS for one in unit.changes)}
+    changed = {key: unit for key, unit in units.items() if unit.action in _CHANGES or key in closed}
     holders = {(key, holder) for key, unit in units.items() for holder in held_then(unit).values() if holder}
     return Adoption(
         versions=frozenset({(key, unit.base_version_id) for key, unit in changed.items()} | holders), resumed=True
@@ -214,15 +215,15 @@ def still_meant(
 
 def _after(unit: Unit, latest: Version, live: LiveState, then: UnitState, verifying: Verifying) -> Unit:
     """Give what is left to be done after the Version that the run has made: its verification, its promotion, its
-    scaling.
+    scaling, its access.
     """
     made = replace(
         unit, action=Action.UNCHANGED, reason="what the run made is live", changes=(), failure=None, failed_step=None,
         fingerprint=_fingerprint_of(then), function_id=latest.function_id, base_version_id=latest.id, warnings=(),
     )  # fmt: skip
     made, function = with_verification(made, live, verifying), live.by_id[latest.function_id]
-    scaling = [one.change for one in then.changes if one.change.kind is ChangeKind.SCALING]
-    left = tuple(one for one in scaling if function.scaling is None or not still_as(function, one.after))
+    last = [one.change for one in then.changes if one.change.kind in (ChangeKind.SCALING, ChangeKind.ACCESS)]
+    left = tuple(one for one in last if not is_made(function, one))
     if not left:
         return made
     action = Action.UPDATE if made.action is Action.UNCHANGED else made.action

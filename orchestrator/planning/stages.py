@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from orchestrator.model import ChangeKind, Rollout, Unit
 
-_LAST = (ChangeKind.TAG, ChangeKind.SCALING)  # kinds that come after a verification
+_LAST = (ChangeKind.TAG, ChangeKind.SCALING, ChangeKind.ACCESS)  # kinds that come after a verification
 
 
 class Staging(Enum):

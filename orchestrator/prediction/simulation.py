@@ -123,6 +123,8 @@ def _seed_own(cloud: MemoryCloud, function_id: str, changes: Iterable[Change]) -
             labels = {key: value for key, value in change.before.get("labels", {}).items() if value is not None}
             body = {"updateMask": "labels,description", "description": change.before.get("description", "")}
             cloud.functions.update(function_id, {**body, "labels": labels})
+        elif change.kind is ChangeKind.ACCESS and any(change.before["public"].values()):
+            cloud.access.open(function_id, change.before["public"])
         elif change.kind is ChangeKind.SCALING:
             ((tag, policy),) = change.before["scaling"].items()
             if policy is not None:

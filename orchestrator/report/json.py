@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, assert_never
 
+from orchestrator.function.access import opens
 from orchestrator.job.contract import JobStatus
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
@@ -110,19 +111,16 @@ def plan_json(view: PlanView) -> dict[str, Any]:
             "way_back": asdict(unit.way_back) if unit.way_back is not None else None,
             "left_out": list(unit.tree.left_out) if unit.tree is not None else [],
             **({"files": asdict(unit.files)} if unit.files is not None else {}),
+            **({"opens": True} if any(map(opens, unit.changes)) else {}),
             **({"then": then} if (then := then_words(unit)) else {}),
             **({"left_alone": alone} if (alone := left_alone(unit)) else {}),
         }
         for unit in view.plan.units
     ]
-    undeclared = [
-        {
-            "folder_id": found.folder_id,
-            "functions": [{"name": one.name, "function_id": one.id} for one in found.ours],
-            "others": found.others,
-        }
-        for found in view.undeclared
-    ]
+    undeclared = []
+    for found in view.undeclared:
+        ours = [{"name": one.name, "function_id": one.id} for one in found.ours]
+        undeclared.append({"folder_id": found.folder_id, "functions": ours, "others": found.others})
     return {
         "units": rows,
         "counts": plan_counts(view.plan),

@@ -84,6 +84,7 @@ def _resume(output: str, **given: Any) -> int:
 @click.command("rollback")
 @opt.taking_back
 @opt.lossy
+@opt.wider
 @opt.changing_back
 @opt.sandbox
 @opt.reach

@@ -34,6 +34,32 @@ def labels_alone(scene: Scene) -> None:
     scene.go(function("src", 'labels = { team = "b" }', 'function_description = "new"'))
 
 
+def scaling_alone(scene: Scene) -> None:
+    scene.begin(function("src", 'scaling = { "$latest" = { provisioned = 1 } }'))
+    scene.go(function("src", 'scaling = { "$latest" = { provisioned = 0, zone_instances = 3 } }'))
+
+
+def scaling_by_hand(scene: Scene) -> None:
+    scaling_alone(scene)
+    scene.cloud.scaling.seed(scene.function_id, {"tag": "$latest", "zoneInstancesLimit": "9"})
+
+
+def opened(scene: Scene) -> None:
+    scene.begin(function("src"))
+    scene.go(function("src", "public = true"))
+
+
+def closed(scene: Scene) -> None:
+    scene.begin(function("src", "public = true"))
+    scene.bench.opened.add(scene.function_id)
+    scene.go(function("new", "public = false"))
+
+
+def closed_and_agreed_to(scene: Scene) -> None:
+    closed(scene)
+    scene.wider = ("fun",)
+
+
 def build_failed(scene: Scene) -> None:
     scene.begin()
     scene.cloud.use(Faults(failing_functions={"fun"}))

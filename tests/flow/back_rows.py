@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.flow import back_plays as play
-from tests.flow.back_scene import LABELS, LATEST, TAGS, Scene
+from tests.flow.back_scene import ACCESS, LABELS, LATEST, SCALING, TAGS, Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,10 @@ class Row:
     old: str = "unchanged"
 
 
-LATEST_STAYS, TAGS_STAY, LABELS_STAY = (frozenset((part,)) for part in (LATEST, TAGS, LABELS))
-ALL_STAYS = LATEST_STAYS | TAGS_STAY | LABELS_STAY
+LATEST_STAYS, TAGS_STAY, LABELS_STAY, SCALING_STAYS, ACCESS_STAYS = (
+    frozenset((part,)) for part in (LATEST, TAGS, LABELS, SCALING, ACCESS)
+)
+ALL_STAYS = LATEST_STAYS | TAGS_STAY | LABELS_STAY | SCALING_STAYS | ACCESS_STAYS
 ROWS = (
     Row(
         "a new version, with tags and labels",
@@ -37,6 +39,28 @@ ROWS = (
     Row("a new version, no tags", "a copy of the former version takes `$latest`", play.latest_alone),
     Row("a tag alone was moved", "the tag goes back", play.tag_alone, new="blocked"),
     Row("labels and description of the function alone", "they go back", play.labels_alone, new="update"),
+    Row("scaling policies alone", "they go back: set again, or taken away", play.scaling_alone, new="update"),
+    Row(
+        "somebody changed a scaling policy since",
+        "nothing; it is named",
+        play.scaling_by_hand,
+        exit=1,
+        left=SCALING_STAYS,
+        says="its scaling of $latest was changed since",
+        new="update",
+        old="update",
+    ),
+    Row("the function was made public", "it is not public any more", play.opened, new="update", old="unchanged"),
+    Row(
+        "the function was public before, and is not any more",
+        "all but that: it stays closed, and the line that opens it is named",
+        play.closed,
+        exit=1,
+        left=ACCESS_STAYS,
+        says="--wider fun` does",
+        old="update",
+    ),
+    Row("the same, with `--wider`", "anybody may invoke it again", play.closed_and_agreed_to),
     Row(
         "the Operation of the version failed",
         "labels that had changed before it go back; nothing else was touched",

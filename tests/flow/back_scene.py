@@ -16,7 +16,7 @@ from tests.engine import Bench, InlinePackager
 HEAD = '[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n'
 SECRET = 'secrets = [{ environment_variable = "T", id = "e6q1", version_id = "e6v1", key = "k" }]\n'
 FIELD = "gpuModel"  # one that the program does not know
-LATEST, TAGS, LABELS = "$latest", "tags", "labels"
+LATEST, TAGS, LABELS, SCALING, ACCESS = "$latest", "tags", "labels", "scaling", "access"
 
 
 def function(source: str = "src", *lines: str) -> str:
@@ -42,6 +42,7 @@ class Scene:
         self.events: list[Event] = []
         self.before: dict[str, Any] = {}  # what was seen before the run, or what else is to be seen after the rollback
         self.lossy: tuple[str, ...] = ()
+        self.wider: tuple[str, ...] = ()
         self.folder_id = "folder"
 
     def deploy(self, manifest: str, **given: Any) -> Mapping[str, Outcome]:
@@ -100,10 +101,18 @@ class Scene:
         settings["description"] = settings["description"].partition("[orchestrator:back:")[0]
         code = self.cloud.state.codes.get(str(latest.get("id"))) or {}
         tags = {tag: one["id"] for one in self.versions() for tag in one.get("tags", ()) if tag != LATEST}
-        return {LATEST: (settings, code), TAGS: tags, LABELS: (own.get("labels"), own.get("description"))}
+        policies = self.cloud.scaling.list(self.function_id, {}).get("scalingPolicies", [])
+        return {
+            LATEST: (settings, code),
+            TAGS: tags,
+            LABELS: (own.get("labels"), own.get("description")),
+            SCALING: [{name: one for name, one in policy.items() if not name.endswith("At")} for policy in policies],
+            ACCESS: self.cloud.access.list(self.function_id, {}).get("accessBindings", []),
+        }
 
     def roll_back(self, events: list[Event] | None = None) -> Mapping[str, Outcome]:
-        return self.bench.roll_back(self.events if events is None else events, lossy=self.lossy)
+        events = self.events if events is None else events
+        return self.bench.roll_back(events, lossy=self.lossy, wider=self.wider)
 
     def planned(self, manifest: str) -> Unit:
         """Plan a manifest, and do nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,15 +260,3 @@ def test_a_rollback_leaves_alone_what_somebody_has_set_since(bench: Bench, tmp_p
     assert isinstance(outcomes["f000"], Blocked)
     assert "its scaling of $latest was changed since" in outcomes["f000"].reason
     assert policies(bench) == {"$latest": {"i": 4}}
-
-
-def test_a_breach_takes_policies_back_too(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, durations="fixed:1")
-    text = declared(tmp_path, count=2)
-    bench.deploy(text)
-    (tmp_path / "src" / "f1" / "index.py").write_text("def handler(event, context):\n    return 7\n")
-    bench.faults.failing_functions.add("f001")
-    head, tail = text.split("[functions.f001]")
-    rollout = replace(Rollout(), on_breach="rollback", max_failures=0)
-    bench.deploy(f"{head}{scaling(latest=ONE)}\n[functions.f001]{tail}", rollout=rollout)
-    assert policies(bench) == {}

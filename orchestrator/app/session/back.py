@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.choosing import check_agreed
-from orchestrator.app.session.options import Names, parse_time
+from orchestrator.app.session.options import Names, RunOptions, parse_time
 from orchestrator.app.session.planning import Planned, cannot_read
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.in_flight import settle
 from orchestrator.errors import CloudError, Code, UsageError
+from orchestrator.function.access import opens
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
@@ -71,9 +72,10 @@ async def plan_back(
         else:
             chosen = {key: one for key, one in touched.items() if key in only}
         wanted = [one for key, one in chosen.items() if key not in unknown]
-        former = _with_runs(session, await read_former(world, wanted, live, lossy=Names(options.lossy)))
+        former = _with_runs(session, await read_former(world, wanted, live, **_agreed(options, begun)))
     except CloudError as error:
         raise cannot_read(error) from error
+    former = replace(former, run_id=run.run_id)
     perhaps = {one.key for one in wanted if one.perhaps}
     units = [
         unit for unit in taken_back(wanted, live, former) if unit.changes or unit.failure or unit.key not in perhaps
@@ -83,6 +85,15 @@ async def plan_back(
         settled={key: outcome for key, outcome in unknown.items() if key in chosen},
         told=tuple(_told(session, chosen[key]) for key in unknown if key in chosen),
     )  # fmt: skip
+
+
+def _agreed(options: RunOptions, begun: RunState | None = None) -> dict[str, Names]:
+    """Give what somebody has agreed to lose, and to open. `begun`: a rollback that is gone on with, of which that was
+    agreed to before.
+    """
+    units = begun.units.values() if begun is not None else ()
+    opened = (unit.key for unit in units if any(opens(state.change) for state in unit.changes))
+    return {"lossy": Names(options.lossy), "wider": Names((*options.wider, *opened))}
 
 
 def _with_runs(session: Session, former: Former) -> Former:
@@ -165,7 +176,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
             at = parse_time(options.since, world.clock())
             histories = await read_histories(world, [one.function_id for one in there])
             wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
-        former = _with_runs(session, await read_former(world, wanted, live, lossy=Names(options.lossy)))
+        former = _with_runs(session, await read_former(world, wanted, live, **_agreed(options)))
     except CloudError as error:
         raise cannot_read(error) from error
     return Planned(Plan(taken_back(wanted, live, former)), live, Sources(), Rollout(), back=True)

@@ -21,7 +21,7 @@ ANY_FOLDER = "unknown-folder"  # where functions live may well be known only whe
 SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
 DEFAULT_CONFIG = "deploy.toml"
 # Options that agree to something, function by function.
-NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy"}
+NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy", "wider": "--wider"}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 ROLLBACK = "rollback"  # the verb, as the journal remembers it
 PRUNE = "prune"  # likewise
@@ -46,8 +46,9 @@ class RunOptions:
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
     `config_given`: whether the manifest was named, or is the default. `failed`, `undone`: of the last run.
-    `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`: names of functions that may be deployed though
-    they were rolled back, changed though they have no way back, and rolled back with a loss.
+    `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`: names of functions that may be
+    deployed though they were rolled back, changed though they have no way back, rolled back with a loss, made public by
+    a rollback.
     `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
     of a Version, that functions go back to. `follows`: nobody typed it: it takes back the run that it follows on.
     `out`: the file to save a plan to, for `expires_s`, with `upload` its packages in the bucket; `plan`: such a file to
@@ -88,6 +89,7 @@ class RunOptions:
     again: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
     lossy: tuple[str, ...] = ()
+    wider: tuple[str, ...] = ()
     run: str = ""
     since: str = ""
     to: str = ""

@@ -14,6 +14,7 @@ from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
 from orchestrator.app.session.opening.own_cloud import check_own_cloud
 from orchestrator.app.session.options import Names
+from orchestrator.app.session.records.opened import opened_by_runs
 from orchestrator.app.session.records.replaced import with_replaced
 from orchestrator.app.session.records.verdicts import verifying_of
 from orchestrator.app.session.session import Session
@@ -215,11 +216,12 @@ async def plan_desired(
     live = await with_replaced(session, resolved.specs.values(), live)
     live, unread = await with_declared(world, resolved.specs, live)
     failures |= unread
+    opened = await opened_by_runs(session, resolved.specs.values(), live)
     verifying = await verifying_of(session, resolved.specs.values(), live, desired.rollout)
     with KnownTrees(session.request.state_dir) as trees:
         plan = build(
             resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs,
-            verifying=verifying, packed=trees.files,
+            verifying=verifying, packed=trees.files, opened=opened,
         )  # fmt: skip
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))

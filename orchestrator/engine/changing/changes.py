@@ -39,8 +39,13 @@ from orchestrator.version import body, stamp
 _OWN = {
     ChangeKind.UPDATE: "its labels or its description are changed",
     ChangeKind.SCALING: "its scaling is changed",
+    ChangeKind.ACCESS: "who may invoke it is changed",
 }
-_TRIES = {ChangeKind.UPDATE: "updates of the function", ChangeKind.SCALING: "changes of its scaling"}
+_TRIES = {
+    ChangeKind.UPDATE: "updates of the function",
+    ChangeKind.SCALING: "changes of its scaling",
+    ChangeKind.ACCESS: "changes of its access",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Changes:
         match unit.changes[at.change].kind:
             case ChangeKind.FUNCTION:
                 return await self._create_function(unit, at, made)
-            case ChangeKind.UPDATE | ChangeKind.SCALING:
+            case ChangeKind.UPDATE | ChangeKind.SCALING | ChangeKind.ACCESS:
                 return await self._change_own(unit, at, made)
             case ChangeKind.VERSION:
                 return await self.versions.make(unit, at, made)

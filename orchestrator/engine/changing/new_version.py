@@ -42,6 +42,7 @@ _KINDS = {
     ChangeKind.UPDATE: Kind.FUNCTION,
     ChangeKind.TAG: Kind.TAG,
     ChangeKind.SCALING: Kind.FUNCTION,
+    ChangeKind.ACCESS: Kind.FUNCTION,
     ChangeKind.DELETE: Kind.DELETE,
     ChangeKind.VERIFY: Kind.VERIFY,
 }

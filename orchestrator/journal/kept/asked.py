@@ -46,6 +46,21 @@ class AskedFor:
                 found.update(run_id for (run_id,) in self._connection.execute(statement, (verb, *some)))
         return found
 
+    def access_asked(self, endpoint: str, function_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Find who was the last to ask for another access to these Functions: the run's id and the unit's key there."""
+        found: dict[str, tuple[str, str]] = {}
+        for some, places in _parts(function_ids):
+            statement = (
+                "SELECT json_extract(data, '$.function_id'), run_id, key FROM events"  # noqa: S608
+                " JOIN runs ON runs.id = events.run_id WHERE endpoint = ? AND kind = 'requested'"
+                " AND json_extract(data, '$.call') = 'updateAccessBindings'"
+                f" AND json_extract(data, '$.function_id') IN ({places}) ORDER BY events.at"
+            )
+            with translated(self._path):
+                rows = self._connection.execute(statement, (endpoint, *some)).fetchall()
+            found |= {function_id: (run_id, key) for function_id, run_id, key in rows}
+        return found
+
     def breach_of(self, run_ids: Sequence[str]) -> str:
         """Say why the first of these runs that was stopped by a breach was so, "" where none was."""
         return next(self._breaches(run_ids, "reason"), "")

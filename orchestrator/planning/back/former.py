@@ -36,14 +36,19 @@ async def read_touched(reading: Reading, touched: Iterable[Touched]) -> LiveStat
 
 
 async def read_former(
-    reading: Reading, touched: Iterable[Touched], live: LiveState, *, lossy: Container[str] = ()
+    reading: Reading,
+    touched: Iterable[Touched],
+    live: LiveState,
+    *,
+    lossy: Container[str] = (),
+    wider: Container[str] = (),
 ) -> Former:
     """Find each Version that was live before: one that is gone is not among them. Of what is left alone ask who has
     done it; where nobody tells, that is not said. Raises `CloudError`.
     """
     reader = _Reader(reading, live)
     await each([as_found(one, live) for one in touched], reader.look, at_once=_AT_ONCE)
-    return Former(reader.versions, reader.deployed, reader.moved, lossy)
+    return Former(reader.versions, reader.deployed, reader.moved, lossy, wider)
 
 
 async def read_histories(reading: Reading, function_ids: Iterable[str]) -> dict[str, tuple[TagHeld, ...]]:

@@ -13,14 +13,17 @@
 | on the Version that held it            | nothing: it is back                                                        |
 | anywhere else                          | nothing: somebody has moved it since; it is named                          |
 
-Own settings (labels, description, scaling policies) come back where they still are as the run left them.
+Own settings (labels, description, scaling policies, access) come back where they still are as the run left them; but
+access that would be wider than it is now only where somebody agrees to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote as quoted
 
+from orchestrator.function.access import opens
 from orchestrator.function.fields import taken_back_change
 from orchestrator.model import (
     LATEST,
@@ -58,13 +61,15 @@ NOT_BACK = "not back"  # the kind of failure of what a rollback leaves alone
 class Former:
     """The Versions that were live before a run, whole; and who has done since what is left alone, in words: by Version
     id for what was deployed, by Function id and tag for what was moved. `lossy`: keys or names of Functions whose
-    unknown settings may be lost.
+    unknown settings may be lost; `wider`: of those that everybody may invoke again. `run_id`: of the run.
     """
 
     versions: Mapping[str, Version]
     deployed: Mapping[str, str]
     moved: Mapping[tuple[str, str], str]
     lossy: Container[str] = ()
+    wider: Container[str] = ()
+    run_id: str = ""
 
 
 def taken_back(touched: Iterable[Touched], live: LiveState, former: Former) -> tuple[Unit, ...]:
@@ -150,7 +155,7 @@ def _unit(touched: Touched, live: LiveState, former: Former) -> Unit:
     latest = live.latest(function.id)
     unit = replace(unit, base_version_id=latest.id if latest is not None else None)
     tags, left = _tags(touched, live, former)
-    own, other = _own(touched, function)
+    own, other = _own(touched, function, former)
     unit = replace(unit, changes=(*tags, *own))
     unit, why = _latest(unit, touched, function, live, former)
     left += [*other, *([why] if why else [])]
@@ -221,12 +226,20 @@ def _tags(touched: Touched, live: LiveState, former: Former) -> tuple[list[Chang
     return moves, left
 
 
-def _own(touched: Touched, function: Function) -> tuple[list[Change], list[str]]:
+def _own(touched: Touched, function: Function, former: Former) -> tuple[list[Change], list[str]]:
     """Give the changes of the Function's own settings, and what is said of those that stay."""
     found = [taken_back_change(function, change) for change in reversed(touched.own)]
+    wider = [change for change, _ in found if change is not None and opens(change)]
+    agreed = touched.key in former.wider or function.name in former.wider
     since = [name for _, names in found for name in names]
     left = [f"its {', '.join(since)} {'were' if len(since) > 1 else 'was'} changed since"] if since else []
-    return [change for change, _ in found if change is not None], left
+    if wider and not agreed:
+        name = quoted(touched.key)
+        left.append(
+            "anybody could invoke it before, and no rollback makes that so by itself:"
+            f" `orchestrator rollback {former.run_id or 'RUN'} {name} --wider {name}` does"
+        )
+    return [change for change, _ in found if change is not None and (agreed or change not in wider)], left
 
 
 def _as_it_is(touched: Touched, function: Function, live: LiveState, place: Place) -> FunctionSpec:

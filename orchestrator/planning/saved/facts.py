@@ -18,8 +18,8 @@ SOURCE_FILES = "source files"  # the fact of what a source holds
 _KEYS = {row.setting: row.key for row in FIELDS}
 _BY_ENTRY = {"secrets": "environment_variable", "mounts": "name", "storage_mounts": "name"}
 _OF_SPEC = (
-    "name", "folder_id", "id", "create", "labels_exact", "function_description", "scaling_exact", "let_go", "verify",
-    "promote", "called_by",
+    "name", "folder_id", "id", "create", "labels_exact", "function_description", "scaling_exact", "public", "let_go",
+    "verify", "promote", "called_by",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ _DOING = {
 _RUNNING = {
     ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
     ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
-    ChangeKind.SCALING: "scaling being changed",
+    ChangeKind.SCALING: "scaling being changed", ChangeKind.ACCESS: "access being changed",
     ChangeKind.DELETE: "version being deleted",
 }  # fmt: skip
 

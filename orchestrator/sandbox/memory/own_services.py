@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.errors import Code
@@ -156,10 +157,10 @@ class AccessService:
         self._state.access.put(function_id, {"bindings": bindings[:_BINDINGS_MAX]})
         return EMPTY
 
-    def open(self, function_id: str) -> None:
+    def open(self, function_id: str, roles: Iterable[str] = INVOKER_ROLES[:1]) -> None:
         """Let anybody invoke a Function from the start."""
-        binding = {"roleId": INVOKER_ROLES[0], "subject": ANYBODY}
-        self._state.access.put(function_id, {"bindings": [*bindings_of(self._state, function_id), binding]})
+        given = [{"roleId": role, "subject": ANYBODY} for role in roles]
+        self._state.access.put(function_id, {"bindings": [*bindings_of(self._state, function_id), *given]})
 
 
 def bindings_of(state: State, function_id: str) -> list[Record]:

@@ -87,6 +87,7 @@ OF_A_FUNCTION = {
     "function_description": 'function_description = "x"',
     "scaling": 'scaling = { "$latest" = { zone_instances = 1 } }',
     "scaling_exact": "scaling_exact = true",
+    "public": "public = true",
     "connectivity": 'connectivity = { network_id = "enp" }',
     "log": "log = { disabled = true }",
     "mounts": 'mounts = [{ name = "d", bucket = "bbb" }]',

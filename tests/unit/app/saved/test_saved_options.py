@@ -24,8 +24,8 @@ BARE: dict[str, Any] = {
 NOT_SHAPING = {
     "verb", "config", "state_dir", "config_given", "sandbox", "endpoint", "bucket", "yes", "dry_run",
     "detailed_exitcode", "simulate", "verbose", "timings", "events", "lock_timeout_s", "start_timeout_s",
-    "max_outage_s", "job", "parameters", "status", "due", "lossy", "run", "since", "to", "follows", "out", "upload",
-    "expires_s", "plan", "log_level", "log_format",
+    "max_outage_s", "job", "parameters", "status", "due", "lossy", "wider", "run", "since", "to", "follows", "out",
+    "upload", "expires_s", "plan", "log_level", "log_format",
 }  # fmt: skip
 
 

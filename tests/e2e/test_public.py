@@ -1,0 +1,75 @@
+"""The story of a function that anybody may invoke: opened, closed, taken back, by the installed program over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from typing import Any
+
+from tests.e2e.harness import Cloud, Project, run
+
+
+def live(cloud: Cloud, project: Project, name: str = "f001") -> dict[str, Any]:
+    return next(one for one in cloud.functions(project.folder_id) if one["name"] == name)
+
+
+def status(function: dict[str, Any]) -> int:
+    """Call it without authentication, and say what that is answered: 401 or anything else."""
+    request = urllib.request.Request(f"{function['httpInvokeUrl']}?integration=raw", b"{}", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def plan(cloud: Cloud, project: Project) -> dict[str, Any]:
+    end = run(project.root, "plan", "-o", "json", environ=cloud.environ())
+    units: list[dict[str, Any]] = json.loads(end.out)["units"]
+    return next(one for one in units if one["function"] == "f001")
+
+
+def by_hand(cloud: Cloud, function: str, action: str) -> None:
+    binding = {"roleId": "serverless.functions.invoker", "subject": {"id": "allUsers", "type": "system"}}
+    deltas = {"accessBindingDeltas": [{"action": action, "accessBinding": binding}]}
+    cloud.post(f"functions/{function}:updateAccessBindings", deltas, token=cloud.token())
+
+
+def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
+    project.write(2, more="public = true\n")
+    end = run(project.root, "deploy", "--yes", environ=cloud.environ())
+    assert end.code == 0, end.err
+    assert "warning: f001: anybody may invoke it, without authentication, once this is done" in end.err
+    function = live(cloud, project)
+    assert (status(function), status(live(cloud, project, "f000"))) == (200, 401)
+
+    # What our own run has opened is closed without a question; a rollback leaves it closed.
+    project.write(2, more="public = false\n")
+    assert plan(cloud, project)["reason"] == "public: yes → no"
+    closing = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
+    assert (closing.code, status(function)) == (0, 401)
+    run_id = json.loads(closing.out)["run_id"]
+    back = run(project.root, "rollback", run_id, "--yes", environ=cloud.environ())
+    line = f"orchestrator rollback {run_id} f001 --wider f001"
+    assert (back.code, status(function), f"`{line}`" in back.out) == (1, 401, True), back.out
+    typed = run(project.root, *line.split()[1:], "--yes", environ=cloud.environ())
+    assert (typed.code, status(function)) == (0, 200), typed.err
+    refused = run(project.root, "rollback", run_id, "--wider", "f0010", "--yes", environ=cloud.environ())
+    assert (refused.code, "--wider f0010: there is no function" in refused.err) == (2, True)
+
+    # What somebody has opened by hand is not closed unseen.
+    by_hand(cloud, function["id"], "REMOVE")
+    project.write(2, more="public = false\n")
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    by_hand(cloud, function["id"], "ADD")
+    unit = plan(cloud, project)
+    assert (unit["action"], "opens" in unit) == ("blocked", False)
+    adopt = re.search(r"--adopt (\S+)", unit["advice"])
+    assert adopt is not None
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
+    assert run(project.root, "deploy", "--yes", "--adopt", adopt[1], environ=cloud.environ()).code == 0
+    assert status(function) == 401
+    project.write(2, more="public = true\n")
+    assert plan(cloud, project)["opens"] is True
