@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import structlog
-from anyio import to_thread
 
 from orchestrator import __version__
 from orchestrator.app.session.back import plan_back
@@ -155,7 +154,7 @@ async def execute_planned(
     for event in planned.told:
         bus(event)
     _announce(bus, planned, world.clock())
-    await to_thread.run_sync(keep_trees, session.request.state_dir, _packed(planned.plan), world.clock())
+    keep_trees(session.request.state_dir, _packed(planned.plan), world.clock())
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
     before = earlier.and_settled(settled)
