@@ -38,14 +38,14 @@ class TakenBack:
         for name in names_of(unit):
             if name in self.some:
                 return self.some[name]
-        return next((run_id for run_id, patterns in self.named if _fits(unit.key, patterns)), "")
+        return next((run_id for run_id, patterns in self.named if is_named(unit.key, patterns)), "")
 
 
 NOTHING_TAKEN_BACK = TakenBack()
 
 
-def _fits(key: str, patterns: Sequence[str]) -> bool:
-    """Say whether a key is named. What only labels or a file tell is known of what the rollback was about alone."""
+def is_named(key: str, patterns: Sequence[str]) -> bool:
+    """Say whether patterns name a key. What labels or a file tell is known of what the rollback was about alone."""
     left_out = any(fnmatchcase(key, one[1:]) for one in patterns if one.startswith("!"))
     return not left_out and any(fnmatchcase(key, one) for one in patterns if not one.startswith(_NO_NAMES))
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.commands import rollback
+from orchestrator.app.session.back import unbegun_of
+from orchestrator.journal.store import open_store
 from tests.flow import ends
 from tests.flow.ends import Scene
 
@@ -59,6 +62,28 @@ def test_a_due_time_that_has_waited_begins_unless_the_run_was_rolled_back(
     assert (found, says in said, WAITS in said) == (code, True, False), said
     assert "is due since 2026-09-21T16:00:00Z" in said
     assert "nothing is due" in scene.bench.type_in("run --due")[1]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_never_was(
+    alone: bool, tmp_path: Path
+) -> None:
+    scene = ends.once_due(tmp_path)
+    ends.killed(scene)
+    bench = scene.bench
+    with open_store(bench.state_dir, read_only=True) as store:
+        run = store.chain_state(store.find("last"))
+    (never,) = unbegun_of(run)
+    named = (never,) if alone else (never, next(key for key in run.units if key != never))
+    code = bench._command("rollback", rollback._rollback, patterns=named)
+    assert code == (2 if alone else 0), bench.said
+    assert any(f"had not begun {never}" in said for said in bench.said), bench.said
+    if alone:  # nothing to take back, and no run that says so
+        return
+    code, said = bench.type_in("run --due")
+    assert (code, f"{len(named)} blocked" in said) == (1, True), said
+    bench.pass_time(2 * ends.HOUR_S)
+    assert "1 deployed" in bench.type_in("run --due")[1]  # the one that nothing has withdrawn
 
 
 def test_a_run_that_was_promoted_says_nothing_of_what_is_not_due(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.back import last_changed, plan_back, plan_past
+from orchestrator.app.session.back import last_changed, plan_back, plan_past, unbegun_of
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where, with_others
@@ -24,10 +24,15 @@ from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
+from orchestrator.journal.taken_back import is_named
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import prunes, to_resume
+from orchestrator.planning.selection import expanded
 from orchestrator.report.messages import Messages
+from orchestrator.report.plain_text import named as named_ones
 from orchestrator.report.views import CommandResult
+
+_NAMED = 5  # functions in a sentence
 
 
 def rollback_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
@@ -73,7 +78,17 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         return CommandResult(Exit.DONE)
     identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
     session = replace(session, request=replace(request, identity=identity))
-    return await carry_out(session, partial(plan_back, session, run, run.apply))
+    not_begun = _named_unbegun(request.options, run)
+    result = await carry_out(session, partial(plan_back, session, run, run.apply))
+    if not_begun and not request.options.dry_run:
+        does = f"run {run.run_id} had not begun {named_ones(not_begun, _NAMED)}"
+        messages.say(f"{does}, and neither `resume` nor a due time of its job begins it any more")
+    return result
+
+
+def _named_unbegun(options: RunOptions, run: RunState) -> list[str]:
+    """Give the functions that are named, and that the run has left without changing anything of them."""
+    return [key for key in unbegun_of(run) if is_named(key, expanded(options.patterns))]
 
 
 def _about(request: Request) -> Identity:

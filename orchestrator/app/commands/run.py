@@ -13,7 +13,7 @@ from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due.due_done import count_as_done
-from orchestrator.app.session.due.due_run import not_begun, run_if_due
+from orchestrator.app.session.due.due_run import not_begun, plan_due, run_if_due
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_request
@@ -67,7 +67,7 @@ async def _run(invocation: Invocation) -> CommandResult:
                 await hold_lock(invocation, request)
             ran = await not_begun(session, claim)
         if ran is None:
-            ran = await carry_out(session, partial(plan_any_job, session, binding, run_key=claim.key))
+            ran = await carry_out(session, partial(plan_due, session, binding, claim))
         return ran
 
     code = await run_if_due(session, binding, work)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.choosing import check_agreed
+from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import Names, RunOptions, parse_time
 from orchestrator.app.session.planning import Planned, cannot_read
 from orchestrator.app.session.session import Session
@@ -18,6 +19,7 @@ from orchestrator.function.access import opens
 from orchestrator.journal.events import OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, has_journal, open_store
+from orchestrator.journal.taken_back import is_named
 from orchestrator.model import Action, ChangeKind, Plan, Rollout, Unknown, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.former import read_former, read_histories, read_touched, spec_of
@@ -25,7 +27,7 @@ from orchestrator.planning.back.past import back_to, back_to_time, of_function
 from orchestrator.planning.back.rollback import Former, taken_back
 from orchestrator.planning.back.touched import Touched, touched_by
 from orchestrator.planning.live import read_live
-from orchestrator.planning.resume import accepted
+from orchestrator.planning.resume import accepted, to_resume
 from orchestrator.planning.selection import choose, expanded, select
 from orchestrator.planning.sources import Sources
 from orchestrator.report.plain_text import counted
@@ -195,6 +197,16 @@ async def _check_version(session: Session, version_id: str, there: list[Touched]
         raise UsageError(f"--to {version_id}: it is a version of another function", advice="name that function")
 
 
+def unbegun_of(run: RunState) -> list[str]:
+    """Give the keys of what a run has left without changing anything of it."""
+    touched = touched_by(run)
+    return [key for key in to_resume(run) if key not in touched]
+
+
+def _fits_any(pattern: str, keys: Iterable[str]) -> bool:
+    return any(is_named(key, (pattern,)) for key in keys)
+
+
 def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], live: LiveState) -> dict[str, Touched]:
     """Choose of what a run has changed what the options select, by the labels that are live. Raises `UsageError`."""
     options = session.request.options
@@ -206,4 +218,11 @@ def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], liv
         specs[key] = replace(spec_of(one), labels=function.labels if function is not None else {})
     of = f"what run {run.run_id} has changed"
     known = session.request.manifest.functions
-    return {key: touched[key] for key in choose(specs, expanded(options.patterns), options.labels, of=of, known=known)}
+    patterns = expanded(options.patterns)
+    meant = tuple(one for one in patterns if _fits_any(one, specs) or not _fits_any(one, unbegun_of(run)))
+    if len(meant) < len(patterns) and all(one.startswith("!") for one in meant):
+        raise UsageError(
+            f"run {run.run_id} had not begun {', '.join(patterns)}: nothing of that can be taken back",
+            advice=f"`{resume_line(run.run_id, '--give-up')}` leaves all that it has left as it is",
+        )
+    return {key: touched[key] for key in choose(specs, meant, options.labels, of=of, known=known)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,9 +21,11 @@ from orchestrator.app.session.due.due_place import (
     usable,
     was_rolled_back,
 )
-from orchestrator.app.session.due.due_settled import settled_by
+from orchestrator.app.session.due.due_settled import settled_by, without_named
 from orchestrator.app.session.identity import line_of
 from orchestrator.app.session.leasing import probe_of
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.pruning.planning import plan_any_job
 from orchestrator.app.session.records.fetching import read_runs
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Now
@@ -116,6 +119,13 @@ async def not_begun(session: Session, held: Claim) -> CommandResult | None:
     line = line_of(request.options.verb, request.identity, session.endpoint)
     session.messages.say(f"{why}: this due time is done; `{line}` runs the job all the same")
     return CommandResult(Exit.DONE)
+
+
+async def plan_due(session: Session, binding: Binding, held: Claim) -> Planned:
+    """Plan a due time, but for what people have rolled back of it by name. Raises as `plan_any_job`, `JournalError`."""
+    planned, request = await plan_any_job(session, binding, run_key=held.key), session.request
+    now = Now(request.options.verb, session.endpoint, request.identity, request.state_dir)
+    return replace(planned, plan=without_named(planned.plan, now, held.due_at.timestamp()))
 
 
 def _way_out(session: Session) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from orchestrator.app.session.due.due_done import differs, had_their_turn, left_out
 from orchestrator.app.session.due.due_place import is_taken_back
@@ -10,6 +11,8 @@ from orchestrator.app.session.taking_up import Now, difference
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, Failure, Plan, Unit
 from orchestrator.report.history import who
 
 
@@ -19,6 +22,31 @@ def settled_by(now: Now, came_at: float) -> str:
     """
     with open_store(now.state_dir, read_only=True) as store:
         return _settled(list(_since(store, now, came_at)), came_at, now.identity.selection)
+
+
+def without_named(plan: Plan, now: Now, came_at: float) -> Plan:
+    """Block what somebody has rolled back by name of a run of the job that began since a due time came, begun or not:
+    this due time does not begin it again. Raises `JournalError`.
+    """
+    with open_store(now.state_dir, read_only=True) as store:
+        since = [run for run in _since(store, now, came_at) if (run.chain[0].started_at or 0.0) >= came_at]
+    return Plan(tuple(_held_back(unit, since) for unit in plan.units))
+
+
+def _held_back(unit: Unit, runs: Sequence[RunState]) -> Unit:
+    if not unit.changes:
+        return unit
+    one = UnitState(unit.key, name=unit.spec.name, folder_id=unit.spec.folder_id, function_id=unit.function_id or "")
+    by = next((found for run in runs if (found := run.taken_back.by(one))), "")
+    if not by:
+        return unit
+    failure = Failure(
+        f"rollback {by} has named it, so this due time does not begin it",
+        kind="rolled back by name",
+        advice="deploy it by hand, or wait for the next due time",
+    )
+    unit = replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)
+    return replace(unit, changes=(), way_back=None, failed_step=None)
 
 
 def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str:
