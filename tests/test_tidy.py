@@ -424,7 +424,16 @@ PROSE_FOLDER = re.compile(r"`([a-z]\w*(?:/\w+)*)/`")
 MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMENT = re.compile(r"(?m)(?:^\s*|  )# .*$")
 # Paths in prose that are examples of a user's files, or of the API's own documents.
-EXAMPLES = {"jobs/NAME.py", "common/util.py", "createVersion.md", "packages", "other/b.py", "util.py", "-old.py"}
+EXAMPLES = {
+    "jobs/NAME.py",
+    "common/util.py",
+    "createVersion.md",
+    "packages",
+    "other/b.py",
+    "util.py",
+    "-old.py",
+    "notes.md",
+}
 
 
 def prose_of(path: Path) -> str:

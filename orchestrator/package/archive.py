@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -87,14 +87,50 @@ def scan(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> 
         )
 
 
+@dataclass(frozen=True, slots=True)
+class PackedFile:
+    """A file of a package. `mode`: "-", "x" (executable), "l" (a link that a zip has); `sha256`: of its content."""
+
+    name: str
+    size_bytes: int
+    mode: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageListing:
+    """What a package would hold, in the order of the names. `left_out`: paths, each with the rule that keeps it out."""
+
+    files: tuple[PackedFile, ...]
+    tree: Tree
+    left_out: Mapping[str, str]
+
+
+def listing(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> PackageListing:
+    """Read the tree, and tell of each file. Raises `PackageError`."""
+    label = label_of(code)
+    with opened(code, check, surroundings) as contents:
+        reader, sizes = _Reader(label, check), dict[str, int]()
+        for entry in contents.entries:
+            sizes[entry.name] = sum(map(len, reader.chunks(entry)))
+        files = tuple(
+            PackedFile(entry.name, sizes[entry.name], entry.mode, reader.contents[entry.name].hex())
+            for entry in contents.entries
+        )
+        return PackageListing(files, _tree_of(contents.entries, reader), dict(sorted(contents.rules.items())))
+
+
 def _scan(entries: list[Entry], label: str, check: Check) -> tuple[Tree, dict[str, bytes]]:
     reader = _Reader(label, check)
     for entry in entries:
         for _ in reader.chunks(entry):
             pass
+    return _tree_of(entries, reader), reader.contents
+
+
+def _tree_of(entries: list[Entry], reader: _Reader) -> Tree:
     digests = "".join(_known_by(entry, reader.contents[entry.name]) for entry in entries)
-    tree = Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries), digests=digests)
-    return tree, reader.contents
+    return Tree(reader.tree_hash(), reader.size_bytes, tuple(entry.name for entry in entries), digests=digests)
 
 
 def _known_by(entry: Entry, content: bytes) -> str:

@@ -46,12 +46,13 @@ class Ruling(Enum):
 @dataclass(frozen=True, slots=True)
 class _List:
     """The patterns of one list. `base`: the folder of the source that they count from ("" or "a/b/"); `above`: the
-    way down to the source, where the list lies above it.
+    way down to the source, where the list lies above it. `place`: "exclude", or the ignore file, as people know it.
     """
 
     patterns: tuple[Pattern, ...]
     base: str = ""
     above: str = ""
+    place: str = "exclude"
 
     def last(self, path: str, *, is_folder: bool) -> Pattern | None:
         """Find the pattern that decides."""
@@ -80,16 +81,16 @@ class Rules:
         base = f"{folder}/" if folder else ""
         found = patterns(lines, shown, path)
         read_anew = self.read_anew or _any_anew(found)
-        return replace(self, ignore=(_List(found, base), *self.ignore), read_anew=read_anew)
+        return replace(self, ignore=(_List(found, base, place=shown), *self.ignore), read_anew=read_anew)
 
     def below(self, above: str, lines: Iterable[str], path: str, shown: str) -> Rules:
         """Add an ignore file that lies above the source; `above` is the way from there ("teams/a/")."""
         found = patterns(lines, shown, path)
-        return replace(self, ignore=(_List(found, above=above), *self.ignore), read_anew=True)
+        return replace(self, ignore=(_List(found, above=above, place=shown), *self.ignore), read_anew=True)
 
     def judge(self, path: str, *, is_folder: bool, own: bool = False) -> Ruling:
         """Say whether a path is left out. `own`: it is the manifest, or the state folder."""
-        found = self._decides(path, is_folder=is_folder)
+        found, _ = self._decides(path, is_folder=is_folder)
         if found is not None and not found.negated:
             return Ruling.OUT
         if found is not None and found.names:
@@ -108,11 +109,19 @@ class Rules:
         found = next((last for rules in lists if (last := rules.last(path, is_folder=is_folder)) is not None), None)
         return found is not None and not found.negated
 
-    def _decides(self, path: str, *, is_folder: bool) -> Pattern | None:
+    def _decides(self, path: str, *, is_folder: bool) -> tuple[Pattern | None, str]:
+        """Find the pattern that decides, and the place of its list."""
         for rules in (self.exclude, *self.ignore):
             if (found := rules.last(path, is_folder=is_folder)) is not None:
-                return found
-        return None
+                return found, rules.place
+        return None, ""
+
+    def why_out(self, path: str, *, is_folder: bool) -> str:
+        """Name the rule by which a path is left out, all above it being in: `exclude "*.md"`."""
+        if not self.includes(path, is_folder=is_folder):
+            return "no line of include"
+        found, place = self._decides(path, is_folder=is_folder)
+        return f'{place} "{printable(found.line)}"' if found is not None and not found.negated else "by default"
 
     def excludes(self, path: str, *, is_folder: bool) -> bool:
         """Tell whether rules leave the path out, all above it being in."""

@@ -22,6 +22,7 @@ from orchestrator.errors import PackageError, StartError
 from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
+from orchestrator.package.archive import PackageListing
 from orchestrator.package.build import FILE, Built, inputs_hash, run_build
 from orchestrator.package.entry import printable
 from orchestrator.package.project import ALONE, Project, Surroundings
@@ -163,6 +164,10 @@ class ZipPackager:
         if code.build is not None and code.build.inputs:
             self._built.note(code, code.build, await self._hash_of_inputs(code, code.build), tree.hash)
         return tree
+
+    async def listing(self, code: SourceCode) -> PackageListing:
+        """Tell of each file that `pack` would put into the package. Raises `PackageError`."""
+        return await self._in_thread(archive.listing, code, from_thread.check_cancelled, self._surroundings)
 
     async def pack(self, code: SourceCode) -> Package:
         """Write the zip. Its tree hash is that of the bytes packed: the caller compares it with the scanned one.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,13 +31,14 @@ def is_untouched_zip(code: SourceCode) -> bool:
 @dataclass(frozen=True, slots=True)
 class Contents:
     """The files of a source, sorted by name; they can be read until its context ends. `former`: those of before there
-    were defaults, where they are others. `left_out`, `warnings`: see `Tree`.
+    were defaults, where they are others. `left_out`, `warnings`: see `Tree`; `rules`: what keeps out what is left out.
     """
 
     entries: list[Entry]
     former: list[Entry]
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -49,7 +50,9 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
     with ExitStack() as stack:
         rules = parse(code.include, code.exclude, _folder_of(code.source))
         entries = list(_source(code, rules, project, seen, check, stack))
-        mistake, warning = takes_nothing(rules, [entry.name for entry in entries if entry.packed], seen.left_out, label)
+        mistake, warning = takes_nothing(
+            rules, [entry.name for entry in entries if entry.packed], tuple(seen.left_out), label
+        )
         laid = _all_laid(code, project, seen, check)
         seen.mistakes.forget_replaced({entry.name for entry in laid})
         if mistake:
@@ -63,7 +66,12 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
             sorted(former.values(), key=_by_bytes) if packed != former else [],
             tuple(sorted(seen.left_out)),
             tuple(sentence for sentence in (warning, seen.isolated) if sentence),
+            seen.left_out,
         )
+
+
+def _names(entries: list[Entry]) -> list[str]:
+    return [entry.name for entry in entries if entry.packed]
 
 
 def label_of(code: SourceCode) -> str:
@@ -103,7 +111,8 @@ def _source(
             if untouched or (rules.takes(entry.name) and not _was_ours(entry.name)):
                 yield entry
             else:
-                seen.left_out.append(entry.name)
+                ours = _was_ours(entry.name)
+                seen.left_out[entry.name] = "by default" if ours else rules.why_out(entry.name, is_folder=False)
     else:
         yield from _single(code.source, code.source.name, status, rules, project)
 

@@ -31,7 +31,7 @@ class WalkNotes:
     """What walks for one package come upon, besides files."""
 
     mistakes: Mistakes = field(default_factory=Mistakes)
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # and by which rule
     files: int = 0
     followed: Counter[str] = field(default_factory=Counter)  # real paths of folders that links lead to
     isolated: str = ""  # a sentence about the first link into a store of packages
@@ -149,7 +149,8 @@ class Walk:
         verdict = rules.judge(name, is_folder=is_folder, own=own)
         packed = folder.packed and reached and verdict is not Ruling.OUT
         if folder.packed and not packed:
-            self.seen.left_out.append(f"{self.prefix}{name}{'/' if is_folder else ''}")
+            out = f"{self.prefix}{name}{'/' if is_folder else ''}"
+            self.seen.left_out[out] = rules.why_out(name, is_folder=is_folder)
         if packed and verdict is Ruling.IN and may_hold_secrets(name) and not rules.asks_for(name):
             self._ask(name, folder)
             return False, False

@@ -18,9 +18,8 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import STATUSES, by_place
-from orchestrator.report.explained.first_manifest import first_manifest_json
-from orchestrator.report.explained.resolved import resolved_json
-from orchestrator.report.explained.why_json import why_json
+from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
+from orchestrator.report.explained.why_json import function_json
 from orchestrator.report.failures import serving_since
 from orchestrator.report.history import chain_word, identity_json, state_word, status
 from orchestrator.report.plan_text import left_alone, plan_counts
@@ -35,11 +34,9 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
-    InitView,
     JobsView,
     PlanView,
     PruneView,
-    ResolvedView,
     ResultView,
     RewriteView,
     RunsView,
@@ -67,8 +64,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             schema, document = _of_jobs(view)
         case FindingsView():
             schema, document = "orchestrator/findings/1", findings_json(view)
-        case WhyView() | ResolvedView() | InitView():
-            schema, document = _of_functions(view, outlet)
+        case WhyView() | ResolvedView() | InitView() | PackageView():
+            schema, document = function_json(view, outlet.redactor.value)
         case ImportView() | RewriteView():
             schema, document = _of_manifests(view)
         case DocumentView() | SavedPlanView():
@@ -76,15 +73,6 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
         case _:
             assert_never(view)
     return outlet.json({"schema": schema} | document, indent=True)
-
-
-def _of_functions(view: WhyView | ResolvedView | InitView, outlet: Outlet) -> tuple[str, dict[str, Any]]:
-    """Give what is told of single functions: the schema, and JSON values."""
-    if isinstance(view, WhyView):
-        return "orchestrator/why/1", why_json(view.why)
-    if isinstance(view, InitView):
-        return "orchestrator/init/1", first_manifest_json(view)
-    return "orchestrator/render/1", resolved_json(view.functions, outlet.redactor.value, view.warnings)
 
 
 def _of_jobs(view: BoardView | JobsView) -> tuple[str, dict[str, Any]]:

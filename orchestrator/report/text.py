@@ -9,6 +9,8 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
 from orchestrator.report.explained.first_manifest import first_manifest_text
+from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
+from orchestrator.report.explained.packaged import package_text
 from orchestrator.report.explained.resolved import resolved_text
 from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.failures import failures
@@ -23,12 +25,10 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
-    InitView,
     JobsView,
     OpenDue,
     PlanView,
     PruneView,
-    ResolvedView,
     ResultView,
     RewriteView,
     RunsView,
@@ -57,7 +57,7 @@ def _text(view: View, width: int | None) -> str:
             return _jobs(view, width)
         case FindingsView():
             return _findings(view)
-        case WhyView() | ResolvedView() | InitView():
+        case WhyView() | ResolvedView() | InitView() | PackageView():
             return _of_functions(view, width)
         case ImportView() | RewriteView() | DocumentView():
             return _document(view)
@@ -76,7 +76,7 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
             return "\n".join([plan_text(view, whole=True), *predicted])
 
 
-def _of_functions(view: WhyView | ResolvedView | InitView, width: int | None) -> str:
+def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: int | None) -> str:
     match view:
         case WhyView(why):
             return why_text(why, width=width)
@@ -84,6 +84,8 @@ def _of_functions(view: WhyView | ResolvedView | InitView, width: int | None) ->
             return resolved_text(view.functions, verbose=view.verbose)
         case InitView():
             return first_manifest_text(view, width=width)
+        case PackageView():
+            return package_text(view)
 
 
 def _result(view: ResultView, width: int | None) -> str:

@@ -11,12 +11,11 @@ from orchestrator.job.contract import JobStatus, Parameter
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.model import Plan, Prediction, Rollout, Undeclared
-from orchestrator.package.detect.finding import FoundFunction
 from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers, Total
 from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
-from orchestrator.planning.resolved import ResolvedFunction
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
+from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,32 +166,6 @@ class WhyView:
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedView:
-    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces."""
-
-    functions: tuple[ResolvedFunction, ...]
-    warnings: tuple[str, ...] = ()  # people have heard them
-    verbose: bool = False
-
-    def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
-        yield from (word for one in self.functions for word in (one.key, one.name, one.folder_id))
-
-
-@dataclass(frozen=True, slots=True)
-class InitView:
-    """A first manifest, of these functions. `folder_id`, `bucket`: "" where it names none; `mistakes`: what is wrong
-    with it.
-    """
-
-    config: Path
-    functions: tuple[FoundFunction, ...]
-    folder_id: str = ""
-    bucket: str = ""
-    mistakes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class PruneView:
     """Which old Versions go, and why the others stay. `verbose`: each of them. `storage`: what may go of the bucket."""
 
@@ -260,6 +233,7 @@ View = (
     | ImportView
     | RewriteView
     | InitView
+    | PackageView
     | DocumentView
 )
 

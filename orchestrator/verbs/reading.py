@@ -90,6 +90,36 @@ def _render(output: str, **given: Any) -> int:
     return answer(partial(render_command, given), output)
 
 
+@click.command("package")
+@click.argument("function")
+@opt.option("--list", "listed", is_flag=True, help="List what would be packed; the default.")
+@opt.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    envvar="ORCHESTRATOR_PACKAGE_OUT",
+    help="Write the zip to a file that is not there yet.",
+)
+@opt.option("--diff", is_flag=True, help="Name the files that differ from the live package, as far as they are known.")
+@opt.option("--verbose", "-v", is_flag=True, help="Name what is left out of the package, and by which rule.")
+@opt.sandbox
+@opt.reach
+def _package(output: str, **given: Any) -> int:
+    """Show what the package of FUNCTION would hold: mode, size, SHA-256 and path of each file.
+
+    Its `build` runs first, as for a plan. --list and --out ask no cloud; --diff reads what is live of this function,
+    and needs the package of that to be from a run of this state folder.
+
+    \b
+    orchestrator package thumbnailer -v              with what is left out, and why
+    orchestrator package thumbnailer --out fn.zip    the zip that a deploy would send; says its SHA-256
+    orchestrator package thumbnailer --diff          which files have changed since it was deployed
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.package import package_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(package_command, given), output)
+
+
 @click.command("schema")
 @click.argument("of", type=click.Choice(["manifest", "gate"]), default="manifest")
 def _schema(of: str) -> int:
@@ -179,4 +209,4 @@ def _import(output: str, **given: Any) -> int:
     return answer(partial(import_command, given), output)
 
 
-VERBS = (_init, _plan, _import, _jobs, _validate, _render, _schema, _runs, _show, _why, _sandbox)
+VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _runs, _show, _why, _sandbox)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app.commands.validate import validate_command
-from orchestrator.app.session.options import DEFAULT_CONFIG
-from orchestrator.errors import Exit, InterruptedRunError, StartError, UsageError
+from orchestrator.app.session.on_disk import look
+from orchestrator.app.session.options import ANY_FOLDER, DEFAULT_CONFIG, state_dir_of
+from orchestrator.errors import Exit, StartError, UsageError
 from orchestrator.manifest.fields import PATTERNS
+from orchestrator.manifest.load import survey
 from orchestrator.manifest.writing.scaffold import scaffold_text
 from orchestrator.package.detect.finding import DEPTH_MAX, FOLDERS_MAX, FoundFunction, detect_functions
-from orchestrator.report.display.displays import may_ask
+from orchestrator.report.display.displays import answered, may_ask
+from orchestrator.report.explained.function_views import InitView
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
-from orchestrator.report.streams import write_message
-from orchestrator.report.views import CommandResult, FindingsView, InitView
+from orchestrator.report.views import CommandResult
 
 _FOLDER_ID = r"^\S{1,50}$"
 _BUCKET = "^[-.0-9a-zA-Z]{3,63}$"
@@ -53,11 +53,10 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         folder_id = _asked(messages, "Id of the folder", _FOLDER_ID, folder_id, "YC_FOLDER_ID says it")
         bucket = _asked(messages, "Bucket for packages", _BUCKET, bucket, "none: up to 3.5 MB each go without one")
     _write(config, scaffold_text({one.name: _keys(one) for one in found.functions}, folder_id, bucket))
-    checked = validate_command(config).view
-    mistakes = checked.mistakes if isinstance(checked, FindingsView) else ()
+    mistakes = _mistakes(config)
     for mistake in mistakes:
-        messages.warn(str(mistake))
-    view = InitView(config, found.functions, folder_id, bucket, tuple(map(str, mistakes)))
+        messages.warn(mistake)
+    view = InitView(config, found.functions, folder_id, bucket, mistakes)
     return CommandResult(Exit.USAGE if mistakes else Exit.DONE, view)
 
 
@@ -81,14 +80,17 @@ def _keys(one: FoundFunction) -> dict[str, Any]:
 def _asked(messages: Messages, question: str, pattern: str, default: str, otherwise: str) -> str:
     """Ask on the terminal until the answer fits; an empty one stands for the default. Raises `InterruptedRunError`."""
     while True:
-        write_message(messages.outlet.line(f"{question} [{default or otherwise}]: "), end="")
-        line = sys.stdin.readline()
-        if not line:
-            raise InterruptedRunError("nothing was written")
-        answer = line.strip()
+        answer = answered(messages, f"{question} [{default or otherwise}]:", "nothing was written")
         if not answer or re.fullmatch(pattern, answer):
             return answer or default
         messages.say(PATTERNS[pattern])
+
+
+def _mistakes(config: Path) -> tuple[str, ...]:
+    """Say what is wrong with what was written, as `validate` does."""
+    found = survey(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
+    of_sources, _ = look(found.manifest, state_dir_of(config, None))
+    return tuple(str(mistake) for mistake in sorted([*found.mistakes, *of_sources]))
 
 
 def _write(config: Path, text: str) -> None:

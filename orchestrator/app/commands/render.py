@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.app.session.choosing import any_selected
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_surveyed
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions
 from orchestrator.errors import Exit
 from orchestrator.manifest.findings import require_sound
-from orchestrator.model import FunctionSpec, Manifest
 from orchestrator.planning.resolved import resolved_function
-from orchestrator.planning.selection import choose, expanded
+from orchestrator.report.explained.function_views import ResolvedView
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
-from orchestrator.report.views import CommandResult, ResolvedView
+from orchestrator.report.views import CommandResult
 
 
 def render_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
@@ -28,7 +28,7 @@ def render_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 
 async def _render(invocation: Invocation) -> CommandResult:
     request, found = read_surveyed(invocation, has_sources=False, folder_id=ANY_FOLDER)
-    specs = _selected(request.manifest, invocation.options)
+    specs = any_selected(request)
     require_sound(specs.values())
     homeless = [key for key, spec in specs.items() if spec.folder_id == ANY_FOLDER]
     specs |= {key: replace(specs[key], folder_id="") for key in homeless}
@@ -38,9 +38,3 @@ async def _render(invocation: Invocation) -> CommandResult:
         invocation.messages.warn(warnings[-1])
     functions = tuple(resolved_function(found, spec) for spec in specs.values())
     return CommandResult(Exit.DONE, ResolvedView(functions, tuple(warnings), invocation.options.verbose))
-
-
-def _selected(manifest: Manifest, options: RunOptions) -> dict[str, FunctionSpec]:
-    """Choose functions as `plan` does, those that are disabled among them: here they do nothing."""
-    enabled = {key: replace(spec, enabled=True) for key, spec in manifest.functions.items()}
-    return choose(enabled, expanded(options.patterns), options.labels, of=manifest.path.name)

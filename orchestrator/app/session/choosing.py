@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from orchestrator.app.session.chains.left import Left
@@ -14,7 +15,7 @@ from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import FunctionSpec
 from orchestrator.planning.back.touched import Touched
 from orchestrator.planning.resume import named_now
-from orchestrator.planning.selection import expanded, require_promote, select
+from orchestrator.planning.selection import choose, expanded, require_promote, select
 
 _NAMED_MAX = 5  # functions that an error names
 
@@ -31,6 +32,15 @@ def selected(request: Request) -> dict[str, FunctionSpec]:
     require_sound(specs.values())
     require_promote(specs.values(), manifest.rollout)
     return specs
+
+
+def any_selected(request: Request) -> dict[str, FunctionSpec]:
+    """Choose as `selected` does, for a command that does nothing to functions: of those that are disabled as well, and
+    with their mistakes. Raises `UsageError`.
+    """
+    options, manifest = request.options, request.manifest
+    enabled = {key: replace(spec, enabled=True) for key, spec in manifest.functions.items()}
+    return choose(enabled, expanded(options.patterns), options.labels, of=manifest.path.name)
 
 
 def only_left(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:

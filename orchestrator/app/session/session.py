@@ -90,13 +90,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     )
     for warning in connection.warnings:
         invocation.messages.warn(warning)
-    around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
-
-    packages = ZipPackager(
-        state_dir / "packages", surroundings=around, tell=invocation.messages.mention, shown=invocation.messages.is_live
-    )
-    packager = await stack.enter_async_context(packages)
-    invocation.messages.builds = partial(build_rows, packager, manifest)
+    packager = await open_packager(invocation, request)
     store = None
     if storage.bucket is not None or any(map(names_an_object, manifest.functions.values())):
         store = await stack.enter_async_context(object_store(connection, request.environ))
@@ -125,6 +119,17 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         request, connection, world, invocation.stop, world.run_id, invocation.messages, endpoint,
         invocation.locks, Outlook(world.knowledge.durations),
     )  # fmt: skip
+
+
+async def open_packager(invocation: Invocation, request: Request) -> ZipPackager:
+    """Make ready to build and pack; what is built is told. Raises `StartError`."""
+    manifest, messages = request.manifest, invocation.messages
+    around = Surroundings.of(manifest.path.parent, (*manifest.files, request.state_dir))
+    packages = request.state_dir / "packages"
+    packager = ZipPackager(packages, surroundings=around, tell=messages.mention, shown=messages.is_live)
+    await invocation.stack.enter_async_context(packager)
+    messages.builds = partial(build_rows, packager, manifest)
+    return packager
 
 
 def build_rows(packager: ZipPackager, manifest: Manifest) -> list[BuildRow]:

@@ -85,6 +85,17 @@ async def answered_yes(messages: Messages, question: str, otherwise: str) -> boo
     return answer.strip().lower() in ("y", "yes")
 
 
+def answered(messages: Messages, question: str, otherwise: str) -> str:
+    """Ask for a text on the terminal, of a command that does nothing besides. Raises `InterruptedRunError` where there
+    is no answer; it says what is so `otherwise`.
+    """
+    write_message(messages.outlet.line(f"{question} "), end="")
+    line = sys.stdin.readline()
+    if not line:
+        raise InterruptedRunError(otherwise)
+    return line.strip()
+
+
 @asynccontextmanager
 async def builds_shown(messages: Messages) -> AsyncIterator[None]:
     """Show the builds that run meanwhile, where people look on."""

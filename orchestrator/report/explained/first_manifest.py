@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.report.explained.function_views import InitView
 from orchestrator.report.plain_text import aligned, counted
-from orchestrator.report.views import InitView
 
 
 def first_manifest_text(view: InitView, *, width: int | None) -> str:

@@ -1,16 +1,36 @@
-"""What is known of one function, for programs: "orchestrator/why/1"."""
+"""What is told of single functions, for programs; of one, all that is known: "orchestrator/why/1"."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from orchestrator.planning.why.facts import Explanation, LiveFacts, PastRun, SettingRow, WaitingFor
+from orchestrator.report.explained.first_manifest import first_manifest_json
+from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 from orchestrator.report.explained.origin_words import origin_json, place_json
+from orchestrator.report.explained.packaged import package_json
+from orchestrator.report.explained.resolved import resolved_json
 from orchestrator.report.records import NOT_ENDED
+from orchestrator.report.views import WhyView
 
 
-def why_json(why: Explanation) -> dict[str, Any]:
+def function_json(
+    view: WhyView | ResolvedView | InitView | PackageView, redacted: Callable[[Any], Any]
+) -> tuple[str, dict[str, Any]]:
+    """Give a view of functions: its schema, and JSON values. `redacted`: hides what is secret in a value."""
+    match view:
+        case ResolvedView():
+            return "orchestrator/render/1", resolved_json(view.functions, redacted, view.warnings)
+        case InitView():
+            return "orchestrator/init/1", first_manifest_json(view)
+        case PackageView():
+            return "orchestrator/package/1", package_json(view)
+    return "orchestrator/why/1", _why_json(view.why)
+
+
+def _why_json(why: Explanation) -> dict[str, Any]:
     """Give it as JSON values. Times: ISO 8601 in UTC, null where there is none."""
     one = why.subject
     return {

@@ -11,7 +11,7 @@ CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
 # Another option in each, so another variable, too: functions of `show`, versions of `prune`; a plan, a manifest.
 OTHERWISE = {"--all", "--out"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
-REACHES = (*CHANGES, "plan", "why", "import")  # the cloud
+REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
 # option → the verbs that take it
 TABLE = {
@@ -29,12 +29,21 @@ TABLE = {
     "--events": CHANGES,
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),
-    "--sandbox": ("deploy", "run", "plan", "why", "rollback", "prune", "import"),  # a run knows its own installation
+    "--sandbox": (
+        "deploy",
+        "run",
+        "plan",
+        "why",
+        "rollback",
+        "prune",
+        "import",
+        "package",
+    ),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback", "prune", "import", "render"),
     "--failed": ("deploy", "run", "plan", "prune"),
     "--undone": ("deploy", "run", "plan", "prune"),
-    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render"),
+    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render", "package"),
     "--dry-run": ("deploy", "run", "rollback", "prune", "import"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`
@@ -43,6 +52,7 @@ TABLE = {
     "--no-verify": PLANS,
     "--again": PLANS,
     "--no-way-back": PLANS,
+    "--plan": ("deploy", "resume", "promote"),
 }
 
 

@@ -18,8 +18,8 @@ from orchestrator.model import FunctionSpec, Place, SourceCode
 from orchestrator.planning.resolved import ResolvedFunction, resolved_function
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.explained.function_views import ResolvedView
 from orchestrator.report.formats import FORMATS
-from orchestrator.report.views import ResolvedView
 from orchestrator.version.body import body
 
 HEAD = '[cloud]\nfolder_id = "b1g"\n'

@@ -18,17 +18,21 @@ from orchestrator.model import (
     Action,
     Bound,
     Failure,
+    FileChanges,
     Function,
     Place,
     Plan,
     Prediction,
+    Tree,
     Unit,
     WayBack,
     WayBackKind,
 )
 from orchestrator.model.units import MB
+from orchestrator.package.archive import PackedFile
 from orchestrator.package.detect.finding import FoundFunction
 from orchestrator.package.detect.languages import FoundHandler
+from orchestrator.planning.packed_files import PackageDifference
 from orchestrator.planning.prune.plan import FunctionPrune, PrunePlan, Usage
 from orchestrator.planning.prune.rule import JudgedVersion, Why
 from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
@@ -47,6 +51,7 @@ from orchestrator.planning.why.facts import (
 )
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView, WrittenZip
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import (
@@ -56,12 +61,10 @@ from orchestrator.report.views import (
     DocumentView,
     FindingsView,
     ImportView,
-    InitView,
     JobsView,
     KnownJob,
     PlanView,
     PruneView,
-    ResolvedView,
     ResultView,
     RewriteView,
     RunsView,
@@ -95,6 +98,7 @@ WHY = Explanation(
 )
 MEMORY = ValueOrigin("memory", "", "1GB", "defaults", Place("deploy.toml", 3))
 RESOLVED = ResolvedFunction("auth", "auth", "b1g", Place("deploy.toml", 9), (ResolvedValue(MEMORY, '"1GB"'),))
+DIFFERENCE = PackageDifference("d4e", FileChanges(("a",), ("b",)))
 SAVED = b'{"schema": "orchestrator/saved-plan/1"}'
 PRUNE = PrunePlan(
     (
@@ -145,6 +149,21 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         InitView(CONFIG, (FoundFunction("auth", "src/auth", FoundHandler("python312", "index.handler", "index")),)),
         "orchestrator/init/1",
         "deploy.toml is written: 1 function;",
+    ),
+    "a package": (
+        PackageView("auth", (PackedFile("index.py", 3, "x", "ab" * 32),), {".git/": "by default"}, Tree("3f", 3, ())),
+        "orchestrator/package/1",
+        "0755      3  abababababababab  index.py\nauth: 1 file, 3 bytes unpacked; left out: 1 path",
+    ),
+    "a written package": (
+        PackageView("auth", (), {}, Tree("3f", 3, ()), WrittenZip(Path("a.zip"), 9, "ab" * 32)),
+        "orchestrator/package/1",
+        f"a.zip is written: 9 bytes, sha256 {'ab' * 32}",
+    ),
+    "a package beside the live one": (
+        PackageView("auth", (), {}, Tree("3f", 3, ()), difference=DIFFERENCE),
+        "orchestrator/package/1",
+        "a\n+b\nauth: 2 files differ from the package of version d4e: 1 changed, 1 new",
     ),
     "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip

@@ -1,0 +1,63 @@
+"""What commands give back of single functions and of what they are made of: see `report.views`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.model import Tree
+from orchestrator.package.archive import PackedFile
+from orchestrator.package.detect.finding import FoundFunction
+from orchestrator.planning.packed_files import PackageDifference
+from orchestrator.planning.resolved import ResolvedFunction
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedView:
+    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces."""
+
+    functions: tuple[ResolvedFunction, ...]
+    warnings: tuple[str, ...] = ()  # people have heard them
+    verbose: bool = False
+
+    def words(self) -> Iterator[str | None]:
+        """Give the words that are no secrets."""
+        yield from (word for one in self.functions for word in (one.key, one.name, one.folder_id))
+
+
+@dataclass(frozen=True, slots=True)
+class InitView:
+    """A first manifest, of these functions. `folder_id`, `bucket`: "" where it names none; `mistakes`: what is wrong
+    with it.
+    """
+
+    config: Path
+    functions: tuple[FoundFunction, ...]
+    folder_id: str = ""
+    bucket: str = ""
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenZip:
+    """A zip on this machine. `sha256`: hex, of the zip."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageView:
+    """What the package of a function would hold. `left_out`: paths, each with the rule that keeps it out; `zip`: where
+    it was written; `difference`: from the live one, in place of the files.
+    """
+
+    function: str
+    files: tuple[PackedFile, ...]
+    left_out: Mapping[str, str]
+    tree: Tree
+    zip: WrittenZip | None = None
+    difference: PackageDifference | None = None
+    verbose: bool = False
