@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,29 @@ class Selecting(click.Option):
         return super().resolve_envvar_value(ctx)
 
 
+def _variables(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Read --var: NAME=VALUE, the last one of a name."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not _VARIABLE.fullmatch(name):
+            raise UsageError(
+                f"--var {name}: this is no variable with its value",
+                advice="write --var NAME=VALUE; a name has letters, digits and _, and no digit first",
+            )
+        found[name] = value
+    return found
+
+
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+choosing = options(
+    option("--env", "environment", cls=Selecting, default="", metavar="NAME", help="The environment of the manifest."),
+    click.option(
+        "--var", "variables", multiple=True, metavar="K=V", callback=_variables, allow_from_autoenv=False,
+        help="A variable of the manifest, over all others.",
+    ),
+)  # fmt: skip
 config = option("--config", "-c", type=click.Path(path_type=Path), default="deploy.toml", help="The manifest.")
 state = option(
     "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
@@ -73,9 +97,10 @@ place = options(
     option("--endpoint", metavar="URL", help="Another installation of the cloud."),
     option("--bucket", help="The bucket for packages and records of runs, instead of the manifest's."),
 )
-known = options(config, place, output)
-reach = options(
-    option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml."),
+manifest = options(config, choosing)
+known = options(manifest, place, output)
+perhaps_config = option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml.")
+reaching = options(
     place,
     option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),
     option("--start-timeout", default="10s", metavar="DURATION", help="Try this long to get a first answer."),
@@ -83,6 +108,7 @@ reach = options(
     output,
     logging,
 )  # fmt: skip
+reach = options(perhaps_config, choosing, reaching)
 sandbox = option("--sandbox", is_flag=True, help="Work in the embedded sandbox: no account, no network.")
 cloud = options(
     sandbox,
@@ -174,7 +200,8 @@ importing = options(
     option("--yes", "-y", is_flag=True, help="Do not ask."),
     option("--dry-run", is_flag=True, help="With --update: show the changes, and write nothing."),
     sandbox,
-    reach,
+    perhaps_config,
+    reaching,
 )  # fmt: skip
 serving = options(
     option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0: any free port."),

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from orchestrator.job.binding import manifest_schema
-from orchestrator.manifest.tables import ManifestFile
+from orchestrator.manifest.file_tables import ManifestFile
 from orchestrator.model.units import DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN
 
 PAGE = Path(__file__).parent.parent / "docs" / "manifest.md"
@@ -25,6 +25,7 @@ PLACES = {
     "LimitsTable": "[limits]",
     "RolloutTable": "[rollout], and `rollout` of [jobs.NAME]",
     "JobTable": "[jobs.NAME]",
+    "EnvironmentTable": "[environments.NAME]",
 }
 _MANY = {"a table": "tables", "a text": "texts", "a count or a share": "counts and shares"}
 _PATTERNS = {SIZE_PATTERN: "a size", DURATION_PATTERN: "a duration", PERCENT_PATTERN: "a count or a share"}

@@ -21,7 +21,7 @@ from orchestrator.job.files import (
     rollout_of,
     wrong_parameters,
 )
-from orchestrator.manifest.load import json_schema
+from orchestrator.manifest.schema import json_schema
 from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
 from orchestrator.planning.selection import expanded

@@ -14,7 +14,8 @@ HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command named, as it was typed. `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
+    """What the command named, as it was typed. `variables`: of `--var`, as `parameters` those of a job, without values
+    that are secret (`HIDDEN`). `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
     of the saved plan that had named it, `plan_file`: the absolute path of that; `plan_by`: who had made it (user@host),
     `plan_at`: when (ISO 8601 in UTC), `plan_commit`: of which commit.
     """
@@ -29,6 +30,7 @@ class Selection:
     plan_by: str = ""
     plan_at: str = ""
     plan_commit: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

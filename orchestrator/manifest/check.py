@@ -5,18 +5,21 @@ A value that is wrong is taken out and the rest is checked again, so that one mi
 
 from __future__ import annotations
 
+import copy
 import json
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.manifest.fields import PATTERNS
-from orchestrator.manifest.findings import Findings, Located, did_you_mean
+from orchestrator.manifest.file_tables import ManifestFile
+from orchestrator.manifest.findings import did_you_mean
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.tables import FunctionTable, ManifestFile
+from orchestrator.manifest.tables import FunctionTable
 
 _SENTENCES = {
     "missing": "is required",
@@ -43,10 +46,13 @@ _MAX_ROUNDS = 12  # deeper than any table of the schema
 
 
 class Check:
-    """The checked tables of one file. `broken`: paths of values that were wrong and are taken out."""
+    """The checked tables of one file. `raw`: as they are written; `broken`: paths of values that were wrong, and are
+    taken out.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, raw: dict[str, Any]) -> None:
         self.tables = ManifestFile()
+        self.raw = raw
         self.broken: set[KeyPath] = set()
         self._around: set[KeyPath] = set()  # the broken paths and all that they lie under
 
@@ -54,10 +60,12 @@ class Check:
         """Whether something was wrong at or under the key."""
         return path in self._around
 
-    def take_out(self, raw: dict[str, Any], path: KeyPath) -> None:
+    def take_out(self, path: KeyPath) -> None:
         """Delete the deepest key on the path; list items go with their whole list, so that indexes stay true."""
-        parent, last = raw, 0
-        container: Any = raw
+        if not self.broken:
+            self.raw = copy.deepcopy(self.raw)  # what was read is read again, for another environment
+        parent, last = self.raw, 0
+        container: Any = self.raw
         for depth, part in enumerate(path):
             if isinstance(container, dict) and part in container:
                 parent, last = container, depth
@@ -69,21 +77,21 @@ class Check:
         self._around.update(path[:end] for end in range(1, len(path) + 1))
 
 
-def check(file: Located, raw: dict[str, Any], unusable: list[KeyPath], findings: Findings) -> Check:
+def check(raw: dict[str, Any], unusable: list[KeyPath], complain: Callable[[KeyPath, str], None]) -> Check:
     """Check the tables of a file. `unusable`: values that are known to be wrong; nothing more is said of them."""
-    checked = Check()
+    checked = Check(raw)
     for path in unusable:
-        checked.take_out(raw, path)
+        checked.take_out(path)
     for _ in range(_MAX_ROUNDS):
         earlier = frozenset(checked.broken)
         try:
-            checked.tables = ManifestFile.model_validate(raw)
+            checked.tables = ManifestFile.model_validate(checked.raw)
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 path = _path(details)
                 if earlier.isdisjoint(path[:end] for end in range(1, len(path) + 1)):
-                    findings.mistake(file, path, _sentence(details, path))
-                checked.take_out(raw, path)
+                    complain(path, _sentence(details, path))
+                checked.take_out(path)
         else:
             break
     return checked

@@ -45,6 +45,10 @@ PATTERNS = {
     r"^https?://[^\s/?#]+[^\s?#]*$": "must be an address that begins with https:// (or http://)",
     "^[a-z][_a-z0-9]*$": "must be a job's name such as mass_redeploy",
     r"^(\$latest|[a-z][-_0-9a-z]*)$": "must be a tag, or $latest",
+    "^[A-Za-z_][A-Za-z0-9_]*$": ("must be a variable's name: letters, digits and underscores, and no digit first"),
+    "^[a-z0-9][-a-z0-9_]*$": (
+        "must be an environment's name: lower-case letters, digits, - and _, the first a letter or digit"
+    ),
     "^[^\x00]+$": "must not be empty or hold NUL characters",
 }
 
@@ -62,6 +66,7 @@ LogDestination = Annotated[str, StringConstraints(pattern="^[a-zA-Z][-a-zA-Z0-9_
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][-_./\\@0-9a-z]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[-_./\\@0-9a-z]{0,63}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+VariableName = Annotated[str, StringConstraints(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 JobName = Annotated[str, StringConstraints(pattern="^[a-z][_a-z0-9]*$")]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
@@ -78,6 +83,12 @@ def no_ring(value: object) -> object:
     """Refuse the tags that verification uses. Raises `ValueError`."""
     if value in RINGS:
         raise ValueError(f"{value} is a tag of ours, which verified versions get by themselves; choose another name")
+    return value
+
+
+def _environment_name(value: str) -> str:
+    if value in ("all", "none"):
+        raise ValueError(f'"{value}" is no name of one environment; choose another')
     return value
 
 
@@ -174,6 +185,7 @@ _SHARE_SCHEMA: dict[str, Any] = {
 }
 
 Tag = Annotated[str, StringConstraints(pattern="^[a-z][-_0-9a-z]*$"), BeforeValidator(_free_tag)]
+EnvironmentName = Annotated[str, StringConstraints(pattern="^[a-z0-9][-a-z0-9_]*$"), AfterValidator(_environment_name)]
 ObjectName = Annotated[Text, AfterValidator(_object_name)]
 ObjectPrefix = Annotated[str, AfterValidator(_object_prefix)]
 Size = Annotated[int, PlainValidator(units.size), WithJsonSchema(SIZE_SCHEMA)]

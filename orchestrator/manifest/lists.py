@@ -35,6 +35,7 @@ LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
     "functions.without": ListRule("Counts for what its own table inherits."),
+    "functions.only": _REPLACES,
     "functions.build.inputs": _REPLACES,
     "functions.include": _REPLACES,
     "functions.exclude": _ADDS,

@@ -53,19 +53,40 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """Where functions go that name no folder. `id`: None where nobody says it. `path`: where it stands in `file`."""
+
+    id: str | None
+    file: SourceFile
+    path: KeyPath
+    is_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A function with all tables merged. `layers`: from the farthest to its own. `use`: the templates that it names,
-    those included that are none.
+    """A function with all tables merged. `layers`: from the farthest to the nearest; `own`: that which makes it a
+    function. `use`: the templates that it names, those included that are none. `files`: its file, and those that
+    include it, as they are shown.
     """
 
     key: str
     layers: tuple[Layer, ...]
     values: dict[str, Any]
+    own: Layer
+    folder: Folder
     use: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
-    def own(self) -> Layer:
-        return self.layers[-1]
+    def folder_id(self) -> str | None:
+        """The folder that it is in, None where nobody says it."""
+        folder_id: str | None = self.values.get("folder_id", self.folder.id)
+        return folder_id
+
+    @property
+    def shown(self) -> str:
+        """Its place, for people."""
+        return f"{self.own.file.shown}:{self.own.file.table_line(self.own.path)}"
 
     def origin(self, path: KeyPath) -> tuple[Layer, KeyPath]:
         """The table that a key comes from, and its path there; the function's own where none has it. Entries of a list

@@ -5,15 +5,14 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from orchestrator.manifest.check import Check, keys_of
 from orchestrator.manifest.disk import Disk
+from orchestrator.manifest.environments.overlay import Section
+from orchestrator.manifest.file_tables import CloudTable, JobTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings, closest, did_you_mean
-from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.rollout.rollout_rules import rollout_breaches
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
-from orchestrator.manifest.tables import CloudTable, JobTable, LimitsTable, ManifestFile
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import frozen
 from orchestrator.model import CloudAddress, JobSpec, Limits, Place, Storage
@@ -38,17 +37,16 @@ def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
     )
 
 
-def storage(tables: ManifestFile) -> Storage:
+def storage(table: StorageTable | None) -> Storage:
     """Where packages are put."""
-    table = tables.storage
     return Storage(bucket=table.bucket, prefix=table.prefix or "") if table else Storage()
 
 
-def limits(file: SourceFile, table: LimitsTable | None, findings: Findings) -> Limits:
+def limits(file: SourceFile, section: Section[LimitsTable], findings: Findings) -> Limits:
     """How hard the cloud may be pressed: the file's figures over the documented defaults."""
-    if table is None:
+    if section.table is None:
         return Limits()
-    given = {key: value for key, value in table.__dict__.items() if value is not None}
+    given = {key: value for key, value in section.table.__dict__.items() if value is not None}
     if "operation_deadline" in given:
         given["operation_deadline_s"] = given.pop("operation_deadline")
     made = Limits(**given)
@@ -56,23 +54,25 @@ def limits(file: SourceFile, table: LimitsTable | None, findings: Findings) -> L
         quota = getattr(made, name)
         if made.reserve >= quota:
             rule = f"leaves no slot: it must be smaller than {name}, which is {quota}"
-            findings.mistake(file, ("limits", "reserve"), rule)
+            findings.mistake(file, section.at("reserve"), rule)
             break
     return made
 
 
-def check_rollouts(file: SourceFile, check: Check, disk: Disk, findings: Findings) -> None:
+def check_rollouts(
+    file: SourceFile, check: Check, whole: Section[RolloutTable], disk: Disk, findings: Findings
+) -> None:
     """Hold [rollout], and those of jobs that are laid over it, against the rules."""
-    whole = check.tables.rollout
-    tables: dict[KeyPath, tuple[RolloutTable, RolloutTable | None]] = {}
-    if whole is not None:
-        tables["rollout",] = (whole, None)
+    if whole.table is not None:
+        for key, rule, others in rollout_breaches(whole.table, None, file.folder, disk):
+            if not any(whole.is_broken(*other) for other in others):
+                findings.mistake(file, whole.at(*key), rule)
     for name, job in (check.tables.jobs or {}).items():
-        if job.rollout is not None:
-            tables["jobs", name, "rollout"] = (job.rollout, whole)
-    for path, (table, below) in tables.items():
-        for key, rule, others in rollout_breaches(table, below, file.folder, disk):
-            if not any(check.is_broken((*at, *other)) for at in (path, ("rollout",)) for other in others):
+        if job.rollout is None:
+            continue
+        path = ("jobs", name, "rollout")
+        for key, rule, others in rollout_breaches(job.rollout, whole.table, file.folder, disk):
+            if not any(check.is_broken((*path, *other)) or whole.is_broken(*other) for other in others):
                 findings.mistake(file, (*path, *key), rule)
 
 
@@ -80,15 +80,11 @@ def check_rollouts(file: SourceFile, check: Check, disk: Disk, findings: Finding
 JobCheck = Callable[[JobSpec], Iterable[tuple[str, str]]]
 
 
-def job_specs(
-    file: SourceFile, raw: Mapping[str, Any], check: Check, findings: Findings, job_check: JobCheck | None
-) -> dict[str, JobSpec]:
+def job_specs(file: SourceFile, check: Check, findings: Findings, job_check: JobCheck | None) -> dict[str, JobSpec]:
     """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked, by
     `job_check` the others as well.
-
-    `raw`: its [jobs] as written, variables put in.
     """
-    made = {}
+    made, raw = {}, check.raw.get("jobs", {})
     for name, table in (check.tables.jobs or {}).items():
         path = ("jobs", name)
         if not name.strip():

@@ -1,4 +1,5 @@
-"""The tables of `deploy.toml` as pydantic models: which keys there are, of which type, meaning what.
+"""The tables of a function as pydantic models: which keys there are, of which type, meaning what. Those of the file
+around them are in `file_tables`.
 
 What only holds across keys, or only once defaults and templates are merged, is in `setting_rules`. Nearly every key is
 optional here, since a table of [defaults] or a template may be a part of one.
@@ -6,15 +7,14 @@ optional here, since a table of [defaults] or a template may be a part of one.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from orchestrator.manifest import fields as f
 from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_key
 from orchestrator.manifest.rollout import rollout_fields as r
-from orchestrator.manifest.rollout.rollout_tables import RolloutTable, VerifyTable
+from orchestrator.manifest.rollout.rollout_tables import VerifyTable
 
 
 class BuildTable(StrictTable):
@@ -124,6 +124,9 @@ class FunctionTable(StrictTable):
     without: list[f.Text] | None = list_key(
         "functions.without", 'Inherited values that are taken away: "memory", "secrets.TOKEN", "environment.LEVEL" …'
     )
+    only: Annotated[list[f.Text], Field(min_length=1)] | None = list_key(
+        "functions.only", "The environments in which it exists. Default: all, and where none is chosen."
+    )
     name: f.FunctionName | None = a_key("The Function's name in the cloud. Default: the table's name.")
     id: f.Id | None = a_key("The Function's id, where the name shall not be looked up.")
     folder_id: f.Id | None = a_key("The folder. Default: that of [cloud], else YC_FOLDER_ID.")
@@ -182,85 +185,3 @@ class FunctionTable(StrictTable):
     tmpfs_size: f.Size | None = a_key("Size of /tmp in memory: 0, or 512MB to 3/4 of a memory of at least 1GB.")
     concurrency: int | None = a_key("Calls that one instance serves at a time; not for Python.", ge=0, le=16)
     metadata: MetadataTable | None = a_key("Which metadata endpoints the function may reach.")
-
-
-class CloudTable(StrictTable):
-    """Which installation of the cloud, and where functions go by default."""
-
-    folder_id: f.Id | None = a_key("Folder of all functions that name none. Default: YC_FOLDER_ID.")
-    cloud_id: f.Id | None = a_key(
-        "The cloud that the folders belong to; a plan refuses another than resource-manager tells."
-        " Default: YC_CLOUD_ID, else it is looked up."
-    )
-    endpoint: f.Url | None = a_key("Address of the discovery service. Default: https://api.cloud.yandex.net.")
-    invoke_endpoint: f.Url | None = a_key(
-        "Where functions are called to verify them. Default: https://functions.yandexcloud.net."
-    )
-
-
-class StorageTable(StrictTable):
-    """Where packages are put."""
-
-    bucket: f.BucketName | None = a_key("The bucket. None: packages go inline, up to 3.5 MB.")
-    prefix: f.ObjectPrefix | None = a_key("Begin of every key.")
-
-
-class LimitsTable(StrictTable):
-    """How hard the cloud may be pressed."""
-
-    operations_per_function: int | None = a_key("Unfinished operations of one function. Default: 10.", ge=1)
-    operations_per_folder: int | None = a_key(
-        "Unfinished operations of one folder, where quota-manager does not tell. Default: 15.", ge=1
-    )
-    operations_per_cloud: int | None = a_key(
-        "Unfinished operations of one cloud, where quota-manager does not tell. Default: 20.", ge=1
-    )
-    reserve: int | None = a_key("Operations per folder and cloud that are left to colleagues. Default: 0.", ge=0)
-    requests_per_second: float | None = a_key(
-        "Calls per second, never more. Default: 20, then as learned.", gt=0, allow_inf_nan=False
-    )
-    polls_per_second: float | None = a_key("Status calls per second. Default: 100.", gt=0, allow_inf_nan=False)
-    operation_deadline: f.Deadline | None = a_key('How long an operation is followed. Default: "15m".')
-
-
-class SkipTable(StrictTable):
-    """A function that a job passes over."""
-
-    function: f.Text = needed_key("Which function: a name or a glob.")
-    reason: f.Text | None = a_key("Why. Required by runtime_upgrade.")
-    owner: f.Text | None = a_key("Whom to ask. Required by runtime_upgrade.")
-    until: date | None = a_key("Passed over up to this day. Required by runtime_upgrade.")
-
-
-class JobTable(StrictTable):
-    """[jobs.NAME]: `run` and the parameters of that job; keys that are not listed here are kept for it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    run: f.JobName = needed_key("Which job: mass_redeploy, runtime_upgrade …")
-    select: list[f.Text] | None = a_key("Names, globs, label:KEY=VALUE.")
-    force: bool | None = a_key("Also where nothing changed.")
-    schedule: str | None = a_key("Cron: minute, hour, day, month, day of the week.")
-    timezone: str | None = a_key("Time zone of the schedule, such as Europe/Moscow.")
-    adopt: list[f.Text] | None = a_key("Live versions that may lose settings: NAME@VERSION_ID, as plans print them.")
-    from_: list[f.Runtime] | None = Field(default=None, alias="from", description="Runtimes to leave.")
-    to: f.Runtime | None = a_key("Runtime to move to.")
-    folders: list[f.Id] | None = a_key("Folders. Default: every folder of the manifest.")
-    skip: list[SkipTable] | None = a_key("Functions that are passed over, and why.")
-    rollout: RolloutTable | None = a_key("How this job spreads; wins over [rollout].")
-
-
-class ManifestFile(StrictTable):
-    """Function deployment manifest."""
-
-    include: list[f.Text] | None = a_key(
-        "Files (globs) with more [functions.*]; relative to this file. One that matches no file is a mistake."
-    )
-    cloud: CloudTable | None = a_key("Which installation, and where functions go by default.")
-    storage: StorageTable | None = a_key("Where packages are put.")
-    limits: LimitsTable | None = a_key("How hard the cloud may be pressed. All optional.")
-    defaults: FunctionTable | None = a_key("Keys of every function that does not set them itself.")
-    templates: dict[str, FunctionTable] | None = a_key("Keys of those functions that `use` them.")
-    functions: dict[str, FunctionTable] | None = a_key("The functions; the table's name is the function's name.")
-    rollout: RolloutTable | None = a_key("How runs spread, unless a job says otherwise.")
-    jobs: dict[str, JobTable] | None = a_key("Named jobs.")

@@ -1,6 +1,4 @@
-"""Reads the files of a manifest: bytes → TOML → tables with `${NAME}` put in, and the mistakes that can be made before
-any key is looked at.
-"""
+"""Reads the files of a manifest: bytes → TOML → tables, and the mistakes before any key is looked at."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ import glob
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,8 @@ from orchestrator.manifest.findings import Findings, closest, dotted
 from orchestrator.manifest.locate import KeyPath
 from orchestrator.model import Place
 
-Complain = Callable[[KeyPath, str], None]
-
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
-_DOLLAR = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")  # `$${` is a literal `${`
 
 
 _NEAR_MAX = 5  # names that are told of a folder
@@ -42,6 +36,10 @@ class SourceFile:
     def line(self, path: KeyPath) -> int:
         """The line of a key, else of the nearest table around it, else 0."""
         return locate.nearest(self._lines, path)
+
+    def exact_line(self, path: KeyPath) -> int:
+        """The line of a key, 0 where it is not there."""
+        return self._lines.get(path, 0)
 
     def table_line(self, path: KeyPath) -> int:
         """The line of [functions.NAME] or [jobs.NAME]."""
@@ -64,14 +62,16 @@ class SourceFile:
         return locate.table_lines(self.text)
 
 
-def place_of(path: Path, key: KeyPath) -> Place:
-    """Find where a key stands in a file that was read before; line 0 where it is not there any more."""
+def place_of(path: Path, key: KeyPath, environment: str = "") -> Place:
+    """Find where a key stands in a file that was read before; line 0 where it is not there any more. `environment`: the
+    one that is chosen, whose key counts where it has it.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         text = ""
     file = SourceFile(str(path), text.replace("\r\n", "\n"))
-    return Place(file.shown, file.line(key))
+    return Place(file.shown, file.exact_line(("environments", environment, *key)) or file.line(key))
 
 
 def shown(path: str) -> str:
@@ -179,37 +179,3 @@ def _nearest(folder: str, pattern: str) -> str:
     where = os.path.relpath(path, folder)
     here = "this file's folder" if where == "." else f'"{where}"'
     return f"; {here} has {', '.join(names[:_NEAR_MAX])}{more}" if names else f"; {here} is empty"
-
-
-def interpolate(tables: dict[str, Any], environ: Mapping[str, str], complain: Complain) -> dict[str, Any]:
-    """Put the variables into all string values, at any depth; keys stay as they are.
-
-    `complain` hears of each missing variable and of each `${` that is none; such a value is left as written.
-    """
-    return {key: _value(value, (key,), environ, complain) for key, value in tables.items()}
-
-
-def _value(value: Any, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> Any:
-    if isinstance(value, str):
-        return _text(value, path, environ, complain) if "${" in value else value
-    if isinstance(value, dict):
-        return {key: _value(item, (*path, key), environ, complain) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_value(item, (*path, index), environ, complain) for index, item in enumerate(value)]
-    return value
-
-
-def _text(text: str, path: KeyPath, environ: Mapping[str, str], complain: Complain) -> str:
-    def replacement(match: re.Match[str]) -> str:
-        if match[0] == "$${":
-            return "${"
-        name = match[1]
-        if name is None:
-            complain(path, "`${` must be followed by a variable's name and `}`; write `$${` for a literal `${`")
-        elif name in environ:
-            return environ[name]
-        else:
-            complain(path, f"the environment variable {name} is not set; set it, or write `$${{` for a literal `${{`")
-        return match[0]
-
-    return _DOLLAR.sub(replacement, text)

@@ -261,7 +261,8 @@ class JobSpec:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """deploy.toml and its includes. `warnings`: sentences with their place, for people. `files`: those it was read
-    from.
+    from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
+    it, and the environments in which they do.
     """
 
     path: Path
@@ -273,3 +274,5 @@ class Manifest:
     jobs: Mapping[str, JobSpec]
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    environment: str = ""
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self, TextIO
 
 from orchestrator.errors import Mistake, UsageError
@@ -53,7 +54,7 @@ class Selectable:
 
 def select(manifest: Manifest, patterns: Iterable[str] = (), labels: Iterable[str] = ()) -> dict[str, FunctionSpec]:
     """Choose functions of a manifest. Raises `UsageError`, see `choose`."""
-    return choose(manifest.functions, patterns, labels, of=manifest.path.name)
+    return choose(manifest.functions, patterns, labels, of=manifest.path.name, elsewhere=manifest.elsewhere)
 
 
 def choose(
@@ -63,18 +64,31 @@ def choose(
     *,
     of: str,
     known: Collection[str] = (),
+    elsewhere: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, FunctionSpec]:
     """Choose functions by `patterns` (none: all) that have all of `labels` ("k=v"). `of`, `known`: see `matching`.
+    `elsewhere`: functions that do not exist in this environment, and in which they do.
 
     Disabled functions are left out; an empty selection is an error. Raises `UsageError`.
     """
     selectable = {key: selectable_of(spec) for key, spec in functions.items()}
-    chosen = matching(selectable, patterns, of=of, known=known)
+    patterns = tuple(patterns)
+    if name := next((one for one in patterns if one in elsewhere and one not in functions), ""):
+        raise _not_here(name, elsewhere[name])
+    chosen = matching(selectable, patterns, of=of, known=(*known, *elsewhere))
     for label in labels:
         chosen = [key for key in chosen if _has_label(selectable[key], label, "--label key=value")]
     if not chosen:
         raise UsageError("no function is selected", advice=f"{of} has {_some(selectable)}")
     return {key: functions[key] for key in chosen}
+
+
+def _not_here(name: str, environments: Collection[str]) -> UsageError:
+    lines = " or ".join(f"--env {environment}" for environment in environments)
+    return UsageError(
+        f'function "{name}" does not exist here: its `only` says {", ".join(environments)}',
+        advice=f"choose its environment, {lines}, or leave it out",
+    )
 
 
 def selectable_of(spec: FunctionSpec) -> Selectable:
@@ -88,7 +102,7 @@ def canary_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
     begin without it.
     """
     rule = lost_canary(manifest, manifest.rollout.canary)
-    place = place_of(manifest.path, ("rollout", "canary")) if rule else None
+    place = place_of(manifest.path, ("rollout", "canary"), manifest.environment) if rule else None
     return (Mistake(place.file, place.line, "rollout.canary", rule),) if place is not None else ()
 
 
@@ -116,7 +130,7 @@ def two_phase_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
     """Look whether a run of all functions in two phases has tags to move for each of them."""
     specs = [spec for spec in manifest.functions.values() if spec.enabled and not spec.mistakes]
     lacking = _without_promote(specs, manifest.rollout)
-    place = place_of(manifest.path, ("rollout", "two_phase")) if lacking else None
+    place = place_of(manifest.path, ("rollout", "two_phase"), manifest.environment) if lacking else None
     rule = f'needs `promote` on every function: {lacking}; write promote = ["stable"], say'
     return (Mistake(place.file, place.line, "rollout.two_phase", rule),) if place is not None else ()
 

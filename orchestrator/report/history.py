@@ -92,6 +92,7 @@ def selection_words(identity: Identity, verb: str = "") -> str:
             *(f"--label {label}" for label in selection.labels),
             *([f"--{selection.left_by}"] if selection.left_by else []),
             *(f"{parameter}{name}={value}" for name, value in selection.parameters.items()),
+            *(f"--var {name}={value}" for name, value in selection.variables.items()),
         ]
     )
 
@@ -120,6 +121,7 @@ def identity_json(identity: Identity) -> dict[str, Any]:
             "left_by": selection.left_by,
             "job": selection.job,
             "parameters": dict(selection.parameters),
+            "variables": dict(selection.variables),
             **_plan_json(selection),
         },
         "user": identity.user,

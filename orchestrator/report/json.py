@@ -283,4 +283,5 @@ def findings_json(view: FindingsView) -> dict[str, Any]:
         "functions": list(view.functions),
         "jobs": list(view.jobs),
         "warnings": list(view.warnings),
+        **({"environments": list(view.environments)} if view.environments else {}),
     }

@@ -139,5 +139,6 @@ def _findings(view: FindingsView) -> str:
         raise ManifestError(view.mistakes)
     disabled = f" ({view.disabled} disabled)" if view.disabled else ""
     jobs = f", {counted(len(view.jobs), 'job')}" if view.jobs else ""
-    valid = f"{view.config} is valid: {counted(len(view.functions), 'function')}{disabled}{jobs}"
+    within = f" in {', '.join(view.environments)}" if view.environments else ""
+    valid = f"{view.config} is valid{within}: {counted(len(view.functions), 'function')}{disabled}{jobs}"
     return "\n".join([*(f"warning: {warning}" for warning in view.warnings), valid])

@@ -144,7 +144,9 @@ class JobsView:
 
 @dataclass(frozen=True, slots=True)
 class FindingsView:
-    """What was found in a manifest: with mistakes it is not valid, and the rest is not known."""
+    """What was found in a manifest: with mistakes it is not valid, and the rest is not known. `environments`: those
+    that it was looked at in.
+    """
 
     config: Path
     functions: tuple[str, ...] = ()
@@ -152,6 +154,7 @@ class FindingsView:
     jobs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

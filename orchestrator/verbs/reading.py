@@ -33,23 +33,26 @@ def _plan(output: str, **given: Any) -> int:
 
 
 @click.command("jobs")
-@opt.config
+@opt.manifest
 @opt.output
-def _jobs(config: Path, output: str) -> int:
+def _jobs(output: str, **given: Any) -> int:
     """List the jobs: those of the manifest with the next time each is due, and those that a manifest can bind."""
     from orchestrator.app.commands.jobs import jobs_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return answer(lambda _: jobs_command(config), output)
+    return answer(lambda _: jobs_command(**given), output)
 
 
 @click.command("validate")
-@opt.config
+@opt.manifest
 @opt.output
-def _validate(config: Path, output: str) -> int:
-    """Check the manifest, its sources and jobs: every mistake at once. Asks no cloud, runs no build."""
+def _validate(output: str, **given: Any) -> int:
+    """Check the manifest, its sources and jobs: every mistake at once. Asks no cloud, runs no build.
+
+    Of a manifest with environments each is checked, with --env that one.
+    """
     from orchestrator.app.commands.validate import validate_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return answer(lambda _: validate_command(config), output)
+    return answer(lambda _: validate_command(**given), output)
 
 
 @click.command("init")
@@ -72,7 +75,7 @@ def _init(output: str, **given: Any) -> int:
 @click.argument("functions", nargs=-1)
 @opt.label
 @opt.option("--verbose", "-v", is_flag=True, help="Name the values that each value replaces, too.")
-@opt.config
+@opt.manifest
 @opt.output
 def _render(output: str, **given: Any) -> int:
     """Show the settings of FUNCTIONS as defaults, templates and variables make them, each with where it comes from.

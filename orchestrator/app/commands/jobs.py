@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from orchestrator.app.session.due.due_place import schedule_of
-from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
+from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.coordination.due_files import known_stop
 from orchestrator.errors import Exit
 from orchestrator.job.binding import timezone_of
@@ -19,9 +20,10 @@ from orchestrator.model import JobSpec
 from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob, OpenDue
 
 
-def jobs_command(config: Path) -> CommandResult:
+def jobs_command(config: Path, **chosen: Any) -> CommandResult:
     """List the jobs of the manifest with their next due time, then those that it can bind. Raises `UsageError`."""
-    manifest = load_for_run(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
+    choice = RunOptions("jobs", config, **chosen).choice
+    manifest = load_for_run(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}, choice=choice)
     project = manifest.path.absolute().parent
     now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}

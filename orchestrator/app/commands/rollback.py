@@ -13,13 +13,21 @@ from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where, with_others
 from orchestrator.app.session.cut_off import begin, takes_back
-from orchestrator.app.session.identity import identity_of, resume_line
+from orchestrator.app.session.identity import identity_of, resume_line, rollback_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
 from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
-from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, folders_then, manifest_of
+from orchestrator.app.session.taking_up import (
+    Differs,
+    Now,
+    choice_then,
+    difference,
+    endpoint_of,
+    folders_then,
+    manifest_of,
+)
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState
@@ -116,6 +124,7 @@ def _where(options: RunOptions, run: RunState) -> RunOptions:
         options = replace(
             options, config=manifest_of(run, state_dir_of(options.config, options.state_dir)) or options.config
         )
+    options = choice_then(run.identity, f"run {run.run_id}", options, rollback_line(run.run_id))
     sandbox = run.endpoint == SANDBOX
     endpoint = options.endpoint or (None if sandbox else run.endpoint)
     return replace(options, sandbox=sandbox, endpoint=endpoint)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from orchestrator.app.session.on_disk import look
-from orchestrator.app.session.options import ANY_FOLDER, state_dir_of
+from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check
 from orchestrator.manifest.load import survey
@@ -18,13 +20,38 @@ from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, FindingsView
 
 
-def validate_command(config: Path) -> CommandResult:
-    """Say whether the manifest is good: its mistakes, or its warnings."""
+def validate_command(config: Path, **chosen: Any) -> CommandResult:
+    """Say whether the manifest is good: its mistakes, or its warnings; of one with environments in each of them, where
+    none is chosen. Raises `UsageError` for one that it does not have.
+    """
+    options = RunOptions("validate", config, **chosen)
+    first = _look(options)
+    environments = () if options.environment else first.environments
+    if not environments:
+        return _result(first.view)
+    looks = {name: _look(replace(options, environment=name)).view for name in environments}
+    return _result(_together(options.config, looks))
+
+
+def _result(view: FindingsView) -> CommandResult:
+    return CommandResult(Exit.USAGE if view.mistakes else Exit.DONE, view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found in one environment; `environments`: all that are declared."""
+
+    view: FindingsView
+    environments: tuple[str, ...] = ()
+
+
+def _look(options: RunOptions) -> _Look:
+    config = options.config
     try:
         environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
-        found = survey(config, environ, job_check(config.absolute().parent))
+        found = survey(config, environ, job_check(config.absolute().parent), choice=options.choice)
     except ManifestError as error:
-        return CommandResult(Exit.USAGE, FindingsView(config, mistakes=error.mistakes))
+        return _Look(FindingsView(config, mistakes=error.mistakes))
     manifest = found.manifest
     of_sources, doubts = look(manifest, state_dir_of(config, None))
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
@@ -32,7 +59,7 @@ def validate_command(config: Path) -> CommandResult:
         [*found.mistakes, *of_sources, *canary_mistakes(manifest), *two_phase_mistakes(manifest), *of_jobs]
     )
     if mistakes:
-        return CommandResult(Exit.USAGE, FindingsView(config, mistakes=tuple(mistakes)))
+        return _Look(FindingsView(config, mistakes=tuple(mistakes)), found.environments)
     warnings = [*manifest.warnings, *doubts, *warnings]
     homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
@@ -43,8 +70,43 @@ def validate_command(config: Path) -> CommandResult:
         disabled=sum(not spec.enabled for spec in manifest.functions.values()),
         jobs=tuple(sorted(manifest.jobs)),
         warnings=tuple(warnings),
+        environments=(manifest.environment,) if manifest.environment else (),
     )
-    return CommandResult(Exit.DONE, findings)
+    return _Look(findings, found.environments)
+
+
+def _together(config: Path, looks: Mapping[str, FindingsView]) -> FindingsView:
+    """Say once what was found in several environments; and in which, where it is not all of them."""
+    if any(view.mistakes for view in looks.values()):
+        where: dict[Mistake, list[str]] = {}
+        for name, view in looks.items():
+            for mistake in view.mistakes:
+                where.setdefault(mistake, []).append(name)
+        mistakes = (
+            replace(mistake, rule=f"{mistake.rule}{_only_in(names, looks, mistake.key)}")
+            for mistake, names in where.items()
+        )
+        return FindingsView(config, mistakes=tuple(sorted(mistakes)))
+    said: dict[str, list[str]] = {}
+    for name, view in looks.items():
+        for warning in view.warnings:
+            said.setdefault(warning, []).append(name)
+    functions = {key for view in looks.values() for key in view.functions}
+    return FindingsView(
+        config,
+        functions=tuple(sorted(functions)),
+        disabled=max(view.disabled for view in looks.values()),
+        jobs=tuple(sorted({key for view in looks.values() for key in view.jobs})),
+        warnings=tuple(f"{warning}{_only_in(names, looks)}" for warning, names in said.items()),
+        environments=tuple(looks),
+    )
+
+
+def _only_in(names: list[str], looks: Mapping[str, FindingsView], key: str = "") -> str:
+    """Say in which environments something is so; "" where that is all, or its place says it already."""
+    if len(names) == len(looks) or key.startswith(f"environments.{names[0]}."):
+        return ""
+    return f" (in {', '.join(names)})"
 
 
 def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[str]]:

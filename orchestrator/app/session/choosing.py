@@ -15,7 +15,7 @@ from orchestrator.manifest.findings import did_you_mean, require_sound
 from orchestrator.model import FunctionSpec
 from orchestrator.planning.back.touched import Touched
 from orchestrator.planning.resume import named_now
-from orchestrator.planning.selection import choose, expanded, require_promote, select
+from orchestrator.planning.selection import expanded, require_promote, select
 
 _NAMED_MAX = 5  # functions that an error names
 
@@ -40,7 +40,7 @@ def any_selected(request: Request) -> dict[str, FunctionSpec]:
     """
     options, manifest = request.options, request.manifest
     enabled = {key: replace(spec, enabled=True) for key, spec in manifest.functions.items()}
-    return choose(enabled, expanded(options.patterns), options.labels, of=manifest.path.name)
+    return select(replace(manifest, functions=enabled), expanded(options.patterns), options.labels)
 
 
 def only_left(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:

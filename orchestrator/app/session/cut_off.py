@@ -99,6 +99,7 @@ def _covers(now: Now, then: Begun, *, forced: bool, back: str = "") -> bool:
     return (
         _is_same(now, then)
         and dict(selection.parameters) == parameters
+        and dict(selection.variables) == dict(was.variables)
         and (forced or _FORCE not in then.line.split())
         and (
             is_whole(now.identity)

@@ -38,11 +38,13 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
     return Identity(
         manifest=str(path),
         place=path.relative_to(tree).as_posix() if tree is not None else "",
+        environment=manifest.environment,
         folders=tuple(sorted(folders)),
         clouds=(manifest.cloud.cloud_id,) if manifest.cloud.cloud_id else (),
         selection=Selection(
             options.patterns, tuple(options.labels), left_by, options.job,
             {name: _shown(name, value) for name, value in options.parameters.items()},
+            variables={name: _shown(name, value) for name, value in options.variables.items()},
         ),
         user=_user(),
         host=socket.gethostname(),
@@ -96,6 +98,8 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     path = Path(identity.manifest or "deploy.toml")
     if path.absolute() != Path("deploy.toml").absolute():
         words += ["-c", _shortly(path)]
+    words += ["--env", identity.environment] if identity.environment else []
+    words += [part for name, value in selection.variables.items() for part in ("--var", f"{name}={value}")]
     given = dict(selection.parameters)
     if selection.plan_file:  # which says what is selected; what is done already is found so
         more = tuple(one for one in more if one not in ("--failed", "--undone"))

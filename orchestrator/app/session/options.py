@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UsageError
+from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.model import CloudAddress, Manifest, Storage
 from orchestrator.model.units import duration
 from orchestrator.version.adoption import EVERYTHING, NOTHING, Adoption, adoption_of
@@ -45,7 +46,8 @@ class RunOptions:
     """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
-    `config_given`: whether the manifest was named, or is the default. `failed`, `undone`: of the last run.
+    `environment`, `variables`: see `ManifestChoice`. `config_given`: whether the manifest was named, or is the default.
+    `failed`, `undone`: of the last run.
     `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`: names of functions that may be
     deployed though they were rolled back, changed though they have no way back, rolled back with a loss, made public by
     a rollback.
@@ -64,6 +66,8 @@ class RunOptions:
     config_given: bool = True
     failed: bool = False
     undone: bool = False
+    environment: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
     sandbox: bool = False
     endpoint: str | None = None
     bucket: str | None = None
@@ -100,6 +104,11 @@ class RunOptions:
     plan: Path | None = None
     log_level: str = "auto"
     log_format: str = "console"
+
+    @property
+    def choice(self) -> ManifestChoice:
+        """What is chosen of the manifest."""
+        return ManifestChoice(self.environment, self.variables)
 
     @property
     def skips(self) -> tuple[str, ...]:
@@ -227,8 +236,9 @@ def with_adoption(args: list[str]) -> list[str]:
 def read_place(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of a command that only looks at what is known of runs; nobody waits for a network to come."""
     return RunOptions(
-        verb, given["config"], given["state"], endpoint=given["endpoint"], bucket=given["bucket"], start_timeout_s=0.0
-    )
+        verb, given["config"], given["state"], environment=given["environment"], variables=given["variables"],
+        endpoint=given["endpoint"], bucket=given["bucket"], start_timeout_s=0.0,
+    )  # fmt: skip
 
 
 def _parameter(text: str) -> tuple[str, str]:

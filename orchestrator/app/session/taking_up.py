@@ -113,18 +113,34 @@ def check_same(run: RunState, now: Now) -> None:
     )
 
 
+def choice_then(then: Identity, whose: str, typed: RunOptions, line: str) -> RunOptions:
+    """Be about the environment of what is gone on with, with the variables that it had, but for what is typed now.
+    `whose`: "run R1", "plan P1". `line`, and raises: as `parameters_then`.
+    """
+    variables = _as_then(then.selection.variables, typed.variables, "--var", whose, line)
+    return replace(typed, environment=typed.environment or then.environment, variables=variables)
+
+
 def parameters_then(run: RunState, typed: Mapping[str, str], line: str) -> dict[str, str]:
     """Give the parameters of a run that is gone on with: those that it had, but for what is typed now. `line`: what is
     typed to go on with it. Raises `UsageError` where one of them is kept nowhere, since it is secret.
     """
-    parameters = {**run.identity.selection.parameters, **typed}
-    hidden = [part for name, value in parameters.items() if value == HIDDEN for part in ("--param", f"{name}={HIDDEN}")]
+    return _as_then(run.identity.selection.parameters, typed, "--param", f"run {run.run_id}", line)
+
+
+def _as_then(given: Mapping[str, str], typed: Mapping[str, str], option: str, whose: str, line: str) -> dict[str, str]:
+    """Lay what is typed over what was given then. Raises `UsageError` where some of that is kept nowhere."""
+    values = {**given, **typed}
+    hidden = [part for name, value in values.items() if value == HIDDEN for part in (option, f"{name}={HIDDEN}")]
     if hidden:
         raise UsageError(
-            f"run {run.run_id} was given parameters that are kept nowhere, since they are secret",
+            f"{whose} was given {_CALLED[option]} that are kept nowhere, since they are secret",
             advice=f"give them again: `{line} {shlex.join(hidden)}`",
         )
-    return parameters
+    return values
+
+
+_CALLED = {"--param": "parameters", "--var": "variables"}
 
 
 def check_not_taken_back(run: RunState) -> None:
@@ -147,9 +163,11 @@ def check_not_taken_back(run: RunState) -> None:
 
 def _as_it_was(run: RunState, now: Now) -> Identity:
     """Give what the line to type is made of: the manifest as it was, and nothing of the selection but the job's."""
-    own, given = manifest_of(run, now.state_dir), run.identity.selection.parameters
-    selection = Selection(parameters=given if run.verb == now.verb else {})
-    return Identity(manifest=str(own) if own is not None else run.identity.manifest, selection=selection)
+    own, then = manifest_of(run, now.state_dir), run.identity
+    given = then.selection.parameters if run.verb == now.verb else {}
+    selection = Selection(parameters=given, variables=then.selection.variables)
+    manifest = str(own) if own is not None else then.manifest
+    return Identity(manifest=manifest, environment=then.environment, selection=selection)
 
 
 def _place(endpoint: str) -> str:

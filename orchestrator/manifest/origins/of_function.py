@@ -15,13 +15,13 @@ from orchestrator.manifest.merge import Draft, Layer
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.values import DEFAULT_TIMEOUT_S
+from orchestrator.manifest.variables.interpolation import variables_in
 from orchestrator.model import Place
 
 BUILT_IN = "built-in default"
 _NO_SETTINGS = ("use", "without")  # they say how tables come together, and are no values themselves
 _ORDER = tuple(FunctionTable.model_fields)
 _FOLDER_VARIABLE = "YC_FOLDER_ID"
-_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
         if setting not in _NO_SETTINGS
         for path, name, value in _parts(setting, whole)
     ]
-    made = [*_of_its_place(draft, found.main), *values, *_built_in(draft)]
+    made = [*_of_its_place(draft), *values, *_built_in(draft)]
     return tuple(sorted(made, key=lambda one: _ORDER.index(one.setting)))
 
 
@@ -88,7 +88,7 @@ def _parts(setting: str, whole: Any) -> Iterator[tuple[KeyPath, str, Any]]:
 def _origin(draft: Draft, path: KeyPath, name: str, value: Any) -> ValueOrigin:
     layer, inside = draft.origin(path)
     text = _raw(layer.file, (*layer.path, *inside))
-    variables = tuple(dict.fromkeys(_names(text)))
+    variables = tuple(dict.fromkeys(variables_in(text)))
     return ValueOrigin(
         key=dotted((path[0], name)) if name else dotted(path),
         name=name,
@@ -129,29 +129,22 @@ def _raw(file: SourceFile, path: KeyPath) -> Any:
     return found
 
 
-def _names(value: Any) -> Iterator[str]:
-    """Find the variables in a value, at any depth."""
-    if isinstance(value, str):
-        yield from (match[1] for match in _VARIABLE.finditer(value) if match[1])
-    elif isinstance(value, dict):
-        yield from (name for item in value.values() for name in _names(item))
-    elif isinstance(value, list):
-        yield from (name for item in value for name in _names(item))
-
-
-def _of_its_place(draft: Draft, main: SourceFile) -> Iterator[ValueOrigin]:
+def _of_its_place(draft: Draft) -> Iterator[ValueOrigin]:
     """Give what a function has by where it stands."""
     if "name" not in draft.values:
         yield ValueOrigin("name", "", draft.key, dotted(draft.own.path), _place(draft.own, ()))
     if "folder_id" in draft.values:
         return
-    written = _raw(main, ("cloud", "folder_id"))
+    folder = draft.folder
+    written = _raw(folder.file, folder.path)
     if written is None:
         yield ValueOrigin("folder_id", "", None, _FOLDER_VARIABLE, None)
         return
-    variables = tuple(dict.fromkeys(_names(written)))
-    place = Place(main.shown, main.line(("cloud", "folder_id")))
-    yield ValueOrigin("folder_id", "", None, "cloud", place, variables, str(written) if variables else "")
+    variables = tuple(dict.fromkeys(variables_in(written)))
+    place = Place(folder.file.shown, folder.file.line(folder.path))
+    yield ValueOrigin(
+        "folder_id", "", None, dotted(folder.path[:-1]), place, variables, str(written) if variables else ""
+    )
 
 
 def _built_in(draft: Draft) -> Iterator[ValueOrigin]:

@@ -5,12 +5,12 @@ live.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.manifest.check import Check, check
-from orchestrator.manifest.findings import Findings, dotted
+from orchestrator.manifest.findings import dotted
+from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import layer
 from orchestrator.manifest.setting_rules import setting_breaches
 from orchestrator.manifest.toml_files import SourceFile
@@ -40,12 +40,13 @@ def what_can_be_said(tables: Mapping[str, Mapping[str, Any]], live: Mapping[str,
     """Hold the keys of functions against the rules. `tables`: by the functions' keys, as `spelled` writes them, with
     ids in place of names; `live`: the live Versions' JSON.
     """
-    file, findings = SourceFile("import"), Findings()
-    raw = {key: deepcopy(dict(values)) for key, values in tables.items()}
-    checked = check(file, {"functions": raw}, [], findings)
+    file = SourceFile("import")
     refused: dict[str, list[str]] = {key: [] for key in tables}
-    for path, mistake in findings.placed():
-        refused[str(path[1])].append(f"{dotted(path[2:])} {mistake.rule}")
+
+    def refuse(path: KeyPath, rule: str) -> None:
+        refused[str(path[1])].append(f"{dotted(path[2:])} {rule}")
+
+    checked = check({"functions": {key: dict(values) for key, values in tables.items()}}, [], refuse)
     return {key: _said(key, tables[key], file, checked, refused[key], live[key]) for key in tables}
 
 

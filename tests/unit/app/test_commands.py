@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,8 @@ def test_jobs_that_can_be_bound_are_given_with_their_parameters(manifest: Path) 
 
 
 def test_without_a_journal_there_are_no_runs(manifest: Path) -> None:
-    given = {"config": manifest, "state": None, "endpoint": None, "bucket": None, "everything": False}
+    given: dict[str, Any] = {"config": manifest, "state": None, "endpoint": None, "bucket": None, "everything": False}
+    given |= {"environment": "", "variables": {}}
     assert runs_command(given, Messages()) == CommandResult(Exit.DONE, RunsView(()))
 
 

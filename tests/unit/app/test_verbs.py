@@ -13,9 +13,12 @@ OTHERWISE = {"--all", "--out"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
+MANIFEST = tuple(verb for verb in LOOKS if verb != "import")  # read one
 # option → the verbs that take it
 TABLE = {
     "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox"),
+    "--env": (*MANIFEST, "jobs", "validate", "render"),
+    "--var": (*MANIFEST, "jobs", "validate", "render"),
     "--output -o": (*LOOKS, "jobs", "validate", "render", "init"),
     "--state": (*LOOKS, "sandbox"),
     "--endpoint": LOOKS,

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from orchestrator.manifest.file_tables import JobTable, ManifestFile
 from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.merge import merge
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
-from orchestrator.manifest.tables import FunctionTable, JobTable, ManifestFile, SecretTable
+from orchestrator.manifest.tables import FunctionTable, SecretTable
 from orchestrator.model import Connectivity, FunctionSpec, SourceCode
 from orchestrator.package import archive
 from tests.unit.manifest.test_tables import HEAD, loaded, mistakes, only

@@ -321,7 +321,7 @@ def test_the_json_of_a_run_says_everything() -> None:
     (function,) = told.pop("functions")
     (link,) = told.pop("chain")
     assert link == {name: told[name] for name in ("run_id", "started_at", "ended_at", "exit_code")}
-    nothing = {"functions": [], "labels": [], "left_by": "", "job": "", "parameters": {}}
+    nothing = {"functions": [], "labels": [], "left_by": "", "job": "", "parameters": {}, "variables": {}}
     about: dict[str, object] = dict.fromkeys(("manifest_path", "environment", "user", "host", "commit"), "")
     about |= {"folders": [], "clouds": [], "selection": nothing}
     assert {name: told.pop(name) for name in about} == about

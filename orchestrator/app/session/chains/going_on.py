@@ -20,7 +20,15 @@ from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.saved.holding import Holding, held_as_then
 from orchestrator.app.session.session import Session
-from orchestrator.app.session.taking_up import Now, check_same, endpoint_of, manifest_of, parameters_then, with_disabled
+from orchestrator.app.session.taking_up import (
+    Now,
+    check_same,
+    choice_then,
+    endpoint_of,
+    manifest_of,
+    parameters_then,
+    with_disabled,
+)
 from orchestrator.coordination.lease import Lease
 from orchestrator.engine.bus import Bus
 from orchestrator.engine.in_flight import in_flight, settle
@@ -68,6 +76,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
                 f" what is undone: `{resume_line(before.run_id, '--give-up')}`",
             )
         config = found
+    options = choice_then(before.identity, f"run {before.run_id}", options, resume_line(before.run_id))
     parameters = parameters_then(before, options.parameters, resume_line(before.run_id))
     job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
     options = replace(options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters)

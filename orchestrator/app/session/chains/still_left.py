@@ -15,7 +15,8 @@ def still_left(
     chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]], *, back: bool = False
 ) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
     """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
-    parameters, has made, or found as wanted: a job that copies what is live, say, has not done what a deploy was to do.
+    parameters and variables, has made, or found as wanted: a job that copies what is live, say, has not done what a
+    deploy was to do.
 
     A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more. `back`:
     what was rolled back since counts as left, and rollbacks themselves leave nothing.
@@ -26,7 +27,9 @@ def still_left(
     for run in chains:
         if run.verb in settled:
             continue
-        ended = done.setdefault((run.verb, frozenset(run.identity.selection.parameters.items())), set())
+        selection = run.identity.selection
+        given = frozenset(selection.parameters.items()), frozenset(selection.variables.items())
+        ended = done.setdefault((run.verb, *given), set())
         units = {} if run.given_up else dict(left_of(run))
         if back:
             names = set[tuple[str, str]]().union(*(taken.get(link.run_id, ()) for link in run.chain))

@@ -56,7 +56,7 @@ def _contradicted(manifest: Manifest, address: CloudAddress, elsewhere: Mapping[
             f"{address.cloud_id_from} is {address.cloud_id}, and {are}",
             advice=f"correct {address.cloud_id_from}, or unset it: each folder's cloud is looked up then",
         )
-    place = place_of(manifest.path, ("cloud", "cloud_id"))
+    place = place_of(manifest.path, ("cloud", "cloud_id"), manifest.environment)
     rule = f"it is {address.cloud_id}, and {are}; correct it, or leave it out: each folder's cloud is looked up then"
     return ManifestError((Mistake(place.file, place.line, _key(address), rule),))
 

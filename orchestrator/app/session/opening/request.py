@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.app.session.chains.left import Left
@@ -24,7 +24,8 @@ from orchestrator.redaction.redactor import Redactor
 class Request:
     """What is asked for: the options and the manifest, and what a run with them is about.
 
-    `left`: what --failed or --undone selects; None where neither was given.
+    `left`: what --failed or --undone selects; None where neither was given. `variables`: those that the manifest
+    declares, and those of `--var`: what is secret of them is shown nowhere.
     """
 
     options: RunOptions
@@ -33,6 +34,7 @@ class Request:
     manifest: Manifest
     identity: Identity = NOTHING_KNOWN
     left: Left | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request:
@@ -56,18 +58,20 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    found = survey_for_run(options.config, environ, check, has_sources=has_sources)
+    found = survey_for_run(options.config, environ, check, has_sources=has_sources, choice=options.choice)
     manifest = found.manifest
     gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
-    _hide(invocation.messages.outlet.redactor, manifest)
+    hidden = {**found.variables, **options.variables}
+    _hide(invocation.messages.outlet.redactor, manifest, hidden)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
-    return Request(options, environ, state_dir, manifest), found
+    return Request(options, environ, state_dir, manifest, variables=hidden), found
 
 
-def _hide(redactor: Redactor, manifest: Manifest) -> None:
+def _hide(redactor: Redactor, manifest: Manifest, variables: Mapping[str, str]) -> None:
+    redactor.add_variables(variables)
     for spec in manifest.functions.values():
         redactor.add_function(spec)
     for job in manifest.jobs.values():

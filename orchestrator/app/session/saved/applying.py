@@ -26,6 +26,8 @@ from orchestrator.app.session.saved.files import check_unexpired, plan_bytes, re
 from orchestrator.app.session.saved.holding import Holding, hold_to
 from orchestrator.app.session.saved.wanted import functions_then
 from orchestrator.app.session.session import hold_lock, open_session
+from orchestrator.app.session.taking_up import choice_then
+from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.planning.saved.document import SavedPlan
 from orchestrator.report.history import who
@@ -53,8 +55,15 @@ async def apply_saved(invocation: Invocation) -> CommandResult:
 
 
 def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
-    """Give the options that a plan was made with."""
+    """Give the options that a plan was made with. Raises `UsageError`."""
     then = saved.options
+    line = f"orchestrator deploy --plan {options.plan}"
+    if options.environment not in ("", saved.identity.environment):
+        of = f"the environment {saved.identity.environment}" if saved.identity.environment else "no environment"
+        raise UsageError(
+            f"plan {saved.id} is of {of}, and this is --env {options.environment}", advice=f"type `{line}`"
+        )
+    options = choice_then(saved.identity, f"plan {saved.id}", options, line)
     return replace(
         options, patterns=then.patterns, labels=then.labels, adopt=adoption_of(then.adopt), again=then.again,
         no_way_back=then.no_way_back, no_verify=then.no_verify, now=then.now,

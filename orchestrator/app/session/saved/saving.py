@@ -88,6 +88,7 @@ def _redactor(session: Session, planned: Planned) -> Redactor:
     """Make one that hides more than what is shown: a file goes further. A label may have a secret's value, too."""
     redactor = Redactor()
     redactor.add_variables(session.request.environ)
+    redactor.add_variables(session.request.variables)
     for spec in (*session.request.manifest.functions.values(), *(unit.spec for unit in planned.plan.units)):
         redactor.add_function(spec, labels=False)
     return redactor

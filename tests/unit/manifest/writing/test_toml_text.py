@@ -7,7 +7,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.manifest.toml_files import interpolate
+from orchestrator.manifest.variables.interpolation import interpolate
 from orchestrator.manifest.writing.toml_text import Variable, comment, dotted_key, literal, toml_key, toml_value
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -34,7 +34,7 @@ def test_every_table_and_comment_reads_back(name: str, said: str, value: object)
 @given(st.text(st.sampled_from("${}aA"), max_size=8) | TEXTS)
 def test_a_text_without_variables_stays_one(text: str) -> None:
     told: list[str] = []
-    read = interpolate({"key": literal(text)}, {"A": "put in", "a": "put in"}, lambda _, rule: told.append(rule))
+    read = interpolate({"key": literal(text)}, lambda _: ("put in", ""), lambda _, rule: told.append(rule), str)
     assert read == {"key": text}
     assert told == []
 

@@ -1,0 +1,84 @@
+"""The rules of where a function's code comes from: which keys go together, and what must be on the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from orchestrator.manifest.disk import Disk
+from orchestrator.manifest.merge import Draft
+from orchestrator.manifest.setting_rules import Breach
+from orchestrator.manifest.toml_files import shown
+
+_SOURCES = ("source", "package", "version_id")
+_WITH_SOURCE = ("build", "include", "exclude", "files")
+
+
+def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
+    """All rules about code that a function breaks."""
+    values = draft.values
+    given = [key for key in _SOURCES if key in values]
+    if len(given) > 1:
+        yield Breach((given[1],), f"only one of source, package and version_id may stand; {given[0]} stands too")
+    elif not given and not any(draft.is_broken((key,)) for key in _SOURCES):
+        yield Breach((), "needs its code: one of source, package and version_id")
+    if "package" in values:
+        yield from _lacking(values["package"], "package", ("bucket", "object"), draft)
+    if "source" in values:
+        yield from _source(draft, disk)
+    elif given:
+        for key in _WITH_SOURCE:
+            if key in draft.own.values:
+                yield Breach((key,), f"goes with source only, not with {given[0]}")
+
+
+def _lacking(table: dict[str, Any], key: str, needed: tuple[str, ...], draft: Draft) -> Iterator[Breach]:
+    for name in needed:
+        if name not in table and not draft.is_broken((key, name)):
+            yield Breach((key, name), "is required")
+
+
+def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
+    values = draft.values
+    source = values["source"]
+    built = "build" in values  # what is not there may be what it makes
+    if built and "folder" not in values["build"] and (rule := _doubt(source, values["build"], disk)):
+        yield Breach(("build",), rule, warning=True)
+    there = {"file", "folder", ""} if built else {"file", "folder"}
+    if disk.has_sources and disk.kind(source) not in there:
+        yield Breach(("source",), _missing(source, disk, "a folder, a file or a .zip"))
+    if built:
+        yield from _lacking(values["build"], "build", ("command",), draft)
+        folder = values["build"].get("folder")
+        if disk.has_sources and folder is not None and disk.kind(folder) != "folder":
+            yield Breach(("build", "folder"), _missing(folder, disk, "a folder"))
+    for inside, local in values.get("files", {}).items():
+        if not is_package_path(inside):
+            rule = "the key is the path in the package: relative, with / between its parts, without ..; . is its top"
+            yield Breach(("files", inside), rule)
+        if disk.has_sources and disk.kind(local) not in there:
+            yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
+
+
+def _doubt(source: str, build: dict[str, Any], disk: Disk) -> str:
+    """Doubt where a build runs that names no folder: in its source, which may well be what it makes."""
+    name, kind = os.path.basename(source), disk.kind(source)  # noqa: PTH119 - strings here, as elsewhere
+    if not kind:
+        return f'has no folder: it runs beside "{shown(source)}", and in it as soon as that exists; add `folder`'
+    own = rf"(?<![\w.-]){re.escape(name)}(?![\w.-])"
+    if kind == "folder" and re.search(own, build.get("command", "")):
+        return f'has no folder: it runs in "{shown(source)}", which its command names; add `folder`'
+    return ""
+
+
+def _missing(path: str, disk: Disk, wanted: str) -> str:
+    return f'"{shown(path)}" is not {wanted}' if disk.kind(path) else f'"{shown(path)}" does not exist'
+
+
+def is_package_path(path: str) -> bool:
+    """Whether a path names a place inside a package; "." is its top."""
+    pure = PurePosixPath(path)
+    return bool(path) and not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\x00" in path)

@@ -1,0 +1,63 @@
+"""Which environment of a manifest is meant: the one that was named, else the one that is the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.errors import UsageError
+from orchestrator.manifest.findings import Findings, did_you_mean
+from orchestrator.manifest.toml_files import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestChoice:
+    """What is chosen of a manifest where it is read. `environment`: its name, "" where none was named. `variables`: of
+    `--var`, which win over all others.
+    """
+
+    environment: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_CHOICE = ManifestChoice()
+
+
+def environments_of(main: SourceFile) -> Mapping[str, Mapping[str, Any]]:
+    """Give the environments that a file declares, as written. What is no table there is a mistake, told elsewhere."""
+    declared = main.raw.get("environments")
+    tables = declared.items() if isinstance(declared, dict) else ()
+    return {name: table if isinstance(table, dict) else {} for name, table in tables}
+
+
+def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findings) -> str:
+    """Give the name of the environment that counts, "" where there is none. Raises `UsageError`.
+
+    | declared                  | named    | counts                |
+    | ---                       | ---      | ---                   |
+    | none                      |          | none                  |
+    | none                      | any      | a usage error         |
+    | some                      | of these | that one              |
+    | some                      | another  | a usage error         |
+    | some, one is the default  |          | the default           |
+    | some, none is the default |          | none                  |
+    """
+    declared = environments_of(main)
+    default, *more = [name for name, table in declared.items() if table.get("default") is True] or [""]
+    for name in more:
+        place = f"{main.shown}:{main.line(('environments', default, 'default'))}"
+        rule = f"[environments.{default}] is the default already ({place}); only one may be"
+        findings.mistake(main, ("environments", name, "default"), rule)
+    named = choice.environment
+    if named and not declared:
+        raise UsageError(
+            f"--env {named}: {main.shown} declares no environments",
+            advice=f"declare it there, [environments.{named}], or leave --env (ORCHESTRATOR_ENV) out",
+        )
+    if named and named not in declared:
+        raise UsageError(
+            f'{main.shown} has no environment "{named}"{did_you_mean(named, declared)}',
+            advice=f"it has {', '.join(declared)}",
+        )
+    return named or default

@@ -1,0 +1,67 @@
+"""Which functions exist in the environment that is chosen (`only`), and what that says of things which nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from orchestrator.manifest.environments.overlay import Overlay
+from orchestrator.manifest.findings import Findings, did_you_mean
+from orchestrator.manifest.includes.scope import Scope, tell_using
+from orchestrator.manifest.merge import Draft
+
+
+class Existing:
+    """Sorts functions by whether they exist where the manifest is read. `elsewhere`: those that do not."""
+
+    def __init__(self, overlay: Overlay, findings: Findings) -> None:
+        self._overlay = overlay
+        self._findings = findings
+        self.elsewhere: dict[str, Draft] = {}
+        self._templates = set[str]()
+        self._broken = set[str]()
+        for template in overlay.templates.values():
+            tell_using(template, findings)
+        for table in (*overlay.templates.values(), *overlay.functions.values(), overlay.defaults):
+            if table is not None and "only" in table.values:
+                rule = "belongs in [functions.NAME]: an environment cannot say in which others a function exists"
+                findings.mistake(table.file, (*table.path, "only"), rule)
+
+    def know(self, scope: Scope) -> None:
+        """Take the names of what one file has."""
+        self._templates |= scope.templates.keys() | scope.broken_templates
+        self._broken |= {str(path[1]) for path in scope.check.broken if path[0] == "functions" and len(path) == 2}
+
+    def is_here(self, draft: Draft) -> bool:
+        """Whether a function exists in this environment. One that names environments exists in none, where none is
+        chosen. What it names, and is none, is told.
+        """
+        only = draft.values.get("only")
+        if only is None:
+            return True
+        for index, name in enumerate(only):
+            if name not in self._overlay.names:
+                origin, inside = draft.origin(("only",))
+                concerned = None if origin is draft.own else draft.key
+                rule = f"there is no [environments.{name}]{did_you_mean(name, self._overlay.names)}"
+                self._findings.mistake(origin.file, (*origin.path, *inside, index), rule, function=concerned)
+        if self._overlay.name in only:
+            return True
+        self.elsewhere[draft.key] = draft
+        return False
+
+    def tell_unknown(self, drafts: Collection[str]) -> None:
+        """Tell what the environment lays over something that is not there."""
+        for name, table in self._overlay.templates.items():
+            if name not in self._templates:
+                rule = f"there is no [templates.{name}] that it could be laid over{did_you_mean(name, self._templates)}"
+                self._findings.mistake(table.file, table.path, rule)
+        for key, table in self._overlay.functions.items():
+            if key in self.elsewhere:
+                there = self.elsewhere[key]
+                only = ", ".join(there.values["only"])
+                rule = f"this function does not exist in {self._overlay.name}: {there.shown} has it in {only}"
+                self._findings.mistake(table.file, table.path, rule)
+            elif key not in drafts and key not in self._broken:
+                one = f'a function of one environment alone stands in [functions], with only = ["{self._overlay.name}"]'
+                rule = f"there is no [functions.{key}]{did_you_mean(key, drafts)}; {one}"
+                self._findings.mistake(table.file, table.path, rule)

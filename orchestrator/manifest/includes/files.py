@@ -1,0 +1,130 @@
+"""The files of a manifest as they are checked: with the variables put in that count in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest.check import Check, check
+from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
+from orchestrator.manifest.findings import Findings
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.variables.interpolation import Complain, interpolate, variables_in
+from orchestrator.manifest.variables.scoped import Variables, check_typed, declared_in, wrong_variables
+
+_VARIABLES = "variables"
+_ENVIRONMENTS = "environments"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """One file, checked. `unset`: where a variable is not set. `outer`: the file that includes it, None of the main
+    file.
+    """
+
+    file: SourceFile
+    check: Check
+    variables: Variables
+    unset: tuple[KeyPath, ...]
+    outer: CheckedFile | None = None
+
+
+class Files:
+    """Checks the files of a manifest one after the other, and remembers which variables they use."""
+
+    def __init__(self, environ: Mapping[str, str], choice: ManifestChoice, findings: Findings) -> None:
+        self._environ = environ
+        self._choice = choice
+        self._findings = findings
+        self._files: list[CheckedFile] = []
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, the main one first."""
+        return tuple(Path(one.file.path) for one in self._files)
+
+    def check_main(self, main: SourceFile) -> CheckedFile:
+        """Check the main file, and of its environments the chosen one: the others are checked where they are chosen."""
+        name, raw = self._choice.environment, main.raw
+        if isinstance(raw.get(_ENVIRONMENTS), dict):
+            raw = {**raw, _ENVIRONMENTS: {key: table for key, table in raw[_ENVIRONMENTS].items() if key == name}}
+        chosen = environments_of(main).get(name, {}).get(_VARIABLES)
+        variables = Variables(self._choice, self._environ, chosen).within(raw.get(_VARIABLES))
+        return self._check(main, raw, variables, None)
+
+    def check_included(self, file: SourceFile, outer: CheckedFile) -> CheckedFile:
+        """Check a file that another one includes."""
+        for key in file.raw:
+            if key != "functions":
+                rule = "only [functions.*] may stand in an included file; everything else belongs in the main file"
+                self._findings.mistake(file, (key,), rule)
+        raw = {"functions": file.raw["functions"]} if "functions" in file.raw else {}
+        return self._check(file, raw, outer.variables, outer)
+
+    def _check(
+        self, file: SourceFile, raw: dict[str, Any], variables: Variables, outer: CheckedFile | None
+    ) -> CheckedFile:
+        unset: list[KeyPath] = []
+
+        def complain(path: KeyPath, rule: str) -> None:
+            unset.append(path)
+            self._findings.mistake(file, path, rule)
+
+        tables = _put_in(raw, variables, complain) if "${" in file.text else raw
+        checked = check(tables, unset, partial(self._findings.mistake, file))
+        found = CheckedFile(file, checked, variables, tuple(unset), outer)
+        self._files.append(found)
+        return found
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The variables that files declare, in this environment, as they are written; of two of a name the nearer."""
+        tables = [table for one in self._files for _, table in self._declared(one)]
+        return {name: value for table in tables for name, value in table.items()}
+
+    def tell_wrong_variables(self) -> None:
+        """Once all files are there: tell which declared variables are wrong, or mean nothing to anybody. Raises
+        `UsageError` where one of `--var` means nothing.
+        """
+        used = {id(one): set[str]() for one in self._files}  # by a file, and by those that it includes
+        declared = [one for one in self._files if _VARIABLES in one.file.raw or _ENVIRONMENTS in one.file.raw]
+        for one in self._files if declared or self._choice.variables else ():
+            names = frozenset(variables_in(one.file.raw)) if "${" in one.file.text else frozenset()
+            reached: CheckedFile | None = one
+            while reached is not None:
+                used[id(reached)] |= names
+                reached = reached.outer
+        for one in declared:
+            for path, table in self._declared(one):
+                for name, rule in wrong_variables(table, frozenset(used[id(one)])):
+                    self._findings.mistake(one.file, (*path, name), rule)
+        if self._choice.variables and not any(path[:1] in ((), ("include",)) for path, _ in self._findings.placed()):
+            check_typed(self._choice.variables, used[id(self._files[0])])
+
+    def _declared(self, one: CheckedFile) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
+        yield (_VARIABLES,), declared_in(one.check.raw.get(_VARIABLES))
+        for name, table in (one.check.raw.get(_ENVIRONMENTS) or {}).items() if one.outer is None else ():
+            if isinstance(table, dict):
+                yield (_ENVIRONMENTS, name, _VARIABLES), declared_in(table.get(_VARIABLES))
+
+
+def _put_in(raw: dict[str, Any], variables: Variables, complain: Complain) -> dict[str, Any]:
+    """Put the variables into all tables but those that declare them."""
+    environments = raw.get(_ENVIRONMENTS)
+    of_environment = {
+        name: {key: value for key, value in table.items() if key != _VARIABLES} if isinstance(table, dict) else table
+        for name, table in (environments.items() if isinstance(environments, dict) else ())
+    }
+    others = {key: value for key, value in raw.items() if key != _VARIABLES}
+    if of_environment:
+        others[_ENVIRONMENTS] = of_environment
+    tables = interpolate(others, variables.look, complain, variables.hint)
+    for name in of_environment:
+        table = raw[_ENVIRONMENTS][name]
+        if isinstance(table, dict) and _VARIABLES in table:
+            tables[_ENVIRONMENTS][name][_VARIABLES] = table[_VARIABLES]
+    return tables | ({_VARIABLES: raw[_VARIABLES]} if _VARIABLES in raw else {})

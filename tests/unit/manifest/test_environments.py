@@ -1,0 +1,276 @@
+"""[environments.*]: which one counts, what it lays over what, and `only`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import ManifestError, UsageError
+from orchestrator.manifest.check import keys_of
+from orchestrator.manifest.environments.choosing import ManifestChoice
+from orchestrator.manifest.file_tables import EnvironmentTable
+from orchestrator.manifest.load import load, load_for_run, survey
+from orchestrator.manifest.origins.of_function import origins_of
+from orchestrator.model import Manifest
+from orchestrator.planning.selection import select
+from tests.unit.manifest.test_tables import HEAD
+
+FUN = '[functions.fun]\nversion_id = "x"\n'
+BASE = (
+    f'{HEAD}environment = {{ LEVEL = "info", REGION = "ru" }}\n[templates.web]\nmemory = "256MB"\n{FUN}use = ["web"]\n'
+)
+
+
+def read(folder: Path, text: str, environment: str = "prod") -> Manifest:
+    path = folder / "deploy.toml"
+    path.write_text(text, "utf-8")
+    return load(path, {"GIVEN": "given"}, ManifestChoice(environment))
+
+
+def mistake(folder: Path, text: str, environment: str = "prod") -> tuple[int, str, str]:
+    with pytest.raises(ManifestError) as caught:
+        read(folder, text, environment)
+    (found,) = caught.value.mistakes
+    return found.line, found.key, found.rule
+
+
+# What [environments.prod] has, and what of the manifest is otherwise then.
+LAID_OVER: dict[str, tuple[str, Any, Any]] = {
+    "variables": ('variables = { GIVEN = "other" }', lambda m: m.functions["fun"].settings.description, "other"),
+    "cloud": (
+        'cloud = { folder_id = "b1h" }',
+        lambda m: (m.functions["fun"].folder_id, m.cloud.cloud_id),
+        ("b1h", "c"),
+    ),
+    "storage": ('storage = { bucket = "bbb" }', lambda m: (m.storage.bucket, m.storage.prefix), ("bbb", "p/")),
+    "limits": ("limits = { reserve = 2 }", lambda m: (m.limits.reserve, m.limits.operations_per_folder), (2, 9)),
+    "rollout": ("rollout = { waves = [1] }", lambda m: (m.rollout.waves, m.rollout.max_failures), ((1,), 3)),
+    "defaults": (
+        'defaults = { environment = { LEVEL = "warn" } }',
+        lambda m: m.functions["fun"].settings.environment,
+        {"LEVEL": "warn", "REGION": "ru"},
+    ),
+    "templates": (
+        'templates = { web = { memory = "512MB" } }',
+        lambda m: m.functions["fun"].settings.memory_bytes >> 20,
+        512,
+    ),
+    "functions": (
+        "functions = { fun = { timeout = 3 } }",
+        lambda m: m.functions["fun"].settings.execution_timeout_s,
+        3,
+    ),
+    "default": ("default = true", lambda m: m.environment, "prod"),
+}
+REST = '[storage]\nprefix = "p/"\n[limits]\noperations_per_folder = 9\n[rollout]\nmax_failures = 3\n'
+WHOLE = BASE.replace('"b1g"', '"b1g"\ncloud_id = "c"') + 'description = "${GIVEN}"\n' + REST
+
+
+@pytest.mark.parametrize("key", LAID_OVER)
+def test_each_table_of_an_environment_is_laid_over_that_of_the_file(tmp_path: Path, key: str) -> None:
+    line, of, value = LAID_OVER[key]
+    text = f"{WHOLE}[environments.dev]\n[environments.prod]\n{line}\n"
+    environment = "" if key == "default" else "prod"
+    assert of(read(tmp_path, text, environment)) == value
+    assert of(read(tmp_path, text, "dev")) != value
+
+
+def test_the_table_above_has_every_key_of_an_environment() -> None:
+    assert LAID_OVER.keys() | {"protected"} == set(keys_of(EnvironmentTable))
+
+
+def test_the_nearest_layer_wins_and_the_order_is_that_of_the_docs(tmp_path: Path) -> None:
+    """[defaults], those of the environment, each template with the environment's, the function, the environment's."""
+    layers = [
+        ("defaults", "[defaults.environment]"),
+        ("environments.prod.defaults", "[environments.prod.defaults.environment]"),
+        ("templates.one", "[templates.one.environment]"),
+        ("environments.prod.templates.one", "[environments.prod.templates.one.environment]"),
+        ("templates.two", "[templates.two.environment]"),
+        ("environments.prod.templates.two", "[environments.prod.templates.two.environment]"),
+        ("functions.fun", "[functions.fun.environment]"),
+        ("environments.prod.functions.fun", "[environments.prod.functions.fun.environment]"),
+    ]
+    head = HEAD + FUN + 'use = ["one", "two"]\n'
+    tables = [
+        f"{header}\n" + "".join(f'V{at} = "{number}"\n' for at in range(number + 1))
+        for number, (_, header) in enumerate(layers)
+    ]
+    path = tmp_path / "deploy.toml"
+    path.write_text(head + "".join(tables))
+    found = survey(path, {}, choice=ManifestChoice("prod"))
+    assert found.mistakes == ()
+    assert found.manifest.functions["fun"].settings.environment == {f"V{n}": "7" for n in range(8)}
+    origin = {one.key: one for one in origins_of(found, "fun")}["environment.V0"]
+    lines = path.read_text().split("\n")
+    assert (origin.table, lines[origin.place.line - 2 if origin.place else 0]) == layers[-1]
+    over = [lines[place.line - 2] for place in origin.over]
+    assert over == [header for _, header in reversed(layers[:-1])]
+
+
+def test_an_environment_may_take_away_and_use_other_templates(tmp_path: Path) -> None:
+    text = f"""{BASE}[templates.big]
+memory = "2GB"
+[environments.prod.functions.fun]
+without = ["environment.REGION"]
+use = ["big"]
+"""
+    settings = read(tmp_path, text).functions["fun"].settings
+    assert (settings.environment, settings.memory_bytes >> 20) == ({"LEVEL": "info"}, 2048)
+
+
+CHOSEN = [
+    ("[environments.a]\n[environments.b]\n", "", ""),
+    ("[environments.a]\n[environments.b]\n", "b", "b"),
+    ("[environments.a]\n[environments.b]\ndefault = true\n", "", "b"),
+    ("[environments.a]\n[environments.b]\ndefault = true\n", "a", "a"),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("tables", "named", "counts"), CHOSEN)
+def test_the_environment_that_counts(tmp_path: Path, tables: str, named: str, counts: str) -> None:
+    assert read(tmp_path, f"{BASE}{tables}", named).environment == counts
+
+
+@pytest.mark.parametrize(
+    ("tables", "message", "advice"),
+    [
+        ("", "declares no environments", "declare it there, [environments.prd]"),
+        ("[environments.prod]\n[environments.dev]\n", 'has no environment "prd"; did you mean "prod"?', "prod, dev"),
+    ],
+)
+def test_an_environment_that_is_not_there_is_an_error_of_usage(
+    tmp_path: Path, tables: str, message: str, advice: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, f"{BASE}{tables}", "prd")
+    assert message in caught.value.message
+    assert advice in caught.value.advice
+
+
+# ruff: noqa: E501 - one row a line
+# what stands after the rest, the key, a piece of the rule; `# <-` marks the line
+WRONG = [
+    ('[environments.prod]\ncloud = { folder_id = "b 1" } # <-\n', "environments.prod.cloud.folder_id", "without spaces"),
+    ('[environments.prod.defaults]\nmemory = "1MB" # <-\n', "environments.prod.defaults.memory", "from"),
+    ('[environments.prod.functions.fun]\nmemry = "1GB" # <-\n', "environments.prod.functions.fun.memry", '"memory"?'),
+    ("[environments.prod]\nprotectd = true # <-\n", "environments.prod.protectd", 'did you mean "protected"?'),
+    ('[environments.prod]\nprotected = "yes" # <-\n', "environments.prod.protected", "true or false"),
+    ("[environments]\nprod = 3 # <-\n", "environments.prod", "must be a table"),
+    (
+        "[environments.prod.functions.fan] # <-\ntimeout = 3\n",
+        "environments.prod.functions.fan",
+        'there is no [functions.fan]; did you mean "fun"?; a function of one environment alone stands in [functions]',
+    ),
+    (
+        "[environments.prod.functions.old] # <-\ntimeout = 3\n[functions.old]\nonly = ['dev']\n[environments.dev]\n",
+        "environments.prod.functions.old",
+        "this function does not exist in prod",
+    ),
+    (
+        "[environments.prod.templates.wb] # <-\ntimeout = 3\n",
+        "environments.prod.templates.wb",
+        'there is no [templates.wb] that it could be laid over; did you mean "web"?',
+    ),
+    (
+        "[environments.prod.templates.web]\nuse = ['web'] # <-\n",
+        "environments.prod.templates.web.use",
+        "a template cannot use templates",
+    ),
+    ("[environments.prod.defaults]\nonly = ['prod'] # <-\n", "environments.prod.defaults.only", "in [functions.NAME]"),
+    (
+        "[environments.prod]\ndefault = true\n[environments.dev]\ndefault = true # <-\n",
+        "environments.dev.default",
+        "[environments.prod] is the default already",
+    ),
+    (
+        "[environments.prod]\n[functions.old]\nversion_id = 'x'\nonly = ['prod', 'prd'] # <-\n",
+        "functions.old.only[1]",
+        'there is no [environments.prd]; did you mean "prod"?',
+    ),
+    ("[environments.prod]\n[functions.old]\nversion_id = 'x'\nonly = [] # <-\n", "functions.old.only", "not be empty"),
+    (
+        "[environments.prod]\nlimits = { operations_per_folder = 3, reserve = 3 } # <-\n",
+        "environments.prod.limits.reserve",
+        "leaves no slot",
+    ),
+    ("[limits]\nreserve = 3 # <-\n[environments.prod]\nlimits = { operations_per_folder = 3 }\n", "limits.reserve", "no slot"),
+    (
+        "[environments.prod]\nrollout = { on_breach = 'rollback' } # <-\n",
+        "environments.prod.rollout.on_breach",
+        "needs a declared max_failures",
+    ),
+    ("[environments.prod.functions.fun]\nuse = ['wb'] # <-\n", "environments.prod.functions.fun.use[0]", '"web"?'),
+    ("[environments.prod.defaults]\ntmpfs_size = '8GB' # <-\n", "environments.prod.defaults.tmpfs_size", "(concerns fun)"),
+    ("[environments.prod.functions.fun]\nname = 'same'\n[functions.z]\nversion_id = 'x'\nname = 'same' # <-\n", "functions.z.name", "same name in"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "key", "rule"), WRONG, ids=[row[1] for row in WRONG])
+def test_a_mistake_of_an_environment_stands_in_its_line(tmp_path: Path, tables: str, key: str, rule: str) -> None:
+    text = BASE + tables
+    line = next(number for number, one in enumerate(text.split("\n"), 1) if "# <-" in one)
+    found = mistake(tmp_path, text)
+    assert found[:2] == (line, key)
+    assert rule in found[2]
+
+
+@pytest.mark.parametrize("name", ["Prod", "a b", "", "all", "none", "-x"])
+def test_a_name_that_no_environment_may_have(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f'{BASE}[environments."{name}"]\nprotected = true\n')
+    with pytest.raises(ManifestError):
+        load(path, {}, ManifestChoice(name) if name else ManifestChoice())
+
+
+def test_an_environment_that_is_not_chosen_stops_nothing(tmp_path: Path) -> None:
+    text = f'{BASE}[environments.prod]\n[environments.dev]\ndefaults = {{ memory = "${{NOPE}}", zz = 1 }}\n'
+    assert read(tmp_path, text).environment == "prod"
+
+
+def test_functions_exist_only_where_they_say(tmp_path: Path) -> None:
+    text = f'{BASE}[functions.old]\nversion_id = "x"\nonly = ["prod"]\n[environments.prod]\n[environments.dev]\n'
+    assert list(read(tmp_path, text).functions) == ["fun", "old"]
+    for environment in ("dev", ""):
+        manifest = read(tmp_path, text, environment)
+        assert (list(manifest.functions), manifest.elsewhere) == (["fun"], {"old": ("prod",)})
+        assert list(select(manifest, ["!old"])) == ["fun"]
+        with pytest.raises(UsageError) as caught:
+            select(manifest, ["old"])
+        assert caught.value.message == 'function "old" does not exist here: its `only` says prod'
+        assert "--env prod" in caught.value.advice
+
+
+def test_a_template_may_say_where_functions_exist_and_the_nearest_list_counts(tmp_path: Path) -> None:
+    more = '[functions.old]\nversion_id = "x"\nuse = ["t"]\n[templates.t]\nonly = ["prod"]\n[environments.prod]\n'
+    assert list(read(tmp_path, f"{BASE}{more}[environments.dev]\n", "dev").functions) == ["fun"]
+    text = f"{BASE}{more}[environments.dev]\n".replace('use = ["t"]', 'use = ["t"]\nonly = ["dev"]')
+    assert list(read(tmp_path, text, "dev").functions) == ["fun", "old"]
+
+
+def test_a_mistake_of_a_function_that_does_not_exist_here_stops_no_run(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(
+        f'{BASE}[functions.old]\nmemory = "1MB"\nonly = ["prod"]\n[environments.prod]\n[environments.dev]\n'
+    )
+    assert list(load_for_run(path, {}, choice=ManifestChoice("dev")).functions) == ["fun"]
+    assert load_for_run(path, {}, choice=ManifestChoice("prod")).functions["old"].mistakes
+
+
+def test_mistakes_of_an_environment_are_those_of_the_functions_that_they_concern(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(
+        f'{BASE}[functions.good]\nversion_id = "x"\n[environments.prod.functions.fun]\nmemory = "1MB"\n'
+        '[environments.prod.templates.web]\ntimeout = "soon"\n'
+    )
+    functions = load_for_run(path, {}, choice=ManifestChoice("prod")).functions
+    assert [len(functions[key].mistakes) for key in ("fun", "good")] == [2, 0]
+
+
+def test_paths_of_an_environment_are_relative_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "prod").mkdir()
+    text = HEAD + '[functions.fun]\nsource = "."\n[environments.prod.functions.fun]\nsource = "prod"\n'
+    assert str(read(tmp_path, text).functions["fun"].code.source) == str(tmp_path / "prod")  # type: ignore[union-attr]
