@@ -17,7 +17,12 @@ from orchestrator.ports import CommandEnd, CommandRequest
 from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Fate, Faults
 
-_KINDS = {"create": Kind.FUNCTION, "update": Kind.FUNCTION, "setTag": Kind.TAG, "removeTag": Kind.TAG}
+_OWN = ("setScalingPolicy", "removeScalingPolicy", "updateAccessBindings")
+_KINDS = {
+    **dict.fromkeys(("create function", "update function", *_OWN), Kind.FUNCTION),
+    "setTag": Kind.TAG,
+    "removeTag": Kind.TAG,
+}
 
 
 class DrawnLengths(Faults):
