@@ -30,7 +30,8 @@ _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 _BY_CODE: dict[Code, str] = {
     Code.UNAUTHENTICATED: "get another token, or use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE), and start again",
-    Code.PERMISSION_DENIED: "check the roles of the account on the folder: functions.editor to deploy, and rights on "
+    Code.PERMISSION_DENIED: "check the roles of the account on the folder: functions.editor to deploy, functions.admin"
+    " where access changes (`public`), and rights on "
     "what a version refers to (iam.serviceAccounts.user, vpc.user, lockbox.viewer, storage.viewer)",
     Code.RESOURCE_EXHAUSTED: "a quota is used up: wait, delete what is not needed, or ask for a higher quota",
     Code.INVALID_ARGUMENT: "mend what the message names",

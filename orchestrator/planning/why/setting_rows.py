@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.function.fields import FUNCTION_FIELDS, said_of, wanted_of
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.origins.of_function import ValueOrigin
-from orchestrator.model import Fingerprint, Function, FunctionSpec, Version
+from orchestrator.model import ChangeKind, Fingerprint, Function, FunctionSpec, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import Held, SettingRow
 from orchestrator.version.body import settings_fields
@@ -187,9 +187,12 @@ def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held,
     found: dict[str, tuple[Held, str]] = {}
     if function is None:
         return found
+    if spec.public is not None and function.public is not None:
+        is_open = bool(function.public)
+        found["public"] = Held.SAME if is_open is spec.public else Held.CHANGED, str(is_open).lower()
     for row in FUNCTION_FIELDS:
         wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
-        if wanted is None or live is None or not row.updated:
+        if wanted is None or live is None or not row.updated or row.kind is ChangeKind.ACCESS:
             continue
         for name, value in wanted.items() if row.mapped else [("", wanted)]:
             now = live.get(name) if row.mapped else live
