@@ -121,7 +121,9 @@ param = click.option(
 timings = option("--timings", is_flag=True, help="Show how long each step of a function took, the queue too.")
 events = options(option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), timings)
 force = option("--force", is_flag=True, help="Make new versions of unchanged functions too.")
-verbose = option("--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, changed files, left out of packages.")
+verbose = option(
+    "--verbose", "-v", is_flag=True, help="Name what a plan only counts: unchanged, files, left out of packages."
+)
 changing_back = options(
     verbose,
     option("--yes", "-y", is_flag=True, help="Do not ask."),

@@ -22,8 +22,12 @@ def package_text(view: PackageView) -> str:
     if view.zip is not None:
         return f"{view.zip.path} is written: {view.zip.size_bytes:,} bytes, sha256 {view.zip.sha256}"
     head = ("mode", "bytes", "sha256", "file")
-    rows = [(_MODES.get(one.mode, one.mode), f"{one.size_bytes:,}", one.sha256[:_SUM_CHARS], one.name) for one in view.files]
+    rows = [(_mode(one), f"{one.size_bytes:,}", one.sha256[:_SUM_CHARS], one.name) for one in view.files]
     return "\n".join([aligned(head, rows, width=None, numbers=frozenset({"bytes"})), *_sums(view)])
+
+
+def _mode(one: PackedFile) -> str:
+    return _MODES.get(one.mode, one.mode)
 
 
 def _sums(view: PackageView) -> Iterator[str]:
@@ -70,4 +74,4 @@ def package_json(view: PackageView) -> dict[str, Any]:
 
 
 def _file(one: PackedFile) -> dict[str, Any]:
-    return {"path": one.name, "size_bytes": one.size_bytes, "mode": _MODES.get(one.mode, one.mode), "sha256": one.sha256}
+    return {"path": one.name, "size_bytes": one.size_bytes, "mode": _mode(one), "sha256": one.sha256}
