@@ -226,7 +226,8 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
             said = spec.place.file, spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {spec.place.line})")
     return [
-        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked"
+        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked;"
+        " --update-manifest changes it as it runs, `import --update` afterwards"
         for (file, runtime), names in behind.items()
     ]
 

@@ -160,7 +160,8 @@ def _not_in_file(manifest: Manifest, keys: Iterable[str], changes: SettingChange
     if not names:
         return []
     deploy = f"{manifest.path.name} does not say so: its next deploy"
-    return [f"{deploy} is blocked from taking these changes back from {names}"]
+    ways = "--update-manifest writes them there"
+    return [f"{deploy} is blocked from taking these changes back from {names}; {ways}"]
 
 
 @dataclass(frozen=True, slots=True)

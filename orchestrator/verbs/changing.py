@@ -40,6 +40,7 @@ def _deploy(output: str, **given: Any) -> int:
 @opt.selection
 @opt.param
 @opt.option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
+@opt.option("--update-manifest", is_flag=True, help="Write what the job changes into the manifest, too; shown first.")
 @opt.option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
 @opt.simulate
 @opt.changing
@@ -52,6 +53,7 @@ def _run(output: str, **given: Any) -> int:
     \b
     orchestrator run to-python312 --dry-run  what it would do, and why
     orchestrator run to-python312 --status   the board: done, old tags, waiting, failed, skipped
+    orchestrator run to-python312 --update-manifest   and deploy.toml says python312 afterwards
     orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.run import run_command  # noqa: PLC0415 - heavy imports only when needed

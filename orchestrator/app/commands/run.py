@@ -15,8 +15,9 @@ from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due.due_done import count_as_done
 from orchestrator.app.session.due.due_run import not_begun, plan_due, run_if_due
 from orchestrator.app.session.identity import identity_of, line_of
+from orchestrator.app.session.importing.job_manifest import JobManifest
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.opening.request import read_request
+from orchestrator.app.session.opening.request import read_surveyed
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires
 from orchestrator.app.session.pruning.planning import plan_any_job
@@ -37,7 +38,7 @@ def run_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 async def _run(invocation: Invocation) -> CommandResult:
     options, stop = invocation.options, invocation.stop
     with stop.interruptible():
-        request = read_request(invocation)
+        request, survey = read_surveyed(invocation)
         now = datetime.now(UTC)
         binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
@@ -54,8 +55,9 @@ async def _run(invocation: Invocation) -> CommandResult:
         session = await open_session(invocation, request)
         if options.status:
             return await _board(session, binding)
+    beside = JobManifest(session, survey)
     if not options.due:
-        result = await carry_out(session, partial(plan_any_job, session, binding))
+        result = await carry_out(session, beside.looking(partial(plan_any_job, session, binding)), beside)
         await count_as_done(session, binding, result)
         return result
     ran: CommandResult | None = None  # while nothing is due
@@ -67,7 +69,8 @@ async def _run(invocation: Invocation) -> CommandResult:
                 await hold_lock(invocation, request)
             ran = await not_begun(session, claim)
         if ran is None:
-            ran = await carry_out(session, partial(plan_due, session, binding, claim))
+            make_plan = partial(plan_due, session, binding, claim)
+            ran = await carry_out(session, beside.looking(make_plan), beside)
         return ran
 
     code = await run_if_due(session, binding, work)

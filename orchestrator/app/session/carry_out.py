@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import anyio
 
@@ -26,6 +27,7 @@ from orchestrator.app.session.saved.files import check_saving
 from orchestrator.app.session.saved.saving import save
 from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import Exit
+from orchestrator.journal.state import RunState
 from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
@@ -65,7 +67,29 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     return await carry_out(session, partial(plan_functions, session, specs))
 
 
-async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]]) -> CommandResult:
+class Beside(Protocol):
+    """What goes along with a plan: it is shown with it, and finished once it is carried out."""
+
+    def show(self) -> None: ...
+    def finish(self, state: RunState) -> None: ...
+
+
+class Alone:
+    """Nothing does."""
+
+    def show(self) -> None:
+        pass
+
+    def finish(self, state: RunState) -> None:
+        pass
+
+
+ALONE = Alone()
+
+
+async def carry_out(
+    session: Session, make_plan: Callable[[], Awaitable[Planned]], beside: Beside = ALONE
+) -> CommandResult:
     """Make a plan, show it, ask, do it. Gives what became of it; of a dry run the plan.
 
     The plan is made again where another run may have changed something between its making and the lease.
@@ -91,6 +115,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
             looked = await look(leases)
         planned = await plan()
         if options.dry_run:
+            beside.show()
             return await _only_planned(session, planned)
         if not planned.back and planned.prune is None:
             changed = to_change(planned.plan).values()
@@ -99,14 +124,14 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 return not_started(session, waits)
             for said in superseded(*where, changed):
                 session.messages.say(said)
-        await _show_and_ask(session, planned)
+        await _show_and_ask(session, planned, beside)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
             if lease is not None and not lease.fresh:
                 session.messages.say("another run may have changed something meanwhile: planning again")
                 planned = await plan()
                 if to_change(planned.plan).keys() - functions.keys():
                     continue  # with a lease on those, too
-                await _show_and_ask(session, planned)
+                await _show_and_ask(session, planned, beside)
             clouds, units = planned.live.clouds.values(), len(planned.plan.units) + len(planned.settled)
             begun = journaled(
                 session, units, clouds, adopt=planned.adopt, planned_s=planned_s, rolls_back=planned.rolls_back,
@@ -117,6 +142,7 @@ async def carry_out(session: Session, make_plan: Callable[[], Awaitable[Planned]
                 within = guarded(session, lease)
                 end = PruneEnd(session, planned, bus.state) if planned.prune is not None else None
                 code = await execute_planned(within, planned, bus, recorder, state, settled=planned.settled, finish=end)
+        beside.finish(state)
         return await _then_prune(session, planned, result_of(session, code, state), end)
 
 
@@ -144,9 +170,10 @@ def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
     return CommandResult(Exit.INTERRUPTED)
 
 
-async def _show_and_ask(session: Session, planned: Planned) -> None:
+async def _show_and_ask(session: Session, planned: Planned, beside: Beside) -> None:
     options = session.request.options
     session.messages.plan(_view(planned, options))
+    beside.show()
     if (planned.back or planned.prune is not None) and not to_change(planned.plan) and not removes(planned):
         return
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):

@@ -90,6 +90,7 @@ class RunOptions:
     due: bool = False
     now: bool = False
     no_verify: bool = False
+    update_manifest: bool = False
     again: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
     lossy: tuple[str, ...] = ()
@@ -152,6 +153,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         ("--status", "--due", options.status and options.due),
         ("--due", "--dry-run", options.due and options.dry_run),
         ("--status", "--dry-run", options.status and options.dry_run),
+        ("--status", "--update-manifest", options.status and options.update_manifest),
         ("--failed", "--undone", options.failed and options.undone),
     ):
         if both:

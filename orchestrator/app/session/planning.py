@@ -85,6 +85,7 @@ class Planned:
     verifying: Verifying = NOT_VERIFYING
     forced: str = ""
     saved: str = ""
+    desired: Mapping[str, FunctionSpec] = field(default_factory=dict)  # what a job wants, names unresolved
     prune: PrunePlan | None = None  # of a prune: every Version, and why it goes or stays
 
     @property
@@ -157,7 +158,8 @@ async def plan_job(
     adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
     check_agreed(replace(options, adopt=adopt), [*desired.specs.values(), *declared.values()])
     jobs = marked(binding.name, session.request.manifest, specs)
-    return await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
+    planned = await plan_desired(session, replace(desired, specs=specs), live, forced=forced, adopt=adopt, jobs=jobs)
+    return replace(planned, desired=specs)
 
 
 def cannot_read(error: CloudError) -> StartError:

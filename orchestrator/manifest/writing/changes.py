@@ -246,7 +246,7 @@ def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> 
     """
     alike: dict[tuple[str, KeyPath, Slot, str], list[KeyChange]] = {}
     for change in changes:
-        if change.origin is not None and not change.own and change.value is not REMOVED and not _by(change.slot[0]):
+        if change.origin is not None and not change.own and _may_be_shared(change):
             where = change.origin.file.path, change.origin.path, change.slot, repr(change.value)
             alike.setdefault(where, []).append(change)
     shared: set[int] = set()
@@ -259,6 +259,15 @@ def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> 
         if id(change) not in shared:
             edits.setdefault(change.file, []).extend(change.edits)
     return edits
+
+
+def _may_be_shared(change: KeyChange) -> bool:
+    """Say whether a change could be made in a table that others use: not that of an item of a list, nor one after which
+    a table that needs the entry would be there without it.
+    """
+    if change.value is REMOVED:
+        return len(change.slot) == 1 or change.slot[0] in ("environment", "labels", "named_service_accounts")
+    return not _by(change.slot[0])
 
 
 def _users(drafts: Iterable[Draft], layer: Layer | None, slot: Slot) -> set[str]:

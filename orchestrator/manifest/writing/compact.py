@@ -22,6 +22,7 @@ Values = Mapping[str, Any]
 
 _SAVED_MIN = 4  # entries that a template has to save
 _USERS_MIN = 3
+_VALUES_MIN = 3  # two are said as well where they are
 _STARTS = 40  # values from which a template is grown, the most common first, those of the same functions once
 _CANDIDATES = 300  # values that are looked at for templates, the most common first
 _TEMPLATES_MAX = 40
@@ -173,7 +174,7 @@ def _grown(start: _Told, users: int, candidates: Sequence[tuple[_Told, int]]) ->
         told, having = others.pop(best)
         chosen.append(told)
         saved, users = more, users & having
-    return saved, tuple(chosen), users
+    return saved if len(chosen) >= _VALUES_MIN else 0, tuple(chosen), users
 
 
 def _saved(values: int, users: int) -> int:

@@ -29,7 +29,12 @@ _ORDER = {key: number for number, key in enumerate(FunctionTable.model_fields)}
 
 def keys_in_order(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give a function's keys in the order in which the reference tells them."""
-    return dict(sorted(values.items(), key=lambda pair: _ORDER[pair[0]]))
+    return dict(sorted(values.items(), key=lambda pair: rank_of_key(pair[0])))
+
+
+def rank_of_key(key: str) -> int:
+    """Give the place of a key there."""
+    return _ORDER[key]
 
 
 def _value(name: str, value: Any) -> Any:

@@ -22,7 +22,7 @@ from orchestrator.manifest.writing.compact import Slot
 from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError, edited
 from orchestrator.manifest.writing.manifest_file import write_manifest
 from orchestrator.manifest.writing.sayable import what_can_be_said
-from orchestrator.manifest.writing.spelling import spelled
+from orchestrator.manifest.writing.spelling import rank_of_key, spelled
 from orchestrator.manifest.writing.toml_text import Variable, literal
 from orchestrator.model import Function, FunctionSpec, Settings, Version, VersionCopy
 from orchestrator.redaction.patterns import is_secret_variable
@@ -47,6 +47,7 @@ class Rewriting:
     """What is to be written. `left`: keys that are left alone, and why; `variables`: name → what it is of."""
 
     survey: Survey
+    texts: dict[str, str]  # file → its text, as it was read
     tables: dict[str, dict[str, Any]]
     changes: list[KeyChange] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
@@ -54,9 +55,10 @@ class Rewriting:
 
 
 def rewriting(survey: Survey) -> Rewriting:
-    """Begin with nothing to be written. Raises `StartError` where a file is another by now."""
+    """Begin with nothing to be written."""
     files = {draft.own.file.path: draft.own.file for draft in survey.drafts.values()} | {survey.main.path: survey.main}
-    return Rewriting(survey, {path: tomllib.loads(file.text) for path, file in files.items()})
+    texts = {path: file.text for path, file in files.items()}
+    return Rewriting(survey, texts, {path: tomllib.loads(text) for path, text in texts.items()})
 
 
 def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], list[LeftAlone]]:
@@ -120,7 +122,7 @@ def write_slots(
 ) -> None:
     """Add what changes of one function: ids by their names, what looks like a secret as a variable."""
     written: dict[Slot, Any] = {}
-    for slot, value in slots.items():
+    for slot, value in sorted(slots.items(), key=lambda pair: rank_of_key(pair[0][0])):
         if value is REMOVED:
             written[slot] = REMOVED
         elif slot[0] == "environment" and (is_secret_variable(slot[1]) or looks_secret(str(value))) and value:
@@ -165,13 +167,15 @@ def changed_files(made: Rewriting, *, shared: bool, only: Iterable[str] | None =
     keys = None if only is None else set(only)
     changes = [change for change in made.changes if keys is None or change.function in keys]
     edits = edits_by_file(changes, made.survey.drafts if shared else {})
-    found = [_file_change(path, some) for path, some in edits.items() if some]
+    found = [_file_change(path, some, made.texts[path]) for path, some in edits.items() if some]
     return [one for one in found if one.before != one.after]
 
 
-def _file_change(path: str, edits: list[Edit]) -> FileChange:
+def _file_change(path: str, edits: list[Edit], read: str) -> FileChange:
     try:
         before = Path(path).read_bytes().decode()
+        if before.removeprefix("\ufeff").replace("\r\n", "\n") != read:
+            raise _changed(shown(path))
         mark = "\ufeff" if before.startswith("\ufeff") else ""
         return FileChange(path, shown(path), before, mark + edited(before.removeprefix("\ufeff"), edits))
     except (OSError, UnicodeDecodeError) as error:
@@ -187,5 +191,9 @@ def write_all(changes: Iterable[FileChange]) -> None:
     """Write the files, each whole or not at all. Raises `StartError` where one was changed meanwhile."""
     for one in changes:
         if Path(one.path).read_bytes().decode() != one.before:
-            raise StartError(f"{one.shown} was changed meanwhile: it is left as it is", advice="run the command again")
+            raise _changed(one.shown)
         write_manifest(Path(one.path), one.after)
+
+
+def _changed(name: str) -> StartError:
+    return StartError(f"{name} was changed meanwhile: it is left as it is", advice="run the command again")

@@ -1,0 +1,117 @@
+"""`run JOB --update-manifest`: what a job changes is written into the manifest, so that no deploy undoes it.
+
+The changes are shown before the run is agreed to, and written once it has ended: those of the functions that it has
+deployed, or found as they are to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from orchestrator.app.session.importing.reading import known_names
+from orchestrator.app.session.importing.update import rewrite_view, show_changes
+from orchestrator.app.session.importing.updating import (
+    Rewriting,
+    changed_files,
+    job_slots,
+    rewriting,
+    write_all,
+    write_slots,
+)
+from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.session import Session
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.job.inventory import LiveFunction
+from orchestrator.journal.state import RunState
+from orchestrator.manifest.load import Survey
+from orchestrator.model import Action, Deployed, FunctionSpec, Unchanged, Unit
+from orchestrator.report.plain_text import counted
+from orchestrator.version.copy import settings_of
+
+
+class JobManifest:
+    """The manifest beside a run of a job; without --update-manifest it stays as it is."""
+
+    def __init__(self, session: Session, survey: Survey) -> None:
+        self._session = session
+        self._survey = survey
+        self._made: Rewriting | None = None
+
+    def looking(self, make_plan: Callable[[], Awaitable[Planned]]) -> Callable[[], Awaitable[Planned]]:
+        """Look at each plan that is made."""
+
+        async def make() -> Planned:
+            planned = await make_plan()
+            if self._session.request.options.update_manifest:
+                await self.look(planned)
+            return planned
+
+        return make
+
+    async def look(self, planned: Planned) -> None:
+        """Find what is to be written. Raises `StartError` where a file cannot be changed in place, `UsageError` for a
+        job that changes no settings.
+        """
+        if planned.prune is not None:
+            raise UsageError("a prune changes no settings", advice="leave --update-manifest out")
+        made = rewriting(self._survey)
+        redactor = self._session.messages.outlet.redactor
+        concerned = [(unit, spec) for unit in planned.plan.units if (spec := self._declared(unit)) is not None]
+        names = await known_names(self._session, _live(planned, concerned))
+        for unit, declared in concerned:
+            wanted = planned.desired[unit.key]
+            latest = planned.live.latest(unit.function_id) if unit.function_id is not None else None
+            own = wanted.code == declared.code or latest is None
+            base = declared.settings if own or latest is None else settings_of(latest)
+            slots = job_slots(declared.settings, base, wanted.settings)
+            write_slots(made, unit.key, slots, declared, names, lambda text: redactor.text(text) != text)
+        changed_files(made, shared=True)
+        self._made = made
+
+    def _declared(self, unit: Unit) -> FunctionSpec | None:
+        declared = self._session.request.manifest.functions.get(unit.key)
+        sound = declared is not None and not declared.mistakes and unit.action is not Action.BLOCKED
+        return declared if sound else None
+
+    def show(self) -> None:
+        """Show what is to be written."""
+        if self._made is None:
+            return
+        files = changed_files(self._made, shared=True)
+        if not files:
+            self._session.messages.mention("the manifest says already what this job makes of its functions")
+        show_changes(self._session, rewrite_view(self._made, files))
+
+    def finish(self, state: RunState) -> None:
+        """Write what concerns the functions that are as they were to be. What cannot be written ends no run."""
+        if self._made is None:
+            return
+        well = {key for key, unit in state.units.items() if isinstance(unit.outcome, Deployed | Unchanged)}
+        messages = self._session.messages
+        try:
+            files = changed_files(self._made, shared=True, only=well)
+            write_all(files)
+        except OrchestratorError as error:
+            messages.incomplete.append(
+                f"{error.message}; `orchestrator import --update` writes what this run has changed"
+            )
+            return
+        written = {change.function for change in self._made.changes} & well
+        left = {change.function for change in self._made.changes} - well
+        if files:
+            messages.say(f"written for {counted(len(written), 'function')}: {', '.join(one.shown for one in files)}")
+        if left:
+            what = counted(len(left), "function")
+            messages.say(
+                f"not written for {what} that this run has not deployed: `orchestrator import --update` does later"
+            )
+
+
+def _live(planned: Planned, concerned: list[tuple[Unit, FunctionSpec]]) -> list[LiveFunction]:
+    found = []
+    for unit, spec in concerned:
+        function = planned.live.by_id.get(unit.function_id or "")
+        latest = planned.live.latest(unit.function_id or "")
+        if function is not None and latest is not None and planned.desired[unit.key].settings.secrets:
+            found.append(LiveFunction(unit.key, function, latest, spec))
+    return found
