@@ -220,7 +220,7 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
     behind: dict[tuple[str, str], list[str]] = {}
     for one in functions:
         spec = one.spec
-        if spec is None or spec.mistakes or not spec.enabled or one.key not in moved:
+        if spec is None or spec.mistakes or not spec.enabled or one.key not in moved or spec.as_live.has("runtime"):
             continue
         if spec.settings.runtime != to:
             said = spec.place.file, spec.settings.runtime

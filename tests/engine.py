@@ -186,6 +186,7 @@ class Bench:
         self.rollbacks = NO_ROLLBACKS  # that plans know of
         self.live = LiveState()
         self.plan = Plan(())
+        self.left: tuple[FunctionSpec, ...] = ()  # of the last manifest: some may be left as they are live in part
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
         self._past_s = 0.0
 
@@ -267,7 +268,9 @@ class Bench:
         """Read a manifest that lies in this bench's folder."""
         path = self.root / "deploy.toml"
         path.write_text(manifest, "utf-8")
-        return load(path, ENVIRON)
+        loaded = load(path, ENVIRON)
+        self.left = tuple(loaded.functions.values())
+        return loaded
 
     def carry_out(
         self,
@@ -345,10 +348,10 @@ class Bench:
         adopt: Adoption | bool = False,
     ) -> tuple[Plan, Rollout]:
         """Plan what is wanted of what is live, as the program does."""
-        self.live = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole))
+        self.live = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole), left=self.left)
         self.jobs = {}
         desired = ask(self.live)
-        resolved = await resolve_names(world, desired.specs)
+        resolved = await resolve_names(world, desired.specs, self.live)
         read = await read_sources(world, resolved.specs)
         failures = {key: Failure(why) for key, why in desired.failures.items()} | resolved.failures
         self.live, unread = await with_declared(world, resolved.specs, self.live)

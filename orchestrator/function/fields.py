@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from orchestrator.function.access import access_request, opens, wanted_roles
 from orchestrator.function.scaling import COUNTS, scaling_request, wanted_policies
-from orchestrator.model import ApiRequest, Change, ChangeKind, Function, FunctionSpec
+from orchestrator.model import NONE_LEFT, ApiRequest, Change, ChangeKind, Function, FunctionSpec
 from orchestrator.version.codec import Codec, only_set
 from orchestrator.version.codecs import Text, TextMap
 from orchestrator.version.stamp import digest_of, key_of
@@ -74,22 +74,25 @@ def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
     """Find what of a Function's own settings is to change: one change for all that an update takes, one for the policy
     of each tag, one for all roles. What was not read of the Function is left as it is.
 
-    `before` and `after` have names of fields, those of the API in an update: a text, or of a map the entries that
-    change, each with its value, None where there is none.
+    What is left as it is live (`spec.as_live`) is not, once there is a Function. `before` and `after` have names of
+    fields, those of the API in an update: a text, or of a map the entries that change, each with its value, None where
+    there is none.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     others: list[Change] = []
+    left = spec.as_live if function.id else NONE_LEFT
     for row in FUNCTION_FIELDS:
         wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
-        if not row.updated or wanted is None or live is None:
+        if not row.updated or wanted is None or live is None or left.has(row.setting):
             continue
         if not row.mapped:
             if wanted != live:
                 before[row.api], after[row.api] = live, wanted
             continue
         names = {*wanted, *(live if row.exact and getattr(spec, row.exact) else ())}
-        changed = sorted(name for name in names if wanted.get(name) != live.get(name))
+        ours = (name for name in names if not left.has(row.setting, name))
+        changed = sorted(name for name in ours if wanted.get(name) != live.get(name))
         was, now = ({name: one.get(name) for name in changed} for one in (live, wanted))
         if row.kind is ChangeKind.UPDATE:
             before |= {row.api: was} if changed else {}

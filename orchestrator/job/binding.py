@@ -26,6 +26,7 @@ from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
 from orchestrator.planning.selection import expanded
 from orchestrator.version.adoption import NOTHING, Adoption, adoption_of
+from orchestrator.version.as_live import with_parts
 from orchestrator.version.body import settings_fields
 from orchestrator.version.compare import differences
 
@@ -155,7 +156,10 @@ def marked(name: str, manifest: Manifest, specs: Mapping[str, FunctionSpec]) -> 
     def as_declared(spec: FunctionSpec) -> bool:
         declared = manifest.functions.get(spec.key)
         wanted = settings_fields(spec.settings, spec.settings.description)
-        return declared is not None and not differences(declared.settings, wanted, filled_in=True)
+        if declared is None:
+            return False
+        settings = with_parts(declared.settings, spec.settings, declared.as_live)
+        return not differences(settings, wanted, filled_in=True)
 
     return {key: name for key, spec in specs.items() if not as_declared(spec)}
 

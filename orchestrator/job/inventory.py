@@ -128,7 +128,7 @@ def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **c
 
 def _checked_as_declared(made: FunctionSpec, declared: FunctionSpec | None) -> FunctionSpec:
     """Verify and promote a copy as the manifest says of its function. Promoted tags do not go with it: they move once
-    it is verified.
+    it is verified. What is left as it is live there is so of the copy, but for what the job changes by name.
     """
     if declared is None:
         return made
@@ -139,6 +139,7 @@ def _checked_as_declared(made: FunctionSpec, declared: FunctionSpec | None) -> F
         verify=declared.verify,
         promote=declared.promote,
         called_by=declared.called_by,
+        as_live=replace(declared.as_live, but=made.let_go),
     )
 
 

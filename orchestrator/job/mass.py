@@ -22,6 +22,7 @@ from orchestrator.job.inventory import (
 from orchestrator.model import Failure, FunctionSpec, Manifest, Secret, Settings
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.selection import select
+from orchestrator.version.as_live import as_it_is_live, with_parts
 
 SECRET_KEYS = ("environment_variable", "id", "name", "version_id", "key")
 
@@ -93,7 +94,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     failures: dict[str, str] = {}
     for key, spec in chosen.items():
         if from_source:
-            specs[key] = spec
+            specs[key] = as_it_is_live(spec, functions[key].latest if key in functions else None)
         elif key not in functions:
             specs[key], failures[key] = spec, "it has no live version whose code could be copied"
     for key, one in copies.items():
@@ -115,7 +116,7 @@ def offline(manifest: Manifest, given: Mapping[str, Any]) -> None:
         raise _nothing()
     if flag(given, "from_source"):
         for spec in chosen.values():
-            if not spec.mistakes:
+            if not (spec.mistakes or spec.as_live.whole):  # then what is there is not known yet
                 _changed(spec, read_changes(given), failures)
     for key, why in failures.items():
         more = f" (and {len(failures) - 1} more functions cannot be changed so)" if len(failures) > 1 else ""
@@ -150,18 +151,32 @@ def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, st
         failures[spec.key] = sentence(settings)
         return spec
     let_go = {f"{field}.{name}" for field in ("environment", "secrets") for name in changes.removed}
-    return replace(spec, settings=settings, let_go=spec.let_go | let_go)
+    named = {f"{field}.{name}" for field in ("environment", "secrets") for name in _named(changes, spec.settings)}
+    left = replace(spec.as_live, but=spec.as_live.but | named)
+    return replace(spec, settings=settings, let_go=spec.let_go | let_go, as_live=left)
+
+
+def _named(changes: SettingChanges, settings: Settings) -> set[str]:
+    """Give the variables that the changes are about."""
+    secrets = {secret.environment_variable: secret for secret in settings.secrets}
+    of_rows = (name for row in changes.secrets for name in _variables(row, secrets))
+    return {*changes.environment, *changes.removed, *of_rows}
 
 
 def _not_in_file(manifest: Manifest, keys: Iterable[str], changes: SettingChanges) -> list[str]:
     """Warn of functions that the manifest declares otherwise than they are with the changes."""
-    declared = {key: manifest.functions[key].settings for key in keys if key in manifest.functions}
-    names = listed(key for key, settings in declared.items() if applied(changes, settings) != settings)
+    declared = [manifest.functions[key] for key in keys if key in manifest.functions]
+    names = listed(spec.key for spec in declared if _says_otherwise(spec, changes))
     if not names:
         return []
     deploy = f"{manifest.path.name} does not say so: its next deploy"
     ways = "--update-manifest writes them there"
     return [f"{deploy} is blocked from taking these changes back from {names}; {ways}"]
+
+
+def _says_otherwise(spec: FunctionSpec, changes: SettingChanges) -> bool:
+    settings = applied(changes, spec.settings)
+    return isinstance(settings, Failure) or with_parts(settings, spec.settings, spec.as_live) != spec.settings
 
 
 @dataclass(frozen=True, slots=True)

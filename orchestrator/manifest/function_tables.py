@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from orchestrator.errors import Mistake
 from orchestrator.manifest import setting_rules
+from orchestrator.manifest.as_live_rules import as_live_breaches, is_code_only, that_count
 from orchestrator.manifest.code_rules import code_breaches
 from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.environments.existing import Existing
@@ -78,11 +79,13 @@ class FunctionTables:
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)
-        for key in _REQUIRED:
-            if key not in draft.values and not draft.is_broken((key,)):
+        values = that_count(draft.values)
+        for key in () if is_code_only(values) else _REQUIRED:
+            if key not in values and not draft.is_broken((key,)):
                 yield Breach((key,), "is required: here, in a template or in [defaults]")
         yield from code_breaches(draft, self._disk)
-        yield from setting_rules.setting_breaches(draft.values)
+        yield from setting_rules.setting_breaches(values)
+        yield from as_live_breaches(draft)
         yield from promote_breaches(draft)
         yield from verify_breaches(draft, self._disk)
 

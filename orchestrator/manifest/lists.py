@@ -34,6 +34,7 @@ _OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
 LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
+    "functions.ignore": _ADDS,
     "functions.without": ListRule("Counts for what its own table inherits."),
     "functions.only": _REPLACES,
     "functions.build.inputs": _REPLACES,

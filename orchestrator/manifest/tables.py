@@ -127,6 +127,13 @@ class FunctionTable(StrictTable):
     only: Annotated[list[f.Text], Field(min_length=1)] | None = list_key(
         "functions.only", "The environments in which it exists. Default: all, and where none is chosen."
     )
+    ignore: list[f.Text] | None = list_key(
+        "functions.ignore",
+        'What is left as it is live, once it is: "memory", "environment.LEVEL", "labels.team" …',
+    )
+    settings: Literal["live"] | None = a_key(
+        '"live": the code alone is declared here, every setting is left as it is live. Inherited ones do not count.'
+    )
     name: f.FunctionName | None = a_key("The Function's name in the cloud. Default: the table's name.")
     id: f.Id | None = a_key("The Function's id, where the name shall not be looked up.")
     folder_id: f.Id | None = a_key("The folder. Default: that of [cloud], else YC_FOLDER_ID.")

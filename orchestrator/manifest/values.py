@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Mistake
+from orchestrator.manifest.as_live_rules import is_code_only, left_as_live, that_count
 from orchestrator.manifest.merge import Draft
 from orchestrator.manifest.rollout.rollout_values import verified_by
 from orchestrator.manifest.tables import AsyncTargetTable, MountTable, SecretTable, StorageMountTable
@@ -38,7 +39,7 @@ DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout req
 
 def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
     """Make the value of a function without mistakes. `is_folder`: whether its source is a folder."""
-    values = draft.values
+    values = that_count(draft.values)
     return FunctionSpec(
         key=draft.key,
         name=values.get("name", draft.key),
@@ -58,6 +59,7 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
         verify=_verify(draft),
         promote=tuple(values.get("promote", ())),
         called_by=values.get("called_by", LATEST),
+        as_live=left_as_live(values),
     )
 
 
@@ -89,6 +91,8 @@ def _verify(draft: Draft) -> Verify | None:
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
     """Pass on what stands there, by the table of fields; tables and lists become values of their own."""
+    if is_code_only(values):
+        return Settings("", "", 0, tags=tuple(values.get("tags", ())))
     given = {"timeout": DEFAULT_TIMEOUT_S, **values}
     settings = {
         row.setting: _MADE[row.key](given[row.key]) if row.key in _MADE else given[row.key]

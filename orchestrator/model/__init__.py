@@ -1,5 +1,6 @@
 """The frozen values that everything else speaks of, named as the API names them. No behaviour lives here."""
 
+from orchestrator.model.as_live import NONE_LEFT, AsLive
 from orchestrator.model.declared import (
     AsyncInvocation,
     AsyncTarget,
@@ -76,10 +77,12 @@ from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 
 __all__ = [
     "LATEST",
+    "NONE_LEFT",
     "SERVES_LATEST",
     "AccessBinding",
     "Action",
     "ApiRequest",
+    "AsLive",
     "AsyncInvocation",
     "AsyncTarget",
     "Blocked",

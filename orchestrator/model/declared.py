@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Mistake
+from orchestrator.model.as_live import NONE_LEFT, AsLive
 from orchestrator.model.rollout import Rollout, Verify
 
 Json = Mapping[str, Any]
@@ -210,6 +211,7 @@ class FunctionSpec:
     verify: Verify | None = None
     promote: tuple[str, ...] = ()  # tags that move to a new Version once it is verified
     called_by: str = "$latest"  # what its users call: $latest, or a tag; only changes what is said
+    as_live: AsLive = NONE_LEFT
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,15 +33,20 @@ async def read_live(
     runtimes: bool = False,
     fresh: bool = False,
     kept: Container[str] = (),
+    left: Iterable[FunctionSpec] = (),
 ) -> LiveState:
     """Read what is live of the wanted functions, with all their Versions: the older ones tell who made the live one. Of
     the folders in `whole` everything, and of those in `listed` which Functions there are, with the `$latest` of those
     that are not wanted as far as that is cheap. `fresh`: `$latest` by its tag as well, since a listing may lag behind.
-    `kept`: ids of old Versions of which all is kept, not only what every plan looks at.
+    `kept`: ids of old Versions of which all is kept, not only what every plan looks at; of functions of which something
+    is left as it is live, these and those in `left`, it is kept of each: what has changed from one to the next tells
+    whose change that was.
 
     Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
     """
-    reader, whole, listed = _Reader(world, kept, fresh=fresh), set(whole), set(listed)
+    specs = tuple(specs)
+    left = [spec for spec in (*specs, *left) if spec.as_live]
+    reader, whole, listed = _Reader(world, kept, left, fresh=fresh), set(whole), set(listed)
     wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
     for spec in specs:
         wanted.setdefault(spec.folder_id, []).append(spec)
@@ -66,9 +71,11 @@ async def read_live(
 class _Reader:
     """Collects what was read, by id."""
 
-    def __init__(self, world: Reading, kept: Container[str], *, fresh: bool) -> None:
+    def __init__(self, world: Reading, kept: Container[str], left: Iterable[FunctionSpec], *, fresh: bool) -> None:
         self._world = world
         self._whole_ids = kept
+        self._left_ids = {spec.id for spec in left if spec.id is not None}  # of Functions
+        self._left_names = {(spec.folder_id, spec.name) for spec in left if spec.id is None}
         self._fresh = fresh
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, Version] = {}
@@ -79,9 +86,14 @@ class _Reader:
     async def folder(self, folder_id: str) -> None:
         functions = self._world.functions
         for function in await self._world.read(partial(functions.list_functions, folder_id)):
-            self.functions[function.id] = function
+            self._found(function)
         for version in await self._world.read(partial(functions.list_versions, folder_id)):
             self.versions[version.id] = self._kept(version)
+
+    def _found(self, function: Function) -> None:
+        self.functions[function.id] = function
+        if (function.folder_id, function.name) in self._left_names:
+            self._left_ids.add(function.id)
 
     async def listing(self, folder_id: str, wanted: Iterable[FunctionSpec]) -> None:
         """See which Functions there are, and of those that nobody wants which Version is live.
@@ -90,7 +102,8 @@ class _Reader:
         """
         functions = self._world.functions
         found = self.listed[folder_id] = await self._world.read(partial(functions.list_functions, folder_id))
-        self.functions |= {function.id: function for function in found}
+        for function in found:
+            self._found(function)
         names, ids = {spec.name for spec in wanted if spec.id is None}, {spec.id for spec in wanted}
         others = [function for function in found if function.name not in names and function.id not in ids]
 
@@ -107,7 +120,7 @@ class _Reader:
         function = await self._function(spec)
         if function is None:
             return
-        self.functions[function.id] = function
+        self._found(function)
         functions = self._world.functions
         await self._versions_of(function)
         if self._fresh:
@@ -124,6 +137,7 @@ class _Reader:
     def _kept(self, version: Version) -> Version:
         """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
         old = version.status in ("ACTIVE", "OBSOLETE") and not version.tags and version.id not in self._whole_ids
+        old = old and version.function_id not in self._left_ids
         kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
         return replace(version, raw=kept) if old else version
 

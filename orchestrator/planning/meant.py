@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.model import Failure, Function, FunctionSpec, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.version.as_live import LEFT_KIND, as_it_is_live
 
 
 def find(spec: FunctionSpec, live: LiveState) -> Function | Failure | None:
@@ -24,6 +25,22 @@ def find(spec: FunctionSpec, live: LiveState) -> Function | Failure | None:
             advice="set `create = true` to have it made, or correct `name` or `folder_id`",
         )
     return found
+
+
+def carrying_on(spec: FunctionSpec, live: LiveState) -> FunctionSpec | Failure:
+    """Want what is left as it is live just so; a Failure where nothing is declared, and nothing is live."""
+    found = find(spec, live) if spec.as_live else None
+    latest = live.latest(found.id) if isinstance(found, Function) else None
+    if latest is not None or not spec.as_live.whole:
+        return as_it_is_live(spec, latest)
+    if isinstance(found, Failure) and spec.id is not None:
+        return found
+    lacks = "the function has no version yet" if isinstance(found, Function) else "there is no such function yet"
+    return Failure(
+        f'{lacks}, and with `settings = "live"` it has no settings of its own',
+        kind=LEFT_KIND,
+        advice="declare its settings for its first version, or make that by other means",
+    )
 
 
 def resolve_copy(spec: FunctionSpec, live: LiveState, found: Function | None) -> FunctionSpec | None:

@@ -9,10 +9,14 @@ from functools import partial
 import anyio
 
 from orchestrator.errors import CloudError
-from orchestrator.model import Failure, FunctionSpec, Secret
+from orchestrator.model import NONE_LEFT, AsLive, Failure, Function, FunctionSpec, Secret
+from orchestrator.model.live_state import LiveState
+from orchestrator.planning.meant import find
 from orchestrator.ports import Reading
 from orchestrator.resilience import failure, policy
 from orchestrator.resilience.groups import each
+
+_NOTHING_LIVE = LiveState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +27,30 @@ class Resolved:
     failures: dict[str, Failure] = field(default_factory=dict)
 
 
-async def resolve_names(world: Reading, specs: Mapping[str, FunctionSpec]) -> Resolved:
+async def resolve_names(world: Reading, specs: Mapping[str, FunctionSpec], live: LiveState = _NOTHING_LIVE) -> Resolved:
     """Resolve service accounts and secrets that are given by name, and secrets' latest versions. Payloads are never
-    read. What cannot be resolved stops that function only. Raises `CloudError` where the token is not accepted.
+    read. What cannot be resolved stops that function only. `live`: what is left as it is live there is not asked for.
+    Raises `CloudError` where the token is not accepted.
     """
     resolver = _Resolver(world)
     resolved = Resolved()
 
     async def resolve(key: str) -> None:
         try:
-            resolved.specs[key] = await resolver.spec(specs[key])
+            resolved.specs[key] = await resolver.spec(specs[key], _left(specs[key], live))
         except _UnresolvedError as error:
             resolved.specs[key] = specs[key]
             resolved.failures[key] = error.failure
 
     await each(specs, resolve, at_once=8)
     return Resolved({key: resolved.specs[key] for key in specs}, resolved.failures)
+
+
+def _left(spec: FunctionSpec, live: LiveState) -> AsLive:
+    """Give what of a function is left as it is live, and is live."""
+    found = find(spec, live) if spec.as_live else None
+    there = isinstance(found, Function) and live.latest(found.id) is not None
+    return spec.as_live if there else NONE_LEFT
 
 
 class _UnresolvedError(Exception):
@@ -55,13 +67,20 @@ class _Resolver:
         self._known: dict[tuple[str, ...], str | _UnresolvedError | None] = {}
         self._asking: dict[tuple[str, ...], anyio.Lock] = {}
 
-    async def spec(self, spec: FunctionSpec) -> FunctionSpec:
+    async def spec(self, spec: FunctionSpec, left: AsLive) -> FunctionSpec:
         settings = spec.settings
-        if settings.service_account is not None:
+        if settings.service_account is not None and not left.has("service_account_id"):
             account = await self._account(spec.folder_id, settings.service_account)
             settings = replace(settings, service_account_id=account, service_account=None)
         if settings.secrets:
-            secrets = tuple([await self._secret(spec.folder_id, secret) for secret in settings.secrets])
+            secrets = tuple(
+                [
+                    secret
+                    if left.has("secrets", secret.environment_variable)
+                    else await self._secret(spec.folder_id, secret)
+                    for secret in settings.secrets
+                ]
+            )
             settings = replace(settings, secrets=secrets)
         return spec if settings is spec.settings else replace(spec, settings=settings)
 

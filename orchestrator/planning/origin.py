@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.model import Fingerprint, FunctionSpec, Version, VersionCopy
+from orchestrator.model import AsLive, Fingerprint, FunctionSpec, Version, VersionCopy
 from orchestrator.model.live_state import Replaced
+from orchestrator.version.as_live import LIVE_MARK, as_if_declared, leaves_settings, live_mark, with_parts
 from orchestrator.version.compare import differences
-from orchestrator.version.drift import is_as_stamped
+from orchestrator.version.copy import settings_of
+from orchestrator.version.drift import is_as_marked, is_as_stamped
 from orchestrator.version.history import History
-from orchestrator.version.stamp import JOB_MARK, read_stamp
+from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class Origin:
 
 
 def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: History) -> Origin:
-    """Find out who made the live Version. What a job made is its own: running it again asks nobody."""
+    """Find out who made the live Version. What a job made is its own: running it again asks nobody. What others have
+    changed of what is left as it is live is theirs, and no edit.
+    """
+    history = history.leaving(spec.as_live)
     stamp, doubt = read_stamp(latest.description), history.doubt(latest)
     code = doubt.of if doubt is not None and _loses_code(spec, latest) else ""
     if history.replaced is not None:  # so a stamp is a copy, and proves nothing
@@ -40,18 +45,45 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
         return Origin(label, by_hand=True, code=code)
     if doubt is not None and not doubt.mine:
         return Origin(f"{_by_hand(latest)}, with the stamp of {doubt.twin}", by_hand=True, code=code)
-    as_desired = stamp.settings == digest.settings
+    first = history.as_made(latest)
+    as_desired = stamp.settings == digest.settings or _as_desired_then(spec, stamp, first)
     if as_desired:
         edited = bool(differences(spec.settings, latest.raw, filled_in=True))
     else:
-        edited = not is_as_stamped(spec.settings, latest, stamp)
+        edited = not _as_made(spec, first, stamp, history.as_live)
     if edited:
         return Origin(_by_hand(latest), by_hand=True, as_desired=as_desired, code=code)
     job = dict(stamp.marks).get(JOB_MARK)
     if job is not None and job != dict(digest.marks).get(JOB_MARK):
         return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code)
+    if LIVE_MARK in dict(stamp.marks) and not is_as_marked(spec.settings, first, stamp, history.as_live):
+        label = f"{latest.id} has settings that were left as they were live, and are not left so any more"
+        return Origin(label, as_desired=as_desired, code=code)
     label = f"{latest.id} is a copy" if code else ""
     return Origin(label, as_desired=as_desired, code=code, code_alone=True)
+
+
+def _as_desired_then(spec: FunctionSpec, stamp: Fingerprint, first: Version) -> bool:
+    """Say whether a Version was made of the settings that are desired now, but for what is left as it is live: as that
+    was then, or as it is declared.
+    """
+    left = spec.as_live
+    if not leaves_settings(left):
+        return False
+    if live_mark(spec.settings, left) in stamp.marks:
+        return True
+    then = (with_parts(spec.settings, settings_of(first), left), left.declared or spec.settings)
+    return any(fingerprint(one, "").settings == stamp.settings for one in then)
+
+
+def _as_made(spec: FunctionSpec, first: Version, stamp: Fingerprint, left: AsLive) -> bool:
+    settings = with_parts(spec.settings, settings_of(first), left) if left else spec.settings
+    if is_as_stamped(settings, first, stamp):
+        return True
+    if not leaves_settings(left):
+        return False
+    declared = as_if_declared(first, spec.as_live)  # as it was made, perhaps, before anything of it was left so
+    return is_as_marked(settings, first, stamp, left) or is_as_stamped(spec.settings, declared, stamp)
 
 
 def _made_again(latest: Version, former: Replaced) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -29,12 +29,13 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.model.packed import file_changes
 from orchestrator.planning.back.withdrawn import stands_for
 from orchestrator.planning.entrypoint import missing_entry
-from orchestrator.planning.meant import find, no_such_version, resolve_copy
+from orchestrator.planning.meant import carrying_on, find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
 from orchestrator.planning.own_changes import closed_unseen, with_own_first, with_own_last
 from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
+from orchestrator.version.as_live import LEFT_KIND, left_in_words, live_mark, not_carried
 from orchestrator.version.history import EMPTY, History, histories
 from orchestrator.version.stamp import (
     JOB_MARK,
@@ -135,8 +136,10 @@ class _Planner:
         if isinstance(prepared, tuple):
             step, failure = prepared
             return replace(_blocked(spec, failure), failed_step=step)
-        if unresolved is not None:
-            return _blocked(spec, unresolved)
+        carried = unresolved or carrying_on(spec, self.live)
+        if isinstance(carried, Failure):
+            return _blocked(spec, carried)
+        spec, found = carried, find(carried, self.live)
         tree = prepared if isinstance(prepared, Tree) else None
         etag = prepared if isinstance(prepared, str) else None
         warnings: tuple[str, ...] = ()
@@ -145,7 +148,6 @@ class _Planner:
             warnings = (*tree.warnings, *([finding[1]] if finding is not None else []))
             if finding is not None and finding[0] == "error":
                 return replace(_blocked(spec, Failure(finding[1], kind="entry point")), failed_step=Step.PACKAGE)
-        found = find(spec, self.live)
         if isinstance(found, Failure):
             return _blocked(spec, found)
         spec = resolve_copy(spec, self.live, found) or spec
@@ -178,7 +180,7 @@ class _Planner:
         # Packed by former rules, and nothing else is new: an upgrade of this program redeploys nothing.
         packed_so = stamp is not None and stamp.code == former_code_digest(unit.tree)
         wanted = replace(digest, code=stamp.code) if stamp is not None and packed_so else digest
-        history = self.histories.get(latest.function_id, EMPTY)
+        history = self._history(spec, latest)
         if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
         made = origin(spec, wanted, latest, history)
@@ -187,7 +189,11 @@ class _Planner:
         reason = new_version_reason(unit, latest, stamp, wanted, made)
         if reason:
             taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
-            reason = "; ".join((reason, *(f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))))
+            taking = (f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))
+            reason = "; ".join((reason, *taking, *left_in_words(spec, latest)))
+            lost = not_carried(latest.raw, spec.as_live)
+            if lost:
+                return replace(_blocked(spec, _would_lose(latest, lost)), function_id=change.function_id)
             return self._guarded(replace(change, reason=reason), latest, made)
         good = stands_for(latest, self.live)
         missing = tuple(sorted(tag for tag in spec.settings.tags if holders.get(tag) not in good))
@@ -203,6 +209,9 @@ class _Planner:
         before = self.packed(stamp.code) if tree.digests else None
         return file_changes(before, tree.files) if before is not None else None
 
+    def _history(self, spec: FunctionSpec, version: Version) -> History:
+        return self.histories.get(version.function_id, EMPTY).leaving(spec.as_live)
+
     def _holders(self, unit: Unit) -> dict[str, str]:
         """Give the ids of the Versions that hold `$latest` and the unit's tags now."""
         tags = (LATEST, *unit.spec.settings.tags)
@@ -214,7 +223,7 @@ class _Planner:
     ) -> Fingerprint:
         job, by_hand = self.jobs.get(spec.key), False
         if copied is not None:
-            doubt = self.histories.get(copied.function_id, EMPTY).doubt(copied)
+            doubt = self._history(spec, copied).doubt(copied)
             by_hand = doubt is not None or read_stamp(copied.description) is None
             if doubt is not None and not doubt.mine:
                 copied = replace(copied, description="")  # its code is not that of its stamp
@@ -222,6 +231,7 @@ class _Planner:
             *code_marks(spec.code, etag, copied, by_hand=by_hand),
             *([PACKED_ANEW] if former_code_digest(tree) else []),
             *([(JOB_MARK, short_mark(job, JOB_MARK_MAX_CHARS))] if job else []),
+            *([left] if (left := live_mark(spec.settings, spec.as_live)) is not None else []),
         )
         return replace(
             fingerprint(spec.settings, code_digest(spec.code, tree, copied)), forced=self.forced, marks=marks
@@ -235,7 +245,7 @@ class _Planner:
             return change
         loss = Loss(made.code)
         if not made.code_alone:
-            former = self.histories.get(latest.function_id, EMPTY).last_sound(latest)
+            former = self._history(spec, latest).last_sound(latest)
             taken = taken_away(
                 spec.settings, latest, folder_id=spec.folder_id, let_go=spec.let_go, filled_in=made.as_desired,
                 former=former.raw if former is not None else {},
@@ -258,6 +268,15 @@ def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:
     """A new Version, which takes `$latest` and its tags from the Versions that hold them now, if any."""
     moved = (LATEST, *sorted(spec.settings.tags))
     return Change(ChangeKind.VERSION, {tag: holders.get(tag, "") for tag in moved}, dict.fromkeys(moved))
+
+
+def _would_lose(latest: Version, lost: Sequence[str]) -> Failure:
+    return Failure(
+        f"version {latest.id} has settings that are left as they are live, and that this program does not know or"
+        f" cannot read: {', '.join(lost)}",
+        kind=LEFT_KIND,
+        advice="a new version would lose them: use a newer release of this program, or declare them",
+    )
 
 
 def _blocked(spec: FunctionSpec, failure: Failure) -> Unit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.model import BucketPackage, FileChanges, Fingerprint, Tree, Unit, Version, VersionCopy
 from orchestrator.planning.origin import Origin
+from orchestrator.version.as_live import leaves_settings
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import unknown_fields
 from orchestrator.version.stamp import object_changed
@@ -34,7 +35,7 @@ def new_version_reason(
         changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
         reason = f"{made.label}: {changes}" if changes else made.label
     elif stamp is not None:
-        reason = _changes(unit, latest, stamp, desired)
+        reason = _changes(unit, latest, stamp, desired, as_desired=made.as_desired)
         repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
         if reason and repacked and PACKED_ANEW not in stamp.marks:
             reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
@@ -44,14 +45,15 @@ def new_version_reason(
     return reason or ("" if latest.is_active else f"the live version is {latest.status}")
 
 
-def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint) -> str:
+def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint, *, as_desired: bool) -> str:
     """Say in what a version of ours differs from what is desired, "" where it does not."""
     spec = unit.spec
     found = [_code_words(stamp, desired, unit.files)] if stamp.code != desired.code else []
     if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, desired):
         found.append(f"package {spec.code.object} was overwritten")
-    if stamp.settings != desired.settings:
-        found += differences(spec.settings, latest.raw).values() or ["settings changed"]
+    if not as_desired:  # what is declared to be left as it is live may change without a difference
+        unseen = [] if leaves_settings(spec.as_live) else ["settings changed"]
+        found += differences(spec.settings, latest.raw).values() or unseen
     unknown = unknown_fields(latest.raw) if found else ()
     if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
         found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")

@@ -32,6 +32,7 @@ from orchestrator.model import (
     Version,
 )
 from orchestrator.model.live_state import LiveState
+from orchestrator.planning.meanwhile.rebased import as_run_then
 from orchestrator.planning.meanwhile.since_then import as_made, held_then, set_since, taken_since
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import GUARDED, Adoption
@@ -196,8 +197,9 @@ def still_meant(
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
         before = then[unit.key]
+        seen = as_run_then(unit, live, before.fingerprint, before.base_version_id)
         latest = live.latest(unit.function_id) if unit.function_id is not None else None
-        as_meant = not (_has_changed(unit, before) or _own_changed(unit, live, before))
+        as_meant = not (_has_changed(seen, before) or _own_changed(unit, live, before))
         if latest is not None and latest.is_active and _made(before, latest):
             left = _after(unit, latest, live, before, verifying)
             if left.action is Action.UNCHANGED:
@@ -209,7 +211,7 @@ def still_meant(
         elif unit.action is Action.VERIFY and as_meant:
             units.append(unit)
         else:
-            units.append(_checked(unit, live, before))
+            units.append(unit if (checked := _checked(seen, live, before)) is seen else checked)
     return Plan(tuple(units)), settled
 
 
@@ -270,7 +272,7 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
     if unit.action is Action.BLOCKED and not (guarded and then.action in _CHANGES):
         return unit
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
-    base_id = latest.id if latest is not None else ""
+    base_id = unit.base_version_id or (latest.id if latest is not None else "")
     serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another version is to serve, or one serves by now
     if then.function_id and unit.function_id != then.function_id:
         again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""

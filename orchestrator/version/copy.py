@@ -108,7 +108,7 @@ def _merged(ours: Any, former: Any, theirs: Any) -> Any:
         return theirs
     if theirs == former:
         return ours
-    entries = [_entries(value) for value in (ours, former, theirs)]
+    entries = [by_name_of(value) for value in (ours, former, theirs)]
     if any(one is None for one in entries):
         return _CONFLICT
     mine, then, now = (one or {} for one in entries)
@@ -125,7 +125,7 @@ def _merged(ours: Any, former: Any, theirs: Any) -> Any:
     return found if isinstance(ours or former or theirs, Mapping) else tuple(found.values())
 
 
-def _entries(value: Any) -> dict[str, Any] | None:
+def by_name_of(value: Any) -> dict[str, Any] | None:
     """Give a map, or a list of things that have a key, by that key; None for anything else."""
     if isinstance(value, Mapping):
         return dict(value)

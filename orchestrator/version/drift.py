@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import chain, combinations, islice, product
 from typing import Any
 
-from orchestrator.model import Fingerprint, Json, Settings, Version
+from orchestrator.model import NONE_LEFT, AsLive, Fingerprint, Json, Settings, Version
+from orchestrator.version.as_live import LIVE_MARK, marked_digest, without_left
 from orchestrator.version.body import canonical, settings_fields
 from orchestrator.version.codec import only_set
 from orchestrator.version.compare import change
@@ -29,15 +30,27 @@ def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bo
     each field is read in the ways in which its live value can have come to be: as `settings` have it, where that means
     the same; as it is live, with and without the zeros that proto3 JSON leaves out; without what the cloud fills in.
     """
-    if unreadable_fields(latest.raw):
-        return False
-    raw = {**latest.raw, "description": text_before(latest.description)}
-    live, desired = with_mounts_alone(raw), with_mounts_alone(settings_fields(settings, settings.description))
-    sent = canonical(settings)
+    return any(_digest(one) == stamp.settings for one in _as_sent(settings, latest, NONE_LEFT))
+
+
+def is_as_marked(settings: Settings, latest: Version, stamp: Fingerprint, left: AsLive) -> bool:
+    """Say whether all live settings that are not left as they are live are what the stamp's mark of them says."""
+    mark = dict(stamp.marks).get(LIVE_MARK)
+    readings = _as_sent(settings, latest, left) if mark is not None else ()
+    return any(marked_digest(_together(one)) == mark for one in readings)
+
+
+def _as_sent(settings: Settings, latest: Version, left: AsLive) -> Iterator[tuple[Json, ...]]:
+    """Give the ways to read what was sent, but for what is left as it is live; none where it cannot be read."""
+    raw = without_left({**latest.raw, "description": text_before(latest.description)}, left)
+    if unreadable_fields(raw):
+        return iter(())
+    asked = without_left(settings_fields(settings, settings.description), left)
+    live, desired = with_mounts_alone(raw), with_mounts_alone(asked)
+    sent = without_left(canonical(settings), left)
     near = [_readings(rows, sent, raw, same=_same(rows[0], live, desired)) for rows in _GROUPS]
     as_live = [_readings(rows, sent, raw, same=False) for rows in _GROUPS]
-    found = chain(islice(_likeliest(near), _READINGS_MAX), islice(_likeliest(as_live), _READINGS_MAX))
-    return any(_digest(one) == stamp.settings for one in found)
+    return chain(islice(_likeliest(near), _READINGS_MAX), islice(_likeliest(as_live), _READINGS_MAX))
 
 
 def _likeliest(readings: list[list[Json]]) -> Iterator[tuple[Json, ...]]:
@@ -77,4 +90,8 @@ def _as_live(row: Field, json: Any) -> Any:
 
 
 def _digest(parts: tuple[Json, ...]) -> str:
-    return digest_of({name: value for part in parts for name, value in part.items()})
+    return digest_of(_together(parts))
+
+
+def _together(parts: tuple[Json, ...]) -> Json:
+    return {name: value for part in parts for name, value in part.items()}

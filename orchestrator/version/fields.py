@@ -217,4 +217,5 @@ FIELDS = (
 TAGS = Field("tags", TextList(), Shown.NOWHERE, "tag")
 # fmt: on
 BY_API = {row.api: row for row in FIELDS}
+BY_SETTING = {row.setting: row for row in FIELDS}
 SHOWN = tuple(sorted((row for row in FIELDS if row.shown is not Shown.NOWHERE), key=lambda row: row.shown))

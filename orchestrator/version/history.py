@@ -7,13 +7,14 @@ all, and one without a stamp after one of ours was made by hand: the code of eit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from orchestrator.model import Fingerprint, Version
+from orchestrator.model import NONE_LEFT, AsLive, Fingerprint, Version
 from orchestrator.model.live_state import LiveState, Replaced
+from orchestrator.version.as_live import changed_alone
 from orchestrator.version.stamp import (
     HAND_MARK,
     JOB_MARK,
@@ -43,11 +44,12 @@ class Doubt:
 @dataclass(frozen=True)
 class History:
     """The Versions of one Function, the oldest first, but for those that are still being made. `replaced`: somebody has
-    made the Function itself.
+    made the Function itself. `as_live`: what of its settings are somebody else's.
     """
 
     versions: tuple[Version, ...] = ()
     replaced: Replaced | None = None
+    as_live: AsLive = NONE_LEFT
 
     @cached_property
     def _said(self) -> tuple[Whole | None, ...]:
@@ -59,7 +61,25 @@ class History:
 
     def with_also(self, version: Version) -> History:
         """Add the one that took `$latest` since."""
-        return history_of(self.versions, version, self.replaced)
+        return replace(history_of(self.versions, version, self.replaced), as_live=self.as_live)
+
+    def leaving(self, left: AsLive) -> History:
+        """Count what others change of what is left as it is live as theirs, whatever a job changes of it now."""
+        left = replace(left, but=frozenset(), declared=None) if left else left
+        return replace(self, as_live=left) if left != self.as_live else self
+
+    def as_made(self, version: Version) -> Version:
+        """Give the Version that this one was before others changed what is left as it is live, and nothing else."""
+        return next((one for one, _ in reversed([*self.before_others(version)])), version)
+
+    def before_others(self, version: Version) -> Iterator[tuple[Version, History]]:
+        """Give each Version that this one was before others changed what is left as it is live, the newest first, with
+        the history up to it.
+        """
+        at = self._place(version)
+        while self.as_live and at and changed_alone(self.versions[at - 1], version, self.as_live):
+            yield self.versions[at - 1], History(self.versions[:at], self.replaced, self.as_live)
+            at, version = at - 1, self.versions[at - 1]
 
     def last_sound(self, version: Version) -> Version | None:
         """Find the newest Version before this one that this tool has made, and whose code nobody has edited."""
@@ -72,6 +92,7 @@ class History:
 
         | the Version                                                       | its code                     |
         | ---                                                               | ---                          |
+        | differs from the one before in what is left as it is live alone   | as that of the one before    |
         | is of a Function that somebody has made again                     | nobody has said what it is   |
         | no stamp, and none of the older ones has one                      | nobody has said what it is   |
         | no stamp, and an older one has                                    | may have been edited         |
@@ -81,6 +102,7 @@ class History:
         """
         if self.replaced is not None:
             return _OF_ANOTHER
+        version = self.as_made(version)
         at, said = self._place(version), _whole(version)
         older = self.versions[:at]
         twin = next((one.id for one, its in zip(older, self._said, strict=False) if said and its == said), "")

@@ -176,7 +176,8 @@ async def _live(
     runtimes: bool = False,
 ) -> LiveState:
     try:
-        live = await read_live(session.world, specs, whole=whole, listed=listed, runtimes=runtimes)
+        left = session.request.manifest.functions.values()
+        live = await read_live(session.world, specs, whole=whole, listed=listed, runtimes=runtimes, left=left)
     except CloudError as error:
         raise cannot_read(error) from error
     await check_own_cloud(session, live.clouds)
@@ -210,7 +211,7 @@ async def plan_desired(
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
         await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
     try:
-        resolved = await resolve_names(world, desired.specs)
+        resolved = await resolve_names(world, desired.specs, live)
     except CloudError as error:
         raise StartError(f"names cannot be resolved: {with_facts(error)}", advice=error.advice) from error
     sources = sources if sources is not None else await read_sources(world, resolved.specs)
@@ -225,6 +226,7 @@ async def plan_desired(
             resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs,
             verifying=verifying, packed=trees.files, opened=opened,
         )  # fmt: skip
+    session.hide(unit.spec for unit in plan.units if unit.spec.as_live)  # they have values that are live
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
     journal = session.request.state_dir, session.endpoint

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.manifest.as_live_rules import is_code_only, that_count
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.lists import entry_name, rule_of
 from orchestrator.manifest.load import Survey
@@ -66,7 +67,7 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
     draft = found.drafts[key]
     values = [
         _origin(draft, path, name, value)
-        for setting, whole in draft.values.items()
+        for setting, whole in that_count(draft.values).items()
         if setting not in _NO_SETTINGS
         for path, name, value in _parts(setting, whole)
     ]
@@ -148,5 +149,5 @@ def _of_its_place(draft: Draft) -> Iterator[ValueOrigin]:
 
 
 def _built_in(draft: Draft) -> Iterator[ValueOrigin]:
-    if "timeout" not in draft.values:
+    if "timeout" not in that_count(draft.values) and not is_code_only(draft.values):
         yield ValueOrigin("timeout", "", DEFAULT_TIMEOUT_S, BUILT_IN, None)

@@ -10,9 +10,10 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from orchestrator.model import Action, ChangeKind, Failure, Fingerprint, Plan, Unit, Version, VersionCopy
+from orchestrator.model import Action, ChangeKind, Failure, Fingerprint, FunctionSpec, Plan, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import again_option
+from orchestrator.version.as_live import wanted_on
 from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
 
 WITHDRAWN = "withdrawn"  # the kind of failure
@@ -48,7 +49,8 @@ def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Versio
     if latest is None or unit.fingerprint is None or not makes:
         return None
     copied = live.versions.get(unit.spec.code.version_id) if isinstance(unit.spec.code, VersionCopy) else None
-    return latest if is_withdrawn(latest, unit.fingerprint, copied) else _withdrawn_before(unit.fingerprint, made)
+    wanted = wanted_on(unit.fingerprint, unit.spec, latest)
+    return latest if is_withdrawn(latest, wanted, copied) else _withdrawn_before(unit.fingerprint, made, unit.spec)
 
 
 def _held_back(unit: Unit, withdrawn: Mapping[str, str], again: Container[str]) -> Unit:
@@ -66,12 +68,13 @@ def _held_back(unit: Unit, withdrawn: Mapping[str, str], again: Container[str]) 
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 
 
-def _withdrawn_before(wanted: Fingerprint, made: Iterable[Version]) -> Version | None:
+def _withdrawn_before(digest: Fingerprint, made: Iterable[Version], spec: FunctionSpec | None = None) -> Version | None:
     """Find the copy that a rollback has put in the place of what is wanted, where others were deployed since, but not
-    this again. None: there is none.
+    this again. None: there is none. What is left as it is live may be another since.
     """
     versions = sorted(made, key=lambda one: str(one.created_at))
     for version in reversed(versions):
+        wanted = wanted_on(digest, spec, version) if spec is not None else digest
         if is_withdrawn(version, wanted):
             return version
         if read_stamp(version.description) == wanted:

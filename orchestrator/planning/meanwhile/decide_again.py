@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.model import LATEST, Blocked, Change, ChangeKind, Unchanged, Unit, Version, VersionCopy
+from orchestrator.model import (
+    LATEST,
+    AsLive,
+    Blocked,
+    Change,
+    ChangeKind,
+    Fingerprint,
+    FunctionSpec,
+    Settings,
+    Unchanged,
+    Unit,
+    Version,
+    VersionCopy,
+)
 from orchestrator.planning.verifying import on_another_base
+from orchestrator.version.as_live import LIVE_MARK, changed_alone, live_mark, not_carried, with_parts
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import carried_over, settings_of, unknown_fields, unreadable_fields
 from orchestrator.version.history import EMPTY, History
@@ -34,12 +48,14 @@ def decided_again(
     | another, with all that this unit changes  | a copy of the former   | Unchanged                            |
     | another                                   | a copy of the former   | the same change, made to the new one |
     | another, changed in the same settings     | a copy of the former   | Blocked                              |
+    | another, changed in what is left as it is | any                    | the same change, with what is live   |
     | another, or gone                          | anything else          | Blocked                              |
     | another, or gone                          | any, which is `exact`  | Blocked                              |
     """
     if latest is None:
         return Blocked("changed since the plan: the function has no version any more; plan again")
-    history = history.with_also(latest)
+    left = unit.spec.as_live
+    history = history.with_also(latest).leaving(left)
     doubt = history.doubt(latest)
     if _is_desired(unit, latest) and doubt is None:
         return Unchanged(latest.id)
@@ -47,8 +63,21 @@ def decided_again(
     who = f" by {by}" if by else ""
     changed = f"changed since the plan: version {latest.id} was made{when}{who}"
     is_copy = isinstance(unit.spec.code, VersionCopy) and base is not None and unit.spec.code.version_id == base.id
-    if unit.exact or not is_copy or base is None or unit.fingerprint is None or not latest.is_active:
+    known = base is not None and any(one.id == base.id for one, _ in history.before_others(latest))
+    theirs_alone = known and base is not None and changed_alone(base, latest, left)
+    decides = theirs_alone or (is_copy and not unit.exact)
+    if not decides or base is None or unit.fingerprint is None or not latest.is_active:
         return Blocked(f"{changed}; look at it, and plan again")
+    if not is_copy:
+        return _with_what_is_live(unit, unit.fingerprint, base, latest, history, changed)
+    return _same_change(unit, unit.fingerprint, base, latest, history, changed)
+
+
+def _same_change(
+    unit: Unit, meant: Fingerprint, base: Version, latest: Version, history: History, changed: str
+) -> Unit | Unchanged | Blocked:
+    """Make the changes of a copy to the Version that is live now."""
+    doubt = history.doubt(latest)
     unreadable = unreadable_fields(latest.raw)
     if unreadable:
         return Blocked(f"{changed}, with settings that cannot be read: {', '.join(unreadable)}")
@@ -60,18 +89,44 @@ def decided_again(
     settings, conflicts = carried_over(ours, settings_of(base), theirs)
     if conflicts:
         return Blocked(f"{changed}, and it changes the same settings: {', '.join(conflicts)}; plan again")
-    if settings == theirs and not unit.fingerprint.forced:
+    if settings == theirs and not meant.forced:
         return Unchanged(latest.id)
     tags = (*settings.tags, *([ring] if ring else []))
     spec = replace(unit.spec, settings=replace(settings, tags=tags), code=VersionCopy(latest.id))
     by_hand = doubt is not None or read_stamp(latest.description) is None
     known = latest if doubt is None or doubt.mine else None
     of_code = code_marks(spec.code, None, latest, by_hand=by_hand)
-    marks = tuple(mark for mark in remarked(unit.fingerprint.marks, of_code) if mark[0] != BASE_MARK)
-    digest = replace(unit.fingerprint, marks=marks, settings=fingerprint(settings, "").settings)
+    marks = tuple(mark for mark in remarked(meant.marks, of_code) if mark[0] != BASE_MARK)
+    marks = (*(mark for mark in marks if mark[0] != LIVE_MARK), *_left_mark(settings, unit.spec.as_live))
+    digest = replace(meant, marks=marks, settings=fingerprint(settings, "").settings)
     digest = replace(digest, code=code_digest(spec.code, None, known))
     if history.has(digest):
         digest = replace(digest, marks=(*marks, base_mark(latest.id)))
+    return _made(unit, spec, digest, base, latest)
+
+
+def _with_what_is_live(
+    unit: Unit, meant: Fingerprint, base: Version, latest: Version, history: History, changed: str
+) -> Unit | Blocked:
+    """Make the same change with what is left as it is live as it is now."""
+    lost = not_carried(latest.raw, unit.spec.as_live)
+    if lost:
+        return Blocked(f"{changed}, with settings that cannot be left as they are live: {', '.join(lost)}")
+    settings = with_parts(unit.spec.settings, settings_of(latest), unit.spec.as_live)
+    settings = replace(settings, tags=unit.spec.settings.tags)
+    marks = tuple(mark for mark in meant.marks if mark[0] != BASE_MARK)
+    digest = replace(meant, marks=marks, settings=fingerprint(settings, "").settings)
+    if history.has(digest):
+        digest = replace(digest, marks=(*marks, base_mark(latest.id)))
+    return _made(unit, replace(unit.spec, settings=settings), digest, base, latest)
+
+
+def _left_mark(settings: Settings, left: AsLive) -> tuple[tuple[str, str], ...]:
+    mark = live_mark(settings, left)
+    return (mark,) if mark is not None else ()
+
+
+def _made(unit: Unit, spec: FunctionSpec, digest: Fingerprint, base: Version, latest: Version) -> Unit:
     made = replace(
         unit,
         spec=spec,

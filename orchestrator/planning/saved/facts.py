@@ -19,7 +19,7 @@ _KEYS = {row.setting: row.key for row in FIELDS}
 _BY_ENTRY = {"secrets": "environment_variable", "mounts": "name", "storage_mounts": "name"}
 _OF_SPEC = (
     "name", "folder_id", "id", "create", "labels_exact", "function_description", "scaling_exact", "public", "let_go",
-    "verify", "promote", "called_by",
+    "verify", "promote", "called_by", "as_live",
 )  # fmt: skip
 
 

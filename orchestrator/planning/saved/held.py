@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from orchestrator.model import LATEST, Action, Blocked, Change, ChangeKind, Failure, Outcome, Plan, Unit, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.withdrawn import WITHDRAWN
+from orchestrator.planning.meanwhile.rebased import on_former_bases
 from orchestrator.planning.planner import Prepared
 from orchestrator.planning.saved.document import (
     Facts,
@@ -105,6 +106,7 @@ def held(saved: SavedPlan, plan: Plan, now: Today) -> Plan:
     | no change       | any other change                        | blocked: changed since                  |
     | changes         | none, since all is live                 | unchanged: as planned already           |
     | changes         | the same, or the last of them           | that, and nothing is decided again      |
+    | changes         | the same, but for what is left as it is live | that                               |
     | changes         | blocked, for the same live Version      | blocked as planned now                  |
     | changes         | anything else                           | blocked: changed since                  |
     """
@@ -116,6 +118,8 @@ def held(saved: SavedPlan, plan: Plan, now: Today) -> Plan:
 def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
     latest = now.live.latest(unit.function_id) if unit.function_id is not None else None
     same_base = (latest.id if latest is not None else "") == then.base_version_id
+    former = None if same_base else _on_base_of(then, unit, now)
+    same_base = same_base or former is not None
     if unit.action is Action.BLOCKED:
         return unit if same_base or not then.changes else changed_since(unit, _since(then, unit, latest, now))
     if not unit.changes:
@@ -125,9 +129,14 @@ def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
         if same_base and {change.kind for change in unit.changes} == {ChangeKind.VERIFY}:
             return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted", changes=())
         return changed_since(unit, _since(then, unit, latest, now))
-    if _is_left(then, unit, latest, now.key):
+    if _is_left(then, former or unit, latest, now.key):
         return replace(unit, exact=True)
     return changed_since(unit, _since(then, unit, latest, now))
+
+
+def _on_base_of(then: SavedUnit, unit: Unit, now: Today) -> Unit | None:
+    """Give the unit on the base of then, where others have changed nothing since but what is left as it is live."""
+    return next((one for one in on_former_bases(unit, now.live) if one.base_version_id == then.base_version_id), None)
 
 
 def _is_left(then: SavedUnit, unit: Unit, latest: Version | None, key: PlanKey) -> bool:

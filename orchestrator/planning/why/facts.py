@@ -78,6 +78,7 @@ class Held(StrEnum):
     ADDED = "added"  # the live Version has none
     REMOVED = "removed"  # the live Version has it, and the next one would not
     NOT_COMPARED = "not compared"
+    LEFT = "left as it is live"  # another than is declared, and somebody else's
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.function.fields import FUNCTION_FIELDS, said_of, wanted_of
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.origins.of_function import ValueOrigin
-from orchestrator.model import ChangeKind, Fingerprint, Function, FunctionSpec, Version
+from orchestrator.model import AsLive, ChangeKind, Fingerprint, Function, FunctionSpec, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import Held, SettingRow
 from orchestrator.version.body import settings_fields
@@ -59,16 +59,38 @@ def setting_rows(
     | a      | none     | added                                    |
     | none   | b        | removed; same where the cloud filled it in |
     | a      | unknown  | not compared                             |
+    | a, none | b       | left as it is live, where `ignore` says so |
     """
+    left = spec.as_live
+    rows = _rows(replace(spec, settings=left.declared or spec.settings), spec, origins, live, function, planned)
+    return tuple(replace(row, held=Held.LEFT) if _is_left(row, left) else row for row in rows)
+
+
+def _is_left(row: SettingRow, left: AsLive) -> bool:
+    key, _, entry = row.key.partition(".")
+    key = _ALIASES.get(key, key)
+    setting = _BY_KEY[key].setting if key in _BY_KEY else key
+    return row.held not in (Held.SAME, Held.NOT_COMPARED) and left.has(setting, entry)
+
+
+def _rows(
+    spec: FunctionSpec,
+    carried: FunctionSpec,
+    origins: Sequence[ValueOrigin],
+    live: LiveState,
+    function: Function | None,
+    planned: Fingerprint | None,
+) -> tuple[SettingRow, ...]:
     latest = live.latest(function.id) if function is not None else None
     # Made of these very settings: what they leave open was filled in by the cloud.
     stamp = read_stamp(latest.description) if latest is not None else None
-    as_made = stamp is not None and stamp.settings == fingerprint(spec.settings, "").settings
+    made_of = [fingerprint(one.settings, "").settings for one in (spec, carried)]
+    as_made = stamp is not None and stamp.settings in made_of
     sides = sides_of(spec, latest, as_made=as_made) if latest is not None else {}
     held = _own(spec, function) | _tags(spec, live, function) | _code(stamp, planned)
     rows = [_declared(one, spec, sides, held) for one in origins]
     declared = {row.key for row in rows}
-    return (*rows, *_live_only(sides.values(), declared))
+    return (*rows, *_live_only(sides.values(), declared, whole=spec.as_live.whole))
 
 
 def sides_of(spec: FunctionSpec, latest: Version, *, as_made: bool) -> dict[str, _Sides]:
@@ -168,15 +190,15 @@ def _entry_words(found: _Sides, name: str) -> str:
     return live if isinstance(live, str) else ""
 
 
-def _live_only(sides: Iterable[_Sides], declared: set[str]) -> Iterator[SettingRow]:
-    """Give what the live Version has and nothing declares."""
+def _live_only(sides: Iterable[_Sides], declared: set[str], *, whole: bool) -> Iterator[SettingRow]:
+    """Give what the live Version has and nothing declares. `whole`: no setting is declared."""
     for found in sides:
         key = found.row.key
         if found.row.shown in _ENTRIES:
             for name, state in found.entries.items():
                 if state is Held.REMOVED:
                     yield SettingRow(f"{key}.{name}", state, "", _entry_words(found, name), LIVE_ONLY)
-        elif found.live is not None and found.wanted is None and found.told:
+        elif found.live is not None and (found.wanted is None or whole) and found.told:
             live = str(found.live) if found.row.shown is Shown.VALUES else ""
             if not any(one == key or one.startswith(f"{key}.") for one in declared):
                 yield SettingRow(key, Held.REMOVED, "", live, LIVE_ONLY)

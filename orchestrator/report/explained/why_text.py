@@ -136,6 +136,8 @@ def _settings(rows: Sequence[SettingRow], *, width: int | None) -> str:
 def _live(row: SettingRow) -> str:
     if row.held is Held.SAME:
         return "same"
+    if row.held is Held.LEFT:
+        return f"{row.live or 'another'}, left as it is live"
     return row.live or {Held.CHANGED: "another", Held.REMOVED: "has it", Held.ADDED: "none"}.get(row.held, "-")
 
 

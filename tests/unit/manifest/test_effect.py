@@ -57,6 +57,8 @@ def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
 OF_A_FUNCTION = {
     "use": 'use = ["t"]',
     "without": 'without = ["labels.inherited"]',
+    "ignore": 'ignore = ["memory"]',
+    "settings": 'settings = "live"',
     "name": 'name = "other"',
     "id": 'id = "d4e"',
     "folder_id": 'folder_id = "b1h"',

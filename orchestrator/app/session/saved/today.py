@@ -36,7 +36,7 @@ def resolved_today(session: Session, planned: Planned) -> dict[str, dict[str, An
     return {
         unit.key: stands_for(
             facts_of_settings(functions[unit.key].settings) | {"code": str(functions[unit.key].code)},
-            facts_of_settings(unit.spec.settings) | {"code": str(unit.spec.code)},
+            facts_of_settings(unit.spec.as_live.declared or unit.spec.settings) | {"code": str(unit.spec.code)},
         )
         for unit in planned.plan.units
     }

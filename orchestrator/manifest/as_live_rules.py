@@ -1,0 +1,96 @@
+"""`ignore` and `settings = "live"`: what of a function is left as it is live, and the rules of both keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.manifest.findings import did_you_mean
+from orchestrator.manifest.merge import Draft
+from orchestrator.manifest.setting_rules import Breach
+from orchestrator.manifest.tables import FunctionTable
+from orchestrator.model import NONE_LEFT, AsLive, ChangeKind
+from orchestrator.version.fields import FIELDS, Shown
+
+# Key → what it is of `Settings` or `FunctionSpec`, and whether it has entries that can be named one by one.
+_KEYS: Mapping[str, tuple[str, bool]] = {
+    **{row.key: (row.setting, row.shown in (Shown.ENTRIES, Shown.ITEMS)) for row in FIELDS},
+    "service_account": ("service_account_id", False),
+    "tags": ("tags", True),
+    **{
+        row.setting: (row.setting, row.mapped and row.kind is not ChangeKind.ACCESS)
+        for row in FUNCTION_FIELDS
+        if row.updated
+    },
+}
+_OF_A_VERSION = frozenset(row.key for row in FIELDS) | {"service_account"}
+# Two spellings of one thing: a variable has a value or is a secret, a mount is of either kind.
+_ALSO = {"environment": "secrets", "secrets": "environment", "mounts": "storage_mounts"}
+_OLDER = "storage_mounts"
+_CODE = ("source", "package", "version_id", "build", "include", "exclude", "files", "into")
+_IDENTITY = ("name", "id", "folder_id")
+
+
+def left_as_live(values: Mapping[str, Any]) -> AsLive:
+    """Make the value of both keys. `values`: merged, and without mistakes."""
+    names = set[str]()
+    for name in values.get("ignore", ()):
+        key, dot, entry = name.partition(".")
+        setting = _KEYS[key][0]
+        names.add(f"{setting}{dot}{entry}")
+        if dot or setting == "mounts":
+            names |= {f"{_ALSO[setting]}{dot}{entry}"} if setting in _ALSO else set()
+    whole = is_code_only(values)
+    names |= {row.setting for row in FIELDS} if whole else set()
+    return AsLive(frozenset(names), whole) if names else NONE_LEFT
+
+
+def is_code_only(values: Mapping[str, Any]) -> bool:
+    """Say whether all settings of a Version are left as they are live."""
+    return values.get("settings") == "live"
+
+
+def that_count(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of merged values those that do not count beside `settings = "live"`."""
+    if not is_code_only(values):
+        return dict(values)
+    return {key: value for key, value in values.items() if key not in _OF_A_VERSION and key != "create"}
+
+
+def as_live_breaches(draft: Draft) -> Iterator[Breach]:
+    """All rules about both keys that a function breaks."""
+    for index, name in enumerate(draft.values.get("ignore", ())):
+        if rule := _refused(name):
+            yield Breach(("ignore", index), rule)
+    if not is_code_only(draft.values):
+        return
+    said = draft.origin(("settings",))[0]
+    nearer = draft.layers[[layer is said for layer in draft.layers].index(True) :]
+    for key in draft.values:
+        if any(layer.has((key,)) for layer in nearer):
+            if key in _OF_A_VERSION:
+                yield Breach((key,), 'does not go with settings = "live", by which every setting is as it is live')
+            elif key == "create" and draft.values[key]:
+                yield Breach((key,), 'does not go with settings = "live": a new function has no live settings to take')
+    for index, name in enumerate(draft.values.get("ignore", ())):
+        if name.partition(".")[0] in _OF_A_VERSION and draft.origin(("ignore", index))[0] in nearer:
+            yield Breach(("ignore", index), f'"{name}" is left as it is live by settings = "live" already')
+
+
+def _refused(name: str) -> str:
+    """Say why something cannot be left as it is live, "" where it can."""
+    key, dot, entry = name.partition(".")
+    if key == _OLDER:
+        return 'the older mounts are read as the mounts that they are: say "mounts"'
+    if key in _KEYS:
+        if dot and not _KEYS[key][1]:
+            return f'{key} is left as it is live as a whole: say "{key}"'
+        return f'"{name}" needs a name behind the dot' if dot and not entry else ""
+    if key in _CODE:
+        return f'{key} is about the code, which is declared here; version_id = "$latest" keeps the code that is live'
+    if key in _IDENTITY:
+        return f"{key} says which function this is, so it cannot be left open"
+    if key in FunctionTable.model_fields:
+        return f"{key} is nothing that the cloud shows of a function, so it cannot be left as it is live"
+    return f'"{name}" begins with no key of a function{did_you_mean(key, _KEYS)}'
