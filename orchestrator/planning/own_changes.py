@@ -96,11 +96,14 @@ def _without_version(unit: Unit, live: LiveState) -> Iterator[str]:
 
 
 def _starting_again(unit: Unit, function: Function) -> Iterator[str]:
-    """Say what becomes of provisioned instances where a tag goes from one Version to another: policies are by tag."""
-    policies = {**(function.scaling or {}), **_policies(unit)}
+    """Say what becomes of provisioned instances where a tag goes from one Version to another: policies are by tag, and
+    one that is set, or taken away, is so after that.
+    """
+    live, then = function.scaling or {}, _policies(unit)
     for tag, holder in _moved(unit).items():
-        count = (policies.get(tag) or {}).get("provisioned", 0)
-        if holder and count:
+        count = live.get(tag, {}).get("provisioned", 0)
+        stays = tag not in then or bool((then[tag] or {}).get("provisioned"))
+        if holder and count and stays:
             name = tag if tag == LATEST else f"the tag {tag}"
             instances = f"{count} provisioned instance{'s, which start' if count > 1 else ', which starts'}"
             yield f"{name} has {instances} again with the new version: calls may meet a cold start until then"
