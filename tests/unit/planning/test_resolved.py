@@ -67,6 +67,15 @@ LINES = {
         'verify = { http = { query = { q = "1" }, method = "PUT", body = "b" }, timeout = "2m", safe = true }',
     ),
     "create": ("create = true", "create = false"),
+    "promote": ('promote = ["stable"]', 'promote = ["live", "next"]'),
+    "called_by": ('called_by = "stable"', 'called_by = "$latest"'),
+    "function_description": ('function_description = "x ${WHO}"', 'function_description = ""'),
+    "scaling": (
+        'scaling = { "$latest" = { provisioned = 1, zone_instances = 10 } }',
+        "scaling = { stable = { zone_requests = 20 } }",
+    ),
+    "public": ("public = true", "public = false"),
+    "ignore": ('ignore = ["memory"]', 'ignore = ["environment.A", "labels.team"]'),
 }
 NEEDED = ("runtime", "entrypoint", "memory", "build")
 ENVIRON = {"WHO": "ann ${NOT}"}
