@@ -30,10 +30,11 @@ from orchestrator.model import (
     Unit,
     Unknown,
     Version,
+    VersionCopy,
 )
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.meanwhile.rebased import as_run_then
-from orchestrator.planning.meanwhile.since_then import as_made, held_then, set_since, taken_since
+from orchestrator.planning.meanwhile.rebased import as_run_then, is_of_another_base
+from orchestrator.planning.meanwhile.since_then import as_made, based_since, held_then, set_since, taken_since
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, with_verification
 from orchestrator.version.adoption import GUARDED, Adoption
 from orchestrator.version.stamp import read_stamp
@@ -272,20 +273,19 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
     if unit.action is Action.BLOCKED and not (guarded and then.action in _CHANGES):
         return unit
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
-    base_id = unit.base_version_id or (latest.id if latest is not None else "")
+    other = based_since(unit.base_version_id or (latest.id if latest is not None else ""), live, then)
     serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another version is to serve, or one serves by now
     if then.function_id and unit.function_id != then.function_id:
         again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""
         why = f"the function, {then.function_id}, was deleted since the run began{again}"
     elif not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
-        why = "its settings or its source have changed since the run began"
+        code = "the version that its code is copied from" if isinstance(unit.spec.code, VersionCopy) else "its source"
+        of_it = other if is_of_another_base(unit, live, then.base_version_id) else ""
+        why = of_it or f"its settings or {code} have changed since the run began"
     elif _own_changed(unit, live, then):
         why = "the function's own settings have changed since the run began"
-    elif (
-        serving and base_id != then.base_version_id
-    ):  # and who made it is another's, perhaps: nobody has agreed to its loss
-        took = f"another version, {base_id}, has taken $latest" if base_id else "its version was deleted"
-        why = f"{took} since the run began"
+    elif serving and other:  # and who made it is another's, perhaps: nobody has agreed to its loss
+        why = other
     elif not guarded and (moved := taken_since(unit, then)):
         why = moved
     elif others := set_since(unit, live, then):

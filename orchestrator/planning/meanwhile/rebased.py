@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from orchestrator.model import ChangeKind, Unit, Version
+from orchestrator.model import ChangeKind, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.verifying import on_another_base
 from orchestrator.version.as_live import leaves_settings, wanted_on
@@ -33,6 +33,16 @@ def as_run_then(unit: Unit, live: LiveState, fingerprint: str, base_id: str) -> 
     """
     former = [one for one in on_former_bases(unit, live) if str(one.fingerprint) == fingerprint]
     return next((one for one in former if one.base_version_id == base_id), former[0] if former else unit)
+
+
+def is_of_another_base(unit: Unit, live: LiveState, base_id: str) -> bool:
+    """Say whether what is wanted has settings or code of another Version than `base_id`, the one it was to have them
+    of, so that nobody need have changed what is declared.
+    """
+    if isinstance(unit.spec.code, VersionCopy):
+        return True
+    left = leaves_settings(unit.spec.as_live)
+    return left and all(one.base_version_id != base_id for one in on_former_bases(unit, live))
 
 
 def _on(unit: Unit, latest: Version, base: Version, older: History) -> Unit:

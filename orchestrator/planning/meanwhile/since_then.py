@@ -33,6 +33,35 @@ def held_then(then: UnitState) -> dict[str, str]:
     return {tag: str(holder) for change in moves for tag, holder in change.before.items()}
 
 
+def based_since(base_id: str, live: LiveState, then: UnitState) -> str:
+    """Say which Version a unit is based on in the place of the one that the run found, "" where it is that one."""
+    former_id = then.base_version_id
+    if base_id == former_id:
+        return ""
+    if not base_id:
+        return f"its version, {former_id}, was deleted since the run began"
+    gone = f", and {former_id} was deleted," if former_id and former_id not in live.versions else ""
+    return f"another version, {base_id}, has taken $latest{gone} since the run began"
+
+
+def no_more_wanted(live: LiveState, then: UnitState, whose: str) -> str:
+    """Say why a unit is none of what is wanted now. `whose`: the manifest or the job that wants it no more.
+
+    | of its Function there is                       | says                                |
+    | ---                                            | ---                                 |
+    | none, in a folder of which all was read        | it was deleted                      |
+    | one with another `$latest`, or with none       | that, and that it is wanted no more |
+    | anything else, or nobody has looked            | that it is wanted no more           |
+    """
+    function_id = then.function_id
+    if function_id and function_id not in live.by_id and then.folder_id in live.whole:
+        return f"the function, {function_id}, was deleted since the run began"
+    latest = live.latest(function_id)
+    other = based_since(latest.id if latest is not None else "", live, then) if function_id in live.by_id else ""
+    wants = f"{whose} does not want it any more"
+    return f"{other}: {wants}" if other else wants
+
+
 def taken_since(unit: Unit, then: UnitState) -> str:
     """Say which tag of those that are to move is not where the run found it, "" for none."""
     before = held_then(then)

@@ -14,6 +14,7 @@ from orchestrator.model import (
     Blocked,
     Change,
     ChangeKind,
+    Code,
     Deployed,
     Failed,
     Fingerprint,
@@ -21,8 +22,10 @@ from orchestrator.model import (
     Plan,
     Unchanged,
     Unit,
+    VersionCopy,
 )
 from orchestrator.model.live_state import indexed
+from orchestrator.planning.meanwhile.since_then import no_more_wanted
 from orchestrator.planning.resume import named_now, still_meant
 from tests.builders import function, spec, version
 
@@ -167,6 +170,55 @@ def test_other_settings_of_the_function_itself_are_not_what_the_run_was_about(
         assert [(one.action, one.reason) for one in plan.units] == [(Action.BLOCKED, OWN)]
     else:
         assert [one.action for one in plan.units] + [action for _ in settled] == [action]
+
+
+COPIED = "its settings or the version that its code is copied from have changed since the run began"
+TOOK = "another version, v9, has taken $latest"
+
+
+@pytest.mark.parametrize(
+    ("code", "there", "wanted", "why"),
+    [
+        (spec().code, ["v0", "v9"], C, WHY),
+        (spec().code, ["v0", "v9"], B, f"{TOOK} since the run began"),
+        (spec().code, ["v9"], B, f"{TOOK}, and v0 was deleted, since the run began"),
+        (VersionCopy("v9"), ["v0", "v9"], C, f"{TOOK} since the run began"),
+        (VersionCopy("v9"), ["v9"], C, f"{TOOK}, and v0 was deleted, since the run began"),
+        (VersionCopy("v8"), ["v0"], C, COPIED),
+        (VersionCopy("v8"), ["v0"], B, ""),
+        (VersionCopy("v8"), [], C, "its version, v0, was deleted since the run began"),
+    ],
+)
+def test_a_copy_of_another_version_is_not_told_as_other_settings(
+    code: Code, there: list[str], wanted: str, why: str
+) -> None:
+    versions = [version(one, "id-f", tags=(), description=_stamped(A)) for one in there[:-1]]
+    versions += [version(one, "id-f", description=_stamped(A)) for one in there[-1:]]
+    then = replace(CUT_OFF, changes=[ChangeState(Change(ChangeKind.VERSION))])
+    settings, digest = wanted.split(".")
+    action = Action.COPY if isinstance(code, VersionCopy) else Action.VERSION
+    unit = Unit("f", replace(spec(), code=code), action, "", Fingerprint(settings, digest), None, "id-f")
+    plan, _ = still_meant(Plan((unit,)), indexed([function()], versions), {"f": then})
+    assert [one.reason for one in plan.units] == [why]
+
+
+@pytest.mark.parametrize(
+    ("there", "versions", "whole", "why"),
+    [
+        (True, ["v0"], True, "job up does not want it any more"),
+        (True, ["v0", "v9"], True, f"{TOOK} since the run began: job up does not want it any more"),
+        (True, ["v9"], True, f"{TOOK}, and v0 was deleted, since the run began: job up does not want it any more"),
+        (True, [], True, "its version, v0, was deleted since the run began: job up does not want it any more"),
+        (False, [], True, "the function, id-f, was deleted since the run began"),
+        (False, [], False, "job up does not want it any more"),
+    ],
+)
+def test_what_is_wanted_no_more_is_told_by_what_is_live(
+    there: bool, versions: list[str], whole: bool, why: str
+) -> None:
+    found = [version(one, "id-f", tags=() if one == "v0" and len(versions) > 1 else ("$latest",)) for one in versions]
+    live = indexed([function()] if there else [], found, whole=["folder"] if whole else [])
+    assert no_more_wanted(live, CUT_OFF, "job up") == why
 
 
 def _run(**changes: Any) -> UnitState:

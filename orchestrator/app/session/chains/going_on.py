@@ -40,8 +40,10 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unknown
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.meanwhile.overwritten import after_a_kill
+from orchestrator.planning.meanwhile.since_then import no_more_wanted
 from orchestrator.planning.resume import (
     accepted,
     agreed,
@@ -226,14 +228,14 @@ async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, 
     plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():
-        settled[key] = await _not_wanted(session, left[key])
+        settled[key] = await _not_wanted(session, left[key], planned.live)
     rollout, otherwise = as_begun(planned.rollout, then)
     if otherwise:
         session.messages.say(f"{otherwise}: the same command again is a new run with what holds now")
     return replace(planned, plan=plan, rollout=rollout)
 
 
-async def _not_wanted(session: Session, then: UnitState) -> Outcome:
+async def _not_wanted(session: Session, then: UnitState, live: LiveState) -> Outcome:
     """Say what became of a unit that nobody wants any more: perhaps because it is done."""
     world = session.world
     with suppress(CloudError):
@@ -242,4 +244,4 @@ async def _not_wanted(session: Session, then: UnitState) -> Outcome:
         if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
             return Deployed(made.id, read_back=True)
     job = session.request.options.job
-    return Blocked(f"{f'job {job}' if job else session.request.manifest.path.name} does not want it any more")
+    return Blocked(no_more_wanted(live, then, f"job {job}" if job else session.request.manifest.path.name))
