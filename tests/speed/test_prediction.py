@@ -70,7 +70,7 @@ def allowed(folder: int, cloud: int, *folders: str) -> dict[LimitKey, int]:
 
 @pytest.mark.parametrize(
     ("durations", "slots"),
-    short_first(1, [("lognormal:2,0.6", 5), ("lognormal:2,0.4", 15), ("9*fixed:1+1*fixed:30", 15), ("fixed:0.5", 5)]),
+    short_first(1, [("9*fixed:1+1*fixed:30", 15), ("lognormal:2,0.6", 5), ("lognormal:2,0.4", 15), ("fixed:0.5", 5)]),
 )
 def test_what_is_predicted_happens(tmp_path: Path, durations: str, slots: int) -> None:
     limits, quotas = replace(FAST, operations_per_folder=slots), Quotas(10, slots, 20)
