@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from orchestrator.errors import UsageError
 from orchestrator.report.formats import FORMATS
@@ -60,10 +61,20 @@ def _variables(_context: click.Context, _option: click.Parameter, texts: tuple[s
     return found
 
 
+def _environment(context: click.Context, asked: click.Parameter, name: str) -> str:
+    """Read --env, and remember whether it was typed: for a protected environment a variable does not count."""
+    typed = context.get_parameter_source(str(asked.name)) is ParameterSource.COMMANDLINE
+    context.params["environment_typed"] = typed and bool(name)
+    return name
+
+
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 choosing = options(
-    option("--env", "environment", cls=Selecting, default="", metavar="NAME", help="The environment of the manifest."),
+    option(
+        "--env", "environment", cls=Selecting, default="", metavar="NAME", callback=_environment,
+        help="The environment of the manifest.",
+    ),
     click.option(
         "--var", "variables", multiple=True, metavar="K=V", callback=_variables, allow_from_autoenv=False,
         help="A variable of the manifest, over all others.",

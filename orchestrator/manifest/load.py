@@ -166,6 +166,8 @@ def _survey(
         files=files.paths,
         environment=environment,
         elsewhere=functions.elsewhere,
+        environments=overlay.names,
+        protected=overlay.protected,
     )
     general = (
         mistake for path, mistake in findings.placed() if path not in of_jobs and not functions.owns(path, mistake)

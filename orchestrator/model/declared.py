@@ -264,7 +264,8 @@ class JobSpec:
 class Manifest:
     """deploy.toml and its includes. `warnings`: sentences with their place, for people. `files`: those it was read
     from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
-    it, and the environments in which they do.
+    it, and the environments in which they do. `environments`: all that it declares; `protected`: whoever changes
+    something in the one that was chosen has to name it.
     """
 
     path: Path
@@ -278,3 +279,5 @@ class Manifest:
     files: tuple[Path, ...] = ()
     environment: str = ""
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environments: tuple[str, ...] = ()
+    protected: bool = False

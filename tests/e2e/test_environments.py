@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import Project, embedded, run
+from tests.e2e.harness import Project, cut_off, embedded, run, terminal
 
 ENVIRONMENTS = """
 [environments.dev]
@@ -80,3 +81,45 @@ def test_validate_looks_at_every_environment(project: Project) -> None:
     project.write(1, more='[functions.old]\nsource = "nowhere"\nonly = ["dev"]\n' + ENVIRONMENTS)
     gone = run(project.root, "validate")
     assert 'nowhere" does not exist (in dev)' in gone.err
+
+
+PROTECTED = """
+[environments.dev]
+defaults = { environment = { STAGE = "dev" } }
+[environments.prod]
+protected = true
+functions.f000.name = "f000-prod"
+"""
+
+
+def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, project: Project) -> None:
+    project.write(1, more=PROTECTED)
+    typed, by_variable = ("--env", "prod"), {"ORCHESTRATOR_ENV": "prod"}
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ()
+        none = run(project.root, "deploy", "--yes", environ=environ)
+        assert (none.code, "name it: --env dev or --env prod" in none.err) == (2, True), none.err
+        read = run(project.root, "plan", environ=environ)
+        assert (read.code, "without an environment: --env chooses one of dev, prod" in read.err) == (0, True), read.err
+        for verb in (("deploy",), ("rollback",), ("prune",)):
+            unnamed = run(project.root, *verb, "--yes", environ={**environ, **by_variable})
+            assert (unnamed.code, "add --env prod; ORCHESTRATOR_ENV does not count" in unnamed.err) == (2, True), verb
+        with terminal(project.root, "deploy", *typed, "--yes", environ=environ) as screen:
+            screen.read_until("type its name for yes:")
+            screen.send("yes\n")
+            declined = screen.end()
+        assert (declined.code, "environment prod: 1 function to change in folder" in declined.out) == (1, True)
+        assert "not deployed: nothing was sent" in declined.out
+        killed = cut_off(project.root, signal.SIGKILL, 1, "deploy", *typed, "--yes", environ=environ)
+        assert killed.code != 0
+        again = run(project.root, "resume", "--yes", environ=environ)
+        assert (again.code, "the environment prod is protected" in again.err) == (2, True), again.err
+        other = run(project.root, "resume", "--env", "dev", "--yes", environ=environ)
+        assert (other.code, "is of the environment prod, and this is --env dev" in other.err) == (2, True), other.err
+        assert " --env prod`" in other.err
+        with terminal(project.root, "resume", environ=environ) as screen:
+            screen.read_until("Resume? The environment is protected, type its name for yes:")
+            screen.send("prod\n")
+            assert screen.end().code == 0
+        back = run(project.root, "rollback", "last", "--yes", environ=environ)
+        assert (back.code, "the environment prod is protected" in back.err) == (2, True), back.err

@@ -15,6 +15,7 @@ from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import Going, PlannedLeft, as_then, go_on, going_on, plan_left, request_of
 from orchestrator.app.session.chains.paused import check_paused, last_paused
+from orchestrator.app.session.chosen import agree
 from orchestrator.app.session.due.due_done import say_due
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leasing import leased, leases_of, look, where_to
@@ -30,7 +31,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model.units import as_duration
 from orchestrator.planning.rollout import ChainWaves
-from orchestrator.report.display.displays import Question, confirm
+from orchestrator.report.display.displays import Question
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, PlanView
@@ -115,6 +116,5 @@ async def _shown(going: Going) -> PlannedLeft:
     view = PlanView(planned.plan, rollout=planned.rollout, warnings=planned.warnings, chain=chain)
     session.messages.plan(replace(view, skips_verification=options.no_verify))
     what = f"run {going.approves} goes on with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
-    with session.stop.interruptible():
-        await confirm(session.messages, what, yes=options.yes or options.sandbox, to=Question.PROMOTE)
+    await agree(session, what, Question.PROMOTE)
     return foreseen

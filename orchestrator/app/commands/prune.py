@@ -11,10 +11,10 @@ from typing import Any
 from orchestrator.app.session.about import about, nothing_left
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.choosing import selected
+from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.leftovers.storage import VERSIONS, prunable, with_storage
-from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, read_options, storage_of
 from orchestrator.app.session.pruning.planning import parameters_of, plan_prune, policy_of
 from orchestrator.app.session.session import hold_lock, open_session
@@ -38,7 +38,7 @@ async def _prune(invocation: Invocation) -> CommandResult:
     some = bool(options.patterns or options.labels or options.failed or options.undone)
     wanted = prunable(policy.only, some=some)
     with invocation.stop.interruptible():
-        request = read_request(invocation)
+        request = request_to_change(invocation)
         if VERSIONS not in wanted and not storage_of(request.manifest, options.bucket).bucket:
             raise UsageError("there is no bucket to prune", advice="name one: [storage] bucket, or --bucket")
         chosen = VERSIONS in wanted and not (options.failed or options.undone)

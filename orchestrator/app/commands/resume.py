@@ -15,6 +15,7 @@ from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of, give_up, last_left, nothing_left
 from orchestrator.app.session.chains.finding import find_run, say_where
 from orchestrator.app.session.chains.going_on import as_then, go_on, going_on, request_of
+from orchestrator.app.session.chosen import agree_again
 from orchestrator.app.session.cut_off import check_resume
 from orchestrator.app.session.identity import paused_ways
 from orchestrator.app.session.invocation import Invocation, invoke
@@ -125,6 +126,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
             _check(before)
             if not is_left(before):
                 return nothing_left(before, messages)
+    await agree_again(session, f"run {before.run_id} goes on with what it has left")
     if of is not None or before.verb == ROLLBACK:
         return await take_back(session, before, of)
     if prunes(before):

@@ -12,10 +12,11 @@ from orchestrator.app.session.back import last_changed, plan_back, plan_past, un
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where, with_others
+from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.cut_off import begin, takes_back
 from orchestrator.app.session.identity import identity_of, resume_line, rollback_line
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.opening.request import Request, read_request
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
 from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
@@ -58,7 +59,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             options = _where(invocation.options, run)
             say_where(messages, run, invocation.options, options)
             invocation, named = replace(invocation, options=options), run.run_id
-        request = read_request(invocation)
+        request = request_to_change(invocation)
         await hold_lock(invocation, request)
         request = replace(request, identity=_about(request))
         begun = begin(invocation, request, run_id=named)

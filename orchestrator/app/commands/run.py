@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.app.session.about import about, as_left, nothing_left
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chains.left import last_chain
+from orchestrator.app.session.chosen import check_chosen
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.due.due_done import count_as_done
 from orchestrator.app.session.due.due_run import not_begun, plan_due, run_if_due
@@ -39,6 +40,7 @@ async def _run(invocation: Invocation) -> CommandResult:
     options, stop = invocation.options, invocation.stop
     with stop.interruptible():
         request, survey = read_surveyed(invocation)
+        check_chosen(request.options, request.manifest)
         now = datetime.now(UTC)
         binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.

@@ -13,12 +13,12 @@ from orchestrator.app.session.chains.left import left_elsewhere
 from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.chains.waiting import waits_for
 from orchestrator.app.session.choosing import selected
+from orchestrator.app.session.chosen import agree, request_to_change
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, leased, leases_of, look, tell, to_change, where_to
 from orchestrator.app.session.leftovers.storage import removes, storage_view
-from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RunOptions
 from orchestrator.app.session.planning import Planned, plan_functions, predicted
 from orchestrator.app.session.pruning.after import prune_after
@@ -32,7 +32,7 @@ from orchestrator.model import Action, Prediction, SourceCode
 from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.rollout import canary_size
 from orchestrator.planning.selection import expanded, select
-from orchestrator.report.display.displays import Question, answered_yes, builds_shown, confirm, may_ask
+from orchestrator.report.display.displays import Question, answered_yes, builds_shown, may_ask
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult, PlanView, PruneView
 
@@ -44,7 +44,7 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     """Carry out, or plan, what the manifest declares of the functions that the options select."""
     options = invocation.options
     with invocation.stop.interruptible():
-        request = read_request(invocation)
+        request = request_to_change(invocation)
         check_saving(options, request.manifest)
         specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
         if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
@@ -179,12 +179,8 @@ async def _show_and_ask(session: Session, planned: Planned, beside: Beside) -> N
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
         session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
     if to_change(planned.plan) or removes(planned):
-        with session.stop.interruptible():
-            to = (
-                Question.PRUNE if planned.prune is not None else Question.ROLL_BACK if planned.back else Question.DEPLOY
-            )
-            what = where_to(session, planned) + (f", by {planned.saved}" if planned.saved else "")
-            await confirm(session.messages, what, yes=options.yes or options.sandbox, to=to)
+        to = Question.PRUNE if planned.prune is not None else Question.ROLL_BACK if planned.back else Question.DEPLOY
+        await agree(session, where_to(session, planned) + (f", by {planned.saved}" if planned.saved else ""), to)
 
 
 async def _deployed_again(session: Session, planned: Planned) -> bool:

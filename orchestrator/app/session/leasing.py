@@ -155,7 +155,7 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
 
 
 def where_to(session: Session, planned: Planned) -> str:
-    """Say to which folders functions go, of which clouds, and as whom, where that is known."""
+    """Say in which environment, to which folders functions go, of which clouds, and as whom, where that is known."""
     folders = Counter(function.split("/", 1)[0] for function in to_change(planned.plan).values())
     parts = []
     clouds = dict[str, list[str]]()
@@ -175,4 +175,5 @@ def where_to(session: Session, planned: Planned) -> str:
             f"{counted(goes.number, 'object')} ({size_words(goes.size_bytes)}) of the bucket {planned.stored.bucket}"
         )
         said.append(objects if said else f"{objects} to delete for good")
-    return f"{' and '.join(said)}{whom}"
+    environment = session.request.manifest.environment
+    return f"{f'environment {environment}: ' if environment else ''}{' and '.join(said)}{whom}"

@@ -46,11 +46,11 @@ class RunOptions:
     """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
-    `environment`, `variables`: see `ManifestChoice`. `config_given`: whether the manifest was named, or is the default.
-    `failed`, `undone`: of the last run.
-    `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`: names of functions that may be
-    deployed though they were rolled back, changed though they have no way back, rolled back with a loss, made public by
-    a rollback.
+    `environment`, `variables`: see `ManifestChoice`; `environment_typed`: as an option, not by a variable; `as_then`:
+    that of a run that is taken up, or of a saved plan, even none. `config_given`: the manifest was named.
+    `failed`, `undone`: of the last run. `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`:
+    names of functions that may be deployed though they were rolled back, changed though they have no way back, rolled
+    back with a loss, made public by a rollback.
     `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
     of a Version, that functions go back to. `follows`: nobody typed it: it takes back the run that it follows on.
     `out`: the file to save a plan to, for `expires_s`, with `upload` its packages in the bucket; `plan`: such a file to
@@ -67,6 +67,8 @@ class RunOptions:
     failed: bool = False
     undone: bool = False
     environment: str = ""
+    environment_typed: bool = False
+    as_then: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     sandbox: bool = False
     endpoint: str | None = None
@@ -109,7 +111,7 @@ class RunOptions:
     @property
     def choice(self) -> ManifestChoice:
         """What is chosen of the manifest."""
-        return ManifestChoice(self.environment, self.variables)
+        return ManifestChoice(self.environment, self.variables, exactly=self.as_then)
 
     @property
     def skips(self) -> tuple[str, ...]:

@@ -115,10 +115,15 @@ def check_same(run: RunState, now: Now) -> None:
 
 def choice_then(then: Identity, whose: str, typed: RunOptions, line: str) -> RunOptions:
     """Be about the environment of what is gone on with, with the variables that it had, but for what is typed now.
-    `whose`: "run R1", "plan P1". `line`, and raises: as `parameters_then`.
+    `whose`: "run R1", "plan P1". `line`, and raises: as `parameters_then`, and `UsageError` for another environment.
     """
+    if typed.environment not in ("", then.environment) and (then.manifest or then.environment):
+        of = f"the environment {then.environment}" if then.environment else "no environment"
+        again = f"type `{line} --env {then.environment}`" if then.environment else "leave --env (ORCHESTRATOR_ENV) out"
+        raise UsageError(f"{whose} is of {of}, and this is --env {typed.environment}", advice=again)
     variables = _as_then(then.selection.variables, typed.variables, "--var", whose, line)
-    return replace(typed, environment=typed.environment or then.environment, variables=variables)
+    environment = typed.environment or then.environment
+    return replace(typed, environment=environment, as_then=True, variables=variables)
 
 
 def parameters_then(run: RunState, typed: Mapping[str, str], line: str) -> dict[str, str]:

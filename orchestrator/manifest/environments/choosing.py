@@ -14,11 +14,12 @@ from orchestrator.manifest.toml_files import SourceFile
 @dataclass(frozen=True, slots=True)
 class ManifestChoice:
     """What is chosen of a manifest where it is read. `environment`: its name, "" where none was named. `variables`: of
-    `--var`, which win over all others.
+    `--var`, which win over all others. `exactly`: where none was named none counts, not even the default.
     """
 
     environment: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    exactly: bool = False
 
 
 NO_CHOICE = ManifestChoice()
@@ -60,4 +61,4 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
             f'{main.shown} has no environment "{named}"{did_you_mean(named, declared)}',
             advice=f"it has {', '.join(declared)}",
         )
-    return named or default
+    return named or ("" if choice.exactly else default)

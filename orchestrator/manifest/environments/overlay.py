@@ -51,6 +51,7 @@ class Overlay:
         self._path: KeyPath = ("environments", name)
         self._table = (check.tables.environments or {}).get(name) or EnvironmentTable()
         table = self._table
+        self.protected = bool(table.protected)
         self.defaults = self._layer(table.defaults, "defaults") if table.defaults else None
         self.templates = {name: self._layer(one, "templates", name) for name, one in (table.templates or {}).items()}
         self.functions = {name: self._layer(one, "functions", name) for name, one in (table.functions or {}).items()}

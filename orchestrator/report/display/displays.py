@@ -33,20 +33,27 @@ class Question(Enum):
 
     DEPLOY = ("Deploy", "not deployed", "this changes functions")
     ROLL_BACK = ("Roll back", "not rolled back", "this changes functions")
+    RESUME = ("Resume", "not resumed", "this changes functions")
     PROMOTE = ("Promote", "not promoted", "this changes functions")
     WRITE = ("Write", "not written", "this changes files")
     PRUNE = ("Delete for good", "not pruned", "this deletes old versions, or what is stored of old runs, for good")
 
 
-async def confirm(messages: Messages, what: str, *, yes: bool, to: Question) -> None:
-    """Say what is about to be done, and ask whether to do it.
+async def confirm(messages: Messages, what: str, *, yes: bool, to: Question, protected: str = "") -> None:
+    """Say what is about to be done, and ask whether to do it. `protected`: the name of an environment that is to be
+    typed for a yes, wherever there is a terminal.
 
     Raises `UsageError` where nobody can be asked, `DeclinedError` for a no, `InterruptedRunError` where the terminal
     gives no answer.
     """
+    question, none, does = to.value
+    if protected and may_ask():
+        named = f"{what}. {question}? The environment is protected, type its name for yes:"
+        if (await _line(messages, named, none)).strip() != protected:
+            raise DeclinedError(f"{none}: nothing was sent")
+        return
     if yes:
         return
-    question, none, does = to.value
     if not may_ask():
         raise UsageError(f"{does}, and there is no terminal to ask on", advice="add --yes")
     if not await answered_yes(messages, f"{what}. {question}?", none):
@@ -77,12 +84,16 @@ def may_ask() -> bool:
 
 async def answered_yes(messages: Messages, question: str, otherwise: str) -> bool:
     """Ask on the terminal. Raises `InterruptedRunError` where there is no answer; it says what is so `otherwise`."""
-    write_message(messages.outlet.line(f"{question} [y/N] "), end="")
+    return (await _line(messages, f"{question} [y/N]", otherwise)).strip().lower() in ("y", "yes")
+
+
+async def _line(messages: Messages, question: str, otherwise: str) -> str:
+    write_message(messages.outlet.line(f"{question} "), end="")
     await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
     answer = sys.stdin.readline()
     if not answer:
         raise InterruptedRunError(f"{otherwise}: nothing was sent")
-    return answer.strip().lower() in ("y", "yes")
+    return answer
 
 
 def answered(messages: Messages, question: str, otherwise: str) -> str:

@@ -11,11 +11,12 @@ from functools import partial
 
 from orchestrator.app.session.chain import earlier_of
 from orchestrator.app.session.choosing import check_agreed
+from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.identity import identity_of, line_of, promote_line, resume_line
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, tell
-from orchestrator.app.session.opening.request import Request, read_request
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import SANDBOX, RunOptions, state_dir_of
 from orchestrator.app.session.planning import Planned, job_desires, plan_desired, read_specs
 from orchestrator.app.session.saved.holding import Holding, held_as_then
@@ -88,7 +89,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
 def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
     """Read what a run was about, as its manifest has it now, with its job. Raises `UsageError`, `ManifestError`."""
     options, binding = invocation.options, None
-    request = read_request(invocation, has_sources=not before.identity.selection.plan)
+    request = request_to_change(invocation, has_sources=not before.identity.selection.plan)
     if options.job:
         binding = bind(request.manifest, options.job, options.parameters, datetime.now(UTC))
     identity = identity_of(options, request.manifest, binding)

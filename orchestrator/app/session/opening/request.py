@@ -19,6 +19,8 @@ from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
 
+_READING = ("why", "render")  # verbs that are no dry runs, and change nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -67,6 +69,9 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
     _hide(invocation.messages.outlet.redactor, manifest, hidden)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
+    if manifest.environments and not manifest.environment and (options.dry_run or options.verb in _READING):
+        names = ", ".join(manifest.environments)
+        invocation.messages.mention(f"without an environment: --env chooses one of {names}")
     return Request(options, environ, state_dir, manifest, variables=hidden), found
 
 

@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.app.session.carry_out import carry_out
+from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.cut_off import begin
 from orchestrator.app.session.identity import identity_of
 from orchestrator.app.session.invocation import Invocation
-from orchestrator.app.session.opening.request import Request, read_request
+from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_desired, read_specs
 from orchestrator.app.session.saved.files import check_unexpired, plan_bytes, read_plan
@@ -27,7 +28,6 @@ from orchestrator.app.session.saved.holding import Holding, hold_to
 from orchestrator.app.session.saved.wanted import functions_then
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import choice_then
-from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
 from orchestrator.planning.saved.document import SavedPlan
 from orchestrator.report.history import who
@@ -43,7 +43,7 @@ async def apply_saved(invocation: Invocation) -> CommandResult:
     invocation = replace(invocation, options=_with_saved(invocation.options, saved))
     options = invocation.options
     with invocation.stop.interruptible():
-        request = read_request(invocation, has_sources=False)  # that they are is seen with the plan
+        request = request_to_change(invocation, has_sources=False)  # that they are is seen with the plan
         functions_then(request, saved)  # what is wrong there is told first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
@@ -58,11 +58,6 @@ def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
     """Give the options that a plan was made with. Raises `UsageError`."""
     then = saved.options
     line = f"orchestrator deploy --plan {options.plan}"
-    if options.environment not in ("", saved.identity.environment):
-        of = f"the environment {saved.identity.environment}" if saved.identity.environment else "no environment"
-        raise UsageError(
-            f"plan {saved.id} is of {of}, and this is --env {options.environment}", advice=f"type `{line}`"
-        )
     options = choice_then(saved.identity, f"plan {saved.id}", options, line)
     return replace(
         options, patterns=then.patterns, labels=then.labels, adopt=adoption_of(then.adopt), again=then.again,

@@ -1,0 +1,71 @@
+"""Whether a command may change what is live in the environment that it is about, and what it asks before it does."""
+
+from __future__ import annotations
+
+from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.opening.request import Request, read_request
+from orchestrator.app.session.options import RunOptions
+from orchestrator.app.session.session import Session
+from orchestrator.errors import UsageError
+from orchestrator.model import Manifest
+from orchestrator.report.display.displays import Question, confirm, may_ask
+
+
+def request_to_change(invocation: Invocation, *, has_sources: bool = True) -> Request:
+    """Read the manifest, as `read_request` does, for a command that may change what is live. Raises `UsageError` as
+    `check_chosen` does.
+    """
+    request = read_request(invocation, has_sources=has_sources)
+    check_chosen(request.options, request.manifest)
+    return request
+
+
+def check_chosen(options: RunOptions, manifest: Manifest) -> None:
+    """See that somebody has said in which environment something is changed. A dry run, and a board, change nothing.
+    Raises `UsageError`.
+
+    | environments | the one that counts | said                               | a change              |
+    | ---          | ---                 | ---                                | ---                   |
+    | none         | none                | nothing                            | yes                   |
+    | some         | none                | nothing                            | no                    |
+    | some         | none                | the run taken up had none          | yes                   |
+    | some         | one                 | --env, ORCHESTRATOR_ENV, `default` | yes                   |
+    | some         | a protected one     | any, and there is a terminal       | its name is asked for |
+    | some         | a protected one     | --env and --yes, no terminal       | yes                   |
+    | some         | a protected one     | less, no terminal                  | no                    |
+    """
+    if options.dry_run or options.status or not manifest.environments:
+        return
+    name = manifest.environment
+    if not name and not options.as_then:
+        raise UsageError(
+            f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one",
+            advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}",
+        )
+    if not manifest.protected or may_ask():
+        return
+    needed = ((f"--env {name}", options.environment_typed), ("--yes", options.yes))
+    if lacking := [option for option, given in needed if not given]:
+        not_so = "" if options.environment_typed else "; ORCHESTRATOR_ENV does not count for it"
+        raise UsageError(
+            f"the environment {name} is protected, and there is no terminal to type its name on",
+            advice=f"add {' and '.join(lacking)}{not_so}",
+        )
+
+
+async def agree(session: Session, what: str, to: Question) -> None:
+    """Ask whether to do something: in a protected environment for its name, else for a yes, but for the sandbox. What
+    follows on a run was agreed to with it. Raises as `confirm`.
+    """
+    options, manifest = session.request.options, session.request.manifest
+    if options.follows:
+        return
+    protected = manifest.environment if manifest.protected else ""
+    with session.stop.interruptible():
+        await confirm(session.messages, what, yes=options.yes or options.sandbox, to=to, protected=protected)
+
+
+async def agree_again(session: Session, what: str) -> None:
+    """Ask before a run is taken up, which was agreed to as it began: in a protected environment alone."""
+    if session.request.manifest.protected:
+        await agree(session, f"environment {session.request.manifest.environment}: {what}", Question.RESUME)
