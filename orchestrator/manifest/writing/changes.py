@@ -18,6 +18,14 @@ Tables = Mapping[str, Mapping[str, Any]]  # file → its TOML as it is written, 
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """The one that is chosen, and the file that declares it."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyChange:
     """One key of a function that changes, or one entry. `origin`: the table that has it now, None for none; `edits`: in
     the function's own table.
@@ -70,9 +78,13 @@ def slot_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dic
     return {slot: value for slot, value in wanted.items() if former.get(slot, REMOVED) != value} | gone
 
 
-def changes_of(draft: Draft, wanted: Mapping[Slot, Any], tables: Tables) -> ManifestChanges:
-    """Find the changes of a function's own table. `wanted`: by slot, texts escaped as `literal` does."""
-    writer, made = _OwnTable(draft, tables), ManifestChanges()
+def changes_of(
+    draft: Draft, wanted: Mapping[Slot, Any], tables: Tables, environment: Environment | None = None
+) -> ManifestChanges:
+    """Find the changes of a function's own table; where an environment is chosen, of what it says of the function, so
+    that the others stay as they are. `wanted`: by slot, texts escaped as `literal` does.
+    """
+    writer, made = _OwnTable(draft, tables, environment), ManifestChanges()
     set_slots = [slot for slot, value in wanted.items() if value is not REMOVED]
     replaced = {other for slot in set_slots for other in _others(slot)}
     set_keys = {slot[0] for slot in set_slots}
@@ -93,7 +105,7 @@ def changes_of(draft: Draft, wanted: Mapping[Slot, Any], tables: Tables) -> Mani
             edits = writer.given(slot, value)
         else:
             edits = writer.removed(slot, whole=slot[0] in emptied, replaced=(slot[0],) in set_slots)
-        own = origin is not None and origin.path == writer.path
+        own = origin is not None and writer.is_own(origin)
         made.changes.append(KeyChange(draft.key, slot, value, writer.file, tuple(edits), origin, own))
     return made
 
@@ -115,18 +127,23 @@ def has_variable(value: Any) -> bool:
 
 
 class _OwnTable:
-    """[functions.NAME] of one function, in the file that has it."""
+    """[functions.NAME] of one function, in the file that has it, or that of the environment."""
 
-    def __init__(self, draft: Draft, tables: Tables) -> None:
+    def __init__(self, draft: Draft, tables: Tables, environment: Environment | None) -> None:
         self._draft = draft
         self._tables = tables
         self.path: KeyPath = ("functions", draft.key)
         self.file = draft.own.file.path
-        is_own = draft.own.path == self.path
-        below = draft.layers[:-1] if is_own else draft.layers
-        self._inherited = merge(layer.values for layer in below)
+        if environment is not None:
+            self.path = ("environments", environment.name, *self.path)
+            self.file = environment.file
+        self._inherited = merge(layer.values for layer in draft.layers if not self.is_own(layer))
         self._own: Mapping[str, Any] = self._at(self.file, self.path) or {}
         self._gone: set[str] = set()  # keys that go as a whole
+
+    def is_own(self, layer: Layer) -> bool:
+        """Say whether that is the table."""
+        return layer.path == self.path and layer.file.path == self.file
 
     def _at(self, file: str, path: KeyPath) -> Any:
         value: Any = self._tables[file]
@@ -265,6 +282,13 @@ def _may_be_shared(change: KeyChange) -> bool:
     """Say whether a change could be made in a table that others use: not that of an item of a list, nor one after which
     a table that needs the entry would be there without it.
     """
+    origin = change.origin
+    if (
+        change.edits[:1]
+        and change.edits[0].path[0] == "environments"
+        and (origin is None or origin.path[0] != "environments")
+    ):
+        return False  # other environments have it as well
     if change.value is REMOVED:
         return len(change.slot) == 1 or change.slot[0] in ("environment", "labels", "named_service_accounts")
     return not _by(change.slot[0])

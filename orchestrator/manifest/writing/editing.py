@@ -163,12 +163,12 @@ class _Editor:
         section = self._spans.section_of(container)
         if section is not None:
             self._insert(section, section.end, f"{section.indent}{line}")
-        elif (last := self._dotted(container)) is not None:
+        elif (last := self._dotted_around(container)) is not None:
             section = self._spans.pair_section[last]
             names = [str(part) for part in (*container[len(section.path) :], key)]
             at = self._spans.line_end(self._spans.pairs[last][1])
             self._insert(section, at, f"{section.indent}{dotted_key(*names)} = {toml_value(value)}")
-        elif len(container) > 2 and container not in self._behind and not self._is_table(container):
+        elif container[-2:-1] != ("functions",) and len(container) > 1 and not self._is_table(container):
             self._set(container, self._value_at(container))
         elif line not in self._behind.setdefault(container, []):
             self._behind[container].append(line)
@@ -196,6 +196,11 @@ class _Editor:
         said = f"{opened}{line}\n"
         if said not in self._made.get((at, at), []):
             self._put(at, at, said)
+
+    def _dotted_around(self, container: KeyPath) -> KeyPath | None:
+        """Find such a line of a table, else of the nearest around it: what dotted keys have begun, no header may."""
+        tables = (container[:end] for end in range(len(container), 0, -1))
+        return next((last for table in tables if (last := self._dotted(table)) is not None), None)
 
     def _dotted(self, container: KeyPath) -> KeyPath | None:
         """Find the last line that says something of a table with a dotted key."""

@@ -27,6 +27,7 @@ from orchestrator.app.session.importing.updating import (
     write_slots,
 )
 from orchestrator.errors import StartError
+from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.load import survey
 from orchestrator.manifest.writing.editing import REMOVED
 from orchestrator.model import Action, Function, LogOptions, Secret, Settings, Version
@@ -37,12 +38,16 @@ from tests.settings import any_settings
 
 
 def updated(
-    folder: Path, text: str, functions: Sequence[tuple[Function, Version]], names: KnownNames | None = None
+    folder: Path,
+    text: str,
+    functions: Sequence[tuple[Function, Version]],
+    names: KnownNames | None = None,
+    environment: str = "",
 ) -> tuple[Rewriting, str]:
     """Put what is live into a manifest that names ids alone."""
     path = folder / "deploy.toml"
     path.write_text(text, "utf-8")
-    found = survey(path, {"LEVEL": "info"})
+    found = survey(path, {"LEVEL": "info"}, choice=ManifestChoice(environment))
     assert found.mistakes == ()
     made = rewriting(found)
     for one in found_in(live_state(functions)):
@@ -158,6 +163,48 @@ def test_what_no_manifest_can_say_is_left_alone(tmp_path: Path) -> None:
     assert [left_words(one) for one in made.left] == [
         "one.description is left alone: description must have at most 500 characters"
     ]
+
+
+ENVIRONMENTS = """
+[functions.one]
+memory = "256MB"
+[functions.two]
+[environments.dev]
+[environments.prod]
+defaults.timeout = "10s"
+functions.one.memory = "512MB"  # more
+"""
+
+
+def test_what_one_environment_has_goes_into_what_is_said_of_it(tmp_path: Path) -> None:
+    live = [
+        live_function("one", settings(memory_bytes=1 << 30, environment={"A": "1"})),
+        live_function("two", settings(execution_timeout_s=20.0)),
+    ]
+    _, told = updated(tmp_path, HEAD + ENVIRONMENTS, live, environment="prod")
+    lines = [line for line in told.splitlines() if line not in (HEAD + ENVIRONMENTS).splitlines()]
+    assert lines == [
+        'functions.one.memory = "1GB"  # more',
+        'functions.one.environment.A = "1"',
+        'functions.two.timeout = "20s"',
+    ]
+    assert 'functions.one.memory = "512MB"  # more' not in told
+    text = HEAD + ENVIRONMENTS.replace("functions.one.memory", "#")
+    _, told = updated(tmp_path, text, live, environment="prod")
+    assert told.endswith(
+        '[environments.prod.functions.one]\nmemory = "1GB"\nenvironment = { A = "1" }\n'
+        '\n[environments.prod.functions.two]\ntimeout = "20s"\n'
+    )
+
+
+def test_what_an_included_file_inherits_from_the_main_one_is_found(tmp_path: Path) -> None:
+    text = 'include = ["team.toml"]\n' + HEAD.replace("128MB", "${SIZE:-128MB}")
+    (tmp_path / "team.toml").write_text("[functions.one]\n[functions.two]\n")
+    live = [live_function("one", settings(memory_bytes=1 << 30, runtime="nodejs22")), live_function("two", settings())]
+    made, told = updated(tmp_path, text, live)
+    assert told == text
+    assert (tmp_path / "team.toml").read_text() == '[functions.one]\nruntime = "nodejs22"\n[functions.two]\n'
+    assert [one.slot for one in made.left] == [("memory",)]
 
 
 def test_what_a_job_changes_is_told_from_what_is_otherwise_anyway() -> None:

@@ -17,7 +17,14 @@ from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.load import Survey
 from orchestrator.manifest.toml_files import shown
-from orchestrator.manifest.writing.changes import KeyChange, LeftAlone, changes_of, edits_by_file, slot_differences
+from orchestrator.manifest.writing.changes import (
+    Environment,
+    KeyChange,
+    LeftAlone,
+    changes_of,
+    edits_by_file,
+    slot_differences,
+)
 from orchestrator.manifest.writing.compact import Slot
 from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError, edited
 from orchestrator.manifest.writing.manifest_file import write_manifest
@@ -56,7 +63,8 @@ class Rewriting:
 
 def rewriting(survey: Survey) -> Rewriting:
     """Begin with nothing to be written."""
-    files = {draft.own.file.path: draft.own.file for draft in survey.drafts.values()} | {survey.main.path: survey.main}
+    files = {survey.main.path: survey.main}
+    files |= {one.file.path: one.file for draft in survey.drafts.values() for one in draft.layers}
     texts = {path: file.text for path, file in files.items()}
     return Rewriting(survey, texts, {path: tomllib.loads(text) for path, text in texts.items()})
 
@@ -135,7 +143,9 @@ def write_slots(
             written[slot] = literal(named_secret(declared.folder_id, value, names))
         else:
             written[slot] = literal(value)
-    found = changes_of(made.survey.drafts[key], written, made.tables)
+    name, main = made.survey.manifest.environment, made.survey.main.path
+    environment = Environment(name, main) if name else None
+    found = changes_of(made.survey.drafts[key], written, made.tables, environment)
     made.changes += found.changes
     made.left += found.left
 
