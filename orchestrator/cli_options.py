@@ -212,6 +212,7 @@ importing = options(
     option("--update", is_flag=True, help="Put what is live into the manifest that there is, in place."),
     option("--yes", "-y", is_flag=True, help="Do not ask."),
     option("--dry-run", is_flag=True, help="With --update: show the changes, and write nothing."),
+    choosing,
     sandbox,
     perhaps_config,
     reaching,

@@ -43,12 +43,12 @@ def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     asked = Importing(
         tuple(given.pop("folders")), given.pop("cloud_id"), given.pop("out"), given.pop("replace"), given.pop("update")
     )
-    check_asked(asked, dry_run=dry_run)
+    check_asked(asked, dry_run=dry_run, typed=bool(given.get("variables")))
     options = read_options("import", {**given, "dry_run": dry_run})
     return invoke(options, messages, update_manifest if asked.update else partial(_import, asked))
 
 
-def check_asked(asked: Importing, *, dry_run: bool) -> None:
+def check_asked(asked: Importing, *, dry_run: bool, typed: bool) -> None:
     """See that what was typed makes sense. Raises `UsageError`."""
     alone = {"--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace}
     given = [option for option, value in alone.items() if value]
@@ -57,6 +57,8 @@ def check_asked(asked: Importing, *, dry_run: bool) -> None:
             f"--update is about the functions of the manifest, so {', '.join(given)} cannot stand beside it",
             advice="name functions, or another manifest: -c FILE",
         )
+    if typed and not asked.update:
+        raise UsageError("--var goes with --update", advice="leave it out: no manifest is read here")
     if dry_run and not asked.update:
         raise UsageError("--dry-run goes with --update", advice="without --out nothing is written: it goes to stdout")
     check_target(asked)

@@ -4,7 +4,7 @@ else is concerned; a value that all who have it change alike, where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,7 +177,7 @@ class _OwnTable:
             gone = [Edit((*self.path, other), REMOVED) for other in alternatives_of(slot[0]) if other in self._own]
             return [*edits, *gone, Edit((*self.path, *slot), value)]
         key = slot[0]
-        if not isinstance(value, Mapping) or not _by(key):
+        if not isinstance(value, Mapping) or not named_list(key):
             if key == "log":
                 others = [other for other in alternatives_of(slot[1]) if other in (self._own.get(key) or {})]
                 edits += [Edit((*self.path, key, other), REMOVED) for other in others]
@@ -202,7 +202,7 @@ class _OwnTable:
                 self._gone.add(key)
                 edits.append(Edit((*self.path, key), REMOVED))
         elif not replaced and len(slot) > 1 and _entry(slot, own) is not None:
-            index = _index(key, own, slot[1]) if _by(key) else None
+            index = _index(key, own, slot[1]) if named_list(key) else None
             edits.append(Edit((*self.path, key, slot[1] if index is None else index), REMOVED))
         if slot in slots_of_merged(self._inherited):
             edits.append(Edit((*self.path, "without"), ".".join(slot), adds=True))
@@ -219,12 +219,13 @@ class _OwnTable:
         return [Edit((*self.path, "without", number), REMOVED) for number in found]
 
 
-def _by(key: str) -> str:
+def named_list(key: str) -> str:
+    """Give what the items of a list are known by, "" where it is none of these."""
     return rule_of(key).by if key in ("secrets", "mounts", "storage_mounts") else ""
 
 
 def _index(key: str, items: Any, name: str) -> int | None:
-    by = _by(key)
+    by = named_list(key)
     found = (number for number, item in enumerate(items or ()) if isinstance(item, Mapping) and item.get(by) == name)
     return next(found, None)
 
@@ -250,55 +251,8 @@ def slots_of_merged(values: Mapping[str, Any]) -> set[Slot]:
     for key, value in values.items():
         if isinstance(value, dict) and value:
             found |= {(key, name) for name in value}
-        elif isinstance(value, list) and _by(key):
+        elif isinstance(value, list) and named_list(key):
             found |= {(key, entry_name(key, item)) for item in value}
         else:
             found.add((key,))
-    return found
-
-
-def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> dict[str, list[Edit]]:
-    """Give the edits by file. Where every function that has a value of a shared table, of all `drafts`, changes it
-    alike, that one is changed where it stands; with no drafts each function's own table is.
-    """
-    alike: dict[tuple[str, KeyPath, Slot, str], list[KeyChange]] = {}
-    for change in changes:
-        if change.origin is not None and not change.own and _may_be_shared(change):
-            where = change.origin.file.path, change.origin.path, change.slot, repr(change.value)
-            alike.setdefault(where, []).append(change)
-    shared: set[int] = set()
-    edits: dict[str, list[Edit]] = {}
-    for (file, path, slot, _), group in alike.items():
-        if {change.function for change in group} == _users(drafts.values(), group[0].origin, slot):
-            shared |= {id(change) for change in group}
-            edits.setdefault(file, []).append(Edit((*path, *slot), group[0].value))
-    for change in changes:
-        if id(change) not in shared:
-            edits.setdefault(change.file, []).extend(change.edits)
-    return edits
-
-
-def _may_be_shared(change: KeyChange) -> bool:
-    """Say whether a change could be made in a table that others use: not that of an item of a list, nor one after which
-    a table that needs the entry would be there without it.
-    """
-    origin = change.origin
-    if (
-        change.edits[:1]
-        and change.edits[0].path[0] == "environments"
-        and (origin is None or origin.path[0] != "environments")
-    ):
-        return False  # other environments have it as well
-    if change.value is REMOVED:
-        return len(change.slot) == 1 or change.slot[0] in ("environment", "labels", "named_service_accounts")
-    return not _by(change.slot[0])
-
-
-def _users(drafts: Iterable[Draft], layer: Layer | None, slot: Slot) -> set[str]:
-    """Name the functions that have a value from this table."""
-    found = set()
-    for draft in drafts:
-        having = (one for one in reversed(draft.layers) if one.has(slot))
-        if next(having, None) is layer:
-            found.add(draft.key)
     return found

@@ -207,6 +207,14 @@ def test_what_an_included_file_inherits_from_the_main_one_is_found(tmp_path: Pat
     assert [one.slot for one in made.left] == [("memory",)]
 
 
+def test_what_is_ignored_is_not_written(tmp_path: Path) -> None:
+    text = HEAD + '[functions.one]\nignore = ["memory", "environment.LEVEL", "labels.team"]\nlabels = { team = "a" }\n'
+    live = [live_function("one", settings(memory_bytes=1 << 30, environment={"LEVEL": "x"}), labels={"team": "b"})]
+    made, told = updated(tmp_path, text, live)
+    assert told == text
+    assert made.left == []
+
+
 def test_what_a_job_changes_is_told_from_what_is_otherwise_anyway() -> None:
     declared = settings(environment={"A": "1", "OLD": "x"}, memory_bytes=256 << 20)
     base = settings(environment={"A": "1", "OLD": "x", "BY_HAND": "y"}, runtime="python311")

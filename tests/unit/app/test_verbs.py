@@ -13,7 +13,7 @@ OTHERWISE = {"--all", "--out"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
 LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
-MANIFEST = tuple(verb for verb in LOOKS if verb != "import")  # read one
+MANIFEST = LOOKS  # read one
 # option → the verbs that take it
 TABLE = {
     "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox"),

@@ -22,18 +22,19 @@ from orchestrator.manifest.writing.changes import (
     KeyChange,
     LeftAlone,
     changes_of,
-    edits_by_file,
     slot_differences,
 )
 from orchestrator.manifest.writing.compact import Slot
 from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError, edited
 from orchestrator.manifest.writing.manifest_file import write_manifest
 from orchestrator.manifest.writing.sayable import what_can_be_said
+from orchestrator.manifest.writing.shared_tables import edits_by_file
 from orchestrator.manifest.writing.spelling import rank_of_key, spelled
 from orchestrator.manifest.writing.toml_text import Variable, literal
 from orchestrator.model import Function, FunctionSpec, Settings, Version, VersionCopy
 from orchestrator.redaction.patterns import is_secret_variable
 from orchestrator.version.adoption import lost_fields
+from orchestrator.version.as_live import as_it_is_live
 from orchestrator.version.compare import differences
 from orchestrator.version.copy import settings_of
 from orchestrator.version.fields import FIELDS, FilledIn
@@ -71,6 +72,7 @@ def rewriting(survey: Survey) -> Rewriting:
 
 def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], list[LeftAlone]]:
     """Find in what a function is live otherwise than it is declared, ids in place of names. `spec`: resolved."""
+    spec = as_it_is_live(spec, one.latest)
     differ = _differing_rows(spec, one.latest)
     live = spelled(settings_of(one.latest))
     before = {key: value for key, value in spelled(spec.settings).items() if key in differ}
@@ -130,6 +132,7 @@ def write_slots(
 ) -> None:
     """Add what changes of one function: ids by their names, what looks like a secret as a variable."""
     written: dict[Slot, Any] = {}
+    slots = {slot: value for slot, value in slots.items() if not _is_left(declared, slot)}
     for slot, value in sorted(slots.items(), key=lambda pair: rank_of_key(pair[0][0])):
         if value is REMOVED:
             written[slot] = REMOVED
@@ -148,6 +151,15 @@ def write_slots(
     found = changes_of(made.survey.drafts[key], written, made.tables, environment)
     made.changes += found.changes
     made.left += found.left
+
+
+_SETTINGS = {row.key: row.setting for row in FIELDS}
+
+
+def _is_left(spec: FunctionSpec, slot: Slot) -> bool:
+    """Say whether a key is left as it is live anyway, whatever the manifest says of it (`ignore`)."""
+    setting = _SETTINGS.get(slot[0], slot[0])
+    return spec.as_live.has(setting, *slot[1:])
 
 
 def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:

@@ -13,8 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestrator.manifest.load import Survey, survey
-from orchestrator.manifest.writing.changes import changes_of, edits_by_file, slot_differences
+from orchestrator.manifest.writing.changes import changes_of, slot_differences
 from orchestrator.manifest.writing.editing import REMOVED, edited
+from orchestrator.manifest.writing.shared_tables import edits_by_file
 from orchestrator.manifest.writing.spelling import spelled
 from orchestrator.manifest.writing.toml_text import literal
 from orchestrator.model import Settings
