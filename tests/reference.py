@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from orchestrator.job.binding import manifest_schema
-from orchestrator.manifest.file_tables import ManifestFile
+from orchestrator.manifest.file_tables import EachTable, ManifestFile
+from orchestrator.manifest.tables import FunctionTable
 from orchestrator.model.units import DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN
 
 PAGE = Path(__file__).parent.parent / "docs" / "manifest.md"
@@ -26,8 +27,14 @@ PLACES = {
     "RolloutTable": "[rollout], and `rollout` of [jobs.NAME]",
     "JobTable": "[jobs.NAME]",
     "EnvironmentTable": "[environments.NAME]",
+    "EachTable": "[each.NAME], beside the keys of [functions.NAME]",
 }
-_MANY = {"a table": "tables", "a text": "texts", "a count or a share": "counts and shares"}
+_MANY = {
+    "a table": "tables",
+    "a text": "texts",
+    "a count or a share": "counts and shares",
+    "a table of texts": "tables",
+}
 _PATTERNS = {SIZE_PATTERN: "a size", DURATION_PATTERN: "a duration", PERCENT_PATTERN: "a count or a share"}
 
 
@@ -48,7 +55,10 @@ def _table(model: type[BaseModel], definitions: dict[str, Any]) -> str:
     place = PLACES.get(model.__name__) or _used_as(model)
     rows = [f"### {place}", "", "| key | takes | what |", "| --- | --- | --- |"]
     required = schema.get("required", ())
+    inherited = FunctionTable.model_fields if model is EachTable else {}
     for key, field in schema["properties"].items():
+        if key in inherited:
+            continue
         said = field["description"]
         said += " Required." if key in required and "Required" not in said else ""
         rows.append(f"| `{key}` | {_takes(field, definitions)} | {said.replace('|', chr(92) + '|')} |")
@@ -62,7 +72,7 @@ def _used_as(model: type[BaseModel]) -> str:
         for name, field in other.model_fields.items()
         if model in _inside(field.annotation)
     ]
-    return " and ".join(keys)
+    return " and ".join(dict.fromkeys(keys))
 
 
 def _models(model: type[BaseModel], seen: dict[type[BaseModel], None]) -> Iterator[type[BaseModel]]:

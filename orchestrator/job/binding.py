@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from orchestrator.job.files import (
 from orchestrator.manifest.schema import json_schema
 from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
+from orchestrator.model.live_state import LiveState
 from orchestrator.planning.selection import expanded
 from orchestrator.version.adoption import NOTHING, Adoption, adoption_of
 from orchestrator.version.as_live import with_parts
@@ -31,6 +32,25 @@ from orchestrator.version.body import settings_fields
 from orchestrator.version.compare import differences
 
 DEFAULT_TIMEZONE = "UTC"
+
+
+def part_of(manifest: Manifest, spec: JobSpec) -> Manifest:
+    """Give the part of a manifest that a job is about: all of it, or the functions of the file that it stands in."""
+    if spec.functions is None:
+        return manifest
+    functions = {key: one for key, one in manifest.functions.items() if key in spec.functions}
+    return replace(manifest, functions=functions)
+
+
+def live_part_of(live: LiveState, manifest: Manifest, spec: JobSpec) -> LiveState:
+    """Give what is live of that part: of a folder that several files share, a job of one of them sees its own."""
+    if spec.functions is None:
+        return live
+    own = part_of(manifest, spec).functions.values()
+    names = {(one.folder_id, one.name) for one in own if one.id is None}
+    ids = {one.id for one in own if one.id is not None}
+    by_id = {key: one for key, one in live.by_id.items() if key in ids or (one.folder_id, one.name) in names}
+    return replace(live, by_id=by_id, by_name={(one.folder_id, one.name): one for one in by_id.values()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from orchestrator.manifest import fields as f
-from orchestrator.manifest.fields import StrictTable, a_key, needed_key
+from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_key
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import FunctionTable
 
@@ -78,6 +79,18 @@ class JobTable(StrictTable):
     rollout: RolloutTable | None = a_key("How this job spreads; wins over [rollout].")
 
 
+class EachTable(FunctionTable):
+    """[each.NAME]: keys of many functions; texts and keys may hold {folder} and {path}, or {name}."""
+
+    folders: f.Text | list[f.Text] | None = a_key(
+        "A function for each folder that these globs match; relative to this file, ! takes away. Or `names`, or `rows`."
+    )
+    names: list[f.Text] | None = list_key("each.names", "A function for each of these names.")
+    rows: list[dict[str, Any]] | None = list_key(
+        "each.rows", "A function for each of these tables: `name`, and keys that are laid over this table."
+    )
+
+
 class EnvironmentTable(StrictTable):
     """[environments.NAME]: what is otherwise there."""
 
@@ -97,8 +110,9 @@ class ManifestFile(StrictTable):
     """Function deployment manifest."""
 
     include: list[f.Text] | None = a_key(
-        "Files (globs) with more [functions.*]; relative to this file. One that matches no file is a mistake."
+        "Files (globs) with more functions; relative to this file. One that matches no file is a mistake."
     )
+    folder_id: f.Id | None = a_key("Folder of this file's functions that name none: over [cloud] folder_id.")
     variables: dict[f.VariableName, str] | None = a_key("Values of `${…}` where the process does not set them.")
     environments: dict[f.EnvironmentName, EnvironmentTable] | None = a_key(
         "Environments, one of which --env chooses: what is otherwise there."
@@ -108,6 +122,7 @@ class ManifestFile(StrictTable):
     limits: LimitsTable | None = a_key("How hard the cloud may be pressed. All optional.")
     defaults: FunctionTable | None = a_key("Keys of every function that does not set them itself.")
     templates: dict[str, FunctionTable] | None = a_key("Keys of those functions that `use` them.")
+    each: dict[str, EachTable] | None = a_key("Many functions by one table: one for each folder, name or row.")
     functions: dict[str, FunctionTable] | None = a_key("The functions; the table's name is the function's name.")
     rollout: RolloutTable | None = a_key("How runs spread, unless a job says otherwise.")
     jobs: dict[str, JobTable] | None = a_key("Named jobs.")

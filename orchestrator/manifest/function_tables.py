@@ -39,19 +39,25 @@ class FunctionTables:
         self.drafts: dict[str, Draft] = {}
         self._owners = Owners(self.drafts, self._existing.elsewhere)
 
-    def add(self, scope: Scope) -> None:
-        """Take the functions of one file."""
+    def add(self, scope: Scope, generated: Mapping[str, tuple[Layer, ...]]) -> tuple[str, ...]:
+        """Take the functions of one file; `generated`: those of its [each.*], by key. Gives the keys of all."""
+        made = dict(generated)
         scope.tell_wrong(self._findings)
         self._existing.know(scope)
         for key, table in (scope.check.tables.functions or {}).items():
-            self._add(key, layer(scope.file, ("functions", key), table, scope.check), scope)
+            own = layer(scope.file, ("functions", key), table, scope.check)
+            self._add(key, (*made.pop(key, ()), own), scope)
+        for key, layers in made.items():
+            self._add(key, layers, scope)
+        return (*(scope.check.tables.functions or {}), *made)
 
-    def _add(self, key: str, own: Layer, scope: Scope) -> None:
-        first = self.drafts.get(key) or self._existing.elsewhere.get(key)
+    def _add(self, key: str, layers: tuple[Layer, ...], scope: Scope) -> None:
+        first, own = self.drafts.get(key) or self._existing.elsewhere.get(key), layers[-1]
         if first is not None:
-            self._findings.mistake(own.file, own.path, f"this function stands in {first.shown} already")
+            by = key if own.generated else None
+            self._findings.mistake(own.file, own.path, f"this function stands in {first.shown} already", function=by)
             return
-        draft = scope.draft(key, own, self._findings)
+        draft = scope.draft(key, layers, self._findings)
         if self._existing.is_here(draft):
             self.drafts[key] = draft
             self._judge(draft)
@@ -67,14 +73,14 @@ class FunctionTables:
             if any(map(draft.is_broken, breach.others)):
                 continue
             origin, inside = draft.origin(breach.path)
-            concerned = None if origin is draft.own else draft.key
+            concerned = draft.concerned(origin)
             path = (*origin.path, *inside)
             if breach.warning:
                 self._findings.warning(origin.file, path, breach.rule, function=concerned)
             else:
                 self._findings.mistake(origin.file, path, breach.rule, function=concerned)
         for table, index, rule in taken_in_vain(draft):
-            concerned = None if table is draft.own else draft.key
+            concerned = draft.concerned(table)
             self._findings.mistake(table.file, (*table.path, "without", index), rule, function=concerned)
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
@@ -133,8 +139,7 @@ class FunctionTables:
                 path = (*origin.path, key) if origin.has((key,)) else draft.own.path
                 what = f"the same {key}{' in the same folder' if key == 'name' else ''}"
                 rule = f"has {what} as functions.{other} ({self.drafts[other].shown})"
-                concerned = None if origin is draft.own else function_key
-                self._findings.mistake(origin.file, path, rule, function=concerned)
+                self._findings.mistake(origin.file, path, rule, function=draft.concerned(origin))
 
 
 def _identity(draft: Draft) -> Iterator[Breach]:

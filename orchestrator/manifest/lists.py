@@ -33,6 +33,8 @@ _OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
 # By where it stands, without names: [defaults], [templates.*] and [functions.*] have the same keys.
 LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
+    "each.names": _ONCE,
+    "each.rows": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
     "functions.ignore": _ADDS,
     "functions.without": ListRule("Counts for what its own table inherits."),

@@ -22,14 +22,14 @@ from orchestrator.manifest.environments.overlay import Overlay
 from orchestrator.manifest.file_tables import CloudTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
-from orchestrator.manifest.includes.files import Files
+from orchestrator.manifest.includes.files import CheckedFile, Files
 from orchestrator.manifest.includes.scope import Scope
 from orchestrator.manifest.merge import Draft, Folder
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
 from orchestrator.manifest.toml_files import SourceFile, included, read_toml, shown
-from orchestrator.model import Manifest
+from orchestrator.model import CloudAddress, JobSpec, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +133,30 @@ def _survey(
     environment = chosen_environment(main, choice, findings)
     files = Files(environ, replace(choice, environment=environment), findings)
     first = files.check_main(main)
-    checked = first.check
-    overlay = Overlay(main, checked, environment, tuple(environments_of(main)))
-    of_cloud = overlay.section(CloudTable)
-    cloud = sections.cloud(of_cloud.table, environ)
-    folder = Folder(cloud.folder_id, main, of_cloud.at("folder_id"), of_cloud.is_broken("folder_id"))
-    scope = Scope(main, checked, folder, overlay)
+    overlay = Overlay(main, first.check, environment, tuple(environments_of(main)))
+    cloud, folder = _cloud(first, overlay, environ, findings)
+    scope = Scope(main, first.check, folder, overlay)
     functions = FunctionTables(overlay, disk, findings)
-    functions.add(scope)
-    for file in included(main, checked.tables.include or [], findings):
-        functions.add(Scope(file, files.check_included(file, first).check, folder, overlay, scope))
+    of_files = _Included(files, functions, overlay, findings, {main.path: main.shown})
+    of_files.add(first, scope)
     functions.compare()
     files.tell_wrong_variables()
     of_rollout = overlay.section(RolloutTable)
     storage = sections.storage(overlay.section(StorageTable).table)
     limits = sections.limits(main, overlay.section(LimitsTable), findings)
-    sections.check_rollouts(main, checked, of_rollout, disk, findings)
-    jobs = job_specs(main, checked, findings, job_check)
-    of_jobs = {path for path in first.unset if path[0] == "jobs" and path[1] in jobs}
+    sections.check_rollout(main, of_rollout, disk, findings)
+    jobs: dict[str, JobSpec] = {}
+    for one, keys in of_files.keys.items():
+        sections.check_job_rollouts(one.file, one.check, of_rollout, disk, findings)
+        made = job_specs(one.file, one.check, findings, job_check, frozenset(keys) if one.outer is not None else None)
+        for name in made.keys() & jobs.keys():
+            place = jobs[name].place
+            rule = f"this job stands in {place.file}:{place.line} already"
+            findings.mistake(one.file, ("jobs", name), rule)
+        jobs = made | jobs
+    of_jobs = {
+        (one.file.shown, path) for one in of_files.keys for path in one.unset if path[0] == "jobs" and path[1] in jobs
+    }
     specs = functions.specs()
     if not (specs or functions.elsewhere or jobs or findings.mistakes()):
         findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
@@ -170,6 +176,50 @@ def _survey(
         protected=overlay.protected,
     )
     general = (
-        mistake for path, mistake in findings.placed() if path not in of_jobs and not functions.owns(path, mistake)
+        mistake
+        for path, mistake in findings.placed()
+        if (mistake.file, path) not in of_jobs and not functions.owns(path, mistake)
     )
     return Survey(manifest, findings.mistakes(), tuple(general), main, functions.drafts, overlay.names, files.declared)
+
+
+def _cloud(
+    first: CheckedFile, overlay: Overlay, environ: Mapping[str, str], findings: Findings
+) -> tuple[CloudAddress, Folder]:
+    """Say where functions go, and where the main file says so: the environment's folder goes over both of its own."""
+    main, folder_id, of_cloud = first.file, first.check.tables.folder_id, overlay.section(CloudTable)
+    own = first.check.tables.cloud
+    if folder_id is not None and own is not None and own.folder_id is not None:
+        findings.mistake(main, ("folder_id",), "[cloud] folder_id says it already; one of the two may stand")
+    folder_id = None if "folder_id" in of_cloud.own else folder_id
+    cloud = sections.cloud(of_cloud.table, environ, folder_id)
+    at = ("folder_id",) if folder_id is not None else of_cloud.at("folder_id")
+    broken = of_cloud.is_broken("folder_id") or first.check.is_broken(("folder_id",))
+    return cloud, Folder(cloud.folder_id, main, at, broken)
+
+
+class _Included:
+    """Takes the functions of a file, and of those that it includes. `read`: see `included`. `keys`: by file, those of
+    its functions, and of the files that it includes.
+    """
+
+    def __init__(
+        self, files: Files, functions: FunctionTables, overlay: Overlay, findings: Findings, read: dict[str, str]
+    ) -> None:
+        self._files = files
+        self._functions = functions
+        self._overlay = overlay
+        self._findings = findings
+        self._read = read
+        self.keys: dict[CheckedFile, list[str]] = {}
+
+    def add(self, one: CheckedFile, scope: Scope) -> list[str]:
+        """Take them, and give the keys of all of them."""
+        keys = self.keys[one] = [*self._functions.add(scope, self._files.generated(one))]
+        for file in included(one.file, one.check.tables.include or [], self._findings, self._read):
+            inner = self._files.check_included(file, one)
+            folder_id, broken = inner.check.tables.folder_id, inner.check.is_broken(("folder_id",))
+            own = folder_id is not None or broken
+            folder = Folder(folder_id, file, ("folder_id",), broken) if own else scope.folder
+            keys += self.add(inner, Scope(file, inner.check, folder, self._overlay, scope))
+        return keys

@@ -25,7 +25,7 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}\n#]*+")
 _REST_OF_LINE = re.compile(r"[^\n]*+\n?")
 _TABLE = re.compile(
-    r"""^[ \t]*\[[ \t]*(functions|jobs)[ \t]*\.[ \t]*(?:([A-Za-z0-9_-]+)|"([^"\\\n]*)"|'([^'\n]*)')[ \t]*\]""",
+    r"""^[ \t]*\[[ \t]*(functions|jobs|each)[ \t]*\.[ \t]*(?:([A-Za-z0-9_-]+)|"([^"\\\n]*)"|'([^'\n]*)')[ \t]*\]""",
     re.MULTILINE,
 )
 
@@ -36,7 +36,8 @@ def lines(text: str) -> dict[KeyPath, int]:
 
 
 def table_lines(text: str) -> dict[KeyPath, int]:
-    """The lines of the headers `[functions.NAME]` and `[jobs.NAME]`, fast; may lack tables that are written otherwise.
+    """The lines of the headers `[functions.NAME]`, `[each.NAME]` and `[jobs.NAME]`, fast; may lack tables that are
+    written otherwise.
 
     Empty where a multi-line string might hold something that looks like a header.
     """

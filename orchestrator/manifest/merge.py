@@ -33,12 +33,15 @@ def alternatives_of(key: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One table with keys of a function, paths in it made absolute. `path`: ("defaults",), ("functions", "x") …"""
+    """One table with keys of a function, paths in it made absolute. `path`: ("defaults",), ("functions", "x") …
+    `generated`: the function that an [each.NAME] made it for, "" where it stands there as it is.
+    """
 
     file: SourceFile
     path: KeyPath
     values: dict[str, Any]
     check: Check
+    generated: str = ""
 
     def has(self, path: KeyPath) -> bool:
         """Whether the key stands in this table (as far as tables merge: two keys deep)."""
@@ -49,7 +52,8 @@ class Layer:
 
     def is_broken(self, path: KeyPath) -> bool:
         """Whether the key stands here but is wrong, which has been said already."""
-        return bool(self.check.broken) and self.check.is_broken((*self.path, *path))
+        here = ("functions", self.generated) if self.generated else self.path
+        return bool(self.check.broken) and self.check.is_broken((*here, *path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class Draft:
     folder: Folder
     use: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+
+    def concerned(self, layer: Layer) -> str | None:
+        """Give the function's key where something is wrong in a table that others share, None where it is its own."""
+        return None if layer is self.own and not layer.generated else self.key
 
     @property
     def folder_id(self) -> str | None:
@@ -116,7 +124,7 @@ class Draft:
         return any(layer.is_broken(path) for layer in self.layers)
 
 
-def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check) -> Layer:
+def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check, generated: str = "") -> Layer:
     """Take the keys that are given, with absolute paths."""
     values: dict[str, Any] = {
         key: _given(value) if isinstance(value, BaseModel) else value
@@ -130,7 +138,7 @@ def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check) -
         build["folder"] = absolute(file, build["folder"])
     if "files" in values:
         values["files"] = {inside: absolute(file, local) for inside, local in values["files"].items()}
-    return Layer(file, path, values, check)
+    return Layer(file, path, values, check, generated)
 
 
 def absolute(file: SourceFile, path: str) -> str:

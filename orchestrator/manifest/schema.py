@@ -6,7 +6,8 @@ from typing import Any
 
 from orchestrator.manifest.file_tables import ManifestFile
 
-_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+# A variable, or a placeholder of [each.NAME].
+_VARIABLE = {"type": "string", "pattern": r"\$\{|\{(folder|path|name)\}"}
 
 
 def json_schema() -> dict[str, Any]:

@@ -24,13 +24,13 @@ _CRON_FIELDS = 5
 _NO_SLIPS = ("runs",)  # parameters of built-in jobs that are like a key: of a prune
 
 
-def cloud(table: CloudTable | None, environ: Mapping[str, str]) -> CloudAddress:
-    """Where functions go. The file's ids win over YC_FOLDER_ID and YC_CLOUD_ID."""
+def cloud(table: CloudTable | None, environ: Mapping[str, str], folder_id: str | None = None) -> CloudAddress:
+    """Where functions go. The file's ids win over YC_FOLDER_ID and YC_CLOUD_ID. `folder_id`: of the main file."""
     table = table or CloudTable()
     default, by_variable = CloudAddress(), environ.get(CLOUD_ID)
     return CloudAddress(
         endpoint=(table.endpoint or default.endpoint).rstrip("/"),
-        folder_id=table.folder_id or environ.get("YC_FOLDER_ID") or None,
+        folder_id=folder_id or table.folder_id or environ.get("YC_FOLDER_ID") or None,
         cloud_id=table.cloud_id or by_variable or None,
         invoke_endpoint=table.invoke_endpoint.rstrip("/") if table.invoke_endpoint else None,
         cloud_id_from=CLOUD_ID if by_variable and not table.cloud_id else "",
@@ -59,14 +59,18 @@ def limits(file: SourceFile, section: Section[LimitsTable], findings: Findings) 
     return made
 
 
-def check_rollouts(
-    file: SourceFile, check: Check, whole: Section[RolloutTable], disk: Disk, findings: Findings
-) -> None:
-    """Hold [rollout], and those of jobs that are laid over it, against the rules."""
+def check_rollout(file: SourceFile, whole: Section[RolloutTable], disk: Disk, findings: Findings) -> None:
+    """Hold [rollout] against the rules."""
     if whole.table is not None:
         for key, rule, others in rollout_breaches(whole.table, None, file.folder, disk):
             if not any(whole.is_broken(*other) for other in others):
                 findings.mistake(file, whole.at(*key), rule)
+
+
+def check_job_rollouts(
+    file: SourceFile, check: Check, whole: Section[RolloutTable], disk: Disk, findings: Findings
+) -> None:
+    """Hold the `rollout` of a file's jobs, which is laid over [rollout], against the rules."""
     for name, job in (check.tables.jobs or {}).items():
         if job.rollout is None:
             continue
@@ -80,9 +84,15 @@ def check_rollouts(
 JobCheck = Callable[[JobSpec], Iterable[tuple[str, str]]]
 
 
-def job_specs(file: SourceFile, check: Check, findings: Findings, job_check: JobCheck | None) -> dict[str, JobSpec]:
+def job_specs(
+    file: SourceFile,
+    check: Check,
+    findings: Findings,
+    job_check: JobCheck | None,
+    functions: frozenset[str] | None = None,
+) -> dict[str, JobSpec]:
     """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked, by
-    `job_check` the others as well.
+    `job_check` the others as well. `functions`: see `JobSpec`.
     """
     made, raw = {}, check.raw.get("jobs", {})
     for name, table in (check.tables.jobs or {}).items():
@@ -96,12 +106,13 @@ def job_specs(file: SourceFile, check: Check, findings: Findings, job_check: Job
             if meant and key not in _NO_SLIPS:
                 findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
         parameters = {key: frozen(value) for key, value in raw[name].items() if key != "run"}
-        spec = made[name] = JobSpec(name, table.run, parameters, Place(file.shown, file.table_line(path)))
+        place = Place(file.shown, file.table_line(path))
+        spec = made[name] = JobSpec(name, table.run, parameters, place, functions=functions)
         for key, rule in job_check(spec) if job_check else ():
             if key or not any(check.is_broken((*path, other)) for other in keys_of(JobTable)):
                 findings.mistake(file, (*path, key) if key else path, rule)
     for at, mistake in tuple(findings.placed()):
-        if at[:1] == ("jobs",) and len(at) > 1 and at[1] in made:
+        if at[:1] == ("jobs",) and len(at) > 1 and at[1] in made and mistake.file == file.shown:
             name = str(at[1])
             made[name] = replace(made[name], mistakes=(*made[name].mistakes, mistake))
     return made

@@ -135,31 +135,52 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
     return message[:1].lower() + message[1:], line
 
 
-def included(main: SourceFile, patterns: list[str], findings: Findings) -> list[SourceFile]:
-    """Read the files that `include` names, each once, sorted per pattern; never the manifest itself."""
-    paths: dict[str, None] = {}
+def included(file: SourceFile, patterns: list[str], findings: Findings, read: dict[str, str]) -> list[SourceFile]:
+    """Read the files that `include` names, each once, sorted per pattern; never the file itself. `read`: the files that
+    were read before, and by which way each came in ("deploy.toml → team.toml"); those that are found are added.
+    """
+    paths: dict[str, int] = {}
     for index, pattern in enumerate(patterns):
-        full = os.path.normpath(os.path.join(main.folder, pattern))  # noqa: PTH118 - globs are text
-        if not glob.has_magic(pattern):
-            if Path(full).exists():
-                paths[full] = None
-            else:
-                rule = f'no such file: "{pattern}"{_nearest(main.folder, pattern)}'
-                findings.mistake(main, ("include", index), rule)
+        for path in _matches(file, index, pattern, findings):
+            paths.setdefault(path, index)
+    paths.pop(file.path, None)
+    way, files = read[file.path], []
+    for path, index in paths.items():
+        if path in read:
+            again = f"{way} → {shown(path)}"
+            around = f"{read[file.path]} → ".startswith(f"{read[path]} → ")
+            rule = (
+                f"files include each other in a circle: {again}"
+                if around
+                else f"two ways lead to it: {read[path]}; {again}"
+            )
+            findings.mistake(file, ("include", index), rule)
             continue
-        relative = sorted(glob.glob(pattern, root_dir=main.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
-        matches = [os.path.normpath(os.path.join(main.folder, match)) for match in relative]  # noqa: PTH118
-        matches = [match for match in matches if not Path(match).is_dir()]
-        if not matches:
-            rule = f'"{pattern}" matches no file{_nearest(main.folder, pattern)}; correct it, or take it out'
-            findings.mistake(main, ("include", index), rule)
-        paths.update(dict.fromkeys(matches))
-    paths.pop(main.path, None)
-    files = (read_toml(path, findings) for path in paths)
-    return [file for file in files if file is not None]
+        found = read_toml(path, findings)
+        read[path] = f"{way} → {shown(path)}"
+        if found is not None:
+            files.append(found)
+    return files
 
 
-def _nearest(folder: str, pattern: str) -> str:
+def _matches(file: SourceFile, index: int, pattern: str, findings: Findings) -> list[str]:
+    """Find the files that one pattern of `include` names; that there is none is told."""
+    full = os.path.normpath(os.path.join(file.folder, pattern))  # noqa: PTH118 - globs are text
+    if not glob.has_magic(pattern):
+        if Path(full).exists():
+            return [full]
+        findings.mistake(file, ("include", index), f'no such file: "{pattern}"{nearest_there(file.folder, pattern)}')
+        return []
+    relative = sorted(glob.glob(pattern, root_dir=file.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
+    matches = [os.path.normpath(os.path.join(file.folder, match)) for match in relative]  # noqa: PTH118
+    matches = [match for match in matches if not Path(match).is_dir()]
+    if not matches:
+        rule = f'"{pattern}" matches no file{nearest_there(file.folder, pattern)}; correct it, or take it out'
+        findings.mistake(file, ("include", index), rule)
+    return matches
+
+
+def nearest_there(folder: str, pattern: str) -> str:
     """Say how far a path or glob that leads nowhere goes, and what is there instead."""
     path = Path(folder)
     for part in Path(pattern).parts:

@@ -251,13 +251,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One `[jobs.NAME]` table: which job runs, and its parameters as written. With `mistakes` it cannot run."""
+    """One `[jobs.NAME]` table: which job runs, and its parameters as written. With `mistakes` it cannot run.
+
+    `functions`: the keys of those that it is about, which stand in its file; None: of the main file, so all.
+    """
 
     name: str
     run: str
     parameters: Json
     place: Place
     mistakes: tuple[Mistake, ...] = ()
+    functions: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

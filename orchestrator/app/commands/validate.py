@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.app.session.on_disk import look
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
-from orchestrator.job.binding import bind, job_check
+from orchestrator.job.binding import bind, job_check, part_of
 from orchestrator.manifest.load import survey
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes, lost_canary, two_phase_mistakes
@@ -117,7 +117,7 @@ def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[
             continue
         try:
             bound = bind(manifest, spec.name, {}, now)
-            bound.job.offline(manifest, bound.given)
+            bound.job.offline(part_of(manifest, spec), bound.given)
         except OrchestratorError as error:
             rule = f"{error.message}; {error.advice}" if error.advice else error.message
             mistakes.append(Mistake(spec.place.file, spec.place.line, f"jobs.{spec.name}", rule))

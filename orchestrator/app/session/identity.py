@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions
 from orchestrator.errors import Exit
-from orchestrator.job.binding import Binding
+from orchestrator.job.binding import Binding, part_of
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
 from orchestrator.journal.state import RunState
 from orchestrator.model import CloudAddress, Manifest
@@ -31,7 +31,7 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
     path = Path(os.path.abspath(manifest.path))  # noqa: PTH100 - links stay as they were named
     tree = work_tree(path.parent)
     if binding is not None:
-        folders = set(binding.job.folders(manifest, binding.given))
+        folders = set(binding.job.folders(part_of(manifest, binding.spec), binding.given))
     else:
         folders = {spec.folder_id for spec in manifest.functions.values() if spec.enabled and spec.folder_id}
     left_by = "failed" if options.failed else "undone" if options.undone else ""

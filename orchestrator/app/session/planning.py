@@ -20,7 +20,7 @@ from orchestrator.app.session.records.verdicts import verifying_of
 from orchestrator.app.session.session import Session
 from orchestrator.engine.knowledge import find_limits
 from orchestrator.errors import CloudError, StartError
-from orchestrator.job.binding import Binding, marked
+from orchestrator.job.binding import Binding, live_part_of, marked, part_of
 from orchestrator.job.contract import Desired
 from orchestrator.journal.events import UnitPlanned
 from orchestrator.journal.kept.trees import KnownTrees
@@ -128,11 +128,12 @@ async def read_specs(
 async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, Desired]:
     """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
     manifest = session.request.manifest
-    folders = binding.job.folders(manifest, binding.given)
+    part = part_of(manifest, binding.spec)
+    folders = binding.job.folders(part, binding.given)
     session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
     session.hide(manifest.functions.values())
     live = await _live(session, (), whole=folders, runtimes=True)
-    desired = binding.job.desired(manifest, live, binding.given)
+    desired = binding.job.desired(part, live_part_of(live, manifest, binding.spec), binding.given)
     for warning in desired.warnings:
         session.messages.warn(warning)
     session.hide(desired.specs.values())

@@ -41,7 +41,7 @@ class Existing:
         for index, name in enumerate(only):
             if name not in self._overlay.names:
                 origin, inside = draft.origin(("only",))
-                concerned = None if origin is draft.own else draft.key
+                concerned = draft.concerned(origin)
                 rule = f"there is no [environments.{name}]{did_you_mean(name, self._overlay.names)}"
                 self._findings.mistake(origin.file, (*origin.path, *inside, index), rule, function=concerned)
         if self._overlay.name in only:

@@ -8,19 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.manifest.check import Check, check
+from orchestrator.manifest.check import Check, check, keys_of
+from orchestrator.manifest.each.generating import generated
 from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
+from orchestrator.manifest.file_tables import ManifestFile
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.merge import Layer, layer
 from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.variables.interpolation import Complain, interpolate, variables_in
 from orchestrator.manifest.variables.scoped import Variables, check_typed, declared_in, wrong_variables
 
+# What a file may hold that another one includes. It counts for its functions, and for those of files that it includes.
+INCLUDED = ("include", "folder_id", "variables", "defaults", "templates", "each", "functions", "jobs")
 _VARIABLES = "variables"
 _ENVIRONMENTS = "environments"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CheckedFile:
     """One file, checked. `unset`: where a variable is not set. `outer`: the file that includes it, None of the main
     file.
@@ -59,11 +64,40 @@ class Files:
     def check_included(self, file: SourceFile, outer: CheckedFile) -> CheckedFile:
         """Check a file that another one includes."""
         for key in file.raw:
-            if key != "functions":
-                rule = "only [functions.*] may stand in an included file; everything else belongs in the main file"
+            if key not in INCLUDED and key in keys_of(ManifestFile):
+                rule = f"belongs in the main file; an included one may hold {', '.join(INCLUDED)}"
                 self._findings.mistake(file, (key,), rule)
-        raw = {"functions": file.raw["functions"]} if "functions" in file.raw else {}
-        return self._check(file, raw, outer.variables, outer)
+        raw = {key: value for key, value in file.raw.items() if key in INCLUDED or key not in keys_of(ManifestFile)}
+        return self._check(file, raw, outer.variables.within(raw.get(_VARIABLES)), outer)
+
+    def generated(self, one: CheckedFile) -> dict[str, tuple[Layer, ...]]:
+        """Make, by key, the tables of the functions that [each.*] of a file speak of."""
+        made = [*generated(one.file, self._findings)] if "each" in one.file.raw else []
+        layers: dict[str, tuple[Layer, ...]] = {}
+        for depth in range(max((len(each.tables) for each in made), default=0)):
+            tables = {each.key: each.tables[depth] for each in made if len(each.tables) > depth}
+            places = {key: place for key, (place, _) in tables.items()}
+            checked = self._check_generated(one, {key: raw for key, (_, raw) in tables.items()}, places)
+            for key, table in (checked.tables.functions or {}).items():
+                own = layer(one.file, places[key], table, checked, key)
+                layers[key] = (*layers.get(key, ()), own)
+        return layers
+
+    def _check_generated(
+        self, one: CheckedFile, raw: dict[str, dict[str, Any]], places: Mapping[str, KeyPath]
+    ) -> Check:
+        unset: list[KeyPath] = []
+
+        def tell(path: KeyPath, rule: str) -> None:
+            key = str(path[1])
+            self._findings.mistake(one.file, (*places[key], *path[2:]), rule, function=key)
+
+        def complain(path: KeyPath, rule: str) -> None:
+            unset.append(path)
+            tell(path, rule)
+
+        variables = one.variables
+        return check(interpolate({"functions": raw}, variables.look, complain, variables.hint), unset, tell)
 
     def _check(
         self, file: SourceFile, raw: dict[str, Any], variables: Variables, outer: CheckedFile | None
@@ -74,6 +108,7 @@ class Files:
             unset.append(path)
             self._findings.mistake(file, path, rule)
 
+        raw = {key: value for key, value in raw.items() if key != "each"}  # see `generated`
         tables = _put_in(raw, variables, complain) if "${" in file.text else raw
         checked = check(tables, unset, partial(self._findings.mistake, file))
         found = CheckedFile(file, checked, variables, tuple(unset), outer)

@@ -15,8 +15,8 @@ _TELLING = ("name", "id", "folder_id", "labels")
 
 
 class TablePlace(NamedTuple):
-    """Where a path leads among the tables that functions are made of. `kind`: "defaults", "templates", "functions", or
-    "" for none of them; `name`: the table's, "" where the path ends before; `rest`: the path inside it.
+    """Where a path leads among the tables that functions are made of. `kind`: "defaults", "templates", "functions",
+    "each", or "" for none of them; `name`: the table's, "" where the path ends before; `rest`: the path inside it.
     """
 
     kind: str
@@ -30,6 +30,9 @@ def place_in(path: KeyPath) -> TablePlace:
         path = path[2:]
     if path[:1] == ("defaults",):
         return TablePlace("defaults", "", path[1:])
+    if path[:1] == ("each",):
+        rest = path[4:] if path[2:3] == ("rows",) else path[2:]
+        return TablePlace("each", str(path[1]) if len(path) > 1 else "", rest)
     if path and path[0] in ("templates", "functions"):
         return TablePlace(str(path[0]), str(path[1]) if len(path) > 1 else "", path[2:])
     return TablePlace("", "", path)

@@ -21,7 +21,7 @@ class Scope:
     | [defaults] of the main file, then those of the environment                        |
     | [defaults] of the files between, then those of its own file                       |
     | for each template that it uses: the nearest of that name, then the environment's  |
-    | its own table, then the environment's of its name                                 |
+    | its tables of [each.*], its own one, then the environment's of its name           |
     """
 
     def __init__(
@@ -59,10 +59,12 @@ class Scope:
         for template in self.own_templates.values():
             tell_using(template, findings)
 
-    def draft(self, key: str, own: Layer, findings: Findings) -> Draft:
-        """Lay the tables of a function over each other. Of templates that it names, and that are none, it is told."""
+    def draft(self, key: str, own: tuple[Layer, ...], findings: Findings) -> Draft:
+        """Lay the tables of a function over each other. `own`: its own ones, those that [each.*] make of it first. Of
+        templates that it names, and that are none, it is told.
+        """
         above = self._overlay.functions.get(key)
-        tables = (own, above) if above is not None else (own,)
+        tables = (*own, above) if above is not None else own
         use = self._use(tables, findings)
         used = tuple(name for name in use if name in self.templates)
         cached = self.merged.get(used)
@@ -71,7 +73,7 @@ class Scope:
             cached = self.merged[used] = (below, merge(layer.values for layer in below))
         layers, values = cached
         merged = merge((values, *(table.values for table in tables)))
-        return Draft(key, (*layers, *tables), merged, own, self.folder, use, self.files)
+        return Draft(key, (*layers, *tables), merged, own[-1], self.folder, use, self.files)
 
     def _template(self, name: str) -> tuple[Layer, ...]:
         above = self._overlay.templates.get(name)
@@ -84,7 +86,8 @@ class Scope:
         for index, name in enumerate(use):
             if name not in self.templates and name not in self.broken_templates:
                 rule = f"there is no [templates.{name}]{did_you_mean(name, self.templates)}"
-                findings.mistake(naming.file, (*naming.path, "use", index), rule)
+                concerned = naming.generated or None
+                findings.mistake(naming.file, (*naming.path, "use", index), rule, function=concerned)
         return use
 
 

@@ -157,8 +157,8 @@ def test_the_table_of_keys_is_whole() -> None:
         assert lines.keys() == {*keys_of(table)}
     assert OF_A_VERIFY.keys() == {*keys_of(VerifyTable)}
     assert OF_AN_HTTP.keys() == {*keys_of(HttpTable)}
-    others = {"include", "defaults", "templates", "functions", "jobs", "variables", "environments"}  # of tables
-    assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout"}
+    others = {"include", "defaults", "templates", "functions", "jobs", "variables", "environments", "each"}  # of tables
+    assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout", "folder_id"}
 
 
 @pytest.mark.parametrize("key", OF_A_FUNCTION)

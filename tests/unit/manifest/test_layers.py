@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from orchestrator.manifest.file_tables import JobTable, ManifestFile
+from orchestrator.manifest.file_tables import EachTable, JobTable, ManifestFile
 from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.merge import merge
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
@@ -50,10 +50,12 @@ def test_every_list_has_a_rule() -> None:
         FunctionTable: "functions.",
         RolloutTable: "rollout.",
         JobTable: "jobs.",
+        EachTable: "each.",
         ManifestFile: "",
     }
     found = {key for model, path in tables.items() for key in lists_of(model, path)}
     again = {key for key in found if key.startswith(("defaults.", "jobs.rollout."))}  # the same tables, elsewhere
+    again |= {key for key in found if key.startswith("each.") and f"functions.{key[5:]}" in found} | {"each.folders"}
     assert found - again == set(LISTS)
 
 

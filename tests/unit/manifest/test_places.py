@@ -50,11 +50,11 @@ def test_a_function_in_two_files_names_both_places(tmp_path: Path) -> None:
     assert "deploy.toml:9 already" in found.rule
 
 
-def test_an_included_file_holds_functions_only(tmp_path: Path) -> None:
-    (tmp_path / "team.toml").write_text('[defaults]\nmemory = "bad"\n')
+def test_an_included_file_holds_what_is_of_its_functions(tmp_path: Path) -> None:
+    (tmp_path / "team.toml").write_text('[limits]\nreserve = "bad"\n')
     (found,) = mistakes(tmp_path, 'include = ["*.toml"]\n' + FUNCTION)
-    assert (Path(found.file).name, found.line, found.key) == ("team.toml", 1, "defaults")
-    assert "only [functions.*]" in found.rule
+    assert (Path(found.file).name, found.line, found.key) == ("team.toml", 1, "limits")
+    assert "belongs in the main file; an included one may hold include, folder_id, variables, defaults" in found.rule
 
 
 def test_mistakes_of_included_files_name_their_own_lines(tmp_path: Path) -> None:

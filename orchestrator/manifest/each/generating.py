@@ -1,0 +1,173 @@
+"""[each.NAME]: one table for many functions, one for each folder, name or row."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.manifest.findings import Findings, did_you_mean, dotted
+from orchestrator.manifest.locate import KeyPath
+from orchestrator.manifest.toml_files import SourceFile, nearest_there
+
+_KINDS = ("folders", "names", "rows")
+# The placeholders that each kind has, the first one being the name where the table says none.
+_PLACEHOLDERS = {"folders": ("folder", "path"), "names": ("name",), "rows": ("name",)}
+_PLACEHOLDER = re.compile(r"\{\{(?:folder|path|name)\}\}|\{(folder|path|name)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One function that an [each.NAME] makes. `tables`: as they would be written for it alone, the nearest last, each
+    with its place in the file.
+    """
+
+    key: str
+    tables: tuple[tuple[KeyPath, dict[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What one function is made of: the values of its placeholders, and its row with the row's place."""
+
+    values: Mapping[str, str]
+    row: dict[str, Any] | None = None
+    place: KeyPath = ()
+
+
+def generated(file: SourceFile, findings: Findings) -> Iterator[Generated]:
+    """Make the functions of all [each.*] of a file, before variables are put in.
+
+    | the table has                       | a function for each            | placeholders         | name by default |
+    | ---                                 | ---                            | ---                  | ---             |
+    | `folders = "functions/*"`           | folder, sorted                 | `{folder}`, `{path}` | `{folder}`      |
+    | `names = ["a", "b"]`                | name                           | `{name}`             | `{name}`        |
+    | `rows = [{ name = "a", … }]`        | row, laid over the table       | `{name}`             | `{name}`        |
+
+    Placeholders stand in every text and key of the table; `{{name}}` is a literal `{name}`, other braces are left as
+    they are.
+    """
+    declared = file.raw.get("each", {})
+    if not isinstance(declared, dict):
+        findings.mistake(file, ("each",), "must be a table")
+        return
+    first: dict[str, KeyPath] = {}
+    for name, table in declared.items():
+        path = ("each", name)
+        if not isinstance(table, dict):
+            findings.mistake(file, path, "must be a table")
+            continue
+        for one in _of_table(file, path, table, findings):
+            place = one.tables[-1][0]
+            other = first.setdefault(one.key, place)
+            if other is not place:
+                rule = f"makes {one.key}, which {dotted(other)} ({file.shown}:{file.line(other)}) makes already"
+                findings.mistake(file, place, rule, function=one.key)
+                continue
+            yield one
+
+
+def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: Findings) -> Iterator[Generated]:
+    given = [kind for kind in _KINDS if kind in table]
+    if len(given) != 1:
+        near = next((hint for key in table if (hint := did_you_mean(key, _KINDS))), "")
+        rule = f"only one of {', '.join(_KINDS)} may stand" if given else f"needs one of {', '.join(_KINDS)}{near}"
+        findings.mistake(file, (*path, given[1]) if given else path, rule)
+        return
+    kind = given[0]
+    rest = {key: value for key, value in table.items() if key != kind}
+    name = rest.get("name", f"{{{_PLACEHOLDERS[kind][0]}}}")
+    wrong = [*_foreign(rest, path, kind)]
+    if not isinstance(name, str):
+        wrong.append(((*path, "name"), "must be a string"))
+    items = [*_items(file, path, kind, table[kind], findings)]
+    for item in items:
+        wrong += _foreign(item.row, item.place, kind)
+    for where, rule in wrong:
+        findings.mistake(file, where, rule)
+    for item in items if not wrong else ():
+        key = _filled(name, item.values)
+        tables = [(path, {**_filled(rest, item.values), **({"name": key} if "name" in rest else {})})]
+        if item.row is not None:
+            tables.append((item.place, _filled(item.row, item.values)))
+        yield Generated(key, tuple(tables))
+
+
+def _items(file: SourceFile, path: KeyPath, kind: str, given: Any, findings: Findings) -> Iterator[_Item]:
+    entries = [given] if kind == "folders" and isinstance(given, str) else given
+    wanted = dict if kind == "rows" else str
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, wanted) for entry in entries):
+        what = {"folders": "a glob, or a list of globs", "names": "a list of names", "rows": "a list of tables"}[kind]
+        findings.mistake(file, (*path, kind), f"must be {what}, and not empty")
+        return
+    if kind == "folders":
+        for folder in _folders(file, (*path, kind), entries, isinstance(given, list), findings):
+            name = Path(file.folder, folder).resolve().name if folder == "." else Path(folder).name
+            values = {"path": folder, "folder": name}
+            yield _Item({key: value.replace("${", "$${") for key, value in values.items()})  # a name is no variable
+        return
+    for index, entry in enumerate(entries):
+        place = (*path, kind, index)
+        if kind == "names":
+            yield _Item({"name": entry}, place=place)
+        elif isinstance(entry.get("name"), str):
+            yield _Item({"name": entry["name"]}, {key: value for key, value in entry.items() if key != "name"}, place)
+        else:
+            findings.mistake(file, (*place, "name"), "is required, a string")
+
+
+def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool, findings: Findings) -> list[str]:
+    """Find the folders that globs name, relative to the file; those with ! take away."""
+    found: dict[str, None] = {}
+    for index, pattern in enumerate(patterns):
+        where = (*path, index) if is_list else path
+        bare = pattern.removeprefix("!")
+        matches = {
+            os.path.normpath(match)
+            for match in glob.glob(bare, root_dir=file.folder, recursive=True)  # noqa: PTH207 - relative to a file
+            if os.path.isdir(os.path.join(file.folder, match))  # noqa: PTH112, PTH118 - strings, as elsewhere
+        }
+        if pattern.startswith("!"):
+            if not matches & found.keys():
+                findings.mistake(file, where, f'"{pattern}" takes no folder away; correct it, or take it out')
+            found = {folder: None for folder in found if folder not in matches}
+            continue
+        if not matches:
+            rule = f'"{pattern}" matches no folder{nearest_there(file.folder, bare)}; correct it, or take it out'
+            findings.mistake(file, where, rule)
+        found.update(dict.fromkeys(matches))
+    return sorted(found)
+
+
+def _foreign(value: Any, path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, str]]:
+    """Find placeholders that a table of this kind does not have."""
+    texts: list[str] = []
+    if isinstance(value, dict):
+        texts = list(value)
+        for key, item in value.items():
+            yield from _foreign(item, (*path, key), kind)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _foreign(item, (*path, index), kind)
+    elif isinstance(value, str):
+        texts = [value]
+    for text in texts:
+        for match in _PLACEHOLDER.finditer(text):
+            if match[1] and match[1] not in _PLACEHOLDERS[kind]:
+                has = " and ".join(f"{{{name}}}" for name in _PLACEHOLDERS[kind])
+                yield path, f"{match[0]} is nothing here: with `{kind}` there is {has}; write {{{match[0]}}} literally"
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    """Put in the placeholders, at any depth, in keys too."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda match: values[match[1]] if match[1] else match[0][1:-1], value)
+    if isinstance(value, dict):
+        return {_filled(key, values): _filled(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, values) for item in value]
+    return value
