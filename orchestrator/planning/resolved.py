@@ -16,6 +16,7 @@ from orchestrator.redaction.redactor import Redactor
 
 # Free texts and tables in which secrets stand under names of their own.
 _FREE = ("verify", "build")
+_OF_NO_USE = ("only",)  # once it is known in which environment this is
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def resolved_function(found: Survey, spec: FunctionSpec) -> ResolvedFunction:
 
     Beyond that, whoever shows it hides what looks like a secret, and what is known to be one.
     """
-    values = (_resolved(one, spec, found.main.folder) for one in origins_of(found, spec.key))
+    origins = (one for one in origins_of(found, spec.key) if one.setting not in _OF_NO_USE)
+    values = (_resolved(one, spec, found.main.folder) for one in origins)
     shown = tuple(one for one in values if one.origin.value is not None)
     return ResolvedFunction(spec.key, spec.name, spec.folder_id, spec.place, shown)
 

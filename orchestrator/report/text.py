@@ -81,7 +81,7 @@ def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: 
         case WhyView(why):
             return why_text(why, width=width)
         case ResolvedView():
-            return resolved_text(view.functions, verbose=view.verbose)
+            return resolved_text(view)
         case InitView():
             return first_manifest_text(view, width=width)
         case PackageView():

@@ -61,3 +61,21 @@ def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
     end = run(tmp_path, "render", "thre", environ={"LEVEL": "x"})
     assert (end.code, end.out) == (2, "")
     assert 'no function matches "thre"' in end.err
+
+
+def test_settings_are_those_of_the_environment(tmp_path: Path) -> None:
+    prod = (
+        '[environments.prod]\nvariables = { LEVEL = "warn" }\ncloud = { folder_id = "b1prod" }\n'
+        'functions.one.memory = "1GB"\n'
+    )
+    (tmp_path / "deploy.toml").write_text(MANIFEST.replace("[defaults]", prod + "[defaults]").replace(
+        "enabled = false", 'only = ["prod"]').replace('include = ["team/*.toml"]\n', ""))  # fmt: skip
+    end = run(tmp_path, "render", "one", "--env", "prod", "-o", "json")
+    found = json.loads(end.out)
+    values = {row["key"]: row["value"] for row in found["functions"][0]["settings"]}
+    assert (found["environment"], values["environment.LEVEL"], values["memory"]) == ("prod", "warn", "1GB")
+    assert (values["folder_id"], "only" in values) == ("b1prod", False)
+    text = run(tmp_path, "render", "one", "--env", "prod").out
+    assert text.startswith("# environment: prod\n\n[functions.one]  # deploy.toml:")
+    (tmp_path / "deploy.toml").write_text(text)
+    assert run(tmp_path, "render", "one").code == 0

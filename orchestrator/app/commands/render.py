@@ -37,4 +37,6 @@ async def _render(invocation: Invocation) -> CommandResult:
         warnings.append(f"no folder is known for {counted(len(homeless), 'function')}: set YC_FOLDER_ID")
         invocation.messages.warn(warnings[-1])
     functions = tuple(resolved_function(found, spec) for spec in specs.values())
-    return CommandResult(Exit.DONE, ResolvedView(functions, tuple(warnings), invocation.options.verbose))
+    environment = request.manifest.environment
+    view = ResolvedView(functions, tuple(warnings), invocation.options.verbose, environment)
+    return CommandResult(Exit.DONE, view)

@@ -15,11 +15,14 @@ from orchestrator.planning.resolved import ResolvedFunction
 
 @dataclass(frozen=True, slots=True)
 class ResolvedView:
-    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces."""
+    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces. `environment`:
+    the one of the manifest that they are of, "" where none was chosen.
+    """
 
     functions: tuple[ResolvedFunction, ...]
     warnings: tuple[str, ...] = ()  # people have heard them
     verbose: bool = False
+    environment: str = ""
 
     def words(self) -> Iterator[str | None]:
         """Give the words that are no secrets."""

@@ -11,6 +11,7 @@ from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.writing.toml_text import toml_value
 from orchestrator.planning.resolved import ResolvedFunction, ResolvedValue
 from orchestrator.redaction.patterns import MARK
+from orchestrator.report.explained.function_views import ResolvedView
 from orchestrator.report.explained.origin_words import origin_json, origin_words, place_json, place_words
 from orchestrator.report.plain_text import cells, pad
 
@@ -18,9 +19,12 @@ _COLUMN_MAX = 48  # cells; the origins of what is longer stand right behind it
 _GAP = "  "
 
 
-def resolved_text(functions: Sequence[ResolvedFunction], *, verbose: bool) -> str:
-    """Write them as TOML: each value with where it comes from as its comment, and if `verbose` what it replaces."""
-    return "\n\n".join("\n".join(_table(one, verbose=verbose)) for one in functions)
+def resolved_text(view: ResolvedView) -> str:
+    """Write them as TOML: each value with where it comes from as its comment, and where it is asked for what it
+    replaces.
+    """
+    head = [f"# environment: {view.environment}"] if view.environment else []
+    return "\n\n".join([*head, *("\n".join(_table(one, verbose=view.verbose)) for one in view.functions)])
 
 
 def _table(one: ResolvedFunction, *, verbose: bool) -> Iterator[str]:
@@ -52,11 +56,13 @@ def _is_of_entries(setting: str, values: Sequence[ResolvedValue]) -> bool:
     return rule is not None and bool(rule.by or rule.adds) and values[0].origin.key != setting
 
 
-def resolved_json(
-    functions: Sequence[ResolvedFunction], redacted: Callable[[Any], Any], warnings: Sequence[str]
-) -> dict[str, Any]:
+def resolved_json(view: ResolvedView, redacted: Callable[[Any], Any]) -> dict[str, Any]:
     """Give them as JSON values. `redacted`: hides what is secret in a value."""
-    return {"functions": [_function(one, redacted) for one in functions], "warnings": list(warnings)}
+    return {
+        "environment": view.environment or None,
+        "functions": [_function(one, redacted) for one in view.functions],
+        "warnings": list(view.warnings),
+    }
 
 
 def _function(one: ResolvedFunction, redacted: Callable[[Any], Any]) -> dict[str, Any]:

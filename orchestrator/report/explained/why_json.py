@@ -22,7 +22,7 @@ def function_json(
     """Give a view of functions: its schema, and JSON values. `redacted`: hides what is secret in a value."""
     match view:
         case ResolvedView():
-            return "orchestrator/render/1", resolved_json(view.functions, redacted, view.warnings)
+            return "orchestrator/render/1", resolved_json(view, redacted)
         case InitView():
             return "orchestrator/init/1", first_manifest_json(view)
         case PackageView():
