@@ -26,6 +26,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.manifest.load import Survey
 from orchestrator.model import Action, Deployed, FunctionSpec, Unchanged, Unit
 from orchestrator.report.plain_text import counted
+from orchestrator.version.as_live import with_parts
 from orchestrator.version.copy import settings_of
 
 
@@ -63,7 +64,9 @@ class JobManifest:
             latest = planned.live.latest(unit.function_id) if unit.function_id is not None else None
             own = wanted.code == declared.code or latest is None
             base = declared.settings if own or latest is None else settings_of(latest)
-            slots = job_slots(declared.settings, base, wanted.settings)
+            # What is left as it is live is no matter of the manifest.
+            base, to = (with_parts(one, declared.settings, declared.as_live) for one in (base, wanted.settings))
+            slots = job_slots(declared.settings, base, to)
             write_slots(made, unit.key, slots, declared, names, lambda text: redactor.text(text) != text)
         changed_files(made, shared=True)
         self._made = made
