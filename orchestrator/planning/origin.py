@@ -70,9 +70,9 @@ def _as_desired_then(spec: FunctionSpec, stamp: Fingerprint, first: Version) -> 
     left = spec.as_live
     if not leaves_settings(left):
         return False
-    if live_mark(spec.settings, left) in stamp.marks:
+    if live_mark(spec.settings, left) in stamp.marks and not left.but:  # else a job changes what is left so
         return True
-    then = (with_parts(spec.settings, settings_of(first), left), left.declared or spec.settings)
+    then = [with_parts(spec.settings, one, left) for one in (settings_of(first), left.declared) if one is not None]
     return any(fingerprint(one, "").settings == stamp.settings for one in then)
 
 

@@ -130,11 +130,13 @@ def test_jobs_change_what_they_name_and_leave_the_rest_as_it_is_live(bench: Benc
     assert isinstance(one(bench.run_job(FUN + JOBS, "level")), Deployed)
     assert latest(bench)["environment"] == {"LEVEL": "c", "A": "1"}
     assert latest(bench)["resources"] == MEMORY
+    assert bench.plan.units[0].reason.startswith("environment: ~LEVEL; memory: left as it is live (1GB)")
     assert not bench.desired.warnings  # what the job has changed is left so by the next deploy
     assert isinstance(one(bench.deploy(FUN)), Unchanged)
     between(bench, environment={"LEVEL": "d", "A": "1"})
     assert isinstance(one(bench.run_job(FUN + JOBS, "copies")), Deployed)
     assert latest(bench)["environment"] == {"LEVEL": "d", "A": "1", "B": "2"}
+    assert "by hand" not in bench.plan.units[0].reason
     assert isinstance(one(bench.deploy(FUN)), Blocked)  # B is the job's
 
 
