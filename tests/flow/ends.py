@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app.commands import resume, run, runs, show
+from orchestrator.app.commands import resume, rollback, run, runs, show
+from orchestrator.app.session.back import unbegun_of
 from orchestrator.app.session.carry_out import deploy_selected
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.journal.store import open_store
 from orchestrator.model import Limits
 from orchestrator.report.history import chain_word, state_word
 from orchestrator.report.plan_text import plan_counts
@@ -57,7 +59,13 @@ class EndBench(RolloutBench):
     def type_in(self, command: str) -> tuple[int | None, str]:
         """Type a command. Gives its exit code, and what it said that is no progress."""
         if command in ("show", "runs"):
-            given = {"config": self.root / "deploy.toml", "state": self.state_dir, "endpoint": None, "bucket": None}
+            given: dict[str, Any] = {
+                "config": self.root / "deploy.toml",
+                "state": self.state_dir,
+                "endpoint": None,
+                "bucket": None,
+            }
+            given |= {"environment": "", "variables": {}}
             return self._looked(command, given)
         self.told: list[str] = []
         code = self._typed(command)
@@ -204,6 +212,15 @@ def rolled_back(scene: Scene) -> None:
 def killed_and_rolled_back(scene: Scene) -> None:
     killed(scene)
     assert scene.bench.type_in("rollback")[0] == Exit.DONE
+
+
+def killed_and_named_back(scene: Scene) -> None:
+    """Roll back by its name the one function that the run had not begun."""
+    killed(scene)
+    bench = scene.bench
+    with open_store(bench.state_dir, read_only=True) as store:
+        (never,) = unbegun_of(store.chain_state(store.find("last")))
+    assert bench._command("rollback", rollback._rollback, patterns=(never,)) == Exit.DONE
 
 
 def rolling_back(scene: Scene) -> None:

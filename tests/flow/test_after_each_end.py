@@ -132,6 +132,15 @@ ENDS = {
         again=(0, "run R was rolled back by run B (USER@HOST): this due time is done; `orchestrator run all -c "),
         then=(1, "2 deployed | 1 blocked"),
     ),
+    "killed, named back": End(
+        ends.killed_and_named_back,
+        (0, "2 new version"),
+        "done",
+        (0, "2 deployed"),
+        (1, "not gone on with: 1 function: run B has rolled it back"),
+        due=TAKEN_UP,
+        again=(1, " R on HOST has died: taken over; 15 min late | 1 unchanged | 1 deployed | 1 blocked"),
+    ),
     "rolling back": End(
         ends.rolling_back,
         (0, "3 unchanged"),

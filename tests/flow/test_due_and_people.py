@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.app.commands import rollback
 from orchestrator.app.session.back import unbegun_of
+from orchestrator.journal.events import UnitPlanned
 from orchestrator.journal.store import open_store
 from tests.flow import ends
 from tests.flow.ends import Scene
@@ -64,9 +65,9 @@ def test_a_due_time_that_has_waited_begins_unless_the_run_was_rolled_back(
     assert "nothing is due" in scene.bench.type_in("run --due")[1]
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(("alone", "elsewhere"), [(False, False), (True, False), (True, True)])
 def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_never_was(
-    alone: bool, tmp_path: Path
+    alone: bool, elsewhere: bool, tmp_path: Path
 ) -> None:
     scene = ends.once_due(tmp_path)
     ends.killed(scene)
@@ -76,14 +77,33 @@ def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_nev
     (never,) = unbegun_of(run)
     named = (never,) if alone else (never, next(key for key in run.units if key != never))
     code = bench._command("rollback", rollback._rollback, patterns=named)
-    assert code == (2 if alone else 0), bench.said
-    assert any(f"had not begun {never}" in said for said in bench.said), bench.said
-    if alone:  # nothing to take back, and no run that says so
-        return
+    assert code == 0, bench.said
+    assert any(f"had not begun {never}, and neither" in said for said in bench.said), bench.said
+    if elsewhere:
+        bench.lose_the_state()
     code, said = bench.type_in("run --due")
     assert (code, f"{len(named)} blocked" in said) == (1, True), said
     bench.pass_time(2 * ends.HOUR_S)
     assert "1 deployed" in bench.type_in("run --due")[1]  # the one that nothing has withdrawn
+
+
+@pytest.mark.parametrize("patterns", [(), ("f00",)], ids=["all", "by name"])
+def test_the_rollback_of_a_run_that_had_changed_nothing_ends_what_it_was_to_do(
+    patterns: tuple[str, ...], tmp_path: Path
+) -> None:
+    scene = ends.once_due(tmp_path)
+    bench = scene.bench
+    bench.dies_when = lambda: sum(isinstance(one, UnitPlanned) for one in bench.events) == ends.COUNT
+    assert bench.type_in("run --due")[0] is None
+    bench.dies_when = None
+    with open_store(bench.state_dir, read_only=True) as store:
+        run_id = store.find("last")
+    sent = len(bench.sent_versions())
+    code = bench._command("rollback", rollback._rollback, patterns=patterns, run=run_id)
+    assert code == 0, bench.said
+    code, said = bench.type_in("run --due")
+    assert (code, SETTLED in said) == ((1, False) if patterns else (0, True)), said
+    assert len(bench.sent_versions()) == sent + (2 if patterns else 0)
 
 
 def test_a_run_that_was_promoted_says_nothing_of_what_is_not_due(tmp_path: Path) -> None:

@@ -442,7 +442,8 @@ class RolloutBench(MortalBench):
                 self.roots.setdefault(event.rolls_back, self.roots.get(store.chain(event.rolls_back)[0], ""))
             rolled = self.rolled[self.roots[event.rolls_back]]
             rolled.backs.add(root)
-            rolled.typed |= {event.run_id} if self._verb == ROLLBACK else set()
+            whole = self._verb == ROLLBACK and event.identity.selection.is_whole
+            rolled.typed |= {event.run_id} if whole else set()
         elif event.resumes:
             known = {one for one in self.rolled[root].typed if self._is_known(one)}
             assert not known, f"{event.run_id} goes on with what {', '.join(known)} has taken back"

@@ -82,7 +82,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         return CommandResult(Exit.DONE)
     if prunes(run):
         raise UsageError(f"run {run.run_id} is a prune: what it has deleted cannot come back", advice="deploy again")
-    if not touched_by(run):
+    if not touched_by(run) and not unbegun_of(run):
         messages.say(f"nothing to do: run {run.run_id} has changed nothing")
         return CommandResult(Exit.DONE)
     identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
@@ -96,7 +96,11 @@ async def _rollback(invocation: Invocation) -> CommandResult:
 
 
 def _named_unbegun(options: RunOptions, run: RunState) -> list[str]:
-    """Give the functions that are named, and that the run has left without changing anything of them."""
+    """Give the functions that are named, and that the run has left without changing anything of them; where it has
+    changed nothing and nothing is named, all.
+    """
+    if not touched_by(run) and not options.patterns:
+        return unbegun_of(run)
     return [key for key in unbegun_of(run) if is_named(key, expanded(options.patterns))]
 
 

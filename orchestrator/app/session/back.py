@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.choosing import check_agreed
-from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import Names, RunOptions, parse_time
 from orchestrator.app.session.planning import Planned, cannot_read
 from orchestrator.app.session.session import Session
@@ -208,9 +207,12 @@ def _fits_any(pattern: str, keys: Iterable[str]) -> bool:
 
 
 def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], live: LiveState) -> dict[str, Touched]:
-    """Choose of what a run has changed what the options select, by the labels that are live. Raises `UsageError`."""
-    options = session.request.options
-    if not touched:
+    """Choose of what a run has changed what the options select, by the labels that are live. What it has not begun can
+    be named, too: a rollback that has nothing else to do says that nobody begins it. Raises `UsageError`.
+    """
+    options, unbegun = session.request.options, unbegun_of(run)
+    patterns = expanded(options.patterns)
+    if not touched and not patterns and not options.labels:
         return {}
     specs = {}
     for key, one in touched.items():
@@ -218,11 +220,7 @@ def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], liv
         specs[key] = replace(spec_of(one), labels=function.labels if function is not None else {})
     of = f"what run {run.run_id} has changed"
     known = session.request.manifest.functions
-    patterns = expanded(options.patterns)
-    meant = tuple(one for one in patterns if _fits_any(one, specs) or not _fits_any(one, unbegun_of(run)))
+    meant = tuple(one for one in patterns if _fits_any(one, specs) or not _fits_any(one, unbegun))
     if len(meant) < len(patterns) and all(one.startswith("!") for one in meant):
-        raise UsageError(
-            f"run {run.run_id} had not begun {', '.join(patterns)}: nothing of that can be taken back",
-            advice=f"`{resume_line(run.run_id, '--give-up')}` leaves all that it has left as it is",
-        )
+        return {}
     return {key: touched[key] for key in choose(specs, meant, options.labels, of=of, known=known)}

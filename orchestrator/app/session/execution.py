@@ -158,7 +158,7 @@ async def execute_planned(
     for key, outcome in settled.items():
         bus(UnitEnded(world.clock(), key, outcome))
     before = earlier.and_settled(settled)
-    if recorder is not None and (settled or to_change(planned.plan)):
+    if recorder is not None and (settled or planned.rolls_back or to_change(planned.plan)):
         await recorder.begin()
     result = await execute(
         planned.plan, planned.live, world, bus, session.stop, chain=chain, rollout=rollout, before=before,
