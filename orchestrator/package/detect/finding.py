@@ -20,6 +20,7 @@ _NOT_LOOKED_INTO = LEFT_OUT_NAMES | {
 }  # fmt: skip
 # What package managers make, and the cloud makes again by what is declared.
 _MADE = {"node_modules": "package.json", "venv": "", ".venv": "", "vendor": "composer.json"}
+_INSTALLED = "/node_modules/"
 _SAYS_NOTHING = frozenset({"src", "app", "code", "function", "handler", "lambda"})
 _NAME_LEAST, _NAME_MOST = 3, 63
 
@@ -108,7 +109,8 @@ def _named(root: Path, found: list[tuple[str, FoundHandler, bool]]) -> Iterator[
             name = f"{names[0][: _NAME_MOST - 4]}-{number}"
             number += 1
         taken.add(name)
-        yield FoundFunction(name, source, handler, tuple(sorted(_not_packed(root / source))))
+        built = {_INSTALLED} if handler.build else set[str]()  # a build may be the first to install anything
+        yield FoundFunction(name, source, handler, tuple(sorted(_not_packed(root / source) | built)))
 
 
 def _telling_parts(root: Path, source: str) -> list[str]:

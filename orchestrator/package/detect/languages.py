@@ -16,7 +16,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ _NODE = (
     ),
 )
 _NODE_ENDINGS = (".js", ".cjs", ".mjs")
+_BUILT = ("dist/", "build/", "out/")  # where builds put what they make
 _NODE_RUNTIME = "nodejs22"
 _NODE_TABLE = re.compile(r"\bmodule\.exports[ \t]*=[ \t]*\{([^{}]*)\}")
 _GO = re.compile(r"^func[ \t]+([A-Z]\w*)[ \t]*\(([^)\n]*)", re.MULTILINE)
@@ -144,9 +145,9 @@ def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
     if isinstance(main := package.get("main"), str) and main:
         stem = posixpath.normpath(main)
         stem = stem.rpartition(".")[0] if f".{stem.rpartition('.')[2]}" in _NODE_ENDINGS else stem
-        if found := _of_node_file(folder, stem):
-            return found
         build = _build_of(package, folder)
+        if found := _of_node_file(folder, stem):  # what a build has made may be old
+            return [replace(one, build=build) for one in found] if stem.startswith(_BUILT) else found
         if build and not any((folder.path / f"{stem}{ending}").is_file() for ending in _NODE_ENDINGS):
             return [FoundHandler(_NODE_RUNTIME, f"{stem}.handler", "handler", build)]
     found = _in_files(folder, _NODE_RUNTIME, _node, (*_NODE_ENDINGS, ".ts"))

@@ -134,6 +134,16 @@ def test_secrets_and_what_is_installed_are_not_packed(tmp_path: Path) -> None:
     assert [one.exclude for one in found] == [("/.env", "/conf/.env.local", "/node_modules/")]
 
 
+def test_what_a_build_installs_is_not_packed_either(tmp_path: Path) -> None:
+    (found,) = search(tmp_path, {"f/package.json": PACKAGE, "f/package-lock.json": "{}"}).functions
+    assert (found.handler.build, found.exclude) == ("npm ci && npm run build", ("/node_modules/",))
+    (found,) = search(tmp_path, {"f/dist/index.js": "exports.handler = 1"}).functions
+    assert found.handler.build == "npm ci && npm run build"  # what is there may be old
+    files = {"f/package.json": PACKAGE.replace("./dist", "lib"), "f/lib/index.js": "exports.handler = 1"}
+    (found,) = search(tmp_path, files).functions
+    assert (found.handler.build, found.handler.entrypoint, found.exclude) == ("", "lib/index.handler", ())
+
+
 def test_an_unreadable_folder_has_no_function(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f").chmod(0)
