@@ -34,9 +34,15 @@ async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Functi
 
 
 def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
-    """Give the kinds of change of which a declared function wants something that no listing shows."""
-    found = {ChangeKind.SCALING} if spec.scaling or spec.scaling_exact else set[ChangeKind]()
-    return frozenset(found | ({ChangeKind.ACCESS} if spec.public is not None else set()))
+    """Give the kinds of change of which a declared function wants something that no listing shows. What is left as it
+    is live need not be looked at.
+    """
+    found = set[ChangeKind]()
+    if (spec.scaling or spec.scaling_exact) and not spec.as_live.has("scaling"):
+        found.add(ChangeKind.SCALING)
+    if spec.public is not None and not spec.as_live.has("public"):
+        found.add(ChangeKind.ACCESS)
+    return frozenset(found)
 
 
 def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:

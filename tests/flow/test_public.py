@@ -95,6 +95,16 @@ def test_nothing_is_read_that_nobody_declares(bench: Bench) -> None:
     assert not {"listScalingPolicies", "setAccessBindings"} & bench.wire.calls.keys()
 
 
+def test_what_is_left_as_it_is_live_is_not_read(bench: Bench) -> None:
+    lines = OPENS, 'scaling = { "$latest" = { zone_instances = 2 } }', 'ignore = ["public", "scaling"]'
+    bench.deploy(declared(bench, *lines))  # a new function takes what is declared
+    assert is_public(bench)
+    bench.wire.calls.clear()
+    lines = CLOSES, 'scaling = { "$latest" = { zone_instances = 3 } }', 'ignore = ["public", "scaling"]'
+    assert isinstance(bench.deploy(declared(bench, *lines))["f000"], Unchanged)
+    assert not {"listScalingPolicies", "listAccessBindings"} & bench.wire.calls.keys()
+
+
 def test_access_that_was_given_by_hand_is_not_taken_away_unseen(bench: Bench) -> None:
     bench.deploy(declared(bench))
     (version,) = bench.versions()
