@@ -200,8 +200,8 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
             if ended_at is not None and not ended:
                 raise damaged(self._path, run_id, count + 1, "is missing")
 
-    def find(self, text: str) -> str:
-        """Find the id of a run by the id itself, a beginning that only one has, or "last".
+    def find(self, text: str, environment: str = "") -> str:
+        """Find the id of a run by the id itself, a beginning that only one has, or "last": in an environment, if named.
 
         Raises `UsageError` that names the runs there are, `JournalError` as `runs`.
         """
@@ -211,7 +211,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         if not ids:
             raise UsageError(f"no runs yet: {self._path.parent} holds no journal of any", advice="deploy first")
         if text == "last":
-            return ids[0]
+            return self._last_in(environment) if environment else ids[0]
         if text in ids:
             return text
         fitting = [run_id for run_id in ids if run_id.startswith(text)] if text else []
@@ -221,6 +221,14 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
         raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}")
+
+    def _last_in(self, environment: str) -> str:
+        found = next((run.id for run in self.runs() if run.identity.environment == environment), None)
+        if found is None:
+            raise UsageError(
+                f"no run yet in the environment {environment}", advice="`orchestrator runs` lists them all"
+            )
+        return found
 
 
 def _exists(path: Path) -> bool:

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution
-from tests.e2e.harness import Project, cut_off, embedded, run, terminal
+from tests.e2e.harness import BUCKET, Project, cut_off, embedded, run, terminal
 
 ENVIRONMENTS = """
 [environments.dev]
@@ -114,7 +114,8 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
         assert killed.code != 0
         again = run(project.root, "resume", "--yes", environ=environ)
         assert (again.code, "the environment prod is protected" in again.err) == (2, True), again.err
-        other = run(project.root, "resume", "--env", "dev", "--yes", environ=environ)
+        run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
+        other = run(project.root, "resume", run_id, "--env", "dev", "--yes", environ=environ)
         assert (other.code, "is of the environment prod, and this is --env dev" in other.err) == (2, True), other.err
         assert " --env prod`" in other.err
         with terminal(project.root, "resume", environ=environ) as screen:
@@ -123,3 +124,44 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
             assert screen.end().code == 0
         back = run(project.root, "rollback", "last", "--yes", environ=environ)
         assert (back.code, "the environment prod is protected" in back.err) == (2, True), back.err
+
+
+TWO = """
+[environments.dev]
+[environments.prod]
+defaults.environment.STAGE = "prod"
+functions.f000.name = "f000-prod"
+functions.f001.name = "f001-prod"
+[jobs.nightly]
+run = "scheduled"
+schedule = "0 3 * * *"
+"""
+
+
+def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: Path, project: Project) -> None:
+    project.write(2, more=TWO)
+    dev, prod = ("--env", "dev"), ("--env", "prod")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
+        environ = cloud.environ()
+        for environment in (dev, prod):
+            due = run(project.root, "run", "nightly", "--due", "--yes", *environment, environ=environ)
+            assert (due.code, "first call for job" in due.err) == (0, True), due.err
+        keys = [one.key for one in served.objects.list(BUCKET, "claims/").objects]
+        assert keys == [f"claims/{project.folder_id}/{name}/nightly.json" for name in ("dev", "prod")]
+
+        cut_off(project.root, signal.SIGKILL, 1, "deploy", *dev, "--yes", environ=environ)
+        done = run(project.root, "deploy", *prod, "--yes", environ=environ)
+        assert (done.code, "left" in done.err) == (0, False), done.err
+        listed = json.loads(run(project.root, "runs", *prod, "-o", "json").out)["runs"]
+        assert [one["environment"] for one in listed] == ["prod"]
+        last = json.loads(run(project.root, "show", *dev, "-o", "json").out)
+        assert (last["environment"], last["state"]) == ("dev", "interrupted")
+        assert json.loads(run(project.root, "show", "-o", "json").out)["environment"] == "prod"
+        none = run(project.root, "deploy", *prod, "--undone", "--yes", environ=environ)
+        assert (none.code, "nothing was left undone" in none.err) == (0, True), none.err
+        other = run(project.root, "resume", *prod, environ=environ)
+        assert (other.code, "nothing to resume" in other.err) == (0, True), other.err
+        resumed = run(project.root, "resume", *dev, "-o", "json", environ=environ)
+        assert (resumed.code, json.loads(resumed.out)["environment"]) == (0, "dev"), resumed.err
+        typo = run(project.root, "show", "--env", "prd")
+        assert (typo.code, "no run yet in the environment prd" in typo.err) == (2, True), typo.err

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.app.session.due.due_place import schedule_of
+from orchestrator.app.session.due.due_place import in_environment, schedule_of
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.coordination.due_files import known_stop
 from orchestrator.errors import Exit
@@ -16,7 +16,7 @@ from orchestrator.job.binding import timezone_of
 from orchestrator.job.files import find_job, known_jobs
 from orchestrator.manifest.load import load_for_run
 from orchestrator.manifest.schedule import next_due
-from orchestrator.model import JobSpec
+from orchestrator.model import JobSpec, Manifest
 from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob, OpenDue
 
 
@@ -28,12 +28,12 @@ def jobs_command(config: Path, **chosen: Any) -> CommandResult:
     now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}
     state_dir = state_dir_of(config, None)
-    bound = tuple(_bound(spec, now, state_dir) for spec in manifest.jobs.values())
+    bound = tuple(_bound(spec, now, manifest, state_dir) for spec in manifest.jobs.values())
     described = {name: KnownJob(job.about, job.PARAMETERS) for name, job in known.items()}
     return CommandResult(Exit.DONE, JobsView(config, bound, described))
 
 
-def _bound(spec: JobSpec, now: datetime, state_dir: Path) -> BoundJob:
+def _bound(spec: JobSpec, now: datetime, manifest: Manifest, state_dir: Path) -> BoundJob:
     schedule, timezone = schedule_of(spec), timezone_of(spec)
     at = next_due(schedule, now) if schedule is not None else None
     return BoundJob(
@@ -43,7 +43,7 @@ def _bound(spec: JobSpec, now: datetime, state_dir: Path) -> BoundJob:
         timezone,
         at.astimezone(ZoneInfo(timezone)).isoformat(timespec="minutes") if at is not None else None,
         f"{spec.place.file}:{spec.place.line}",
-        _open(spec.name, state_dir),
+        _open(in_environment(manifest, spec.name), state_dir),
     )
 
 

@@ -83,7 +83,8 @@ async def _asked(run_id: str, invocation: Invocation) -> str:
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
 
     def find(store: Store) -> str:
-        return last_paused(store, state_dir) if run_id == "last" else store.find(run_id)
+        environment = invocation.options.environment
+        return last_paused(store, state_dir, environment) if run_id == "last" else store.find(run_id)
 
     return await find_run(invocation, run_id, find)
 

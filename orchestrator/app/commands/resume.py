@@ -59,12 +59,13 @@ async def _run(
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
     if run_id == "last" and await check_resume(invocation, giving_up=work is _give_up):
         return CommandResult(Exit.DONE)
-    asked = await find_run(invocation, run_id, lambda store: _asked(store, run_id, state_dir))
+    environment = invocation.options.environment
+    asked = await find_run(invocation, run_id, lambda store: _asked(store, run_id, state_dir, environment))
     return await work(asked, invocation)
 
 
-def _asked(store: Store, run_id: str, state_dir: Path) -> str:
-    asked = store.find(run_id)
+def _asked(store: Store, run_id: str, state_dir: Path, environment: str) -> str:
+    asked = store.find(run_id, environment)
     return last_left(store, asked, state_dir) if run_id == "last" else asked
 
 

@@ -85,5 +85,7 @@ async def _board(session: Session, binding: Binding) -> CommandResult:
         line = line_of(session.request.options.verb, session.request.identity, session.endpoint, "--dry-run")
         why = f'job "{binding.name}" has no board: {binding.spec.run} does not say how its functions stand'
         return CommandResult(Exit.DONE, BoardView((), f"{why}; `{line}` shows what it would do"))
-    last = last_chain(session.request.state_dir, session.endpoint, verb=session.request.options.verb)
+    request = session.request
+    environment = request.manifest.environment
+    last = last_chain(request.state_dir, session.endpoint, verb=request.options.verb, environment=environment)
     return CommandResult(Exit.DONE, BoardView(statuses(desired.board, last)))

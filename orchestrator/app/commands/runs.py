@@ -17,7 +17,8 @@ from orchestrator.report.views import CommandResult, RunsView
 
 
 def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """List the runs, the newest first. Raises `JournalError`, and with --all as `list_all` does.
+    """List the runs, the newest first; with --env those in that environment. Raises `JournalError`, and with --all as
+    `list_all` does.
 
     | the journal | without --all                                   | with --all                                       |
     | ---         | ---                                             | ---                                              |
@@ -31,7 +32,8 @@ def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         from orchestrator.app.session.records.listing import list_all  # noqa: PLC0415 - heavy, and seldom needed
 
         async def main(invocation: Invocation) -> CommandResult:
-            return CommandResult(Exit.DONE, RunsView(await list_all(invocation, runs)))
+            found = await list_all(invocation, runs)
+            return CommandResult(Exit.DONE, RunsView(tuple(run for run in found if _is_in(options, run))))
 
         return invoke(options, messages, main)
     if not runs:
@@ -48,4 +50,8 @@ def _runs(options: RunOptions) -> tuple[RunSummary, ...]:
     state_dir = state_dir_of(options.config, options.state_dir)
     since = alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
-        return tuple(replace(run, alive=run.started_at >= since) for run in store.runs())
+        return tuple(replace(run, alive=run.started_at >= since) for run in store.runs() if _is_in(options, run))
+
+
+def _is_in(options: RunOptions, run: RunSummary) -> bool:
+    return options.environment in ("", run.identity.environment)

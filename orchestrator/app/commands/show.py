@@ -32,7 +32,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         return CommandResult(Exit.DONE, replace(view, plan=replace(view.plan, verbose=everything)))
 
     def find(store: Store) -> RunState:
-        return store.chain_state(store.find(run))
+        return store.chain_state(store.find(run, options.environment))
 
     try:
         with open_store(state_dir, read_only=True) as store:

@@ -151,11 +151,15 @@ async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
 
 
 def _of_the_last(options: RunOptions) -> list[Begun]:
-    """Give the commands that were cut off after the last run, or were about the same as it."""
+    """Give the commands that were cut off after the last run, or were about the same as it: in the environment that
+    was named, where one was.
+    """
     state_dir = state_dir_of(options.config, options.state_dir)
     with open_store(state_dir, read_only=True) as store:
-        begun = store.begun()
-        last = next(iter(store.runs()), None) if begun else None
+        named = options.environment
+        begun = [one for one in store.begun() if named in ("", one.identity.environment)]
+        runs = (run for run in store.runs() if named in ("", run.identity.environment)) if begun else ()
+        last = next(iter(runs), None)
     if last is None:
         return begun
     now = Now(last.verb, last.endpoint, last.identity, state_dir)

@@ -153,8 +153,12 @@ def _candidates(store: Store, now: Now) -> Iterator[RunState]:
         yield store.chain_state(run.id)
 
 
-def last_chain(state_dir: Path, endpoint: str, *, verb: str) -> RunState | None:
-    """Read the last run at this endpoint of this verb, with all that it took up; None where there was none."""
+def last_chain(state_dir: Path, endpoint: str, *, verb: str, environment: str) -> RunState | None:
+    """Read the last run at this endpoint, in this environment, of this verb, with all that it took up; None where there
+    was none.
+    """
+    wanted = (endpoint, environment, verb)
     with open_store(state_dir, read_only=True) as store:
-        found = next((run.id for run in store.runs() if (run.endpoint, run.verb) == (endpoint, verb)), None)
+        runs = ((run.id, (run.endpoint, run.identity.environment, run.verb)) for run in store.runs())
+        found = next((run_id for run_id, of in runs if of == wanted), None)
         return store.chain_state(found) if found is not None else None

@@ -18,12 +18,13 @@ from orchestrator.planning.resume import ended_by_rollback, to_resume
 from orchestrator.report.plain_text import counted
 
 
-def last_paused(store: Store, state_dir: Path) -> str:
-    """Find the last run that waits until somebody lets it go on, of the manifest of the last run of all.
+def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
+    """Find the last run that waits until somebody lets it go on, of the manifest and the environment of the last run of
+    all, or of the last one in `environment`.
 
     Raises `UsageError` where there is none.
     """
-    first = store.chain_state(store.find("last"))
+    first = store.chain_state(store.find("last", environment))
     for run in paused_runs(store, Now("promote", first.endpoint, first.identity, state_dir)):
         return run.run_id
     raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")

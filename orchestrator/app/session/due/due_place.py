@@ -17,7 +17,7 @@ from orchestrator.job.binding import timezone_of
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.manifest.schedule import Schedule
-from orchestrator.model import JobSpec
+from orchestrator.model import JobSpec, Manifest
 from orchestrator.report.messages import with_facts
 from orchestrator.resilience.outage import Outage
 
@@ -29,17 +29,23 @@ def schedule_of(spec: JobSpec) -> Schedule | None:
 
 
 def due_place(session: Session, name: str) -> RecordPlace:
-    """Say where the due times of a job are claimed: in the bucket, else in the state folder."""
+    """Say where the due times of a job are claimed, for each environment: in the bucket, else in the state folder."""
     records = bucket_records(session.world)
     prefix = session.world.storage.prefix if records is not None else ""
-    folder_id = session.request.manifest.cloud.folder_id or "any-folder"
+    manifest = session.request.manifest
+    folder_id = manifest.cloud.folder_id or "any-folder"
     return RecordPlace(
         records if records is not None else FileRecords(session.request.state_dir),
-        f"{prefix}claims/{folder_id}/{name}.json",
+        f"{prefix}claims/{folder_id}/{in_environment(manifest, name)}.json",
         boottime_s,
         session.world.rng,
         _unpaused(session),
     )
+
+
+def in_environment(manifest: Manifest, job: str) -> str:
+    """Name a job in the environment that was chosen; without one as it was named before there were any."""
+    return f"{manifest.environment}/{job}" if manifest.environment else job
 
 
 def _unpaused(session: Session) -> Outage:
@@ -64,7 +70,7 @@ def usable(place: RecordPlace) -> Iterator[None]:
 def remember_breach(session: Session, name: str, breach: StoppedDue | None) -> None:
     """Keep on this machine, for `jobs`, what has stopped the due time of a job; None: nothing."""
     try:
-        remember(session.request.state_dir, name, breach)
+        remember(session.request.state_dir, in_environment(session.request.manifest, name), breach)
     except JournalError as error:
         session.messages.warn(error.message)
 
