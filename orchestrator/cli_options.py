@@ -208,6 +208,10 @@ importing = options(
         "--out", type=click.Path(path_type=Path), metavar="FILE", envvar="ORCHESTRATOR_IMPORT_OUT",
         help="Write to a file; default: stdout.",
     ),
+    option(
+        "--from", "terraform", type=click.Path(path_type=Path), metavar="FILE",
+        help="A Terraform state: which functions, and what is declared of them.",
+    ),
     option("--replace", is_flag=True, help="Write over a file that is there."),
     option("--update", is_flag=True, help="Put what is live into the manifest that there is, in place."),
     option("--yes", "-y", is_flag=True, help="Do not ask."),

@@ -205,6 +205,7 @@ def _import(output: str, **given: Any) -> int:
     \b
     orchestrator import --folder b1g…                      to stdout
     orchestrator import --cloud b1g… --out deploy.toml     every folder of a cloud
+    orchestrator import --from terraform.tfstate           the functions of a Terraform state, as it declares them
     orchestrator import --update 'auth-*'                  what is live goes back into the manifest that there is
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.import_ import import_command  # noqa: PLC0415 - heavy imports only when needed

@@ -107,6 +107,29 @@ def test_from_300_functions_made_by_hand_to_a_manifest_that_is_kept(town: Cloud,
     assert counts(tmp_path, town) == {"unchanged": 300}
 
 
+def test_functions_of_terraform_are_taken_over(town: Cloud, tmp_path: Path) -> None:
+    found = next(one for one in town.functions(FOLDERS[0]) if one["name"] == "media-003")
+    version = by_hand(3)["versions"][0]
+    attributes = {
+        "id": found["id"], "name": "media-003", "folder_id": FOLDERS[0], "memory": 256, "execution_timeout": "20",
+        "runtime": version["runtime"], "entrypoint": "index.handler", "environment": version["environment"],
+        "service_account_id": version["serviceAccountId"], "labels": {"team": "media"},
+        "content": [{"zip_filename": "dist/media.zip"}],
+    }  # fmt: skip
+    resource = {"type": "yandex_function", "name": "media", "instances": [{"attributes": attributes}]}
+    (tmp_path / "terraform.tfstate").write_text(json.dumps({"version": 4, "resources": [resource]}))
+    end = said(tmp_path, town, "import", "--from", "terraform.tfstate", "--out", "deploy.toml")
+    assert "media-003: live is otherwise: timeout 10s → 20s" in end.err
+    assert "media-003: live is otherwise: secrets: -DB" in end.err
+    text = (tmp_path / "deploy.toml").read_text()
+    assert "# code in Terraform: dist/media.zip" in text
+    assert tomllib.loads(text)["functions"]["media-003"]["id"] == found["id"]
+    refused = run(tmp_path, "import", "--from", "deploy.toml", environ=town.environ())
+    assert (refused.code, "this is no JSON" in refused.err) == (2, True)
+    both = run(tmp_path, "import", "--from", "terraform.tfstate", "--folder", "x", environ=town.environ())
+    assert (both.code, "--from says which folders" in both.err) == (2, True)
+
+
 def console_edit(cloud: Cloud, folder_id: str, **changes: Any) -> str:
     """Somebody makes a version of the one function of a folder in the console."""
     (function,) = cloud.functions(folder_id)

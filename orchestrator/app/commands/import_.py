@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.app.session.importing.entries import Entries, entries_of
 from orchestrator.app.session.importing.reading import find_functions, folders_to_read, known_names
+from orchestrator.app.session.importing.terraform import read_state
 from orchestrator.app.session.importing.update import update_manifest
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request
@@ -27,13 +28,16 @@ from orchestrator.report.views import CommandResult, ImportView
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """What is imported, and where to. `out` None: to stdout. `replace`: over what is there."""
+    """What is imported, and where to. `out` None: to stdout. `replace`: over what is there. `state`: of
+    Terraform, that says which functions, and what is declared of them.
+    """
 
     folders: tuple[str, ...] = ()
     cloud_id: str | None = None
     out: Path | None = None
     replace: bool = False
     update: bool = False
+    state: Path | None = None
 
 
 def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
@@ -41,7 +45,12 @@ def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     given = dict(given)
     dry_run = given.pop("dry_run")
     asked = Importing(
-        tuple(given.pop("folders")), given.pop("cloud_id"), given.pop("out"), given.pop("replace"), given.pop("update")
+        tuple(given.pop("folders")),
+        given.pop("cloud_id"),
+        given.pop("out"),
+        given.pop("replace"),
+        given.pop("update"),
+        given.pop("terraform"),
     )
     check_asked(asked, dry_run=dry_run, typed=bool(given.get("variables")))
     options = read_options("import", {**given, "dry_run": dry_run})
@@ -50,13 +59,20 @@ def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 
 def check_asked(asked: Importing, *, dry_run: bool, typed: bool) -> None:
     """See that what was typed makes sense. Raises `UsageError`."""
-    alone = {"--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace}
+    alone = {
+        "--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace,
+        "--from": asked.state,
+    }  # fmt: skip
     given = [option for option, value in alone.items() if value]
     if asked.update and given:
         raise UsageError(
             f"--update is about the functions of the manifest, so {', '.join(given)} cannot stand beside it",
             advice="name functions, or another manifest: -c FILE",
         )
+    if asked.state is not None and (
+        other := [*(["--folder"] if asked.folders else []), *(["--cloud"] if asked.cloud_id else [])]
+    ):
+        raise UsageError(f"--from says which folders, so {other[0]} cannot stand beside it", advice="name functions")
     if typed and not asked.update:
         raise UsageError("--var goes with --update", advice="leave it out: no manifest is read here")
     if dry_run and not asked.update:
@@ -82,13 +98,21 @@ def check_target(asked: Importing) -> None:
 
 
 async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
+    declared = read_state(asked.state) if asked.state is not None else ()
     session = await open_unmanifested(invocation)
     with invocation.stop.interruptible():
-        folders = await folders_to_read(session, asked.folders, asked.cloud_id)
-        found = await find_functions(session, folders)
+        of_state = tuple(sorted({one.folder_id for one in declared}))
+        folders = await folders_to_read(session, asked.folders or of_state, asked.cloud_id)
+        found = await find_functions(session, folders, only={one.id: one.address for one in declared})
         names = await known_names(session, found.functions)
     redactor = session.messages.outlet.redactor
-    made = entries_of(found.functions, names, lambda text: redactor.text(text) != text)
+    by_id = {one.id: one for one in declared}
+    told = {one.key: by_id[one.function.id] for one in found.functions} if declared else {}
+    made = entries_of(
+        found.functions, names, lambda text: redactor.text(text) != text, pinned=bool(declared),
+        tables={key: one.table for key, one in told.items()} or None,
+        hints={key: one.code for key, one in told.items()},
+    )  # fmt: skip
     left_out = {**made.left_out, **found.left_out}
     text = manifest_text(made, left_out)
     view = ImportView(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.app.session.importing.variables import named_variables, secret_values, with_variables
@@ -57,13 +58,15 @@ def entries_of(
     *,
     pinned: bool = False,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> Entries:
     """Make the entries of functions. `looks_secret`: whether a text is to be hidden; `pinned`: with their ids.
-    `tables`: by key the settings that somebody else declares, in place of those that are live.
+    `tables`: by key what somebody else declares, in place of what is live; `hints`: comments above functions.
     """
     told = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
     said = what_can_be_said(
-        {one.key: {**told[one.key], **_own(one)} for one in functions}, {one.key: one.latest.raw for one in functions}
+        {one.key: {**({} if tables else _own(one)), **told[one.key], **_identity(one)} for one in functions},
+        {one.key: one.latest.raw for one in functions},
     )
     left_out = {key: "; ".join(one.refused) for key, one in said.items() if not one.declarable}
     written = [one for one in functions if one.key not in left_out]
@@ -73,13 +76,21 @@ def entries_of(
     by_function: dict[str, dict[tuple[str | int, ...], str]] = {}
     for secret, name in variables.items():
         by_function.setdefault(secret.function, {})[secret.path] = name
-    notes = {one.key: kept for one in written if (kept := _notes(one, said[one.key], live=tables is None))}
+    notes = {one.key: kept for one in written if (kept := _notes(one, said[one.key], tables))}
     entries = []
+
+    def hinted(key: str) -> tuple[str, ...]:
+        return (hints[key],) if hints.get(key) else ()
+
     for one in written:
         table = with_variables(values[one.key], by_function.get(one.key, {}))
         if tables is None and one.key in notes and _differs(one, said[one.key]):
             table["enabled"] = False
-        entries.append(FunctionEntry(one.key, one.function.folder_id, keys_in_order(table), notes.get(one.key, ())))
+        entries.append(
+            FunctionEntry(
+                one.key, one.function.folder_id, keys_in_order(table), (*hinted(one.key), *notes.get(one.key, ()))
+            )
+        )
     places: dict[str, list[str]] = {}
     for secret, name in variables.items():
         places.setdefault(name, []).append(f"{_place(secret.path)} of {secret.function}")
@@ -90,10 +101,12 @@ def entries_of(
 def _own(one: LiveFunction) -> dict[str, Any]:
     """Give what the Function itself has, as keys of the manifest."""
     live = {row.setting: getattr(one.function, row.live) for row in FUNCTION_FIELDS if row.updated}
-    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in live.items() if value}
-    if one.function.name and one.function.name != one.key:
-        found["name"] = one.function.name
-    return found
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in live.items() if value}
+
+
+def _identity(one: LiveFunction) -> dict[str, str]:
+    """Give its name, where the key does not tell it."""
+    return {"name": one.function.name} if one.function.name and one.function.name != one.key else {}
 
 
 def _named(one: LiveFunction, values: Mapping[str, Any], names: KnownNames, *, pinned: bool) -> dict[str, Any]:
@@ -124,16 +137,24 @@ def _differs(one: LiveFunction, said: Said) -> bool:
     return bool(said.otherwise) or not one.latest.is_active
 
 
-def _notes(one: LiveFunction, said: Said, *, live: bool) -> tuple[str, ...]:
+def _notes(one: LiveFunction, said: Said, tables: Mapping[str, Mapping[str, Any]] | None) -> tuple[str, ...]:
     found = [f"not said here: {rule}" for rule in said.refused]
     found += [f"live is otherwise: {words}" for words in said.otherwise]
+    if tables is not None:
+        live = _own(one)
+        found += [
+            f"live is otherwise: {key}" for key in _OWN if tables[one.key].get(key, live.get(key)) != live.get(key)
+        ]
     if said.unknown:
         found.append(f"not said here, since this program does not know it: {', '.join(said.unknown)}")
     if not one.latest.is_active:
         found.append(f"the live version is {one.latest.status}")
-    if live and _differs(one, said):
+    if tables is None and _differs(one, said):
         found.append("so it is left out of runs; declare what it needs, and take `enabled` out")
     return tuple(found)
+
+
+_OWN = tuple(row.setting for row in FUNCTION_FIELDS if row.updated)
 
 
 def _place(path: Iterable[str | int]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.app.session.importing.entries import KnownNames
@@ -49,8 +50,12 @@ async def folders_to_read(session: Session, folders: Sequence[str], cloud_id: st
     return tuple(dict.fromkeys(folders)) or (str(own),)
 
 
-async def find_functions(session: Session, folders: Iterable[str]) -> Found:
-    """Read the functions of folders, and choose those that the options select. Raises `StartError`, `UsageError`."""
+async def find_functions(
+    session: Session, folders: Iterable[str], only: Mapping[str, str] = MappingProxyType({})
+) -> Found:
+    """Read the functions of folders, and choose those that the options select. `only`: id → what it is called where it
+    comes from; none: all. Raises `StartError`, `UsageError`.
+    """
     options, folders = session.request.options, tuple(folders)
     session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
     try:
@@ -63,6 +68,10 @@ async def find_functions(session: Session, folders: Iterable[str]) -> Found:
         for one in live.by_id.values()
         if live.latest(one.id) is None and one.status != "DELETING"
     }
+    if only:
+        there = {one.function.id for one in functions}
+        functions = tuple(one for one in functions if one.function.id in only)
+        left_out = {name: "it is not live, or has no version" for one_id, name in only.items() if one_id not in there}
     unready = {one.key: f"it is {one.function.status}" for one in functions if one.function.status != "ACTIVE"}
     functions = tuple(one for one in functions if one.key not in unready)
     if not functions:

@@ -1,0 +1,172 @@
+"""Functions of a Terraform state (`yandex_function`, state version 4), as settings of this program.
+
+Attributes become the API's JSON first, so that what is read of them is read as everything else. Which attribute is
+what: the provider's documentation of the resource; `tests/unit/app/test_terraform.py` has one of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import UsageError
+from orchestrator.manifest.writing.spelling import spelled
+from orchestrator.model import Version
+from orchestrator.model.units import GB, MB
+from orchestrator.version.codec import only_set
+from orchestrator.version.copy import settings_of
+
+_TYPE = "yandex_function"
+_STATE_VERSION = 4
+_OPTION = {1: "ENABLED", 2: "DISABLED"}  # of metadata_options; 0: the cloud's default
+_MODE = {"ro": "READ_ONLY", "rw": "READ_WRITE"}
+
+
+@dataclass(frozen=True, slots=True)
+class StateFunction:
+    """One function of a state. `address`: as Terraform calls it; `table`: its keys in a manifest; `code`: what its code
+    is made of there, in words.
+    """
+
+    address: str
+    id: str
+    name: str
+    folder_id: str
+    table: Mapping[str, Any]
+    code: str
+
+
+def read_state(path: Path) -> tuple[StateFunction, ...]:
+    """Read the functions of a state file. Raises `UsageError` where it is none, or has none."""
+    try:
+        state = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"--from {path}: {error.strerror}", advice="name a Terraform state") from error
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"--from {path}: this is no JSON: {error}", advice=_ADVICE) from error
+    if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
+        told = state.get("version") if isinstance(state, dict) else None
+        raise UsageError(
+            f"--from {path}: this is no Terraform state of version {_STATE_VERSION}"
+            f"{f' but of {told}' if told is not None else ''}",
+            advice=_ADVICE,
+        )
+    try:
+        found = tuple(_functions(state))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"--from {path}: a {_TYPE} cannot be read: {error!r}", advice=_ADVICE) from error
+    if not found:
+        raise UsageError(f"--from {path}: it has no {_TYPE}", advice="is it the right state? `terraform state list`")
+    return found
+
+
+_ADVICE = "`terraform state pull > terraform.tfstate` writes the one that is meant"
+
+
+def _functions(state: Mapping[str, Any]) -> Iterator[StateFunction]:
+    for resource in state.get("resources") or ():
+        if resource.get("type") != _TYPE or resource.get("mode", "managed") != "managed":
+            continue
+        module = f"{resource['module']}." if resource.get("module") else ""
+        for instance in resource.get("instances") or ():
+            index = instance.get("index_key")
+            told = "" if index is None else f'["{index}"]' if isinstance(index, str) else f"[{index}]"
+            yield _function(f"{module}{_TYPE}.{resource['name']}{told}", instance["attributes"])
+
+
+def _function(address: str, given: Mapping[str, Any]) -> StateFunction:
+    raw = _version(given)
+    version = Version("", given["id"], "ACTIVE", "", None, tuple(given.get("tags") or ()), raw)
+    own = {"labels": dict(given.get("labels") or {}), "function_description": given.get("description") or ""}
+    table = {**spelled(settings_of(version)), **{key: value for key, value in own.items() if value}}
+    return StateFunction(address, given["id"], given.get("name") or "", given["folder_id"], table, _code(given))
+
+
+def _code(given: Mapping[str, Any]) -> str:
+    content, package = _one(given, "content"), _one(given, "package")
+    if content.get("zip_filename"):
+        return f"code in Terraform: {content['zip_filename']}"
+    if package.get("object_name"):
+        return f"code in Terraform: {package.get('bucket_name')}/{package['object_name']}"
+    return ""
+
+
+def _version(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the attributes as the API does."""
+    made = {name: given.get(attribute) for name, attribute in _SAME.items()}
+    made |= {
+        "resources": {"memory": str(int(given.get("memory") or 0) * MB)},
+        "executionTimeout": f"{given['execution_timeout']}s" if given.get("execution_timeout") else None,
+        "tmpfsSize": str(int(given["tmpfs_size"]) * MB) if given.get("tmpfs_size") else None,
+        "concurrency": str(int(given["concurrency"])) if given.get("concurrency") else None,
+        "secrets": [
+            only_set({
+                "id": one["id"], "versionId": one.get("version_id"), "key": one.get("key"),
+                "environmentVariable": one.get("environment_variable"),
+            })
+            for one in given.get("secrets") or ()
+        ],
+        "connectivity": only_set({"networkId": _one(given, "connectivity").get("network_id")}),
+        "logOptions": _renamed(_one(given, "log_options"), _LOG),
+        "mounts": [_mount(one) for one in given.get("mounts") or ()],
+        "storageMounts": [_renamed(one, _STORAGE_MOUNT) for one in given.get("storage_mounts") or ()],
+        "asyncInvocationConfig": _async(_one(given, "async_invocation")) if given.get("async_invocation") else None,
+        "metadataOptions": only_set({
+            "gceHttpEndpoint": _OPTION.get(_one(given, "metadata_options").get("gce_http_endpoint") or 0),
+            "awsV1HttpEndpoint": _OPTION.get(_one(given, "metadata_options").get("aws_v1_http_endpoint") or 0),
+        }),
+    }  # fmt: skip
+    return only_set(made)
+
+
+_SAME = {
+    "runtime": "runtime", "entrypoint": "entrypoint", "environment": "environment",
+    "serviceAccountId": "service_account_id",
+}  # fmt: skip
+_LOG = {"disabled": "disabled", "logGroupId": "log_group_id", "folderId": "folder_id", "minLevel": "min_level"}
+_STORAGE_MOUNT = {
+    "mountPointName": "mount_point_name",
+    "bucketId": "bucket",
+    "prefix": "prefix",
+    "readOnly": "read_only",
+}
+
+
+def _one(given: Mapping[str, Any], block: str) -> Mapping[str, Any]:
+    """Give a block that stands at most once: Terraform keeps it as a list."""
+    found = given.get(block) or [{}]
+    return found[0] or {} if isinstance(found, list) else found
+
+
+def _renamed(block: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {name: value for name, attribute in names.items() if (value := block.get(attribute))}
+
+
+def _mount(one: Mapping[str, Any]) -> dict[str, Any]:
+    disk, bucket = _one(one, "ephemeral_disk"), _one(one, "object_storage")
+    made: dict[str, Any] = {"name": one["name"], "mode": _MODE.get(one.get("mode") or "", one.get("mode"))}
+    if bucket.get("bucket"):
+        made["objectStorage"] = only_set({"bucketId": bucket["bucket"], "prefix": bucket.get("prefix")})
+    else:
+        block = disk.get("block_size_kb")
+        size = {"size": str(int(disk["size_gb"]) * GB), "blockSize": str(int(block) * 1024) if block else None}
+        made["ephemeralDiskSpec"] = only_set(size)
+    return only_set(made)
+
+
+def _async(block: Mapping[str, Any]) -> dict[str, Any]:
+    def target(name: str) -> dict[str, Any]:
+        queue = _one(block, name)
+        if not queue.get("arn"):
+            return {"emptyTarget": {}}
+        return {"ymqTarget": {"queueArn": queue["arn"], "serviceAccountId": queue.get("service_account_id") or ""}}
+
+    retries = str(block["retries_count"]) if block.get("retries_count") else None
+    return only_set({"retriesCount": retries, "serviceAccountId": block.get("service_account_id")}) | {
+        "successTarget": target("ymq_success_target"),
+        "failureTarget": target("ymq_failure_target"),
+    }
