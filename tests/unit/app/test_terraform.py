@@ -41,6 +41,9 @@ EVERYTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
+BROKEN = '{"type": "yandex_function", "name": "a", "instances": [{"attributes": {}}]}'
+
+
 def state(tmp_path: Path, *instances: dict[str, Any], **more: Any) -> Path:
     path = tmp_path / "terraform.tfstate"
     resources = [
@@ -113,11 +116,7 @@ def test_what_terraform_declares_is_written_and_what_is_live_otherwise_is_named(
         ('{"version": 3}', "no Terraform state of version 4 but of 3"),
         ("[]", "no Terraform state of version 4"),
         ('{"version": 4, "resources": []}', "it has no yandex_function"),
-        (
-            '{"version": 4, "resources": [{"type": "yandex_function", "name": "a", "instances": [{"attributes": {}}]}]}'
-            "\n",
-            "a yandex_function cannot be read: KeyError",
-        ),
+        (f'{{"version": 4, "resources": [{BROKEN}]}}', "a yandex_function cannot be read: KeyError"),
     ],
 )
 def test_a_file_that_is_no_state_is_refused(tmp_path: Path, text: str, told: str) -> None:
