@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from orchestrator.errors import UsageError
+from orchestrator.manifest.includes.upward import nearest_manifest
 from orchestrator.report.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,6 +82,10 @@ choosing = options(
     ),
 )  # fmt: skip
 config = option("--config", "-c", type=click.Path(path_type=Path), default="deploy.toml", help="The manifest.")
+found_config = option(
+    "--config", "-c", type=click.Path(path_type=Path), default=nearest_manifest,
+    help="The manifest; default: deploy.toml, here or in the nearest folder above.",
+)  # fmt: skip
 state = option(
     "--state", type=click.Path(path_type=Path), help="The state folder; default: .orchestrator beside the manifest."
 )  # fmt: skip
@@ -108,9 +113,14 @@ place = options(
     option("--endpoint", metavar="URL", help="Another installation of the cloud."),
     option("--bucket", help="The bucket for packages and records of runs, instead of the manifest's."),
 )
-manifest = options(config, choosing)
+manifest = options(found_config, choosing)
 known = options(manifest, place, output)
-perhaps_config = option("--config", "-c", type=click.Path(path_type=Path), help="The manifest; default: deploy.toml.")
+perhaps_config = option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path),
+    help="The manifest; default: deploy.toml, here or in the nearest folder above.",
+)
 reaching = options(
     place,
     option("--lock-timeout", default="0s", metavar="DURATION", help="Wait this long for another run to end."),

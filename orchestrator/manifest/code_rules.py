@@ -14,7 +14,7 @@ from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.toml_files import shown
 
 _SOURCES = ("source", "package", "version_id")
-_WITH_SOURCE = ("build", "include", "exclude", "files")
+_WITH_SOURCE = ("into", "build", "include", "exclude", "files")
 
 
 def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
@@ -44,6 +44,9 @@ def _lacking(table: dict[str, Any], key: str, needed: tuple[str, ...], draft: Dr
 def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
     values = draft.values
     source = values["source"]
+    into = values.get("into")
+    if into is not None and (not is_package_path(into) or not PurePosixPath(into).parts):
+        yield Breach(("into",), "is a folder in the package: relative, with / between its parts, without .. or .")
     built = "build" in values  # what is not there may be what it makes
     if built and "folder" not in values["build"] and (rule := _doubt(source, values["build"], disk)):
         yield Breach(("build",), rule, warning=True)

@@ -140,6 +140,7 @@ class FunctionTable(StrictTable):
     source: f.Text | None = a_key("A folder, a single file or a .zip; relative to this file.")
     package: PackageTable | None = a_key("Instead of `source`: a zip that is in a bucket already.")
     version_id: f.Word | None = a_key('Instead of `source`: copy the code of this version, "$latest" or a tag.')
+    into: f.Text | None = a_key('Where in the package the source lands, such as "app/". Default: at its top.')
     build: BuildTable | None = a_key("A command that runs before packing.")
     include: list[f.Text] | None = list_key("functions.include", "Pack only what matches (gitignore rules).")
     exclude: list[f.Text] | None = list_key("functions.exclude", "Leave out what matches (gitignore rules).")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.errors import Mistake
@@ -155,6 +155,7 @@ def _code(draft: Draft, *, is_folder: bool) -> Code:
     return SourceCode(
         source=source,
         root=draft.own.file.root,
+        into=PurePosixPath(values["into"]).as_posix() if "into" in values else "",
         build=_build(build, source, is_folder=is_folder) if build else None,
         include=tuple(values.get("include", ())),
         exclude=tuple(values.get("exclude", ())),

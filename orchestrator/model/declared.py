@@ -150,7 +150,8 @@ class Build:
 class SourceCode:
     """Files on this machine. Equal values (they are hashable) make the same package: packed once per run.
 
-    `source`: a folder, a single file or a .zip. `files`: (path in the package, local file or folder), laid over it.
+    `source`: a folder, a single file or a .zip; `into`: the folder in the package that it lands in, "" for the top.
+    `files`: (path in the package, local file or folder), laid over it, wherever that is.
     `root`: the folder of the manifest that declares it; links may not lead out of the project, which is the git
     work tree that `root` lies in, else `root` itself.
     """
@@ -161,6 +162,7 @@ class SourceCode:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     files: tuple[tuple[str, Path], ...] = ()
+    into: str = ""
 
 
 @dataclass(frozen=True, slots=True)

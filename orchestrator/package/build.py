@@ -130,7 +130,8 @@ def _key(build: Build) -> str:
 
 def _of(code: SourceCode) -> str:
     laid = (part for name, local in code.files for part in (name, os.fspath(local)))
-    return _hashed(os.fspath(code.source), *code.include, "", *code.exclude, "", *laid)
+    into = ("", code.into) if code.into else ()
+    return _hashed(os.fspath(code.source), *code.include, "", *code.exclude, "", *laid, *into)
 
 
 def _hashed(*parts: str) -> str:

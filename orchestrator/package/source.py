@@ -25,7 +25,7 @@ from orchestrator.package.walk import Walk, WalkNotes, file_entry, file_mistake
 def is_untouched_zip(code: SourceCode) -> bool:
     """Tell whether the source is a zip that is sent as it is."""
     is_zip = code.source.suffix.lower() == ".zip" and code.source.is_file()
-    return is_zip and not (code.include or code.exclude or code.files)
+    return is_zip and not (code.include or code.exclude or code.files or code.into)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,14 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
             rules, [entry.name for entry in entries if entry.packed], tuple(seen.left_out), label
         )
         laid = _all_laid(code, project, seen, check)
-        seen.mistakes.forget_replaced({entry.name for entry in laid})
+        prefix = f"{code.into}/" if code.into else ""
+        seen.mistakes.forget_replaced(
+            {entry.name.removeprefix(prefix) for entry in laid if entry.name.startswith(prefix)}
+        )
         if mistake:
             seen.mistakes.add("", mistake, "paths in `include` count from the source")
         seen.mistakes.raise_any()
-        entries = [*entries, *laid]
+        entries = [*_moved(entries, prefix, label), *laid]
         packed = {entry.name: entry for entry in entries if entry.packed}
         former = {entry.name: entry for entry in entries if entry.formerly}
         yield Contents(
@@ -72,6 +75,14 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
 
 def _names(entries: list[Entry]) -> list[str]:
     return [entry.name for entry in entries if entry.packed]
+
+
+def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
+    """Put a source into a folder of the package. Raises `PackageError` where that has no name that it could have."""
+    reason = name_mistake(f"{prefix}x")
+    if reason is not None:
+        raise PackageError(f"the `into` of {label}, {printable(prefix)!r}, {reason}", advice="give it another name")
+    return [replace(entry, name=f"{prefix}{entry.name}") for entry in entries] if prefix else entries
 
 
 def label_of(code: SourceCode) -> str:

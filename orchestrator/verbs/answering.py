@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 from orchestrator.errors import OrchestratorError
+from orchestrator.manifest.includes.upward import NAME, nearest_manifest
 from orchestrator.report.streams import tell_crashes
 
 
@@ -15,8 +20,20 @@ def answer(command: Callable[[Any], Any], output: str = "text") -> int:
 
     messages = Messages()
     tell_crashes(messages.outlet)
+    if found := _found_above():
+        messages.say(f"using {found}")
     try:
         return messages.finish(command(messages), output)
     except OrchestratorError as error:
         messages.fail(error)
         return error.exit
+
+
+def _found_above() -> str:
+    """Give the manifest that a folder above has, where the verb takes one and none was named; "" else."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.get_parameter_source("config") is not ParameterSource.DEFAULT:
+        return ""
+    option = next(one for one in context.command.params if one.name == "config")
+    found = Path(NAME) if option.default == NAME else nearest_manifest()
+    return str(found) if str(found) != NAME else ""

@@ -165,3 +165,21 @@ def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: 
         assert (resumed.code, json.loads(resumed.out)["environment"]) == (0, "dev"), resumed.err
         typo = run(project.root, "show", "--env", "prd")
         assert (typo.code, "no run yet in the environment prd" in typo.err) == (2, True), typo.err
+
+
+def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, project: Project) -> None:
+    project.write(1)
+    inside = project.root / "src" / "f000"
+    end = run(inside, "validate")
+    assert (end.code, end.err) == (0, "using ../../deploy.toml\n"), end.err
+    assert "../../deploy.toml is valid: 1 function" in end.out
+    named = run(inside, "validate", "-c", "../../deploy.toml")
+    assert (named.code, named.err) == (0, "")
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        done = run(inside, "deploy", "--yes", environ=cloud.environ())
+        assert (done.code, done.err.count("using ../../deploy.toml")) == (0, 1), done.err
+        assert project.state_dir.is_dir()
+        assert not (inside / ".orchestrator").exists()
+        assert run(inside, "show", environ=cloud.environ()).code == 0
+    nowhere = run(tmp_path, "validate")
+    assert (nowhere.code, "deploy.toml: no such file; --config names another" in nowhere.err) == (2, True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.errors import UsageError
 from orchestrator.manifest.environments.choosing import ManifestChoice
+from orchestrator.manifest.includes.upward import nearest_manifest
 from orchestrator.model import CloudAddress, Manifest, Storage
 from orchestrator.model.units import duration
 from orchestrator.version.adoption import EVERYTHING, NOTHING, Adoption, adoption_of
@@ -138,7 +139,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     names: dict[str, Any] = {key: _names(option, given.pop(key, ())) for key, option in NAMING.items()}
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
-        config=config or Path(DEFAULT_CONFIG),
+        config=config or nearest_manifest(),
         config_given=config is not None,
         job=job,
         state_dir=given.pop("state"),

@@ -65,6 +65,7 @@ OF_A_FUNCTION = {
     "source": 'source = "lib"',
     "package": 'package = { bucket = "bbb", object = "o" }',
     "version_id": 'version_id = "$latest"',
+    "into": 'into = "app/"',
     "build": 'build = { command = "make" }',
     "include": 'include = ["*.py"]',
     "exclude": 'exclude = ["*.md"]',

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -290,3 +291,18 @@ def test_a_file_that_vanishes_while_it_is_read_is_refused(tmp_path: Path, monkey
     with pytest.raises(PackageError, match=r"fn/index\.py cannot be read: No such file"):
         pack(code_of(folder), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_source_lands_in_a_folder_of_the_package(tmp_path: Path) -> None:
+    folder = make_tree(tmp_path / "fn", {"index.py": "x", "lib/a.py": "", "notes.md": ""})
+    extra = make_tree(tmp_path / "extra", {"b.py": ""})
+    moved = scan(code_of(folder, exclude=("*.md",), files={"lib": extra, "app/lib": extra}, into="app"))
+    assert moved.paths == ("app/index.py", "app/lib/a.py", "app/lib/b.py", "lib/b.py")
+    plain = scan(code_of(folder, exclude=("*.md",)))
+    assert scan(code_of(folder, exclude=("*.md",), into="app")).hash != plain.hash
+    package = pack(code_of(folder / "index.py", into="app/src"), tmp_path / "out")
+    with zipfile.ZipFile(package.path) as archive:
+        assert archive.namelist() == ["app/src/index.py"]
+    zipped = code_of(package.path, into="more")
+    assert scan(zipped).paths == ("more/app/src/index.py",)
+    assert "has a control character in its name" in refusal(code_of(folder, into="a\x01")).message

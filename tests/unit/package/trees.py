@@ -25,9 +25,10 @@ def code_of(
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
     files: Mapping[str, Path] | None = None,
+    into: str = "",
 ) -> SourceCode:
     laid = tuple((files or {}).items())
-    return SourceCode(source, root or source.parent, include=include, exclude=exclude, files=laid)
+    return SourceCode(source, root or source.parent, include=include, exclude=exclude, files=laid, into=into)
 
 
 def unhindered() -> None:
