@@ -17,7 +17,8 @@ class RunSummary:
 
     `resumes`: the run that it took up; `taken_up_by`: the one that took it up; `alive`: it may still be under way.
     `rolled_back_by`: the rollback that took it back, or some of it; `after_rollback`: what it has come to by
-    that, "" where that says nothing.
+    that, "" where that says nothing. `superseded_by`: of one that is paused, the later run that has done, or is to do
+    once it goes on, all that it had left.
     """
 
     id: str
@@ -39,6 +40,7 @@ class RunSummary:
     rolls_back: str = ""  # the run that it takes back
     rolled_back_by: str = ""
     after_rollback: str = ""
+    superseded_by: str = ""
     elsewhere: bool = False  # known by its record in the bucket alone
 
 

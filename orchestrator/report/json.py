@@ -227,6 +227,7 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
             "status": status(run),
             "state": state_word(run),
             **({"rolled_back_by": run.rolled_back_by} if run.rolled_back_by else {}),
+            **({"superseded_by": run.superseded_by} if run.superseded_by else {}),
             "resumes": run.resumes,
             "taken_up_by": run.taken_up_by,
             **({"elsewhere": True} if run.elsewhere else {}),

@@ -152,6 +152,7 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "endpoint": lambda run: run.endpoint,
     "taken up by": lambda run: run.taken_up_by,
     "rolled back by": lambda run: run.rolled_back_by,
+    "superseded by": lambda run: run.superseded_by,
     "manifest": lambda run: run.identity.manifest or run.manifest if run.elsewhere else run.manifest,
     "selection": lambda run: selection_words(run.identity, run.verb),
     "by": lambda run: who(run.identity),

@@ -50,7 +50,15 @@ def _runs(options: RunOptions) -> tuple[RunSummary, ...]:
     state_dir = state_dir_of(options.config, options.state_dir)
     since = alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
-        return tuple(replace(run, alive=run.started_at >= since) for run in store.runs() if _is_in(options, run))
+        runs = [replace(run, alive=run.started_at >= since) for run in store.runs() if _is_in(options, run)]
+        if any(run.paused for run in runs):
+            from orchestrator.app.session.chains.paused import superseded_by  # noqa: PLC0415 - heavy, and seldom needed
+
+            runs = [
+                replace(run, superseded_by=superseded_by(store, run.id, state_dir)) if run.paused else run
+                for run in runs
+            ]
+    return tuple(runs)
 
 
 def _is_in(options: RunOptions, run: RunSummary) -> bool:

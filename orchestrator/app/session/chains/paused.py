@@ -70,6 +70,29 @@ def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, 
     return left, done_by
 
 
+def superseded_by(store: Store, run_id: str, state_dir: Path) -> str:
+    """Give the later run that supersedes a paused one, "" for none.
+
+    | all that the paused run has left | and the later run           | it is |
+    | ---                              | ---                         | ---   |
+    | was made, or found as wanted     | did so last                 | that  |
+    | is left in a later run, too      | is paused, and is the newest | that |
+    | anything else                    |                             | none  |
+    """
+    run = store.chain_state(run_id)
+    left, done_by = left_since(store, run, state_dir)
+    if not left:
+        return done_by
+    for later in about_the_same(store, Now("", run.endpoint, run.identity, state_dir)):
+        if later.run_id == run.run_id:
+            break
+        names = {name for unit in to_resume(later).values() for name in names_of(unit)}
+        waits = later.rollout.paused is not None and not later.given_up and later.taken_back.whole is None
+        if waits and all(not names.isdisjoint(names_of(unit)) for unit in left.values()):
+            return later.run_id
+    return ""
+
+
 def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Collection[str]) -> Iterator[str]:
     """Say which paused runs a run supersedes, whole or in part, that changes these functions, each as FOLDER/NAME."""
     if not functions:
