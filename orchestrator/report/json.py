@@ -72,7 +72,9 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             return outlet.rendered(view.text if isinstance(view, DocumentView) else view.document.decode())
         case _:
             assert_never(view)
-    return outlet.json({"schema": schema} | document, indent=True)
+    environment = getattr(view, "environment", "")
+    named = {"environment": environment} if environment and "environment" not in document else {}
+    return outlet.json({"schema": schema} | named | document, indent=True)
 
 
 def _of_jobs(view: BoardView | JobsView) -> tuple[str, dict[str, Any]]:

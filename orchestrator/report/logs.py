@@ -154,7 +154,7 @@ class LogListener:
 
 def _run_started(event: RunStarted) -> LogLine:
     facts = {"verb": event.verb, "endpoint": event.endpoint, "functions": event.units, "program": event.program}
-    more = {"adopt": " ".join(event.adopt), "skips": " ".join(event.skips)}
+    more = {"environment": event.identity.environment, "adopt": " ".join(event.adopt), "skips": " ".join(event.skips)}
     return "info", "run started", facts | {name: value for name, value in more.items() if value}
 
 

@@ -17,7 +17,7 @@ from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.prunes.storage import pruning_text
 from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
-from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView, words
+from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView, within, words
 
 
 class Messages:
@@ -30,6 +30,7 @@ class Messages:
         self._quiet = False  # --log-level warning or error
         self.builds: Builds = tuple  # those that run
         self.incomplete: list[str] = []  # what a command was to write and could not, said at its end
+        self.environment = ""  # of the manifest: named in all that is shown of it
         self.brief = False  # what the table at the end tells is not logged as well
 
     @property
@@ -105,18 +106,20 @@ class Messages:
 
     def plan(self, view: PlanView | PruneView) -> None:
         """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
+        view = within(view, self.environment)
         if self._log is None:
             shown = self.outlet.value(view)
             text = pruning_text(shown) if isinstance(shown, PruneView) else plan_text(shown, whole=False)
             write_message(self.outlet.rendered(text))
             return
+        told = {"environment": view.environment} if view.environment else {}
         if isinstance(view, PruneView):
             stored = {} if view.storage is None else {kind.kind: len(kind.goes) for kind in view.storage.found.kinds}
             facts = {"size_bytes": view.prune.size_bytes, **({"objects": stored} if stored else {})}
-            self._log.info("plan", prune=view.prune.goes, stay=view.prune.stays, **facts)
+            self._log.info("plan", **told, prune=view.prune.goes, stay=view.prune.stays, **facts)
             return
         counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
-        self._log.info("plan", **counts, waves=len(waves_of(view.plan, view.rollout)))
+        self._log.info("plan", **told, **counts, waves=len(waves_of(view.plan, view.rollout)))
 
     def announce(self, text: str) -> None:
         """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""
@@ -126,8 +129,9 @@ class Messages:
         """Write what a command gives back to stdout, in a format. Gives its exit code; raises `OrchestratorError`."""
         try:
             if result.view is not None:
-                self.outlet.redactor.protect(words(result.view))
-                write_data(FORMATS[format]()(result.view, terminal_width(), self.outlet))
+                view = within(result.view, self.environment)
+                self.outlet.redactor.protect(words(view))
+                write_data(FORMATS[format]()(view, terminal_width(), self.outlet))
         except OrchestratorError as error:
             if not result.has_run:
                 raise

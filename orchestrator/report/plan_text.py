@@ -6,7 +6,7 @@ What is foreign in it has been made safe before (`Outlet.value`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBack, WayBackKind
 from orchestrator.planning.back.known_rollbacks import UNENDED
@@ -51,11 +51,18 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED, _IN_PART) if words[word])
     return "\n".join(
         [
+            *environment_head(view.environment, (unit.spec.folder_id for unit in units)),
             *lines,
             *plan_notes(view, verbose=view.verbose, ways_back=True),
             f"plan: {told or 'nothing to do'}",
         ]
     )
+
+
+def environment_head(environment: str, folders: Iterable[str] = ()) -> list[str]:
+    """Write the line that says in which environment something is; none where there is none."""
+    named = ", ".join(sorted(set(folders) - {""}))
+    return [f"environment {environment}{f': folder {named}' if named else ''}"] if environment else []
 
 
 def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False) -> list[str]:

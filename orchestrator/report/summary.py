@@ -46,7 +46,8 @@ def headline(state: RunState) -> str:
     gone = [versions_deleted(unit) for unit in state.units.values()]
     of = sum(count for _, count in gone)
     versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
-    return f"{counted(total, 'function')}: {told}{versions}{took}{reason}{skipped}"
+    where = f"environment {state.identity.environment}: " if state.identity.environment else ""
+    return f"{where}{counted(total, 'function')}: {told}{versions}{took}{reason}{skipped}"
 
 
 def versions_deleted(unit: UnitState) -> tuple[int, int]:
@@ -143,6 +144,7 @@ def warnings(state: RunState) -> str:
 _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "run": lambda run: run.id,
     "started (UTC)": lambda run: f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
+    "environment": lambda run: run.identity.environment,
     "verb": lambda run: run.verb,
     "state": state_word,
     "took": lambda run: time_span(run.ended_at - run.started_at) if run.ended_at is not None else "",

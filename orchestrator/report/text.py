@@ -16,7 +16,7 @@ from orchestrator.report.explained.why_text import why_text
 from orchestrator.report.failures import failures
 from orchestrator.report.history import facts_text, history_text
 from orchestrator.report.plain_text import aligned, counted
-from orchestrator.report.plan_text import plan_text, prediction_text
+from orchestrator.report.plan_text import environment_head, plan_text, prediction_text
 from orchestrator.report.prunes.prune_text import usage_text
 from orchestrator.report.prunes.storage import pruning_text, storage_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
@@ -52,7 +52,7 @@ def _text(view: View, width: int | None) -> str:
         case RunsView(runs):
             return runs_table(runs) if runs else "no runs yet"
         case BoardView(rows, missing):
-            return missing or board_text(rows, width=width)
+            return "\n".join([*environment_head(view.environment), missing or board_text(rows, width=width)])
         case JobsView():
             return _jobs(view, width)
         case FindingsView():
@@ -79,13 +79,13 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
 def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: int | None) -> str:
     match view:
         case WhyView(why):
-            return why_text(why, width=width)
+            return "\n".join([*environment_head(view.environment), why_text(why, width=width)])
         case ResolvedView():
             return resolved_text(view)
         case InitView():
             return first_manifest_text(view, width=width)
         case PackageView():
-            return package_text(view)
+            return "\n".join([*environment_head(view.environment), package_text(view)])
 
 
 def _result(view: ResultView, width: int | None) -> str:
@@ -106,6 +106,7 @@ def _jobs(view: JobsView, width: int | None) -> str:
         rows = [(job.job, job.run, job.schedule or "-", job.next_due or "-", job.place) for job in view.bound]
         lines = [aligned(("job", "runs", "schedule", "next due", "at"), rows, width=width)]
         lines += [f"\n{_open(job.job, job.open_due)}" for job in view.bound if job.open_due is not None]
+    lines = [*environment_head(view.environment), *lines]
     for name, job in view.known.items():
         lines.append(f"\n{name}: {job.about}")
         lines += [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from orchestrator.errors import Mistake
 from orchestrator.job.contract import JobStatus, Parameter
@@ -16,6 +17,8 @@ from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class PlanView:
     skips_verification: bool = False
     disabled: int = 0  # functions that are left out, since the manifest disables them
     chain: ChainWaves | None = None  # it is what is left of these waves
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class BoardView:
 
     rows: tuple[JobStatus, ...]
     missing: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class JobsView:
     config: Path
     bound: tuple[BoundJob, ...]
     known: Mapping[str, KnownJob]
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ class WhyView:
     """What is known of one function."""
 
     why: Explanation
+    environment: str = ""
 
     def words(self) -> Iterator[str | None]:
         """Give the words that are no secrets."""
@@ -175,6 +182,7 @@ class PruneView:
     prune: PrunePlan
     verbose: bool = False
     storage: StorageView | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +247,16 @@ View = (
     | PackageView
     | DocumentView
 )
+
+
+def within(view: T, environment: str) -> T:
+    """Say of a view of what a manifest has in which environment of it that is, where the view does not say so itself.
+    A run tells its own; `validate` names all that it has looked at.
+    """
+    if not environment or getattr(view, "environment", None) != "":
+        return view
+    found: T = replace(cast("Any", view), environment=environment)
+    return found
 
 
 def words(view: View) -> Iterator[str | None]:

@@ -30,7 +30,7 @@ def jobs_command(config: Path, **chosen: Any) -> CommandResult:
     state_dir = state_dir_of(config, None)
     bound = tuple(_bound(spec, now, manifest, state_dir) for spec in manifest.jobs.values())
     described = {name: KnownJob(job.about, job.PARAMETERS) for name, job in known.items()}
-    return CommandResult(Exit.DONE, JobsView(config, bound, described))
+    return CommandResult(Exit.DONE, JobsView(config, bound, described, manifest.environment))
 
 
 def _bound(spec: JobSpec, now: datetime, manifest: Manifest, state_dir: Path) -> BoundJob:

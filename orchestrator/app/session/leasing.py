@@ -41,7 +41,7 @@ def leases_of(session: Session) -> Leases | None:
         place=place,
         run_id=session.run_id,
         owner=owner_of(session.request.state_dir),
-        who=described(session.request.options.verb),
+        who=described(session.request.what),
         clock=session.world.clock,
         say=session.messages.say,
     )

@@ -65,7 +65,7 @@ class Session:
 async def hold_lock(invocation: Invocation, request: Request) -> None:
     """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
     options = request.options
-    held = lock(request.state_dir, verb=options.verb, timeout_s=options.lock_timeout_s)
+    held = lock(request.state_dir, verb=request.what, timeout_s=options.lock_timeout_s)
     invocation.locks.append(await invocation.stack.enter_async_context(held))
 
 

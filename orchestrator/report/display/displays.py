@@ -214,6 +214,7 @@ class EventFile:
             "functions": started.units if started is not None else len(self._outcomes),
             "seconds": round(ended.at - started.at + started.planned_s, 3) if started is not None else None,
             "outcomes": dict(Counter(self._outcomes.values())),
+            **({"environment": started.identity.environment} if started and started.identity.environment else {}),
         }
 
     def _write(self, data: dict[str, Any]) -> None:

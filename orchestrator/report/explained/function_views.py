@@ -64,3 +64,4 @@ class PackageView:
     zip: WrittenZip | None = None
     difference: PackageDifference | None = None
     verbose: bool = False
+    environment: str = ""

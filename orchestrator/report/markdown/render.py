@@ -29,7 +29,7 @@ def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
 
 
 def _plan(view: PlanView, facts: Mapping[str, str]) -> str:
-    head = _head(view.plan, facts)
+    head = _head(view, facts)
     tail = [
         *(f"- {code(line.strip())}" for line in plan_notes(view)),
         *(f"- warning: {code(one)}" for one in view.warnings),
@@ -39,9 +39,11 @@ def _plan(view: PlanView, facts: Mapping[str, str]) -> str:
     return "\n\n".join(part for part in (head, table, rest) if part)
 
 
-def _head(plan: Plan, facts: Mapping[str, str]) -> str:
-    counts = ", ".join(f"**{count}** {action}" for action, count in plan_counts(plan).items()) or "nothing to do"
-    title = f"### Plan {code(facts['plan'])}: {counts}" if facts else f"### Plan: {counts}"
+def _head(view: PlanView, facts: Mapping[str, str]) -> str:
+    counts = ", ".join(f"**{count}** {action}" for action, count in plan_counts(view.plan).items()) or "nothing to do"
+    environment = facts.get("environment", view.environment)
+    plan = f"Plan {code(facts['plan'])}" if facts else "Plan"
+    title = f"### {plan}{f' for {code(environment)}' if environment else ''}: {counts}"
     told = [f"- {name}: {code(value)}" for name, value in facts.items() if value and name != "plan"]
     return "\n".join([title, *(["", *told] if told else [])])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.planning.prune.leftovers import NOTHING, Leftovers, Removed, Total, total_of
 from orchestrator.report.plain_text import counted
+from orchestrator.report.plan_text import environment_head
 from orchestrator.report.prunes.prune_text import prune_json, prune_text, size_words
 from orchestrator.report.records import iso
 from orchestrator.report.views import PruneView, StorageView
@@ -16,7 +17,8 @@ _FIRST = 20  # objects that are named, of those that go or could not be deleted
 
 def pruning_text(view: PruneView, *, whole: bool = False) -> str:
     """Write what a prune is about: Versions, and what lies in the bucket, each where it was asked for."""
-    parts = [prune_text(view, whole=whole)] if view.prune.functions or view.storage is None else []
+    parts = environment_head(view.environment)
+    parts += [prune_text(view, whole=whole)] if view.prune.functions or view.storage is None else []
     parts += [storage_text(view.storage)] if view.storage is not None else []
     return "\n\n".join(parts)
 

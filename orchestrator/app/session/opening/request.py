@@ -38,6 +38,12 @@ class Request:
     left: Left | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def what(self) -> str:
+        """What runs, for those who wait for it: the verb, and the environment."""
+        environment = self.manifest.environment
+        return f"{self.options.verb} --env {environment}" if environment else self.options.verb
+
 
 def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request:
     """Read the manifest and say its warnings; opens nothing. `has_sources`: see `load_for_run`.
@@ -66,6 +72,8 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
     hidden = {**found.variables, **options.variables}
+    invocation.messages.environment = manifest.environment
+    invocation.messages.outlet.redactor.protect((manifest.environment, *manifest.environments))
     _hide(invocation.messages.outlet.redactor, manifest, hidden)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)

@@ -53,6 +53,7 @@ def _facts(path: Path, saved: SavedPlan) -> dict[str, str]:
         "by": who(identity),
         "expires": f"{saved.expires_at}{over}",
         "manifest": identity.manifest,
+        "environment": identity.environment,
         "commit": f"{commit_words(identity)}{dirty}",
         "folders": ", ".join(identity.folders),
         "clouds": ", ".join(identity.clouds),
