@@ -10,6 +10,8 @@ import signal
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from orchestrator.planning.saved.note import PlanNote, read_note
 from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.harness import BUCKET, HASTY, Cloud, Project, cut_off, embedded, ended, forked, run, sandbox, terminal
@@ -142,7 +144,7 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
         lost = run(project.root, "resume", environ=environ)
         assert lost.code == 2, lost.err
         assert f"and nothing else: the plan {file} cannot be read: No such file" in lost.err
-        assert f"`orchestrator deploy --plan {file}" in lost.err
+        assert "--plan FILE` goes on; without it plan again" in lost.err
         shutil.move(f"{file}.away", file)
         before = list_runs(project), len(cloud.versions(project.folder_id))
         otherwise = run(project.root, "resume", environ=environ | {"LEVEL": "debug"})
@@ -159,6 +161,39 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
         assert len(versions) == len({one["functionId"] for one in versions}) == 12
         again = run(other.root, *command, environ=environ)
         assert (again.code, "12 unchanged" in again.out) == (0, True), again.err
+
+
+@pytest.mark.parametrize("upload", [True, False], ids=["uploaded", "of sources"])
+def test_a_killed_run_of_a_plan_goes_on_on_a_machine_that_has_its_file_alone(
+    upload: bool, tmp_path: Path, project: Project
+) -> None:
+    """The other machine has the manifest and the variables: no journal, no source, and neither the plan's old path."""
+    project.write(3, defaults=DEFAULTS)
+    file, there = str(tmp_path / "plan.json"), str(tmp_path / "elsewhere.json")
+    with sandbox(tmp_path, "--durations", "fixed:0.3") as cloud:
+        environ = cloud.environ() | ENVIRON | HASTY
+        made = run(project.root, "plan", "--out", file, *(["--upload"] if upload else []), environ=environ)
+        assert made.code == 0, made.err
+        cut_off(project.root, signal.SIGKILL, 2, "deploy", "--plan", file, "--yes", environ=environ)
+        (run_id,) = list_runs(project)
+        other = other_machine(project, tmp_path / "other")
+        shutil.rmtree(other.root / "src")
+        project.root.rename(tmp_path / "gone")
+        Path(file).rename(there)
+
+        lost = run(other.root, "resume", run_id, environ=environ)
+        assert f"`orchestrator resume {run_id} --plan FILE` goes on" in lost.err
+        assert (lost.code, "--give-up`" in lost.err) == (2, True), lost.err
+        resume = ("resume", run_id, "--plan", there)
+        if not upload:
+            refused = run(other.root, *resume, environ=environ)
+            assert "was saved without --upload: it needs the sources of 3 functions" in refused.err
+            assert (refused.code, len(list_runs(other))) == (2, 1), refused.err
+            shutil.copytree(tmp_path / "gone" / "src", other.root / "src")
+        done = run(other.root, *resume, environ=environ)
+        assert (done.code, "3 functions: 3 deployed" in done.out) == (0, True), done.err
+        assert len(cloud.versions(project.folder_id)) == 3
+        assert f"--plan {there}" in run(other.root, "show", environ=environ).out
 
 
 def test_a_file_that_is_not_as_it_was_made_is_refused_and_so_is_another_key(tmp_path: Path, project: Project) -> None:
