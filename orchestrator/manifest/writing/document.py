@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from orchestrator.manifest.writing.compact import Compacted, compacted
@@ -38,9 +39,52 @@ def document(
     blocks += [_table(("cloud",), cloud)] if cloud else []
     blocks += [_table(("defaults",), made.defaults)] if made.defaults else []
     blocks += [_table(("templates", name), values) for name, values in made.templates.items()]
-    blocks += _functions(written, made, several=several)
+    alike = _alike(written, made)
+    blocks += _generators(alike, made)
+    generated = {key for keys in alike for key in keys}
+    blocks += _functions([entry for entry in written if entry.key not in generated], made, several=several)
     blocks += [_comments(tail)] if tail else []
     return "\n\n".join(blocks) + "\n"
+
+
+_ALIKE_MIN = 4  # functions that say just the same: below, a line for each is as short
+_PLACEHOLDERS = ("{name}", "{folder}", "{path}")  # what [each] puts in
+
+
+def _alike(entries: Sequence[FunctionEntry], made: Compacted) -> list[list[str]]:
+    """Find functions whose own tables are the same, and that nothing is said of."""
+    groups: dict[str, list[str]] = {}
+    for entry in entries:
+        told = toml_value(made.own[entry.key])
+        if not entry.notes and not any(one in told for one in _PLACEHOLDERS):
+            groups.setdefault(told, []).append(entry.key)
+    return [keys for keys in groups.values() if len(keys) >= _ALIKE_MIN]
+
+
+def _generators(groups: Sequence[Sequence[str]], made: Compacted) -> list[str]:
+    """Write a table for each of these groups."""
+    blocks: list[str] = []
+    names: set[str] = set()
+    for keys in groups:
+        own = made.own[keys[0]]
+        name = str((own.get("use") or [own.get("runtime") or "plain"])[0])
+        free = next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in names)
+        names.add(free)
+        blocks.append(_table(("each", free), {"names": _Wrapped(keys), **own}))
+    return blocks
+
+
+class _Wrapped(list[str]):
+    """A list of texts that is written with as many on a line as there is room for."""
+
+    def lines(self) -> Iterator[str]:
+        line = " "
+        for text in map(toml_value, self):
+            if len(line) + len(text) + 2 > _WIDTH:
+                yield line
+                line = " "
+            line += f" {text},"
+        yield line
 
 
 def _functions(entries: Sequence[FunctionEntry], made: Compacted, *, several: bool) -> list[str]:
@@ -69,6 +113,8 @@ def _table(path: tuple[str, ...], values: Mapping[str, Any]) -> str:
             lines.append(line)
         elif isinstance(value, Mapping):
             behind.append(_table((*path, key), value))
+        elif isinstance(value, _Wrapped):
+            lines += [f"{toml_key(key)} = [", *value.lines(), "]"]
         elif isinstance(value, list) and len(value) > 1:
             lines += [f"{toml_key(key)} = [", *(f"  {toml_value(item)}," for item in value), "]"]
         else:

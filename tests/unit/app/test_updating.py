@@ -207,6 +207,16 @@ def test_what_an_included_file_inherits_from_the_main_one_is_found(tmp_path: Pat
     assert [one.slot for one in made.left] == [("memory",)]
 
 
+def test_what_many_functions_have_by_one_table_goes_into_their_own(tmp_path: Path) -> None:
+    text = HEAD + '[each.many]\nnames = ["one", "two"]\nenvironment = { NAME = "{name}", LEVEL = "info" }\n'
+    live = [
+        live_function("one", settings(environment={"NAME": "one", "LEVEL": "debug"})),
+        live_function("two", settings(environment={"NAME": "two", "LEVEL": "info"})),
+    ]
+    _, told = updated(tmp_path, text, live)
+    assert told == text + '\n[functions.one]\nenvironment = { LEVEL = "debug" }\n'
+
+
 def test_what_is_ignored_is_not_written(tmp_path: Path) -> None:
     text = HEAD + '[functions.one]\nignore = ["memory", "environment.LEVEL", "labels.team"]\nlabels = { team = "a" }\n'
     live = [live_function("one", settings(memory_bytes=1 << 30, environment={"LEVEL": "x"}), labels={"team": "b"})]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tomllib
 from typing import Any
 
 from hypothesis import given
@@ -86,6 +87,16 @@ def test_what_only_most_functions_have_is_no_default() -> None:
     functions: dict[str, dict[str, Any]] = {f"f{n}": {"runtime": "r", "concurrency": 2} for n in range(9)}
     made = compacted({**functions, "g": {"runtime": "r"}})
     assert made.defaults == {"runtime": "r"}
+
+
+def test_functions_that_say_the_same_are_one_table() -> None:
+    entries = [FunctionEntry(f"fn-{number:02d}", "folder", team(number)) for number in range(30)]
+    noted = FunctionEntry("odd-one", "folder", team(0), notes=("why",))
+    text = document([*entries, noted], cloud={"folder_id": "folder"})
+    read = tomllib.loads(text)
+    assert {len(table["names"]) for table in read["each"].values()} == {10}
+    assert read["functions"] == {"odd-one": {"use": [next(iter(read["templates"]))]}} or "odd-one" in read["functions"]
+    assert "# why\nodd-one" in text
 
 
 def test_the_order_of_functions_tells_nothing() -> None:
