@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.manifest.writing.compact import Compacted, compacted
 from orchestrator.manifest.writing.toml_text import comment, dotted_key, toml_key, toml_value
 
-_WIDTH = 110  # columns; a function that needs more has a table of its own
+_WIDTH = 130  # columns; a function that needs more has a table of its own
 
 
 @dataclass(frozen=True, slots=True)
