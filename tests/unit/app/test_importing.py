@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orchestrator.app.commands.import_ import _words
 from orchestrator.app.session.importing.entries import KnownNames
 from orchestrator.model import Action, AsyncInvocation, Secret
+from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.views import DocumentView
 from orchestrator.version.fields import FIELDS, TAGS
 from tests.builders import settings
 from tests.live import imported, live_function, live_state, planned_from
@@ -156,3 +159,18 @@ def test_a_new_field_of_the_cloud_is_named_and_keeps_the_function_in_runs(tmp_pa
     made, text = imported(live)
     assert made.notes["one"] == ("not said here, since this program does not know it: newThing",)
     assert [unit.action for unit in planned_from(tmp_path, text, live).units] == [Action.UNCHANGED]
+
+
+def test_what_is_shown_is_what_is_written_whatever_things_are_called() -> None:
+    """Redaction is for what is no word of the manifest; secrets are out of its text before."""
+    environment = {"TOKEN_URL": "https://a.b/c?token=${x}", "KEY_ID": "abcdefgh1234", "BASIC": "basic training 12345"}
+    labels = {"token": "a1b2c3d4e5", "password": "none"}
+    live = live_state([
+        live_function("auth-token", settings(environment=environment, description="secret: not told"), labels=labels),
+        live_function("two", settings(environment={"API_SECRET": "hunter2hunter2"})),
+    ])  # fmt: skip
+    redactor = Redactor()
+    made, text = imported(live, looks_secret=lambda value: redactor.text(value) != value)
+    redactor.protect(_words(made))
+    assert "hunter2" not in text
+    assert Outlet(redactor).value(DocumentView(text)).text.rstrip() == text.rstrip()
