@@ -61,8 +61,9 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
 
 def environment_head(environment: str, folders: Iterable[str] = ()) -> list[str]:
     """Write the line that says in which environment something is; none where there is none."""
-    named = ", ".join(sorted(set(folders) - {""}))
-    return [f"environment {environment}{f': folder {named}' if named else ''}"] if environment else []
+    named = sorted(set(folders) - {""})
+    where = f": folder{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
+    return [f"environment {environment}{where}"] if environment else []
 
 
 def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False) -> list[str]:

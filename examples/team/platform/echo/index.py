@@ -1,0 +1,5 @@
+from common import answer
+
+
+def handler(event, context):
+    return answer(event)

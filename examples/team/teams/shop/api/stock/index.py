@@ -1,0 +1,6 @@
+from common import answer, log
+
+
+def handler(event, context):
+    log("stock: asked")
+    return answer({"stock": []})
