@@ -80,7 +80,7 @@ def run(
 
 
 @cache
-def _warm() -> str:
+def warm() -> str:
     """Start the program that all others of this process are forked from (see `tests.e2e.warm`); give its socket."""
     path = str(RECORD.parent / "warm")
     process = subprocess.Popen(
@@ -101,7 +101,7 @@ def forked(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, watched: bool = False
 ) -> Iterator[Forked]:
     """Start the program without its imports, where its start is not the point; see `running`."""
-    with Forked(_warm(), root, arguments, environment(environ), watched=watched) as process:
+    with Forked(warm(), root, arguments, environment(environ), watched=watched) as process:
         yield process
 
 
@@ -174,7 +174,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
         try:
-            self.process = Forked(_warm(), root, arguments, environment(environ), terminal=slave)
+            self.process = Forked(warm(), root, arguments, environment(environ), terminal=slave)
         finally:
             os.close(slave)
         self.text = ""

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
-from tests.e2e.harness import PROGRAM, ROOT, TIMEOUT_S, Cloud, Ended, Project, environment, run
+from tests.e2e.harness import ROOT, TIMEOUT_S, Cloud, Ended, Project, environment, run, warm
+
+# The program's name in a shell: forked from the warm one, with this shell's folder, environment and streams.
+FORKED = """#!{python} -ES
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as warm:
+    warm.connect({socket!r})
+    told = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environ": dict(os.environ)}}
+    socket.send_fds(warm, [json.dumps(told).encode()], [0, 1, 2])
+    warm.recv(32)  # its process id
+    sys.exit(int(warm.recv(32)))
+"""
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -22,7 +34,7 @@ def shell(line: str, root: Path, cloud: Cloud) -> Ended:
     """Run a line of a recipe as a shell does, with `orchestrator` on its path."""
     folder = root / "bin"
     folder.mkdir(exist_ok=True)
-    (folder / "orchestrator").write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
+    (folder / "orchestrator").write_text(FORKED.format(python=sys.executable, socket=warm()))
     (folder / "orchestrator").chmod(0o755)
     environ = environment(cloud.environ())
     environ["PATH"] = f"{folder}:{environ['PATH']}"
