@@ -19,6 +19,7 @@ from orchestrator.manifest.environments.choosing import (
     environments_of,
 )
 from orchestrator.manifest.environments.overlay import Overlay
+from orchestrator.manifest.environments.twins import tell_twins
 from orchestrator.manifest.file_tables import CloudTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
@@ -140,6 +141,7 @@ def _survey(
     of_files = _Included(files, functions, overlay, findings, {main.path: main.shown})
     of_files.add(first, scope)
     functions.compare()
+    tell_twins(tuple(of_files.keys), environment, findings)
     files.tell_wrong_variables()
     of_rollout = overlay.section(RolloutTable)
     storage = sections.storage(overlay.section(StorageTable).table)

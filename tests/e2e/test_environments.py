@@ -11,8 +11,9 @@ from tests.e2e.harness import BUCKET, Project, cut_off, embedded, run, terminal
 
 ENVIRONMENTS = """
 [environments.dev]
-[environments.prod.defaults.environment]
-STAGE = "${ORCHESTRATOR_ENV}"
+[environments.prod.functions.f000]
+name = "f000-prod"
+environment = { STAGE = "${ORCHESTRATOR_ENV}" }
 """
 
 
@@ -50,7 +51,7 @@ def test_what_is_chosen_goes_along_with_a_plan_and_a_run(tmp_path: Path, project
         nothing = run(project.root, "plan", *chosen, "-o", "json", environ=environ)
         assert [one["action"] for one in json.loads(nothing.out)["units"]] == ["unchanged"], nothing.out
         of_dev = run(project.root, "plan", "--env", "dev", *typed, "-o", "json", environ=environ)
-        assert [one["action"] for one in json.loads(of_dev.out)["units"]] == ["new version"], of_dev.out
+        assert [one["action"] for one in json.loads(of_dev.out)["units"]] == ["create"], of_dev.out
 
 
 def test_what_cannot_be_chosen_is_said(project: Project) -> None:

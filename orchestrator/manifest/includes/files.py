@@ -39,9 +39,14 @@ class CheckedFile:
 
 
 class Files:
-    """Checks the files of a manifest one after the other, and remembers which variables they use."""
+    """Checks the files of a manifest one after the other, and remembers which variables they use. `telling`: of what
+    tells functions from each other, and of nothing else.
+    """
 
-    def __init__(self, environ: Mapping[str, str], choice: ManifestChoice, findings: Findings) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], choice: ManifestChoice, findings: Findings, *, telling: bool = False
+    ) -> None:
+        self._telling = telling
         self._environ = environ
         self._choice = choice
         self._findings = findings
@@ -76,12 +81,21 @@ class Files:
         layers: dict[str, tuple[Layer, ...]] = {}
         for depth in range(max((len(each.tables) for each in made), default=0)):
             tables = {each.key: each.tables[depth] for each in made if len(each.tables) > depth}
+            if self._telling:
+                tables = {key: (place, telling_keys(raw)) for key, (place, raw) in tables.items()}
             places = {key: place for key, (place, _) in tables.items()}
             checked = self._check_generated(one, {key: raw for key, (_, raw) in tables.items()}, places)
             for key, table in (checked.tables.functions or {}).items():
                 own = layer(one.file, places[key], table, checked, key)
                 layers[key] = (*layers.get(key, ()), own)
         return layers
+
+    def layers(self, one: CheckedFile) -> dict[str, tuple[Layer, ...]]:
+        """Give, by key, the tables that each function of a file has in it: of [each.*] first, then its own."""
+        made = self.generated(one)
+        for key, table in (one.check.tables.functions or {}).items():
+            made[key] = (*made.get(key, ()), layer(one.file, ("functions", key), table, one.check))
+        return made
 
     def _check_generated(
         self, one: CheckedFile, raw: dict[str, dict[str, Any]], places: Mapping[str, KeyPath]
@@ -109,6 +123,7 @@ class Files:
             self._findings.mistake(file, path, rule)
 
         raw = {key: value for key, value in raw.items() if key != "each"}  # see `generated`
+        raw = telling_tables(raw) if self._telling else raw
         tables = _put_in(raw, variables, complain) if "${" in file.text else raw
         checked = check(tables, unset, partial(self._findings.mistake, file))
         found = CheckedFile(file, checked, variables, tuple(unset), outer)
@@ -163,3 +178,33 @@ def _put_in(raw: dict[str, Any], variables: Variables, complain: Complain) -> di
         if isinstance(table, dict) and _VARIABLES in table:
             tables[_ENVIRONMENTS][name][_VARIABLES] = table[_VARIABLES]
     return tables | ({_VARIABLES: raw[_VARIABLES]} if _VARIABLES in raw else {})
+
+
+_TELLING = ("id", "name", "folder_id", "use", "without", "only", "enabled")
+
+
+def telling_keys(table: Any) -> Any:
+    """Leave of a function's table what tells it from others."""
+    if not isinstance(table, dict):
+        return table
+    kept = {key: value for key, value in table.items() if key in _TELLING}
+    if isinstance(kept.get("without"), list):
+        kept["without"] = [one for one in kept["without"] if one in _TELLING]
+    return kept
+
+
+def telling_tables(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave of a file, or of an environment, what tells functions from each other."""
+    kept = {key: raw[key] for key in ("include", "folder_id", _VARIABLES) if key in raw}
+    if isinstance(cloud := raw.get("cloud"), dict):
+        kept["cloud"] = {key: value for key, value in cloud.items() if key == "folder_id"}
+    if "defaults" in raw:
+        kept["defaults"] = telling_keys(raw["defaults"])
+    for kind in ("templates", "functions"):
+        if isinstance(tables := raw.get(kind), dict):
+            kept[kind] = {name: telling_keys(table) for name, table in tables.items()}
+    if isinstance(environments := raw.get(_ENVIRONMENTS), dict):
+        kept[_ENVIRONMENTS] = {
+            name: telling_tables(table) for name, table in environments.items() if isinstance(table, dict)
+        }
+    return kept

@@ -24,7 +24,9 @@ NONE, DEV, PROD = "", "dev", "prod"
 def manifest_in(environment: str, folder: Path, *, declared: bool = True) -> Manifest:
     (folder / "src").mkdir(exist_ok=True)
     (folder / "src" / "index.py").write_text("def handler(event, context): ...\n")
-    environments = "[environments.dev]\n[environments.prod]\nprotected = true\n" if declared else ""
+    environments = (
+        "[environments.dev]\n[environments.prod]\nprotected = true\ncloud.folder_id = 'b1p'\n" if declared else ""
+    )
     (folder / "deploy.toml").write_text(
         '[cloud]\nfolder_id = "b1g"\n[functions.one]\nsource = "src"\nruntime = "python312"\nmemory = "128MB"\n'
         f'entrypoint = "index.handler"\ntimeout = "3s"\n{environments}'

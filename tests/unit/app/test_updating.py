@@ -170,6 +170,7 @@ ENVIRONMENTS = """
 memory = "256MB"
 [functions.two]
 [environments.dev]
+cloud.folder_id = "folder-of-dev"
 [environments.prod]
 defaults.timeout = "10s"
 functions.one.memory = "512MB"  # more

@@ -15,8 +15,11 @@ from orchestrator.manifest.load import load, load_for_run, survey
 from orchestrator.manifest.origins.of_function import origins_of
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import select
-from tests.unit.manifest.test_tables import HEAD
+from tests.unit.manifest.test_tables import HEAD as WITH_FOLDER
 
+# Where functions go is told by the process, so that those of two environments may be others.
+HEAD = WITH_FOLDER.replace('folder_id = "b1g"\n', "")
+ENVIRON = {"YC_FOLDER_ID": "b1g"}
 FUN = '[functions.fun]\nversion_id = "x"\n'
 BASE = (
     f'{HEAD}environment = {{ LEVEL = "info", REGION = "ru" }}\n[templates.web]\nmemory = "256MB"\n{FUN}use = ["web"]\n'
@@ -26,7 +29,7 @@ BASE = (
 def read(folder: Path, text: str, environment: str = "prod") -> Manifest:
     path = folder / "deploy.toml"
     path.write_text(text, "utf-8")
-    return load(path, {"GIVEN": "given"}, ManifestChoice(environment))
+    return load(path, {"GIVEN": "given", **ENVIRON}, ManifestChoice(environment))
 
 
 def mistake(folder: Path, text: str, environment: str = "prod") -> tuple[int, str, str]:
@@ -65,7 +68,7 @@ LAID_OVER: dict[str, tuple[str, Any, Any]] = {
     "default": ("default = true", lambda m: m.environment, "prod"),
 }
 REST = '[storage]\nprefix = "p/"\n[limits]\noperations_per_folder = 9\n[rollout]\nmax_failures = 3\n'
-WHOLE = BASE.replace('"b1g"', '"b1g"\ncloud_id = "c"') + 'description = "${GIVEN}"\n' + REST
+WHOLE = BASE.replace("[cloud]", '[cloud]\ncloud_id = "c"') + 'description = "${GIVEN}"\n' + REST
 
 
 @pytest.mark.parametrize("key", LAID_OVER)
@@ -100,7 +103,7 @@ def test_the_nearest_layer_wins_and_the_order_is_that_of_the_docs(tmp_path: Path
     ]
     path = tmp_path / "deploy.toml"
     path.write_text(head + "".join(tables))
-    found = survey(path, {}, choice=ManifestChoice("prod"))
+    found = survey(path, ENVIRON, choice=ManifestChoice("prod"))
     assert found.mistakes == ()
     assert found.manifest.functions["fun"].settings.environment == {f"V{n}": "7" for n in range(8)}
     origin = {one.key: one for one in origins_of(found, "fun")}["environment.V0"]
@@ -223,7 +226,7 @@ def test_a_name_that_no_environment_may_have(tmp_path: Path, name: str) -> None:
     path = tmp_path / "deploy.toml"
     path.write_text(f'{BASE}[environments."{name}"]\nprotected = true\n')
     with pytest.raises(ManifestError):
-        load(path, {}, ManifestChoice(name) if name else ManifestChoice())
+        load(path, ENVIRON, ManifestChoice(name) if name else ManifestChoice())
 
 
 def test_an_environment_that_is_not_chosen_stops_nothing(tmp_path: Path) -> None:
@@ -256,8 +259,8 @@ def test_a_mistake_of_a_function_that_does_not_exist_here_stops_no_run(tmp_path:
     path.write_text(
         f'{BASE}[functions.old]\nmemory = "1MB"\nonly = ["prod"]\n[environments.prod]\n[environments.dev]\n'
     )
-    assert list(load_for_run(path, {}, choice=ManifestChoice("dev")).functions) == ["fun"]
-    assert load_for_run(path, {}, choice=ManifestChoice("prod")).functions["old"].mistakes
+    assert list(load_for_run(path, ENVIRON, choice=ManifestChoice("dev")).functions) == ["fun"]
+    assert load_for_run(path, ENVIRON, choice=ManifestChoice("prod")).functions["old"].mistakes
 
 
 def test_mistakes_of_an_environment_are_those_of_the_functions_that_they_concern(tmp_path: Path) -> None:
@@ -266,7 +269,7 @@ def test_mistakes_of_an_environment_are_those_of_the_functions_that_they_concern
         f'{BASE}[functions.good]\nversion_id = "x"\n[environments.prod.functions.fun]\nmemory = "1MB"\n'
         '[environments.prod.templates.web]\ntimeout = "soon"\n'
     )
-    functions = load_for_run(path, {}, choice=ManifestChoice("prod")).functions
+    functions = load_for_run(path, ENVIRON, choice=ManifestChoice("prod")).functions
     assert [len(functions[key].mistakes) for key in ("fun", "good")] == [2, 0]
 
 
@@ -274,3 +277,53 @@ def test_paths_of_an_environment_are_relative_to_its_file(tmp_path: Path) -> Non
     (tmp_path / "prod").mkdir()
     text = HEAD + '[functions.fun]\nsource = "."\n[environments.prod.functions.fun]\nsource = "prod"\n'
     assert str(read(tmp_path, text).functions["fun"].code.source) == str(tmp_path / "prod")  # type: ignore[union-attr]
+
+
+# What [environments.*] and the functions have beside the same folder, and which functions are the same live ones.
+SAME = {
+    "nothing": ("", "", ["fun", "other"]),
+    "a folder for all": ('cloud = { folder_id = "b1p" }', "", []),
+    "a folder for one": ('functions = { fun = { folder_id = "b1p" } }', "", ["other"]),
+    "another name": ('functions = { fun = { name = "fun-prod" } }', "", ["other"]),
+    "the name of another": ('functions = { fun = { name = "other" }, other = { name = "more" } }', "", ["fun"]),
+    "a folder by a variable": ('variables = { F = "b1p" }', 'defaults.folder_id = "${F:-b1d}"\n', []),
+    "a folder by the process": ("", 'defaults.folder_id = "${GIVEN}"\n', []),
+    "another template": ('templates = { t = { folder_id = "b1p" } }', "defaults.use = ['t']\ntemplates.t.memory = 1\n", []),
+    "existence": ("", "only = ['prod']\n", ["other"]),
+    "an id": ('functions = { other = { name = "more" } }', 'id = "d4e"\n', ["fun"]),
+    "a mistake": ('cloud = { folder_id = "b 1" }', "", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_functions_of_two_environments_are_never_the_same_live_function(tmp_path: Path, kind: str) -> None:
+    prod, more, same = SAME[kind]
+    top, of_fun = (more, "") if more.startswith("defaults") else ("", more)
+    head = top + WITH_FOLDER.replace("[defaults]", "[templates.x]\n[defaults]")
+    if top:
+        head = WITH_FOLDER.replace("[defaults]\n", "[defaults]\n" + top.split("defaults.", 1)[1].split("\n")[0] + "\n")
+        head += "[templates.t]\nmemory = '1GB'\n" if "templates" in top else ""
+    text = f'{head}{FUN}{of_fun}[functions.other]\nversion_id = "x"\n[environments.dev]\n[environments.prod]\n{prod}\n'
+    path = tmp_path / "deploy.toml"
+    path.write_text(text)
+    for environment in ("dev", "prod"):
+        found = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment))
+        told = sorted(
+            key for key, spec in found.manifest.functions.items() if any("live ones" in m.rule for m in spec.mistakes)
+        )
+        if kind == "the name of another" and environment == "dev":
+            same = ["other"]
+        assert told == (["fun"] if kind == "the name of another" and environment == "prod" else same), found.mistakes
+    assert load_for_run(path, {"GIVEN": "given"}).functions["other"].mistakes == ()
+
+
+def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f"{WITH_FOLDER}{FUN}[environments.dev]\n[environments.prod]\n")
+    told = {survey(path, {}, choice=ManifestChoice(name)).mistakes for name in ("dev", "prod")}
+    ((found,),) = told
+    assert (found.line, found.key) == (11, "environments.prod")
+    assert found.rule.startswith(
+        "has functions that are the same live ones as those of dev: give it a folder of its own"
+    )
+    assert found.rule.endswith("(concerns fun)")

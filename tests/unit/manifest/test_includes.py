@@ -208,9 +208,9 @@ def test_a_file_that_stands_by_itself_is_a_main_file_too(tmp_path: Path) -> None
 
 def test_the_folder_of_an_environment_goes_over_that_of_the_main_file(tmp_path: Path) -> None:
     main = MAIN.replace('[cloud]\nfolder_id = "b1g"\n', "").replace("[variables]", 'folder_id = "b1top"\n[variables]')
-    main += '[environments.prod]\ncloud = { folder_id = "b1prod" }\n[environments.dev]\n'
-    folders = {name: read(tmp_path, name, deploy=main).functions["main"].folder_id for name in ("", "dev", "prod")}
-    assert folders == {"": "b1top", "dev": "b1top", "prod": "b1prod"}
+    main += '[environments.prod]\ncloud = { folder_id = "b1prod" }\n'
+    folders = {name: read(tmp_path, name, deploy=main).functions["main"].folder_id for name in ("", "prod")}
+    assert folders == {"": "b1top", "prod": "b1prod"}
 
 
 def test_a_survey_has_all_files(tmp_path: Path) -> None:

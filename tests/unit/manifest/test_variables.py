@@ -10,8 +10,9 @@ import pytest
 from orchestrator.errors import ManifestError, UsageError
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.load import load, load_for_run
-from tests.unit.manifest.test_tables import HEAD
+from tests.unit.manifest.test_tables import HEAD as WITH_FOLDER
 
+HEAD = WITH_FOLDER.replace('folder_id = "b1g"\n', "# told by the process\n")
 FUNCTION = f'{HEAD}[functions.fun]\nversion_id = "x"\n'
 # the text, the variables that are set, and what it comes to; None: a mistake
 WRITTEN = [
@@ -36,7 +37,7 @@ def read(folder: Path, text: str, environ: Mapping[str, str] | None = None, **ch
     path = folder / "deploy.toml"
     path.write_text(text, "utf-8")
     environment = chosen.pop("environment", "")
-    manifest = load(path, environ or {}, ManifestChoice(environment, chosen))
+    manifest = load(path, {"YC_FOLDER_ID": "b1g", **(environ or {})}, ManifestChoice(environment, chosen))
     return manifest.functions["fun"].settings.description
 
 
@@ -129,7 +130,7 @@ def test_a_wrong_declaration_stands_in_its_line(tmp_path: Path, tables: str, key
 def test_a_variable_that_nobody_sets_is_a_mistake_of_those_that_use_it(tmp_path: Path) -> None:
     path = tmp_path / "deploy.toml"
     path.write_text(f'[variables]\nA = "${{B}}"\n{FUNCTION}[functions.bad]\nversion_id = "x"\ndescription = "${{A}}"\n')
-    functions = load_for_run(path, {}).functions
+    functions = load_for_run(path, {"YC_FOLDER_ID": "b1g"}).functions
     assert [len(functions[key].mistakes) for key in ("fun", "bad")] == [0, 1]
 
 

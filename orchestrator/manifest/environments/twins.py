@@ -1,0 +1,83 @@
+"""Functions of two environments that would be one live Function: whichever is deployed last would undo the other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
+from orchestrator.manifest.environments.overlay import Overlay
+from orchestrator.manifest.file_tables import CloudTable
+from orchestrator.manifest.findings import Findings
+from orchestrator.manifest.includes.files import CheckedFile, Files
+from orchestrator.manifest.includes.scope import Scope
+from orchestrator.manifest.merge import Draft, Folder
+
+_TELLING = ("id", "name", "folder_id")
+
+
+def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Findings) -> None:
+    """Tell which functions of the environment that is chosen are the same live Function as one of another environment.
+
+    Only what the files say is compared: what the process sets may be another value wherever the other one is deployed,
+    so of functions whose name or folder it decides nothing is said. `files`: the main file first.
+    """
+    main = files[0].file
+    names = tuple(environments_of(main))
+    if len(names) < 2 or not environment or any("${" in str(one.file.raw.get("include")) for one in files):
+        return
+    own = dict(_identities(files, environment, names))
+    for other in names:
+        if other == environment:
+            continue
+        first, second = sorted((environment, other), key=names.index)
+        rule = (
+            f"has functions that are the same live ones as those of {first}: give it a folder of its own"
+            f" (cloud.folder_id), or them other names, or say in which they exist (only)"
+        )
+        for identity, _ in _identities(files, other, names):
+            if identity in own:
+                findings.mistake(main, ("environments", second), rule, function=own[identity])
+
+
+def _identities(
+    files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
+) -> Iterator[tuple[Hashable, str]]:
+    """Give what tells each function of an environment from others in the cloud, and its key."""
+    findings = Findings()  # nobody reads them: they are told where that environment is chosen
+    again = Files({}, ManifestChoice(environment), findings, telling=True)
+    checked: dict[CheckedFile, CheckedFile] = {}
+    scopes: dict[CheckedFile, Scope] = {}
+    overlay: Overlay | None = None
+    for one in files:
+        outer = one.outer
+        found = again.check_main(one.file) if outer is None else again.check_included(one.file, checked[outer])
+        overlay = overlay or Overlay(one.file, found.check, environment, names)
+        checked[one] = found
+        above = scopes[outer] if outer is not None else None
+        scope = scopes[one] = Scope(one.file, found.check, _folder(found, overlay, above), overlay, above)
+        for key, layers in again.layers(found).items():
+            draft = scope.draft(key, layers, findings)
+            identity = _identity(draft, environment)
+            if identity is not None:
+                yield identity, key
+
+
+def _folder(one: CheckedFile, overlay: Overlay, above: Scope | None) -> Folder:
+    own, broken = one.check.tables.folder_id, one.check.is_broken(("folder_id",))
+    if above is not None:
+        return Folder(own, one.file, ("folder_id",), broken) if own is not None or broken else above.folder
+    cloud = overlay.section(CloudTable)
+    folder_id = cloud.table.folder_id if cloud.table is not None else None
+    chosen = folder_id if "folder_id" in cloud.own else own or folder_id
+    return Folder(chosen, one.file, ("cloud",), broken or cloud.is_broken("folder_id"))
+
+
+def _identity(draft: Draft, environment: str) -> Hashable:
+    """Give what tells a function from others; None where it does not exist there, or where that cannot be told."""
+    if environment not in draft.values.get("only", (environment,)) or draft.values.get("enabled") is False:
+        return None
+    if draft.folder.is_broken or any(draft.is_broken((key,)) for key in _TELLING):
+        return None
+    if "id" in draft.values:
+        return ("id", draft.values["id"])
+    return (draft.folder_id, draft.values.get("name", draft.key)) if draft.folder_id is not None else None
