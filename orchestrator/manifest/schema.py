@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.manifest.file_tables import ManifestFile
+from orchestrator.manifest.includes.files import INCLUDED
 
 # A variable, or a placeholder of [each.NAME].
 _VARIABLE = {"type": "string", "pattern": r"\$\{|\{(folder|path|name)\}"}
@@ -42,3 +43,9 @@ def _tolerant(node: Any) -> Any:
     if "patternProperties" in copied:  # keys with a pattern: others are mistakes
         copied["additionalProperties"] = False
     return copied
+
+
+def included_schema(whole: dict[str, Any]) -> dict[str, Any]:
+    """Leave of the schema of deploy.toml what a file may hold that it includes."""
+    properties = {key: value for key, value in whole["properties"].items() if key in INCLUDED}
+    return {**whole, "properties": properties, "title": "a file that deploy.toml includes"}

@@ -124,9 +124,11 @@ def _package(output: str, **given: Any) -> int:
 
 
 @click.command("schema")
-@click.argument("of", type=click.Choice(["manifest", "gate"]), default="manifest")
+@click.argument("of", type=click.Choice(["manifest", "include", "gate"]), default="manifest")
 def _schema(of: str) -> int:
-    """Print the JSON Schema of deploy.toml, for editors; of `gate`: of what a gate reads on its standard input."""
+    """Print the JSON Schema of deploy.toml, for editors; of `include`: of a file that it includes; of `gate`: of what a
+    gate reads on its standard input.
+    """
     from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(lambda _: schema_command(of))

@@ -1,4 +1,4 @@
-"""`schema`: the JSON Schema of deploy.toml, or of what a gate is told."""
+"""`schema`: the JSON Schema of deploy.toml, of a file that it includes, or of what a gate is told."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from orchestrator.engine.spreading.gate_facts import GateFacts
 from orchestrator.errors import Exit
 from orchestrator.job.binding import manifest_schema
 from orchestrator.manifest.fields import schema_of
+from orchestrator.manifest.schema import included_schema
 from orchestrator.report.views import CommandResult, DocumentView
 
 GATE = "gate"
+INCLUDE = "include"
 
 
 def schema_command(of: str) -> CommandResult:
-    """Give the JSON Schema of deploy.toml; `of` a gate: of its standard input."""
+    """Give the JSON Schema of deploy.toml; `of` a gate: of its standard input; "include": of an included file."""
     schema: dict[str, Any] = schema_of(GateFacts) if of == GATE else manifest_schema()
+    if of == INCLUDE:
+        schema = included_schema(schema)
     return CommandResult(Exit.DONE, DocumentView(orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()))

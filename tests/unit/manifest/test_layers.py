@@ -267,3 +267,29 @@ def test_layers_come_together_as_dictionaries_do(tables: list[tuple[dict[str, in
     assert [(one.environment_variable, int(one.key)) for one in merged.get("secrets", [])] == list(expected.items())
     assert {name: int(value) for name, value in merged.get("environment", {}).items()} == expected
     assert layers == copies, "tables are shared by functions: merging must not change them"
+
+
+LAYER = st.fixed_dictionaries(
+    {},
+    optional={
+        "environment": st.dictionaries(NAMES, st.sampled_from("123"), max_size=3),
+        "log": st.sampled_from([{"group_id": "g"}, {"folder_id": "f"}, {"min_level": "INFO"}]),
+        "verify": st.sampled_from([{"payload": 1}, {"expect": 1}, {"http": 1}, {"attempts": 2}, {"command": ["x"]}]),
+        "secrets": st.lists(NAMES, unique=True, max_size=3).map(
+            lambda names: [SecretTable(environment_variable=name, key="k", id="e") for name in names]
+        ),
+        "exclude": st.lists(NAMES, max_size=2),
+        "tags": st.lists(NAMES, min_size=1, max_size=2),
+        "source": st.just("s"),
+        "version_id": st.just("v"),
+        "memory": st.integers(1, 3),
+    },
+)
+
+
+@given(st.lists(LAYER, min_size=3, max_size=5), st.data())
+def test_layers_may_be_put_together_in_any_grouping(layers: list[dict[str, Any]], data: st.DataObject) -> None:
+    """As the docs say of layers that take nothing away."""
+    cut = data.draw(st.integers(1, len(layers) - 1))
+    grouped = merge([merge(layers[:cut]), merge(layers[cut:])])
+    assert grouped == merge(layers)

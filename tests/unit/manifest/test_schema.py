@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.job.binding import manifest_schema
 from orchestrator.manifest.load import load
+from orchestrator.manifest.schema import included_schema
 from tests.unit.manifest.test_tables import FUNCTION
 
 # every key that there is
@@ -245,3 +246,45 @@ JOBS = {
 @pytest.mark.parametrize("table", JOBS)
 def test_it_knows_what_the_built_in_jobs_take_and_lets_others_be(table: str) -> None:
     assert accepts(SCHEMA, tomllib.loads(f"[jobs.x]\n{table}\n")) == JOBS[table]
+
+
+NEWER = """
+folder_id = "b1g"
+[variables]
+LEVEL = "info"
+[each.api]
+folders = ["functions/*", "!functions/old"]
+name = "api-{folder}"
+source = "{path}"
+tags = ["{folder}"]
+[each.rows]
+rows = [{ name = "a", memory = "1GB" }]
+[functions.thumbnailer]
+only = ["prod"]
+into = "app/"
+"""
+
+
+def test_included_files_have_a_schema_of_their_own() -> None:
+    of_file = included_schema(SCHEMA)
+    assert accepts(of_file, tomllib.loads(NEWER))
+    assert accepts(of_file, tomllib.loads('include = ["more/*.toml"]\n[jobs.x]\nrun = "scheduled"\n'))
+    for table in ("[limits]", "[environments.prod]", "[cloud]"):
+        assert accepts(SCHEMA, tomllib.loads(f"{NEWER}{table}\n"))
+        assert not accepts(of_file, tomllib.loads(f"{NEWER}{table}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ('[environments.prod]\nprotected = true\ncloud = { folder_id = "b1g" }\nfunctions.x.memory = "1GB"\n', True),
+        ("[environments.Prod]\n", False),
+        ("[environments.prod]\nprotectd = true\n", False),
+        ('[environments.prod]\nfunctions.x.memory = "lots"\n', False),
+        ('[variables]\n"A-B" = "x"\n', False),
+        ("[each.x]\nnames = 3\n", False),
+        ("[each.x]\nmemry = 3\n", False),
+    ],
+)
+def test_environments_variables_and_each_are_in_the_schema(text: str, good: bool) -> None:
+    assert accepts(SCHEMA, tomllib.loads(text)) is good
