@@ -86,6 +86,14 @@ class UsageError(OrchestratorError):
     exit = Exit.USAGE
 
 
+class NotHereError(UsageError):
+    """A function that was named does not exist in the environment that was chosen. `function`: as it was named."""
+
+    def __init__(self, function: str, message: str, *, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.function = function
+
+
 class StartError(OrchestratorError):
     """The run could not start: credentials, network, bucket, rights, state folder. Nothing was changed."""
 

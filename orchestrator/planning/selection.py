@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TextIO
 
-from orchestrator.errors import Mistake, UsageError
+from orchestrator.errors import Mistake, NotHereError, UsageError
 from orchestrator.manifest.toml_files import place_of
 from orchestrator.model import FunctionSpec, Manifest, Rollout
 
@@ -83,9 +83,10 @@ def choose(
     return {key: functions[key] for key in chosen}
 
 
-def _not_here(name: str, environments: Collection[str]) -> UsageError:
+def _not_here(name: str, environments: Collection[str]) -> NotHereError:
     lines = " or ".join(f"--env {environment}" for environment in environments)
-    return UsageError(
+    return NotHereError(
+        name,
         f'function "{name}" does not exist here: its `only` says {", ".join(environments)}',
         advice=f"choose its environment, {lines}, or leave it out",
     )

@@ -18,6 +18,8 @@ from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import STATUSES, by_place
+from orchestrator.report.environment_views import EnvironmentsView
+from orchestrator.report.environments import environments_json
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 from orchestrator.report.explained.why_json import function_json
 from orchestrator.report.failures import serving_since
@@ -49,10 +51,8 @@ from orchestrator.report.views import (
 def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
     """Write a value as an indented document of JSON."""
     match view:
-        case PlanView():
-            schema, document = "orchestrator/plan/1", plan_json(view)
-        case PruneView():
-            schema, document = "orchestrator/prune/1", pruning_json(view)
+        case PlanView() | PruneView() | EnvironmentsView():
+            schema, document = _of_plans(view)
         case ResultView():
             document = result_json(view.state, view.back, alive=view.alive) | {"warnings": list(view.warnings)}
             document |= {"storage": storage_json(view.storage)} if view.storage is not None else {}
@@ -75,6 +75,14 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
     environment = getattr(view, "environment", "")
     named = {"environment": environment} if environment and "environment" not in document else {}
     return outlet.json({"schema": schema} | named | document, indent=True)
+
+
+def _of_plans(view: PlanView | PruneView | EnvironmentsView) -> tuple[str, dict[str, Any]]:
+    if isinstance(view, PlanView):
+        return "orchestrator/plan/1", plan_json(view)
+    if isinstance(view, PruneView):
+        return "orchestrator/prune/1", pruning_json(view)
+    return "orchestrator/environments/1", environments_json(view)
 
 
 def _of_jobs(view: BoardView | JobsView) -> tuple[str, dict[str, Any]]:

@@ -8,6 +8,8 @@ from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.board import board_text
+from orchestrator.report.environment_views import EnvironmentsView
+from orchestrator.report.environments import environments_text
 from orchestrator.report.explained.first_manifest import first_manifest_text
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 from orchestrator.report.explained.packaged import package_text
@@ -49,6 +51,8 @@ def _text(view: View, width: int | None) -> str:
             return _plan(view)
         case ResultView():
             return _result(view, width)
+        case EnvironmentsView():
+            return environments_text(view, width=width)
         case RunsView(runs):
             return runs_table(runs) if runs else "no runs yet"
         case BoardView(rows, missing):

@@ -25,7 +25,8 @@ from orchestrator.verbs.answering import answer
 def _plan(output: str, **given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
 
-    Exits with 1 where a function is blocked.
+    Exits with 1 where a function is blocked. --env all plans every environment of the manifest: a table of functions
+    and environments, with the worst exit code.
     """
     from orchestrator.app.commands.plan import plan_command  # noqa: PLC0415 - heavy imports only when needed
 

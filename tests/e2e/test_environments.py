@@ -184,3 +184,44 @@ def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, proj
         assert run(inside, "show", environ=cloud.environ()).code == 0
     nowhere = run(tmp_path, "validate")
     assert (nowhere.code, "deploy.toml: no such file; --config names another" in nowhere.err) == (2, True)
+
+
+ALL = """
+[environments.dev]
+[environments.test]
+functions.f000.name = "f000-test"
+defaults.environment.KEY = "${NOBODY_SETS_IT}"
+[environments.prod]
+functions.f000.name = "f000-prod"
+[functions.debug]
+source = "src/f000"
+only = ["dev"]
+"""
+
+
+def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project: Project) -> None:
+    project.write(1, more=ALL)
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ()
+        assert run(project.root, "deploy", "f000", "--env", "prod", "--yes", environ=environ).code == 0
+        end = run(project.root, "plan", "--env", "all", environ=environ)
+        assert end.code == 2, end.err
+        table, counts = end.out.split("\n\n")
+        assert [line.split() for line in table.splitlines()] == [
+            ["function", "dev", "test", "prod"],
+            ["debug", "create", "?", "absent"],
+            ["f000", "create", "?", "unchanged"],
+        ]
+        assert counts.startswith(f"environment dev (folder {project.folder_id}): 2 create\nenvironment test: 1 mistake")
+        assert "the environment variable NOBODY_SETS_IT is not set" in counts
+        assert counts.splitlines()[-1].endswith("1 absent, 1 unchanged")
+        typed = ("--var", "NOBODY_SETS_IT=x", "--detailed-exitcode")
+        told = run(project.root, "plan", "debug", "--env", "all", *typed, "-o", "json", environ=environ)
+        document = json.loads(told.out)
+        assert (told.code, [one["exit_code"] for one in document["environments"]]) == (2, [2, 0, 0]), told.err
+        actions = {name: cell["action"] for name, cell in document["functions"][0]["actions"].items()}
+        assert actions == {"dev": "create", "test": "absent", "prod": "absent"}
+        saved = run(project.root, "plan", "--env", "all", "--out", "plan.json", environ=environ)
+        assert (saved.code, "--out is about one environment" in saved.err) == (2, True), saved.err
+        other = run(project.root, "deploy", "--env", "all", "--yes", environ=environ)
+        assert (other.code, "only `plan` takes all" in other.err) == (2, True), other.err

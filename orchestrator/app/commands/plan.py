@@ -1,24 +1,71 @@
-"""`plan`: what `deploy` would do."""
+"""`plan`: what `deploy` would do, in one environment of the manifest or in all of them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.app.session.carry_out import deploy_selected
 from orchestrator.app.session.invocation import invoke
-from orchestrator.app.session.options import read_options
-from orchestrator.errors import Exit, OrchestratorError
-from orchestrator.report.messages import Messages
-from orchestrator.report.views import CommandResult
+from orchestrator.app.session.options import RunOptions, given_of, read_options
+from orchestrator.errors import CloudError, Exit, ManifestError, NotHereError, OrchestratorError, UsageError
+from orchestrator.manifest.environments.choosing import EVERY, ManifestChoice
+from orchestrator.manifest.load import survey
+from orchestrator.model import Plan
+from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
+from orchestrator.report.messages import Messages, with_facts
+from orchestrator.report.views import CommandResult, PlanView
+
+_OF_ONE = ("out", "simulate", "failed", "undone")
 
 
 def plan_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Run `plan` as typed. With --detailed-exitcode: 0 no changes, 1 any error, 2 changes."""
     options = read_options("plan", given)
     try:
+        if options.environment == EVERY:
+            return _plan_all(options, messages)
         return invoke(options, messages, deploy_selected)
     except OrchestratorError as error:
         if options.detailed_exitcode:
             error.exit = Exit.FAILED  # 2 would say that there are changes
         raise
+
+
+def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
+    """Plan every environment by itself: what is wrong in one is told as its plan, and stops no other. The exit code is
+    the worst. Raises `UsageError`, and `InterruptedRunError` for all of them.
+    """
+    if given := given_of(options, _OF_ONE):
+        raise UsageError(f"{given[0]} is about one environment", advice="name it: --env NAME, or leave that out")
+    found = survey(options.config, os.environ, choice=ManifestChoice("", options.variables, exactly=True))
+    if not found.environments:
+        raise UsageError(
+            f"--env {EVERY}: {found.manifest.path.name} declares no environments",
+            advice="declare them there, [environments.NAME], or leave --env (ORCHESTRATOR_ENV) out",
+        )
+    plans = tuple(_plan_one(replace(options, environment=name), messages) for name in found.environments)
+    codes = [one.exit for one in plans]
+    worst = Exit.FAILED if options.detailed_exitcode and Exit.FAILED in codes else max(codes)
+    return CommandResult(worst, EnvironmentsView(plans, options.verbose))
+
+
+def _plan_one(options: RunOptions, messages: Messages) -> EnvironmentPlan:
+    name, plan = options.environment, Plan(())
+    messages.mention(f"environment {name}:")
+    try:
+        result = invoke(options, messages, deploy_selected)
+    except NotHereError as error:
+        others = tuple(one for one in options.patterns if one != error.function)
+        return _plan_one(replace(options, patterns=others), messages) if others else EnvironmentPlan(name, plan)
+    except OrchestratorError as error:
+        if error.exit == Exit.INTERRUPTED:
+            raise
+        told = with_facts(error) if isinstance(error, CloudError) else error.message
+        mistakes = tuple(map(str, error.mistakes)) if isinstance(error, ManifestError) else ()
+        code = Exit.FAILED if options.detailed_exitcode else error.exit
+        advice = f"; {error.advice}" if error.advice else ""
+        return EnvironmentPlan(name, None, code, f"{told}{advice}", mistakes)
+    return EnvironmentPlan(name, result.view.plan if isinstance(result.view, PlanView) else plan, result.exit)

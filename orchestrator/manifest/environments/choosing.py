@@ -22,6 +22,8 @@ class ManifestChoice:
     exactly: bool = False
 
 
+EVERY = "all"  # in place of a name: each of them, for `plan`; none may be called so
+
 NO_CHOICE = ManifestChoice()
 
 
@@ -59,6 +61,6 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
     if named and named not in declared:
         raise UsageError(
             f'{main.shown} has no environment "{named}"{did_you_mean(named, declared)}',
-            advice=f"it has {', '.join(declared)}",
+            advice=f"it has {', '.join(declared)}{f'; only `plan` takes {EVERY}' if named == EVERY else ''}",
         )
     return named or ("" if choice.exactly else default)

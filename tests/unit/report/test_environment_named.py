@@ -13,6 +13,7 @@ from orchestrator.journal.state import fold
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.display.displays import EventFile
+from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.explained.function_views import InitView
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.logs import _run_started
@@ -32,8 +33,8 @@ from orchestrator.report.views import (
 from tests.unit.report.test_formats import RUN, VIEWS
 
 PROD = "prod"
-# Of no environment: a manifest's text, or that of a file; the names of all that were looked at.
-OF_NONE = (InitView, ImportView, RewriteView, DocumentView)
+# Of no environment: a manifest's text, or that of a file; or of all.
+OF_NONE = (EnvironmentsView, InitView, ImportView, RewriteView, DocumentView)
 NOTHING_SHOWN = ("no runs",)
 
 

@@ -51,6 +51,7 @@ from orchestrator.planning.why.facts import (
 )
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView, WrittenZip
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.messages import Messages
@@ -164,6 +165,17 @@ VIEWS: dict[str, tuple[View, str, str]] = {
         PackageView("auth", (), {}, Tree("3f", 3, ()), difference=DIFFERENCE),
         "orchestrator/package/1",
         "a\n+b\nauth: 2 files differ from the package of version d4e: 1 changed, 1 new",
+    ),
+    "plans of all environments": (
+        EnvironmentsView(
+            (
+                EnvironmentPlan("dev", PLAN, 1),
+                EnvironmentPlan("test", None, 2, "1 mistake in the manifest", ("deploy.toml:3: x",)),
+                EnvironmentPlan("live", Plan(())),
+            )
+        ),
+        "orchestrator/environments/1",
+        "function  dev          test  live\nauth      new version  ?     absent\nbill      blocked      ?     absent",
     ),
     "why": (WhyView(WHY), "orchestrator/why/1", "next plan: new version: memory 128MB → 256MB"),
 }  # fmt: skip
