@@ -10,9 +10,10 @@ from orchestrator.journal.events import Event, OperationAccepted, Requested, Ste
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.unit_state import ChangeState, UnitState
 from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
-from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun, SentCall
+from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun, SentCall, WaitingFor, WaitsFor
 
 _FAILED, _DONE = "failed", "done"
+_SETTLED = ("deployed", "unchanged")  # outcomes after which a run is as it was wanted
 _ANSWERS = (OperationAccepted, StepRetried, UnitEnded)  # that tell that a call before has been answered
 
 
@@ -120,3 +121,25 @@ def _sent(events: Sequence[Event], key: str) -> Iterator[SentCall]:
 def utc(at_s: float | None) -> str:
     """Write seconds since the epoch as ISO 8601 in UTC, "" for none."""
     return "" if not at_s else datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds")
+
+
+def still_waited(waiting: Iterable[WaitingFor], past: Sequence[PastRun]) -> list[WaitingFor]:
+    """Leave out of what a function waits for the paused runs that have nothing more to do for it. `past`: the newest
+    first.
+
+    | of a paused run                                       | it waits |
+    | ---                                                   | ---      |
+    | a newer run has made it as wanted, or found it so     | no       |
+    | somebody has rolled it back                           | no       |
+    | anything else                                         | yes      |
+    """
+    ids = [one.run_id for one in past]
+
+    def waits(one: WaitingFor) -> bool:
+        if one.kind is not WaitsFor.APPROVAL:
+            return True
+        at = ids.index(one.run_id) if one.run_id in ids else len(ids)
+        taken_back = any(run.rolled_back_by for run in past[at : at + 1])
+        return not taken_back and all(run.outcome not in _SETTLED for run in past[:at])
+
+    return [one for one in waiting if waits(one)]

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from orchestrator.app.session.why.of_runs import RUNS, JournalSide
+from orchestrator.app.session.why.of_runs import RUNS, JournalSide, Recorded, past_elsewhere
 from orchestrator.coordination.local_lock import FILE as LOCK
 from orchestrator.errors import JournalError
 from orchestrator.journal.condition_events import LimitChanged
@@ -22,7 +22,7 @@ from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.kept.begun import Begun
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
 from orchestrator.journal.store import FILE, open_store
-from orchestrator.model import Action, Cancelled
+from orchestrator.model import Action, Cancelled, Failed, Failure, Outcome, Step, Unchanged
 from orchestrator.planning.why.facts import MadeBy, WaitsFor
 from orchestrator.planning.why.past_runs import utc
 from orchestrator.planning.why.waiting import live_run, what_it_waits_for
@@ -108,10 +108,18 @@ def test_what_is_waited_for_in_a_run_that_lives_and_in_none_that_is_dead(tmp_pat
     assert [*journal.waiting(replace(AUTH, name="b", key="b", function_id="d4e-b"), None)] == []
 
 
-@pytest.mark.parametrize(("cancelled", "waits"), [(False, 1), (True, 0)])
-def test_a_paused_run_waits_for_somebody(tmp_path: Path, cancelled: bool, waits: int) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "waits"),
+    [
+        (None, 1),
+        (Cancelled("wave 1 of 2 has ended"), 1),  # as a run that ends as paused leaves it
+        (Failed(Step.CREATE, Failure("no", kind="no")), 0),
+        (Unchanged("v1"), 0),
+    ],
+)
+def test_a_paused_run_waits_for_somebody(tmp_path: Path, outcome: Outcome | None, waits: int) -> None:
     paused = RunPaused(STARTED_AT + 5, "wave 1 has ended: it waits for approval", 1)
-    over = [UnitEnded(STARTED_AT + 4, "auth", Cancelled())] if cancelled else []
+    over = [UnitEnded(STARTED_AT + 4, "auth", outcome)] if outcome is not None else []
     journal = write(tmp_path, "r0", [planned("auth"), *over, paused, ended(at=STARTED_AT + 9, exit_code=3)])
     found = [*journal.waiting(AUTH, None)]
     assert len(found) == waits
@@ -194,3 +202,21 @@ def test_a_run_of_a_newer_program_is_told_and_hides_no_other(tmp_path: Path) -> 
     (error,) = lost
     assert error.message.startswith("run r1 in the journal ")
     assert error.message.endswith(" was written by a newer orchestrator")
+
+
+def test_runs_of_other_machines_are_told_with_what_took_them_up_or_back() -> None:
+    """As the journal tells its own."""
+    plain = replace(started("r0", units=1), identity=Identity(user="ann"))
+    back = replace(plain, run_id="r1", at=STARTED_AT + 100, verb="rollback", rolls_back="r0")
+    cut_off = replace(plain, run_id="r2", at=STARTED_AT + 200)
+    resumed = replace(plain, run_id="r3", at=STARTED_AT + 300, resumes="r2")
+    over = [*deployment("auth"), ended(at=STARTED_AT + 400)]
+    records = [Recorded(AUTH, [one, *([planned("auth")] if one is cut_off else over)])
+               for one in (plain, back, cut_off, resumed)]  # fmt: skip
+    told = [(one.run_id, one.state, one.taken_up_by, one.rolled_back_by) for one in past_elsewhere(records, ("r3",))]
+    assert told == [
+        ("r3", "done", "", ""),
+        ("r2", "interrupted", "r3", ""),
+        ("r1", "done", "", ""),
+        ("r0", "rolled back", "", "r1"),
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.planning.why.facts import PastOperation, PastRun, SentCall
-from orchestrator.planning.why.past_runs import maker_of
+from orchestrator.planning.why.facts import PastOperation, PastRun, SentCall, WaitingFor, WaitsFor
+from orchestrator.planning.why.past_runs import maker_of, still_waited
 
 OPEN, DONE = "not seen to end", "done"
 
@@ -48,3 +50,26 @@ def test_who_has_made_a_version(runs: list[PastRun], minute: int, maker: str, fo
         found = maker_of(order, "v", created_at)
         assert ((found.run_id, found.followed_by) if found is not None else ("", "")) == (maker, followed_by)
         assert found is None or found.by == f"by{maker[1:]}"
+
+
+@pytest.mark.parametrize(
+    ("newer", "rolled_back_by", "kind", "waits"),
+    [
+        ([], "", WaitsFor.APPROVAL, True),
+        (["cancelled", "failed", "blocked", ""], "", WaitsFor.APPROVAL, True),
+        (["deployed"], "", WaitsFor.APPROVAL, False),
+        (["failed", "unchanged"], "", WaitsFor.APPROVAL, False),
+        ([], "r9", WaitsFor.APPROVAL, False),
+        (["deployed"], "r9", WaitsFor.OPERATION, True),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_paused_run_is_waited_for_until_another_has_settled_the_function(
+    newer: list[str], rolled_back_by: str, kind: WaitsFor, waits: bool, known: bool
+) -> None:
+    past = [replace(run(9 - number), outcome=outcome) for number, outcome in enumerate(newer)]
+    past += [replace(run(1), outcome="cancelled", rolled_back_by=rolled_back_by)] * known
+    past += [replace(run(0), outcome="deployed")] * known
+    if rolled_back_by and not known:
+        return
+    assert still_waited([WaitingFor("r1", kind, "")], past) == [WaitingFor("r1", kind, "")] * waits

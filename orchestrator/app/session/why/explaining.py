@@ -18,7 +18,7 @@ from orchestrator.app.session.why.identifying import also_called, declared, iden
 from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import iso_utc, live_facts, lone_spec
 from orchestrator.app.session.why.next_side import job_of, next_of, plan_it, rows_of
-from orchestrator.app.session.why.of_runs import RUNS, JournalSide, runs_elsewhere
+from orchestrator.app.session.why.of_runs import RUNS, JournalSide, past_elsewhere, runs_elsewhere
 from orchestrator.coordination.registry import Holder, Registry, decode, digest
 from orchestrator.coordination.shared_record import Shared
 from orchestrator.errors import Exit
@@ -34,7 +34,7 @@ from orchestrator.planning.why.facts import (
     WaitingFor,
     WaitsFor,
 )
-from orchestrator.planning.why.past_runs import maker_of
+from orchestrator.planning.why.past_runs import maker_of, still_waited
 from orchestrator.report.views import CommandResult, WhyView
 
 
@@ -149,7 +149,7 @@ async def _tell_now(session: Session, known: Known) -> None:
 async def _tell_past(known: Known) -> None:
     """Read what the journal of this machine knows."""
     known.past = known.journal.past(known.names, partial(known.lacks, "a run of the journal"))
-    known.waiting += known.journal.waiting(known.names, known.spec)
+    known.waiting = still_waited([*known.waiting, *known.journal.waiting(known.names, known.spec)], known.past)
 
 
 async def _tell_others(session: Session, known: Known) -> None:
@@ -157,7 +157,7 @@ async def _tell_others(session: Session, known: Known) -> None:
     here = known.journal.ids()
     held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
     known.held_by = [*held]
-    told = [one for each in known.records if (one := each.past(alive=each.run_id in held)) is not None]
+    told = past_elsewhere(known.records, held)
     known.past = sorted([*known.past, *told], key=lambda one: one.started_at, reverse=True)[:RUNS]
     for holder in held.values():
         words = f"run {holder.run_id} of another machine holds it: {holder.who}, since {holder.since}"
@@ -168,6 +168,7 @@ async def _tell_others(session: Session, known: Known) -> None:
         if who or each.run_id not in taken_up:
             waiting = each.waiting(who=who)
             known.waiting += [waiting] if waiting is not None else []
+    known.waiting = still_waited(known.waiting, known.past)
 
 
 async def _holders(session: Session, names: FunctionNames) -> list[Holder]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +23,14 @@ from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
+from orchestrator.journal.summaries import linked, summary_of
 from orchestrator.model import FunctionSpec, SourceCode
+from orchestrator.planning.resume import to_resume
 from orchestrator.planning.selection import fitting, selectable_of
 from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
 from orchestrator.planning.why.past_runs import maker_of, past_run, utc
 from orchestrator.planning.why.waiting import LiveRun, live_run, what_it_waits_for
-from orchestrator.report.history import chain_word, state_word
+from orchestrator.report.history import state_word
 
 RUNS = 10  # that are told of
 _LASTING = (WaitsFor.OPERATION, WaitsFor.END, WaitsFor.NOTHING, WaitsFor.ROLLBACK)  # that a record tells truly
@@ -194,9 +196,11 @@ def _waits(live: LiveRun, key: str, *, packs: bool, who: str = "") -> WaitingFor
 
 
 def _paused(live: LiveRun, key: str, *, who: str = "") -> WaitingFor | None:
-    """Say that a unit waits for somebody to let its run go on; None where it does not."""
-    unit, why = live.run.units.get(key), live.run.rollout.paused
-    if unit is None or unit.outcome is not None or why is None:
+    """Say that a unit waits for somebody to let its run go on, also where it was cancelled at the pause; None where it
+    does not.
+    """
+    why = live.run.rollout.paused
+    if why is None or key not in to_resume(live.run):
         return None
     words = f"run {live.run.run_id} is paused: {why.reason}"
     advice = f"`orchestrator promote {live.run.run_id}` goes on"
@@ -230,19 +234,28 @@ class Recorded:
         found = _waits(live, key, packs=False, who=who)
         return found if found is not None and found.kind in _LASTING else None
 
-    def past(self, *, alive: bool) -> PastRun | None:
-        """Tell what became of the function."""
-        state = self.run
-        return past_run(
-            of_unit(self.events, self.names.key), self.names.key, state=chain_word(state, None, alive=alive),
-            elsewhere=True,
-        )  # fmt: skip
+    def past(self, run: RunSummary) -> PastRun | None:
+        """Tell what became of the function. `run`: this one among the others that are told of."""
+        events = of_unit(self.events, self.names.key)
+        told = past_run(events, self.names.key, state=state_word(run), elsewhere=True)
+        if told is None:
+            return None
+        return replace(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Give what it says of a Version's verification."""
         unit = self.run.units.get(self.names.key)
         said = unit.verdicts.get(version_id) if unit is not None else None
         return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
+
+
+def past_elsewhere(records: Iterable[Recorded], held: Container[str]) -> list[PastRun]:
+    """Tell what became of the function in runs of other machines, and which of these took which up, or back. `held`:
+    ids of runs that are under way.
+    """
+    by_id = {one.run_id: one for one in records}
+    runs = linked(replace(summary_of(one.run), alive=run_id in held) for run_id, one in by_id.items())
+    return [told for run in runs if (told := by_id[run.id].past(run)) is not None]
 
 
 async def runs_elsewhere(
