@@ -41,7 +41,10 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         assert refused.code == 2
         assert f"`orchestrator rollback {run_id}`" in refused.err
 
-        shutil.rmtree(project.state_dir)  # another machine
+        for machine in ("this", "another"):
+            why = json.loads(run(project.root, "why", "f000", "-o", "json", environ=cloud.environ()).out)
+            assert [(one["for"], one["run_id"]) for one in why["waits"]] == [("approval", run_id)], machine
+            shutil.rmtree(project.state_dir, ignore_errors=True)
         asked = run(project.root, "promote", environ=cloud.environ())
         assert asked.code == 2
         assert "add --yes" in asked.err
