@@ -24,6 +24,7 @@ from orchestrator.report.prunes.storage import pruning_text, storage_text
 from orchestrator.report.summary import headline, run_table, runs_table, told_of_rollback, warnings
 from orchestrator.report.views import (
     BoardView,
+    BoundJob,
     DocumentView,
     FindingsView,
     ImportView,
@@ -107,9 +108,19 @@ def _result(view: ResultView, width: int | None) -> str:
 def _jobs(view: JobsView, width: int | None) -> str:
     lines = [f"{view.config} binds no job yet: add a table [jobs.NAME] with `run` and the parameters of one of these"]
     if view.bound:
-        rows = [(job.job, job.run, job.schedule or "-", job.next_due or "-", job.place) for job in view.bound]
-        lines = [aligned(("job", "runs", "schedule", "next due", "at"), rows, width=width)]
-        lines += [f"\n{_open(job.job, job.open_due)}" for job in view.bound if job.open_due is not None]
+        cells = {
+            "environment": [job.environment for job in view.bound],
+            "job": [job.job for job in view.bound],
+            "runs": [job.run for job in view.bound],
+            "schedule": [job.schedule or "-" for job in view.bound],
+            "next due": [job.next_due or "-" for job in view.bound],
+            "at": [job.place for job in view.bound],
+        }
+        if view.environment or not any(cells["environment"]):
+            del cells["environment"]
+        head, rows = tuple(cells), list(zip(*cells.values(), strict=True))
+        lines = [aligned(head, rows, width=width)]
+        lines += [f"\n{_open(job, job.open_due)}" for job in view.bound if job.open_due is not None]
     lines = [*environment_head(view.environment), *lines]
     for name, job in view.known.items():
         lines.append(f"\n{name}: {job.about}")
@@ -119,9 +130,10 @@ def _jobs(view: JobsView, width: int | None) -> str:
     return "\n".join(lines)
 
 
-def _open(job: str, due: OpenDue) -> str:
+def _open(job: BoundJob, due: OpenDue) -> str:
     stopped = f"its due time {due.due_at} is not done: run {due.run_id} was stopped for good: {due.why}"
-    return f'job "{job}": {stopped}; once it is mended, `orchestrator run {job}` is a new run'
+    where = f" --env {job.environment}" if job.environment else ""
+    return f'job "{job.job}": {stopped}; once it is mended, `orchestrator run {job.job}{where}` is a new run'
 
 
 def _document(view: ImportView | RewriteView | DocumentView) -> str:

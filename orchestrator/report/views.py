@@ -129,6 +129,7 @@ class BoundJob:
     next_due: str | None
     place: str  # FILE:LINE
     open_due: OpenDue | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ def test_both_environments_of_the_example_are_deployed(tmp_path: Path) -> None:
         assert (again.code, again.out.startswith(f"environment {environment[1]}: folders b1gteam")) == (0, True), (
             again.err
         )
+    jobs = json.loads(run(root, "jobs", "-o", "json").out)["jobs"]
+    assert [(one["environment"], one["job"]) for one in jobs] == [("dev", "nightly"), ("prod", "nightly")]
+    assert "prod         nightly" in run(root, "jobs").out
     unnamed = run(root, "deploy", "--sandbox", "--yes", environ={"ORCHESTRATOR_ENV": "prod"})
     assert (unnamed.code, "add --env prod" in unnamed.err) == (2, True), unnamed.err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,26 @@ from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJo
 
 
 def jobs_command(config: Path, **chosen: Any) -> CommandResult:
-    """List the jobs of the manifest with their next due time, then those that it can bind. Raises `UsageError`."""
-    choice = RunOptions("jobs", config, **chosen).choice
-    manifest = load_for_run(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}, choice=choice)
-    project = manifest.path.absolute().parent
+    """List the jobs of the manifest with their next due time, of one with environments those of each where none is
+    named; then those that it can bind. Raises `UsageError`.
+    """
+    options = RunOptions("jobs", config, **chosen)
+    first = _manifest(options)
+    manifests = [first]
+    if first.environments and not options.environment:
+        manifests = [_manifest(replace(options, environment=name)) for name in first.environments]
+    project = first.path.absolute().parent
     now = datetime.now(UTC)
     known = {name: find_job(name, project) for name in known_jobs(project)}
     state_dir = state_dir_of(config, None)
-    bound = tuple(_bound(spec, now, manifest, state_dir) for spec in manifest.jobs.values())
+    bound = tuple(_bound(spec, now, one, state_dir) for one in manifests for spec in one.jobs.values())
     described = {name: KnownJob(job.about, job.PARAMETERS) for name, job in known.items()}
-    return CommandResult(Exit.DONE, JobsView(config, bound, described, manifest.environment))
+    environment = first.environment if manifests == [first] else ""
+    return CommandResult(Exit.DONE, JobsView(config, bound, described, environment))
+
+
+def _manifest(options: RunOptions) -> Manifest:
+    return load_for_run(options.config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}, choice=options.choice)
 
 
 def _bound(spec: JobSpec, now: datetime, manifest: Manifest, state_dir: Path) -> BoundJob:
@@ -44,6 +55,7 @@ def _bound(spec: JobSpec, now: datetime, manifest: Manifest, state_dir: Path) ->
         at.astimezone(ZoneInfo(timezone)).isoformat(timespec="minutes") if at is not None else None,
         f"{spec.place.file}:{spec.place.line}",
         _open(in_environment(manifest, spec.name), state_dir),
+        manifest.environment,
     )
 
 
