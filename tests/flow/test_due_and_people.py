@@ -76,6 +76,8 @@ def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_nev
         run = store.chain_state(store.find("last"))
     (never,) = unbegun_of(run)
     named = (never,) if alone else (never, next(key for key in run.units if key != never))
+    assert bench._command("rollback", rollback._rollback, patterns=named, dry_run=True) == 0
+    assert any(f"had not begun {never}; without --dry-run, neither" in said for said in bench.said), bench.said
     code = bench._command("rollback", rollback._rollback, patterns=named)
     assert code == 0, bench.said
     assert any(f"had not begun {never}, and neither" in said for said in bench.said), bench.said

@@ -89,9 +89,10 @@ async def _rollback(invocation: Invocation) -> CommandResult:
     session = replace(session, request=replace(request, identity=identity))
     not_begun = _named_unbegun(request.options, run)
     result = await carry_out(session, partial(plan_back, session, run, run.apply))
-    if not_begun and not request.options.dry_run:
+    if not_begun:
         does = f"run {run.run_id} had not begun {named_ones(not_begun, _NAMED)}"
-        messages.say(f"{does}, and neither `resume` nor a due time of its job begins it any more")
+        then = "; without --dry-run," if request.options.dry_run else ", and"
+        messages.say(f"{does}{then} neither `resume` nor a due time of its job begins it any more")
     return result
 
 
