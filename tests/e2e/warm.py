@@ -7,6 +7,7 @@ and killed, and whose terminal is the one on its standard input.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import importlib
@@ -15,15 +16,18 @@ import os
 import pkgutil
 import runpy
 import select
-import signal
 import socket
 import sys
 import tempfile
 import termios
+import threading
 import time
+import traceback
+from contextlib import suppress
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -48,20 +52,31 @@ def serve(path: str) -> None:
     # OpenSSL proves the primes of a key whenever it reads one: as long as all else of a short command takes.
     vars(keys)["load_pem_private_key"] = partial(load_pem_private_key, unsafe_skip_rsa_key_validation=True)
     gc.freeze()  # memory that all share stays shared
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    programs: dict[int, tuple[int, socket.socket]] = {}  # by what can be waited for: process ids, and who is told
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen(16)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while listener in select.select([listener, sys.stdin], [], [])[0]:
-            connection, _ = listener.accept()
-            with connection:
-                if os.fork() == 0:
-                    listener.close()
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    _run(connection)
-                    return
+        while sys.stdin not in (ready := select.select([listener, sys.stdin, *programs], [], [])[0]):
+            for ended in programs.keys() & set(ready):
+                pid, connection = programs.pop(ended)
+                os.close(ended)
+                _, status = os.waitpid(pid, 0)
+                with connection, suppress(OSError):  # whoever asked for it may be gone
+                    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+            if listener in ready:
+                connection, _ = listener.accept()
+                message, streams, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 3)
+                pid = os.fork()
+                if not pid:
+                    for other in (listener, connection, *(one for _, one in programs.values())):
+                        other.close()
+                    _run(message, streams)
+                for number in streams:
+                    os.close(number)
+                programs[os.pidfd_open(pid)] = pid, connection
+                connection.send(str(pid).encode())
 
 
 def _first_uses() -> None:
@@ -86,23 +101,15 @@ def _hasten(times: float) -> None:
         vars(module)[name] = Timings(*(one / times for one in astuple(vars(module)[name])))
 
 
-def _run(connection: socket.socket) -> None:
-    """Run one program: tell its process id, then its exit code."""
-    message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 3)
-    pid = os.fork()
-    if pid:
-        connection.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
-        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
-        os._exit(0)
-    connection.close()
+def _run(message: bytes, streams: list[int]) -> NoReturn:
+    """Be the program: with the arguments, folder and environment of a message, and these streams."""
     os.setsid()
     told = json.loads(message)
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environ"])
     time.tzset()
-    for number, file in enumerate(files):
+    for number, file in enumerate(streams):
         os.dup2(file, number)
         os.close(file)
     if os.isatty(0):
@@ -110,7 +117,27 @@ def _run(connection: socket.socket) -> None:
     _hasten(float(os.environ.pop(HASTE, "1")))
     sys.argv = ["orchestrator", *told["arguments"]]
     sys.path[0] = told["folder"]
-    runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
+    code = 0
+    try:
+        runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter says it
+        traceback.print_exc()
+        code = 1
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit as the interpreter does, but for taking all modules apart: that took longer than most commands."""
+    vars(threading)["_shutdown"]()  # waits for threads
+    vars(atexit)["_run_exitfuncs"]()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = 120  # the interpreter's own
+    os._exit(code)
 
 
 if __name__ == "__main__":
