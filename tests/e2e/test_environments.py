@@ -225,3 +225,18 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         assert (saved.code, "--out is about one environment" in saved.err) == (2, True), saved.err
         other = run(project.root, "deploy", "--env", "all", "--yes", environ=environ)
         assert (other.code, "only `plan` takes all" in other.err) == (2, True), other.err
+
+
+def test_a_run_from_before_there_were_environments_goes_on_without_one(tmp_path: Path, project: Project) -> None:
+    project.write(2)
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+        environ = cloud.environ()
+        cut_off(project.root, signal.SIGKILL, 1, "deploy", "--yes", environ=environ)
+        project.write(2, more="[environments.dev]\ndefault = true\ndefaults.environment.STAGE = 'dev'\n")
+        other = run(project.root, "deploy", "--undone", "--yes", environ=environ)
+        assert (other.code, 'its environment was none, and now it is "dev"' in other.err) == (2, True), other.err
+        resumed = run(project.root, "resume", "-o", "json", environ=environ)
+        told = json.loads(resumed.out)
+        assert (resumed.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), resumed.err
+        planned = json.loads(run(project.root, "plan", "-o", "json", environ=environ).out)
+        assert (planned["environment"], planned["counts"]) == ("dev", {"new version": 2})

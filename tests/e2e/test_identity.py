@@ -261,7 +261,7 @@ def test_whose_runs_a_command_speaks_of_on_another_machine(tmp_path: Path, proje
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         run_id = shown(project)["run_id"]
         others = (
-            f"1 run of other manifests in this bucket: name one by its id (the newest: {run_id});"
+            f"1 run of other manifests or environments in this bucket: name one by its id (the newest: {run_id});"
             " `orchestrator runs --all` lists them"
         )
         for command, same, says_same, differs, says_differs in WHOSE_RUN:

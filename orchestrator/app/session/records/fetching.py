@@ -31,7 +31,7 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What came of reading records. `kept`: how many runs were not in the journal yet; `others`: the ids of those that
-    stay in the bucket, since they are of other manifests, the newest first.
+    stay in the bucket, since they are of other manifests or environments, the newest first.
     """
 
     kept: int = 0
@@ -44,7 +44,7 @@ class Fetched:
             return ""
         number, newest = counted(len(self.others), "run"), self.others[0]
         return (
-            f"{number} of other manifests in this bucket: name one by its id (the newest: {newest});"
+            f"{number} of other manifests or environments in this bucket: name one by its id (the newest: {newest});"
             " `orchestrator runs --all` lists them"
         )
 
