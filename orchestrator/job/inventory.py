@@ -59,7 +59,8 @@ def empty_folders(folders: Iterable[str], live: LiveState) -> list[str]:
 
 
 def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tuple[LiveFunction, ...]:
-    """List the Functions of these folders that have a version, in the order of their keys.
+    """List the Functions of these folders that have a version, in the order of their keys. Those that another
+    environment declares are not this one's to change: where environments share a folder, they are left out.
 
     Raises `ManifestError` where it cannot be told which of them a function of the manifest is.
     """
@@ -73,10 +74,16 @@ def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tu
         latest = live.latest(function.id)
         if function.folder_id in inside and latest is not None:
             spec = by_id.get(function.id) or by_name.get((function.folder_id, function.name))
+            if spec is None and _of_another(function, manifest):
+                continue
             alone = names[function.name] == 1 and function.name not in manifest.functions
             key = spec.key if spec is not None else _key(function, alone=alone)
             found.append(LiveFunction(key, function, latest, spec))
     return tuple(sorted(found, key=lambda one: one.key))
+
+
+def _of_another(function: Function, manifest: Manifest) -> bool:
+    return not manifest.of_others.isdisjoint({("id", function.id), (function.folder_id, function.name)})
 
 
 def _untold(spec: FunctionSpec, inside: frozenset[str]) -> bool:

@@ -271,7 +271,8 @@ class Manifest:
     """deploy.toml and its includes. `warnings`: sentences with their place, for people. `files`: those it was read
     from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
     it, and the environments in which they do. `environments`: all that it declares; `protected`: whoever changes
-    something in the one that was chosen has to name it.
+    something in the one that was chosen has to name it. `of_others`: the Functions that other environments declare, as
+    ("id", ID) or (FOLDER, NAME).
     """
 
     path: Path
@@ -287,3 +288,4 @@ class Manifest:
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     environments: tuple[str, ...] = ()
     protected: bool = False
+    of_others: frozenset[tuple[str, ...]] = frozenset()

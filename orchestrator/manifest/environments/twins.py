@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
 from orchestrator.manifest.environments.overlay import Overlay
@@ -15,16 +15,18 @@ from orchestrator.manifest.merge import Draft, Folder
 _TELLING = ("id", "name", "folder_id")
 
 
-def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Findings) -> None:
+def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Findings) -> frozenset[tuple[str, ...]]:
     """Tell which functions of the environment that is chosen are the same live Function as one of another environment.
 
     Only what the files say is compared: what the process sets may be another value wherever the other one is deployed,
-    so of functions whose name or folder it decides nothing is said. `files`: the main file first.
+    so of functions whose name or folder it decides nothing is said. `files`: the main file first. Returns
+    what tells the functions of other environments in the cloud, as `Manifest.of_others`.
     """
     main = files[0].file
     names = tuple(environments_of(main))
     if len(names) < 2 or not environment or any("${" in str(one.file.raw.get("include")) for one in files):
-        return
+        return frozenset()
+    of_others: set[tuple[str, ...]] = set()
     own = dict(_identities(files, environment, names))
     for other in names:
         if other == environment:
@@ -37,11 +39,13 @@ def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Finding
         for identity, _ in _identities(files, other, names):
             if identity in own:
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
+            of_others.add(identity)
+    return frozenset(of_others - own.keys())
 
 
 def _identities(
     files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
-) -> Iterator[tuple[Hashable, str]]:
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Give what tells each function of an environment from others in the cloud, and its key."""
     findings = Findings()  # nobody reads them: they are told where that environment is chosen
     again = Files({}, ManifestChoice(environment), findings, telling=True)
@@ -72,7 +76,7 @@ def _folder(one: CheckedFile, overlay: Overlay, above: Scope | None) -> Folder:
     return Folder(chosen, one.file, ("cloud",), broken or cloud.is_broken("folder_id"))
 
 
-def _identity(draft: Draft, environment: str) -> Hashable:
+def _identity(draft: Draft, environment: str) -> tuple[str, ...] | None:
     """Give what tells a function from others; None where it does not exist there, or where that cannot be told."""
     if environment not in draft.values.get("only", (environment,)) or draft.values.get("enabled") is False:
         return None

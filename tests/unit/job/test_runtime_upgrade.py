@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def test_old_ones_wait_new_ones_are_done_and_others_are_not_its_business() -> No
     assert board(found) == {"a": "waiting", "b": "waiting", "c": "done"}
     assert {key: one.settings.runtime for key, one in found.specs.items()} == {"a": "python312", "b": "python312"}
     assert found.specs["a"].code == VersionCopy("v-a")
+
+
+def test_what_another_environment_declares_is_left_out() -> None:
+    of_others = frozenset({("folder", "a"), ("id", "id-b"), ("folder", "c"), ("elsewhere", "d")})
+    own = replace(manifest(c=spec("c", folder_id="folder")), of_others=of_others)
+    found = desired(there(a="python38", b="python38", c="python38", d="python38"), of=own)
+    assert board(found) == {"c": "waiting", "d": "waiting"}
 
 
 def test_a_skipped_function_is_on_the_board_with_its_reason() -> None:

@@ -327,3 +327,16 @@ def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path:
         "has functions that are the same live ones as those of dev: give it a folder of its own"
     )
     assert found.rule.endswith("(concerns fun)")
+
+
+def test_the_functions_of_other_environments_are_known_where_folders_are_shared(tmp_path: Path) -> None:
+    text = f"""{WITH_FOLDER}{FUN}name = "fun-${{ORCHESTRATOR_ENV}}"
+[functions.same]
+id = "d4e"
+version_id = "x"
+only = ["prod"]
+[environments.dev]
+[environments.prod]
+"""
+    assert read(tmp_path, text, "dev").of_others == {("b1g", "fun-prod"), ("id", "d4e")}
+    assert read(tmp_path, text, "prod").of_others == {("b1g", "fun-dev")}

@@ -62,7 +62,7 @@ async def find_functions(
         live = await read_live(session.world, (), whole=folders)
     except CloudError as error:
         raise cannot_read(error) from error
-    functions = inventory(replace(session.request.manifest, functions={}), live, folders)
+    functions = inventory(replace(session.request.manifest, functions={}, of_others=frozenset()), live, folders)
     left_out = {
         one.name or one.id: "it has no version yet"
         for one in live.by_id.values()
