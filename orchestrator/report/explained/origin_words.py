@@ -26,7 +26,8 @@ class HasOrigin(Protocol):
 
 def origin_words(one: HasOrigin, *, replaced: bool = True) -> str:
     """Write "deploy.toml:12 [templates.web], ${LEVEL}, over deploy.toml:4". `replaced`: with what it replaces."""
-    place = f"{place_words(one.place)} [{one.table}]" if one.place is not None else one.table
+    table = f"[{one.table}]" if one.table else ""  # a key above all tables, such as a file's folder_id
+    place = f"{place_words(one.place)} {table}".rstrip() if one.place is not None else one.table
     over = f", over {', '.join(map(place_words, one.over))}" if one.over and replaced else ""
     variables = f", ${{{'}, ${'.join(one.variables)}}}" if one.variables else ""
     return f"{place}{variables}{over}"
