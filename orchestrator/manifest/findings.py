@@ -36,6 +36,7 @@ class _Finding:
     path: KeyPath
     rule: str
     line: int | None  # None: that of the path
+    stops_all: bool = False
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -57,10 +58,19 @@ class Findings:
         self._warnings: dict[_Finding, list[str]] = {}
 
     def mistake(
-        self, file: Located, path: KeyPath, rule: str, *, line: int | None = None, function: str | None = None
+        self,
+        file: Located,
+        path: KeyPath,
+        rule: str,
+        *,
+        line: int | None = None,
+        function: str | None = None,
+        stops_all: bool = False,
     ) -> None:
-        """Note a mistake. `function`: whom it concerns, where that is not clear from the path."""
-        functions = self._mistakes.setdefault(_Finding(file, path, rule, line), [])
+        """Note a mistake. `function`: whom it concerns, where that is not clear from the path. `stops_all`: whom it
+        concerns is not known, so that it stops every run, wherever it is.
+        """
+        functions = self._mistakes.setdefault(_Finding(file, path, rule, line, stops_all), [])
         if function is not None:
             functions.append(function)
 
@@ -71,10 +81,10 @@ class Findings:
             functions.append(function)
 
     def placed(self) -> Iterator[tuple[KeyPath, Mistake]]:
-        """Every mistake with its path; one that concerns many functions comes once for each."""
+        """Every mistake with its path, () where it stops all; one that concerns many functions comes once for each."""
         for finding, functions in self._mistakes.items():
             for function in functions or [""]:
-                yield finding.path, _placed(finding, function)
+                yield () if finding.stops_all else finding.path, _placed(finding, function)
 
     def mistakes(self) -> tuple[Mistake, ...]:
         """All mistakes, in the order of files and lines."""

@@ -141,7 +141,7 @@ def _survey(
     of_files = _Included(files, functions, overlay, findings, {main.path: main.shown})
     of_files.add(first, scope)
     functions.compare()
-    of_others = tell_twins(tuple(of_files.keys), environment, findings)
+    of_others = tell_twins(tuple(of_files.keys), environment, functions.drafts, findings)
     files.tell_wrong_variables()
     of_rollout = overlay.section(RolloutTable)
     storage = sections.storage(overlay.section(StorageTable).table)

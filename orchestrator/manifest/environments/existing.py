@@ -33,18 +33,19 @@ class Existing:
 
     def is_here(self, draft: Draft) -> bool:
         """Whether a function exists in this environment. One that names environments exists in none, where none is
-        chosen. What it names, and is none, is told.
+        chosen. What it names, and is none, is told: this one may be meant, so the function counts as here, and stops
+        the runs that it would be part of.
         """
         only = draft.values.get("only")
         if only is None:
             return True
-        for index, name in enumerate(only):
-            if name not in self._overlay.names:
-                origin, inside = draft.origin(("only",))
-                concerned = draft.concerned(origin)
-                rule = f"there is no [environments.{name}]{did_you_mean(name, self._overlay.names)}"
-                self._findings.mistake(origin.file, (*origin.path, *inside, index), rule, function=concerned)
-        if self._overlay.name in only:
+        unknown = [(index, name) for index, name in enumerate(only) if name not in self._overlay.names]
+        for index, name in unknown:
+            origin, inside = draft.origin(("only",))
+            concerned = draft.concerned(origin)
+            rule = f"there is no [environments.{name}]{did_you_mean(name, self._overlay.names)}"
+            self._findings.mistake(origin.file, (*origin.path, *inside, index), rule, function=concerned)
+        if unknown or self._overlay.name in only:
             return True
         self.elsewhere[draft.key] = draft
         return False
@@ -54,7 +55,7 @@ class Existing:
         for name, table in self._overlay.templates.items():
             if name not in self._templates:
                 rule = f"there is no [templates.{name}] that it could be laid over{did_you_mean(name, self._templates)}"
-                self._findings.mistake(table.file, table.path, rule)
+                self._findings.mistake(table.file, table.path, rule, stops_all=True)
         for key, table in self._overlay.functions.items():
             if key in self.elsewhere:
                 there = self.elsewhere[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
 from orchestrator.manifest.environments.overlay import Overlay
@@ -15,12 +15,15 @@ from orchestrator.manifest.merge import Draft, Folder
 _TELLING = ("id", "name", "folder_id")
 
 
-def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Findings) -> frozenset[tuple[str, ...]]:
+def tell_twins(
+    files: Sequence[CheckedFile], environment: str, drafts: Mapping[str, Draft], findings: Findings
+) -> frozenset[tuple[str, ...]]:
     """Tell which functions of the environment that is chosen are the same live Function as one of another environment.
 
-    Only what the files say is compared: what the process sets may be another value wherever the other one is deployed,
-    so of functions whose name or folder it decides nothing is said. `files`: the main file first. Returns
-    what tells the functions of other environments in the cloud, as `Manifest.of_others`.
+    Of other environments only what the files say is known: what the process sets may be another value wherever they are
+    deployed, so of functions whose name or folder it decides there nothing is said. `files`: the main file first;
+    `drafts`: the functions of the chosen one as they are, with what the process sets. Returns what tells the functions
+    of other environments in the cloud, as `Manifest.of_others`.
     """
     main = files[0].file
     names = tuple(environments_of(main))
@@ -28,6 +31,7 @@ def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Finding
         return frozenset()
     of_others: set[tuple[str, ...]] = set()
     own = dict(_identities(files, environment, names))
+    as_set = {identity: key for key, draft in drafts.items() if (identity := _identity(draft, environment)) is not None}
     for other in names:
         if other == environment:
             continue
@@ -39,8 +43,14 @@ def tell_twins(files: Sequence[CheckedFile], environment: str, findings: Finding
         for identity, _ in _identities(files, other, names):
             if identity in own:
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
+            elif identity in as_set:
+                by_process = (
+                    f"has functions that are the same live ones as those of {other}, by what the process sets"
+                    " (YC_FOLDER_ID, or a variable): write their folder here (cloud.folder_id), or set another"
+                )
+                findings.mistake(main, ("environments", environment), by_process, function=as_set[identity])
             of_others.add(identity)
-    return frozenset(of_others - own.keys())
+    return frozenset(of_others - own.keys() - as_set.keys())
 
 
 def _identities(

@@ -263,6 +263,27 @@ def test_a_mistake_of_a_function_that_does_not_exist_here_stops_no_run(tmp_path:
     assert load_for_run(path, ENVIRON, choice=ManifestChoice("prod")).functions["old"].mistakes
 
 
+def test_what_exists_in_no_environment_that_there_is_stops_the_runs_that_may_be_about_it(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(
+        f'{BASE}[functions.old]\nversion_id = "x"\nonly = ["prd"]\n[environments.prod]\n[environments.dev]\n'
+    )
+    for environment in ("prod", "dev", ""):
+        functions = load_for_run(path, ENVIRON, choice=ManifestChoice(environment)).functions
+        assert 'there is no [environments.prd]; did you mean "prod"?' in functions["old"].mistakes[0].rule
+        assert not functions["fun"].mistakes
+
+
+def test_an_environment_s_template_of_nothing_stops_every_run(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.toml"
+    path.write_text(f'{BASE}[environments.prod]\ntemplates.wb.memory = "1GB"\n[environments.dev]\n')
+    with pytest.raises(ManifestError) as caught:
+        load_for_run(path, ENVIRON, choice=ManifestChoice("prod"))
+    (found,) = caught.value.mistakes
+    assert (found.key, "there is no [templates.wb]" in found.rule) == ("environments.prod.templates.wb", True)
+    assert load_for_run(path, ENVIRON, choice=ManifestChoice("dev")).functions
+
+
 def test_mistakes_of_an_environment_are_those_of_the_functions_that_they_concern(tmp_path: Path) -> None:
     path = tmp_path / "deploy.toml"
     path.write_text(
@@ -315,6 +336,19 @@ def test_functions_of_two_environments_are_never_the_same_live_function(tmp_path
             same = ["other"]
         assert told == (["fun"] if kind == "the name of another" and environment == "prod" else same), found.mistakes
     assert load_for_run(path, {"GIVEN": "given"}).functions["other"].mistakes == ()
+
+
+@pytest.mark.parametrize("how", ["YC_FOLDER_ID", "FOLDER"])
+def test_the_process_cannot_lead_into_the_functions_of_another_environment(tmp_path: Path, how: str) -> None:
+    own = "" if how == "YC_FOLDER_ID" else 'cloud = { folder_id = "${FOLDER}" }\n'
+    path = tmp_path / "deploy.toml"
+    path.write_text(f'{HEAD}{FUN}[environments.dev]\n{own}[environments.prod]\ncloud = {{ folder_id = "b1p" }}\n')
+    for folder, count in (("b1d", 0), ("b1p", 1)):
+        manifest = load_for_run(path, {how: folder}, choice=ManifestChoice("dev"))
+        mistakes = manifest.functions["fun"].mistakes
+        assert len(mistakes) == count
+        assert all("the same live ones as those of prod, by what the process sets" in one.rule for one in mistakes)
+    assert not load_for_run(path, {how: "b1p"}, choice=ManifestChoice("prod")).functions["fun"].mistakes
 
 
 def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path: Path) -> None:
