@@ -79,6 +79,7 @@ class ZipPackager:
         self._builders = anyio.CapacityLimiter(threads)
         self._build_folders: dict[str, anyio.Lock] = {}
         self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
+        self._unchanged = set[tuple[str, str]]()  # builds that are said not to run again
         self._inputs: SingleFlight[Build, str] = SingleFlight()
         self._built = Built(work_dir / FILE)
         self._tell = tell
@@ -116,7 +117,9 @@ class ZipPackager:
                 await self._run(build, label)
 
         if build.inputs and await self._is_made(code, build):
-            self._tell(f"not built again, since its inputs are unchanged: {label}")
+            if (folder, build.command) not in self._unchanged:  # many functions may have one build
+                self._unchanged.add((folder, build.command))
+                self._tell(f"not built again, since its inputs are unchanged: {label}")
             return
         await self._builds.do((folder, build.command), work)
 
