@@ -46,7 +46,7 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
         return
     needed = ((f"--env {name}", options.environment_typed), ("--yes", options.yes))
     if lacking := [option for option, given in needed if not given]:
-        not_so = "" if options.environment_typed else "; ORCHESTRATOR_ENV does not count for it"
+        not_so = "" if options.environment_typed else "; only the option counts for it"
         raise UsageError(
             f"the environment {name} is protected, and there is no terminal to type its name on",
             advice=f"add {' and '.join(lacking)}{not_so}",

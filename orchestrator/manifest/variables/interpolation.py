@@ -62,7 +62,7 @@ def put_in(text: str, look: Look, complain: Callable[[str], None], hint: Hint) -
         elif default is not None:
             return default
         else:
-            complain(f"the environment variable {name} is not set; {hint(name)}")
+            complain(f"the variable {name} is not set; {hint(name)}")
         return match[0]
 
     return _DOLLAR.sub(replacement, text)

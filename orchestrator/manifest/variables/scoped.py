@@ -78,7 +78,8 @@ class Variables:
             return "choose an environment with --env"
         known = {*self._choice.variables, *self._chosen, *(one for table in self._tables for one in table)}
         near = did_you_mean(name, known)
-        return f"set it, or write `$${{` for a literal `${{`{near}"
+        ways = f"in [variables], in the process, or with --var {name}=…"
+        return f"set it {ways}; `$${{` is a literal `${{`{near}"
 
 
 def declared_in(table: object) -> Declared:

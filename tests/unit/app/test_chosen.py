@@ -44,8 +44,13 @@ def manifest_in(environment: str, folder: Path, *, declared: bool = True) -> Man
         (NONE, replace(BARE, status=True), False, ""),
         (DEV, BARE, False, ""),
         (PROD, BY_VARIABLE, True, ""),  # its name is asked for
-        (PROD, replace(BY_VARIABLE, yes=True), False, "add --env prod; ORCHESTRATOR_ENV does not count for it"),
-        (PROD, BY_VARIABLE, False, "add --env prod and --yes; ORCHESTRATOR_ENV"),
+        (
+            PROD,
+            replace(BY_VARIABLE, yes=True),
+            False,
+            "add --env prod; only the option counts for it",
+        ),
+        (PROD, BY_VARIABLE, False, "add --env prod and --yes; only the option"),
         (PROD, TYPED, False, "add --yes"),
         (PROD, replace(TYPED, sandbox=True), False, "add --yes"),
         (PROD, replace(TYPED, yes=True), False, ""),

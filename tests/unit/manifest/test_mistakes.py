@@ -144,7 +144,7 @@ OF_A_FUNCTION = [
     ('env = { A = "x" }', "env", 'did you mean "environment"?'),
     ('tag = ["a"]', "tag", 'did you mean "tags"?'),
     ('zzzz = "x"', "zzzz", "unknown key"),
-    ('description = "${NOPE}"', "description", "the environment variable NOPE is not set"),
+    ('description = "${NOPE}"', "description", "the variable NOPE is not set"),
     ('description = "${1}"', "description", "followed by a variable's name"),
     ('tags = ["a", "${NOPE}"]', "tags[1]", "NOPE is not set"),
 ]
@@ -229,7 +229,7 @@ OF_A_VERIFY = [
     ("{ http = { headers = { A = 1 } } }", ".http.headers.A", "must be a string"),
     ("{ http = { query = { a = 1 } } }", ".http.query.a", "must be a string"),
     ('{ http = { path = "/x" } }', ".http.path", "unknown key"),
-    ('{ payload = { a = "${NOPE}" } }', ".payload.a", "the environment variable NOPE is not set"),
+    ('{ payload = { a = "${NOPE}" } }', ".payload.a", "the variable NOPE is not set"),
 ]
 
 

@@ -89,7 +89,7 @@ variables = { HOST = "${LEVEL}.${HOST:-none}.${ORCHESTRATOR_ENV}" }
     text = f'{tables}{FUNCTION}description = "${{LEVEL}} ${{HOST}}"\n'
     with pytest.raises(ManifestError) as caught:  # one of [variables] uses no other of them
         read(tmp_path, text, environment="prod")
-    assert "what LEVEL is declared with: the environment variable REGION is not set" in caught.value.mistakes[0].rule
+    assert "what LEVEL is declared with: the variable REGION is not set" in caught.value.mistakes[0].rule
     text = text.replace('LEVEL = "${REGION}', 'LEVEL = "${REGION:-de}')
     assert read(tmp_path, text, environment="prod") == "de-a de-a.main.prod"
     assert read(tmp_path, text, {"ZONE": "b"}, environment="prod", REGION="eu") == "eu-b eu-b.main.prod"
