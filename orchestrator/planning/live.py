@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -178,8 +178,11 @@ class _Reader:
             raise
 
 
-def undeclared(declared: Iterable[FunctionSpec], live: LiveState) -> tuple[Undeclared, ...]:
+def undeclared(
+    declared: Iterable[FunctionSpec], live: LiveState, of_others: Collection[tuple[str, ...]] = ()
+) -> tuple[Undeclared, ...]:
     """Find them, folder by folder, where all Functions of a folder were read. `declared`: disabled ones, too.
+    `of_others`: those that other environments declare, see `Manifest`.
 
     Ours are those whose live Version has our stamp; only they are anybody's of this manifest for all that is known.
     """
@@ -195,6 +198,8 @@ def undeclared(declared: Iterable[FunctionSpec], live: LiveState) -> tuple[Undec
             and function.id not in ids
             and (folder_id, function.name) not in names
             and function.status != "DELETING"
+            and ("id", function.id) not in of_others
+            and (folder_id, function.name) not in of_others
         ]
         latest = {function.id: live.latest(function.id) for function in left}
         ours = [f for f in left if (v := latest[f.id]) is not None and read_stamp(v.description) is not None]

@@ -64,6 +64,9 @@ def test_what_cannot_be_chosen_is_said(project: Project) -> None:
     ):
         end = run(project.root, "validate", *given)
         assert (end.code, said in end.err) == (2, True), end.err
+    for verb in (("runs",), ("import", "--update", "--sandbox", "--yes")):
+        end = run(project.root, *verb, "--env", "prd")
+        assert (end.code, 'no environment "prd"; did you mean "prod"?' in end.err) == (2, True), end.err
     empty = run(project.root, "validate", environ={"ORCHESTRATOR_ENV": ""})
     assert (empty.code, "ORCHESTRATOR_ENV is empty: it selects nothing" in empty.err) == (2, True), empty.err
 
@@ -78,7 +81,7 @@ def test_validate_looks_at_every_environment(project: Project) -> None:
     assert (one.code, "is valid in prod: 1 function" in one.out) == (0, True), one.err
     project.write(1, more=ENVIRONMENTS.replace("dev]", 'dev]\ndefaults = { timeout = "${SLOW}" }'))
     unset = run(project.root, "validate", environ={})
-    assert "environments.dev.defaults.timeout: the environment variable SLOW is not set" in unset.err
+    assert "environments.dev.defaults.timeout: the variable SLOW is not set" in unset.err
     project.write(1, more='[functions.old]\nsource = "nowhere"\nonly = ["dev"]\n' + ENVIRONMENTS)
     gone = run(project.root, "validate")
     assert 'nowhere" does not exist (in dev)' in gone.err
@@ -102,9 +105,14 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
         assert (none.code, "name it: --env dev or --env prod" in none.err) == (2, True), none.err
         read = run(project.root, "plan", environ=environ)
         assert (read.code, "without an environment: --env chooses one of dev, prod" in read.err) == (0, True), read.err
+        update = run(project.root, "import", "--update", "--dry-run", environ=environ)
+        assert (update.code, "name it: --env dev or --env prod" in update.err) == (2, True), update.err
         for verb in (("deploy",), ("rollback",), ("prune",)):
             unnamed = run(project.root, *verb, "--yes", environ={**environ, **by_variable})
-            assert (unnamed.code, "add --env prod; ORCHESTRATOR_ENV does not count" in unnamed.err) == (2, True), verb
+            assert (unnamed.code, "add --env prod; only the option counts" in unnamed.err) == (
+                2,
+                True,
+            ), verb
         with terminal(project.root, "deploy", *typed, "--yes", environ=environ) as screen:
             screen.read_until("type its name for yes:")
             screen.send("yes\n")
@@ -165,7 +173,7 @@ def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: 
         resumed = run(project.root, "resume", *dev, "-o", "json", environ=environ)
         assert (resumed.code, json.loads(resumed.out)["environment"]) == (0, "dev"), resumed.err
         typo = run(project.root, "show", "--env", "prd")
-        assert (typo.code, "no run yet in the environment prd" in typo.err) == (2, True), typo.err
+        assert (typo.code, 'no environment "prd"; did you mean "prod"?' in typo.err) == (2, True), typo.err
 
 
 def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, project: Project) -> None:
@@ -213,7 +221,7 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
             ["f000", "create", "?", "unchanged"],
         ]
         assert counts.startswith(f"environment dev (folder {project.folder_id}): 2 create\nenvironment test: 1 mistake")
-        assert "the environment variable NOBODY_SETS_IT is not set" in counts
+        assert "the variable NOBODY_SETS_IT is not set" in counts
         assert counts.splitlines()[-1].endswith("1 absent, 1 unchanged")
         typed = ("--var", "NOBODY_SETS_IT=x", "--detailed-exitcode")
         told = run(project.root, "plan", "debug", "--env", "all", *typed, "-o", "json", environ=environ)

@@ -178,6 +178,7 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
         (["--out", "no/such/deploy.toml"], "there is no folder"),
         (["--update", "--folder", "b1g"], "--folder cannot stand beside it"),
         (["--dry-run"], "--dry-run goes with --update"),
+        (["serverless.yml"], "serverless.yml: no function has such a name"),
         ([], "import which folder?"),
         (["--folder", "b1gempty"], "no function with a version"),
         (["--cloud", "b1cnone"], "has no folders that this account sees"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,12 +52,12 @@ def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
         given.pop("update"),
         given.pop("terraform"),
     )
-    check_asked(asked, dry_run=dry_run, typed=bool(given.get("variables")))
+    check_asked(asked, dry_run=dry_run, typed=bool(given.get("variables")), patterns=given.get("functions", ()))
     options = read_options("import", {**given, "dry_run": dry_run})
     return invoke(options, messages, update_manifest if asked.update else partial(_import, asked))
 
 
-def check_asked(asked: Importing, *, dry_run: bool, typed: bool) -> None:
+def check_asked(asked: Importing, *, dry_run: bool, typed: bool, patterns: Sequence[str] = ()) -> None:
     """See that what was typed makes sense. Raises `UsageError`."""
     alone = {
         "--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace,
@@ -68,6 +68,12 @@ def check_asked(asked: Importing, *, dry_run: bool, typed: bool) -> None:
         raise UsageError(
             f"--update is about the functions of the manifest, so {', '.join(given)} cannot stand beside it",
             advice="name functions, or another manifest: -c FILE",
+        )
+    names = [one for one in patterns if not one.removeprefix("!").startswith(("@", "label:"))]
+    if not asked.update and (no_names := [one for one in names if "/" in one or "." in one]):
+        raise UsageError(
+            f"{no_names[0]}: no function has such a name, and import reads what is live",
+            advice="name functions or globs; the state of Terraform is read with --from FILE",
         )
     if asked.state is not None and (
         other := [*(["--folder"] if asked.folders else []), *(["--cloud"] if asked.cloud_id else [])]

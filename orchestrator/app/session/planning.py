@@ -98,7 +98,8 @@ class Planned:
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
     """Plan what the manifest declares."""
-    options, declared = session.request.options, session.request.manifest.functions
+    options, manifest = session.request.options, session.request.manifest
+    declared = manifest.functions
     whole = not (options.patterns or options.labels or session.request.left)
     listed = {spec.folder_id for spec in specs.values()} if whole else set[str]()
     live, desired = await read_specs(session, specs, listed=listed)
@@ -108,7 +109,9 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     check_agreed(options, declared.values())
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     disabled = sum(not spec.enabled for spec in declared.values())
-    return replace(planned, undeclared=undeclared(declared.values(), live), disabled=disabled) if whole else planned
+    if not whole:
+        return planned
+    return replace(planned, undeclared=undeclared(declared.values(), live, manifest.of_others), disabled=disabled)
 
 
 async def read_specs(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import unified_diff
 
 from orchestrator.app.session.choosing import selected
+from orchestrator.app.session.chosen import check_chosen
 from orchestrator.app.session.importing.reading import known_names
 from orchestrator.app.session.importing.updating import (
     FileChange,
@@ -39,6 +40,7 @@ async def update_manifest(invocation: Invocation) -> CommandResult:
     options = invocation.options
     with invocation.stop.interruptible():
         request, survey = read_surveyed(invocation, has_sources=False)
+        check_chosen(replace(options, dry_run=False, yes=True, environment_typed=True), request.manifest)
         specs = selected(request)
         if options.sandbox:
             await hold_lock(invocation, request)

@@ -15,7 +15,7 @@ from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, same_manifest
-from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError
+from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.journal.events import RunStarted
 from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import RunState, fold
@@ -56,7 +56,7 @@ async def fetch(invocation: Invocation, named: str = "") -> Fetched:
     """Read the newest runs of this manifest from its bucket into the journal, and of whatever manifest that which is
     `named` by its id or the beginning of it, with what belongs with it.
 
-    What cannot be read is said, and is as if it were not there.
+    What cannot be read is said, and is as if it were not there. Raises `UsageError` for an unknown environment.
     """
     options = invocation.options
     try:
@@ -68,6 +68,8 @@ async def fetch(invocation: Invocation, named: str = "") -> Fetched:
             session = await open_session(replace(invocation, stack=stack), request)
             return await read_runs(session, now, named=named)
     except OrchestratorError as error:
+        if isinstance(error, UsageError) and options.environment:
+            raise  # there is no such environment, rather than no run in it
         invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
         return NOT_FETCHED
 
