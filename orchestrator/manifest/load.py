@@ -110,6 +110,15 @@ def survey(
         raise ManifestError((mistake,)) from None
 
 
+def declared_environments(path: Path) -> tuple[str, ...]:
+    """Give the names of the environments that a manifest declares; of a file that cannot be read, none."""
+    try:
+        main = read_toml(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
+    except RecursionError:
+        return ()
+    return tuple(environments_of(main)) if main is not None else ()
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Look for no cyclic garbage meanwhile: nearly all that is made stays, and to look through it again and again takes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from orchestrator.app.session.on_disk import look
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check, part_of
-from orchestrator.manifest.load import survey
+from orchestrator.manifest.load import declared_environments, survey
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes, lost_canary, two_phase_mistakes
 from orchestrator.report.plain_text import counted
@@ -25,33 +25,20 @@ def validate_command(config: Path, **chosen: Any) -> CommandResult:
     none is chosen. Raises `UsageError` for one that it does not have.
     """
     options = RunOptions("validate", config, **chosen)
-    first = _look(options)
-    environments = () if options.environment else first.environments
-    if not environments:
-        return _result(first.view)
-    looks = {name: _look(replace(options, environment=name)).view for name in environments}
-    return _result(_together(options.config, looks))
-
-
-def _result(view: FindingsView) -> CommandResult:
+    environments = () if options.environment else declared_environments(config)
+    looks = {name: _look(replace(options, environment=name)) for name in environments}
+    view = _together(config, looks) if looks else _look(options)
     return CommandResult(Exit.USAGE if view.mistakes else Exit.DONE, view)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What was found in one environment; `environments`: all that are declared."""
-
-    view: FindingsView
-    environments: tuple[str, ...] = ()
-
-
-def _look(options: RunOptions) -> _Look:
+def _look(options: RunOptions) -> FindingsView:
+    """Say what is found in one environment."""
     config = options.config
     try:
         environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
         found = survey(config, environ, job_check(config.absolute().parent), choice=options.choice)
     except ManifestError as error:
-        return _Look(FindingsView(config, mistakes=error.mistakes))
+        return FindingsView(config, mistakes=error.mistakes)
     manifest = found.manifest
     of_sources, doubts = look(manifest, state_dir_of(config, None))
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
@@ -59,12 +46,12 @@ def _look(options: RunOptions) -> _Look:
         [*found.mistakes, *of_sources, *canary_mistakes(manifest), *two_phase_mistakes(manifest), *of_jobs]
     )
     if mistakes:
-        return _Look(FindingsView(config, mistakes=tuple(mistakes)), found.environments)
+        return FindingsView(config, mistakes=tuple(mistakes))
     warnings = [*manifest.warnings, *doubts, *warnings]
     homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     if homeless:
         warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
-    findings = FindingsView(
+    return FindingsView(
         config,
         functions=tuple(sorted(manifest.functions)),
         disabled=sum(not spec.enabled for spec in manifest.functions.values()),
@@ -72,7 +59,6 @@ def _look(options: RunOptions) -> _Look:
         warnings=tuple(warnings),
         environments=(manifest.environment,) if manifest.environment else (),
     )
-    return _Look(findings, found.environments)
 
 
 def _together(config: Path, looks: Mapping[str, FindingsView]) -> FindingsView:
