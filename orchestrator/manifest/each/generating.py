@@ -17,6 +17,10 @@ from orchestrator.manifest.toml_files import SourceFile, nearest_there
 _KINDS = ("folders", "names", "rows")
 # The placeholders that each kind has, the first one being the name where the table says none.
 _PLACEHOLDERS = {"folders": ("folder", "path"), "names": ("name",), "rows": ("name",)}
+_NO_VARIABLE = (
+    "selects the function, in every environment alike, so no variable may stand in it; `name` of the table may have"
+    ' one: name = "{name}-${ORCHESTRATOR_ENV}"'
+)
 _PLACEHOLDER = re.compile(r"\{\{(?:folder|path|name)\}\}|\{(folder|path|name)\}")
 
 
@@ -49,7 +53,8 @@ def generated(file: SourceFile, findings: Findings) -> Iterator[Generated]:
     | `rows = [{ name = "a", … }]`        | row, laid over the table       | `{name}`             | `{name}`        |
 
     Placeholders stand in every text and key of the table; `{{name}}` is a literal `{name}`, other braces are left as
-    they are.
+    they are. The name is the function's key, too; where it holds a variable, the default is: what selects a function is
+    the same in every environment.
     """
     declared = file.raw.get("each", {})
     if not isinstance(declared, dict):
@@ -80,7 +85,8 @@ def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: 
         return
     kind = given[0]
     rest = {key: value for key, value in table.items() if key != kind}
-    name = rest.get("name", f"{{{_PLACEHOLDERS[kind][0]}}}")
+    default = f"{{{_PLACEHOLDERS[kind][0]}}}"
+    name = rest.get("name", default)
     wrong = [*_foreign(rest, path, kind)]
     if not isinstance(name, str):
         wrong.append(((*path, "name"), "must be a string"))
@@ -90,8 +96,8 @@ def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: 
     for where, rule in wrong:
         findings.mistake(file, where, rule)
     for item in items if not wrong else ():
-        key = _filled(name, item.values)
-        tables = [(path, {**_filled(rest, item.values), **({"name": key} if "name" in rest else {})})]
+        key = _filled(default if _has_variable(name) else name, item.values)
+        tables = [(path, _filled(rest, item.values))]
         if item.row is not None:
             tables.append((item.place, _filled(item.row, item.values)))
         yield Generated(key, tuple(tables))
@@ -112,12 +118,18 @@ def _items(file: SourceFile, path: KeyPath, kind: str, given: Any, findings: Fin
         return
     for index, entry in enumerate(entries):
         place = (*path, kind, index)
-        if kind == "names":
+        if _has_variable(entry if kind == "names" else entry.get("name")):
+            findings.mistake(file, place if kind == "names" else (*place, "name"), _NO_VARIABLE)
+        elif kind == "names":
             yield _Item({"name": entry}, place=place)
         elif isinstance(entry.get("name"), str):
             yield _Item({"name": entry["name"]}, {key: value for key, value in entry.items() if key != "name"}, place)
         else:
             findings.mistake(file, (*place, "name"), "is required, a string")
+
+
+def _has_variable(name: object) -> bool:
+    return isinstance(name, str) and "${" in name.replace("$${", "")
 
 
 def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool, findings: Findings) -> list[str]:

@@ -125,6 +125,8 @@ WRONG = [
     ("[each.x]\nrows = ['a'] # <-\n", "each.x.rows", "must be a list of tables"),
     ("[each.x]\nrows = [{ memory = '1GB' }] # <-\n", "each.x.rows[0].name", "is required, a string"),
     ("[each.x]\nnames = ['abc']\nname = 3 # <-\n", "each.x.name", "must be a string"),
+    ("[each.x]\nnames = ['a-${X}'] # <-\n", "each.x.names[0]", "no variable may stand in it"),
+    ("[each.x]\nrows = [{ name = 'a-${X:-b}' }] # <-\n", "each.x.rows[0].name", 'name = "{name}-${ORCHESTRATOR_ENV}"'),
     ("[each]\nx = 3 # <-\n", "each.x", "must be a table"),
     ("each = 3 # <-\n", "each", "must be a table"),
     ("[each.x]\nnames = ['abc']\nsource = '{path}' # <-\n", "each.x.source", "with `names` there is {name}"),
@@ -175,6 +177,20 @@ def test_a_function_that_another_file_has_is_named_with_both_places(tmp_path: Pa
     (found,) = caught.value.mistakes
     assert (Path(found.file).name, found.line, found.key) == ("team.toml", 2, "functions.alpha")
     assert "deploy.toml:9 already" in found.rule or "deploy.toml:8 already" in found.rule
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [("names = ['one']", ["one"]), ("rows = [{ name = 'one' }]", ["one"]), ("folders = 'functions/old'", ["old"])],
+)
+def test_a_function_whose_name_holds_a_variable_is_selected_without_it(
+    tmp_path: Path, kind: str, keys: list[str]
+) -> None:
+    tree(tmp_path)
+    placeholder = "{folder}" if "folders" in kind else "{name}"
+    table = f'[each.x]\n{kind}\nname = "{placeholder}-${{ORCHESTRATOR_ENV}}"\nversion_id = "x"\n[environments.dev]\n'
+    made = read(tmp_path, table, environment="dev").functions
+    assert [(key, spec.name) for key, spec in made.items()] == [(key, f"{key}-dev") for key in keys]
 
 
 def test_folders_of_an_included_file_are_relative_to_it(tmp_path: Path) -> None:
