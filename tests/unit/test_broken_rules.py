@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from orchestrator.manifest import function_tables, merge
+from orchestrator.manifest import merge
+from orchestrator.manifest.includes import scope
 from orchestrator.redaction import outlet, redactor
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
@@ -110,7 +111,7 @@ def take_away_after_the_own_keys(patch: pytest.MonkeyPatch) -> None:
             merge.take(merged, path)
         return merged
 
-    patch.setattr(function_tables, "merge", late)
+    patch.setattr(scope, "merge", late)
 
 
 def replace_every_table(patch: pytest.MonkeyPatch) -> None:
