@@ -77,8 +77,18 @@ def test_a_chain_goes_whole_or_not_at_all() -> None:
 def test_what_a_rollback_still_takes_back_stays() -> None:
     run = summary("a", OLD + 1)
     back = summary("b", OLD, verb="rollback", rolls_back="a", exit_code=3, outcomes={"cancelled": 1})
+    assert outdated([*RECENT, back, run], NOW) == ()
     assert retained([*RECENT, back, run], NOW)["a"] is Kept.TAKEN_BACK
-    assert retained([*RECENT, replace(back, exit_code=0, outcomes={}), run], NOW)["a"] is Kept.NOT
+    assert outdated([*RECENT, replace(back, exit_code=0, outcomes={}), run], NOW) == ("a",)
+
+
+def test_a_rollback_stays_with_the_run_that_it_took_back() -> None:
+    run = summary("a", OLD + 2, verb="run nightly")  # the newest of its kind
+    back = summary("b", OLD + 1, verb="rollback", rolls_back="a")
+    later = summary("c", OLD, verb="rollback", rolls_back="gone")
+    assert outdated([*RECENT, later, back, run], NOW) == ()
+    assert retained([*RECENT, later, back, run], NOW)["b"] is Kept.TAKES_BACK
+    assert outdated([*RECENT, later, back, replace(run, verb="deploy")], NOW) == ("b", "a")
 
 
 def test_the_last_runs_of_a_function_stay_with_their_chain() -> None:

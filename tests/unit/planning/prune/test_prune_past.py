@@ -156,6 +156,11 @@ def test_a_run_that_may_have_changed_something_is_none_of_the_last_ones_but_need
     assert found.runs == 3
 
 
+def test_a_run_that_may_have_changed_something_pushes_out_none_that_has_failed() -> None:
+    found = past(done(9), asked(8), run(6, FAILED, code=1), done(3), runs=2).told["d4e-f"]
+    assert found.needed == {"v9", "v8", "v7", "v6", "v5", "v3", "v2"}  # no rule of good runs keeps v6 and v5
+
+
 def test_of_runs_that_may_have_changed_something_nothing_is_needed_where_no_runs_are() -> None:
     assert past(asked(9), done(8), runs=0).told["d4e-f"].needed == frozenset()
 
