@@ -73,10 +73,6 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
         )
 
 
-def _names(entries: list[Entry]) -> list[str]:
-    return [entry.name for entry in entries if entry.packed]
-
-
 def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
     """Put a source into a folder of the package. Raises `PackageError` where that has no name that it could have."""
     reason = name_mistake(f"{prefix}x")
