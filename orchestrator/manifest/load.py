@@ -37,8 +37,8 @@ from orchestrator.model import CloudAddress, JobSpec, Manifest
 class Survey:
     """A manifest with everything that is wrong in it. `general`: what stops every run; other mistakes are of functions
     or jobs, which carry them, or of nobody: a template that no function uses. `main`: the file that names the others;
-    `drafts`: the functions as their tables were laid over each other. `environments`: the names of all that are
-    declared; `variables`: those that are, as they are written, whoever may use them.
+    `drafts`: the functions as their tables were laid over each other. `variables`: those that are declared, as they are
+    written, whoever may use them.
     """
 
     manifest: Manifest
@@ -46,7 +46,6 @@ class Survey:
     general: tuple[Mistake, ...]
     main: SourceFile
     drafts: Mapping[str, Draft] = field(default_factory=dict)
-    environments: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -192,7 +191,7 @@ def _survey(
         for path, mistake in findings.placed()
         if (mistake.file, path) not in of_jobs and not functions.owns(path, mistake)
     )
-    return Survey(manifest, findings.mistakes(), tuple(general), main, functions.drafts, overlay.names, files.declared)
+    return Survey(manifest, findings.mistakes(), tuple(general), main, functions.drafts, files.declared)
 
 
 def _cloud(

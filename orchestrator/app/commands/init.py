@@ -18,9 +18,10 @@ from orchestrator.package.detect.finding import DEPTH_MAX, FOLDERS_MAX, FoundFun
 from orchestrator.report.display.displays import answered, may_ask
 from orchestrator.report.explained.function_views import InitView
 from orchestrator.report.messages import Messages
-from orchestrator.report.plain_text import counted
+from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult
 
+_NAMED = 5  # functions that are named
 _FOLDER_ID = r"^\S{1,50}$"
 _BUCKET = "^[-.0-9a-zA-Z]{3,63}$"
 _SAYS_WHAT = (
@@ -49,7 +50,9 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         messages.warn(f"not everything was looked into: {FOLDERS_MAX:,} folders are, {DEPTH_MAX} deep")
     folder_id, bucket = os.environ.get("YC_FOLDER_ID", ""), given["bucket"] or ""
     if not given["yes"]:
-        messages.say(f"{counted(len(found.functions), 'function')} found: {_some(found.functions)}")
+        messages.say(
+            f"{counted(len(found.functions), 'function')} found: {named((one.name for one in found.functions), _NAMED)}"
+        )
         folder_id = _asked(messages, "Id of the folder", _FOLDER_ID, folder_id, "YC_FOLDER_ID says it")
         bucket = _asked(messages, "Bucket for packages", _BUCKET, bucket, "none: up to 3.5 MB each go without one")
     _write(config, scaffold_text({one.name: _keys(one) for one in found.functions}, folder_id, bucket))
@@ -58,11 +61,6 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         messages.warn(mistake)
     view = InitView(config, found.functions, folder_id, bucket, mistakes)
     return CommandResult(Exit.USAGE if mistakes else Exit.DONE, view)
-
-
-def _some(functions: tuple[FoundFunction, ...]) -> str:
-    more = f" and {len(functions) - 5} more" if len(functions) > 5 else ""
-    return ", ".join(one.name for one in functions[:5]) + more
 
 
 def _keys(one: FoundFunction) -> dict[str, Any]:

@@ -41,12 +41,12 @@ def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
     if given := given_of(options, _OF_ONE):
         raise UsageError(f"{given[0]} is about one environment", advice="name it: --env NAME, or leave that out")
     found = survey(options.config, os.environ, choice=ManifestChoice("", options.variables, exactly=True))
-    if not found.environments:
+    if not found.manifest.environments:
         raise UsageError(
             f"--env {EVERY}: {found.manifest.path.name} declares no environments",
             advice="declare them there, [environments.NAME], or leave --env (ORCHESTRATOR_ENV) out",
         )
-    plans = tuple(_plan_one(replace(options, environment=name), messages) for name in found.environments)
+    plans = tuple(_plan_one(replace(options, environment=name), messages) for name in found.manifest.environments)
     codes = [one.exit for one in plans]
     worst = Exit.FAILED if options.detailed_exitcode and Exit.FAILED in codes else max(codes)
     return CommandResult(worst, EnvironmentsView(plans, options.verbose))
