@@ -113,6 +113,10 @@ class Redactor:
                 self._words.add(word)
                 self._longest = max(self._longest, len(word))
 
+    def hides(self, text: str) -> bool:
+        """Whether something of a text is not to be shown."""
+        return self.text(text) != text
+
     def text(self, text: str) -> str:
         """Redact a text. Doing it again changes nothing."""
         for _ in range(_PASSES):

@@ -111,11 +111,10 @@ async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
         folders = await folders_to_read(session, asked.folders or of_state, asked.cloud_id)
         found = await find_functions(session, folders, only={one.id: one.address for one in declared})
         names = await known_names(session, found.functions)
-    redactor = session.messages.outlet.redactor
     by_id = {one.id: one for one in declared}
     told = {one.key: by_id[one.function.id] for one in found.functions} if declared else {}
     made = entries_of(
-        found.functions, names, lambda text: redactor.text(text) != text, pinned=bool(declared),
+        found.functions, names, session.messages.outlet.redactor.hides, pinned=bool(declared),
         tables={key: one.table for key, one in told.items()} or None,
         hints={key: one.code for key, one in told.items()},
     )  # fmt: skip

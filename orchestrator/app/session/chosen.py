@@ -34,14 +34,10 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
     | some         | a protected one     | --env and --yes, no terminal       | yes                   |
     | some         | a protected one     | less, no terminal                  | no                    |
     """
-    if options.dry_run or options.status or not manifest.environments:
+    if options.dry_run or options.status:
         return
+    require_environment(options, manifest)
     name = manifest.environment
-    if not name and not options.as_then:
-        raise UsageError(
-            f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one",
-            advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}",
-        )
     if not manifest.protected or may_ask():
         return
     needed = ((f"--env {name}", options.environment_typed), ("--yes", options.yes))
@@ -50,6 +46,15 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
         raise UsageError(
             f"the environment {name} is protected, and there is no terminal to type its name on",
             advice=f"add {' and '.join(lacking)}{not_so}",
+        )
+
+
+def require_environment(options: RunOptions, manifest: Manifest) -> None:
+    """See that an environment is chosen where some are declared. Raises `UsageError`."""
+    if manifest.environments and not manifest.environment and not options.as_then:
+        raise UsageError(
+            f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one",
+            advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}",
         )
 
 

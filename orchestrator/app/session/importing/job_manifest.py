@@ -67,7 +67,7 @@ class JobManifest:
             # What is left as it is live is no matter of the manifest.
             base, to = (with_parts(one, declared.settings, declared.as_live) for one in (base, wanted.settings))
             slots = job_slots(declared.settings, base, to)
-            write_slots(made, unit.key, slots, declared, names, lambda text: redactor.text(text) != text)
+            write_slots(made, unit.key, slots, declared, names, redactor.hides)
         changed_files(made, shared=True)
         self._made = made
 

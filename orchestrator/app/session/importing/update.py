@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import unified_diff
 
 from orchestrator.app.session.choosing import selected
-from orchestrator.app.session.chosen import check_chosen
+from orchestrator.app.session.chosen import require_environment
 from orchestrator.app.session.importing.reading import known_names
 from orchestrator.app.session.importing.updating import (
     FileChange,
@@ -40,7 +40,7 @@ async def update_manifest(invocation: Invocation) -> CommandResult:
     options = invocation.options
     with invocation.stop.interruptible():
         request, survey = read_surveyed(invocation, has_sources=False)
-        check_chosen(replace(options, dry_run=False, yes=True, environment_typed=True), request.manifest)
+        require_environment(options, request.manifest)
         specs = selected(request)
         if options.sandbox:
             await hold_lock(invocation, request)
@@ -53,7 +53,7 @@ async def update_manifest(invocation: Invocation) -> CommandResult:
         for one in functions:
             slots, left = live_slots(resolved.specs[one.key], one)
             made.left += left
-            write_slots(made, one.key, slots, specs[one.key], names, lambda text: redactor.text(text) != text)
+            write_slots(made, one.key, slots, specs[one.key], names, redactor.hides)
         files = changed_files(made, shared=False)
     view = rewrite_view(made, files)
     show_changes(session, view)
@@ -95,12 +95,11 @@ async def _live(
     return resolved, functions
 
 
-def rewrite_view(made: Rewriting, files: Iterable[FileChange], functions: Iterable[str] | None = None) -> RewriteView:
-    """Make what is shown of changes. `functions`: that they concern, where that is not all."""
-    concerned = {change.function for change in made.changes} if functions is None else set(functions)
+def rewrite_view(made: Rewriting, files: Iterable[FileChange]) -> RewriteView:
+    """Make what is shown of changes."""
     return RewriteView(
         {one.shown: _diff(one) for one in files},
-        tuple(sorted(concerned)),
+        tuple(sorted({change.function for change in made.changes})),
         tuple(dict.fromkeys(left_words(one) for one in made.left)),
         dict(sorted(made.variables.items())),
     )
