@@ -33,7 +33,7 @@ from orchestrator.engine.tracking.tracker import Tracker
 from orchestrator.engine.unit import Deployer
 from orchestrator.engine.world import World
 from orchestrator.errors import InterruptedRunError, JournalError
-from orchestrator.journal.condition_events import LimitChanged, LongWait, OutageBegan, OutageEnded
+from orchestrator.journal.condition_events import LimitChanged, LongWait, OutageBegan, OutageEnded, SlotRefused
 from orchestrator.journal.events import Event
 from orchestrator.journal.state import RunState
 from orchestrator.model import Action, Failed, Outcome, Plan, Rollout, Unit
@@ -209,12 +209,15 @@ async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
     def tell(key: LimitKey, allowed: int, reason: str) -> None:
         emit(LimitChanged(world.clock(), f"{key.kind} {key.id}", allowed, reason))
 
+    def refused(key: LimitKey, held: int) -> None:
+        emit(SlotRefused(world.clock(), f"{key.kind} {key.id}", held))
+
     found: dict[LimitKey, Limit] = {}
     with anyio.move_on_after(_ASK_S):
         found = await find_limits(world.directory, live.clouds, world.limits, world.knowledge)
     for key, limit in found.items():
         tell(key, limit.allowed, limit.source)
-    return Slots(world.limits, found, world.rng, tell)
+    return Slots(world.limits, found, world.rng, tell, refused)
 
 
 def _pace(world: World) -> Pace:

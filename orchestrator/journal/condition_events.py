@@ -76,3 +76,14 @@ class LimitChanged(Event):
     what: str
     allowed: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRefused(Event):
+    """The cloud had no room for another Operation. `what`: "folder ID", "cloud ID" or "function ID", as its refusal
+    says or, where it does not, the one that was nearest to its limit. `held`: how many others of ours counted there.
+    """
+
+    kind: ClassVar[str] = "slot_refused"
+    what: str
+    held: int

@@ -19,6 +19,7 @@ from orchestrator.journal.condition_events import (
     LongWait,
     OutageBegan,
     OutageEnded,
+    SlotRefused,
 )
 from orchestrator.journal.events import (
     Breached,
@@ -79,6 +80,7 @@ EVENTS: Mapping[str, type[Event]] = {
         LeaseTaken,
         LeaseLost,
         LimitChanged,
+        SlotRefused,
         StepStarted,
         StepFinished,
         StepRetried,

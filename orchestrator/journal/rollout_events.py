@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from orchestrator.journal.events import Event
@@ -80,6 +81,7 @@ class WaveStarted(Event):
     waves: int
     units: int
     canary: bool = False
+    folders: Mapping[str, int] = field(default_factory=dict)  # its units by folder; none where nobody has written it
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from zlib import crc32
 import orjson
 
 from orchestrator.errors import JournalError
-from orchestrator.journal.condition_events import LeaseTaken, LimitChanged
+from orchestrator.journal.condition_events import LeaseTaken, LimitChanged, SlotRefused
 from orchestrator.journal.event_json import to_dict
 from orchestrator.journal.events import (
     BytesSent,
@@ -37,7 +37,7 @@ from orchestrator.model import Action, Unchanged
 # For displays only. The step that a unit is in follows from its requests and operations as well.
 _NOT_STORED = (BytesSent, StepStarted)
 # A run that is taken up without these asks for them again: that an Operation is done, that a package lies there.
-_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, LeaseTaken, PackageStored, OperationDone)
+_WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, SlotRefused, LeaseTaken, PackageStored, OperationDone)
 
 OUTCOMES = """
     SELECT outcome, count(*) FROM (

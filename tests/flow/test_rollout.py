@@ -30,6 +30,7 @@ def test_a_wave_begins_when_the_one_before_it_has_ended_whole(tmp_path: Path) ->
     assert all(isinstance(outcome, Deployed) for outcome in outcomes.values())
     waves = [event for event in bench.events if isinstance(event, WaveStarted)]
     assert [(wave.number, wave.waves, wave.units) for wave in waves] == [(1, 3, 1), (2, 3, 2), (3, 3, 27)]
+    assert [sum(wave.folders.values()) for wave in waves] == [1, 2, 27]
     assert [started_before(bench.events, number) for number in (1, 2, 3)] == [0, 1, 3]
 
 

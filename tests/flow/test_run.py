@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.engine.verdicts import exit_code
 from orchestrator.errors import Code, Exit
+from orchestrator.journal.condition_events import SlotRefused
 from orchestrator.journal.events import OperationAccepted, PackageStored, Requested, StepRetried, UnitEnded
 from orchestrator.model import (
     Blocked,
@@ -26,9 +27,10 @@ from orchestrator.model import (
     Unknown,
 )
 from orchestrator.resilience.stop import Stop
+from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import Fate, Fault, Faults, Trouble
 from orchestrator.version.stamp import read_stamp
-from tests.engine import Bench, sources
+from tests.engine import Bench, quotas_of, sources
 
 
 def kinds(outcomes: Mapping[str, object]) -> Counter[str]:
@@ -117,6 +119,16 @@ def test_operation_slots_are_never_passed_and_every_one_is_used(tmp_path: Path) 
     outcomes = bench.deploy(sources(tmp_path, 60))
     assert kinds(outcomes) == {"Deployed": 60}
     assert not any(isinstance(event, StepRetried) for event in bench.events)  # no refusal: quotas were kept to
+
+
+def test_each_refusal_of_a_slot_says_whose_limit_it_was(tmp_path: Path) -> None:
+    quotas, untold = quotas_of(Limits(operations_per_folder=3)), CloudSettings(quota_manager=False)
+    bench = Bench(tmp_path, durations="fixed:2", quotas=quotas, settings=untold)
+    assert kinds(bench.deploy(sources(tmp_path, 20))) == {"Deployed": 20}
+    refused = [event for event in bench.events if isinstance(event, SlotRefused)]
+    assert len(refused) == sum(isinstance(event, StepRetried) for event in bench.events) > 0
+    assert {event.what for event in refused} == {"folder folder"}
+    assert any(event.held == 3 for event in refused)
 
 
 def test_the_intent_is_written_before_the_call_and_the_operation_before_the_first_poll(tmp_path: Path) -> None:

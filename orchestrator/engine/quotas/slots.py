@@ -29,9 +29,9 @@ class QuotaScope(NamedTuple):
 
 
 class LimitKey(NamedTuple):
-    """A folder or a cloud."""
+    """A folder or a cloud; of a refusal, a function as well."""
 
-    kind: str  # "folder" | "cloud"
+    kind: str  # "folder" | "cloud" | "function"
     id: str
 
 
@@ -94,7 +94,9 @@ class _Waiter:
 
 
 class Slots:
-    """Counts of held slots against what is known of the quotas. `changed` hears of each that changes, and why."""
+    """Counts of held slots against what is known of the quotas. `changed` hears of each that changes, and why;
+    `refused` of each refusal: whose it was, and how many others were held there.
+    """
 
     def __init__(
         self,
@@ -102,11 +104,13 @@ class Slots:
         found: Mapping[LimitKey, Limit] | None = None,
         rng: random.Random | None = None,
         changed: Callable[[LimitKey, int, str], None] = lambda _scope, _allowed, _reason: None,
+        refused: Callable[[LimitKey, int], None] = lambda _scope, _held: None,
     ) -> None:
         self._limits = limits
         self._per_function = limits.operations_per_function
         self._rng = rng or random.Random()
         self._changed = changed
+        self._refusal = refused
         self._of: dict[LimitKey, Limit] = dict(found or {})
         self._functions: Counter[str] = Counter()
         self._held: Counter[LimitKey] = Counter()
@@ -262,8 +266,10 @@ class Slots:
             _keys_of(scope), key=lambda key: self.limit_of(key).allowed - self._held[key]
         )
         if "function" in named and not any(key.kind in named for key in keys):
+            self._refusal(LimitKey("function", scope.function), self._functions[scope.function])
             return retry_after_s or 1.0  # somebody else is busy with this very function
         limit = self.limit_of(keys[0])
+        self._refusal(keys[0], self._held[keys[0]])
         before = limit.allowed
         limit.refused(self._held[keys[0]], slot.granted_at, now, self._rng, retry_after_s)
         if limit.allowed != before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class Waves:
             self._breached(run.tally.wave_begins(wave.end))
             if wave.units and len(waves) > 1 and not run.stop.reason:
                 is_canary = number == 1 and self.canary > 0
-                run.emit(WaveStarted(run.world.clock(), number, len(waves), len(wave.units), is_canary))
+                by_folder = dict(Counter(unit.spec.folder_id for unit in wave.units))
+                run.emit(WaveStarted(run.world.clock(), number, len(waves), len(wave.units), is_canary, by_folder))
             begin(wave.units)
             began_at = anyio.current_time()
             unknown = await self._wave(wave.units, self.carry_out)

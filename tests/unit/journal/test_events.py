@@ -16,6 +16,7 @@ from orchestrator.journal.condition_events import (
     LongWait,
     OutageBegan,
     OutageEnded,
+    SlotRefused,
 )
 from orchestrator.journal.event_json import EVENTS, from_dict, outcome_from_dict, outcome_to_dict, to_dict
 from orchestrator.journal.events import Breached, Event, UnitEnded, UnitsUnchanged
@@ -58,7 +59,7 @@ OUTCOMES = [
 A_RUN = [
     started(units=1),
     UnitsUnchanged(1.0, (("f", "f", "b1g", "d4e", "version-1", "print", "what is live is what is wanted"),)),
-    WaveStarted(1.0, 1, 3, 10),
+    WaveStarted(1.0, 1, 3, 10, folders={"b1g": 10}),
     BreakerOpened(1.0, "b1g", Step.CREATE, "refused alike", 12),
     OutageBegan(1.0, "no answer"),
     LongWait(1.0, 30.0, "asks to slow down"),
@@ -66,6 +67,7 @@ A_RUN = [
     LeaseTaken(9.0, 3, 10),
     LeaseLost(9.0, "taken over"),
     LimitChanged(9.0, "folder b1g", 14.0, "refused"),
+    SlotRefused(9.0, "folder b1g", 14),
     Breached(9.0, "3 of 10 failed"),
     GivenUp(9.0, 7),
     VersionVerified(9.0, "f", "version-1", Verdict.FAILED, "it answered 502", 3, 1.5, 1),
