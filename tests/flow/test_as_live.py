@@ -63,6 +63,14 @@ def between(bench: Bench, **changes: Any) -> str:
     return made
 
 
+def prune(bench: Bench) -> None:
+    """Delete all versions but the live one."""
+    for version in bench.versions():
+        if "$latest" not in version.get("tags", ()):
+            bench.cloud.versions.delete(version["id"], force=True)
+            bench.pass_time(60.0)
+
+
 def one(outcomes: Mapping[str, Outcome]) -> Outcome:
     return outcomes["fun"]
 
@@ -165,3 +173,46 @@ def test_a_rollback_makes_the_former_version_again_and_leaves_theirs_of_since_al
     events = bench.events
     since = between(bench, resources=MEMORY)
     assert f"{since} was deployed since" in str(one(bench.roll_back(events)))
+
+
+def test_what_a_job_names_of_theirs_does_not_count_in_the_mark_of_ours(bench: Bench) -> None:
+    """Else the job's version is taken for one that was made before something was taken out of `ignore`."""
+    assert isinstance(one(bench.deploy(FUN)), Deployed)
+    assert isinstance(one(bench.run_job(FUN + JOBS, "level")), Deployed)
+    assert isinstance(one(bench.deploy(FUN.replace(', A = "1"', ""))), Deployed)  # ours, so nobody is asked
+    assert latest(bench)["environment"] == {"LEVEL": "c"}
+
+
+def test_a_version_is_known_by_its_mark_where_the_one_that_carried_theirs_on_was_pruned(bench: Bench) -> None:
+    """So that what the cloud fills in by itself is no difference."""
+    assert isinstance(one(bench.deploy(FUN)), Deployed)
+    between(bench, resources=MEMORY)
+    assert isinstance(one(bench.deploy(of("second"))), Deployed)  # neither declared nor live any more: 1 GB
+    edited = between(bench, resources={"memory": str(2 << 30)}, logOptions={"folderId": "folder"})
+    prune(bench)
+    assert one(bench.deploy(of("second"))) == Unchanged(edited)
+
+
+def test_a_job_finds_its_own_version_again_where_theirs_has_changed_and_its_base_was_pruned(bench: Bench) -> None:
+    assert isinstance(one(bench.deploy(FUN)), Deployed)
+    between(bench, resources={"memory": str(2 << 30)})
+    assert isinstance(one(bench.run_job(FUN + JOBS, "level")), Deployed)  # neither declared nor live any more: 2 GB
+    edited = between(bench, resources=MEMORY, environment={"LEVEL": "c", "A": "1"})
+    prune(bench)
+    assert one(bench.run_job(FUN + JOBS, "level")) == Unchanged(edited)
+
+
+def test_what_was_made_before_anything_of_it_was_left_so_is_known_by_what_is_declared(bench: Bench) -> None:
+    assert isinstance(one(bench.deploy(FUN.replace(LEFT, ""))), Deployed)
+    edited = between(bench, resources=MEMORY, logOptions={"folderId": "folder"})
+    prune(bench)
+    assert one(bench.deploy(FUN)) == Unchanged(edited)
+
+
+def test_what_is_declared_otherwise_and_shows_no_difference_is_deployed_unless_something_is_left(bench: Bench) -> None:
+    plain = FUN.replace("[functions.fun]\n", '[functions.fun]\ndescription = "d"\n')
+    spaced = plain.replace('"d"', '"d "')  # live descriptions are read without blanks at their end
+    assert isinstance(one(bench.deploy(plain.replace(LEFT, ""))), Deployed)
+    assert isinstance(one(bench.deploy(spaced.replace(LEFT, ""))), Deployed)
+    assert bench.plan.units[0].reason == "settings changed"
+    assert isinstance(one(bench.deploy(plain)), Unchanged)
