@@ -75,8 +75,9 @@ class ManifestError(OrchestratorError):
     exit = Exit.USAGE
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
-        super().__init__(f"{count} in the manifest", advice="nothing was sent; mend the lines named above")
+        several = "s" if len(mistakes) != 1 else ""
+        count = f"{len(mistakes)} mistake{several}"
+        super().__init__(f"{count} in the manifest", advice=f"fix the line{several} named above")
         self.mistakes = mistakes
 
 

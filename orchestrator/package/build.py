@@ -45,7 +45,7 @@ def run_build(
     if status != 0:
         message = f"the build command `{printable(build.command)}` in {label} {_ending(status)}"
         detail = last_lines(bytes(output)) or "(it printed nothing)"
-        raise PackageError(message, advice="run it by hand in that folder; nothing was sent", detail=detail)
+        raise PackageError(message, advice="run it by hand in that folder", detail=detail)
 
 
 def _ending(status: int) -> str:

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBack, WayBackKind
-from orchestrator.planning.back.known_rollbacks import UNENDED
-from orchestrator.planning.back.withdrawn import WITHDRAWN
 from orchestrator.planning.reasons import FILES_NAMED
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
@@ -20,7 +18,7 @@ from orchestrator.report.views import PlanView
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
 _FAILED = "failed"  # already: its package could not be made
 _IN_PART = "left alone in part"  # would be rolled back, and something of each is left alone
-_NAMED = 5  # functions of a wave
+NAMED = 5  # functions that a wave, or one cause, is about
 _GAP = "  "
 
 
@@ -36,17 +34,15 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     unchanged = [unit for unit in units if unit.action is Action.UNCHANGED] if view.verbose else []
     most = max(len(units), 1) if whole or view.verbose else _FIRST
     folders = len({unit.spec.folder_id for unit in units}) > 1
-    alike = _alike(blocked)
-    alone = [unit for unit in blocked if not any(unit in group for group in alike)]
+    groups = by_cause(blocked)
+    alone = [group[0] for group in groups if len(group) == 1]
+    alike = [group for group in groups if len(group) > 1]
     lines = list(_rows([*changes[:most], *unchanged, *alone[:most]], folders=folders))
-    for group in alike:
-        advice = f"; {group[0].failure.advice}" if group[0].failure is not None else ""
-        names = named([unit.key for unit in group], None if view.verbose else _NAMED)
-        lines.append(f"{_GAP}{counted(len(group), 'function')} blocked: {names}: {group[0].reason}{advice}")
-    for what, those in (("", changes), (" blocked", alone)):
-        if len(those) > most:
-            lines.append(f"{_GAP}… and {len(those) - most} more{what}")
-    words = Counter(_word(unit) for unit in units)
+    lines += [line for group in alike[:most] for line in _one_cause(group, verbose=view.verbose)]
+    left_out = len(alone[most:]) + sum(map(len, alike[most:]))
+    for what, number in (("", len(changes[most:])), (" blocked", left_out)):
+        lines += [f"{_GAP}… and {number} more{what}"] if number else []
+    words = Counter(word_of(unit) for unit in units)
     words[_IN_PART] = sum(bool(left_alone(unit)) for unit in units)
     told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED, _IN_PART) if words[word])
     return "\n".join(
@@ -78,13 +74,33 @@ def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False
     ]
 
 
-def _alike(blocked: Sequence[Unit]) -> list[list[Unit]]:
-    """Give the groups of functions that rollbacks block for one cause, which is told once."""
-    groups: dict[Failure, list[Unit]] = {}
-    for unit in blocked:
-        if unit.failure is not None and unit.failure.kind in (WITHDRAWN, UNENDED):
-            groups.setdefault(unit.failure, []).append(unit)
-    return [group for group in groups.values() if len(group) > 1]
+def by_cause(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Put functions together of which the same is to be told: what one cause blocks, or makes fail, such as a build, a
+    secret or a rollback, is told once.
+    """
+    groups: dict[tuple[str, ...], list[Unit]] = {}
+    for unit in units:
+        failure = unit.failure
+        cause = (failure.advice, failure.detail) if failure is not None else (unit.key,)
+        groups.setdefault((word_of(unit), unit.reason, *cause), []).append(unit)
+    return list(groups.values())
+
+
+def _one_cause(group: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
+    """Name the functions that one cause concerns, and tell it, with what a failed build has printed."""
+    first = group[0]
+    names = named([unit.key for unit in group], None if verbose else NAMED)
+    yield f"{_GAP}{counted(len(group), 'function')} {word_of(first)}: {names}: {first.reason}{_advice(first)}"
+    yield from _detail(first.failure)
+
+
+def _advice(unit: Unit) -> str:
+    return f"; {unit.failure.advice}" if unit.failure is not None and unit.failure.advice else ""
+
+
+def _detail(failure: Failure | None) -> Iterator[str]:
+    if failure is not None:
+        yield from (f"      | {line}".rstrip() for line in failure.detail.splitlines())
 
 
 def left_alone(unit: Unit) -> str:
@@ -92,7 +108,7 @@ def left_alone(unit: Unit) -> str:
     return unit.failure.message if unit.failure is not None and unit.changes else ""
 
 
-def _word(unit: Unit) -> str:
+def word_of(unit: Unit) -> str:
     """Say what is done to a function, or becomes of it, in the word that the run's own table has."""
     return _FAILED if unit.failed_step is not None else str(unit.action)
 
@@ -112,13 +128,12 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
     for unit, row in zip(units, rows, strict=True):
         failure = unit.failure
         left = f"; {alone}" if (alone := left_alone(unit)) else ""
-        advice = f"{left}; {failure.advice}" if failure is not None and failure.advice else left
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         then = f"; {words}" if (words := then_words(unit)) else ""
-        yield _GAP + _GAP.join([*columns, f"{unit.reason}{advice}{then}"]).rstrip()
+        yield _GAP + _GAP.join([*columns, f"{unit.reason}{left}{_advice(unit)}{then}"]).rstrip()
         if failure is not None and failure.detail and failure.detail not in told:
             told.add(failure.detail)
-            yield from (f"      | {line}".rstrip() for line in failure.detail.splitlines())
+            yield from _detail(failure)
 
 
 def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
@@ -129,7 +144,7 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         for warning in unit.warnings:
             told.setdefault(warning, []).append(unit.key)
     for warning, keys in told.items():
-        yield f"warning: {named(keys, None if verbose else _NAMED)}: {warning}"
+        yield f"warning: {named(keys, None if verbose else NAMED)}: {warning}"
     without = [(unit.key, unit.tree.left_out) for unit in sent if unit.tree is not None and unit.tree.left_out]
     if verbose:
         told_of = [(unit.key, unit.files.signed()) for unit in sent if unit.files is not None]
@@ -144,7 +159,7 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
 def _cells(unit: Unit, *, folders: bool) -> list[str]:
     spec = unit.spec
     name = f"{unit.key} ({spec.name})" if spec.name not in ("", unit.key) else unit.key
-    return [*([spec.folder_id] if folders else []), name, _word(unit)]
+    return [*([spec.folder_id] if folders else []), name, word_of(unit)]
 
 
 def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
@@ -152,7 +167,7 @@ def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
     if view.skips_verification:
         yield SKIPPED
     for words, keys in met_when(units):
-        yield f"{named(keys, None if view.verbose else _NAMED)}: {words}"
+        yield f"{named(keys, None if view.verbose else NAMED)}: {words}"
 
 
 def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
@@ -168,7 +183,7 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         if not way.is_whole:
             told.setdefault(way_back_words(way), []).append(unit.key)
     for why, keys in told.items():
-        yield f"{_GAP}{named(keys, None if verbose else _NAMED)}: {why}"
+        yield f"{_GAP}{named(keys, None if verbose else NAMED)}: {why}"
 
 
 def way_back_words(way: WayBack) -> str:

@@ -19,6 +19,13 @@ def name_of(unit: UnitState) -> str:
     return outcome_name(unit.outcome) if unit.outcome is not None else NOT_ENDED
 
 
+def outcome_word(name: str, verb: str) -> str:
+    """Say an outcome to people, by its name: what a rollback has done is "put back", and so what was live before serves
+    again. To programs, and in journals, it is "deployed" as after any run.
+    """
+    return "put back" if (name, verb) == ("deployed", "rollback") else name
+
+
 def record(unit: UnitState, serves: str = "") -> dict[str, Any]:
     """Give a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds. `serves`: the copy that serves since a
     rollback, "" where there is none.

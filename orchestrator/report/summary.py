@@ -12,7 +12,7 @@ from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Pr
 from orchestrator.report.failures import NAMED_MAX
 from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
-from orchestrator.report.records import NOT_ENDED, name_of
+from orchestrator.report.records import NOT_ENDED, name_of, outcome_word
 from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
@@ -37,7 +37,7 @@ def headline(state: RunState) -> str:
     planning and builds.
     """
     total = max(state.total, len(state.units))
-    told = ", ".join(f"{count} {name}" for name, count in counts(state).items()) or "nothing to do"
+    told = ", ".join(f"{count} {outcome_word(name, state.verb)}" for name, count in counts(state).items())
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
@@ -47,7 +47,7 @@ def headline(state: RunState) -> str:
     of = sum(count for _, count in gone)
     versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
     where = f"environment {state.identity.environment}: " if state.identity.environment else ""
-    return f"{where}{counted(total, 'function')}: {told}{versions}{took}{reason}{skipped}"
+    return f"{where}{counted(total, 'function')}: {told or 'nothing to do'}{versions}{took}{reason}{skipped}"
 
 
 def versions_deleted(unit: UnitState) -> tuple[int, int]:
@@ -106,7 +106,7 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
     rows = [
         [
             unit.key,
-            name_of(unit),
+            outcome_word(name_of(unit), state.verb),
             "{} of {}".format(*versions_deleted(unit)) if prunes else unit.version_id or "-",
             *([verdict_word(unit)] if verified else []),
             *(_seconds(unit.seconds.get(step)) for step in steps),
@@ -150,7 +150,9 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "took": lambda run: time_span(run.ended_at - run.started_at) if run.ended_at is not None else "",
     "functions": lambda run: str(run.units),
     "exit": lambda run: str(run.exit_code) if run.exit_code is not None else "",
-    "outcomes": lambda run: ", ".join(f"{run.outcomes[name]} {name}" for name in sorted(run.outcomes, key=_rank)),
+    "outcomes": lambda run: ", ".join(
+        f"{run.outcomes[name]} {outcome_word(name, run.verb)}" for name in sorted(run.outcomes, key=_rank)
+    ),
     "endpoint": lambda run: run.endpoint,
     "taken up by": lambda run: run.taken_up_by,
     "rolled back by": lambda run: run.rolled_back_by,

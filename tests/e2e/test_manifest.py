@@ -64,7 +64,9 @@ def test_a_bad_manifest_sends_nothing(tmp_path: Path, kind: str) -> None:
     assert end.code == 2
     assert end.out == ""
     assert told in end.err
-    assert re.search(r"^error: \d mistakes? in the manifest\n       nothing was sent", end.err, flags=re.MULTILINE)
+    assert re.search(
+        r"^error: \d mistakes? in the manifest\n       fix the lines? named above$", end.err, flags=re.MULTILINE
+    )
     assert callers == []
     assert not (tmp_path / ".orchestrator").exists()
 

@@ -5,9 +5,11 @@ anything else, and a tag that one has moved was moved by nobody's hand. Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from shlex import quote as quoted
 
 from orchestrator.journal.unit_state import UnitState
@@ -15,6 +17,7 @@ from orchestrator.model import Action, Change, ChangeKind, Failure, Plan, Unit
 
 UNENDED = "rollback not ended"  # the kind of failure
 _APART_S = 60.0  # clocks
+_NAMED_MAX = 5  # functions that an option names one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,11 @@ def not_over_rollbacks(plan: Plan, known: KnownRollbacks, *, again: Container[st
     | any other                              | either           | what it is                   |
     """
     left = {unit.key: why for unit in plan.units if (why := _why(unit, known, again)) is not None}
-    return Plan(tuple(_blocked(unit, left) for unit in plan.units))
+    alike: dict[tuple[str, str], list[str]] = {}
+    for key, why in left.items():
+        alike.setdefault(why, []).append(key)
+    options = {why: again_option(keys, left.keys() - set(keys)) for why, keys in alike.items()}
+    return Plan(tuple(_blocked(unit, *left[unit.key], options) if unit.key in left else unit for unit in plan.units))
 
 
 def _why(unit: Unit, known: KnownRollbacks, again: Container[str]) -> tuple[str, str] | None:
@@ -92,12 +99,8 @@ def _left_by(unit: Unit, known: KnownRollbacks, again: Container[str]) -> tuple[
     return next((why for why in found if why is not None), None)
 
 
-def _blocked(unit: Unit, left: Mapping[str, tuple[str, str]]) -> Unit:
-    if unit.key not in left:
-        return unit
-    message, advice = left[unit.key]
-    alike = [key for key, why in left.items() if why == left[unit.key]]
-    advice = f"{advice}, or deploy it all the same with {again_option(alike)}"
+def _blocked(unit: Unit, message: str, advice: str, options: Mapping[tuple[str, str], str]) -> Unit:
+    advice = f"{advice}, or deploy it all the same with {options[message, advice]}"
     failure = Failure(message, kind=UNENDED, advice=advice)
     return replace(unit, action=Action.BLOCKED, reason=message, failure=failure, changes=())
 
@@ -113,6 +116,14 @@ def unended(plan: Plan, known: KnownRollbacks, *, again: Container[str] = ()) ->
     )
 
 
-def again_option(keys: Iterable[str]) -> str:
-    """Write the option that deploys functions though they were rolled back."""
+def again_option(keys: Sequence[str], others: Iterable[str] = ()) -> str:
+    """Write the option that deploys functions though they were rolled back: by their names, or where these are many by
+    a pattern that fits none of the `others`, which are rolled back too.
+    """
+    if len(keys) > _NAMED_MAX:
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(keys), max(keys), strict=False))
+        begin = "".join(one for one, _ in alike)
+        pattern = f"{begin[: begin.rfind('-') + 1]}*"
+        if not any(fnmatchcase(other, pattern) for other in others):
+            return f"--again {quoted(pattern)}"
     return f"--again {quoted(','.join(keys))}"

@@ -39,7 +39,8 @@ def without_withdrawn(
             made.setdefault(version.function_id, []).append(version)
     copies = {unit.key: _put_instead(unit, live, made.get(unit.function_id or "", ())) for unit in plan.units}
     by = {key: told.get(copy.id, "a rollback") for key, copy in copies.items() if copy is not None}
-    return Plan(tuple(_held_back(unit, by, again) for unit in plan.units))
+    options = {one: _again(one, by, again) for one in set(by.values())}
+    return Plan(tuple(_held_back(unit, by.get(unit.key, ""), again, options) for unit in plan.units))
 
 
 def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Version | None:
@@ -53,17 +54,21 @@ def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Versio
     return latest if is_withdrawn(latest, wanted, copied) else _withdrawn_before(unit.fingerprint, made, unit.spec)
 
 
-def _held_back(unit: Unit, withdrawn: Mapping[str, str], again: Container[str]) -> Unit:
-    by = withdrawn.get(unit.key, "")
+def _again(by: str, withdrawn: Mapping[str, str], again: Container[str]) -> str:
+    """Write the option for all that one rollback has withdrawn, which is told as one."""
+    alike = [key for key, one in withdrawn.items() if one == by and key not in again]
+    return again_option(alike, [key for key, one in withdrawn.items() if one != by]) if alike else ""
+
+
+def _held_back(unit: Unit, by: str, again: Container[str], options: Mapping[str, str]) -> Unit:
     if not by:
         return unit
     if unit.key in again or unit.spec.name in again:
         return replace(unit, reason=f"{unit.reason}; again, though it was withdrawn by {by}")
-    alike = [key for key, one in withdrawn.items() if one == by and key not in again]  # told as one
     failure = Failure(
         f"withdrawn by {by}: the former version was put in its place, and nothing of it has changed since",
         kind=WITHDRAWN,
-        advice=f"change it, or deploy it all the same with {again_option(alike)}",
+        advice=f"change it, or deploy it all the same with {options[by]}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 

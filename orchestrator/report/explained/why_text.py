@@ -20,7 +20,7 @@ from orchestrator.planning.why.facts import (
 from orchestrator.report.explained.origin_words import origin_words, place_words
 from orchestrator.report.plain_text import aligned
 from orchestrator.report.plan_text import way_back_words
-from orchestrator.report.records import NOT_ENDED
+from orchestrator.report.records import NOT_ENDED, outcome_word
 
 _COMMIT = 12  # digits of a commit that are shown
 _SIGNS = {Held.CHANGED: "~", Held.ADDED: "+", Held.REMOVED: "-"}
@@ -193,7 +193,7 @@ def _became(run: PastRun) -> Iterator[str]:
     version = f", version {run.version_id}" if run.version_id else ""
     retries = f", {run.retries} {'retry' if run.retries == 1 else 'retries'}" if run.retries else ""
     why = run.why or (run.reason if same else "")
-    yield f"{run.outcome or NOT_ENDED}{version}{retries}{f': {why}' if why else ''}"
+    yield f"{outcome_word(run.outcome, run.verb) or NOT_ENDED}{version}{retries}{f': {why}' if why else ''}"
 
 
 def _time(text: str) -> str:

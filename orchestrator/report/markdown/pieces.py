@@ -27,12 +27,15 @@ def row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def cut_to(lines: Sequence[str], room: int, more: str) -> list[str]:
-    """Leave of lines what has room, in characters, and say how many `more` there are."""
-    for number, line in enumerate(lines):
+def cut_to(lines: Sequence[str], room: int, more: str, numbers: Sequence[int] = ()) -> list[str]:
+    """Leave of lines what has room, in characters, and say how many `more` there are. `numbers`: of how many things
+    each line tells; of one, where nothing else is said.
+    """
+    for at, line in enumerate(lines):
         room -= len(line) + 1
         if room < 0:
-            return [*lines[:number], "", f"… and {counted(len(lines) - number, more)}"]
+            left = sum(numbers[at:]) if numbers else len(lines) - at
+            return [*lines[:at], "", f"… and {counted(left, more)}"]
     return list(lines)
 
 

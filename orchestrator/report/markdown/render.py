@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.model import Action, Plan, Unit
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
-from orchestrator.report.plan_text import plan_counts, plan_notes, way_back_words
+from orchestrator.report.plain_text import counted, named
+from orchestrator.report.plan_text import NAMED, by_cause, plan_counts, plan_notes, way_back_words, word_of
 from orchestrator.report.text import render_text
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
@@ -57,15 +58,21 @@ def _table(plan: Plan, room: int) -> list[str]:
     folders = len({unit.spec.folder_id for unit in plan.units}) > 1
     names = [*(["folder"] if folders else []), "function", "action", "reason", "way back"]
     head = [row(names), row(["---"] * len(names))]
-    lines = [row(_cells(unit, folders=folders)) for unit in units]
-    return [*head, *cut_to(lines, room - sum(map(len, head)), "more function")]
+    causes = by_cause([unit for unit in units if unit.action is Action.BLOCKED])
+    groups = [*([unit] for unit in units if unit.action is not Action.BLOCKED), *causes]
+    lines = [row(_cells(group, folders=folders)) for group in groups]
+    return [*head, *cut_to(lines, room - sum(map(len, head)), "more function", list(map(len, groups)))]
 
 
-def _cells(unit: Unit, *, folders: bool) -> list[str]:
+def _cells(group: Sequence[Unit], *, folders: bool) -> list[str]:
+    """Give the cells of a function, or of several that one cause is told of."""
+    unit = group[0]
     failure, way, then = unit.failure, unit.way_back, then_words(unit)
     advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
     name = f"{unit.key} ({unit.spec.name})" if unit.spec.name not in ("", unit.key) else unit.key
+    if len(group) > 1:
+        name = f"{counted(len(group), 'function')}: {named([one.key for one in group], NAMED)}"
+    where = ", ".join(sorted({one.spec.folder_id for one in group}))
     back = way_back_words(way) if way is not None else ""
-    action = "failed" if unit.failed_step is not None else str(unit.action)
     reason = f"{unit.reason}{advice}{f'; {then}' if then else ''}"
-    return [*([code(unit.spec.folder_id)] if folders else []), code(name), action, code(reason), code(back)]
+    return [*([code(where)] if folders else []), code(name), word_of(unit), code(reason), code(back)]

@@ -15,7 +15,7 @@ from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.store import Store, open_store
 from orchestrator.model import Action, Change, ChangeKind, Deployed, Plan, Unit, Version
 from orchestrator.model.live_state import LiveState
-from orchestrator.planning.back.known_rollbacks import KnownRollbacks, not_over_rollbacks, unended
+from orchestrator.planning.back.known_rollbacks import KnownRollbacks, again_option, not_over_rollbacks, unended
 from orchestrator.report.plan_text import plan_text
 from orchestrator.report.views import PlanView
 from tests.builders import spec
@@ -75,6 +75,19 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
     assert unended(not_over_rollbacks(Plan((unchanged, unit("c"))), known), known) == (f"{said}: 1",)
     again = not_over_rollbacks(Plan((unit("a"), unit("b"))), known, again={"a"})
     assert [one.action for one in again.units] == [Action.RETAG, Action.BLOCKED]
+
+
+@pytest.mark.parametrize(
+    ("keys", "others", "option"),
+    [
+        ([f"api-{n}" for n in range(5)], [], "--again api-0,api-1,api-2,api-3,api-4"),
+        ([f"api-{n}" for n in range(6)], ["web"], "--again 'api-*'"),
+        ([f"{name}-fn" for name in "abcdef"], [], "--again '*'"),
+        (list("abcdef"), ["web"], "--again a,b,c,d,e,f"),  # a pattern would take what another cause holds back
+    ],
+)
+def test_many_functions_are_named_by_a_pattern(keys: list[str], others: list[str], option: str) -> None:
+    assert again_option(keys, others) == option
 
 
 def test_what_nothing_is_needed_of_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,5 +93,17 @@ def test_it_fits_into_a_comment_and_says_what_is_left_out(count: int, reason: st
     assert f"**{count}** new version" in told
 
 
+def test_one_cause_has_one_row_and_its_functions_are_counted_where_it_is_cut_off() -> None:
+    failure = Failure("the build failed", advice="run it by hand")
+    failed = [unit(f"f{n}", action=Action.BLOCKED, reason=failure.message, failure=failure) for n in range(7)]
+    rows = [line for line in text(*failed).splitlines() if line.startswith("| `")]
+    assert rows == [
+        "| `7 functions: f0, f1, f2, f3, f4 and 2 more` | blocked | `the build failed; run it by hand` |  |"
+    ]
+    many = [unit(f"function-with-a-long-name-{number:05}", reason="|" * 400) for number in range(200)]
+    told = text(*many, *failed)
+    assert f"… and {207 - told.count('| `function-with')} more functions" in told
+
+
 def test_what_is_no_plan_is_as_on_a_terminal() -> None:
     assert render_markdown(RunsView(()), None, OUTLET) == "```\nno runs yet\n```"

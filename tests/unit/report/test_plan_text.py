@@ -89,12 +89,36 @@ def test_what_a_failed_build_has_printed_is_shown_once() -> None:
     failure = Failure("the build failed", kind="build", advice="run it by hand", detail="compiling\n\x1b[31merror")
     failed = [unit(key, Action.BLOCKED, failure=failure, failed_step=Step.BUILD) for key in ("ant", "bee")]
     assert text(*failed).splitlines() == [
-        "  ant  failed       because; run it by hand",
+        "  2 functions failed: ant, bee: because; run it by hand",
         "      | compiling",
         "      | error",
-        "  bee  failed       because; run it by hand",
         "plan: 2 failed",
     ]
+
+
+def test_one_cause_of_many_functions_is_told_once() -> None:
+    build = Failure("the build failed", kind="build", advice="run it by hand", detail="compiling", request_id="r1")
+    secret = Failure('folder b1g has no secret named "x"', kind="name")
+    failed = [
+        unit(f"f{n}", Action.BLOCKED, reason=build.message, failure=replace(build, request_id=f"r{n}"),
+             failed_step=Step.BUILD) for n in range(7)
+    ]  # fmt: skip
+    blocked = [unit(f"s{n}", Action.BLOCKED, reason=secret.message, failure=secret) for n in range(2)]
+    alone = unit("zoo", Action.BLOCKED, reason=secret.message, failure=replace(secret, advice="make it"))
+    named = text(*failed, *blocked, alone).splitlines()
+    assert named == [
+        '  zoo  blocked      folder b1g has no secret named "x"; make it',
+        "  7 functions failed: f0, f1, f2, f3, f4 and 2 more: the build failed; run it by hand",
+        "      | compiling",
+        '  2 functions blocked: s0, s1: folder b1g has no secret named "x"',
+        "plan: 3 blocked, 7 failed",
+    ]
+    assert ": f0, f1, f2, f3, f4, f5, f6: the" in text(*failed, verbose=True)
+    many = [
+        unit(f"f{cause}-{n}", Action.BLOCKED, reason=f"r{cause}", failure=replace(secret, advice=str(cause)))
+        for cause in range(25) for n in range(2)
+    ]  # fmt: skip
+    assert "  … and 10 more blocked" in text(*many, whole=False).splitlines()
 
 
 UNITS = tuple(unit(f"f{number:03}") for number in range(12))

@@ -57,6 +57,12 @@ def test_the_headline_counts_and_says_how_long() -> None:
     assert headline(state) == "3 functions: 2 deployed, 1 failed in 8.4 s"
 
 
+def test_what_a_rollback_has_done_is_put_back() -> None:
+    state = replace(run_of({"auth": Deployed("v"), "bill": Unchanged("v")}), verb="rollback")
+    assert headline(state) == "2 functions: 1 unchanged, 1 put back in 8.4 s"
+    assert [line.split()[1:3] for line in run_table(state).splitlines()[1:]] == [["unchanged", "v"], ["put", "back"]]
+
+
 def test_the_headline_of_one_function_is_singular() -> None:
     assert headline(fold(whole_run("auth"))) == "1 function: 1 deployed in 8.4 s"
 

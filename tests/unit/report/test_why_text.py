@@ -56,6 +56,11 @@ def test_what_became_of_it_in_a_run(facts: dict[str, object], lines: list[str]) 
     assert told(replace(RUN, **facts)).splitlines() == [f"    {line}" for line in lines]  # type: ignore[arg-type]
 
 
+def test_what_a_rollback_has_done_is_put_back() -> None:
+    text = why_text(Explanation(Subject("auth", "auth", "b1g"), past=(replace(RUN, verb="rollback"),)), width=None)
+    assert text.splitlines()[-1] == "    put back"
+
+
 @pytest.mark.parametrize(
     ("maker", "line"),
     [
