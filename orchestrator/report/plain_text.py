@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.redaction.safe import one_line
 
 _GAP = "  "
+_LEAST = 12  # cells of a column that gives way
 
 
 def counted(number: int, noun: str) -> str:
@@ -70,11 +71,13 @@ def aligned(
     width: int | None,
     numbers: frozenset[str] = frozenset(),
     spare: Sequence[str] = (),
+    giving: Sequence[str] = (),
 ) -> str:
     """Set rows under their heads. `width` None: there is no terminal, and nothing is left out or cut.
 
-    Where the whole is wider than `width`, the columns `spare` go one by one, then the first column gives way, down to
-    12 cells. `numbers`: the heads whose columns stand to the right. Cells are made one line each.
+    Where the whole is wider than `width`, the columns `spare` go one by one, then those that are `giving` way, one
+    after the other, down to 12 cells each; none named: the first. `numbers`: the heads whose columns stand to the
+    right. Cells are made one line each.
     """
     table = [list(head), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(cells(row[column]) for row in table) for column in range(len(head))]
@@ -85,9 +88,10 @@ def aligned(
                 del widths[at]
                 for row in table:
                     del row[at]
-        excess = _whole(widths) - width
-        if excess > 0:
-            widths[0] = max(min(widths[0], 12), widths[0] - excess)
+        for name in giving or head[:1]:
+            at = table[0].index(name)
+            excess = max(0, _whole(widths) - width)
+            widths[at] = max(min(widths[at], _LEAST), widths[at] - excess)
     heads, lines = tuple(table[0]), []
     for row in table:
         parts = [

@@ -86,7 +86,7 @@ def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: 
         case WhyView(why):
             return "\n".join([*environment_head(view.environment), why_text(why, width=width)])
         case ResolvedView():
-            return resolved_text(view)
+            return resolved_text(view, width=width)
         case InitView():
             return first_manifest_text(view, width=width)
         case PackageView():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from orchestrator.function.fields import FUNCTION_FIELDS, said_of, wanted_of
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.origins.of_function import ValueOrigin
-from orchestrator.model import AsLive, ChangeKind, Fingerprint, Function, FunctionSpec, Version
+from orchestrator.manifest.origins.plain import plain_value
+from orchestrator.model import AsLive, ChangeKind, Fingerprint, Function, FunctionSpec, SourceCode, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.why.facts import Held, SettingRow
 from orchestrator.version.body import settings_fields
@@ -24,8 +26,10 @@ _BY_KEY = {row.key: row for row in FIELDS}
 _ALIASES = {"service_account": "service_account_id", "storage_mounts": "mounts"}
 _ENTRIES = (Shown.ENTRIES, Shown.ITEMS)
 _CODE = ("source", "package", "version_id")
-# Free text that may hold a secret: of what `${NAME}` stands in the text as it is written shows.
+# Free texts that may hold a secret: of what `${NAME}` stands in the text as it is written shows. Their tables have keys
+# that cannot: paths, patterns, numbers.
 _NEVER_SHOWN = ("environment", "verify", "build")
+_SHOWN_OF_THEM = frozenset({"build.folder", "build.inputs", "verify.attempts", "verify.timeout", "verify.safe"})
 _HIDDEN = "…"
 
 
@@ -152,7 +156,7 @@ def _whole(found: _Sides) -> Held:
 
 def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
     """Write a declared value as people know it; what may be secret never shows."""
-    if one.setting in _NEVER_SHOWN:
+    if one.setting in _NEVER_SHOWN and one.key not in _SHOWN_OF_THEM:
         return one.written or _HIDDEN
     if one.setting == "folder_id":
         return spec.folder_id
@@ -164,7 +168,16 @@ def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
         secret = next((each for each in spec.settings.secrets if each.environment_variable == one.name), None)
         parts = (secret.id or secret.name or "", secret.version_id or "latest", secret.key) if secret else ()
         return "/".join(parts)
-    return one.written or _plain(one.value)
+    return one.written or _plain(_as_in_a_manifest(one, spec))
+
+
+def _as_in_a_manifest(one: ValueOrigin, spec: FunctionSpec) -> Any:
+    """Give a value as its file could have it: paths relative to the manifest's folder."""
+    value = plain_value(one.setting, one.name, one.value)
+    is_path = one.setting in ("source", "files") or one.key == "build.folder"
+    if is_path and isinstance(value, str) and isinstance(spec.code, SourceCode):
+        return os.path.relpath(value, spec.code.root)
+    return value
 
 
 def _plain(value: Any) -> str:

@@ -19,21 +19,24 @@ _COLUMN_MAX = 48  # cells; the origins of what is longer stand right behind it
 _GAP = "  "
 
 
-def resolved_text(view: ResolvedView) -> str:
+def resolved_text(view: ResolvedView, *, width: int | None) -> str:
     """Write them as TOML: each value with where it comes from as its comment, and where it is asked for what it
-    replaces.
+    replaces. `width`: of the terminal, None for none; a comment that does not fit beside its value stands above it.
     """
     head = [f"# environment: {view.environment}"] if view.environment else []
-    return "\n\n".join([*head, *("\n".join(_table(one, verbose=view.verbose)) for one in view.functions)])
+    tables = ("\n".join(_table(one, width, verbose=view.verbose)) for one in view.functions)
+    return "\n\n".join([*head, *tables])
 
 
-def _table(one: ResolvedFunction, *, verbose: bool) -> Iterator[str]:
+def _table(one: ResolvedFunction, width: int | None, *, verbose: bool) -> Iterator[str]:
     yield f"[{dotted(('functions', one.key))}]  # {place_words(one.place)}"
     lines = [line for setting, values in groupby(one.values, _setting) for line in _lines(setting, list(values))]
     column = max((cells(text) for text, _ in lines if cells(text) <= _COLUMN_MAX), default=0)
     for text, value in lines:
-        origin = f"{_GAP}# {origin_words(value.origin, replaced=verbose)}" if value is not None else ""
-        yield f"{pad(text, column)}{origin}" if origin else text
+        origin = f"# {origin_words(value.origin, replaced=verbose)}" if value is not None else ""
+        line = f"{pad(text, column)}{_GAP}{origin}" if origin else text
+        beside = not origin or width is None or cells(line) <= width
+        yield from [line] if beside else [origin, text]
 
 
 def _setting(value: ResolvedValue) -> str:

@@ -130,7 +130,8 @@ def _settings(rows: Sequence[SettingRow], *, width: int | None) -> str:
         return ""
     ordered = sorted(rows, key=lambda row: row.held not in _SIGNS)
     cells = [(_SIGNS.get(row.held, ""), row.key, row.wanted or "-", _live(row), _origin(row)) for row in ordered]
-    return aligned(("", "setting", "value", "live", "from"), cells, width=width)
+    head = ("", "setting", "value", "live", "from")
+    return aligned(head, cells, width=width, giving=("value", "live", "setting", "from"))
 
 
 def _live(row: SettingRow) -> str:

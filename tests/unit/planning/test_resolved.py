@@ -193,3 +193,7 @@ def test_each_value_stands_beside_its_origin_and_with_verbose_what_it_replaces(t
     verbose = FORMATS["text"]()(ResolvedView((one,), verbose=True), None, Outlet(Redactor()))
     assert f"{memory}, over {path}:5" in verbose.splitlines()
     assert "folder_id" not in verbose  # nothing says which
+    narrow = FORMATS["text"]()(ResolvedView((one,)), 40, Outlet(Redactor())).splitlines()
+    at = narrow.index(memory.split("#")[0].rstrip())
+    assert narrow[at - 1] == f'# {path}:9 [functions."fun.x"]'  # there is no room for it behind
+    assert tomllib.loads("\n".join(narrow)) == tomllib.loads("\n".join(lines))

@@ -12,7 +12,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from orchestrator.manifest.origins.of_function import ValueOrigin
-from orchestrator.model import Fingerprint, FunctionSpec, JobSpec, Place, Secret, Settings, VersionCopy
+from orchestrator.model import Fingerprint, FunctionSpec, JobSpec, Place, Secret, Settings, SourceCode, VersionCopy
 from orchestrator.model.live_state import LiveState, indexed
 from orchestrator.planning.why.facts import Held, SettingRow
 from orchestrator.planning.why.job_origins import COPIED, job_origins
@@ -72,6 +72,27 @@ def test_how_a_value_stands(wanted: dict[str, Any], was: dict[str, Any], key: st
     row = rows(settings(**wanted), live(settings(**was)))[key]
     assert (row.held, row.wanted, row.live) == told
     assert row.table == (LIVE_ONLY if told[0] is Held.REMOVED else "defaults")
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "value", "told"),
+    [
+        ("build.command", "command", "npm ci", "…"),
+        ("build.folder", "folder", "/p/app", "app"),
+        ("build.inputs", "inputs", ["src/**", "package.json"], "src/**, package.json"),
+        ("verify.payload", "payload", {"token": "t"}, "…"),
+        ("verify.timeout", "timeout", 90.0, "1m30s"),
+        ("environment.A", "A", "x", "…"),
+        ("source", "", "/p/app/src", "app/src"),
+        ("files.common", "common", "/libs", "../libs"),
+    ],
+)
+def test_paths_patterns_and_numbers_show_and_free_texts_do_not(key: str, name: str, value: Any, told: str) -> None:
+    code = SourceCode(Path("/p/app/src"), Path("/p"))
+    (row,) = setting_rows(
+        spec("f", code=code), [ValueOrigin(key, name, value, "defaults", PLACE)], indexed([], []), None
+    )
+    assert row.wanted == told
 
 
 def test_what_the_cloud_has_filled_in_is_no_difference() -> None:

@@ -54,6 +54,14 @@ def test_the_first_column_gives_way_in_a_narrow_terminal() -> None:
     assert all(cells(line) <= 24 for line in lines)
 
 
+def test_named_columns_give_way_one_after_the_other() -> None:
+    row = ["~", "environment.LEVEL", "v" * 30, "l" * 30]
+    head = ["", "setting", "value", "live"]
+    for width, widths in ((90, (17, 30, 30)), (70, (17, 16, 30)), (60, (17, 12, 24)), (30, (17, 12, 12))):
+        (_, line) = aligned(head, [row], width=width, giving=("value", "live")).splitlines()
+        assert tuple(map(len, line.split()[1:])) == widths, width
+
+
 NAME = "a-name-of-exactly-forty-five-characters-in-it"
 WIDE = [[NAME, "deployed", "d4e0123456789abcdefg", "0.1", "12.0"]]
 WIDE_HEAD = ("function", "outcome", "version", "package", "total")
