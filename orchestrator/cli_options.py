@@ -139,6 +139,10 @@ cloud = options(
 param = click.option(
     "--param", "-p", cls=Selecting, multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB]."
 )
+reporting = options(
+    option("--md", "as_markdown", is_flag=True, help="As Markdown: the same as --output markdown."),
+    option("--json", "as_json", is_flag=True, help="As JSON, every step of every function: --output json."),
+)
 timings = option("--timings", is_flag=True, help="Show how long each step of a function took, the queue too.")
 events = options(option("--events", metavar="FILE", help="Write every event to a file as NDJSON."), timings)
 force = option("--force", is_flag=True, help="Make new versions of unchanged functions too.")

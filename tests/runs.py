@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.journal.events import (
     BytesSent,
     Event,
@@ -18,6 +20,9 @@ from orchestrator.journal.events import (
     UnitPlanned,
 )
 from orchestrator.model import Action, Deployed, Failed, Failure, Outcome, Step
+from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.accounts import account_of
+from orchestrator.report.account.values import Account
 
 RUN_ID = "20261125T030000-a1b2c3"
 STARTED_AT = 1_795_000_000.0
@@ -78,6 +83,14 @@ def failed(message: str = "Service account is not available", step: Step = Step.
 
 def ended(exit_code: int = 0, *, at: float = STARTED_AT + 8.4, reason: str = "") -> RunEnded:
     return RunEnded(at, exit_code, reason)
+
+
+def account(events: Iterable[Event], now: float = STARTED_AT + 100, *, alive: bool = False) -> Account:
+    """The account of a chain."""
+    found = Accounting()
+    for event in events:
+        found(event)
+    return account_of(found, now, alive=alive)
 
 
 def whole_run(*keys: str, run_id: str = RUN_ID, at: float = STARTED_AT) -> list[Event]:

@@ -207,7 +207,8 @@ async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
     """Find how many Operations may be unfinished, and tell."""
 
     def tell(key: LimitKey, allowed: int, reason: str) -> None:
-        emit(LimitChanged(world.clock(), f"{key.kind} {key.id}", allowed, reason))
+        cloud_id = live.clouds.get(key.id, "") if key.kind == "folder" else ""
+        emit(LimitChanged(world.clock(), f"{key.kind} {key.id}", allowed, reason, cloud_id))
 
     def refused(key: LimitKey, held: int) -> None:
         emit(SlotRefused(world.clock(), f"{key.kind} {key.id}", held))

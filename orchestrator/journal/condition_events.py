@@ -70,12 +70,14 @@ class LimitChanged(Event):
 
     `what`: "folder ID" or "cloud ID" (unfinished Operations), or "requests per second". `reason`: "quota-manager",
     "learned before", "declared" (or documented) at the start; then "refused", "others use it", "calm".
+    `cloud_id`: of a folder, the cloud that it is in; "" where that is not known, or nobody has written it.
     """
 
     kind: ClassVar[str] = "limit_changed"
     what: str
     allowed: float
     reason: str
+    cloud_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def serving_since(back: RunState | None) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Told:
     """One unit's failure, unknown end or block."""
 
     unit: UnitState
@@ -49,25 +49,31 @@ def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxy
     """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked.
     `serving`: Versions that have taken the place of those that the units have made, by the units' keys.
     """
-    groups: dict[tuple[str, str], list[_Told]] = {}
+    return [_block(group) for group in grouped(units, serving)]
+
+
+def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[list[Told]]:
+    """Put those together that failed, are unknown or blocked for the same reason, the most frequent last."""
+    groups: dict[tuple[str, str], list[Told]] = {}
     for unit in units:
-        told = _told(unit, serving.get(unit.key, ""))
+        told = told_of(unit, serving.get(unit.key, ""))
         if told is not None:
             groups.setdefault((told.what, _shape(told)), []).append(told)
-    return [_block(group) for group in sorted(groups.values(), key=len)]
+    return sorted(groups.values(), key=len)
 
 
-def _told(unit: UnitState, serves: str) -> _Told | None:
+def told_of(unit: UnitState, serves: str) -> Told | None:
+    """Give a unit's failure, unknown end or block, None where it has none. `serves`: the copy that serves since."""
     outcome = unit.outcome
     match outcome:
         case Failed(step, failure, rolled_back_to):
             failure = since_rollback(failure, serves or rolled_back_to)
             kind = f", {failure.kind}" if failure.kind else ""
-            return _Told(unit, f"failed in step {step}{kind}", failure)
+            return Told(unit, f"failed in step {step}{kind}", failure)
         case Unknown(reason, operation_id):
-            return _Told(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
+            return Told(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
         case Blocked(reason):
-            return _Told(unit, outcome_name(outcome), Failure(reason))
+            return Told(unit, outcome_name(outcome), Failure(reason))
     return None
 
 
@@ -79,7 +85,7 @@ def since_rollback(failure: Failure, serves: str) -> Failure:
     return replace(failure, advice="; ".join([*parts, f"rolled back since: version {serves} serves $latest now"]))
 
 
-def _shape(told: _Told) -> str:
+def _shape(told: Told) -> str:
     """What equal errors have in common: the message without ids, numbers and the function's own name."""
     message = told.failure.message
     for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
@@ -87,7 +93,7 @@ def _shape(told: _Told) -> str:
     return _IDS.sub("…", message)
 
 
-def _block(group: list[_Told]) -> str:
+def _block(group: list[Told]) -> str:
     first = group[0]
     failure = first.failure
     names = named([told.unit.key for told in group], NAMED_MAX)
@@ -103,7 +109,7 @@ def _block(group: list[_Told]) -> str:
     return "\n".join(lines)
 
 
-def _said(group: list[_Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
+def _said(group: list[Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
     """Say what all of a group have in common once, and what differs of each: an id may be what somebody types."""
     texts: dict[str, list[str]] = {}
     for told in group:
@@ -120,10 +126,10 @@ def _said(group: list[_Told], text_of: Callable[[Failure], str], label: str = ""
     return lines
 
 
-def _ids(told: _Told) -> str:
+def _ids(told: Told) -> str:
     failure = told.failure
     facts = {
-        "operation": failure.operation_id or _last_operation(told.unit),
+        "operation": failure.operation_id or last_operation(told.unit),
         "HTTP": str(failure.http_status or ""),
         "request id": failure.request_id,
         "server trace id": failure.server_trace_id,
@@ -132,7 +138,7 @@ def _ids(told: _Told) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value)
 
 
-def _last_operation(unit: UnitState) -> str:
+def last_operation(unit: UnitState) -> str:
     """Give the Operation that an outcome is about: of the change that was asked for last. "" where a call was refused,
     or was never sent: what the changes before it were done by has not failed.
     """

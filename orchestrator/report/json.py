@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, assert_never
 
 from orchestrator.function.access import opens
-from orchestrator.job.contract import JobStatus
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.display.board import STATUSES, by_place
+from orchestrator.report.account.document import SCHEMA as REPORT_SCHEMA
+from orchestrator.report.account.report_text import report_json
+from orchestrator.report.account.tables import ReportView
+from orchestrator.report.display.board import board_json
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.environments import environments_json
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
@@ -58,6 +59,8 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             document |= {"storage": storage_json(view.storage)} if view.storage is not None else {}
             document |= {"usage": usage_json(view.usage)} if view.usage else {}
             schema = "orchestrator/result/1"
+        case ReportView():
+            schema, document = REPORT_SCHEMA, report_json(view)
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
         case BoardView() | JobsView():
@@ -245,28 +248,6 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
         for run in runs
     ]
     return {"runs": rows}
-
-
-def board_json(rows: Sequence[JobStatus]) -> dict[str, Any]:
-    """Give a board as JSON values: `run NAME --status`."""
-    totals = Counter(row.status for row in rows)
-    return {
-        "totals": {status: totals[status] for status in STATUSES},
-        "counts": [
-            {"runtime": runtime, "folder_id": folder_id, **{status: counted[status] for status in STATUSES}}
-            for (runtime, folder_id), counted in by_place(rows).items()
-        ],
-        "functions": [
-            {
-                "function": row.key,
-                "folder_id": row.folder_id,
-                "runtime": row.runtime,
-                "status": row.status,
-                "note": row.note,
-            }
-            for row in rows
-        ],
-    }
 
 
 def jobs_json(view: JobsView) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import assert_never
 from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
+from orchestrator.report.account.report_text import report_text
+from orchestrator.report.account.tables import ReportView
 from orchestrator.report.display.board import board_text
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.environments import environments_text
@@ -54,8 +56,8 @@ def _text(view: View, width: int | None) -> str:
             return _result(view, width)
         case EnvironmentsView():
             return environments_text(view, width=width)
-        case RunsView(runs):
-            return runs_table(runs) if runs else "no runs yet"
+        case RunsView() | ReportView():
+            return _runs(view, width)
         case BoardView(rows, missing):
             return "\n".join([*environment_head(view.environment), missing or board_text(rows, width=width)])
         case JobsView():
@@ -79,6 +81,12 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
         case PlanView():
             predicted = [prediction_text(view.prediction)] if view.prediction is not None else []
             return "\n".join([plan_text(view, whole=True), *predicted])
+
+
+def _runs(view: RunsView | ReportView, width: int | None) -> str:
+    if isinstance(view, ReportView):
+        return report_text(view, width=width)
+    return runs_table(view.runs) if view.runs else "no runs yet"
 
 
 def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: int | None) -> str:

@@ -16,6 +16,7 @@ from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers, Tota
 from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
+from orchestrator.report.account.tables import ReportView
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 
@@ -237,6 +238,7 @@ View = (
     | SavedPlanView
     | PruneView
     | ResultView
+    | ReportView
     | RunsView
     | BoardView
     | JobsView
@@ -276,7 +278,7 @@ def words(view: View) -> Iterator[str | None]:
         case BoardView(rows):
             for row in rows:
                 yield from (row.key, row.folder_id, row.runtime)
-        case WhyView() | ResolvedView() | ImportView() | RewriteView() | EnvironmentsView():
+        case WhyView() | ResolvedView() | ImportView() | RewriteView() | EnvironmentsView() | ReportView():
             yield from view.words()
         case JobsView():
             yield from (*view.known, *(job.job for job in view.bound))

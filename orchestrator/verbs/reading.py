@@ -125,10 +125,10 @@ def _package(output: str, **given: Any) -> int:
 
 
 @click.command("schema")
-@click.argument("of", type=click.Choice(["manifest", "include", "gate"]), default="manifest")
+@click.argument("of", type=click.Choice(["manifest", "include", "gate", "report"]), default="manifest")
 def _schema(of: str) -> int:
     """Print the JSON Schema of deploy.toml, for editors; of `include`: of a file that it includes; of `gate`: of what a
-    gate reads on its standard input.
+    gate reads on its standard input; of `report`: of what `report --json` writes.
     """
     from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
@@ -167,6 +167,25 @@ def _show(output: str, **given: Any) -> int:
     from orchestrator.app.commands.show import show_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(show_command, given), output)
+
+
+@click.command("report")
+@click.argument("run", default="last")
+@opt.known
+@opt.reporting
+def _report(output: str, *, as_markdown: bool, as_json: bool, **given: Any) -> int:
+    """Tell how RUN (an id, the beginning of one, or "last") went, with all that took it up; one that is under way, too.
+
+    Where its time went, and what a higher limit would give; failures by cause; the slowest functions; limits, waves.
+
+    \b
+    orchestrator report                       the last run, in short
+    orchestrator report --json > report.json  every step of every function; `orchestrator schema report`
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.report import report_command  # noqa: PLC0415 - heavy imports only when needed
+
+    form = "json" if as_json else "markdown" if as_markdown else output
+    return answer(partial(report_command, given), form)
 
 
 @click.command("why")
@@ -216,4 +235,4 @@ def _import(output: str, **given: Any) -> int:
     return answer(partial(import_command, given), output)
 
 
-VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _runs, _show, _why, _sandbox)
+VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _runs, _show, _report, _why, _sandbox)

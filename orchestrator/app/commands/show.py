@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.session.known_run import known_run
 from orchestrator.app.session.options import read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
-from orchestrator.errors import Exit, UsageError
+from orchestrator.errors import Exit
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.report.messages import Messages
@@ -26,7 +27,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     options = read_place("show", given)
     state_dir = state_dir_of(options.config, options.state_dir)
     if Path(run).is_file():
-        from orchestrator.app.session.saved.showing import saved_view  # noqa: PLC0415 - the same
+        from orchestrator.app.session.saved.showing import saved_view  # noqa: PLC0415 - heavy, and seldom needed
 
         view = saved_view(Path(run), state_dir, messages)
         return CommandResult(Exit.DONE, replace(view, plan=replace(view.plan, verbose=everything)))
@@ -34,14 +35,7 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     def find(store: Store) -> RunState:
         return store.chain_state(store.find(run, options.environment))
 
-    try:
-        with open_store(state_dir, read_only=True) as store:
-            chain = find(store)
-    except UsageError:
-        from orchestrator.app.session.chains.finding import found_after  # noqa: PLC0415 - heavy, and seldom needed
-        from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415
-
-        chain = found_after(state_dir, fetch_for(options, messages, run), find)
+    chain = known_run(options, messages, run, find)
     alive = (chain.started_at or 0.0) >= alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
         back = store.taken_back_by(chain)

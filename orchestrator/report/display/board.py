@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.job.contract import JobStatus
 from orchestrator.journal.state import RunState
@@ -76,3 +77,25 @@ def _section(title: str, rows: Sequence[JobStatus], width: int | None) -> str:
     head = [title, "runtime", "folder", *(["why"] if noted else [])]
     cells = [[row.key, row.runtime, row.folder_id, *([row.note] if noted else [])] for row in rows]
     return aligned(head, cells, width=width)
+
+
+def board_json(rows: Sequence[JobStatus]) -> dict[str, Any]:
+    """Give a board as JSON values: `run NAME --status`."""
+    totals = Counter(row.status for row in rows)
+    return {
+        "totals": {status: totals[status] for status in STATUSES},
+        "counts": [
+            {"runtime": runtime, "folder_id": folder_id, **{status: counted[status] for status in STATUSES}}
+            for (runtime, folder_id), counted in by_place(rows).items()
+        ],
+        "functions": [
+            {
+                "function": row.key,
+                "folder_id": row.folder_id,
+                "runtime": row.runtime,
+                "status": row.status,
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    }

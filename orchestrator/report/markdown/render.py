@@ -1,4 +1,6 @@
-"""What commands give back, as Markdown: a plan as a table for a review comment, all else as it is on a terminal."""
+"""What commands give back, as Markdown: a plan as a table for a review comment, a report as several; all else is as on
+a terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.model import Action, Plan, Unit
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
+from orchestrator.report.account.tables import ReportTable, ReportView, facts_of, tables_of
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.plan_text import NAMED, by_cause, plan_counts, plan_notes, way_back_words, word_of
@@ -15,6 +18,7 @@ from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
 
 MAX_CHARS = 60_000  # of a comment; the places where these are written take 65,536 and more
+_OURS = frozenset({"part", "time", "share", "functions", "own work", "waited", "retries", "most in use", "refusals"})
 _SPARED = 200  # for the lines that say how much is left out
 
 
@@ -22,6 +26,8 @@ def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
     """Write a value for a comment. Raises `ManifestError` as `render_text` does."""
     if isinstance(view, DocumentView):
         return render_text(view, width, outlet)
+    if isinstance(view, ReportView):
+        return outlet.rendered(_report(outlet.value(view), MAX_CHARS - _SPARED))
     if not isinstance(view, PlanView | SavedPlanView):
         return outlet.rendered(fenced(render_text(view, width, outlet), MAX_CHARS - _SPARED))
     facts = outlet.value(view.facts) if isinstance(view, SavedPlanView) else {}
@@ -76,3 +82,24 @@ def _cells(group: Sequence[Unit], *, folders: bool) -> list[str]:
     back = way_back_words(way) if way is not None else ""
     reason = f"{unit.reason}{advice}{f'; {then}' if then else ''}"
     return [*([code(where)] if folders else []), code(name), word_of(unit), code(reason), code(back)]
+
+
+def _report(view: ReportView, most: int) -> str:
+    """Write what happened, then a table for each subject of which there is something to tell. `most`: characters."""
+    account = view.account
+    facts = facts_of(account)
+    head = [f"## Run {code(account.run_id)}: {account.state or 'nothing is known yet'}", "", facts.pop("time"), ""]
+    head += [f"- {name}: {code(value)}" for name, value in facts.items() if value and name not in ("run", "state")]
+    lines = list(head)
+    for table in tables_of(account):
+        lines += ["", f"### {table.title[0].upper()}{table.title[1:]}", "", *_rows(table)]
+    return "\n".join(cut_to(lines, most, "more line"))
+
+
+def _rows(table: ReportTable) -> list[str]:
+    rule = ["---:" if name in table.numbers else "---" for name in table.head]
+    rows = [
+        row(text if name in _OURS else code(text) for name, text in zip(table.head, one, strict=True))
+        for one in table.rows
+    ]
+    return [row(table.head), row(rule), *rows]

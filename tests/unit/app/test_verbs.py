@@ -12,7 +12,7 @@ CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
 OTHERWISE = {"--all", "--out"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
-LOOKS = (*REACHES, "runs", "show")  # at what is known of runs
+LOOKS = (*REACHES, "runs", "show", "report")  # at what is known of runs
 MANIFEST = LOOKS  # read one
 # option → the verbs that take it
 TABLE = {

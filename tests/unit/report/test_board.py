@@ -7,8 +7,7 @@ from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Blocked, Deployed, Outcome, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.display.board import board_text, statuses
-from orchestrator.report.json import board_json
+from orchestrator.report.display.board import board_json, board_text, statuses
 from orchestrator.report.text import render_text
 from orchestrator.report.views import BoardView
 from tests.runs import deployment, failed, started

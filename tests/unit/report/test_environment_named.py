@@ -12,6 +12,7 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import fold
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.account.tables import ReportView
 from orchestrator.report.display.displays import EventFile
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.explained.function_views import InitView
@@ -44,6 +45,8 @@ def in_prod(view: View) -> View:
         state = fold([])
         state.identity = Identity(environment=PROD)
         return replace(view, state=state, history=True)
+    if isinstance(view, ReportView):
+        return replace(view, account=replace(view.account, environment=PROD))
     if isinstance(view, RunsView):
         return RunsView(tuple(replace(run, identity=Identity(environment=PROD)) for run in view.runs))
     if isinstance(view, FindingsView):
@@ -62,7 +65,7 @@ def test_every_view_names_it(name: str, format: str) -> None:
 
 
 def test_no_kind_of_view_is_left_out() -> None:
-    told_otherwise = {ResultView, RunsView, FindingsView, SavedPlanView, *OF_NONE}
+    told_otherwise = {ResultView, ReportView, RunsView, FindingsView, SavedPlanView, *OF_NONE}
     for kind in get_args(View):
         assert ("environment" in {slot.name for slot in fields(kind)}) is (kind not in told_otherwise), kind
 

@@ -51,6 +51,7 @@ from orchestrator.planning.why.facts import (
 )
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.account.tables import ReportView
 from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView, WrittenZip
 from orchestrator.report.formats import FORMATS
@@ -74,7 +75,7 @@ from orchestrator.report.views import (
     WhyView,
 )
 from tests.builders import spec
-from tests.runs import whole_run
+from tests.runs import account, whole_run
 
 CONFIG = Path("deploy.toml")
 PLAN = Plan(
@@ -121,6 +122,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
     "a prune": (PruneView(PRUNE), "orchestrator/prune/1", "1 of 2 versions of 1 function go (3.0 MB), 1 stay"),
     "an empty prune": (PruneView(PrunePlan(())), "orchestrator/prune/1", "prune: nothing goes"),
     "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
+    "a report": (ReportView(account(whole_run("auth"))), "orchestrator/report/1", "where the time went"),
     "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
     "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),
     "a board": (BoardView((JobStatus("auth", "b1g", "python37", "waiting"),)), "orchestrator/board/1", "1 waiting"),

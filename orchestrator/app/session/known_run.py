@@ -1,0 +1,53 @@
+"""A run that somebody names, and its account: from the journal, or where that has none of the kind from the bucket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator.app.session.options import RunOptions, state_dir_of
+from orchestrator.coordination.local_lock import alive_since
+from orchestrator.errors import UsageError
+from orchestrator.journal.store import Store, open_store
+from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.accounts import account_of
+from orchestrator.report.account.values import Account
+from orchestrator.report.messages import Messages
+
+T = TypeVar("T")
+
+
+def known_run(options: RunOptions, messages: Messages, named: str, find: Callable[[Store], T]) -> T:
+    """Find something of a run in the journal; what that does not have is looked for in the bucket's records, and kept.
+
+    Raises `UsageError` as `find` does, and `JournalError`.
+    """
+    state_dir = state_dir_of(options.config, options.state_dir)
+    try:
+        with open_store(state_dir, read_only=True) as store:
+            return find(store)
+    except UsageError:
+        from orchestrator.app.session.chains.finding import found_after  # noqa: PLC0415 - heavy, and seldom needed
+        from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415
+
+        return found_after(state_dir, fetch_for(options, messages, named), find)
+
+
+def known_account(options: RunOptions, messages: Messages, named: str) -> Account:
+    """Make the account of the chain that a run belongs to. Raises as `known_run` does."""
+    state_dir = state_dir_of(options.config, options.state_dir)
+    return known_run(
+        options, messages, named, lambda store: read_account(store, store.find(named, options.environment), state_dir)
+    )
+
+
+def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
+    """Make the account of the chain that a run belongs to, as far as the journal has it now. Raises `JournalError`."""
+    found = Accounting()
+    for one in store.chain(run_id):
+        for event in store.events(one):
+            found(event)
+    alive = (found.state.started_at or 0.0) >= alive_since(state_dir)
+    return account_of(found, time.time(), alive=alive, back=store.taken_back_by(found.state))

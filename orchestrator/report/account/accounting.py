@@ -1,0 +1,147 @@
+"""Events of a chain, one after the other, into its account: from a journal, or live as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.journal.condition_events import LimitChanged, LongWait, SlotRefused
+from orchestrator.journal.events import (
+    Event,
+    OperationAccepted,
+    OperationDone,
+    Requested,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    UnitEnded,
+)
+from orchestrator.journal.rollout_events import VersionVerified
+from orchestrator.journal.state import RunState
+from orchestrator.model import Action, Failed, Step, Unknown
+from orchestrator.report.account.chain_clock import ChainClock, works
+from orchestrator.report.account.spent import Spell
+from orchestrator.report.account.tracks import Track
+from orchestrator.report.account.usage import HeldSlot, KnownLimits
+
+_SPELLS = {Step.BUILD: "preparing", Step.PACKAGE: "preparing", Step.UPLOAD: "preparing", Step.VERIFY: "verifying"}
+
+
+@dataclass(slots=True)
+class Accounting:
+    """Call it with each event of a chain, in their order, one run after the other. Takes them in constant time.
+
+    `state`: what they fold into besides.
+    """
+
+    state: RunState = field(default_factory=RunState)
+    clock: ChainClock = field(default_factory=ChainClock)
+    limits: KnownLimits = field(default_factory=KnownLimits)
+    tracks: dict[int, Track] = field(default_factory=dict)  # by the id of the unit's state: its key may change
+    failed_at: dict[int, float] = field(default_factory=dict)  # likewise: when a unit was told to have failed
+    no_room: str = ""  # whose limit had no room, of the refusal that was told of last
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted) and self.clock.runs:
+            self._let_go(self.clock.runs[-1].last_at)
+        self.state.apply(event)
+        self.clock.hear(event, works=works(event))
+        if isinstance(event, LimitChanged | SlotRefused):
+            self.limits.hear(event)
+        if isinstance(event, StepRetried):
+            self._track(event).retried(event, self.no_room)
+        elif (handler := _OF_UNITS.get(type(event))) is not None:
+            self._hear(event, handler)
+        # Of which unit a refusal is follows: its next try is told of right after it.
+        if isinstance(event, SlotRefused):
+            self.no_room = event.what
+        elif not isinstance(event, LimitChanged | LongWait):
+            self.no_room = ""
+
+    def _track(self, event: Any) -> Track:
+        unit = self.state.unit(event.key)
+        track = self.tracks.get(id(unit))
+        if track is None:
+            track = self.tracks[id(unit)] = Track(unit)
+        if not isinstance(event, UnitEnded):
+            track.wave = self.clock.wave or track.wave
+        return track
+
+    def _hear(self, event: Any, handler: Callable[[Track, Any], None]) -> None:
+        track = self._track(event)
+        if isinstance(event, UnitEnded):
+            if isinstance(event.outcome, Failed):
+                self.failed_at.setdefault(id(track.unit), event.at)
+            else:
+                self.failed_at.pop(id(track.unit), None)
+        handler(track, event)
+
+    def _let_go(self, at: float) -> None:
+        for track in self.tracks.values():
+            track.let_go(at)
+
+    def track_of(self, unit: object) -> Track | None:
+        """Give what is known of a unit in time, None where nothing is."""
+        return self.tracks.get(id(unit))
+
+    def held(self, now: float) -> Iterable[HeldSlot]:
+        """Give every slot that was held, those that still are until now."""
+        for track in self.tracks.values():
+            folder_id = track.unit.folder_id
+            for hold in track.holds:
+                yield HeldSlot(hold.since, hold.to if hold.to is not None else max(now, hold.since), folder_id)
+
+    def spells(self, ends: Mapping[int, float]) -> Iterable[Spell]:
+        """Give what went on when. `ends`: of the runs, by their number."""
+        for number, run in enumerate(self.clock.runs):
+            yield Spell(run.started.at, ends[number], "run")
+            yield Spell(run.worked_at, ends[number], "reading back")
+        last_end = ends[len(ends) - 1] if ends else 0.0
+        for stop in self.clock.stops:
+            if stop.kind in ("pause", "gate", "outage"):
+                yield Spell(stop.since, stop.to if stop.to is not None else last_end, stop.kind)
+        for track in self.tracks.values():
+            folder_id = track.unit.folder_id
+            for step in track.steps:
+                if step.step is Step.QUEUE:
+                    yield Spell(step.at - step.seconds, step.at, "waits", folder_id)
+                elif (kind := _SPELLS.get(step.step)) is not None:
+                    yield Spell(step.at - step.seconds, step.at, kind)
+        yield from self._not_begun(ends)
+
+    def _not_begun(self, ends: Mapping[int, float]) -> Iterable[Spell]:
+        """Give the waits of which no event tells, since they are not over: of a run that is under way, or was killed.
+        A function waits that is to be changed and holds nothing, unless it is being prepared, from when it was told of
+        last.
+        """
+        if not ends or self.state.ended_at is not None:
+            return
+        run, end = self.clock.runs[-1], ends[len(ends) - 1]
+        for unit in self.state.units.values():
+            if unit.outcome is not None or unit.action in (Action.UNCHANGED, Action.BLOCKED):
+                continue
+            track = self.tracks.get(id(unit))
+            if track is not None and (track.holds_any or unit.step in (Step.PACKAGE, Step.UPLOAD)):
+                continue
+            told = (step.at for step in track.steps) if track is not None else ()
+            yield Spell(max([run.started.at, *told]), end, "waits", unit.folder_id)
+
+
+def _ended(track: Track, event: UnitEnded) -> None:
+    if not isinstance(event.outcome, Unknown):
+        track.let_go(event.at)
+
+
+def _verified(track: Track, event: VersionVerified) -> None:
+    track.verified.append(event)
+
+
+_OF_UNITS: Mapping[type[Event], Callable[[Track, Any], None]] = {
+    StepFinished: Track.step,
+    Requested: Track.requested,
+    OperationAccepted: Track.accepted,
+    OperationDone: Track.done,
+    VersionVerified: _verified,
+    UnitEnded: _ended,
+}

@@ -1,0 +1,32 @@
+"""An account as JSON values: its fields under their names, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+SCHEMA = "orchestrator/report/1"  # raised when a key changes its meaning or goes; keys may be added without
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}  # of the fields of what was met
+
+
+def account_json(value: Any) -> Any:
+    """Give an account, or a part of it, as JSON values."""
+    kind = type(value)
+    if kind in (str, float, int, bool) or value is None:
+        return value
+    if kind in (tuple, list):
+        return [account_json(item) for item in value]
+    if is_dataclass(value):
+        names = _NAMES.get(kind) or _NAMES.setdefault(kind, tuple(field.name for field in fields(value)))
+        return {name: account_json(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {str(key): account_json(item) for key, item in value.items()}
+    return value
+
+
+def report_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the JSON Schema of the document, of that of an account: it says its schema first. Keys may be added."""
+    named = {"schema": {"const": SCHEMA, "type": "string"}, **schema["properties"]}
+    return {**schema, "properties": named, "required": ["schema", *schema["required"]]}

@@ -1,0 +1,130 @@
+"""One function's part of an account; and what failed, by its cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Step
+from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.tracks import Followed, Track
+from orchestrator.report.account.values import (
+    Cause,
+    ChangeMade,
+    FunctionAccount,
+    OperationSpan,
+    StepSpan,
+    TryAgain,
+    Verified,
+    WhyFailed,
+)
+from orchestrator.report.failures import Told, grouped, last_operation, serving_since, told_of
+from orchestrator.report.records import name_of
+
+_NOTHING = MappingProxyType[str, object]({})
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Counts seconds from a moment, to the millisecond."""
+
+    began_at: float
+
+    def __call__(self, at: float) -> float:
+        return round(at - self.began_at, 3)
+
+
+def function_account(unit: UnitState, track: Track | None, since: Since) -> FunctionAccount:
+    """Make a function's part. `track`: None for one of which nothing but its plan and its end was told."""
+    track = track if track is not None else Track(unit)
+    steps = tuple(
+        StepSpan(str(one.step), one.change, since(one.at - one.seconds), since(one.at), one.ok) for one in track.steps
+    )
+    if unit.outcome is None and unit.step is not None:
+        steps = (*steps, StepSpan(str(unit.step), 0, since(unit.step_since), None, ok=True))
+    operations = tuple(_operation(one, since) for one in track.operations.values())
+    began = [*(one.from_s for one in steps), *(one.accepted_s for one in operations)]
+    package = unit.package
+    return FunctionAccount(
+        function=unit.key,
+        name=unit.name,
+        folder_id=unit.folder_id,
+        function_id=unit.function_id,
+        action=str(unit.action),
+        reason=unit.reason,
+        outcome=name_of(unit),
+        wave=track.wave,
+        started_s=min(began) if began else None,
+        ended_s=since(unit.ended_at) if unit.ended_at is not None else None,
+        work_s=round(sum(one.seconds for one in track.steps if one.step is not Step.QUEUE), 3),
+        waited_s=round(sum(one.seconds for one in track.steps if one.step is Step.QUEUE), 3),
+        old_version_id=unit.base_version_id,
+        new_version_id=unit.version_id,
+        package_bytes=package.size_bytes if package is not None else None,
+        package_existed=package is not None and package.existed,
+        steps=steps,
+        tries=tuple(
+            TryAgain(
+                since(one.at), str(one.step), one.change, one.reason, round(one.wait_s, 3), no_room, one.request_id
+            )
+            for one, no_room in track.tries
+        ),
+        operations=operations,
+        changes=tuple(
+            ChangeMade(str(one.change.kind), one.change.before, one.change.after or _NOTHING, one.outcome)
+            for one in unit.changes
+        ),
+        verified=tuple(
+            Verified(since(one.at), one.version_id, str(one.verdict), one.reason, one.attempts, one.seconds)
+            for one in track.verified
+        ),
+        failure=_failure(unit),
+        warnings=unit.warnings,
+    )  # fmt: skip
+
+
+def _operation(one: Followed, since: Since) -> OperationSpan:
+    accepted, done = one.accepted, one.done
+    cloud_s = round(done.seconds, 3) if done is not None and done.seconds >= 0 else None
+    late_s = None
+    if done is not None and cloud_s is not None and one.asked_at is not None:
+        late_s = round(max(0.0, done.at - accepted.at - cloud_s), 3)
+    return OperationSpan(
+        accepted.operation_id, accepted.call, accepted.change,
+        since(one.asked_at) if one.asked_at is not None else None, since(accepted.at),
+        since(done.at) if done is not None else None, cloud_s, late_s, accepted.version_id, accepted.request_id,
+        done.error if done is not None else "",
+    )  # fmt: skip
+
+
+def _failure(unit: UnitState) -> WhyFailed | None:
+    told = told_of(unit, "")
+    if told is None:
+        return None
+    failure, step = told.failure, getattr(unit.outcome, "step", "")
+    return WhyFailed(
+        str(step), failure.kind, failure.message, failure.advice, failure.operation_id or last_operation(unit),
+        failure.http_status, failure.request_id, failure.server_trace_id, failure.client_request_id,
+    )  # fmt: skip
+
+
+def causes_of(found: Accounting, back: RunState | None, since: Since) -> tuple[Cause, ...]:
+    """Group what failed, is unknown or blocked, the cause of most functions first. `back`: the rollback of the run."""
+    groups = grouped(found.state.units.values(), serving_since(back))
+    return tuple(_cause(found, group, since) for group in reversed(groups))
+
+
+def _cause(found: Accounting, group: list[Told], since: Since) -> Cause:
+    def at(told: Told) -> float:
+        ended_at = told.unit.ended_at if told.unit.ended_at is not None else float("inf")
+        return found.failed_at.get(id(told.unit), ended_at)
+
+    first = min(group, key=at)
+    failure, first_at = first.failure, at(first)
+    return Cause(
+        first.what, failure.message, failure.advice, tuple(told.unit.key for told in group), first.unit.key,
+        since(first_at) if first_at != float("inf") else None, failure.operation_id or last_operation(first.unit),
+        failure.request_id,
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""What a higher limit would have given, of what bounded the run most; and where the time went, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from orchestrator.prediction.replay import HeldWork, replayed_s
+from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.usage import ScopeKey, scope_of
+from orchestrator.report.account.values import TimePart, WouldGive
+from orchestrator.report.plain_text import time_span
+
+# What is said of the part that took most of the time.
+_WORDS = {
+    "waiting": "with slots free, waiting for the request rate or after refusals",
+    "tail": "with slots to spare, the last operations running",
+    "verifying": "verifying new versions",
+    "preparing": "making and uploading packages",
+    "pause": "in pauses between waves",
+    "gate": "waiting for gates",
+    "outage": "in an outage of the cloud",
+    "reading back": "reading back what is live",
+    "other": "before and between its operations",
+}
+_WORTH = 0.95  # of the time: what a higher limit has to save to be told
+
+
+def would_give(found: Accounting, parts: Sequence[TimePart], seconds: float) -> WouldGive | None:
+    """Say how long the same would have taken with more of what bounded it; None where nothing did, or little is saved.
+
+    Of a folder its cloud's limit is tried, where that is higher, else half as much again. Nothing is saved but the
+    time that was bound.
+    """
+    bound = max((part for part in parts if part.part == "bound"), key=lambda part: part.seconds, default=None)
+    if bound is None or bound.limit is None:
+        return None
+    key = scope_of(bound.scope)
+    allowed = {f"{one.kind} {one.id}": told[-1].allowed for one, told in found.limits.told.items() if one.id}
+    limit = _higher(found, key, bound.limit, allowed)
+    saved_s = 0.0
+    now, then = {**allowed, bound.scope: bound.limit}, {**allowed, bound.scope: limit}
+    for work in _waves(found):
+        saved_s += max(0.0, replayed_s(work, now) - replayed_s(work, then))
+    faster_s = seconds - min(saved_s, bound.seconds)
+    return WouldGive(bound.scope, limit, round(faster_s, 3)) if faster_s < _WORTH * seconds else None
+
+
+def _higher(found: Accounting, key: ScopeKey, limit: int, allowed: dict[str, float]) -> int:
+    if key.kind == "folder":
+        of_cloud = int(allowed.get(f"cloud {found.limits.cloud_of(key.id)}", 0))
+        if of_cloud > limit:
+            return of_cloud
+    return ceil(1.5 * limit)
+
+
+def _waves(found: Accounting) -> list[list[HeldWork]]:
+    """Give the work of each run's waves, in the order in which it began."""
+    starts = [run.started.at for run in found.clock.runs]
+    waves: dict[tuple[int, int], list[tuple[float, HeldWork]]] = {}
+    for track in found.tracks.values():
+        ended = [(hold.since, hold.to) for hold in track.holds if hold.to is not None and not hold.refused]
+        if ended:
+            run = sum(start <= ended[0][0] for start in starts)
+            scopes = tuple(f"{key.kind} {key.id}" for key in found.limits.scopes_of(track.unit.folder_id))
+            waves.setdefault((run, track.wave), []).append((ended[0][0], HeldWork(scopes, _holds(ended))))
+    return [[work for _, work in sorted(some, key=lambda one: one[0])] for _, some in sorted(waves.items())]
+
+
+def _holds(ended: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Give the length of each, and of what came after it. Those of a function that ran at once come one by one."""
+    following = [*(since for since, _ in ended[1:]), ended[-1][1]]
+    return tuple(
+        (max(0.0, to - since), max(0.0, later - to)) for (since, to), later in zip(ended, following, strict=True)
+    )
+
+
+def time_sentence(seconds: float, parts: Sequence[TimePart], higher: WouldGive | None, *, alive: bool) -> str:
+    """Say how long it took (`alive`: by now), which part of that was longest, and what a higher limit would give."""
+    total = f"{time_span(seconds)} so far" if alive else time_span(seconds)
+    most = max(parts, key=lambda part: part.seconds, default=None)
+    if most is None:
+        return total
+    if most.part != "bound":
+        return f"{total}, of which {time_span(most.seconds)} {_WORDS[most.part]}"
+    kind = most.scope.partition(" ")[0]
+    told = f"{total}, of which {time_span(most.seconds)} bound by the {kind}'s {most.limit} operations"
+    if higher is None or higher.scope != most.scope:
+        return told
+    return f"{told}; {higher.limit} would give {time_span(higher.seconds)}"

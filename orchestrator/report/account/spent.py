@@ -1,0 +1,159 @@
+"""Where the time of a chain went: each moment of its runs belongs to one part, and all parts make the whole.
+
+| of a moment, the first that holds                                         | its part       |
+| ---                                                                       | ---            |
+| the cloud does not answer                                                 | "outage"       |
+| a declared pause between two waves                                        | "pause"        |
+| a gate judges                                                             | "gate"         |
+| functions wait, and all slots of a folder or cloud that they need are     | "bound"        |
+| taken, or were until a second ago: a slot that changes hands is no rest   |                |
+| functions wait, though there are slots: for the request rate, after       | "waiting"      |
+| refusals, for the first calls                                             |                |
+| Operations run and nobody waits: the end of a wave, or of the run         | "tail"         |
+| a new version is called, to verify it                                     | "verifying"    |
+| packages are made or uploaded                                             | "preparing"    |
+| what is live is read back                                                 | "reading back" |
+| anything else                                                             | "other"        |
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from orchestrator.report.account.usage import HeldSlot, KnownLimits, ScopeKey
+
+PARTS = (
+    "bound", "waiting", "tail", "verifying", "preparing", "pause", "gate", "outage", "reading back", "other",
+)  # fmt: skip
+_GRACE_S = 1.0  # in which a slot that has come free is given to the next, at the pace of the calls
+_STOPS = ("outage", "pause", "gate")
+_BELOW = ("verifying", "preparing", "reading back")  # in this order, where no Operation runs
+
+
+class Spell(NamedTuple):
+    """A time in which something went on: of a part's kind, "waits" or "run". `of`: the folder of what waits."""
+
+    since: float
+    to: float
+    kind: str
+    of: str = ""
+
+
+class Bounding(NamedTuple):
+    """A part of the time, and for "bound" by what, and how much that allowed."""
+
+    part: str
+    scope: ScopeKey | None = None
+    limit: int | None = None
+
+
+class _Turn(NamedTuple):
+    at: float
+    kind: str
+    of: str
+    change: int
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """Goes through time, from one turn to the next."""
+
+    limits: KnownLimits
+    spent: defaultdict[Bounding, float] = field(default_factory=lambda: defaultdict(float))
+    going: Counter[str] = field(default_factory=Counter)  # spells, by kind
+    waiting: Counter[str] = field(default_factory=Counter)  # by folder
+    held: Counter[ScopeKey] = field(default_factory=Counter)
+    allowed: dict[ScopeKey, int] = field(default_factory=dict)
+    full_at: dict[ScopeKey, float] = field(default_factory=dict)  # when it was full last, and is not now
+    scopes: dict[str, tuple[ScopeKey, ...]] = field(default_factory=dict)
+
+    def of(self, folder_id: str) -> tuple[ScopeKey, ...]:
+        if folder_id not in self.scopes:
+            self.scopes[folder_id] = self.limits.scopes_of(folder_id)
+        return self.scopes[folder_id]
+
+    def go(self, since: float, to: float) -> None:
+        """Say to which part the time between two turns belongs."""
+        if not self.going["run"]:
+            return
+        for kind in _STOPS:
+            if self.going[kind]:
+                self.spent[Bounding(kind)] += to - since
+                return
+        if self.waiting:
+            key, until = self._binding(since, to)
+            if key is not None:
+                self.spent[Bounding("bound", key, self.allowed[key])] += until - since
+            if until < to:
+                self.spent[Bounding("waiting")] += to - until
+            return
+        below = next((kind for kind in _BELOW if self.going[kind]), "other")
+        self.spent[Bounding("tail" if self.going["slot"] else below)] += to - since
+
+    def _binding(self, since: float, to: float) -> tuple[ScopeKey | None, float]:
+        """Find a scope that is full and waited for, or was a moment ago, and until when that counts."""
+        found, until = None, since
+        for folder_id in self.waiting:
+            for key in self.of(folder_id):
+                limit = self.allowed.get(key)
+                if limit is None:
+                    continue
+                if self.held[key] >= limit:
+                    return key, to
+                graced = min(to, self.full_at.get(key, float("-inf")) + _GRACE_S)
+                if graced > until:
+                    found, until = key, graced
+        return found, until
+
+    def turn(self, turn: _Turn) -> None:
+        """Take in that something begins or ends."""
+        if turn.kind == "limit":
+            key = ScopeKey(*turn.of.split(" ", 1))
+            self.allowed[key] = turn.change
+            return
+        self.going[turn.kind] += turn.change
+        if turn.kind == "waits":
+            self.waiting[turn.of] += turn.change
+            if not self.waiting[turn.of]:
+                del self.waiting[turn.of]
+        elif turn.kind == "slot":
+            for key in self.of(turn.of):
+                if turn.change < 0 and self.held[key] == self.allowed.get(key):
+                    self.full_at[key] = turn.at
+                self.held[key] += turn.change
+
+
+def time_spent(held: Iterable[HeldSlot], spells: Iterable[Spell], limits: KnownLimits) -> Mapping[Bounding, float]:
+    """Say how many seconds belong to which part. `spells`: the runs among them, as "run"."""
+    turns: list[_Turn] = []
+    for since, to, folder_id in held:
+        turns += (_Turn(since, "slot", folder_id, 1), _Turn(to, "slot", folder_id, -1))
+    for since, to, kind, of in spells:
+        if to > since:
+            turns += (_Turn(since, kind, of, 1), _Turn(to, kind, of, -1))
+    for key, told in limits.told.items():
+        if key.id:
+            turns += [_Turn(event.at, "limit", f"{key.kind} {key.id}", int(event.allowed)) for event in told]
+    turns.sort()
+    sweep, before = _Sweep(limits), 0.0
+    for turn in turns:
+        if turn.at > before:
+            sweep.go(before, turn.at)
+            before = turn.at
+        sweep.turn(turn)
+    return sweep.spent
+
+
+def parts_in_order(spent: Mapping[Bounding, float]) -> Sequence[tuple[Bounding, float]]:
+    """Put the parts in their order, those of one kind the longest first; of a scope the limits that it had, as one."""
+    merged: dict[tuple[str, ScopeKey | None], dict[int | None, float]] = {}
+    for (part, scope, limit), seconds in spent.items():
+        merged.setdefault((part, scope), {})[limit] = seconds
+    rows = [
+        (Bounding(part, scope, max(limits, key=lambda limit: limits[limit])), sum(limits.values()))
+        for (part, scope), limits in merged.items()
+    ]
+    return sorted(rows, key=lambda row: (PARTS.index(row[0].part), -row[1]))

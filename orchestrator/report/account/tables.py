@@ -1,0 +1,174 @@
+"""The account of a run as tables of words, for a terminal and for Markdown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop
+from orchestrator.report.plain_text import counted, named, time_span
+
+SLOWEST = 10  # functions that are named, by their own work
+_NAMED_MAX = 5  # functions of a cause
+_PARTS = {
+    "bound": "bound by {scope}: all {limit} operations in use",
+    "waiting": "waiting with slots free: request rate, refusals, first calls",
+    "tail": "operations running, nothing left to start",
+    "verifying": "verifying new versions",
+    "preparing": "making and uploading packages",
+    "pause": "pauses between waves",
+    "gate": "gates",
+    "outage": "outage of the cloud",
+    "reading back": "reading back what is live",
+    "other": "between operations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """Rows under their heads. `numbers`: the heads of columns that stand to the right."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """What `report` tells of a run."""
+
+    account: Account
+
+    def words(self) -> Iterable[str]:
+        """Give the words that are no secrets."""
+        for one in self.account.functions:
+            yield from (one.function, one.name, one.folder_id, one.function_id, one.old_version_id, one.new_version_id)
+            yield from (operation.operation_id for operation in one.operations)
+        yield from (run.run_id for run in self.account.runs)
+
+
+def facts_of(account: Account) -> dict[str, str]:
+    """Give what the run was, how it ended, and how far it came; "" where there is nothing to tell."""
+    late = account.late
+    return {
+        "run": " + ".join(run.run_id for run in account.runs),
+        "verb": account.verb,
+        "state": account.state,
+        "manifest": account.manifest,
+        "environment": account.environment,
+        "commit": account.commit,
+        "by": account.by,
+        "began": account.started_at,
+        "ended": account.ended_at or "",
+        "functions": ", ".join(f"{count} {outcome}" for outcome, count in account.outcomes.items()),
+        "time": account.sentence,
+        "longest": f"{account.longest.function}, {time_span(account.longest.work_s)} of its own work"
+        if account.longest is not None
+        else "",
+        "polling": f"{counted(late.operations, 'operation')} seen done {time_span(late.late_s)} late in all"
+        f" ({100 * late.late_s / max(late.seen_s, 0.001):.0f} % of their time)"
+        if late is not None
+        else "",
+        "first failure": account.first_failure,
+        "stopped": account.breach or account.reason,
+        "rolled back": f"by run {account.rolled_back_by}" if account.rolled_back_by else "",
+    }
+
+
+def tables_of(account: Account) -> tuple[ReportTable, ...]:
+    """Give the tables that have rows: where the time went, failures, the slowest, limits, waves and pauses."""
+    tables = (
+        _parts(account),
+        _failures(account.causes),
+        _slowest(account.functions),
+        _limits(account),
+        _waves(account),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def part_words(part: str, scope: str, limit: int | None) -> str:
+    """Say what a part of the time is."""
+    return _PARTS.get(part, part).format(scope=scope, limit=limit)
+
+
+def _parts(account: Account) -> ReportTable:
+    whole = max(account.seconds, 0.001)
+    rows = tuple(
+        (part_words(one.part, one.scope, one.limit), time_span(one.seconds), f"{100 * one.seconds / whole:.0f} %")
+        for one in account.parts
+    )
+    return ReportTable("where the time went", ("part", "time", "share"), rows, frozenset({"time", "share"}))
+
+
+def _failures(causes: Sequence[Cause]) -> ReportTable:
+    rows = tuple(
+        (
+            str(len(one.functions)), one.what, named(one.functions, _NAMED_MAX), one.message,
+            ", ".join(f"{name} {value}" for name, value in (
+                ("operation", one.operation_id), ("request id", one.request_id)) if value),
+            one.advice,
+        )
+        for one in causes
+    )  # fmt: skip
+    return ReportTable(
+        "failures", ("functions", "what", "of", "message", "ids", "advice"), rows, frozenset({"functions"})
+    )
+
+
+def _slowest(functions: Sequence[FunctionAccount]) -> ReportTable:
+    slow = sorted((one for one in functions if one.work_s > 0), key=lambda one: (-one.work_s, one.function))[:SLOWEST]
+    rows = tuple(
+        (
+            one.function, one.outcome, time_span(one.work_s), time_span(one.waited_s),
+            _longest_step(one), str(len(one.tries)),
+        )
+        for one in slow
+    )  # fmt: skip
+    head = ("function", "outcome", "own work", "waited", "longest step", "retries")
+    return ReportTable(f"slowest {len(rows)} by own work", head, rows, frozenset({"own work", "waited", "retries"}))
+
+
+def _longest_step(one: FunctionAccount) -> str:
+    known = [(step.to_s - step.from_s, step.step) for step in one.steps if step.to_s is not None]
+    found = max(((length, name) for length, name in known if name != "queue"), default=None)
+    return f"{found[1]} {time_span(found[0])}" if found is not None else ""
+
+
+def _limits(account: Account) -> ReportTable:
+    rows = []
+    for one in account.scopes:
+        told = one.limits
+        allowed = f"{told[0].allowed:g} ({told[0].reason})" if told else ""
+        last = f"{told[-1].allowed:g} ({told[-1].reason})" if len(told) > 1 else ""
+        most = str(one.most) if one.most else ""
+        name = f"{one.kind} {one.id}".rstrip()
+        rows.append((name, allowed, last, most, str(len(one.refused_s)), time_span(one.full_s) if one.full_s else ""))
+    head = ("limit", "at first", "at last", "most in use", "refusals", "held up for")
+    return ReportTable("limits", head, tuple(rows), frozenset({"most in use", "refusals", "held up for"}))
+
+
+def _waves(account: Account) -> ReportTable:
+    timed = [
+        (
+            wave.from_s,
+            f"wave {wave.number} of {wave.waves}{' (canary)' if wave.canary else ''}",
+            counted(wave.functions, "function"),
+            wave.to_s,
+        )
+        for wave in account.waves
+    ]
+    timed += [(stop.from_s, stop.kind, _stop_words(stop), stop.to_s) for stop in account.stops]
+    timed.sort(key=lambda row: row[0])
+    rows = tuple(
+        (what, time_span(since), "" if to is None else time_span(to - since), words) for since, what, words, to in timed
+    )
+    return ReportTable(
+        "waves, gates and pauses", ("what", "began after", "took", "of"), rows, frozenset({"began after", "took"})
+    )
+
+
+def _stop_words(stop: RunStop) -> str:
+    after = f"after wave {stop.wave}" if stop.wave and stop.kind != "outage" else ""
+    return ": ".join(part for part in (", ".join(p for p in (after, stop.verdict) if p), stop.reason) if part)

@@ -1,0 +1,296 @@
+"""The account of a run: what was done when, what it waited for, and where its time went, as frozen values.
+
+These values are published: `report --json` writes each of them under the names of its fields ("orchestrator/report/1",
+see `document`), and `orchestrator schema report` prints their JSON Schema. Fields ending in `_s` are seconds; those
+named `at_s`, `from_s`, `to_s`, `asked_s` … count from the beginning of the chain's first run, `to_s` None: not over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpan:
+    """A function was in a step, of its change of that index. `ok`: it went well."""
+
+    step: str
+    change: int
+    from_s: float
+    to_s: float | None
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """A call that failed in a way that is worth another try, after `wait_s`. `no_room`: whose limit had no room for its
+    Operation ("folder ID"), "" for other failures, and where a former program has not written it.
+    """
+
+    at_s: float
+    step: str
+    change: int
+    reason: str
+    wait_s: float
+    no_room: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpan:
+    """An Operation. `asked_s`: when its call was sent, None where it was found; `done_s`: when it was seen done.
+
+    `cloud_s`: how long it took by the cloud's own times, None where it told none; `late_s`: how much later than that it
+    was seen done, counted from the moment in which it was accepted.
+    """
+
+    operation_id: str
+    call: str
+    change: int
+    asked_s: float | None
+    accepted_s: float
+    done_s: float | None
+    cloud_s: float | None
+    late_s: float | None
+    version_id: str
+    request_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMade:
+    """A change of a function: what it is about, as it was and as it is to be; no value of a variable is in it."""
+
+    kind: str
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification has said of a Version. `attempts`: how often it was called."""
+
+    at_s: float
+    version_id: str
+    verdict: str
+    reason: str
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WhyFailed:
+    """Why a function is not done. `step`: in which it failed, "" where it is blocked or unknown."""
+
+    step: str
+    kind: str
+    message: str
+    advice: str
+    operation_id: str
+    http_status: int | None
+    request_id: str
+    server_trace_id: str
+    client_request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAccount:
+    """One function. `work_s`: its own work, all steps but the queue; `waited_s`: the queue; `wave`: 0 for none.
+
+    `old_version_id` and `new_version_id`: what served `$latest` before, and what was made (or found); "" for none.
+    """
+
+    function: str
+    name: str
+    folder_id: str
+    function_id: str
+    action: str
+    reason: str
+    outcome: str
+    wave: int
+    started_s: float | None
+    ended_s: float | None
+    work_s: float
+    waited_s: float
+    old_version_id: str
+    new_version_id: str
+    package_bytes: int | None
+    package_existed: bool
+    steps: tuple[StepSpan, ...]
+    tries: tuple[TryAgain, ...]
+    operations: tuple[OperationSpan, ...]
+    changes: tuple[ChangeMade, ...]
+    verified: tuple[Verified, ...]
+    failure: WhyFailed | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStep:
+    """How much was allowed from then on, and why: "quota-manager", "learned before", "declared", "refused" …"""
+
+    at_s: float
+    allowed: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeAccount:
+    """What Operations count against. `kind`: "folder", "cloud", or "requests per second", which has no slots.
+
+    `slots`: pairs of a time and the slots in use from then on; `most`: of them at once; `slot_s`: their integral;
+    `full_s`: for how long it held functions up; `refused_s`: when the cloud had no room.
+    """
+
+    kind: str
+    id: str
+    most: int
+    slot_s: float
+    full_s: float
+    slots: tuple[tuple[float, int], ...]
+    limits: tuple[LimitStep, ...]
+    refused_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpan:
+    """One run of the chain."""
+
+    run_id: str
+    from_s: float
+    to_s: float | None
+    exit_code: int | None
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaveSpan:
+    """A wave, which ends where the next one begins, or what comes between."""
+
+    number: int
+    waves: int
+    functions: int
+    canary: bool
+    from_s: float
+    to_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStop:
+    """A time in which the run itself waited. `kind`: "pause", "gate", "approval", "outage", "breach".
+
+    `wave`: that it came after, 0: none; `verdict`: of a gate, "" for all others; `detail`: its last lines.
+    """
+
+    kind: str
+    wave: int
+    from_s: float
+    to_s: float | None
+    reason: str
+    verdict: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Functions that are not done for the same reason, and which of them was first, with ids to look for."""
+
+    what: str
+    message: str
+    advice: str
+    functions: tuple[str, ...]
+    first: str
+    first_s: float | None
+    operation_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePart:
+    """A part of the time that the runs took; all parts together are that time. `part`: see `spent.PARTS`; `scope` and
+    `limit`: what bounded it, of the part "bound".
+    """
+
+    part: str
+    scope: str
+    limit: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late it was seen that Operations were done, over all of which the cloud told how long they took.
+
+    `cloud_s`: their lengths by the cloud, summed up; `seen_s`: from the moment in which they were accepted until they
+    were seen done; `late_s`: the difference.
+    """
+
+    operations: int
+    cloud_s: float
+    seen_s: float
+    late_s: float
+    worst_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WouldGive:
+    """How long the same would have taken with another limit: the same Operations, as long as they were, put into so
+    many slots in the same order, wave after wave (list scheduling); what that saves is taken off the time that it took.
+    """
+
+    scope: str
+    limit: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LongestChain:
+    """The function whose own work took longest: no limit makes a run shorter than that."""
+
+    function: str
+    work_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A run with all that took it up. `started_at`, `ended_at`: ISO 8601 in UTC; `ended_at` None: it is under way, or
+    was killed, see `state`. `seconds`: of all its runs, without the time between them; `planned_s`: of the plan before.
+
+    `sentence`: where the time went, for people. `first_failure`: the function that failed first, "" for none.
+    """
+
+    run_id: str
+    verb: str
+    state: str
+    endpoint: str
+    manifest: str
+    environment: str
+    commit: str
+    by: str
+    program: str
+    started_at: str
+    ended_at: str | None
+    exit_code: int | None
+    reason: str
+    breach: str
+    sentence: str
+    seconds: float
+    planned_s: float
+    total: int
+    outcomes: Mapping[str, int]
+    runs: tuple[RunSpan, ...]
+    parts: tuple[TimePart, ...]
+    longest: LongestChain | None
+    late: Lateness | None
+    would_give: WouldGive | None
+    first_failure: str
+    causes: tuple[Cause, ...]
+    scopes: tuple[ScopeAccount, ...]
+    waves: tuple[WaveSpan, ...]
+    stops: tuple[RunStop, ...]
+    functions: tuple[FunctionAccount, ...]
+    rolled_back_by: str
