@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from typing import IO
 from orchestrator.errors import PackageError
 from orchestrator.model import Package, SourceCode, Tree
 from orchestrator.model.packed import DIGEST_CHARS
+from orchestrator.package.digests import NOTHING_KNOWN, Digests
 from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacked, refuse_zipped
 from orchestrator.package.project import ALONE, Surroundings
 from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened, unzipped
@@ -50,8 +51,16 @@ class _Hash:
 class _Reader:
     """Reads entries to their ends, in order, and sums up what it really read."""
 
-    def __init__(self, label: str, check: Check) -> None:
+    def __init__(
+        self,
+        label: str,
+        check: Check,
+        digests: Digests = NOTHING_KNOWN,
+        refuse: Callable[[int, str], None] = refuse_unpacked,
+    ) -> None:
         self.size_bytes = 0
+        self._digests = digests
+        self._refuse = refuse
         self.contents: dict[str, bytes] = {}  # digests, by name
         self._label = label
         self._check = check
@@ -59,15 +68,35 @@ class _Reader:
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
         """Pass on the content. Raises `PackageError` as soon as all content together is over the limit."""
-        content = hashlib.sha256()
-        for chunk in entry.chunks():
+        content, began_ns, after = hashlib.sha256(), self._digests.now_ns(), list[os.stat_result]()
+        file = entry.file
+        for chunk in entry.chunks((lambda stream: after.append(os.fstat(stream.fileno()))) if file else None):
             self._check()
-            self.size_bytes += len(chunk)
-            refuse_unpacked(self.size_bytes, self._label)
+            self._count(len(chunk))
             content.update(chunk)
             yield chunk
-        self.contents[entry.name] = content.digest()
-        self._tree.add(entry, content.digest())
+        digest = content.digest()
+        if file is not None:
+            self._digests.note(file.path, file.status, after[0], digest, began_ns)
+        self.add(entry, digest)
+
+    def take(self, entry: Entry) -> None:
+        """Take the content as it is known, else read it. Raises `PackageError` likewise."""
+        if entry.file is not None and entry.file.digest is not None:
+            self._count(entry.file.status.st_size)
+            self.add(entry, entry.file.digest)
+            return
+        for _ in self.chunks(entry):
+            pass
+
+    def add(self, entry: Entry, digest: bytes) -> None:
+        """Take a file by the digest of its content."""
+        self.contents[entry.name] = digest
+        self._tree.add(entry, digest)
+
+    def _count(self, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        self._refuse(self.size_bytes, self._label)
 
     def tree_hash(self) -> str:
         return self._tree.hex()
@@ -76,12 +105,13 @@ class _Reader:
 def scan(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> Tree:
     """Read the tree. Raises `PackageError`."""
     with opened(code, check, surroundings) as contents:
-        tree, digests = _scan(contents.entries, label_of(code), check)
+        reader = _Reader(label_of(code), check, surroundings.digests)
+        tree = _scan(contents.entries, reader)
         now, then = {entry.name for entry in contents.entries}, {entry.name for entry in contents.former}
         return replace(
             tree,
             left_out=contents.left_out,
-            former_hash=_former_hash(contents.former, digests, check),
+            former_hash=_former_hash(contents.former, reader.contents, check, surroundings.digests),
             since_then=tuple(sorted(now ^ then)) if then else (),
             warnings=contents.warnings,
         )
@@ -120,12 +150,10 @@ def listing(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) 
         return PackageListing(files, _tree_of(contents.entries, reader), dict(sorted(contents.rules.items())))
 
 
-def _scan(entries: list[Entry], label: str, check: Check) -> tuple[Tree, dict[str, bytes]]:
-    reader = _Reader(label, check)
+def _scan(entries: list[Entry], reader: _Reader) -> Tree:
     for entry in entries:
-        for _ in reader.chunks(entry):
-            pass
-    return _tree_of(entries, reader), reader.contents
+        reader.take(entry)
+    return _tree_of(entries, reader)
 
 
 def _tree_of(entries: list[Entry], reader: _Reader) -> Tree:
@@ -138,29 +166,26 @@ def _known_by(entry: Entry, content: bytes) -> str:
     return hashlib.sha256(entry.mode.encode() + content).hexdigest()[:DIGEST_CHARS]
 
 
-def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check) -> str:
+def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check, digests: Digests) -> str:
     """Take the hash of the files that went in formerly; "" where there is no need, or more of them than is worth it."""
-    tree = _Hash()
-    more = [entry for entry in entries if not entry.packed]
-    if not entries or len(more) > FORMER_FILES_MAX:
+    if not entries or sum(not entry.packed for entry in entries) > FORMER_FILES_MAX:
         return ""
-    size_bytes = 0
-    for entry in entries:
-        digest = known.get(entry.name) if entry.packed else None
-        if digest is None:
-            content = hashlib.sha256()
-            try:
-                for chunk in entry.chunks():
-                    check()
-                    content.update(chunk)
-                    size_bytes += len(chunk)
-                    if size_bytes > FORMER_MAX_BYTES:
-                        return ""
-            except PackageError:  # it was no mistake to pack it formerly, but it is none to leave it out now
-                return ""
-            digest = content.digest()
-        tree.add(entry, digest)
-    return tree.hex()
+    reader = _Reader("", check, digests, _refuse_former)
+    try:
+        for entry in entries:
+            digest = known.get(entry.name) if entry.packed else None
+            if digest is None:
+                reader.take(entry)
+            else:
+                reader.add(entry, digest)
+    except PackageError:  # it was no mistake to pack it formerly, but it is none to leave it out now
+        return ""
+    return reader.tree_hash()
+
+
+def _refuse_former(size_bytes: int, _label: str) -> None:
+    if size_bytes > FORMER_MAX_BYTES:
+        raise PackageError("more than is worth it")
 
 
 def pack(code: SourceCode, folder: Path, check: Check, surroundings: Surroundings = ALONE) -> Package:
@@ -211,10 +236,10 @@ def _info(entry: Entry) -> zipfile.ZipInfo:
 def _copy(code: SourceCode, raw: IO[bytes], part: Path, check: Check) -> str:
     """Take a zip over as it is. The tree hash comes from the copy: the original may change meanwhile."""
     label = label_of(code)
-    for chunk in Entry(code.source.name, "-", label, partial(open_binary, code.source)).chunks():
+    for chunk in Entry(code.source.name, "-", lambda: label, partial(open_binary, code.source)).chunks():
         check()
         raw.write(chunk)
         refuse_zipped(raw.tell(), label)
     raw.flush()
     with unzipped(part, label, links=True) as entries:
-        return _scan(in_order(entries, label), label, check)[0].hash
+        return _scan(in_order(entries, label), _Reader(label, check)).hash

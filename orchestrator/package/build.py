@@ -21,9 +21,11 @@ import orjson
 from orchestrator.commands.local import last_lines, run_group
 from orchestrator.errors import PackageError
 from orchestrator.journal.folder import open_private
-from orchestrator.model import Build, SourceCode
+from orchestrator.model import Build, SourceCode, Tree
 from orchestrator.package import archive
+from orchestrator.package.digests import Digests
 from orchestrator.package.entry import Check, printable
+from orchestrator.package.project import Surroundings
 
 
 def run_build(
@@ -102,8 +104,8 @@ class Built:
         entry["trees"][_of(code)] = tree_hash
 
 
-def inputs_hash(build: Build, root: Path, check: Check) -> str:
-    """Hash the declared inputs: path, executable bit and content. Raises `PackageError` where a line has no effect.
+def inputs_tree(build: Build, root: Path, check: Check, digests: Digests) -> Tree:
+    """Read the declared inputs: path, executable bit and content. Raises `PackageError` where a line has no effect.
 
     They are named as files in `build.folder` are: a pattern without a slash speaks of its top alone, so that
     `package*.json` is no matter of node_modules. Ignore files do not count: sources are often left out of packages.
@@ -111,12 +113,12 @@ def inputs_hash(build: Build, root: Path, check: Check) -> str:
     anchored = tuple(line if line.startswith(("/", "!")) else f"/{line}" for line in build.inputs)
     named = SourceCode(build.folder, root, include=anchored, exclude=("!*", "!.env*"))
     try:
-        tree = archive.scan(named, check)
+        tree = archive.scan(named, check, Surroundings(digests=digests))
     except PackageError as error:
         raise _refused(error.message) from error
     if tree.warnings:
         raise _refused(tree.warnings[0])
-    return tree.hash
+    return tree
 
 
 def _refused(sentence: str) -> PackageError:

@@ -9,7 +9,8 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -23,9 +24,11 @@ from orchestrator.journal.folder import make_private_folder
 from orchestrator.model import Build, Package, SourceCode, Tree
 from orchestrator.package import archive
 from orchestrator.package.archive import PackageListing
-from orchestrator.package.build import FILE, Built, inputs_hash, run_build
+from orchestrator.package.build import FILE, Built, inputs_tree, run_build
+from orchestrator.package.digests import DIGESTS, Digests
 from orchestrator.package.entry import printable
 from orchestrator.package.project import ALONE, Project, Surroundings
+from orchestrator.package.side_by_side import SideBySide
 from orchestrator.resilience.groups import ungrouped
 
 T = TypeVar("T")
@@ -55,7 +58,7 @@ class Building:
 
 class ZipPackager:
     """Packages are zips in a folder of its own below `work_dir`, which is gone when the context ends, however it ends.
-    `threads`: how many trees are read or packed, and how many builds run, at the same time.
+    `threads`: how many trees are packed, and how many builds run, at the same time; and read, see `SideBySide`.
 
     What is asked for twice is done once: equal `SourceCode` values share one result, or one `PackageError`.
     Builds in one folder run one after another. `tell`: hears of each build that it begins and ends; and now and then
@@ -73,14 +76,16 @@ class ZipPackager:
     ) -> None:
         self._work_dir = work_dir
         self._folder = work_dir
-        self._surroundings = surroundings
+        self._digests = Digests(work_dir / DIGESTS)
+        self._surroundings = replace(surroundings, digests=self._digests)
         self._lock = -1  # descriptor of the folder, locked while this process lives
         self._threads = anyio.CapacityLimiter(threads)
+        self._reading = SideBySide(threads)
         self._builders = anyio.CapacityLimiter(threads)
         self._build_folders: dict[str, anyio.Lock] = {}
         self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
         self._unchanged = set[tuple[str, str]]()  # builds that are said not to run again
-        self._inputs: SingleFlight[Build, str] = SingleFlight()
+        self._inputs: SingleFlight[Build, Tree] = SingleFlight()
         self._built = Built(work_dir / FILE)
         self._tell = tell
         self._shown = shown
@@ -146,8 +151,9 @@ class ZipPackager:
             self._tell(f"building {running.label}: {took_s:.0f} s: {last or '(nothing printed yet)'}")
 
     async def _hash_of_inputs(self, code: SourceCode, build: Build) -> str:
-        check = from_thread.check_cancelled
-        return await self._inputs.do(build, lambda: self._in_thread(inputs_hash, build, code.root, check))
+        read = partial(inputs_tree, build, code.root, from_thread.check_cancelled, self._digests)
+        tree = await self._inputs.do(build, lambda: self._reading.read(read))
+        return tree.hash
 
     async def _is_made(self, code: SourceCode, build: Build) -> bool:
         """Tell whether a source is as the build of the same inputs left it. Raises `PackageError` for the inputs."""
@@ -155,15 +161,17 @@ class ZipPackager:
         if not made:
             return False
         try:
-            tree = await self._in_thread(archive.scan, code, from_thread.check_cancelled, self._surroundings)
+            tree = await self._read(code)
         except PackageError:
             return False
         return tree.hash == made
 
+    async def _read(self, code: SourceCode) -> Tree:
+        return await self._reading.read(partial(archive.scan, code, from_thread.check_cancelled, self._surroundings))
+
     async def scan(self, code: SourceCode) -> Tree:
         """Read the tree without packing it. Raises `PackageError`."""
-        check, around = from_thread.check_cancelled, self._surroundings
-        tree = await self._trees.do(code, lambda: self._in_thread(archive.scan, code, check, around))
+        tree = await self._trees.do(code, lambda: self._read(code))
         if code.build is not None and code.build.inputs:
             self._built.note(code, code.build, await self._hash_of_inputs(code, code.build), tree.hash)
         return tree
@@ -207,6 +215,7 @@ class ZipPackager:
 
     def _close(self) -> None:
         self._built.save()
+        self._digests.save()
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 

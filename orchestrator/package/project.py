@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from orchestrator.package.digests import NOTHING_KNOWN, Digests
 from orchestrator.package.entry import printable
 
 
@@ -19,21 +20,22 @@ from orchestrator.package.entry import printable
 class Surroundings:
     """What all sources of a run have around them. `top`: the folder of the main manifest, from which ignore files
     count (None: the folder of the manifest that declares the source). `own`: device and inode of the manifest's files
-    and of the state folder.
+    and of the state folder. `digests`: what is known of the contents of files.
     """
 
     top: str | None = None
     own: frozenset[tuple[int, int]] = frozenset()
+    digests: Digests = NOTHING_KNOWN
 
     @classmethod
-    def of(cls, top: Path, own: Iterable[Path]) -> Surroundings:
+    def of(cls, top: Path, own: Iterable[Path], digests: Digests = NOTHING_KNOWN) -> Surroundings:
         """Look at the files and folders that are ours; what is not there is nobody's."""
         places = set()
         for path in own:
             with suppress(OSError):
                 status = path.stat()
                 places.add((status.st_dev, status.st_ino))
-        return cls(absolute_path(top), frozenset(places))
+        return cls(absolute_path(top), frozenset(places), digests)
 
 
 ALONE = Surroundings()

@@ -16,7 +16,16 @@ from pathlib import Path
 
 from orchestrator.errors import PackageError
 from orchestrator.model import Build, SourceCode
-from orchestrator.package.entry import Check, Entry, Mistakes, name_mistake, printable, refuse_unpacked, refuse_zipped
+from orchestrator.package.entry import (
+    Check,
+    Entry,
+    Mistakes,
+    OnDisk,
+    name_mistake,
+    printable,
+    refuse_unpacked,
+    refuse_zipped,
+)
 from orchestrator.package.ignore_rules import FORMERLY_LEFT_OUT, Rules, parse, takes_nothing
 from orchestrator.package.project import ALONE, Project, Surroundings, absolute_path
 from orchestrator.package.walk import Walk, WalkNotes, file_entry, file_mistake
@@ -78,7 +87,7 @@ def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
     reason = name_mistake(f"{prefix}x")
     if reason is not None:
         raise PackageError(f"the `into` of {label}, {printable(prefix)!r}, {reason}", advice="give it another name")
-    return [replace(entry, name=f"{prefix}{entry.name}") for entry in entries] if prefix else entries
+    return [entry._replace(name=f"{prefix}{entry.name}") for entry in entries] if prefix else entries
 
 
 def label_of(code: SourceCode) -> str:
@@ -145,9 +154,9 @@ def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check)
         if not is_folder and into != (formerly := target or local.name):
             # A slash at the end was formerly dropped, and the file took the folder's name.
             old = next(iter(_overlay(formerly, local, project, seen, check)), None)
-            laid[into, True] = replace(laid[into, True], formerly=False)
+            laid[into, True] = laid[into, True]._replace(formerly=False)
             if old is not None:
-                laid[formerly, False] = replace(old, packed=False)
+                laid[formerly, False] = old._replace(packed=False)
     return list(laid.values())
 
 
@@ -202,20 +211,25 @@ def _single(path: Path, name: str, status: os.stat_result, rules: Rules, project
     label = project.show(str(path))
     if not rules.takes(name):
         return
-    reason = name_mistake(name) or file_mistake(str(path), status)
+    file = OnDisk(str(path), status, project.around.digests.known(str(path), status))
+    reason = name_mistake(name) or file_mistake(file)
     if reason is not None:
         raise PackageError(f"{label} {reason}", advice="name a regular file or a folder that can be read")
-    yield file_entry(str(path), name, status, project)
+    yield file_entry(file, name, project)
 
 
 def _refuse_conflicts(entries: dict[str, Entry]) -> None:
     """Raise where a path is a file and a folder at once, naming both."""
+    folders: dict[str, Entry] = {}
     for name, entry in entries.items():
-        for cut in (at for at, char in enumerate(name) if char == "/"):
-            if (other := entries.get(name[:cut])) is not None:
+        if "/" in name:
+            folders.setdefault(name.rpartition("/")[0], entry)
+    for folder, entry in folders.items():
+        for cut in (*(at for at, char in enumerate(folder) if char == "/"), len(folder)):
+            if (other := entries.get(folder[:cut])) is not None:
                 message = (
-                    f"{printable(name[:cut])!r} would be a file ({other.origin}) and a folder"
-                    f" (of {entry.origin}) in one package"
+                    f"{printable(folder[:cut])!r} would be a file ({other.origin()}) and a folder"
+                    f" (of {entry.origin()}) in one package"
                 )
                 advice = "give one of them another path in `files` (`folder/` lays a file into a folder), or exclude it"
                 raise PackageError(message, advice=advice)
@@ -259,9 +273,13 @@ def _entries(archive: zipfile.ZipFile, label: str, *, links: bool) -> list[Entry
         mode = info.external_attr >> 16  # Unix mode, where the zip was made on a system that has it
         kind = "l" if stat.S_ISLNK(mode) else "x" if mode & stat.S_IXUSR else "-"
         opener = partial(archive.open, info)
-        entries[info.filename] = Entry(info.filename, kind, f"{info.filename} in {label}", opener)
+        entries[info.filename] = Entry(info.filename, kind, partial(_within, info.filename, label), opener)
     mistakes.raise_any()
     return list(entries.values())
+
+
+def _within(name: str, label: str) -> str:
+    return f"{name} in {label}"
 
 
 def _mistake(info: zipfile.ZipInfo, *, links: bool) -> str | None:

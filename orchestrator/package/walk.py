@@ -6,7 +6,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from orchestrator.package.entry import (
     Check,
     Entry,
     Mistakes,
+    OnDisk,
     name_mistake,
     open_binary,
 )
@@ -82,16 +83,16 @@ class Walk:
         place = absolute_path(path)
         for folder in self.project.way_to(place):
             file = os.path.join(folder, IGNORE_FILE)  # noqa: PTH118 - strings are cheaper than Paths
-            shown = self.project.show(file)
             try:
                 lines = _ignore_lines(file)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise PackageError(f"{shown} cannot be read: {error.strerror}") from error
+                raise PackageError(f"{self.project.show(file)} cannot be read: {error.strerror}") from error
             except UnicodeDecodeError as error:
-                raise PackageError(f"{shown} is not UTF-8", advice="save it as UTF-8") from error
-            rules = rules.below(place[len(folder.rstrip("/")) + 1 :] + "/", lines, folder, shown)
+                raise PackageError(f"{self.project.show(file)} is not UTF-8", advice="save it as UTF-8") from error
+            above = place[len(folder.rstrip("/")) + 1 :] + "/"
+            rules = rules.below(above, lines, folder, self.project.show(file))
         return rules
 
     def _items(self, folder: _Folder) -> Iterator[tuple[os.DirEntry[str], Rules]]:
@@ -134,14 +135,15 @@ class Walk:
                     self._follow(item, folder, real, packed=packed)
                 return _Folder(item.path, real, name, rules, (*folder.above, place), packed, formerly)
             reason = looping(item)
-        reason = reason or file_mistake(item.path, status)
+        on_disk = OnDisk(item.path, status, self.project.around.digests.known(item.path, status))
+        reason = reason or file_mistake(on_disk)
         if reason is not None:
             if packed:  # else it is a matter of former rules, by which the package could not be made either
                 self._refuse(item.path, name, reason)
             return None
         self._count()
-        entry = file_entry(item.path, self.prefix + name, status, self.project)
-        return entry if packed and formerly else replace(entry, packed=packed, formerly=formerly)
+        entry = file_entry(on_disk, self.prefix + name, self.project)
+        return entry if packed and formerly else entry._replace(packed=packed, formerly=formerly)
 
     def _judge(self, name: str, folder: _Folder, rules: Rules, *, is_folder: bool, own: bool) -> tuple[bool, bool]:
         """Tell whether a path goes in, and whether it did formerly."""
@@ -203,27 +205,31 @@ class Walk:
         self.seen.mistakes.add(f"{self.prefix}{name}", f"{self.project.show(path)} {reason}")
 
 
-def file_mistake(path: str, status: os.stat_result) -> str | None:
+def file_mistake(file: OnDisk) -> str | None:
     """Say why something that is no folder cannot be packed; None where it can."""
-    if not stat.S_ISREG(status.st_mode):
-        return f"is {_KINDS.get(stat.S_IFMT(status.st_mode), 'no file')}, which a package cannot hold"
-    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+    if file.digest is not None:  # it was a file and could be read, and nothing of its stat has changed
+        return None
+    mode = file.status.st_mode
+    if not stat.S_ISREG(mode):
+        return f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, which a package cannot hold"
+    if not os.access(file.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         return "cannot be read (permission denied)"
     return None
 
 
-def file_entry(path: str, name: str, status: os.stat_result, project: Project) -> Entry:
+def file_entry(file: OnDisk, name: str, project: Project) -> Entry:
     """Make the entry of a regular file; the owner's executable bit counts."""
-    mode = "x" if status.st_mode & stat.S_IXUSR else "-"
-    return Entry(name, mode, project.show(path), partial(open_binary, path))
+    mode = "x" if file.status.st_mode & stat.S_IXUSR else "-"
+    return Entry(name, mode, partial(project.show, file.path), partial(open_binary, file.path), file=file)
 
 
 def _ignore_lines(file: str) -> list[str]:
     """Read an ignore file, as written on any system, with or without a byte order mark."""
-    text = Path(file).read_bytes().decode("utf-8-sig")
+    with open_binary(file) as stream:
+        text = stream.read().decode("utf-8-sig")
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _as_utf8(name: str) -> str:
     # The bytes on the disk count, whatever encoding the locale made Python read them with.
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")

@@ -15,6 +15,7 @@ from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check, part_of
 from orchestrator.manifest.load import declared_environments, survey
 from orchestrator.model import Manifest
+from orchestrator.package.digests import DIGESTS, PACKAGES, Digests
 from orchestrator.planning.selection import canary_mistakes, lost_canary, two_phase_mistakes
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, FindingsView
@@ -26,13 +27,16 @@ def validate_command(config: Path, **chosen: Any) -> CommandResult:
     """
     options = RunOptions("validate", config, **chosen)
     environments = () if options.environment else declared_environments(config)
-    looks = {name: _look(replace(options, environment=name)) for name in environments}
-    view = _together(config, looks) if looks else _look(options)
+    # What is read is kept where a plan has made the state folder: a check makes none.
+    digests = Digests(state_dir_of(config, None) / PACKAGES / DIGESTS)
+    looks = {name: _look(replace(options, environment=name), digests) for name in environments}
+    view = _together(config, looks) if looks else _look(options, digests)
+    digests.save()
     return CommandResult(Exit.USAGE if view.mistakes else Exit.DONE, view)
 
 
-def _look(options: RunOptions) -> FindingsView:
-    """Say what is found in one environment."""
+def _look(options: RunOptions, digests: Digests) -> FindingsView:
+    """Say what is found in one environment. `digests`: what is known of the contents of files."""
     config = options.config
     try:
         environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
@@ -40,7 +44,7 @@ def _look(options: RunOptions) -> FindingsView:
     except ManifestError as error:
         return FindingsView(config, mistakes=error.mistakes)
     manifest = found.manifest
-    of_sources, doubts = look(manifest, state_dir_of(config, None))
+    of_sources, doubts = look(manifest, state_dir_of(config, None), digests)
     of_jobs, warnings = _check_jobs(manifest, datetime.now(UTC))
     mistakes = sorted(
         [*found.mistakes, *of_sources, *canary_mistakes(manifest), *two_phase_mistakes(manifest), *of_jobs]

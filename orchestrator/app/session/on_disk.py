@@ -17,6 +17,7 @@ from orchestrator.errors import Mistake, PackageError
 from orchestrator.manifest.findings import together
 from orchestrator.model import FunctionSpec, Manifest, SourceCode, Tree
 from orchestrator.package import archive
+from orchestrator.package.digests import NOTHING_KNOWN, Digests
 from orchestrator.package.entry import ZIPPED_MAX_BYTES
 from orchestrator.package.ignore_rules import parse
 from orchestrator.package.project import Surroundings, absolute_path
@@ -29,12 +30,13 @@ from orchestrator.version.stamp import no_room
 Finding = tuple[bool, str]
 
 
-def look(manifest: Manifest, state_dir: Path) -> tuple[list[Mistake], list[str]]:
+def look(manifest: Manifest, state_dir: Path, digests: Digests = NOTHING_KNOWN) -> tuple[list[Mistake], list[str]]:
     """Find what a plan would refuse, and what it would warn of, each thing once with the functions that it concerns.
+    `digests`: what is known of the contents of files.
 
     Functions with mistakes in their tables are left out: those are told already.
     """
-    around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir))
+    around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir), digests)
     inline = manifest.storage.bucket is None
     read: dict[SourceCode, Tree | Finding] = {}
     concerned: dict[Finding, list[FunctionSpec]] = {}

@@ -31,6 +31,7 @@ from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
 from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
+from orchestrator.package.digests import PACKAGES
 from orchestrator.package.packager import ZipPackager
 from orchestrator.package.project import Surroundings
 from orchestrator.report.display.outlook import Outlook
@@ -125,7 +126,7 @@ async def open_packager(invocation: Invocation, request: Request) -> ZipPackager
     """Make ready to build and pack; what is built is told. Raises `StartError`."""
     manifest, messages = request.manifest, invocation.messages
     around = Surroundings.of(manifest.path.parent, (*manifest.files, request.state_dir))
-    packages = request.state_dir / "packages"
+    packages = request.state_dir / PACKAGES
     packager = ZipPackager(packages, surroundings=around, tell=messages.mention, shown=messages.is_live)
     await invocation.stack.enter_async_context(packager)
     messages.builds = partial(build_rows, packager, manifest)

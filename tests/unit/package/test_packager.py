@@ -128,7 +128,7 @@ def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, mon
     lock, running, most = threading.Lock(), [0], [0]
     barrier = threading.Barrier(2, timeout=30)
 
-    def slow(_code: SourceCode, _check: Callable[[], None], _around: object) -> Tree:
+    def slow(code: SourceCode, *_: object) -> Package:
         assert threading.current_thread() is not threading.main_thread()
         with lock:
             running[0] += 1
@@ -136,14 +136,14 @@ def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, mon
         barrier.wait()  # nobody gets on before two are here
         with lock:
             running[0] -= 1
-        return TREE
+        return Package(code.source, "sha256", 1, "hash")
 
-    monkeypatch.setattr(archive, "scan", slow)
+    monkeypatch.setattr(archive, "pack", slow)
 
     async def main() -> None:
         async with ZipPackager(tmp_path, threads=2) as packager, anyio.create_task_group() as tasks:
             for number in range(6):
-                tasks.start_soon(packager.scan, code_of(tmp_path / str(number)))
+                tasks.start_soon(packager.pack, code_of(tmp_path / str(number)))
 
     anyio.run(main)
     assert most == [2]
