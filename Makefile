@@ -8,7 +8,7 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo demo-rollback test long draws lint floors clean
+.PHONY: demo demo-rollback test long browser draws lint floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -25,6 +25,10 @@ test: .venv-test/installed
 # More seeds and cases of the suites of which `make test` runs the first ones: what is marked `long`, and nothing else.
 long: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
+
+# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none.
+browser: .venv-test/installed
+	.venv-test/bin/python -m pytest -q -m browser tests/browser
 
 # All property tests with new draws, which find what nobody has thought of; hours of them, if one likes.
 draws: .venv-test/installed

@@ -140,6 +140,7 @@ param = click.option(
     "--param", "-p", cls=Selecting, multiple=True, metavar="K=V", help="A parameter of the job, over [jobs.JOB]."
 )
 reporting = options(
+    option("--html", metavar="FILE", help="Write a page to look at: one file, which loads nothing; -: to stdout."),
     option("--md", "as_markdown", is_flag=True, help="As Markdown: the same as --output markdown."),
     option("--json", "as_json", is_flag=True, help="As JSON, every step of every function: --output json."),
 )

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from html import escape
 from operator import is_
 from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.redaction.safe import Safe, one_line, several_lines, to_json, uncommanding
+from orchestrator.redaction.safe import Safe, in_element, one_line, several_lines, to_json, uncommanding
 
 T = TypeVar("T")
 Lines = Callable[[str], str]  # writes a text on one line, or on several
@@ -45,6 +46,18 @@ class Outlet:
     def json(self, value: Any, *, indent: bool = False) -> Safe:
         """Write a value as JSON, on one line or indented."""
         return to_json(self.redactor.value(value), indent=indent)
+
+    def script_data(self, value: Any) -> Safe:
+        """Write a value as JSON that may stand in a page, in an element of its own. Its texts went through `value`."""
+        return in_element(to_json(value))
+
+    def page(self, *parts: str) -> Safe:
+        """Let a page of ours out, of markup of ours and of what went through `script_data` and `element_text`."""
+        return Safe("".join(parts))
+
+    def element_text(self, text: str) -> Safe:
+        """Write a text, foreign or not, as the text of an element or the value of an attribute in quotes."""
+        return Safe(escape(self.line(text)))
 
     def value(self, value: T) -> T:
         """Copy a value to be shown to people, every text in it redacted and on one line, but for what has lines."""

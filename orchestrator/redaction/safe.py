@@ -23,6 +23,7 @@ _OTHERS = (
 _ON_A_LINE = re.compile(rf"[{_C0}{_OTHERS}]")
 _ON_LINES = re.compile(rf"(?!\n)[{_C0}{_OTHERS}]")
 _IN_JSON = re.compile(rf"[{_OTHERS}]")  # C0 is escaped there anyway
+_MARKUP = re.compile("[<>&]")
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Commands to a CI: `::error::` at the beginning of a line, after spaces too; `##[group]`, `##vso[` anywhere in it.
@@ -57,6 +58,11 @@ def to_json(value: Any, *, indent: bool = False) -> Safe:
     except TypeError:
         text = orjson.dumps(encodable(value), option=option).decode()
     return Safe(_ANYWHERE.sub(r"\\u0023", _IN_JSON.sub(_json_escaped, text)))
+
+
+def in_element(json: Safe) -> Safe:
+    """Write JSON so that it may stand in an element of a page: nothing in it begins or ends one. Reads back equal."""
+    return Safe(_MARKUP.sub(lambda match: f"\\u{ord(match[0]):04x}", json))
 
 
 def encodable(value: Any) -> Any:

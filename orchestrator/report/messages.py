@@ -13,6 +13,7 @@ from orchestrator.errors import CloudError, Exit, ManifestError, OrchestratorErr
 from orchestrator.planning.rollout import waves_of
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.redaction.safe import Safe
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.prunes.storage import pruning_text
@@ -124,6 +125,10 @@ class Messages:
     def announce(self, text: str) -> None:
         """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""
         write_data(self.outlet.rendered(text))
+
+    def give(self, page: Safe) -> None:
+        """Write a page to stdout. Raises `OrchestratorError`."""
+        write_data(page)
 
     def finish(self, result: CommandResult, format: str) -> int:
         """Write what a command gives back to stdout, in a format. Gives its exit code; raises `OrchestratorError`."""

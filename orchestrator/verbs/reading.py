@@ -173,18 +173,20 @@ def _show(output: str, **given: Any) -> int:
 @click.argument("run", default="last")
 @opt.known
 @opt.reporting
-def _report(output: str, *, as_markdown: bool, as_json: bool, **given: Any) -> int:
+def _report(output: str, **given: Any) -> int:
     """Tell how RUN (an id, the beginning of one, or "last") went, with all that took it up; one that is under way, too.
 
     Where its time went, and what a higher limit would give; failures by cause; the slowest functions; limits, waves.
 
     \b
     orchestrator report                       the last run, in short
-    orchestrator report --json > report.json  every step of every function; `orchestrator schema report`
+    orchestrator report --html report.html    a page: every step of every function over time, slots, changes
+    orchestrator report --md >> "$GITHUB_STEP_SUMMARY"    also for a wiki, a mail
+    orchestrator report --json > report.json  all of it; `orchestrator schema report` says what it holds
     """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
     from orchestrator.app.commands.report import report_command  # noqa: PLC0415 - heavy imports only when needed
 
-    form = "json" if as_json else "markdown" if as_markdown else output
+    form = "json" if given["as_json"] else "markdown" if given["as_markdown"] else output
     return answer(partial(report_command, given), form)
 
 

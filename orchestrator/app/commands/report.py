@@ -1,18 +1,69 @@
-"""`report`: how a run went, with all that took it up: for people and for programs."""
+"""`report`: how a run went, with all that took it up: for people, for programs, and as a page for a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.known_run import known_account
 from orchestrator.app.session.options import read_place
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
+from orchestrator.manifest.writing.manifest_file import write_manifest
+from orchestrator.model.units import MB
 from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.values import Account
 from orchestrator.report.messages import Messages
-from orchestrator.report.views import CommandResult
+from orchestrator.report.views import CommandResult, words
+
+_BEGINS = b"<!doctype html>"
 
 
 def report_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Tell how a run went. Raises `JournalError`, `UsageError` as `show` does."""
-    return CommandResult(Exit.DONE, ReportView(known_account(read_place("report", given), messages, given["run"])))
+    """Tell how a run went. With --html the page is written, and nothing told besides but where it was asked for.
+
+    Raises `JournalError`, `UsageError` as `show` does; `UsageError`, `StartError` where the page cannot be written.
+    """
+    page, also = given["html"], given["as_markdown"] or given["as_json"]
+    if given["as_markdown"] and given["as_json"]:
+        raise UsageError("--md and --json exclude each other", advice="ask twice: a report changes nothing")
+    if page == "-" and also:
+        raise UsageError(
+            "--html - and --md or --json exclude each other: both go to stdout",
+            advice="name a file: --html report.html",
+        )
+    if page not in (None, "-"):
+        _check(Path(page))
+    account = known_account(read_place("report", given), messages, given["run"])
+    if page is not None:
+        _write(page, account, messages)
+    return CommandResult(Exit.DONE, ReportView(account) if page is None or also else None)
+
+
+def _check(path: Path) -> None:
+    """See that nothing else is written over."""
+    if path.is_dir():
+        raise UsageError(f"--html {path}: this is a folder", advice="name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--html {path}: there is no folder {path.parent}", advice="make it, or name another file")
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_BEGINS)).lower()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"--html {path} cannot be written: {error.strerror}", advice="name another file") from error
+    if begins not in (b"", _BEGINS):
+        raise UsageError(f"--html {path}: this is there already, and no page", advice="name another file, or remove it")
+
+
+def _write(path: str, account: Account, messages: Messages) -> None:
+    from orchestrator.report.html.page import report_page  # noqa: PLC0415 - when it is asked for
+
+    messages.outlet.redactor.protect(words(ReportView(account)))
+    text = report_page(account, messages.outlet)
+    if path == "-":
+        messages.give(text)
+        return
+    write_manifest(Path(path), f"{text}\n")
+    messages.say(f"{path}: {len(text.encode()) / MB:.1f} MB; run {account.run_id}: {account.sentence}")

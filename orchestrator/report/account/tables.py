@@ -11,7 +11,6 @@ from orchestrator.report.plain_text import counted, named, time_span
 SLOWEST = 10  # functions that are named, by their own work
 _NAMED_MAX = 5  # functions of a cause
 _PARTS = {
-    "bound": "bound by {scope}: all {limit} operations in use",
     "waiting": "waiting with slots free: request rate, refusals, first calls",
     "tail": "operations running, nothing left to start",
     "verifying": "verifying new versions",
@@ -90,7 +89,7 @@ def tables_of(account: Account) -> tuple[ReportTable, ...]:
 
 def part_words(part: str, scope: str, limit: int | None) -> str:
     """Say what a part of the time is."""
-    return _PARTS.get(part, part).format(scope=scope, limit=limit)
+    return f"bound by {scope}: all {limit} operations in use" if part == "bound" else _PARTS.get(part, part)
 
 
 def _parts(account: Account) -> ReportTable:

@@ -1,0 +1,83 @@
+"use strict";
+/* One function in full, and failures by their cause. */
+
+const id = (value) => (value ? make("code", {}, value) : "");
+
+const facts = (pairs) =>
+  make("dl", {}, pairs.filter(([, value]) => value).map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+
+const failureFacts = (failure) => facts([
+  ["failed in", failure[0]], ["kind", failure[1]], ["message", failure[2]], ["what to do", failure[3]],
+  ["operation", id(failure[4])], ["HTTP", failure[5] ? String(failure[5]) : ""], ["request id", id(failure[6])],
+  ["server trace id", id(failure[7])], ["client request id", id(failure[8])],
+]);
+
+const packageWords = (packed) =>
+  (packed ? `${packed[0].toLocaleString("en")} bytes${packed[1] ? ", there already: nothing was uploaded" : ""}` : "");
+
+const known = (ms) => (ms < 0 ? "not told" : span(ms));
+
+const changeRows = (one) => {
+  const rows = [];
+  if (one.made && one.made !== one.old) rows.push(["version", "$latest", one.old || "none", one.made, ""]);
+  for (const change of one.changes) {
+    for (const [name, before, after] of change.values) rows.push([change.kind, name, before || "–", after || "–", change.outcome]);
+    if (!change.values.length) rows.push([change.kind, "", "", "", change.outcome]);
+  }
+  return rows;
+};
+
+const detail = (one, close) => {
+  const parts = [
+    make("div", { class: "bar" }, make("h2", { id: "detail-title", tabindex: "-1" }, one.key),
+      make("button", { type: "button", onclick: close }, "Close")),
+    facts([
+      ["outcome", one.outcome], ["action", one.action], ["because", one.reason], ["name", one.name !== one.key ? one.name : ""],
+      ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], ["version now", id(one.made)],
+      ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["in the queue", span(one.waited)],
+      ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],
+    ]),
+  ];
+  if (one.failure) parts.push(make("h3", {}, "Why it is not done"), failureFacts(one.failure));
+  const changes = changeRows(one);
+  if (changes.length) parts.push(table(["change", "of", "before", "after", "outcome"], changes, { caption: "Changes" }));
+  if (one.spans.length) {
+    const rows = one.spans.map((each) => [each.step, moment(each.from, 1), each.open ? `${span(each.to - each.from)} so far` : span(each.to - each.from), each.ok ? "" : "failed"]);
+    parts.push(table(["step", "began after", "took", ""], rows, { numbers: ["began after", "took"], caption: "Steps" }));
+  }
+  if (one.operations.length) {
+    const rows = one.operations.map((each) => [each.call, id(each.id), known(each.took), known(each.cloud), known(each.late), id(each.request), each.error]);
+    parts.push(table(["call", "operation", "seen done after", "by the cloud", "seen late by", "request id", "error"], rows,
+      { numbers: ["seen done after", "by the cloud", "seen late by"], caption: "Operations" }));
+  }
+  if (one.tries.length) {
+    const rows = one.tries.map((each) => [each.step, moment(each.at, 100), each.reason, each.noRoom, id(each.request)]);
+    parts.push(table(["step", "after", "failed with", "no room in", "request id"], rows, { numbers: ["after"], caption: "Retries and refusals" }));
+  }
+  if (one.verified.length) {
+    const rows = one.verified.map((each) => [id(each.version), each.verdict, each.reason, String(each.attempts), moment(each.at, 100)]);
+    parts.push(table(["version", "verdict", "reason", "calls", "after"], rows, { numbers: ["calls", "after"], caption: "Verification" }));
+  }
+  return parts;
+};
+
+const NAMED = 12;
+
+/* `go`: shows a function by its key. */
+const failuresSection = (data, go) => {
+  if (!data.causes.length) return null;
+  const cause = ([what, message, advice, functions, first, operation, request]) => {
+    const named = make("p", { class: "names" });
+    const button = (key) => make("button", { type: "button", class: "name", onclick: () => go(key) }, key);
+    const some = (number) => {
+      const more = functions.length - number;
+      named.replaceChildren(...functions.slice(0, number).map(button),
+        more > 0 ? make("button", { type: "button", onclick: () => some(number + 200) }, `${more} more`) : "");
+    };
+    some(NAMED);
+    return make("article", { class: "cause" },
+      make("h3", {}, `${count(functions.length, "function")} ${what}`), make("p", { class: "message" }, message),
+      facts([["what to do", advice], ["first", first], ["operation", id(operation)], ["request id", id(request)]]), named);
+  };
+  return section("failures", "What failed", data.causes.map(cause));
+};

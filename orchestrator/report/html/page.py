@@ -1,0 +1,54 @@
+"""The account of a run as one file for a browser. It loads nothing: scripts, styles and data stand in it, and its
+Content-Security-Policy lets nothing else run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cache
+from importlib.resources import files
+
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
+from orchestrator.report.account.values import Account
+from orchestrator.report.html.page_data import page_data
+
+# In the order in which they need each other.
+_SCRIPTS = ("uplot/uPlot.iife.min.js", "elements.js", "rows.js", "slots.js", "timeline.js", "detail.js", "page.js")
+_STYLES = ("uplot/uPlot.min.css", "page.css")
+
+
+def report_page(account: Account, outlet: Outlet) -> Safe:
+    """Write the page. Foreign texts stand in its data alone, as JSON in which no character ends anything, and in its
+    title; scripts put them on the page as text.
+    """
+    shown = outlet.value(account)
+    data = outlet.script_data(page_data(shown, outlet.redactor.value))
+    title = outlet.element_text(f"Run {shown.run_id}: {shown.state}")
+    script, style = _joined(_SCRIPTS), _joined(_STYLES)
+    allowed = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'"
+    return outlet.page(
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"{allowed}; base-uri 'none'; form-action 'none'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        "<noscript>This page draws its data with a script of its own: allow scripts to see it, or read"
+        " <code>orchestrator report --md</code>.</noscript>\n"
+        f'<script type="application/json" id="data">{data}</script>\n'
+        f"<script>{script}</script>\n</body>\n</html>"
+    )
+
+
+@cache
+def _joined(names: tuple[str, ...]) -> str:
+    """Give parts of the page one after the other; none of them may end the element that it stands in."""
+    folder = files("orchestrator.report.html")
+    return "\n".join(folder.joinpath(name).read_text("utf-8").strip() for name in names)
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,152 @@
+"""A real browser: Chromium, headless, spoken to by its own protocol (CDP) over a WebSocket."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-extensions", "--mute-audio", "--hide-scrollbars",
+    "--remote-debugging-port=0", "--remote-allow-origins=*",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)  # fmt: skip
+_START_S = 30.0
+_ANSWER_S = 60.0
+
+
+def find_browser() -> str:
+    """The path of a Chromium: what BROWSER names, else the first that is installed. Fails where there is none."""
+    named = os.environ.get("BROWSER", "")
+    found = next((path for name in (named, *NAMES) if name and (path := shutil.which(name))), None)
+    assert found is not None, f"no browser: install Chromium, or name one by BROWSER (looked for {', '.join(NAMES)})"
+    return found
+
+
+class Chrome:
+    """One process of it, with one page. `said`: what scripts wrote to the console; `asked`: addresses it asked for;
+    `errors`: what went wrong in a script, or was forbidden by the page's policy.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [find_browser(), *FLAGS, f"--user-data-dir={folder}", "about:blank"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.said, self.asked, self.errors = list[str](), list[str](), list[str]()
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        async with self._session.get(f"http://127.0.0.1:{self._port()}/json") as answer:
+            target = next(one for one in await answer.json() if one["type"] == "page")
+        self._socket = await self._session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0)
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            await self.call(f"{domain}.enable")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._socket.close()
+        await self._session.close()
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _port(self) -> int:
+        told, end = self._folder / "DevToolsActivePort", time.monotonic() + _START_S
+        while not (told.exists() and told.read_text("utf-8").strip()):
+            assert self._process.poll() is None, "the browser has ended"
+            assert time.monotonic() < end, "the browser does not tell its port"
+            time.sleep(0.05)
+        return int(told.read_text("utf-8").split()[0])
+
+    async def call(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol; events that come meanwhile are heard."""
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        while True:
+            told = await self._socket.receive_json(timeout=_ANSWER_S)
+            if told.get("id") == number:
+                assert "error" not in told, (method, told.get("error"))
+                return told["result"]
+            self._hear(told)
+
+    def _hear(self, told: Mapping[str, Any]) -> None:
+        parameters: Any = told.get("params", {})
+        match told.get("method"):
+            case "Runtime.consoleAPICalled":
+                self.said.append(" ".join(str(one.get("value", "")) for one in parameters["args"]))
+            case "Runtime.exceptionThrown":
+                detail = parameters["exceptionDetails"]
+                self.errors.append(detail.get("exception", {}).get("description") or detail["text"])
+            case "Network.requestWillBeSent":
+                self.asked.append(parameters["request"]["url"])
+            case "Log.entryAdded" if parameters["entry"]["level"] == "error":
+                self.errors.append(parameters["entry"]["text"])
+
+    async def js(self, expression: str) -> Any:
+        """Evaluate an expression in the page, awaiting what it promises."""
+        found = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    async def open(self, url: str, ready: str) -> None:
+        """Go to a page, and wait until an expression holds there."""
+        await self.call("Page.navigate", url=url)
+        await self.until(f"document.readyState === 'complete' && location.href !== 'about:blank' && ({ready})")
+
+    async def until(self, holds: str) -> None:
+        """Wait until an expression holds in the page."""
+        end = time.monotonic() + _ANSWER_S
+        while not await self.js(f"Boolean({holds})"):
+            assert time.monotonic() < end, f"{holds} does not come true; {self.errors}"
+            await self.js("new Promise((done) => setTimeout(done, 20))")
+
+    async def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
+        """Choose the window's size, and light or dark."""
+        scale = 2 if phone else 1
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """Take a picture of the window, or of the whole page: a PNG."""
+        taken = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        return base64.b64decode(taken["data"])
+
+    async def press(self, key: str, *, text: str = "") -> None:
+        """Press a key, and let it go."""
+        for kind in ("keyDown", "keyUp"):
+            await self.call("Input.dispatchKeyEvent", type=kind, key=key, text=text if kind == "keyDown" else "")
+
+    async def click(self, selector: str) -> None:
+        """Click into the middle of an element, wherever it is."""
+        at = await self.js(f"""(() => {{
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{ block: "center" }});
+            const box = element.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()""")
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call(
+                "Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left", clickCount=1
+            )  # fmt: skip
+
+    async def wheel(self, x: float, y: float, by: float) -> None:
+        """Turn the wheel."""
+        await self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=by)
