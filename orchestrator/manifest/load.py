@@ -18,8 +18,8 @@ from orchestrator.manifest.environments.choosing import (
     chosen_environment,
     environments_of,
 )
-from orchestrator.manifest.environments.overlay import Overlay
-from orchestrator.manifest.environments.twins import tell_twins
+from orchestrator.manifest.environments.overlay import Overlay, Section
+from orchestrator.manifest.environments.twins import Identities, tell_twins
 from orchestrator.manifest.file_tables import CloudTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
@@ -29,7 +29,7 @@ from orchestrator.manifest.merge import Draft, Folder
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
-from orchestrator.manifest.toml_files import SourceFile, included, read_toml, shown
+from orchestrator.manifest.toml_files import SourceFile, TomlFiles, included, shown
 from orchestrator.model import CloudAddress, JobSpec, Manifest
 
 
@@ -47,6 +47,16 @@ class Survey:
     main: SourceFile
     drafts: Mapping[str, Draft] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What several looks at one manifest share, one in each of its environments: files are read and parsed once, and so
+    is found what tells the functions of each environment apart. It is of one command: files may change after that.
+    """
+
+    files: TomlFiles = field(default_factory=TomlFiles)
+    identities: Identities = field(default_factory=Identities)
 
 
 def load(path: Path, environ: Mapping[str, str], choice: ManifestChoice = NO_CHOICE) -> Manifest:
@@ -84,9 +94,10 @@ def survey_for_run(
     *,
     has_sources: bool = True,
     choice: ManifestChoice = NO_CHOICE,
+    looks: Looks | None = None,
 ) -> Survey:
     """Read a manifest as `load_for_run` does, and keep where its values come from. Raises `ManifestError` likewise."""
-    found = survey(path, environ, job_check, has_sources=has_sources, choice=choice)
+    found = survey(path, environ, job_check, has_sources=has_sources, choice=choice, looks=looks)
     if found.general:
         raise ManifestError(found.mistakes)
     return found
@@ -99,20 +110,23 @@ def survey(
     *,
     has_sources: bool = True,
     choice: ManifestChoice = NO_CHOICE,
+    looks: Looks | None = None,
 ) -> Survey:
-    """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read."""
+    """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read. `looks`:
+    of who reads it several times.
+    """
     try:
         with _uncollected():
-            return _survey(path, environ, job_check, Disk(has_sources=has_sources), choice)
+            return _survey(path, environ, job_check, Disk(has_sources=has_sources), choice, looks or Looks())
     except RecursionError:
         mistake = Mistake(shown(os.path.abspath(path)), 0, "", "lists or tables are nested too deeply")  # noqa: PTH100
         raise ManifestError((mistake,)) from None
 
 
-def declared_environments(path: Path) -> tuple[str, ...]:
+def declared_environments(path: Path, looks: Looks) -> tuple[str, ...]:
     """Give the names of the environments that a manifest declares; of a file that cannot be read, none."""
     try:
-        main = read_toml(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
+        main = looks.files.read(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
     except RecursionError:
         return ()
     return tuple(environments_of(main)) if main is not None else ()
@@ -133,10 +147,15 @@ def _uncollected() -> Iterator[None]:
 
 
 def _survey(
-    path: Path, environ: Mapping[str, str], job_check: JobCheck | None, disk: Disk, choice: ManifestChoice
+    path: Path,
+    environ: Mapping[str, str],
+    job_check: JobCheck | None,
+    disk: Disk,
+    choice: ManifestChoice,
+    looks: Looks,
 ) -> Survey:
     findings = Findings()
-    main = read_toml(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
+    main = looks.files.read(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
     if main is None:
         raise ManifestError(findings.mistakes())
     environment = chosen_environment(main, choice, findings)
@@ -146,24 +165,16 @@ def _survey(
     cloud, folder = _cloud(first, overlay, environ, findings)
     scope = Scope(main, first.check, folder, overlay)
     functions = FunctionTables(overlay, disk, findings)
-    of_files = _Included(files, functions, overlay, findings, {main.path: main.shown})
+    of_files = _Included(files, functions, overlay, findings, looks.files, {main.path: main.shown})
     of_files.add(first, scope)
     functions.compare()
-    of_others = tell_twins(tuple(of_files.keys), environment, functions.drafts, findings)
+    of_others = tell_twins(tuple(of_files.keys), environment, functions.drafts, findings, looks.identities)
     files.tell_wrong_variables()
     of_rollout = overlay.section(RolloutTable)
     storage = sections.storage(overlay.section(StorageTable).table)
     limits = sections.limits(main, overlay.section(LimitsTable), findings)
     sections.check_rollout(main, of_rollout, disk, findings)
-    jobs: dict[str, JobSpec] = {}
-    for one, keys in of_files.keys.items():
-        sections.check_job_rollouts(one.file, one.check, of_rollout, disk, findings)
-        made = job_specs(one.file, one.check, findings, job_check, frozenset(keys) if one.outer is not None else None)
-        for name in made.keys() & jobs.keys():
-            place = jobs[name].place
-            rule = f"this job stands in {place.file}:{place.line} already"
-            findings.mistake(one.file, ("jobs", name), rule)
-        jobs = made | jobs
+    jobs = _jobs(of_files.keys, of_rollout, disk, job_check, findings)
     of_jobs = {
         (one.file.shown, path) for one in of_files.keys for path in one.unset if path[0] == "jobs" and path[1] in jobs
     }
@@ -194,6 +205,26 @@ def _survey(
     return Survey(manifest, findings.mistakes(), tuple(general), main, functions.drafts, files.declared)
 
 
+def _jobs(
+    files: Mapping[CheckedFile, list[str]],
+    of_rollout: Section[RolloutTable],
+    disk: Disk,
+    job_check: JobCheck | None,
+    findings: Findings,
+) -> dict[str, JobSpec]:
+    """Make the jobs of all files, of two of one name the first. `files`: with the keys of their functions."""
+    jobs: dict[str, JobSpec] = {}
+    for one, keys in files.items():
+        sections.check_job_rollouts(one.file, one.check, of_rollout, disk, findings)
+        made = job_specs(one.file, one.check, findings, job_check, frozenset(keys) if one.outer is not None else None)
+        for name in made.keys() & jobs.keys():
+            place = jobs[name].place
+            rule = f"this job stands in {place.file}:{place.line} already"
+            findings.mistake(one.file, ("jobs", name), rule)
+        jobs = made | jobs
+    return jobs
+
+
 def _cloud(
     first: CheckedFile, overlay: Overlay, environ: Mapping[str, str], findings: Findings
 ) -> tuple[CloudAddress, Folder]:
@@ -215,19 +246,26 @@ class _Included:
     """
 
     def __init__(
-        self, files: Files, functions: FunctionTables, overlay: Overlay, findings: Findings, read: dict[str, str]
+        self,
+        files: Files,
+        functions: FunctionTables,
+        overlay: Overlay,
+        findings: Findings,
+        toml: TomlFiles,
+        read: dict[str, str],
     ) -> None:
         self._files = files
         self._functions = functions
         self._overlay = overlay
         self._findings = findings
+        self._toml = toml
         self._read = read
         self.keys: dict[CheckedFile, list[str]] = {}
 
     def add(self, one: CheckedFile, scope: Scope) -> list[str]:
         """Take them, and give the keys of all of them."""
         keys = self.keys[one] = [*self._functions.add(scope, self._files.generated(one))]
-        for file in included(one.file, one.check.tables.include or [], self._findings, self._read):
+        for file in included(one.file, one.check.tables.include or [], self._findings, self._read, self._toml):
             inner = self._files.check_included(file, one)
             folder_id, broken = inner.check.tables.folder_id, inner.check.is_broken(("folder_id",))
             own = folder_id is not None or broken

@@ -121,7 +121,8 @@ class Draft:
         if len(path) > 1 and isinstance(path[1], int):
             layer, path = self.origin(path)
             return layer.is_broken(path)
-        return any(layer.is_broken(path) for layer in self.layers)
+        broken = [layer for layer in self.layers if layer.check.broken]  # nearly always none
+        return bool(broken) and any(layer.is_broken(path) for layer in broken)
 
 
 def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check, generated: str = "") -> Layer:

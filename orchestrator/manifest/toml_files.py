@@ -135,7 +135,25 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
     return message[:1].lower() + message[1:], line
 
 
-def included(file: SourceFile, patterns: list[str], findings: Findings, read: dict[str, str]) -> list[SourceFile]:
+class TomlFiles:
+    """Reads and parses files, each once: for who looks at a manifest several times. What nobody could read is tried
+    again, so that its mistake is told each time.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, SourceFile] = {}
+
+    def read(self, path: str, findings: Findings) -> SourceFile | None:
+        """Do as `read_toml` does, or give what was read before."""
+        file = self._read.get(path) or read_toml(path, findings)
+        if file is not None:
+            self._read[path] = file
+        return file
+
+
+def included(
+    file: SourceFile, patterns: list[str], findings: Findings, read: dict[str, str], files: TomlFiles
+) -> list[SourceFile]:
     """Read the files that `include` names, each once, sorted per pattern; never the file itself. `read`: the files that
     were read before, and by which way each came in ("deploy.toml → team.toml"); those that are found are added.
     """
@@ -144,7 +162,7 @@ def included(file: SourceFile, patterns: list[str], findings: Findings, read: di
         for path in _matches(file, index, pattern, findings):
             paths.setdefault(path, index)
     paths.pop(file.path, None)
-    way, files = read[file.path], []
+    way, others = read[file.path], []
     for path, index in paths.items():
         if path in read:
             again = f"{way} → {shown(path)}"
@@ -156,11 +174,11 @@ def included(file: SourceFile, patterns: list[str], findings: Findings, read: di
             )
             findings.mistake(file, ("include", index), rule)
             continue
-        found = read_toml(path, findings)
+        found = files.read(path, findings)
         read[path] = f"{way} → {shown(path)}"
         if found is not None:
-            files.append(found)
-    return files
+            others.append(found)
+    return others
 
 
 def _matches(file: SourceFile, index: int, pattern: str, findings: Findings) -> list[str]:

@@ -12,7 +12,7 @@ from orchestrator.app.session.invocation import invoke
 from orchestrator.app.session.options import RunOptions, given_of, read_options
 from orchestrator.errors import CloudError, Exit, ManifestError, NotHereError, OrchestratorError, UsageError
 from orchestrator.manifest.environments.choosing import EVERY, ManifestChoice
-from orchestrator.manifest.load import survey
+from orchestrator.manifest.load import Looks, survey
 from orchestrator.model import Plan
 from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
 from orchestrator.report.messages import Messages, with_facts
@@ -40,26 +40,29 @@ def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
     """
     if given := given_of(options, _OF_ONE):
         raise UsageError(f"{given[0]} is about one environment", advice="name it: --env NAME, or leave that out")
-    found = survey(options.config, os.environ, choice=ManifestChoice("", options.variables, exactly=True))
+    looks = Looks()
+    choice = ManifestChoice("", options.variables, exactly=True)
+    found = survey(options.config, os.environ, choice=choice, looks=looks)
     if not found.manifest.environments:
         raise UsageError(
             f"--env {EVERY}: {found.manifest.path.name} declares no environments",
             advice="declare them there, [environments.NAME], or leave --env (ORCHESTRATOR_ENV) out",
         )
-    plans = tuple(_plan_one(replace(options, environment=name), messages) for name in found.manifest.environments)
+    names = found.manifest.environments
+    plans = tuple(_plan_one(replace(options, environment=name), messages, looks) for name in names)
     codes = [one.exit for one in plans]
     worst = Exit.FAILED if options.detailed_exitcode and Exit.FAILED in codes else max(codes)
     return CommandResult(worst, EnvironmentsView(plans, options.verbose))
 
 
-def _plan_one(options: RunOptions, messages: Messages) -> EnvironmentPlan:
+def _plan_one(options: RunOptions, messages: Messages, looks: Looks) -> EnvironmentPlan:
     name, plan = options.environment, Plan(())
     messages.mention(f"environment {name}:")
     try:
-        result = invoke(options, messages, deploy_selected)
+        result = invoke(options, messages, deploy_selected, looks)
     except NotHereError as error:
         others = tuple(one for one in options.patterns if one != error.function)
-        return _plan_one(replace(options, patterns=others), messages) if others else EnvironmentPlan(name, plan)
+        return _plan_one(replace(options, patterns=others), messages, looks) if others else EnvironmentPlan(name, plan)
     except OrchestratorError as error:
         if error.exit == Exit.INTERRUPTED:
             raise

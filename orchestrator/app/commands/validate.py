@@ -13,7 +13,7 @@ from orchestrator.app.session.on_disk import look
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check, part_of
-from orchestrator.manifest.load import declared_environments, survey
+from orchestrator.manifest.load import Looks, declared_environments, survey
 from orchestrator.model import Manifest
 from orchestrator.package.digests import DIGESTS, PACKAGES, Digests
 from orchestrator.planning.selection import canary_mistakes, lost_canary, two_phase_mistakes
@@ -26,21 +26,22 @@ def validate_command(config: Path, **chosen: Any) -> CommandResult:
     none is chosen. Raises `UsageError` for one that it does not have.
     """
     options = RunOptions("validate", config, **chosen)
-    environments = () if options.environment else declared_environments(config)
+    looks = Looks()
+    environments = () if options.environment else declared_environments(config, looks)
     # What is read is kept where a plan has made the state folder: a check makes none.
     digests = Digests(state_dir_of(config, None) / PACKAGES / DIGESTS)
-    looks = {name: _look(replace(options, environment=name), digests) for name in environments}
-    view = _together(config, looks) if looks else _look(options, digests)
+    found = {name: _look(replace(options, environment=name), looks, digests) for name in environments}
+    view = _together(config, found) if found else _look(options, looks, digests)
     digests.save()
     return CommandResult(Exit.USAGE if view.mistakes else Exit.DONE, view)
 
 
-def _look(options: RunOptions, digests: Digests) -> FindingsView:
+def _look(options: RunOptions, looks: Looks, digests: Digests) -> FindingsView:
     """Say what is found in one environment. `digests`: what is known of the contents of files."""
     config = options.config
     try:
         environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
-        found = survey(config, environ, job_check(config.absolute().parent), choice=options.choice)
+        found = survey(config, environ, job_check(config.absolute().parent), choice=options.choice, looks=looks)
     except ManifestError as error:
         return FindingsView(config, mistakes=error.mistakes)
     manifest = found.manifest

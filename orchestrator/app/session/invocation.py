@@ -21,6 +21,7 @@ from anyio.abc import TaskStatus
 from orchestrator.app.session.options import RunOptions
 from orchestrator.coordination.local_lock import LocalLock
 from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
+from orchestrator.manifest.load import Looks
 from orchestrator.model.units import as_duration
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
@@ -30,17 +31,23 @@ from orchestrator.resilience.stop import Stop, StoppedError
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a command is run with. What it opens is closed with `stack`; `stop` says whether it is to end early."""
+    """What a command is run with. What it opens is closed with `stack`; `stop` says whether it is to end early.
+    `looks`: of a command that looks at a manifest in several environments.
+    """
 
     options: RunOptions
     messages: Messages
     stack: AsyncExitStack
     stop: Stop
     locks: list[LocalLock] = field(default_factory=list)  # of state folders, as far as they are held
+    looks: Looks | None = None
 
 
 def invoke(
-    options: RunOptions, messages: Messages, main: Callable[[Invocation], Awaitable[CommandResult]]
+    options: RunOptions,
+    messages: Messages,
+    main: Callable[[Invocation], Awaitable[CommandResult]],
+    looks: Looks | None = None,
 ) -> CommandResult:
     """Run a command to its result. Raises `OrchestratorError` where it cannot start."""
     messages.outlet.redactor.add_variables(options.parameters)
@@ -50,7 +57,7 @@ def invoke(
         stop = Stop()
         async with watching(stop, messages.say), AsyncExitStack() as stack:
             try:
-                return await main(Invocation(options, messages, stack, stop))
+                return await main(Invocation(options, messages, stack, stop, looks=looks))
             except StoppedError as error:
                 raise InterruptedRunError(f"{error}: nothing was sent", advice="run the same command again") from None
 

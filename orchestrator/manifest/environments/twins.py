@@ -11,13 +11,38 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.includes.files import CheckedFile, Files
 from orchestrator.manifest.includes.scope import Scope
 from orchestrator.manifest.merge import Draft, Folder
+from orchestrator.manifest.toml_files import SourceFile
 
 _TELLING = ("id", "name", "folder_id")
 
 
+Identity = tuple[str, ...]
+
+
+class Identities:
+    """What tells the functions of an environment from others in the cloud, with their keys; found once for each
+    environment of the same files, however often it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, tuple[SourceFile, ...]], dict[Identity, str]] = {}
+
+    def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Mapping[Identity, str]:
+        """Give the functions of an environment. `files`: the main file first; `names`: all environments."""
+        known = (environment, tuple(one.file for one in files))
+        found = self._found.get(known)
+        if found is None:
+            found = self._found[known] = dict(_identities(files, environment, names))
+        return found
+
+
 def tell_twins(
-    files: Sequence[CheckedFile], environment: str, drafts: Mapping[str, Draft], findings: Findings
-) -> frozenset[tuple[str, ...]]:
+    files: Sequence[CheckedFile],
+    environment: str,
+    drafts: Mapping[str, Draft],
+    findings: Findings,
+    identities: Identities,
+) -> frozenset[Identity]:
     """Tell which functions of the environment that is chosen are the same live Function as one of another environment.
 
     Of other environments only what the files say is known: what the process sets may be another value wherever they are
@@ -29,8 +54,8 @@ def tell_twins(
     names = tuple(environments_of(main))
     if len(names) < 2 or not environment or any("${" in str(one.file.raw.get("include")) for one in files):
         return frozenset()
-    of_others: set[tuple[str, ...]] = set()
-    own = dict(_identities(files, environment, names))
+    of_others: set[Identity] = set()
+    own = identities.of(files, environment, names)
     as_set = {identity: key for key, draft in drafts.items() if (identity := _identity(draft, environment)) is not None}
     for other in names:
         if other == environment:
@@ -40,7 +65,9 @@ def tell_twins(
             f"has functions that are the same live ones as those of {first}: give it a folder of its own"
             f" (cloud.folder_id), or them other names, or say in which they exist (only)"
         )
-        for identity, _ in _identities(files, other, names):
+        others = identities.of(files, other, names)
+        of_others |= others.keys()
+        for identity in others:
             if identity in own:
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
             elif identity in as_set:
@@ -49,13 +76,12 @@ def tell_twins(
                     " (YC_FOLDER_ID, or a variable): write their folder here (cloud.folder_id), or set another"
                 )
                 findings.mistake(main, ("environments", environment), by_process, function=as_set[identity])
-            of_others.add(identity)
     return frozenset(of_others - own.keys() - as_set.keys())
 
 
 def _identities(
     files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+) -> Iterator[tuple[Identity, str]]:
     """Give what tells each function of an environment from others in the cloud, and its key."""
     findings = Findings()  # nobody reads them: they are told where that environment is chosen
     again = Files({}, ManifestChoice(environment), findings, telling=True)
@@ -86,7 +112,7 @@ def _folder(one: CheckedFile, overlay: Overlay, above: Scope | None) -> Folder:
     return Folder(chosen, one.file, ("cloud",), broken or cloud.is_broken("folder_id"))
 
 
-def _identity(draft: Draft, environment: str) -> tuple[str, ...] | None:
+def _identity(draft: Draft, environment: str) -> Identity | None:
     """Give what tells a function from others; None where it does not exist there, or where that cannot be told."""
     if environment not in draft.values.get("only", (environment,)) or draft.values.get("enabled") is False:
         return None

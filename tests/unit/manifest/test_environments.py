@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.errors import ManifestError, UsageError
+from orchestrator.manifest import toml_files
 from orchestrator.manifest.check import keys_of
+from orchestrator.manifest.environments import twins
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.file_tables import EnvironmentTable
-from orchestrator.manifest.load import load, load_for_run, survey
+from orchestrator.manifest.findings import Findings
+from orchestrator.manifest.includes.files import CheckedFile
+from orchestrator.manifest.load import Looks, load, load_for_run, survey, survey_for_run
 from orchestrator.manifest.origins.of_function import origins_of
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import select
@@ -327,8 +332,11 @@ def test_functions_of_two_environments_are_never_the_same_live_function(tmp_path
     text = f'{head}{FUN}{of_fun}[functions.other]\nversion_id = "x"\n[environments.dev]\n[environments.prod]\n{prod}\n'
     path = tmp_path / "deploy.toml"
     path.write_text(text)
+    looks = Looks()
     for environment in ("dev", "prod"):
         found = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment))
+        again = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment), looks=looks)
+        assert (again.mistakes, again.manifest) == (found.mistakes, found.manifest)
         told = sorted(
             key for key, spec in found.manifest.functions.items() if any("live ones" in m.rule for m in spec.mistakes)
         )
@@ -349,6 +357,49 @@ def test_the_process_cannot_lead_into_the_functions_of_another_environment(tmp_p
         assert len(mistakes) == count
         assert all("the same live ones as those of prod, by what the process sets" in one.rule for one in mistakes)
     assert not load_for_run(path, {how: "b1p"}, choice=ManifestChoice("prod")).functions["fun"].mistakes
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_looking_at_all_environments_takes_as_many_passes_as_there_are(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look would lay all environments over all files again, and read these."""
+    passes, read = list[str](), list[str]()
+    found, toml = twins._identities, toml_files.read_toml
+
+    def identities(
+        files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
+    ) -> Iterator[tuple[twins.Identity, str]]:
+        passes.append(environment)
+        return found(files, environment, names)
+
+    def read_toml(path: str, findings: Findings) -> toml_files.SourceFile | None:
+        read.append(Path(path).name)
+        return toml(path, findings)
+
+    monkeypatch.setattr(twins, "_identities", identities)
+    monkeypatch.setattr(toml_files, "read_toml", read_toml)
+    names = [f"e{number}" for number in range(count)]
+    environments = "".join(f'[environments.{name}]\ncloud = {{ folder_id = "{name}" }}\n' for name in names)
+    (tmp_path / "deploy.toml").write_text(f'include = ["team.toml"]\n{HEAD}{FUN}{environments}')
+    (tmp_path / "team.toml").write_text('[functions.more]\nversion_id = "x"\n')
+    looks = Looks()
+    for name in names:
+        manifest = survey_for_run(tmp_path / "deploy.toml", {}, choice=ManifestChoice(name), looks=looks).manifest
+        assert manifest.of_others == {(other, key) for other in names if other != name for key in ("fun", "more")}
+    assert sorted(passes) == names
+    assert sorted(read) == ["deploy.toml", "team.toml"]
+
+
+def test_a_file_that_cannot_be_read_is_told_in_each_look(tmp_path: Path) -> None:
+    (tmp_path / "deploy.toml").write_text(
+        f'include = ["team.toml"]\n{WITH_FOLDER}{FUN}[environments.dev]\n[environments.prod]\n'
+    )
+    (tmp_path / "team.toml").write_text("[functions.more\n")
+    looks = Looks()
+    for name in ("dev", "prod"):
+        found = survey(tmp_path / "deploy.toml", {}, choice=ManifestChoice(name), looks=looks)
+        assert any("is not valid TOML" in one.rule for one in found.mistakes)
 
 
 def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path: Path) -> None:

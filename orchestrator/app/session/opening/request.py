@@ -66,7 +66,9 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    found = survey_for_run(options.config, environ, check, has_sources=has_sources, choice=options.choice)
+    found = survey_for_run(
+        options.config, environ, check, has_sources=has_sources, choice=options.choice, looks=invocation.looks
+    )
     manifest = found.manifest
     gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
     if lost := canary_mistakes(manifest):
