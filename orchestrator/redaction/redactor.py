@@ -6,7 +6,7 @@ Pure functions of text. Nothing that is sent passes through here. What is a secr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
@@ -58,9 +58,14 @@ class Redactor:
         self._known: dict[str, dict[int, set[str]]] = {}
         self._words = set(OUR_WORDS)
         self._longest = max(map(len, OUR_WORDS))  # of them
+        self._secrets: set[str] = set()
+        self.learned: Callable[[str], object] = lambda _: None  # told each secret value once, as it is
 
     def add(self, value: str) -> None:
         """Hide this value from now on, also as it looks inside JSON, a repr or a URL. Short ones are passed over."""
+        if len(value) >= LEAST and value not in MARK and value not in self._secrets:
+            self._secrets.add(value)
+            self.learned(value)
         forms = {dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
         for form in forms | {value, quote(value, safe="", errors="replace")}:
             if len(form) >= LEAST and form not in MARK:

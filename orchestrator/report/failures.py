@@ -45,6 +45,21 @@ class Told:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What some functions have failed of, or are unknown or blocked for. `failure`: of the first of them."""
+
+    what: str  # outcome, kind, step: "failed in step create, INVALID_ARGUMENT"
+    failure: Failure
+    units: tuple[UnitState, ...]
+
+
+def causes(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[Cause]:
+    """Give the kinds of failures, the most frequent first. `serving`: see `blocks`."""
+    groups = sorted(grouped(units, serving), key=len, reverse=True)
+    return [Cause(group[0].what, group[0].failure, tuple(told.unit for told in group)) for group in groups]
+
+
 def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked.
     `serving`: Versions that have taken the place of those that the units have made, by the units' keys.
@@ -90,7 +105,12 @@ def _shape(told: Told) -> str:
     message = told.failure.message
     for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", message)
-    return _IDS.sub("…", message)
+    return without_ids(message)
+
+
+def without_ids(text: str) -> str:
+    """Give a text without what differs between equal errors: ids of the cloud, UUIDs, hashes, numbers."""
+    return _IDS.sub("…", text)
 
 
 def _block(group: list[Told]) -> str:

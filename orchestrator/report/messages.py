@@ -14,6 +14,8 @@ from orchestrator.planning.rollout import waves_of
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import Safe
+from orchestrator.report.ci.output import CiOutput
+from orchestrator.report.ci.recognised import NO_CI, CiFiles
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.prunes.storage import pruning_text
@@ -24,15 +26,17 @@ from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView
 class Messages:
     """Speaks to the person, or with --log-format json to the program that reads stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, ci: CiFiles = NO_CI, verb: str = "") -> None:
         self.outlet = Outlet(Redactor())
-        self.outlet.redactor.add_variables(os.environ)
         self._log: Any = None  # where stderr holds logs alone
         self._quiet = False  # --log-level warning or error
         self.builds: Builds = tuple  # those that run
         self.incomplete: list[str] = []  # what a command was to write and could not, said at its end
         self.environment = ""  # of the manifest: named in all that is shown of it
         self.brief = False  # what the table at the end tells is not logged as well
+        self.ci = CiOutput(ci, self.outlet, verb=verb, lost=self.incomplete.append)
+        self.outlet.redactor.learned = self.ci.mask
+        self.outlet.redactor.add_variables(os.environ)
 
     @property
     def log(self) -> Any:
@@ -60,6 +64,7 @@ class Messages:
         configure(
             ("warning" if self.is_live else "info") if level == "auto" else level, format, sys.stderr, self.outlet
         )
+        self.ci.begin(plain=self._log is None and not self.is_live)
 
     def say(self, text: str) -> None:
         """Tell the person something, on one line."""
@@ -77,11 +82,12 @@ class Messages:
         """Warn the person."""
         if self._log is not None:
             self._log.warning(text)
-            return
-        self.say(f"warning: {text}")
+        elif not self.ci.warn(self.outlet.line(text)):
+            self.say(f"warning: {text}")
 
     def fail(self, error: OrchestratorError) -> None:
         """Say what ends the command: every mistake, the error, what to do next."""
+        self.ci.failed(error)
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
         if self._log is None:
             for mistake in mistakes:
@@ -111,7 +117,9 @@ class Messages:
         if self._log is None:
             shown = self.outlet.value(view)
             text = pruning_text(shown) if isinstance(shown, PruneView) else plan_text(shown, whole=False)
+            self.ci.group("Plan")
             write_message(self.outlet.rendered(text))
+            self.ci.end_group()
             return
         told = {"environment": view.environment} if view.environment else {}
         if isinstance(view, PruneView):
@@ -136,6 +144,7 @@ class Messages:
             if result.view is not None:
                 view = within(result.view, self.environment)
                 self.outlet.redactor.protect(words(view))
+                self.ci.finished(view)
                 write_data(FORMATS[format]()(view, terminal_width(), self.outlet))
         except OrchestratorError as error:
             if not result.has_run:

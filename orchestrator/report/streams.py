@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import stat
 import sys
 import threading
 import traceback
@@ -103,6 +104,13 @@ class Unbroken:
         with suppress(OSError, ValueError):
             return self.stream.isatty()
         return False
+
+
+def is_file(stream: TextIO) -> bool:
+    """Say whether a stream ends in a file, so that it stays once the program is over."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    return False
 
 
 def is_terminal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

@@ -89,7 +89,7 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
     The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
     units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`.
     """
-    units = sorted(state.units.values(), key=lambda unit: (_rank(name_of(unit)), unit.key))
+    units = by_outcome(state.units.values())
     shown = units if everything or len(units) <= WHOLE_MAX else _worth_seeing(units)
     if not shown:
         return ""
@@ -122,6 +122,11 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
         f"{text}\n\nshown: {len(shown)} of {len(units)} functions (failed, unknown, blocked and the {SLOWEST} slowest);"
         f" all of them: orchestrator show {run} --all"
     )
+
+
+def by_outcome(units: Iterable[UnitState]) -> list[UnitState]:
+    """Give units as tables list them: by outcome, failures last, then by name."""
+    return sorted(units, key=lambda unit: (_rank(name_of(unit)), unit.key))
 
 
 def _worth_seeing(units: list[UnitState]) -> list[UnitState]:

@@ -80,7 +80,7 @@ class SavedPlanView:
 class ResultView:
     """What became of a run, or of a chain of them. `everything`: every function, however many; `timings`: with each
     step's. `history`: with what it was about, and each run of the chain; `alive`: the last may still be under way.
-    `back`: the rollback that took it back.
+    `back`: the rollback that took it back; `next_step`: how to go on.
     """
 
     state: RunState
@@ -92,6 +92,7 @@ class ResultView:
     back: RunState | None = None
     storage: StorageView | None = None  # what a prune has done to the bucket
     usage: tuple[UsageAfter, ...] = ()  # of the quotas that a prune has given something back of
+    next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

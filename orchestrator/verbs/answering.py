@@ -12,13 +12,14 @@ from click.core import ParameterSource
 from orchestrator.errors import OrchestratorError
 from orchestrator.manifest.includes.upward import NAME, nearest_manifest
 from orchestrator.report.streams import tell_crashes
+from orchestrator.verbs.ci_options import files_for_ci
 
 
 def answer(command: Callable[[Any], Any], output: str = "text") -> int:
     """Run a command, given its `Messages`; show what it gives back, or what went wrong. Gives the exit code."""
     from orchestrator.report.messages import Messages  # noqa: PLC0415 - heavy imports only when needed
 
-    messages = Messages()
+    messages = Messages(*files_for_ci())
     tell_crashes(messages.outlet)
     if found := _found_above():
         messages.say(f"using {found}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from orchestrator import cli_options as opt
+from orchestrator.verbs import ci_options
 from orchestrator.verbs.answering import answer
 
 
@@ -19,6 +20,7 @@ from orchestrator.verbs.answering import answer
 @opt.force
 @opt.skips
 @opt.agreeing
+@ci_options.changes
 @opt.cloud
 def _deploy(output: str, **given: Any) -> int:
     """Deploy FUNCTIONS: names, globs, label:K=V, any of these with "!": left out, @FILE; default: all of the manifest.
@@ -46,6 +48,7 @@ def _deploy(output: str, **given: Any) -> int:
 @opt.changing
 @opt.skips
 @opt.agreeing
+@ci_options.changes
 @opt.cloud
 def _run(output: str, **given: Any) -> int:
     """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
@@ -70,6 +73,7 @@ def _run(output: str, **given: Any) -> int:
 @opt.events
 @opt.skips
 @opt.agreeing
+@ci_options.changes
 @opt.reach
 def _resume(output: str, **given: Any) -> int:
     """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
@@ -89,6 +93,7 @@ def _resume(output: str, **given: Any) -> int:
 @opt.wider
 @opt.changing_back
 @opt.sandbox
+@ci_options.changes
 @opt.reach
 def _rollback(output: str, **given: Any) -> int:
     """Take back what RUN has changed, or of it only FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE.
@@ -112,6 +117,7 @@ def _rollback(output: str, **given: Any) -> int:
 @opt.pruning
 @opt.changing_back
 @opt.sandbox
+@ci_options.changes
 @opt.reach
 def _prune(output: str, **given: Any) -> int:
     """Delete old versions of FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE; default: all of the manifest.
@@ -134,6 +140,7 @@ def _prune(output: str, **given: Any) -> int:
 @opt.events
 @opt.skips
 @opt.agreeing
+@ci_options.changes
 @opt.reach
 def _promote(output: str, **given: Any) -> int:
     """Let RUN go on, which is paused (an id, the beginning of one, or "last": the last that is paused).

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from orchestrator import cli_options as opt
+from orchestrator.verbs import ci_options
 from orchestrator.verbs.answering import answer
 
 
@@ -21,6 +22,7 @@ from orchestrator.verbs.answering import answer
 @opt.verbose
 @opt.skips
 @opt.agreeing
+@ci_options.plans
 @opt.cloud
 def _plan(output: str, **given: Any) -> int:
     """Show what `deploy FUNCTIONS` would do to each function, and why. Changes nothing.
@@ -45,6 +47,7 @@ def _jobs(output: str, **given: Any) -> int:
 
 @click.command("validate")
 @opt.manifest
+@ci_options.plans
 @opt.output
 def _validate(output: str, **given: Any) -> int:
     """Check the manifest, its sources and jobs: every mistake at once. Asks no cloud, runs no build.

@@ -255,6 +255,7 @@ def result_of(session: Session, code: int, state: RunState) -> CommandResult:
     kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
     with open_store(session.request.state_dir, read_only=True) as store:
         back = store.rollback_of(state)
-    incomplete = tuple(session.messages.incomplete)
-    view = ResultView(state, timings=session.request.options.timings, back=back, warnings=incomplete)
-    return CommandResult(code, view, next_step(state, kept=kept), has_run=True)
+    incomplete, then = tuple(session.messages.incomplete), next_step(state, kept=kept)
+    timings = session.request.options.timings
+    view = ResultView(state, timings=timings, back=back, warnings=incomplete, next_step=then)
+    return CommandResult(code, view, then, has_run=True)

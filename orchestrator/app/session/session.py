@@ -58,9 +58,12 @@ class Session:
     ended_runs: EndedRuns = field(default_factory=EndedRuns)  # whose records were read
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
-        """Let the secret values of these functions show up nowhere, even where the cloud repeats them."""
+        """Let the secret values of these functions show up nowhere, even where the cloud repeats them; and let a CI
+        tell where they are declared.
+        """
         for spec in specs:
             self.messages.outlet.redactor.add_function(spec)
+            self.messages.ci.places[spec.key] = spec.place
 
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:

@@ -111,7 +111,11 @@ def answered(messages: Messages, question: str, otherwise: str) -> str:
 async def builds_shown(messages: Messages) -> AsyncIterator[None]:
     """Show the builds that run meanwhile, where people look on."""
     if not messages.is_live:
-        yield
+        messages.ci.group("Reading what is live, building and packing", folded=False)
+        try:
+            yield
+        finally:
+            messages.ci.end_group()
         return
     with ungrouped(OrchestratorError):
         async with anyio.create_task_group() as group:
@@ -139,7 +143,7 @@ async def displays(
     display = progress(
         sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook, builds=messages.builds
     )
-    listeners: list[Listener] = [LogListener(run_id, brief=messages.brief), outlook, display]
+    listeners: list[Listener] = [messages.ci, LogListener(run_id, brief=messages.brief), outlook, display]
     if events is not None:
         listeners.append(EventFile(events, run_id, messages.outlet, follows=follows, lost=messages.incomplete.append))
     async with anyio.create_task_group() as group:

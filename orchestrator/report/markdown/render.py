@@ -1,5 +1,5 @@
-"""What commands give back, as Markdown: a plan as a table for a review comment, a report as several; all else is as on
-a terminal.
+"""What commands give back, as Markdown: plans and results as tables for comments and summaries, a report as several;
+all else is as on a terminal.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.account.tables import ReportTable, ReportView, facts_of, tables_of
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
+from orchestrator.report.markdown.result import result_markdown
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.plan_text import NAMED, by_cause, plan_counts, plan_notes, way_back_words, word_of
 from orchestrator.report.text import render_text
 from orchestrator.report.verifying_text import then_words
-from orchestrator.report.views import DocumentView, PlanView, SavedPlanView, View
+from orchestrator.report.views import DocumentView, PlanView, ResultView, SavedPlanView, View
 
 MAX_CHARS = 60_000  # of a comment; the places where these are written take 65,536 and more
 _OURS = frozenset({"part", "time", "share", "functions", "own work", "waited", "retries", "most in use", "refusals"})
@@ -28,6 +29,8 @@ def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
         return render_text(view, width, outlet)
     if isinstance(view, ReportView):
         return outlet.rendered(_report(outlet.value(view), MAX_CHARS - _SPARED))
+    if isinstance(view, ResultView) and view.storage is None:  # a prune is told as on a terminal
+        return outlet.rendered(result_markdown(outlet.value(view), MAX_CHARS))
     if not isinstance(view, PlanView | SavedPlanView):
         return outlet.rendered(fenced(render_text(view, width, outlet), MAX_CHARS - _SPARED))
     facts = outlet.value(view.facts) if isinstance(view, SavedPlanView) else {}

@@ -30,6 +30,9 @@ TABLE = {
     "--log-format": REACHES,
     "--yes -y": (*CHANGES, "init", "import"),
     "--events": CHANGES,
+    "--junit": CHANGES,
+    "--ci": (*CHANGES, "plan", "validate"),
+    "--code-quality": (*CHANGES, "plan", "validate"),
     "--timings": (*CHANGES, "show"),
     "--param -p": ("run", "resume", "promote", "why"),
     "--sandbox": (

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model import Action, Failure, Plan, Rollout, Step, Unit, WayBack, WayBackKind
+from orchestrator.journal.state import fold
+from orchestrator.model import Action, Failure, Plan, Rollout, Step, Unchanged, Unit, WayBack, WayBackKind
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.markdown.pieces import code
 from orchestrator.report.markdown.render import MAX_CHARS, render_markdown
-from orchestrator.report.views import PlanView, RunsView, SavedPlanView
+from orchestrator.report.views import PlanView, ResultView, RunsView, SavedPlanView
 from tests.builders import spec
+from tests.runs import deployment, ended, failed, started
 
 OUTLET = Outlet(Redactor())
 
@@ -107,3 +109,45 @@ def test_one_cause_has_one_row_and_its_functions_are_counted_where_it_is_cut_off
 
 def test_what_is_no_plan_is_as_on_a_terminal() -> None:
     assert render_markdown(RunsView(()), None, OUTLET) == "```\nno runs yet\n```"
+
+
+def test_a_result_is_counts_causes_the_next_command_and_a_table() -> None:
+    events = [started(units=3), *deployment("auth"), *deployment("bill", outcome=failed(detail="1\nlast | line"))]
+    events += [*deployment("same", outcome=Unchanged("v")), ended(1)]
+    view = ResultView(fold(events), next_step="`orchestrator deploy` is a new run", warnings=("beware",))
+    what, then = "failed in step track, INVALID_ARGUMENT", "grant iam.serviceAccounts.user"
+    assert render_markdown(view, None, OUTLET).splitlines() == [
+        "### `deploy`, failed: **1** unchanged, **1** deployed, **1** failed",
+        "",
+        "- run: `20261125T030000-a1b2c3`",
+        "- exit code: `1`",
+        "- took: `8.4 s`",
+        "- next: `` `orchestrator deploy` is a new run ``",
+        "",
+        "| functions | what | cause | next |",
+        "| --- | --- | --- | --- |",
+        f"| 1: `bill` | {what} | `Service account is not available; last \\| line` | `{then}` |",
+        "",
+        "- warning: `beware`",
+        "",
+        "<details><summary>2 functions, without those that are unchanged</summary>",
+        "",
+        "| function | outcome | version | seconds |",
+        "| --- | --- | --- | --- |",
+        "| `auth` | deployed | `version-auth` | 3.1 |",
+        "| `bill` | failed | `version-bill` | 3.1 |",
+        "",
+        "</details>",
+    ]
+
+
+def test_a_large_result_fits_into_a_comment_and_says_what_is_left_out() -> None:
+    keys = [f"function-with-a-long-name-{number:05}" for number in range(1500)]
+    letters = ["".join(chr(ord("a") + int(digit)) for digit in key[-5:]) for key in keys]  # numbers are alike
+    units = zip(keys, letters, strict=True)
+    events = [event for key, why in units for event in deployment(key, outcome=failed(f"because {why} {'|' * 300}"))]
+    told = render_markdown(ResultView(fold([started(units=1500), *events, ended(1)])), None, OUTLET)
+    assert len(told) <= MAX_CHARS
+    assert "… and 1480 functions of 1480 other causes" in told
+    assert "more functions" in told
+    assert told.endswith("</details>")

@@ -1,0 +1,93 @@
+"""What is wrong, with the line of the manifest that it is about: for annotations, and for code quality reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import Mistake
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, Place, Unit
+from orchestrator.report.failures import NAMED_MAX, Cause, causes
+from orchestrator.report.plain_text import counted, named
+
+ANNOTATIONS_MAX = 10  # that GitHub shows of one step; more stand in its log alone
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `line` 0: the file as a whole; `file` "": nobody knows where it stands. `check`: its
+    kind, the same for all that is wrong alike; `about`: the function, or (not `is_function`) the key of the manifest.
+    """
+
+    file: str
+    line: int
+    check: str
+    about: str
+    text: str
+    is_function: bool = True
+
+    @property
+    def title(self) -> str:
+        """Say in few words what it is about."""
+        return f"{self.about}: {self.check}" if self.about else self.check
+
+
+def findings_of_mistakes(mistakes: Iterable[Mistake]) -> list[Finding]:
+    """Give the mistakes of a manifest."""
+    what = "mistake in the manifest"
+    return [Finding(one.file, one.line, what, one.key, one.rule, is_function=False) for one in mistakes]
+
+
+def findings_of_plan(units: Iterable[Unit]) -> list[Finding]:
+    """Give the functions that are blocked, or cannot be packed, where a plan stands."""
+    found = []
+    for unit in units:
+        if unit.action is Action.BLOCKED or unit.failure is not None:
+            check = f"failed in step {unit.failed_step}" if unit.failed_step is not None else "blocked"
+            advice = unit.failure.advice if unit.failure is not None else ""
+            found.append(
+                Finding(*_at(unit.spec.place), check, unit.key, "\n".join(filter(None, (unit.reason, advice))))
+            )
+    return found
+
+
+def findings_of_run(units: Iterable[UnitState], places: Mapping[str, Place]) -> list[Finding]:
+    """Give what failed, is unknown or blocked in a run, function by function, equal causes together. `places`: where
+    functions are declared, by their keys.
+    """
+    return [_of_unit(cause, unit, places) for cause in causes(units) for unit in cause.units]
+
+
+def shown_findings(units: Sequence[UnitState], places: Mapping[str, Place]) -> list[Finding]:
+    """Give the same for people who see ten of them: where there are more, one for each cause."""
+    every = findings_of_run(units, places)
+    if len(every) <= ANNOTATIONS_MAX:
+        return every
+    found = causes(units)
+    shown = [_of_cause(cause, places) for cause in found[: ANNOTATIONS_MAX - (len(found) > ANNOTATIONS_MAX)]]
+    if more := found[len(shown) :]:
+        count = counted(sum(len(cause.units) for cause in more), "more function")
+        shown.append(
+            Finding("", 0, f"{len(more)} more causes", "", f"{count}: the job's log and its summary tell them")
+        )
+    return shown
+
+
+def _of_unit(cause: Cause, unit: UnitState, places: Mapping[str, Place]) -> Finding:
+    (alone,) = causes([unit])  # with its own words: equal failures may differ in ids
+    text = "\n".join(filter(None, (alone.failure.message, alone.failure.advice)))
+    return Finding(*_at(places.get(unit.key)), cause.what, unit.key, text)
+
+
+def _of_cause(cause: Cause, places: Mapping[str, Place]) -> Finding:
+    if len(cause.units) == 1:
+        return _of_unit(cause, cause.units[0], places)
+    who = named([unit.key for unit in cause.units], NAMED_MAX)
+    text = "\n".join(filter(None, (who, cause.failure.message, cause.failure.advice)))
+    at = _at(places.get(cause.units[0].key))
+    return Finding(*at, cause.what, counted(len(cause.units), "function"), text)
+
+
+def _at(place: Place | None) -> tuple[str, int]:
+    return (place.file, place.line) if place is not None else ("", 0)
