@@ -139,8 +139,8 @@ def _limits(account: Account) -> ReportTable:
     rows = []
     for one in account.scopes:
         told = one.limits
-        allowed = f"{told[0].allowed:g} ({told[0].reason})" if told else ""
-        last = f"{told[-1].allowed:g} ({told[-1].reason})" if len(told) > 1 else ""
+        allowed = f"{told[0].allowed:.3g} ({told[0].reason})" if told else ""
+        last = f"{told[-1].allowed:.3g} ({told[-1].reason})" if len(told) > 1 else ""
         most = str(one.most) if one.most else ""
         name = f"{one.kind} {one.id}".rstrip()
         rows.append((name, allowed, last, most, str(len(one.refused_s)), time_span(one.full_s) if one.full_s else ""))

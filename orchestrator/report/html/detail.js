@@ -19,21 +19,23 @@ const known = (ms) => (ms < 0 ? "not told" : span(ms));
 
 const changeRows = (one) => {
   const rows = [];
-  if (one.made && one.made !== one.old) rows.push(["version", "$latest", one.old || "none", one.made, ""]);
   for (const change of one.changes) {
+    if (change.kind === "createVersion") rows.push([change.kind, "$latest", id(one.old) || "none", id(one.made) || "–", change.outcome]);
     for (const [name, before, after] of change.values) rows.push([change.kind, name, before || "–", after || "–", change.outcome]);
-    if (!change.values.length) rows.push([change.kind, "", "", "", change.outcome]);
+    if (!change.values.length && change.kind !== "createVersion") rows.push([change.kind, "", "", "", change.outcome]);
   }
   return rows;
 };
 
-const detail = (one, close) => {
+/* `zoom`: looks at the time in which something was done for it. */
+const detail = (one, close, zoom) => {
   const parts = [
     make("div", { class: "bar" }, make("h2", { id: "detail-title", tabindex: "-1" }, one.key),
-      make("button", { type: "button", onclick: close }, "Close")),
+      make("span", { class: "zoom" }, one.spans.length ? make("button", { type: "button", onclick: zoom }, "Zoom to it") : null,
+        make("button", { type: "button", onclick: close }, "Close"))),
     facts([
       ["outcome", one.outcome], ["action", one.action], ["because", one.reason], ["name", one.name !== one.key ? one.name : ""],
-      ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], ["version now", id(one.made)],
+      ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], [one.failure ? "version asked for" : "version now", id(one.made)],
       ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["in the queue", span(one.waited)],
       ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],
     ]),
@@ -43,7 +45,7 @@ const detail = (one, close) => {
   if (changes.length) parts.push(table(["change", "of", "before", "after", "outcome"], changes, { caption: "Changes" }));
   if (one.spans.length) {
     const rows = one.spans.map((each) => [each.step, moment(each.from, 1), each.open ? `${span(each.to - each.from)} so far` : span(each.to - each.from), each.ok ? "" : "failed"]);
-    parts.push(table(["step", "began after", "took", ""], rows, { numbers: ["began after", "took"], caption: "Steps" }));
+    parts.push(table(["step", "began after", "took", "end"], rows, { numbers: ["began after", "took"], caption: "Steps" }));
   }
   if (one.operations.length) {
     const rows = one.operations.map((each) => [each.call, id(each.id), known(each.took), known(each.cloud), known(each.late), id(each.request), each.error]);

@@ -49,7 +49,7 @@ const colours = () => {
 
 const table = (head, rows, { numbers = [], caption = "", unseen = false } = {}) => {
   const right = head.map((name) => numbers.includes(name));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     make("table", {},
       caption ? make("caption", { class: unseen ? "unseen" : "" }, caption) : null,
       make("thead", {}, make("tr", {}, head.map((name, at) => make("th", { scope: "col", class: right[at] ? "number" : "" }, name)))),

@@ -71,7 +71,8 @@ const start = () => {
   const panel = make("section", { id: "detail", "aria-labelledby": "detail-title", hidden: true });
   const close = () => { panel.hidden = true; timeline.list.focus(); };
   const open = (one) => {
-    panel.replaceChildren(...detail(one, close));
+    const room = 0.05 * (one.to - one.from) + 100;
+    panel.replaceChildren(...detail(one, close, () => view.set(one.from - room, one.to + room)));
     panel.hidden = false;
     document.getElementById("detail-title").focus();
   };

@@ -12,7 +12,7 @@ class Timeline {
     this.space = make("div", { class: "space", role: "presentation" });
     this.head = make("div", { class: "row head", role: "row", "aria-rowindex": "1" },
       ["function", "outcome", "own work", "queue"].map((name) => make("div", { role: "columnheader", class: `cell ${name.replace(" ", "-")}` }, name)),
-      make("div", { role: "columnheader", class: "cell bars", "aria-label": "steps over time" }, this.axis));
+      make("div", { role: "columnheader", class: "cell bars" }, this.axis, make("span", { class: "unseen" }, "steps over time")));
     this.list = make("div", {
       class: "rows", role: "grid", tabindex: "0", "aria-label": "Functions and their steps over time",
       "aria-describedby": "timeline-keys", onkeydown: (event) => this.key(event), onscroll: this.paint,
