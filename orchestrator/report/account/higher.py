@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil
 
 from orchestrator.prediction.replay import HeldWork, replayed_s
 from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.tracks import Hold
 from orchestrator.report.account.usage import ScopeKey, scope_of
 from orchestrator.report.account.values import TimePart, WouldGive
 from orchestrator.report.plain_text import time_span
@@ -59,19 +61,22 @@ def _waves(found: Accounting) -> list[list[HeldWork]]:
     starts = [run.started.at for run in found.clock.runs]
     waves: dict[tuple[int, int], list[tuple[float, HeldWork]]] = {}
     for track in found.tracks.values():
-        ended = [(hold.since, hold.to) for hold in track.holds if hold.to is not None and not hold.refused]
+        ended = [(hold, hold.to) for hold in track.holds if hold.to is not None and not hold.refused]
         if ended:
-            run = sum(start <= ended[0][0] for start in starts)
+            began_at = ended[0][0].since
+            run = sum(start <= began_at for start in starts)
             scopes = tuple(f"{key.kind} {key.id}" for key in found.limits.scopes_of(track.unit.folder_id))
-            waves.setdefault((run, track.wave), []).append((ended[0][0], HeldWork(scopes, _holds(ended))))
+            waves.setdefault((run, track.wave), []).append((began_at, HeldWork(scopes, _holds(ended))))
     return [[work for _, work in sorted(some, key=lambda one: one[0])] for _, some in sorted(waves.items())]
 
 
-def _holds(ended: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Give the length of each, and of what came after it. Those of a function that ran at once come one by one."""
-    following = [*(since for since, _ in ended[1:]), ended[-1][1]]
+def _holds(ended: Sequence[tuple[Hold, float]]) -> tuple[tuple[float, float], ...]:
+    """Give the length of each, and of what was done after it without one: not the queue, which is as long as the slots
+    are few. Those of a function that ran at once come one by one.
+    """
+    after = [later.since - later.waited_s - to for (_, to), (later, _) in pairwise(ended)]
     return tuple(
-        (max(0.0, to - since), max(0.0, later - to)) for (since, to), later in zip(ended, following, strict=True)
+        (max(0.0, to - hold.since), max(0.0, rest)) for (hold, to), rest in zip(ended, [*after, 0.0], strict=True)
     )
 
 

@@ -20,11 +20,12 @@ _ASKED = (Step.FUNCTION, Step.UPDATE, Step.CREATE, Step.TAG, Step.DELETE)  # the
 
 @dataclass(slots=True)
 class Hold:
-    """A slot that is held: from the end of the queue until its Operation is seen done, or its call is refused. `to`
-    None: still. Times are seconds since the epoch.
+    """A slot that is held: from the end of the queue, in which it was waited for so long, until its Operation is seen
+    done, or its call is refused. `to` None: still. Times are seconds since the epoch.
     """
 
     since: float
+    waited_s: float = 0.0
     to: float | None = None
     refused: bool = False
 
@@ -63,7 +64,7 @@ class Track:
         self.steps.append(event)
         if event.step is Step.QUEUE:
             if event.ok:
-                self._hold(event.change, event.at)
+                self._hold(event.change, event.at, event.seconds)
         elif event.step in _ASKED and not event.ok:
             self._free(event.change, event.at, refused=True)
 
@@ -95,9 +96,9 @@ class Track:
         for change in list(self._open):
             self._free(change, at)
 
-    def _hold(self, change: int, at: float) -> None:
+    def _hold(self, change: int, at: float, waited_s: float = 0.0) -> None:
         if change not in self._open:
-            self._open[change] = hold = Hold(at)
+            self._open[change] = hold = Hold(at, waited_s)
             self.holds.append(hold)
 
     def _free(self, change: int, at: float, *, refused: bool = False) -> None:
