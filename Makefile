@@ -3,6 +3,7 @@
 PYTHON ?= python3
 # More than there are cores: many tests wait for processes, and for time to pass.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
+AXE = 4.14.1
 CONSTRAINTS = -c constraints.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
@@ -26,8 +27,9 @@ test: .venv-test/installed
 long: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
-# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none.
-browser: .venv-test/installed
+# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. What judges whether everybody
+# can use a page, axe-core, comes from npm.
+browser: .venv-test/installed .venv-test/axe.min.js
 	.venv-test/bin/python -m pytest -q -m browser tests/browser
 
 # All property tests with new draws, which find what nobody has thought of; hours of them, if one likes.
@@ -52,6 +54,10 @@ floors: .venv-floors/installed
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python $(PIP) $(CONSTRAINTS) -e '.[test]'
 	touch $@
+
+.venv-test/axe.min.js: .venv-test/installed
+	cd .venv-test && npm pack --silent axe-core@$(AXE) && tar -xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.part
+	mv .venv-test/axe.part $@
 
 .venv-floors/installed: pyproject.toml .ci/floors
 	$(PYTHON) -m venv .venv-floors

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ FLAGS = (
     "--remote-debugging-port=0", "--remote-allow-origins=*",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
+ROOT = Path(__file__).parents[2]
+AXE = Path(os.environ.get("AXE", "") or ROOT / ".venv-test" / "axe.min.js")  # `make browser` brings it
 _START_S = 30.0
 _ANSWER_S = 60.0
 
@@ -34,6 +37,12 @@ def find_browser() -> str:
     found = next((path for name in (named, *NAMES) if name and (path := shutil.which(name))), None)
     assert found is not None, f"no browser: install Chromium, or name one by BROWSER (looked for {', '.join(NAMES)})"
     return found
+
+
+@cache
+def _axe() -> str:
+    assert AXE.exists(), f"{AXE} is not there: `make browser` brings it by npm, or name a copy of axe.min.js by AXE"
+    return AXE.read_text("utf-8")
 
 
 class Chrome:
@@ -128,6 +137,33 @@ class Chrome:
         """Take a picture of the window, or of the whole page: a PNG."""
         taken = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(taken["data"])
+
+    async def mistakes(self) -> list[str]:
+        """What axe-core finds that keeps people from using the page: keyboard, screen reader, contrast."""
+        await self.call("Runtime.evaluate", expression=_axe())
+        found: list[str] = await self.js(
+            "axe.run().then((told) => told.violations.map((one) => `${one.id} (${one.impact}): ${one.nodes[0].html}`))"
+        )
+        return found
+
+    async def frame(self) -> None:
+        """Wait until what was asked for is drawn."""
+        await self.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def drag(self, selector: str, begin: float, end: float) -> None:
+        """Press in an element, at a share of its width, move to another, and let go."""
+        box = await self.js(f"""(() => {{
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{ block: "center" }});
+            const box = element.getBoundingClientRect();
+            return [box.x, box.y + box.height / 2, box.width];
+        }})()""")
+        y, (first, last) = box[1], (box[0] + share * box[2] for share in (begin, end))
+        for kind, x, held in (
+            ("mouseMoved", first, 0), ("mousePressed", first, 1), ("mouseMoved", last, 1), ("mouseReleased", last, 0),
+        ):  # fmt: skip
+            button = "none" if kind == "mouseMoved" else "left"
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=held, clickCount=1)
 
     async def press(self, key: str, *, text: str = "") -> None:
         """Press a key, and let it go."""

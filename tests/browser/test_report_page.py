@@ -16,13 +16,14 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.account.values import Account, FunctionAccount, StepSpan
 from orchestrator.report.html.page import report_page
 from tests.browser.chrome import Chrome
-from tests.runs import account
+from tests.runs import STARTED_AT, account, started, whole_run
 from tests.unit.report.test_account import TWO_SLOTS
 from tests.unit.report.test_page import ATTEMPTS, hostile
 
 READY = "document.documentElement.dataset.ready === 'yes'"
 ROWS = ".space .row:not([hidden])"
 LONG_TASK_MS = 100
+LOOKS: list[dict[str, Any]] = [{"width": 390, "height": 844, "phone": True}, {"dark": True}, {}]
 
 
 def in_browser(tmp_path: Path, found: Account, play: Callable[[Chrome], Awaitable[None]], **looks: Any) -> None:
@@ -34,7 +35,7 @@ def in_browser(tmp_path: Path, found: Account, play: Callable[[Chrome], Awaitabl
         async with Chrome(tmp_path / "profile") as chrome:
             await chrome.look(**looks)
             await chrome.open(path.as_uri(), READY)
-            await chrome.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            await chrome.frame()
             await play(chrome)
             assert chrome.errors == []
             assert {url.partition("?")[0] for url in chrome.asked} == {path.as_uri()}
@@ -79,7 +80,7 @@ def test_it_shows_what_the_account_tells(tmp_path: Path) -> None:
 
 def test_keys_move_zoom_open_and_close(tmp_path: Path) -> None:
     async def active(chrome: Chrome) -> Any:
-        await chrome.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await chrome.frame()
         return await chrome.js("document.querySelector('.row.active .function').textContent")
 
     async def play(chrome: Chrome) -> None:
@@ -105,7 +106,7 @@ def test_search_filter_and_order_choose_the_rows(tmp_path: Path) -> None:
     async def choose(chrome: Chrome, name: str, value: str) -> tuple[str, str]:
         await chrome.js(f"""(() => {{ const one = document.getElementById({json.dumps(name)});
             one.value = {json.dumps(value)}; one.dispatchEvent(new Event('input')); }})()""")
-        await chrome.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await chrome.frame()
         told = await chrome.js("document.querySelector('[role=status]').textContent")
         first = "[...document.querySelectorAll('" + ROWS + "')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)[0]"
         return told, await chrome.js(f"{first} ? {first}.querySelector('.function').textContent : ''")
@@ -158,7 +159,59 @@ def test_no_text_acts(tmp_path: Path, text: str) -> None:
     in_browser(tmp_path, hostile(text), play)
 
 
-@pytest.mark.parametrize("looks", [{"width": 390, "height": 844, "phone": True}, {"dark": True}, {}], ids=str)
+FIRST_ROW = "document.querySelector('.row.active canvas').toDataURL()"
+
+
+def test_the_picture_and_the_timeline_show_the_same_time(tmp_path: Path) -> None:
+    async def play(chrome: Chrome) -> None:
+        async def drawn() -> str:
+            await chrome.frame()
+            found: str = await chrome.js(FIRST_ROW)
+            return found
+
+        whole = await drawn()
+        await chrome.drag(".chart .u-over", 0.1, 0.4)
+        part = await drawn()
+        assert part != whole
+        await chrome.js("document.querySelector('.rows').focus()")
+        for key in ("ArrowRight", "+"):
+            before = await drawn()
+            await chrome.press(key)
+            assert await drawn() != before
+        await chrome.press("0")
+        assert await drawn() == whole
+        await chrome.press("Enter")
+        await chrome.click("#detail .zoom button")
+        assert await drawn() != whole
+
+    in_browser(tmp_path, account(TWO_SLOTS), play)
+
+
+def test_a_run_that_is_under_way_says_so(tmp_path: Path) -> None:
+    begun = [started(units=1), *whole_run("f")[1:21]]  # its Operation is accepted
+
+    async def play(chrome: Chrome) -> None:
+        await chrome.js("document.querySelector('.rows').focus()")
+        await chrome.press("Enter")
+        text = await chrome.js("document.body.innerText")
+        assert "60.0 s so far" in text.replace("1 min 00 s", "60.0 s")
+        assert "running" in text
+        assert "s so far" in await chrome.js("document.getElementById('detail').innerText")
+
+    in_browser(tmp_path, account(begun, STARTED_AT + 60, alive=True), play)
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=str)
+def test_everybody_can_use_it(tmp_path: Path, looks: dict[str, Any]) -> None:
+    async def play(chrome: Chrome) -> None:
+        await chrome.click(".name")
+        await chrome.js("document.querySelector('details').open = true")
+        assert await chrome.mistakes() == []
+
+    in_browser(tmp_path, hostile("any"), play, **looks)
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=str)
 def test_it_fits_into_the_window_light_and_dark(tmp_path: Path, looks: dict[str, Any]) -> None:
     async def play(chrome: Chrome) -> None:
         wide = await chrome.js("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
