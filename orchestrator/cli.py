@@ -42,7 +42,7 @@ def main() -> None:
     open_streams()
     try:
         if "--adopt" in sys.argv:
-            from orchestrator.app.session.options import with_adoption  # noqa: PLC0415 - heavy imports when needed
+            from orchestrator.app.session.typed import with_adoption  # noqa: PLC0415 - heavy imports when needed
 
             sys.argv[1:] = with_adoption(sys.argv[1:])
         code = cli.main(standalone_mode=False)

@@ -6,9 +6,10 @@ Former programs wrote less; what they did not write is empty here, and equal to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+NONE = "none"  # in place of the name of an environment: none of those that the manifest declares
 HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says that it is secret
 
 
@@ -44,7 +45,7 @@ class Identity:
 
     `manifest`: its absolute path. `place`: its path in the git work tree that it lies in ("" where there is none),
     which is the same on another machine. `folders`: all that the manifest, or the job, is about, whatever was selected.
-    `commit`: of that work tree.
+    `commit`: of that work tree. `outside`: the manifest declares environments, and it was about none of them.
     """
 
     manifest: str = ""
@@ -56,9 +57,24 @@ class Identity:
     user: str = ""
     host: str = ""
     commit: str = ""
+    outside: bool = False
+
+    def is_in(self, named: str) -> bool:
+        """Say whether it was about the environment that somebody has named: `NONE` for none, "" where any will do."""
+        return named == "" or self.environment == ("" if named == NONE else named)
 
 
 NOTHING_KNOWN = Identity()
+
+
+def gone_on_with(then: Identity, now: Identity) -> Identity:
+    """Say what a run is about that was gone on with: where its saved plan was found, and the values that were given."""
+    was, given = then.selection, now.selection
+    selection = replace(
+        was, plan_file=given.plan_file or was.plan_file, parameters={**was.parameters, **given.parameters},
+        variables={**was.variables, **given.variables},
+    )  # fmt: skip
+    return replace(then, selection=selection, outside=then.outside or now.outside)
 
 
 def identity_to_dict(identity: Identity) -> dict[str, Any]:

@@ -7,13 +7,13 @@ A run and all that took it up are one chain: their events, one run after the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.events import Breached, Event, RunEnded, RunStarted
 from orchestrator.journal.folded_units import OF_UNITS, FoldedUnits
-from orchestrator.journal.identity import NOTHING_KNOWN, Identity
+from orchestrator.journal.identity import NOTHING_KNOWN, Identity, gone_on_with
 from orchestrator.journal.rollout_events import GateEnded, GivenUp, RollbackBegun, RunPaused
 from orchestrator.journal.runs import PAUSE, Link, RolloutState, RunSummary, link_of
 from orchestrator.journal.taken_back import NOTHING_TAKEN_BACK, TakenBack, firsts_of, standing_rollbacks
@@ -33,7 +33,7 @@ class RunState(FoldedUnits):
     manifest: str = ""
     program: str = ""
     resumes: str = ""  # the run that this one takes up
-    identity: Identity = NOTHING_KNOWN  # of the chain's first run, but for where its saved plan lies
+    identity: Identity = NOTHING_KNOWN  # of the chain's first run, with what was said anew since: see `gone_on_with`
     chain: list[Link] = field(default_factory=list)
     rollout: RolloutState = field(default_factory=RolloutState)
     breach: str = ""  # why too many failures have stopped it, for good
@@ -130,8 +130,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     if state.chain:  # a run before it, which this one takes up
         state.take_up()
         state.ended_at, state.exit_code, state.reason = None, None, ""
-        if file := event.identity.selection.plan_file:  # where its saved plan was found then
-            state.identity = replace(state.identity, selection=replace(state.identity.selection, plan_file=file))
+        state.identity = gone_on_with(state.identity, event.identity)
     else:
         state.identity, state.total, state.rollout.canary = event.identity, event.units, event.canary
         state.disabled = event.disabled

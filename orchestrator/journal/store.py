@@ -21,6 +21,7 @@ from orchestrator.journal.event_json import EVENTS
 from orchestrator.journal.events import Event, RunEnded, RunStarted
 from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.functions.function_runs import FunctionRuns
+from orchestrator.journal.identity import NONE
 from orchestrator.journal.kept.begun import BegunCommands
 from orchestrator.journal.kept.deployed import DeployedFunctions
 from orchestrator.journal.kept.verdicts import KnownVerdict, read_verdicts, write_verdicts
@@ -223,11 +224,10 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}")
 
     def _last_in(self, environment: str) -> str:
-        found = next((run.id for run in self.runs() if run.identity.environment == environment), None)
+        found = next((run.id for run in self.runs() if run.identity.is_in(environment)), None)
         if found is None:
-            raise UsageError(
-                f"no run yet in the environment {environment}", advice="`orchestrator runs` lists them all"
-            )
+            where = "without an environment" if environment == NONE else f"in the environment {environment}"
+            raise UsageError(f"no run yet {where}", advice="`orchestrator runs` lists them all")
         return found
 
 

@@ -125,11 +125,21 @@ def survey(
 
 def declared_environments(path: Path, looks: Looks) -> tuple[str, ...]:
     """Give the names of the environments that a manifest declares; of a file that cannot be read, none."""
-    try:
-        main = looks.files.read(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
-    except RecursionError:
-        return ()
+    main = _main_of(path, looks)
     return tuple(environments_of(main)) if main is not None else ()
+
+
+def default_environment(path: Path) -> str:
+    """Give the name of the environment that counts where none is named; "" for none, as of a file that is broken."""
+    main = _main_of(path, Looks())
+    return chosen_environment(main, NO_CHOICE, Findings()) if main is not None else ""
+
+
+def _main_of(path: Path, looks: Looks) -> SourceFile | None:
+    try:
+        return looks.files.read(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
+    except RecursionError:
+        return None
 
 
 @contextmanager

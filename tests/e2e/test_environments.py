@@ -6,9 +6,12 @@ import json
 import signal
 from pathlib import Path
 
-from orchestrator.sandbox.memory.faults import Distribution
+from orchestrator.sandbox.memory.faults import Distribution, Faults
+from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e.harness import BUCKET, Project, cut_off, embedded, run, terminal
 
+NOW = Distribution.parse("fixed:0")
+ONE = Quotas(operations_per_folder=1)  # at a time
 ENVIRONMENTS = """
 [environments.dev]
 [environments.prod.functions.f000]
@@ -21,7 +24,7 @@ def test_what_is_chosen_goes_along_with_a_plan_and_a_run(tmp_path: Path, project
     project.write(
         1, defaults='environment = { LEVEL = "${LEVEL:-info}", DB_PASSWORD = "${DB_PASSWORD}" }\n', more=ENVIRONMENTS
     )
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         environ = cloud.environ()
         chosen = ("--env", "prod", "--var", "LEVEL=loud", "--var", "DB_PASSWORD=hunter2-hunter2")
         made = run(project.root, "plan", *chosen, "--out", "plan.json", environ=environ)
@@ -99,7 +102,7 @@ functions.f000.name = "f000-prod"
 def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, project: Project) -> None:
     project.write(1, more=PROTECTED)
     typed, by_variable = ("--env", "prod"), {"ORCHESTRATOR_ENV": "prod"}
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         environ = cloud.environ()
         none = run(project.root, "deploy", "--yes", environ=environ)
         assert (none.code, "name it: --env dev or --env prod" in none.err) == (2, True), none.err
@@ -150,7 +153,7 @@ schedule = "0 3 * * *"
 def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: Path, project: Project) -> None:
     project.write(2, more=TWO)
     dev, prod = ("--env", "dev"), ("--env", "prod")
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, served):
         environ = cloud.environ()
         for environment in (dev, prod):
             due = run(project.root, "run", "nightly", "--due", "--yes", *environment, environ=environ)
@@ -184,7 +187,7 @@ def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, proj
     assert "../../deploy.toml is valid: 1 function" in end.out
     named = run(inside, "validate", "-c", "../../deploy.toml")
     assert (named.code, named.err) == (0, "")
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         done = run(inside, "deploy", "--yes", environ=cloud.environ())
         assert (done.code, done.err.count("using ../../deploy.toml")) == (0, 1), done.err
         assert project.state_dir.is_dir()
@@ -209,7 +212,7 @@ only = ["dev"]
 
 def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project: Project) -> None:
     project.write(1, more=ALL)
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         environ = cloud.environ()
         assert run(project.root, "deploy", "f000", "--env", "prod", "--yes", environ=environ).code == 0
         end = run(project.root, "plan", "--env", "all", environ=environ)
@@ -237,14 +240,148 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
 
 def test_a_run_from_before_there_were_environments_goes_on_without_one(tmp_path: Path, project: Project) -> None:
     project.write(2)
-    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         environ = cloud.environ()
         cut_off(project.root, signal.SIGKILL, 1, "deploy", "--yes", environ=environ)
         project.write(2, more="[environments.dev]\ndefault = true\ndefaults.environment.STAGE = 'dev'\n")
-        other = run(project.root, "deploy", "--undone", "--yes", environ=environ)
-        assert (other.code, 'its environment was none, and now it is "dev"' in other.err) == (2, True), other.err
         resumed = run(project.root, "resume", "-o", "json", environ=environ)
         told = json.loads(resumed.out)
         assert (resumed.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), resumed.err
         planned = json.loads(run(project.root, "plan", "-o", "json", environ=environ).out)
         assert (planned["environment"], planned["counts"]) == ("dev", {"new version": 2})
+
+
+def test_what_runs_from_before_have_left_is_selected_by_env_none(tmp_path: Path, project: Project) -> None:
+    project.write(3)
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults) as (cloud, served):
+        environ = cloud.environ()
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 1
+        served.cloud.faults.failing_functions.clear()
+        first = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
+        dev = "[environments.dev]\n{}defaults.environment.STAGE = 'dev'\n"
+        project.write(3, more=dev.format("default = true\n"))
+        for verb, option in (("deploy", "--failed"), ("deploy", "--undone"), ("plan", "--failed")):
+            other = run(project.root, verb, option, *(["--yes"] * (verb == "deploy")), environ=environ)
+            line = f"`orchestrator {verb} --env none {option} --endpoint {cloud.url}`"
+            assert (other.code, line in other.err) == (2, True), other.err
+            assert 'its environment was none, and now it is "dev"' in other.err
+        back = run(project.root, "rollback", "--yes", environ=environ)
+        assert (back.code, f"(without an environment): `orchestrator rollback {first}`" in back.err) == (2, True)
+        plain = run(project.root, "deploy", "--env", "none", "--yes", environ=environ)
+        assert (plain.code, "name it: --env dev" in plain.err) == (2, True), plain.err
+
+        project.write(3, more=dev.format(""))
+        unnamed = run(project.root, "deploy", "--failed", "--yes", environ=environ)
+        assert (unnamed.code, "what runs without one are about: --env none" in unnamed.err) == (2, True), unnamed.err
+        typed = ("--env", "none", "--failed", "--endpoint", cloud.url, "--yes", "-o", "json")
+        done = run(project.root, "deploy", *typed, environ=environ)
+        told = json.loads(done.out)
+        assert (done.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 1}), done.err
+        assert len(json.loads(run(project.root, "runs", "--env", "none", "-o", "json").out)["runs"]) == 2
+        assert run(project.root, "why", "f001", "--env", "none", environ=environ).code == 0
+        nothing = run(project.root, "show", "--env", "dev", environ=environ)
+        assert (nothing.code, "no run yet in the environment dev" in nothing.err) == (2, True), nothing.err
+        taken = run(project.root, "rollback", "--env", "none", "--yes", environ=environ)
+        assert taken.code == 0, taken.err
+        assert json.loads(run(project.root, "show", "--env", "none", "-o", "json").out)["verb"] == "rollback"
+
+
+def test_an_environment_that_is_not_declared_any_more_is_said(tmp_path: Path, project: Project) -> None:
+    project.write(2, more="[environments.live]\n")
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        environ = cloud.environ()
+        cut_off(project.root, signal.SIGKILL, 1, "deploy", "--env", "live", "--yes", environ=environ)
+        for more in ("", "[environments.live2]\n"):
+            project.write(2, more=more)
+            end = run(project.root, "resume", environ=environ)
+            assert (end.code, "goes on in the environment live, which deploy.toml does not have" in end.err) == (
+                2,
+                True,
+            )
+            assert "`orchestrator resume RUN --give-up`" in end.err
+
+
+VARIABLES = 'environment = { LEVEL = "${LEVEL}" }\n'
+
+
+def test_what_goes_by_a_former_run_has_its_variables(tmp_path: Path, project: Project) -> None:
+    """One rule for --failed, resume, rollback and promote: those of the run, but for what is typed."""
+    project.write(3, defaults=VARIABLES)
+    project.manifest.write_text(project.manifest.read_text().replace(project.folder_id, "${FOLDER}"))
+
+    def level(name: str) -> str:
+        (one,) = (one for one in cloud.functions(project.folder_id) if one["name"] == name)
+        found = [version for version in cloud.versions(project.folder_id) if version["functionId"] == one["id"]]
+        return str(max(found, key=lambda version: version["createdAt"])["environment"]["LEVEL"])
+
+    def last() -> dict[str, str]:
+        return dict(json.loads(run(project.root, "show", "-o", "json").out)["selection"]["variables"])
+
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults, quotas=ONE) as (cloud, served):
+        environ, folder = cloud.environ(), ("--var", f"FOLDER={project.folder_id}")
+        failed = run(project.root, "deploy", *folder, "--var", "LEVEL=a", "--yes", environ=environ)
+        assert failed.code == 1, failed.err
+        served.cloud.faults.failing_functions.clear()
+        shown = run(project.root, "plan", "--failed", environ=environ)
+        assert (shown.code, "with the variables of run 2" in shown.err) == (0, True), shown.err
+        assert run(project.root, "deploy", "--failed", "--yes", environ=environ).code == 0
+        assert (level("f001"), last()) == ("a", {"FOLDER": project.folder_id, "LEVEL": "a"})
+
+        served.cloud.faults.failing_functions.add("f002")
+        assert run(project.root, "deploy", *folder, "--var", "LEVEL=b", "--yes", environ=environ).code == 1
+        served.cloud.faults.failing_functions.clear()
+        done = run(project.root, "deploy", "--failed", "--var", "LEVEL=c", "--yes", environ=environ)
+        assert (done.code, level("f002"), last()["LEVEL"]) == (0, "c", "c"), done.err
+        again = run(project.root, "deploy", "--failed", "--yes", environ=environ)
+        assert (again.code, "nothing failed in the last run" in again.err) == (0, True), again.err
+        back = run(project.root, "rollback", "--yes", environ=environ)
+        assert (back.code, level("f002"), last()["LEVEL"]) == (0, "a", "c"), back.err
+
+        killed = ("deploy", *folder, "--var", "LEVEL=d", "--yes")
+        cut_off(project.root, signal.SIGKILL, 1, *killed, environ=environ)
+        otherwise = run(project.root, "resume", "--var", "LEVEL=e", "-o", "json", environ=environ)
+        assert (otherwise.code, json.loads(otherwise.out)["outcomes"]) == (1, {"blocked": 2, "deployed": 1})
+        assert "have changed since the run began" in otherwise.out
+        assert last()["LEVEL"] == "e", "what was typed last is what the chain is about"
+        assert run(project.root, "deploy", "--failed", "--yes", environ=environ).code == 0
+        assert (level("f002"), last()["LEVEL"]) == ("e", "e")
+
+
+def test_a_secret_variable_of_a_former_run_is_given_again(tmp_path: Path, project: Project) -> None:
+    project.write(2, defaults='environment = { DB_PASSWORD = "${DB_PASSWORD}" }\n')
+    faults = Faults(failing_functions=["f001"])
+    with embedded(tmp_path / "cloud", durations=NOW, faults=faults) as (cloud, served):
+        environ, typed = cloud.environ(), ("--var", "DB_PASSWORD=hunter2-hunter2")
+        assert run(project.root, "deploy", *typed, "--yes", environ=environ).code == 1
+        served.cloud.faults.failing_functions.clear()
+        for command in (("deploy", "--failed"), ("rollback",)):
+            lacking = run(project.root, *command, "--yes", environ=environ)
+            assert (lacking.code, "again: `orchestrator" in lacking.err and "--var 'DB_PASSWORD=" in lacking.err) == (
+                2,
+                True,
+            ), lacking.err
+        assert run(project.root, "deploy", "--failed", *typed, "--yes", environ=environ).code == 0
+
+
+def test_a_run_that_paused_before_there_were_environments_is_let_go_on(tmp_path: Path, project: Project) -> None:
+    paused = '[rollout]\ncanary = ["f001"]\npause = "approval"\n'
+    project.write(2, defaults=VARIABLES, more=paused)
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        environ = cloud.environ()
+        assert run(project.root, "deploy", "--var", "LEVEL=a", "--yes", environ=environ).code == 3
+        run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
+        dev = '[environments.dev]\ndefault = true\n[functions.debug]\nsource = "src/f000"\nonly = ["dev"]\n'
+        project.write(2, defaults=VARIABLES, more=f"{paused}{dev}")
+        typed = ("--var", "LEVEL=b", "--now", "--yes")
+        assert run(project.root, "deploy", "debug", *typed, environ=environ).code == 0
+        other = run(project.root, "promote", "--yes", environ=environ)
+        assert (other.code, "no run is paused in the environment dev" in other.err) == (2, True), other.err
+        assert f"the last one without an environment is: `orchestrator promote {run_id}`" in other.err
+        done = run(project.root, "promote", "--env", "none", "--yes", "-o", "json", environ=environ)
+        told = json.loads(done.out)
+        assert (done.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), done.err
+        assert told["selection"]["variables"] == {"LEVEL": "a"}
+        levels = [one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id)]
+        assert sorted(levels) == ["a", "a", "b"]

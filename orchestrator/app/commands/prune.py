@@ -5,10 +5,11 @@ bucket.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.about import about, nothing_left
+from orchestrator.app.session.about import about, as_last, as_then_left, nothing_left
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.chosen import request_to_change
@@ -38,6 +39,7 @@ async def _prune(invocation: Invocation) -> CommandResult:
     some = bool(options.patterns or options.labels or options.failed or options.undone)
     wanted = prunable(policy.only, some=some)
     with invocation.stop.interruptible():
+        invocation = replace(invocation, options=as_last(options))
         request = request_to_change(invocation)
         if VERSIONS not in wanted and not storage_of(request.manifest, options.bucket).bucket:
             raise UsageError("there is no bucket to prune", advice="name one: [storage] bucket, or --bucket")
@@ -48,6 +50,7 @@ async def _prune(invocation: Invocation) -> CommandResult:
         request = await about(invocation, request)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
+        request = as_then_left(invocation, request, options) or request
         specs = selected(request) if specs is None and VERSIONS in wanted else specs or {}
         begin(invocation, request)
         session = await open_session(invocation, request)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from orchestrator.app.session.about import as_last
 from orchestrator.app.session.back import last_changed, plan_back, plan_past, unbegun_of
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chain import chain_of
@@ -17,7 +18,7 @@ from orchestrator.app.session.cut_off import begin, takes_back
 from orchestrator.app.session.identity import identity_of, resume_line, rollback_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request
-from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, parse_time, read_options, state_dir_of
+from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, read_options, state_dir_of
 from orchestrator.app.session.records.fetching import NOT_FETCHED, Fetched, read_runs
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import (
@@ -28,9 +29,12 @@ from orchestrator.app.session.taking_up import (
     endpoint_of,
     folders_then,
     manifest_of,
+    variables_then,
 )
+from orchestrator.app.session.typed import parse_time
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import Identity
+from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import open_store
 from orchestrator.journal.taken_back import is_named
@@ -51,7 +55,7 @@ def rollback_command(given: Mapping[str, Any], messages: Messages) -> CommandRes
 
 
 async def _rollback(invocation: Invocation) -> CommandResult:
-    messages = invocation.messages
+    messages, typed = invocation.messages, invocation.options
     with invocation.stop.interruptible():
         named = ""
         if invocation.options.run:
@@ -59,6 +63,8 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             options = _where(invocation.options, run)
             say_where(messages, run, invocation.options, options)
             invocation, named = replace(invocation, options=options), run.run_id
+        else:
+            invocation = replace(invocation, options=as_last(invocation.options))
         request = request_to_change(invocation)
         await hold_lock(invocation, request)
         request = replace(request, identity=_about(request))
@@ -70,7 +76,11 @@ async def _rollback(invocation: Invocation) -> CommandResult:
             fetched = await read_runs(session, now, named=named)
         if request.options.since or request.options.to:
             return await carry_out(session, partial(plan_past, session))
-        run = chain_of(invocation.options, run.run_id) if invocation.options.run else _last(now, fetched)
+        if typed.run:
+            run = chain_of(invocation.options, run.run_id)
+        else:
+            run = _last(now, fetched)
+            _check_variables(run, typed, request.options)
         _check(run, now)
         takes_back(request, begun, run.run_id)
     if not request.options.run and run.rollout.rolls_back:
@@ -136,6 +146,18 @@ def _where(options: RunOptions, run: RunState) -> RunOptions:
     return replace(options, sandbox=sandbox, endpoint=endpoint)
 
 
+def _check_variables(run: RunState, typed: RunOptions, options: RunOptions) -> None:
+    """See that the manifest was read with the variables of the run, which may have come from elsewhere since. Raises
+    `UsageError` with the line to type.
+    """
+    line = rollback_line(run.run_id)
+    if variables_then(run.identity, f"run {run.run_id}", typed, line).variables != options.variables:
+        raise UsageError(
+            f"the last run that changed something, {run.run_id}, had other variables than the one before",
+            advice=f"name it: `{line}` takes them over",
+        )
+
+
 def _check(run: RunState, now: Now) -> None:
     """Take a run back as what it was about, whatever its folders, or by another manifest that has all of these.
 
@@ -153,15 +175,24 @@ def _check(run: RunState, now: Now) -> None:
 
 def _last(now: Now, fetched: Fetched) -> RunState:
     """Find the last run that changed something. Raises `UsageError`."""
+    here = (now.endpoint, now.identity.environment)
     with open_store(now.state_dir, read_only=True) as store:
         run = last_changed(store, now)
         if run is not None:
             return run
-        others = [one for one in store.runs() if one.endpoint != now.endpoint]
+        others = [one for one in store.runs() if (one.endpoint, one.identity.environment) != here]
+    where = f" in the environment {here[1]}" if here[1] else ""
     error = UsageError(
-        "there is no run yet that has changed something here",
-        advice=f"the last run elsewhere: `orchestrator rollback {others[0].id}`"
+        f"there is no run yet that has changed something here{where}",
+        advice=f"the last run elsewhere{_where_else(others[0], now)}: `{rollback_line(others[0].id)}`"
         if others
         else "name one: `orchestrator runs` lists them",
     )
     raise with_others(error, fetched)
+
+
+def _where_else(run: RunSummary, now: Now) -> str:
+    named = run.identity.environment
+    if run.endpoint != now.endpoint or named == now.identity.environment:
+        return ""
+    return f" (in the environment {named})" if named else " (without an environment)"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from orchestrator.app.session.about import about, as_left, nothing_left
+from orchestrator.app.session.about import about, as_last, as_then_left, nothing_left, still_about
 from orchestrator.app.session.carry_out import carry_out
 from orchestrator.app.session.chains.left import last_chain
 from orchestrator.app.session.chosen import check_chosen
@@ -18,7 +18,7 @@ from orchestrator.app.session.due.due_run import not_begun, plan_due, run_if_due
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.importing.job_manifest import JobManifest
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.opening.request import read_surveyed
+from orchestrator.app.session.opening.request import read_request
 from orchestrator.app.session.options import read_options
 from orchestrator.app.session.planning import job_desires
 from orchestrator.app.session.pruning.planning import plan_any_job
@@ -39,7 +39,8 @@ def run_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 async def _run(invocation: Invocation) -> CommandResult:
     options, stop = invocation.options, invocation.stop
     with stop.interruptible():
-        request, survey = read_surveyed(invocation)
+        invocation = replace(invocation, options=as_last(options))
+        request = read_request(invocation)
         check_chosen(request.options, request.manifest)
         now = datetime.now(UTC)
         binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
@@ -49,15 +50,15 @@ async def _run(invocation: Invocation) -> CommandResult:
         request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
-        if (again := as_left(invocation, request)) is not None:
+        if (again := as_then_left(invocation, request, options)) is not None:
             binding = bind(again.manifest, options.job, again.options.parameters, now)
-            request = replace(again, identity=identity_of(again.options, again.manifest, binding))
+            request = still_about(again, identity_of(again.options, again.manifest, binding))
         if not (options.status or options.due):  # of a due time the claim tells that it was cut off
             begin(invocation, request)
         session = await open_session(invocation, request)
         if options.status:
             return await _board(session, binding)
-    beside = JobManifest(session, survey)
+    beside = JobManifest(session)
     if not options.due:
         result = await carry_out(session, beside.looking(partial(plan_any_job, session, binding)), beside)
         await count_as_done(session, binding, result)

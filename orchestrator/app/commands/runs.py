@@ -62,4 +62,4 @@ def _runs(options: RunOptions) -> tuple[RunSummary, ...]:
 
 
 def _is_in(options: RunOptions, run: RunSummary) -> bool:
-    return options.environment in ("", run.identity.environment)
+    return run.identity.is_in(options.environment)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from orchestrator.app.session.options import SANDBOX_FOLDER, seconds, state_dir_of
+from orchestrator.app.session.options import SANDBOX_FOLDER, state_dir_of
+from orchestrator.app.session.typed import seconds
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.report.messages import Messages

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.app.session.chains.left import about_the_same, left_by_last
 from orchestrator.app.session.chains.still_left import is_whole, still_left
+from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.cut_off import check_not_cut_off
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
+from orchestrator.app.session.options import PRUNE, RunOptions, state_dir_of
 from orchestrator.app.session.records.fetching import fetch
-from orchestrator.app.session.taking_up import Now, endpoint_of, parameters_then, with_disabled
+from orchestrator.app.session.taking_up import (
+    Now,
+    check_same,
+    endpoint_of,
+    parameters_then,
+    variables_then,
+    with_disabled,
+)
 from orchestrator.job.binding import Binding
-from orchestrator.journal.identity import Identity
-from orchestrator.journal.store import open_store
+from orchestrator.journal.identity import HIDDEN, NONE, Identity
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import has_journal, open_store
+from orchestrator.manifest.load import default_environment
 from orchestrator.model import Plan
 from orchestrator.planning.resume import named_now, undone
 from orchestrator.report.plain_text import counted, named
@@ -42,20 +55,64 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
     return replace(request, left=left_by_last(options, now, elsewhere=fetched.said))
 
 
-def as_left(invocation: Invocation, request: Request) -> Request | None:
-    """Let --failed or --undone of a job be about what its run was about: with the parameters that it had, but for what
-    is typed now. None where they are those that are typed. Raises `UsageError` as `parameters_then` does.
+def as_last(options: RunOptions) -> RunOptions:
+    """Where a former run that nobody names says what a command is about, take over the variables that the newest one
+    had, before the manifest is read: its folders may come of them. But for those that are secret, and what is typed.
+    """
+    if not options.by_former_run or not has_journal(state_dir := state_dir_of(options.config, options.state_dir)):
+        return options
+    manifest = os.path.abspath(options.config)  # noqa: PTH100 - as in an identity
+    only = options.verb if options.job or options.verb == PRUNE else ""
+    with open_store(state_dir, read_only=True) as store:
+        runs = [run for run in store.runs() if run.identity.manifest == manifest and only in ("", run.verb)]
+    if not any(run.identity.selection.variables for run in runs):
+        return options
+    environment = options.environment or default_environment(options.config) or NONE
+    then = next((run.identity.selection.variables for run in runs if run.identity.is_in(environment)), {})
+    known = {name: value for name, value in then.items() if value != HIDDEN and name not in options.variables}
+    return replace(options, variables={**known, **options.variables}, taken_over=frozenset(known))
+
+
+def as_then_left(invocation: Invocation, request: Request, typed: RunOptions) -> Request | None:
+    """Let --failed or --undone be about what its run was about: with the variables that it had, and a job with its
+    parameters, but for what is typed now. None where the request is about these already. Raises `UsageError` as
+    `parameters_then` does, and where with these variables it is about something else than the run.
     """
     options, left = request.options, request.left
-    if left is None or left.run.verb != options.verb:
+    if left is None:
         return None
-    line = line_of(options.verb, Identity(str(options.config)), left.run.endpoint, f"--{left.option}")
-    parameters = parameters_then(left.run, options.parameters, line)
-    if parameters == options.parameters:
-        return None
-    kept = [f"{name}={value}" for name, value in parameters.items() if name not in options.parameters]
-    invocation.messages.mention(f"with the parameters of run {left.run.run_id}: {', '.join(kept)}")
-    return replace(request, options=replace(options, parameters=parameters))
+    run = left.run
+    where = Identity(str(options.config), environment=request.identity.environment, outside=request.identity.outside)
+    line = line_of(options.verb, where, run.endpoint, f"--{left.option}")
+    wanted = variables_then(run.identity, f"run {run.run_id}", typed, line)
+    _mention(invocation, "variables", run, {name: wanted.variables[name] for name in sorted(wanted.taken_over)})
+    wanted = replace(options, variables=wanted.variables, taken_over=wanted.taken_over)
+    if options.job and run.verb == options.verb:
+        parameters = parameters_then(run, options.parameters, line)
+        _mention(invocation, "parameters", run, {k: v for k, v in parameters.items() if k not in options.parameters})
+        wanted = replace(wanted, parameters=parameters)
+    if wanted.variables != options.variables:
+        again = replace(request_to_change(replace(invocation, options=wanted)), left=left)
+        return again if options.job else still_about(again, identity_of(wanted, again.manifest))
+    return replace(request, options=wanted) if wanted.parameters != options.parameters else None
+
+
+def still_about(request: Request, identity: Identity) -> Request:
+    """Let a request that was read again be about this. Raises `UsageError` where that is something else than the run of
+    which it selects.
+    """
+    options, left = request.options, request.left
+    if left is not None:
+        about_now = with_disabled(identity, request.manifest)
+        here = endpoint_of(options, request.manifest)
+        check_same(left.run, Now(options.verb, here, about_now, request.state_dir, left.option))
+    return replace(request, identity=identity)
+
+
+def _mention(invocation: Invocation, what: str, run: RunState, kept: Mapping[str, str]) -> None:
+    if kept:
+        told = ", ".join(f"{name}={value}" for name, value in kept.items())
+        invocation.messages.mention(f"with the {what} of run {run.run_id}: {told}")
 
 
 def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:

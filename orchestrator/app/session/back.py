@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.app.session.choosing import check_agreed
-from orchestrator.app.session.options import Names, RunOptions, parse_time
+from orchestrator.app.session.options import Names, RunOptions
 from orchestrator.app.session.planning import Planned, cannot_read
 from orchestrator.app.session.session import Session
 from orchestrator.app.session.taking_up import Differs, Now, difference
+from orchestrator.app.session.typed import parse_time
 from orchestrator.engine.bus import Emit
 from orchestrator.engine.in_flight import settle
 from orchestrator.errors import CloudError, Code, UsageError

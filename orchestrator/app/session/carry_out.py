@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 import anyio
 
-from orchestrator.app.session.about import about, disabled, nothing_left
+from orchestrator.app.session.about import about, as_last, as_then_left, disabled, nothing_left
 from orchestrator.app.session.chains.left import left_elsewhere
 from orchestrator.app.session.chains.paused import superseded
 from orchestrator.app.session.chains.waiting import waits_for
@@ -44,6 +45,7 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
     """Carry out, or plan, what the manifest declares of the functions that the options select."""
     options = invocation.options
     with invocation.stop.interruptible():
+        invocation = replace(invocation, options=as_last(options))
         request = request_to_change(invocation)
         check_saving(options, request.manifest)
         specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
@@ -53,6 +55,7 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
         if (nothing := nothing_left(invocation, request)) is not None:
             select(request.manifest, expanded(options.patterns), options.labels)  # a slip is one all the same
             return nothing
+        request = as_then_left(invocation, request, options) or request
         specs = selected(request) if specs is None else specs
         others = sum(bool(spec.mistakes) for key, spec in request.manifest.functions.items() if key not in specs)
         if others:

@@ -7,6 +7,7 @@ from orchestrator.app.session.opening.request import Request, read_request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.session import Session
 from orchestrator.errors import UsageError
+from orchestrator.journal.identity import NONE
 from orchestrator.model import Manifest
 from orchestrator.report.display.displays import Question, confirm, may_ask
 
@@ -29,6 +30,7 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
     | none         | none                | nothing                            | yes                   |
     | some         | none                | nothing                            | no                    |
     | some         | none                | the run taken up had none          | yes                   |
+    | some         | none                | --env none, and a former run's     | yes                   |
     | some         | one                 | --env, ORCHESTRATOR_ENV, `default` | yes                   |
     | some         | a protected one     | any, and there is a terminal       | its name is asked for |
     | some         | a protected one     | --env and --yes, no terminal       | yes                   |
@@ -50,12 +52,20 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
 
 
 def require_environment(options: RunOptions, manifest: Manifest) -> None:
-    """See that an environment is chosen where some are declared. Raises `UsageError`."""
-    if manifest.environments and not manifest.environment and not options.as_then:
-        raise UsageError(
-            f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one",
-            advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}",
-        )
+    """See that an environment is chosen where some are declared, or that what a former run had none for is meant.
+    Raises `UsageError`.
+    """
+    if not manifest.environments or manifest.environment or options.as_then:
+        return
+    former = options.by_former_run
+    if former and options.environment == NONE:
+        return
+    raise UsageError(
+        f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one"
+        f"{', but what a former run is about that had none' if options.environment == NONE else ''}",
+        advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}"
+        f"{f'; what runs without one are about: --env {NONE}' if former else ''}",
+    )
 
 
 async def agree(session: Session, what: str, to: Question) -> None:

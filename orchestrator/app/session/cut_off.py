@@ -157,8 +157,8 @@ def _of_the_last(options: RunOptions) -> list[Begun]:
     state_dir = state_dir_of(options.config, options.state_dir)
     with open_store(state_dir, read_only=True) as store:
         named = options.environment
-        begun = [one for one in store.begun() if named in ("", one.identity.environment)]
-        runs = (run for run in store.runs() if named in ("", run.identity.environment)) if begun else ()
+        begun = [one for one in store.begun() if one.identity.is_in(named)]
+        runs = (run for run in store.runs() if run.identity.is_in(named)) if begun else ()
         last = next(iter(runs), None)
     if last is None:
         return begun

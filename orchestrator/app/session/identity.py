@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, part_of
-from orchestrator.journal.identity import HIDDEN, Identity, Selection
+from orchestrator.journal.identity import HIDDEN, NONE, Identity, Selection
 from orchestrator.journal.state import RunState
 from orchestrator.model import CloudAddress, Manifest
 from orchestrator.redaction.patterns import is_secret_name, is_secret_variable
@@ -49,6 +49,7 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
         user=_user(),
         host=socket.gethostname(),
         commit=_commit(tree) if tree is not None else "",
+        outside=bool(manifest.environments) and not manifest.environment,
     )  # fmt: skip
 
 
@@ -98,7 +99,9 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     path = Path(identity.manifest or "deploy.toml")
     if path.absolute() != Path("deploy.toml").absolute():
         words += ["-c", _shortly(path)]
-    words += ["--env", identity.environment] if identity.environment else []
+    takes_up = bool({"--failed", "--undone"} & {*more, f"--{identity.selection.left_by}"}) or verb == ROLLBACK
+    environment = identity.environment or (NONE if identity.outside and takes_up else "")
+    words += ["--env", environment] if environment else []
     words += [part for name, value in selection.variables.items() for part in ("--var", f"{name}={value}")]
     given = dict(selection.parameters)
     if selection.plan_file:  # which says what is selected; what is done already is found so

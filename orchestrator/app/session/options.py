@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.session.typed import parse_time, seconds, typed_adoption, typed_names, typed_parameter
 from orchestrator.errors import UsageError
+from orchestrator.journal.identity import NONE
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.includes.upward import nearest_manifest
 from orchestrator.model import CloudAddress, Manifest, Storage
-from orchestrator.model.units import duration
-from orchestrator.version.adoption import EVERYTHING, NOTHING, Adoption, adoption_of
+from orchestrator.version.adoption import NOTHING, Adoption
 
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
 
@@ -24,12 +24,10 @@ SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows
 DEFAULT_CONFIG = "deploy.toml"
 # Options that agree to something, function by function.
 NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy", "wider": "--wider"}
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 ROLLBACK = "rollback"  # the verb, as the journal remembers it
 PRUNE = "prune"  # likewise
 RUN = "run"  # the parameter of a rollback without a run yet that names the run to take back
 _NAMES_A_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
-_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,9 @@ class RunOptions:
     """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
 
     `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
-    `environment`, `variables`: see `ManifestChoice`; `environment_typed`: as an option, not by a variable; `as_then`:
-    that of a run that is taken up, or of a saved plan, even none. `config_given`: the manifest was named.
+    `environment`: its name, `NONE` for none of them, "" where nothing was said; `environment_typed`: as an option, not
+    by a variable; `variables`: of --var, and those `taken_over` from a former run; `as_then`: all that is that of a run
+    that is taken up, or of a saved plan, even none. `config_given`: the manifest was named.
     `failed`, `undone`: of the last run. `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`:
     names of functions that may be deployed though they were rolled back, changed though they have no way back, rolled
     back with a loss, made public by a rollback.
@@ -71,6 +70,7 @@ class RunOptions:
     environment_typed: bool = False
     as_then: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    taken_over: frozenset[str] = frozenset()
     sandbox: bool = False
     endpoint: str | None = None
     bucket: str | None = None
@@ -112,7 +112,13 @@ class RunOptions:
     @property
     def choice(self) -> ManifestChoice:
         """What is chosen of the manifest."""
-        return ManifestChoice(self.environment, self.variables, exactly=self.as_then)
+        named, exactly = self.environment, self.as_then or self.environment == NONE
+        return ManifestChoice("" if named == NONE else named, self.variables, self.taken_over, exactly=exactly)
+
+    @property
+    def by_former_run(self) -> bool:
+        """Whether a former run that nobody names says what it is about."""
+        return self.failed or self.undone or (self.verb == ROLLBACK and not (self.since or self.to or self.run))
 
     @property
     def skips(self) -> tuple[str, ...]:
@@ -133,10 +139,10 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
     }
     if (expires := given.pop("expires", None)) is not None:
         times["expires_s"] = seconds("--expires", expires)
-    parameters = given.pop("parameters", {}) | dict(_parameter(text) for text in given.pop("param", ()))
+    parameters = given.pop("parameters", {}) | dict(typed_parameter(text) for text in given.pop("param", ()))
     config = given.pop("config")
-    adopt = _adoption(given.pop("adopt", ()))
-    names: dict[str, Any] = {key: _names(option, given.pop(key, ())) for key, option in NAMING.items()}
+    adopt = typed_adoption(given.pop("adopt", ()))
+    names: dict[str, Any] = {key: typed_names(option, given.pop(key, ())) for key, option in NAMING.items()}
     options = RunOptions(
         verb=f"{verb} {job}".strip(),
         config=config or nearest_manifest(),
@@ -202,77 +208,12 @@ def given_of(options: RunOptions, fields: Iterable[str]) -> list[str]:
     return [_CALLED.get(name, f"--{name.replace('_', '-')}") for name in given]
 
 
-def _names(option: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Read the names of functions, with commas between them or given one by one."""
-    names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",")))
-    if "" in names:
-        raise UsageError(f"{option} has an empty name", advice=f"write {option} NAME, or {option} NAME,NAME")
-    return names
-
-
-def _adoption(given: Iterable[str]) -> Adoption:
-    """Read --adopt. In ORCHESTRATOR_ADOPT, 1, true … say what the bare option says, and 0, false … nothing."""
-    texts = [EVERYTHING if text.lower() in _YES else text for text in given if text.lower() not in _NO]
-    try:
-        return adoption_of(texts)
-    except ValueError as error:
-        raise UsageError(
-            f"--adopt: {error}", advice="write it as the plan prints it; for all, --adopt stands last"
-        ) from error
-
-
-def with_adoption(args: list[str]) -> list[str]:
-    """Give --adopt its value: what follows it, or at the end and before another option that for everything. Where a
-    name follows, whether that one is meant or all decides what is lost: it is a mistake, told with the others.
-    """
-    found: list[str] = []
-    for number, arg in enumerate(args):
-        if found[-1:] == ["--adopt"]:
-            given = not arg.startswith("-")
-            found[-1] = f"--adopt={arg if given else EVERYTHING}"
-            if given:
-                continue
-        if arg == "--":
-            return [*found, *args[number:]]
-        found.append(arg)
-    return [f"--adopt={EVERYTHING}" if arg == "--adopt" else arg for arg in found]
-
-
 def read_place(verb: str, given: Mapping[str, Any]) -> RunOptions:
     """Make the options of a command that only looks at what is known of runs; nobody waits for a network to come."""
     return RunOptions(
         verb, given["config"], given["state"], environment=given["environment"], variables=given["variables"],
         endpoint=given["endpoint"], bucket=given["bucket"], start_timeout_s=0.0,
     )  # fmt: skip
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise UsageError(f'"{text}" is no parameter', advice="write --param NAME=VALUE")
-    return name.strip(), value
-
-
-def seconds(option: str, text: str) -> float:
-    """Read a duration that was given as an option. Raises `UsageError`."""
-    try:
-        return duration(float(text) if _NUMBER.fullmatch(text) else text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from error
-
-
-def parse_time(text: str, now_s: float) -> datetime:
-    """Read a time: ISO 8601, in UTC where it names no zone, or a duration ago ("2h"). Raises `UsageError`."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return datetime.fromtimestamp(now_s - duration(text), UTC)
-        except ValueError as error:
-            raise UsageError(
-                f"--since {text} is no time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
-            ) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def state_dir_of(config: Path, state_dir: Path | None) -> Path:

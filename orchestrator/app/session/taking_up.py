@@ -106,7 +106,10 @@ def check_same(run: RunState, now: Now) -> None:
     else:
         line = line_of(now.verb, _as_it_was(run, now), run.endpoint, f"--{now.option}")
     give_up = resume_line(run.run_id, "--give-up")
-    because = {Differs.FOLDERS: f" with the variables that it had then, or give it up: `{give_up}`"}
+    because = {
+        Differs.FOLDERS: f" with the variables that it had then, or give it up: `{give_up}`",
+        Differs.ENVIRONMENT: f", or give up what it has left: `{give_up}`",
+    }
     raise UsageError(
         f"{f'--{now.option} is about run' if now.option else 'run'} {run.run_id}, which cannot be taken up here: {how}",
         advice=f"type `{line}`{because.get(kind, '')}",
@@ -117,13 +120,19 @@ def choice_then(then: Identity, whose: str, typed: RunOptions, line: str) -> Run
     """Be about the environment of what is gone on with, with the variables that it had, but for what is typed now.
     `whose`: "run R1", "plan P1". `line`, and raises: as `parameters_then`, and `UsageError` for another environment.
     """
-    if typed.environment not in ("", then.environment) and (then.manifest or then.environment):
+    if not then.is_in(typed.environment) and (then.manifest or then.environment):
         of = f"the environment {then.environment}" if then.environment else "no environment"
         again = f"type `{line} --env {then.environment}`" if then.environment else "leave --env (ORCHESTRATOR_ENV) out"
         raise UsageError(f"{whose} is of {of}, and this is --env {typed.environment}", advice=again)
+    environment = then.environment or typed.environment
+    return replace(variables_then(then, whose, typed, line), environment=environment, as_then=True)
+
+
+def variables_then(then: Identity, whose: str, typed: RunOptions, line: str) -> RunOptions:
+    """Give the variables of what is gone on with: those that it had, but for what is typed now. As `choice_then`."""
     variables = _as_then(then.selection.variables, typed.variables, "--var", whose, line)
-    environment = typed.environment or then.environment
-    return replace(typed, environment=environment, as_then=True, variables=variables)
+    taken_over = frozenset(then.selection.variables.keys() - typed.variables.keys())
+    return replace(typed, variables=variables, taken_over=taken_over)
 
 
 def parameters_then(run: RunState, typed: Mapping[str, str], line: str) -> dict[str, str]:
@@ -172,7 +181,8 @@ def _as_it_was(run: RunState, now: Now) -> Identity:
     given = then.selection.parameters if run.verb == now.verb else {}
     selection = Selection(parameters=given, variables=then.selection.variables)
     manifest = str(own) if own is not None else then.manifest
-    return Identity(manifest=manifest, environment=then.environment, selection=selection)
+    outside = not then.environment and bool(now.identity.environment or now.identity.outside)
+    return Identity(manifest=manifest, environment=then.environment, selection=selection, outside=outside)
 
 
 def _place(endpoint: str) -> str:

@@ -14,11 +14,14 @@ from orchestrator.manifest.toml_files import SourceFile
 @dataclass(frozen=True, slots=True)
 class ManifestChoice:
     """What is chosen of a manifest where it is read. `environment`: its name, "" where none was named. `variables`: of
-    `--var`, which win over all others. `exactly`: where none was named none counts, not even the default.
+    `--var`, which win over all others; `taken_over`: those that a former run had, and nobody types now, of which a text
+    need not be left that uses them. `exactly`: it is that of something begun; where none was named none counts, not
+    even the default.
     """
 
     environment: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    taken_over: frozenset[str] = frozenset()
     exactly: bool = False
 
 
@@ -53,6 +56,13 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
         rule = f"[environments.{default}] is the default already ({place}); only one may be"
         findings.mistake(main, ("environments", name, "default"), rule)
     named = choice.environment
+    if named and named not in declared and choice.exactly:
+        raise UsageError(
+            f"this goes on in the environment {named}, which {main.shown} does not have any more"
+            f"{did_you_mean(named, declared)}",
+            advice=f"declare it there as it was, [environments.{named}]; or give up what is undone:"
+            " `orchestrator resume RUN --give-up`",
+        )
     if named and not declared:
         raise UsageError(
             f"--env {named}: {main.shown} declares no environments",

@@ -153,7 +153,8 @@ class Files:
                 for name, rule in wrong_variables(table, frozenset(used[id(one)])):
                     self._findings.mistake(one.file, (*path, name), rule)
         if self._choice.variables and not any(path[:1] in ((), ("include",)) for path, _ in self._findings.placed()):
-            check_typed(self._choice.variables, used[id(self._files[0])])
+            typed = self._choice.variables.keys() - self._choice.taken_over
+            check_typed(sorted(typed), used[id(self._files[0])])
 
     def _declared(self, one: CheckedFile) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
         yield (_VARIABLES,), declared_in(one.check.raw.get(_VARIABLES))

@@ -98,8 +98,8 @@ def wrong_variables(table: Declared, used: frozenset[str]) -> Iterable[tuple[str
             yield name, f"nothing uses `${{{name}}}`, so it has no effect{did_you_mean(name, used - table.keys())}"
 
 
-def check_typed(typed: Mapping[str, str], used: Iterable[str]) -> None:
-    """See that each `--var` means something. Raises `UsageError`."""
+def check_typed(typed: Iterable[str], used: Iterable[str]) -> None:
+    """See that each `--var` of these names means something. Raises `UsageError`."""
     used = frozenset(used)
     for name in typed:
         if name not in used:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app.session.choosing import check_agreed
-from orchestrator.app.session.options import NAMING, Names, RunOptions, read_options, seconds
+from orchestrator.app.session.options import NAMING, Names, RunOptions, read_options
+from orchestrator.app.session.typed import seconds
 from orchestrator.cli import cli
 from orchestrator.errors import UsageError
 from tests.builders import spec

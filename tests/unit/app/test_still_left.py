@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.app.session.chains.still_left import still_left
-from orchestrator.app.session.options import parse_time, read_options
+from orchestrator.app.session.options import read_options
+from orchestrator.app.session.typed import parse_time
 from orchestrator.errors import UsageError
 from orchestrator.journal.events import RunEnded, UnitEnded
+from orchestrator.journal.identity import Selection
 from orchestrator.journal.state import RunState, fold
 from orchestrator.model import Deployed, Failed, Failure, Outcome, Step
 from orchestrator.planning.resume import undone
@@ -42,6 +44,21 @@ AGAIN = run("3", {"a": Deployed("x", read_back=True)}, rolls_back="2")
 def test_what_was_rolled_back_is_undone(runs: list[RunState], left: set[str]) -> None:
     found = {key for _, units in still_left(runs, undone, back=True) for key in units}
     assert found == left
+
+
+def test_what_was_selected_as_left_is_done_whatever_values_it_was_given() -> None:
+    def given(state: RunState, level: str, left_by: str = "") -> RunState:
+        selection = Selection(patterns=("c",), left_by=left_by, variables={"LEVEL": level})
+        state.identity = replace(state.identity, selection=selection)
+        return state
+
+    def left(later: RunState) -> set[str]:
+        runs = [later, given(run("1", {"c": BROKEN}), "a")]
+        return {key for _, units in still_left(runs, undone) for key in units}
+
+    done: dict[str, Outcome] = {"c": Deployed("w", read_back=True)}
+    assert left(given(run("2", done), "b")) == {"c"}
+    assert left(given(run("2", done), "b", "failed")) == set()
 
 
 def test_times() -> None:

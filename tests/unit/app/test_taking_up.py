@@ -11,10 +11,19 @@ import pytest
 from orchestrator.app.session.chain import last_left
 from orchestrator.app.session.chains.left import left_by_last, left_elsewhere, ways_on
 from orchestrator.app.session.options import RunOptions
-from orchestrator.app.session.taking_up import Differs, Now, check_same, difference, manifest_of, with_disabled
+from orchestrator.app.session.taking_up import (
+    Differs,
+    Now,
+    check_same,
+    choice_then,
+    difference,
+    manifest_of,
+    variables_then,
+    with_disabled,
+)
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.events import Breached, RunEnded, RunStarted, UnitEnded, UnitPlanned
-from orchestrator.journal.identity import NOTHING_KNOWN, Identity, Selection
+from orchestrator.journal.identity import HIDDEN, NOTHING_KNOWN, Identity, Selection
 from orchestrator.journal.rollout_events import GivenUp
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.store import Store, open_store
@@ -395,3 +404,53 @@ def test_a_job_with_other_parameters_settles_nothing(tmp_path: Path) -> None:
     now = now_of(tmp_path, "run n", "undone")
     left = left_by_last(RunOptions("run n", Path("prod.toml"), job="n"), now)
     assert (left.run.run_id, set(left.units)) == ("R1", {"a"})
+
+
+# --var of a run, what is typed now → what counts, and what of it nobody types; None: it has to be given again
+GIVEN: list[tuple[dict[str, str], dict[str, str], dict[str, str] | None, set[str]]] = [
+    ({"A": "1"}, {"A": "1"}, {"A": "1"}, set()),  # the same
+    ({"A": "1"}, {"A": "2"}, {"A": "2"}, set()),  # another
+    ({"A": "1"}, {}, {"A": "1"}, {"A"}),  # missing
+    ({"A": "1"}, {"B": "2"}, {"A": "1", "B": "2"}, {"A"}),
+    ({}, {"B": "2"}, {"B": "2"}, set()),
+    ({"A": HIDDEN}, {"A": "2"}, {"A": "2"}, set()),
+    ({"A": HIDDEN}, {}, None, set()),
+]
+
+
+@pytest.mark.parametrize(("then", "typed", "counts", "taken_over"), GIVEN)
+def test_variables_are_those_of_the_run_but_for_what_is_typed(
+    tmp_path: Path, then: dict[str, str], typed: dict[str, str], counts: dict[str, str] | None, taken_over: set[str]
+) -> None:
+    was = replace(about(tmp_path), selection=Selection(variables=then))
+    options = RunOptions("resume", Path("prod.toml"), variables=typed)
+    for take_over in (choice_then, variables_then):
+        if counts is None:
+            with pytest.raises(UsageError, match="kept nowhere"):
+                take_over(was, "run R1", options, "orchestrator resume R1")
+            continue
+        made = take_over(was, "run R1", options, "orchestrator resume R1")
+        assert (made.variables, set(made.taken_over)) == (counts, taken_over)
+
+
+ENVIRONMENTS = [("", "", True), ("", "none", True), ("", "dev", False), ("dev", "", True), ("dev", "none", False)]
+
+
+@pytest.mark.parametrize(("then", "typed", "goes_on"), [*ENVIRONMENTS, ("dev", "dev", True), ("dev", "prod", False)])
+def test_what_goes_on_does_so_in_its_own_environment(tmp_path: Path, then: str, typed: str, goes_on: bool) -> None:
+    was = replace(about(tmp_path), environment=then)
+    options = RunOptions("resume", Path("prod.toml"), environment=typed)
+    if goes_on:
+        made = choice_then(was, "run R1", options, "orchestrator resume R1")
+        assert (made.choice.environment, made.choice.exactly) == (then, True)
+        return
+    with pytest.raises(UsageError, match=f"and this is --env {typed}"):
+        choice_then(was, "run R1", options, "orchestrator resume R1")
+
+
+def test_the_line_to_type_for_a_run_without_an_environment_leads_to_it(tmp_path: Path, run: RunState) -> None:
+    now = now_of(tmp_path, "deploy", "failed")
+    for there in (replace(now.identity, environment="dev"), now.identity):
+        with pytest.raises(UsageError) as refused:
+            check_same(run, replace(now, identity=replace(there, manifest="/else/deploy.toml")))
+        assert ("--env none" in refused.value.advice) == bool(there.environment)

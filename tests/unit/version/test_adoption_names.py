@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app.session.options import read_options, with_adoption
+from orchestrator.app.session.options import read_options
+from orchestrator.app.session.typed import with_adoption
 from orchestrator.cli import cli
 from orchestrator.errors import UsageError
 from orchestrator.journal.unit_state import UnitState

@@ -95,8 +95,10 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
     identity = identity_of(options, request.manifest, binding)
     about = with_disabled(identity, request.manifest)
     check_same(before, Now("resume", endpoint_of(options, request.manifest), about, request.state_dir))
-    # What was selected then is what is taken up; who takes it up, and where, is news.
-    return replace(request, identity=replace(identity, selection=before.identity.selection)), binding
+    # What was selected then is what is taken up; who takes it up, where, and with which other values, is news.
+    given = identity.selection
+    selection = replace(before.identity.selection, parameters=given.parameters, variables=given.variables)
+    return replace(request, identity=replace(identity, selection=selection)), binding
 
 
 @dataclass(frozen=True, slots=True)

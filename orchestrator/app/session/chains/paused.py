@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.session.chains.left import about_the_same
-from orchestrator.app.session.identity import resume_line
+from orchestrator.app.session.identity import promote_line, resume_line
 from orchestrator.app.session.taking_up import Differs, Now, check_not_taken_back, difference
 from orchestrator.errors import UsageError
 from orchestrator.journal.identity import Identity
@@ -27,6 +28,17 @@ def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
     first = store.chain_state(store.find("last", environment))
     for run in paused_runs(store, Now("promote", first.endpoint, first.identity, state_dir)):
         return run.run_id
+    then = first.identity
+    for other in store.runs():
+        named = other.identity.environment
+        if other.paused and named != then.environment and other.endpoint == first.endpoint:
+            there = replace(then, environment=named)
+            for run in paused_runs(store, Now("promote", first.endpoint, there, state_dir)):
+                where = f"in the environment {named}" if named else "without an environment"
+                raise UsageError(
+                    f"no run is paused{f' in the environment {then.environment}' if then.environment else ''}",
+                    advice=f"the last one {where} is: `{promote_line(run.run_id)}`",
+                )
     raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")
 
 

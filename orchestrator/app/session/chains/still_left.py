@@ -16,13 +16,14 @@ def still_left(
 ) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
     """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
     parameters and variables, has made, or found as wanted: a job that copies what is live, say, has not done what a
-    deploy was to do.
+    deploy was to do. What was selected as left by a former run is done whatever values were given for it.
 
     A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more. `back`:
     what was rolled back since counts as left, and rollbacks themselves leave nothing.
     """
     taken: dict[str, set[tuple[str, str]]] = {}  # by the id of a run: what of it was rolled back
     done: dict[object, set[tuple[str, str]]] = {}
+    tried = dict[str, set[tuple[str, str]]]()  # by verb: what was done as left by a former run
     settled = set[str]()  # verbs of which nothing older counts
     for run in chains:
         if run.verb in settled:
@@ -37,11 +38,13 @@ def still_left(
         if back and run.verb == ROLLBACK:
             taken.setdefault(run.rollout.rolls_back, set()).update(_back_again(run, units))
             continue
-        yield run, {key: unit for key, unit in units.items() if ended.isdisjoint(names_of(unit))}
+        over = ended | tried.get(run.verb, set())
+        yield run, {key: unit for key, unit in units.items() if over.isdisjoint(names_of(unit))}
         if run.verb == "deploy" and is_whole(run.identity) and run.total <= len(run.units):
             settled.add(run.verb)
         is_done = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Pruned | Unchanged)]
-        ended.update(name for unit in is_done for name in names_of(unit))
+        of_them = tried.setdefault(run.verb, set()) if selection.left_by else ended
+        of_them.update(name for unit in is_done for name in names_of(unit))
 
 
 def _back_again(run: RunState, again: Mapping[str, UnitState]) -> set[tuple[str, str]]:

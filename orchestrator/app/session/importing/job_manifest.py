@@ -33,9 +33,8 @@ from orchestrator.version.copy import settings_of
 class JobManifest:
     """The manifest beside a run of a job; without --update-manifest it stays as it is."""
 
-    def __init__(self, session: Session, survey: Survey) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._survey = survey
         self._made: Rewriting | None = None
 
     def looking(self, make_plan: Callable[[], Awaitable[Planned]]) -> Callable[[], Awaitable[Planned]]:
@@ -43,19 +42,19 @@ class JobManifest:
 
         async def make() -> Planned:
             planned = await make_plan()
-            if self._session.request.options.update_manifest:
-                await self.look(planned)
+            if (survey := self._session.request.survey) is not None:
+                await self.look(planned, survey)
             return planned
 
         return make
 
-    async def look(self, planned: Planned) -> None:
+    async def look(self, planned: Planned, survey: Survey) -> None:
         """Find what is to be written. Raises `StartError` where a file cannot be changed in place, `UsageError` for a
         job that changes no settings.
         """
         if planned.prune is not None:
             raise UsageError("a prune changes no settings", advice="leave --update-manifest out")
-        made = rewriting(self._survey)
+        made = rewriting(survey)
         redactor = self._session.messages.outlet.redactor
         concerned = [(unit, spec) for unit in planned.plan.units if (spec := self._declared(unit)) is not None]
         names = await known_names(self._session, _live(planned, concerned))

@@ -27,7 +27,8 @@ class Request:
     """What is asked for: the options and the manifest, and what a run with them is about.
 
     `left`: what --failed or --undone selects; None where neither was given. `variables`: those that the manifest
-    declares, and those of `--var`: what is secret of them is shown nowhere.
+    declares, and those of `--var`: what is secret of them is shown nowhere. `survey`: with where its values come from,
+    where it is to be written.
     """
 
     options: RunOptions
@@ -37,6 +38,7 @@ class Request:
     identity: Identity = NOTHING_KNOWN
     left: Left | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    survey: Survey | None = None
 
     @property
     def what(self) -> str:
@@ -79,10 +81,12 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
     _hide(invocation.messages.outlet.redactor, manifest, hidden)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
-    if manifest.environments and not manifest.environment and (options.dry_run or options.verb in _READING):
+    asked = options.environment == "" and (options.dry_run or options.verb in _READING)
+    if asked and manifest.environments and not manifest.environment:
         names = ", ".join(manifest.environments)
         invocation.messages.mention(f"without an environment: --env chooses one of {names}")
-    return Request(options, environ, state_dir, manifest, variables=hidden), found
+    survey = found if options.update_manifest else None
+    return Request(options, environ, state_dir, manifest, variables=hidden, survey=survey), found
 
 
 def _hide(redactor: Redactor, manifest: Manifest, variables: Mapping[str, str]) -> None:

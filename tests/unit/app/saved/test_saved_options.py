@@ -26,7 +26,7 @@ NOT_SHAPING = {
     "detailed_exitcode", "simulate", "verbose", "timings", "events", "lock_timeout_s", "start_timeout_s",
     "max_outage_s", "job", "parameters", "status", "due", "lossy", "wider", "run", "since", "to", "follows", "out",
     "upload", "expires_s", "plan", "log_level", "log_format", "update_manifest",
-    "environment", "environment_typed", "as_then", "variables",  # of the plan's identity
+    "environment", "environment_typed", "as_then", "taken_over", "variables",  # of the plan's identity
 }  # fmt: skip
 
 

@@ -1,0 +1,80 @@
+"""Texts that were typed as options, read as what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from orchestrator.errors import UsageError
+from orchestrator.model.units import duration
+from orchestrator.version.adoption import EVERYTHING, Adoption, adoption_of
+
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
+
+def typed_names(option: str, given: Iterable[str]) -> tuple[str, ...]:
+    """Read the names of functions, with commas between them or given one by one."""
+    names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",")))
+    if "" in names:
+        raise UsageError(f"{option} has an empty name", advice=f"write {option} NAME, or {option} NAME,NAME")
+    return names
+
+
+def typed_adoption(given: Iterable[str]) -> Adoption:
+    """Read --adopt. In ORCHESTRATOR_ADOPT, 1, true … say what the bare option says, and 0, false … nothing."""
+    texts = [EVERYTHING if text.lower() in _YES else text for text in given if text.lower() not in _NO]
+    try:
+        return adoption_of(texts)
+    except ValueError as error:
+        raise UsageError(
+            f"--adopt: {error}", advice="write it as the plan prints it; for all, --adopt stands last"
+        ) from error
+
+
+def with_adoption(args: list[str]) -> list[str]:
+    """Give --adopt its value: what follows it, or at the end and before another option that for everything. Where a
+    name follows, whether that one is meant or all decides what is lost: it is a mistake, told with the others.
+    """
+    found: list[str] = []
+    for number, arg in enumerate(args):
+        if found[-1:] == ["--adopt"]:
+            given = not arg.startswith("-")
+            found[-1] = f"--adopt={arg if given else EVERYTHING}"
+            if given:
+                continue
+        if arg == "--":
+            return [*found, *args[number:]]
+        found.append(arg)
+    return [f"--adopt={EVERYTHING}" if arg == "--adopt" else arg for arg in found]
+
+
+def typed_parameter(text: str) -> tuple[str, str]:
+    """Read --param NAME=VALUE. Raises `UsageError`."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise UsageError(f'"{text}" is no parameter', advice="write --param NAME=VALUE")
+    return name.strip(), value
+
+
+def seconds(option: str, text: str) -> float:
+    """Read a duration that was given as an option. Raises `UsageError`."""
+    try:
+        return duration(float(text) if _NUMBER.fullmatch(text) else text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from error
+
+
+def parse_time(text: str, now_s: float) -> datetime:
+    """Read a time: ISO 8601, in UTC where it names no zone, or a duration ago ("2h"). Raises `UsageError`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return datetime.fromtimestamp(now_s - duration(text), UTC)
+        except ValueError as error:
+            raise UsageError(
+                f"--since {text} is no time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
+            ) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
