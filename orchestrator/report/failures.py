@@ -92,6 +92,16 @@ def told_of(unit: UnitState, serves: str) -> Told | None:
     return None
 
 
+def cause_of(unit: UnitState) -> tuple[str, str] | None:
+    """Say why a unit has failed, or is unknown, in short, after what that has in common with equal failures; None where
+    it has not.
+    """
+    if isinstance(unit.outcome, Blocked) or (told := told_of(unit, "")) is None:
+        return None
+    where = f"{unit.outcome.step}: " if isinstance(unit.outcome, Failed) else f"{told.what}: "
+    return f"{told.what} {_shape(told)}", f"{where}{told.failure.message}"
+
+
 def since_rollback(failure: Failure, serves: str) -> Failure:
     """Say which Version serves now, where that is not any more what the failure is about."""
     if not serves:

@@ -115,14 +115,15 @@ class _Bridge(logging.Handler):
 class LogListener:
     """Turns events into log calls, and binds `run_id` for everything else that is logged while the run lasts.
 
-    `brief`: a table follows, so outcomes are left to it, but for the first failure of its kind; of equal retries the
-    first is told as well.
+    `brief`: a table follows, so outcomes are left to it, but for the first failure of its kind, or with `each_failure`
+    all of them; of equal retries the first is told as well.
     """
 
-    def __init__(self, run_id: str, *, brief: bool = False) -> None:
+    def __init__(self, run_id: str, *, brief: bool = False, each_failure: bool = False) -> None:
         self._run_id = run_id
         self._log: Any = structlog.get_logger()
         self._brief = brief
+        self._each_failure = each_failure
         self._told: set[tuple[object, ...]] = set()
 
     def __call__(self, event: Event) -> None:
@@ -139,6 +140,8 @@ class LogListener:
 
     def _is_left_out(self, event: Event) -> bool:
         match event:
+            case UnitEnded(outcome=Failed()) if self._each_failure:
+                return False
             case UnitEnded(outcome=Failed(step, failure)):
                 kind = "failed", step, failure.kind
             case UnitEnded():

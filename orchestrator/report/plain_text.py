@@ -49,6 +49,13 @@ def shorten(text: str, width: int) -> str:
     return f"{head}…{tail}"
 
 
+def cut_end(text: str, width: int) -> str:
+    """Cut the end of a text that is wider than `width` cells."""
+    if cells(text) <= width:
+        return text
+    return f"{_first(text, width - 1)}…" if width > 0 else ""
+
+
 def _first(text: str, width: int) -> str:
     taken = 0
     for index, character in enumerate(text):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
-from heapq import nsmallest
 from typing import TYPE_CHECKING, TextIO, cast
 
 import anyio
@@ -15,85 +15,70 @@ import anyio
 from orchestrator.journal.events import Event, RunEnded
 from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.state import RunState
-from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import ChangeKind, Step
+from orchestrator.model import Step
 from orchestrator.model.units import MB
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.plain_text import cells, pad, shorten, time_span
+from orchestrator.report.display.doing import DOING, doing
+from orchestrator.report.display.frame import Drawn, HeadPart, Line, build_lines, frame, head
+from orchestrator.report.display.live_counts import LiveCounts
+from orchestrator.report.plain_text import time_span
+from orchestrator.report.records import NOT_ENDED
 from orchestrator.report.streams import Unbroken, is_terminal, may_colour
 from orchestrator.report.summary import counts
-from orchestrator.report.views import BuildRow, Builds
+from orchestrator.report.views import Builds
 
 if TYPE_CHECKING:
     from orchestrator.report.display.outlook import Outlook
 
 _REFRESH_S = 0.25
-_LONGEST = 4  # running units named in the live region
-_DOING = {
-    Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
-    Step.FUNCTION: "creating the function", Step.UPDATE: "updating the function",
-    Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.DELETE: "deleting versions",
-    Step.TRACK: "operation running",
-    Step.VERIFY: "verifying", Step.READ_BACK: "reading back",
-}  # fmt: skip
-# What an Operation that runs does, by its call.
-_RUNNING = {
-    ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
-    ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
-    ChangeKind.SCALING: "scaling being changed", ChangeKind.ACCESS: "access being changed",
-    ChangeKind.DELETE: "version being deleted",
-}  # fmt: skip
+_AS_PLANNED = ("unchanged", "deployed", "pruned")  # outcomes that nobody needs to look at
+_HEIGHT_LEFT = 1  # lines of the window that the region leaves, so that the last line above it is seen
+_SMALLEST = (80, 24)  # columns and lines, where a terminal does not say
+
+Region = Callable[[int, int], list[Line]]  # for so many columns and lines of the window
 
 
-def _doing(unit: UnitState) -> str:
-    """Say what a unit is at."""
-    if unit.step is None:
-        return "waiting to try again"
-    running = _RUNNING.get(ChangeKind(unit.call)) if unit.step is Step.TRACK and unit.call in _CALLS else None
-    return running or _DOING[unit.step]
+async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over: Callable[[], Awaitable[bool]]) -> None:
+    """Draw the lines that `region` gives for the window, again and again, until `over` says so; it waits a little.
 
-
-_CALLS = frozenset(ChangeKind)
-
-
-def build_lines(rows: Iterable[BuildRow], outlet: Outlet, width: int) -> list[str]:
-    """Give a line for each build, none wider than `width`; what it printed is foreign text."""
-    lines = []
-    for row in rows:
-        doing = f"building, {time_span(row.seconds)}"
-        last = f": {outlet.line(row.last_line)}" if row.last_line else ""
-        lines.append(_first_cells(f"  {pad(shorten(outlet.line(row.functions), 40), 40)}  {doing}{last}", width))
-    return lines
-
-
-def _first_cells(text: str, width: int) -> str:
-    """Cut the end of a text that is wider than `width` cells."""
-    while cells(text) > width:
-        text = f"{text[:-2]}…" if text.endswith("…") else f"{text[:-1]}…"
-    return text
-
-
-async def draw(
-    stream: TextIO, environ: Mapping[str, str], region: Callable[[int], list[str]], over: Callable[[], Awaitable[bool]]
-) -> None:
-    """Draw the lines that `region` gives for a width, again and again, until `over` says so; it waits a little."""
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
+    The window is measured each time: it may be resized. What has not changed is not drawn again.
+    """
+    from rich.console import Console, ConsoleDimensions  # noqa: PLC0415 - only where there is a terminal
     from rich.live import Live  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 
     # Lines fit the width already; with soft_wrap, log lines above the region are left whole.
+    coloured = may_colour(stream, environ)
     console = Console(
-        file=cast("TextIO", _Fixed(stream)), force_terminal=True, no_color=not may_colour(stream, environ),
+        file=cast("TextIO", _Fixed(stream)), force_terminal=True, no_color=not coloured,
         soft_wrap=True, highlight=False, markup=False, emoji=False,
     )  # fmt: skip
     # redirect_stderr: whatever is written there meanwhile, logs above all, appears above the region
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=True)
+    drawn: object = None
     with live:
         while True:
-            live.update(Text("\n".join(region(console.width))), refresh=True)
+            size = _window(stream)
+            console.size = ConsoleDimensions(*size)
+            lines = region(*size)
+            if drawn != (size, lines):
+                drawn = (size, lines)
+                shown = Text(no_wrap=True, overflow="crop")
+                for number, line in enumerate(lines):
+                    shown.append("\n" if number else "").append(line.text, line.style if coloured else None)
+                live.update(shown, refresh=True)
             if await over():
                 return
+
+
+def _window(stream: TextIO) -> tuple[int, int]:
+    """Measure the window: its columns and lines."""
+    with suppress(OSError, ValueError):
+        size = os.get_terminal_size(stream.fileno())
+        if size.columns and size.lines:
+            return size.columns, size.lines
+    return _SMALLEST
 
 
 async def draw_builds(stream: TextIO, builds: Builds, outlet: Outlet) -> None:
@@ -103,10 +88,14 @@ async def draw_builds(stream: TextIO, builds: Builds, outlet: Outlet) -> None:
         await anyio.sleep(_REFRESH_S)
         return not builds()
 
+    def region(width: int, height: int) -> list[Line]:
+        lines = build_lines(builds(), outlet, max(1, width - 1))
+        return [Line(line) for line in lines[: max(1, height - _HEIGHT_LEFT)]]
+
     while True:
         await anyio.sleep(_REFRESH_S)
         if builds():
-            await draw(stream, os.environ, lambda width: build_lines(builds(), outlet, max(1, width - 1)), none_left)
+            await draw(stream, os.environ, region, none_left)
 
 
 def progress(
@@ -157,10 +146,12 @@ class Progress:
         self._state = state
         self._interval_s = interval_s
         self._clock = clock
+        self._counts = LiveCounts(state)
         self._live = is_terminal(stream, environ)
         self._over = anyio.Event()
 
     def __call__(self, event: Event) -> None:
+        self._counts(event)
         if isinstance(event, RunEnded | RollbackBegun):  # which has a display of its own
             self._over.set()
 
@@ -181,28 +172,42 @@ class Progress:
 
     def line(self) -> str:
         """Say how far the run is, in one line."""
-        state, now = self._state, self._clock()
-        named = [f"{count} {name}" for name, count in counts(state).items() if name != "not ended"]
-        doing = [
-            f"{state.steps[step]} {_DOING[step]}" for step in Step if step in state.steps and step is not Step.TRACK
-        ]
-        running = Counter(_doing(unit) for unit in self._running() if unit.step is Step.TRACK)
-        doing += [f"{count} {what}" for what, count in running.items()]
-        parts = [
-            f"{state.ended}/{self._total}{self._share(now)}",
-            ", ".join(named),
-            ", ".join(doing),
-            *self._ahead(now),
-        ]
+        now = self._clock()
+        parts = self._parts(now)
+        parts[4:4] = [HeadPart(2, text) for text in self._waits(now)]
+        return "; ".join(part.text for part in parts if part.text)
+
+    def region(self, width: int, height: int) -> list[Line]:
+        """Give the lines of the live region: none as wide as the window of so many columns, and fewer than it has."""
+        now, width, height = self._clock(), max(1, width - 1), max(1, height - _HEIGHT_LEFT)
+        waits, outlook = list(self._waits(now)), self._outlook
+        parts = [*self._parts(now), *(HeadPart(2, text) for text in waits if height == 1)]
+        clouds, wave = (outlook.clouds, outlook.wave) if outlook is not None else ({}, "")
+        drawn = Drawn(head(parts, width), waits, self._counts, clouds, self._builds(), wave, now)
+        return frame(drawn, self._outlet, width, height)
+
+    def _parts(self, now: float) -> list[HeadPart]:
+        """Say how far the run is, in parts: what is needed least has the highest rank."""
+        state = self._state
+        by_name = {name: f"{count} {name}" for name, count in counts(state).items() if name != NOT_ENDED}
+        bad = [text for name, text in by_name.items() if name not in _AS_PLANNED]
+        at = [f"{state.steps[step]} {DOING[step]}" for step in Step if step in state.steps and step is not Step.TRACK]
+        running = Counter(doing(unit) for unit in self._counts.working.values() if unit.step is Step.TRACK)
+        at += [f"{count} {what}" for what, count in running.items()]
         sent, size = self._bytes()
-        if size:
-            parts.append(f"{sent // MB} of {size // MB}MB sent")
-        if state.started_at is not None:
-            parts.append(time_span(now - state.started_at + state.planned_s))
+        rate = self._counts.per_minute(now)
         left_s = self._outlook.seconds(now) if self._outlook is not None else None
-        if left_s is not None:
-            parts.append(f"about {time_span(left_s)} left")
-        return "; ".join(part for part in parts if part)
+        took = time_span(now - state.started_at + state.planned_s) if state.started_at is not None else ""
+        return [
+            HeadPart(0, f"{state.ended}/{self._total}{self._share(now)}"),
+            HeadPart(5, ", ".join(by_name.values()), ", ".join(bad)),
+            HeadPart(9, ", ".join(at)),
+            HeadPart(3, self._outlook.wave if self._outlook is not None else ""),
+            HeadPart(8, f"{sent // MB} of {size // MB}MB sent" if size else ""),
+            HeadPart(6, f"{rate:.0f} a minute" if rate is not None else ""),
+            HeadPart(7, took),
+            HeadPart(4, f"about {time_span(left_s)} left" if left_s is not None else ""),
+        ]
 
     def _share(self, now: float) -> str:
         """Say how much is done: of the time that all of it takes, else of the functions."""
@@ -211,33 +216,27 @@ class Progress:
         gone = self._outlook.share(now) if self._outlook is not None else None
         return f" ({int(100 * (gone or self._state.ended / self._total) + 1e-6)} %)"
 
-    def _ahead(self, now: float) -> Iterator[str]:
-        """Say which wave it is, and until when the run pauses before the next."""
-        if self._outlook is not None:
-            yield self._outlook.wave
-            until = self._outlook.pause_until
+    def _waits(self, now: float) -> Iterator[str]:
+        """Say what the run waits for, and until when."""
+        outage, wait, outlook = self._counts.outage, self._counts.wait, self._outlook
+        if outage is not None:
+            reason = self._outlet.line(outage.reason)
+            yield f"the cloud does not answer, for {time_span(now - outage.at)}: {reason}"
+        elif wait is not None and now < wait.at + wait.seconds:
+            yield f"asks again in {time_span(wait.at + wait.seconds - now)}: {self._outlet.line(wait.reason)}"
+        if outlook is not None:
+            until = outlook.pause_until
             if until is not None and until > now:
                 at = datetime.fromtimestamp(until)  # noqa: DTZ006 - people read their own time
                 yield f"pause until {at:%H:%M:%S} ({time_span(until - now)} left)"
-            yield self._outlook.gate
-
-    def region(self, width: int) -> list[str]:
-        """Give the lines of the live region, none wider than `width`: the line, and the longest running units."""
-        lines = [self.line()]
-        for unit in nsmallest(_LONGEST, self._running(), key=lambda unit: unit.started_at or 0.0):
-            doing = _doing(unit)
-            if unit.step is Step.UPLOAD and unit.size_bytes:
-                doing += f" {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes // MB}MB"
-            name = pad(shorten(self._outlet.line(unit.key), 40), 40)
-            lines.append(f"  {name}  {doing}, {time_span(self._clock() - (unit.started_at or self._clock()))}")
-        lines = [shorten(line, max(1, width - 1)) for line in lines]
-        return [*lines, *build_lines(self._builds(), self._outlet, max(1, width - 1))]
-
-    def _running(self) -> list[UnitState]:
-        return list(self._state.running.values())
+            if outlook.gate:
+                most_s = outlook.gate_until
+                yield outlook.gate + (f" (at most {time_span(most_s - now)} more)" if most_s is not None else "")
+        if self._state.breach:
+            yield f"nothing new starts: {self._outlet.line(self._state.breach)}"
 
     def _bytes(self) -> tuple[int, int]:
-        large = [unit for unit in self._running() if unit.step is Step.UPLOAD and unit.size_bytes]
+        large = [unit for unit in self._counts.working.values() if unit.step is Step.UPLOAD and unit.size_bytes]
         return sum(unit.sent_bytes for unit in large), sum(unit.size_bytes for unit in large)
 
 

@@ -143,7 +143,12 @@ async def displays(
     display = progress(
         sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook, builds=messages.builds
     )
-    listeners: list[Listener] = [messages.ci, LogListener(run_id, brief=messages.brief), outlook, display]
+    listeners: list[Listener] = [
+        messages.ci,
+        LogListener(run_id, brief=messages.brief, each_failure=not messages.is_live),
+        outlook,
+        display,
+    ]
     if events is not None:
         listeners.append(EventFile(events, run_id, messages.outlet, follows=follows, lost=messages.incomplete.append))
     async with anyio.create_task_group() as group:

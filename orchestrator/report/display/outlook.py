@@ -37,7 +37,7 @@ class Outlook:
         self._left: dict[str, tuple[str, dict[int, Kind]]] = {}  # by unit: its folder, and its changes by their number
         self._counts = _Counts()  # of these changes
         self._all = _Counts()  # as the run began
-        self._clouds: Mapping[str, str] = {}
+        self.clouds: Mapping[str, str] = {}  # folder → cloud
         self._pause_s = 0.0
         self._at_once = 1
         self._one_wave = False  # the run ends as paused after it
@@ -47,10 +47,13 @@ class Outlook:
         self._in_wave = 0  # units of it that have not ended
         self.pause_until: float | None = None
         self.gate = ""  # what stands between two waves besides a pause
+        self.gate_until: float | None = None  # by then its command is ended
+        self._gate_s: float | None = None
 
     def plan(self, units: Iterable[Unit], clouds: Mapping[str, str], rollout: Rollout) -> None:
         """Hear what is to be done. `clouds`: folder → cloud."""
-        self._clouds, self._at_once, self._one_wave = clouds, rollout.verify_at_once, ends_paused(rollout)
+        self.clouds, self._at_once, self._one_wave = clouds, rollout.verify_at_once, ends_paused(rollout)
+        self._gate_s = rollout.gate.timeout_s if rollout.gate is not None else None
         self._pause_s = 0.0 if self._one_wave else rollout.pause_s
         for unit in units:
             if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
@@ -68,10 +71,11 @@ class Outlook:
                 self._wave, self._in_wave, self.pause_until = event, units, None
             case PauseBegan(at=at, seconds=seconds):
                 self.pause_until = at + seconds
-            case GateBegan(wave=wave):
+            case GateBegan(at=at, wave=wave):
                 self.gate, self.pause_until = f"the gate judges wave {wave}" if wave else "the gate judges", None
+                self.gate_until = at + self._gate_s if self._gate_s is not None else None
             case GateEnded():
-                self.gate = ""
+                self.gate, self.gate_until = "", None
             case RunPaused(until=until):
                 self.gate = "" if until else "waits for approval"
             case OperationDone(key=key, change=change, error=""):
@@ -126,7 +130,7 @@ class Outlook:
                 verifying_s += count * mean_s[kind]
                 continue
             calls += count
-            for scope in (f"folder {folder_id}", f"cloud {self._clouds.get(folder_id, '')}"):
+            for scope in (f"folder {folder_id}", f"cloud {self.clouds.get(folder_id, '')}"):
                 work[scope] += count * mean_s[kind]
         least_s = [
             seconds / max(1.0, self._allowed[scope]) for scope, seconds in work.items() if scope in self._allowed

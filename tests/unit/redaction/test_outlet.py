@@ -171,7 +171,7 @@ def shown(text: str) -> str:
     for event in (started(), StepStarted(STARTED_AT, text, Step.TRACK)):
         running.apply(event)
     live = progress(io.StringIO(), total=9, state=running, outlet=outlet(), clock=lambda: STARTED_AT)
-    return "\n".join([outlet().line(display.line()), *live.region(200)])
+    return "\n".join([outlet().line(display.line()), *(line.text for line in live.region(200, 40))])
 
 
 def rendered(text: str, format: str, name: str, width: int | None) -> str:

@@ -16,8 +16,9 @@ from orchestrator.model import SourceCode
 from orchestrator.package.packager import Building, ZipPackager
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.display.console import build_lines, draw_builds, progress
+from orchestrator.report.display.console import draw_builds, progress
 from orchestrator.report.display.displays import builds_shown
+from orchestrator.report.display.frame import build_lines
 from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import cells
 from orchestrator.report.views import BuildRow
@@ -65,8 +66,8 @@ def test_what_a_build_prints_is_redacted_and_commands_no_terminal() -> None:
 
 def test_builds_stand_in_the_live_view_of_a_run() -> None:
     shown = progress(io.StringIO(), total=1, state=RunState(total=1), environ=PLAIN_TERMINAL, builds=lambda: [ROW])
-    assert shown.region(120)[1:] == lines(ROW, 119)
-    assert all(cells(line) < 50 for line in shown.region(50))
+    assert [line.text for line in shown.region(120, 40)[1:]] == lines(ROW, 119)
+    assert all(cells(line.text) < 50 for line in shown.region(50, 40))
 
 
 def test_while_a_plan_is_made_the_builds_are_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,44 @@
+"""What a function is at, in words."""
+
+from __future__ import annotations
+
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import ChangeKind, Step
+from orchestrator.model.units import MB
+
+DOING = {
+    Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
+    Step.FUNCTION: "creating the function", Step.UPDATE: "updating the function",
+    Step.CREATE: "creating the version", Step.TAG: "moving tags", Step.DELETE: "deleting versions",
+    Step.TRACK: "operation running",
+    Step.VERIFY: "verifying", Step.READ_BACK: "reading back",
+}  # fmt: skip
+# What an Operation that runs does, by its call.
+_RUNNING = {
+    ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
+    ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
+    ChangeKind.SCALING: "scaling being changed", ChangeKind.ACCESS: "access being changed",
+    ChangeKind.DELETE: "version being deleted",
+}  # fmt: skip
+_CALLS = frozenset(ChangeKind)
+
+
+def doing(unit: UnitState) -> str:
+    """Say what a unit is at."""
+    if unit.step is None:
+        return "waiting to try again"
+    running = _RUNNING.get(ChangeKind(unit.call)) if unit.step is Step.TRACK and unit.call in _CALLS else None
+    return running or DOING[unit.step]
+
+
+def doing_how_far(unit: UnitState) -> str:
+    """Say what a unit is at, of an upload how far it is."""
+    if unit.step is Step.UPLOAD and unit.size_bytes:
+        return f"{doing(unit)} {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes // MB}MB"
+    return doing(unit)
+
+
+def own_work_s(unit: UnitState, now: float) -> float:
+    """Say how many seconds a unit has worked by now: without those in which it waited for a slot."""
+    is_working = unit.step is not None and unit.step is not Step.QUEUE
+    return unit.work_s + (max(0.0, now - unit.step_since) if is_working else 0.0)
