@@ -188,6 +188,7 @@ class Bench:
         self.plan = Plan(())
         self.left: tuple[FunctionSpec, ...] = ()  # of the last manifest: some may be left as they are live in part
         self.break_journal_after: int | None = None  # events; from then on it cannot be written
+        self.environment = ""  # of the manifest, that is chosen
         self._past_s = 0.0
 
     def use(self, wire: Wire) -> None:
@@ -212,6 +213,7 @@ class Bench:
             invocations=self.invocations,
             commands=self.commands,
             run_id="run",
+            environment=self.environment,
         )
 
     def emit(self, event: Event) -> None:

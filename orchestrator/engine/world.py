@@ -51,6 +51,7 @@ class World:
     commands: Commands | None = None
     outlet: Outlet = field(default_factory=lambda: Outlet(Redactor()))  # for what commands of the user's are told
     run_id: str = ""
+    environment: str = ""  # the one of the manifest that is chosen
     guard: Guard = unguarded  # the last await before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:

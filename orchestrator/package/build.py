@@ -62,10 +62,13 @@ _SCHEMA = 1
 
 
 class Built:
-    """What the builds with inputs have made, by the hashes of inputs and of sources."""
+    """What the builds with inputs have made, by the hashes of inputs and of sources. `environment`: of the manifest,
+    that is chosen, which every build is told.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, environment: str = "") -> None:
         self._path = path
+        self._environment = environment
         self._known: dict[str, dict[str, Any]] = {}
         self._changed = False
 
@@ -92,16 +95,20 @@ class Built:
 
     def made(self, code: SourceCode, build: Build, inputs: str) -> str:
         """Give the tree hash that the source had after the build of these inputs; "" where that is not known."""
-        entry = self._known.get(_key(build), {})
+        entry = self._known.get(self._key(build), {})
         return str(entry.get("trees", {}).get(_of(code), "")) if entry.get("inputs") == inputs else ""
 
     def note(self, code: SourceCode, build: Build, inputs: str, tree_hash: str) -> None:
         """Remember the tree of a source after its build."""
-        entry = self._known.setdefault(_key(build), {"inputs": inputs, "trees": {}})
+        entry = self._known.setdefault(self._key(build), {"inputs": inputs, "trees": {}})
         if entry["inputs"] != inputs:
-            entry = self._known[_key(build)] = {"inputs": inputs, "trees": {}}
+            entry = self._known[self._key(build)] = {"inputs": inputs, "trees": {}}
         self._changed = self._changed or entry["trees"].get(_of(code)) != tree_hash
         entry["trees"][_of(code)] = tree_hash
+
+    def _key(self, build: Build) -> str:
+        chosen = ("", self._environment) if self._environment else ()
+        return _hashed(build.command, os.fspath(build.folder), *build.inputs, *chosen)
 
 
 def inputs_tree(build: Build, root: Path, check: Check, digests: Digests) -> Tree:
@@ -124,10 +131,6 @@ def inputs_tree(build: Build, root: Path, check: Check, digests: Digests) -> Tre
 def _refused(sentence: str) -> PackageError:
     advice = "see how it is spelled; `inputs` are patterns of files in the folder that the build runs in"
     return PackageError(f"build.inputs: {sentence.removeprefix('include: ')}", advice=advice)
-
-
-def _key(build: Build) -> str:
-    return _hashed(build.command, os.fspath(build.folder), *build.inputs)
 
 
 def _of(code: SourceCode) -> str:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -62,7 +62,8 @@ class ZipPackager:
 
     What is asked for twice is done once: equal `SourceCode` values share one result, or one `PackageError`.
     Builds in one folder run one after another. `tell`: hears of each build that it begins and ends; and now and then
-    how far it is, unless a display shows that all the time (`shown`), by `building`.
+    how far it is, unless a display shows that all the time (`shown`), by `building`. `environ`: what builds get of
+    variables; `environment`: of the manifest, that is chosen, which tells what was built for one from others.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class ZipPackager:
         surroundings: Surroundings = ALONE,
         tell: Tell = _nobody,
         shown: bool = False,
+        environ: Mapping[str, str] = os.environ,
+        environment: str = "",
     ) -> None:
         self._work_dir = work_dir
         self._folder = work_dir
@@ -86,7 +89,8 @@ class ZipPackager:
         self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
         self._unchanged = set[tuple[str, str]]()  # builds that are said not to run again
         self._inputs: SingleFlight[Build, Tree] = SingleFlight()
-        self._built = Built(work_dir / FILE)
+        self._built = Built(work_dir / FILE, environment)
+        self._environ = environ
         self._tell = tell
         self._shown = shown
         self.building: list[Building] = []
@@ -138,7 +142,9 @@ class ZipPackager:
                     if not self._shown:
                         group.start_soon(self._say_how_far, running)
                     check, output = from_thread.check_cancelled, running.output
-                    await to_thread.run_sync(run_build, build, label, os.environ, check, output, limiter=self._builders)
+                    await to_thread.run_sync(
+                        run_build, build, label, self._environ, check, output, limiter=self._builders
+                    )
                     group.cancel_scope.cancel()
         finally:
             self.building.remove(running)

@@ -385,3 +385,23 @@ def test_a_run_that_paused_before_there_were_environments_is_let_go_on(tmp_path:
         assert told["selection"]["variables"] == {"LEVEL": "a"}
         levels = [one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id)]
         assert sorted(levels) == ["a", "a", "b"]
+
+
+def test_every_command_of_the_manifest_is_told_the_environment(tmp_path: Path, project: Project) -> None:
+    note = "cat > gate.json; echo $0 $ORCHESTRATOR_ENV >> told.txt"
+    more = f"""build = {{ command = "echo build $ORCHESTRATOR_ENV >> ../../told.txt", folder = "src/f000" }}
+verify = {{ command = ["/bin/sh", "-c", "{note}", "verify"] }}
+[rollout]
+gate = {{ command = ["/bin/sh", "-c", "{note}", "gate"] }}
+[environments.dev]
+default = true
+"""
+    project.write(1)
+    project.manifest.write_text(project.manifest.read_text() + more)
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        done = run(project.root, "deploy", "--yes", environ=cloud.environ())
+        assert done.code == 0, done.err
+    assert (project.root / "told.txt").read_text().split("\n")[-3:] == ["verify dev", "gate dev", ""]
+    assert (project.root / "told.txt").read_text().startswith("build dev\n")
+    told = json.loads((project.root / "gate.json").read_text())
+    assert (told["environment"], told["folders"]) == ("dev", [project.folder_id])

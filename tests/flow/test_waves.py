@@ -139,12 +139,15 @@ def test_the_last_gate_breaches_though_all_is_deployed(tmp_path: Path) -> None:
 
 def test_a_gate_is_told_what_its_published_schema_says(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, PASSED, PASSED, faults=Faults(failing_functions={"f001"}))
+    bench.environment = "prod"
     bench.deploy(sources(tmp_path, 4), rollout=Rollout(waves=(2, "100%"), max_failures=2, gate=GATE))
     first, last = bench.commands.requests
     told, schema = json.loads(first.stdin), schema_of(GateFacts)
     assert told.keys() == schema["properties"].keys()
     assert told["functions"][0].keys() == schema["$defs"]["Member"]["properties"].keys()
     assert (told["schema"], told["wave"], told["waves"]) == ("orchestrator/gate/1", 1, 2)
+    assert told["environment"] == "prod"
+    assert told["folders"] == sorted({one["folder_id"] for one in told["functions"]})
     assert told["counts"] == {"functions": 4, "deployed": 1, "failed": 1, "inconclusive": 0, "left": 2}
     assert [(one["function"], one["outcome"]) for one in told["functions"]] == [
         ("f000", "deployed"),

@@ -29,6 +29,7 @@ from orchestrator.errors import JournalError
 from orchestrator.journal.digest import EndedRuns
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
+from orchestrator.manifest.variables.scoped import ENVIRONMENT
 from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
 from orchestrator.package.digests import PACKAGES
@@ -112,8 +113,9 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         cloud_id=address.cloud_id,
         outage=Outage(options.max_outage_s),
         invocations=connection.calls(address.invoke_endpoint),
-        commands=LocalCommands(os.environ),
+        commands=LocalCommands(_for_commands(manifest)),
         run_id=new_run_id(),
+        environment=manifest.environment,
         outlet=invocation.messages.outlet,
     )
     world.outage.waits = say_waits
@@ -130,10 +132,21 @@ async def open_packager(invocation: Invocation, request: Request) -> ZipPackager
     manifest, messages = request.manifest, invocation.messages
     around = Surroundings.of(manifest.path.parent, (*manifest.files, request.state_dir))
     packages = request.state_dir / PACKAGES
-    packager = ZipPackager(packages, surroundings=around, tell=messages.mention, shown=messages.is_live)
+    packager = ZipPackager(
+        packages, surroundings=around, tell=messages.mention, shown=messages.is_live, environ=_for_commands(manifest),
+        environment=manifest.environment,
+    )  # fmt: skip
     await invocation.stack.enter_async_context(packager)
     messages.builds = partial(build_rows, packager, manifest)
     return packager
+
+
+def _for_commands(manifest: Manifest) -> dict[str, str]:
+    """Give the environment of every command of the user's (builds, verifications, gates): this one, and which
+    environment of the manifest is chosen, however that was said.
+    """
+    chosen = {ENVIRONMENT: manifest.environment} if manifest.environment else {}
+    return {**os.environ, **chosen}
 
 
 def build_rows(packager: ZipPackager, manifest: Manifest) -> list[BuildRow]:

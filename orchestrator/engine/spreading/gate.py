@@ -109,6 +109,8 @@ class Gates:
             functions=tuple(chosen),
             failures=tuple(_failed(every)),
             seconds=round(judging.seconds, 3),
+            environment=self.run.world.environment,
+            folders=tuple(sorted({member.folder_id for member in every})),
         )
 
 

@@ -47,7 +47,8 @@ class GateFacts:
     """What has become of a wave. `wave`: from 1; 0: of all of them, before the promoted tags move (`two_phase`).
 
     `functions`: those of this wave, `failures`: all that have failed by now; `seconds`: since the wave began, 0 where
-    an earlier run has ended it.
+    an earlier run has ended it. `environment`: the one of the manifest that is chosen, empty for none; `folders`: the
+    ids of those that the functions of all waves are in.
     """
 
     run_id: str
@@ -57,6 +58,8 @@ class GateFacts:
     functions: tuple[Member, ...]
     failures: tuple[Member, ...]
     seconds: float
+    environment: str = ""
+    folders: tuple[str, ...] = ()
     schema: Literal["orchestrator/gate/1"] = field(default=SCHEMA)
 
 

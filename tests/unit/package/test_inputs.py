@@ -26,12 +26,12 @@ def code(folder: Path, *, source: str = "dist", command: str = COMMAND, inputs: 
     return SourceCode(folder / source, folder.parent, Build(command, folder, inputs))
 
 
-def run(*codes: SourceCode, state: Path) -> list[str]:
+def run(*codes: SourceCode, state: Path, environment: str = "") -> list[str]:
     """Build and read the sources, as one run does. Gives what was told."""
     told: list[str] = []
 
     async def main() -> None:
-        async with ZipPackager(state, tell=told.append) as packager:
+        async with ZipPackager(state, tell=told.append, environment=environment) as packager:
             for each in codes:
                 await packager.build(each)
                 await packager.scan(each)
@@ -55,6 +55,13 @@ def test_nothing_has_changed_so_it_is_skipped(tmp_path: Path) -> None:
     make_tree(folder, {"node_modules/a/package.json": "of another folder"})
     run(code(folder), state=tmp_path / "state")
     assert ran(folder) == 1
+
+
+def test_what_was_built_for_one_environment_is_not_of_another(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    for number, environment in enumerate(("", "dev", "prod", "dev"), start=1):
+        run(code(folder), state=tmp_path / "state", environment=environment)
+        assert ran(folder) == min(number, 3)
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
