@@ -16,6 +16,7 @@ from orchestrator.report.plain_text import time_span
 from orchestrator.version.adoption import EVERYTHING
 
 _COMMIT = 12  # digits of a commit that are shown to people
+_NAME_MIN = 11  # columns for the name of a fact
 _ENDED: dict[int, str] = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
 
 
@@ -167,7 +168,9 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
 
 def facts_text(facts: Mapping[str, str]) -> str:
     """Write those that there are, one a line."""
-    return "\n".join(f"  {name:<11}  {value}" for name, value in facts.items() if value)
+    told = {name: value for name, value in facts.items() if value}
+    width = max(_NAME_MIN, *map(len, told)) if told else _NAME_MIN
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in told.items())
 
 
 def _links(state: RunState, *, alive: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop
+from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, Verified
 from orchestrator.report.plain_text import counted, named, time_span
 
 SLOWEST = 10  # functions that are named, by their own work
@@ -76,14 +76,11 @@ def facts_of(account: Account) -> dict[str, str]:
 
 
 def tables_of(account: Account) -> tuple[ReportTable, ...]:
-    """Give the tables that have rows: where the time went, failures, the slowest, limits, waves and pauses."""
+    """Give the tables that have rows: where the time went, failures, the slowest, limits, waves, verifications."""
     tables = (
-        _parts(account),
-        _failures(account.causes),
-        _slowest(account.functions),
-        _limits(account),
-        _waves(account),
-    )
+        _parts(account), _failures(account.causes), _slowest(account.functions), _limits(account), _waves(account),
+        _verifications(account.functions),
+    )  # fmt: skip
     return tuple(table for table in tables if table.rows)
 
 
@@ -169,5 +166,24 @@ def _waves(account: Account) -> ReportTable:
 
 
 def _stop_words(stop: RunStop) -> str:
+    """Say after which wave it came, and why; of a gate with the last line that it has written."""
     after = f"after wave {stop.wave}" if stop.wave and stop.kind != "outage" else ""
-    return ": ".join(part for part in (", ".join(p for p in (after, stop.verdict) if p), stop.reason) if part)
+    said = stop.detail.strip().splitlines()[-1:]
+    return ": ".join(part for part in (", ".join(p for p in (after, stop.verdict) if p), stop.reason, *said) if part)
+
+
+def _verifications(functions: Sequence[FunctionAccount]) -> ReportTable:
+    """Give what verifications have said last of each function, equal answers together."""
+    found: dict[tuple[str, str], list[tuple[str, Verified]]] = {}
+    for one in functions:
+        for last in one.verified[-1:]:
+            found.setdefault((last.verdict, last.reason), []).append((one.function, last))
+    rows = tuple(
+        (
+            verdict, str(len(some)), str(sum(last.attempts for _, last in some)),
+            time_span(max(last.seconds for _, last in some)), named([name for name, _ in some], _NAMED_MAX), reason,
+        )
+        for (verdict, reason), some in sorted(found.items(), key=lambda item: (item[0][0] == "passed", -len(item[1])))
+    )  # fmt: skip
+    head = ("verdict", "functions", "calls", "longest", "of", "why")
+    return ReportTable("verification", head, rows, frozenset({"functions", "calls", "longest"}))

@@ -58,7 +58,7 @@ const table = (head, rows, { numbers = [], caption = "", unseen = false } = {}) 
 };
 
 const section = (id, title, ...children) =>
-  make("section", { id, "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...children);
+  make("section", { id, "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), children);
 
 /* Calls `draw` at most once a frame. */
 const oncePerFrame = (draw) => {

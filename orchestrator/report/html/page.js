@@ -58,11 +58,16 @@ const timelineSection = (data, functions, view, timeline) => {
   return { drawn, sieve, find: (key) => { search.value = key; outcome.value = ""; sieve(); } };
 };
 
+/* What gates have written, in full. */
+const gateWords = (data) => data.stops.filter((stop) => stop[6]).map(([kind, wave, , , , verdict, detail]) =>
+  make("details", {}, make("summary", {}, `What the ${kind} after wave ${wave} said: ${verdict}`), make("pre", {}, detail)));
+
 const tablesSections = (data) => Object.entries(data.tables)
   .filter(([title]) => !["where the time went", "failures"].includes(title))
   .map(([title, { head, rows, numbers }], at) =>
     section(`table-${at}`, title === "limits" ? "Limits, and what was learned of them" : title[0].toUpperCase() + title.slice(1),
-      table(head, rows, { numbers, caption: title, unseen: true })));
+      table(head, rows, { numbers, caption: title, unseen: true }),
+      title.startsWith("waves") ? gateWords(data) : null));
 
 const start = () => {
   const data = JSON.parse(document.getElementById("data").textContent);

@@ -142,6 +142,7 @@ class Timeline {
 
   drawAxis(width, colour) {
     const context = this.sized(this.axis, width, 26);
+    this.told = 0; // up to where words stand
     const step = tickStep((this.view.to - this.view.from) / Math.max(1, width), 80);
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "bottom";
@@ -160,7 +161,9 @@ class Timeline {
     if (x < 0 || x > width) return;
     context.fillStyle = colour;
     context.fillRect(x, 0, 2, 26);
+    if (x < this.told) return;
     context.fillText(words, x + 4, 12);
+    this.told = x + 8 + context.measureText(words).width;
   }
 
   go(number) {
