@@ -56,6 +56,8 @@ class _List:
 
     def last(self, path: str, *, is_folder: bool) -> Pattern | None:
         """Find the pattern that decides."""
+        if not self.patterns:
+            return None
         text = (self.above + path.removeprefix(self.base)).encode("utf-8", "surrogateescape")
         for pattern in reversed(self.patterns):
             if pattern.matches(text, is_folder=is_folder):
