@@ -10,13 +10,13 @@ from orchestrator.model import AccessBinding, ApiRequest, Change, ChangeKind
 EVERYBODY = "allUsers"
 ROLE = "functions.functionInvoker"  # which is given
 # Either of them lets a caller in. Roles that can do more than invoke are nothing that anybody gives to everybody.
-_INVOKING = (ROLE, "serverless.functions.invoker")
+INVOKING = (ROLE, "serverless.functions.invoker")
 
 
 def roles_of(bindings: Iterable[AccessBinding]) -> dict[str, bool]:
     """Give the roles by which everybody may invoke, none where nobody may without authentication."""
     held = {one.role_id for one in bindings if (one.subject_id, one.subject_type) == (EVERYBODY, "system")}
-    return {role: True for role in _INVOKING if role in held}
+    return {role: True for role in INVOKING if role in held}
 
 
 def wanted_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, bool | None] | None:

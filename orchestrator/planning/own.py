@@ -19,7 +19,7 @@ from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
 
 _AT_ONCE = 8
-_WHAT = {ChangeKind.SCALING: "its scaling policies", ChangeKind.ACCESS: "its access bindings"}
+OWN = {ChangeKind.SCALING: "its scaling policies", ChangeKind.ACCESS: "its access bindings"}
 
 
 async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Function:
@@ -47,7 +47,7 @@ def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
 
 def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:
     """Give the kinds of these changes that are about what no listing shows."""
-    return frozenset(change.kind for change in changes if change.kind in _WHAT)
+    return frozenset(change.kind for change in changes if change.kind in OWN)
 
 
 async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
@@ -64,6 +64,29 @@ async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterabl
     return _indexed(live, functions)
 
 
+async def each_own(
+    world: Reading, functions: Mapping[str, Function], wanted: Mapping[str, Iterable[ChangeKind]]
+) -> tuple[dict[str, Function], dict[tuple[str, ChangeKind], Failure]]:
+    """Read of Functions what is wanted of them, by their ids. Gives them with it, and by id and kind what cannot be
+    read. Raises `InterruptedRunError` where the token is not accepted.
+    """
+    found, failures = dict(functions), dict[tuple[str, ChangeKind], Failure]()
+
+    async def read(one: tuple[str, ChangeKind]) -> None:
+        function_id, kind = one
+        try:
+            own = await read_own(world, function_id, kind)
+        except CloudError as error:
+            failure.unless_token(error)
+            failures[one] = failure.of_call(error)
+        else:
+            found[function_id] = _with(found[function_id], own)  # as it is by now: the other kind is read beside it
+
+    calls = [(one, kind) for one, kinds in wanted.items() for kind in sorted(kinds)]
+    await each(calls, read, at_once=_AT_ONCE)
+    return found, failures
+
+
 async def with_declared(
     world: Reading, specs: Mapping[str, FunctionSpec], live: LiveState
 ) -> tuple[LiveState, dict[str, Failure]]:
@@ -71,26 +94,21 @@ async def with_declared(
 
     Raises `InterruptedRunError` where the token is not accepted.
     """
-    functions, failures = dict(live.by_id), dict[str, Failure]()
-
-    async def read(one: tuple[str, Function, ChangeKind]) -> None:
-        key, function, kind = one
-        try:
-            found = await read_own(world, function.id, kind)
-        except CloudError as error:
-            failure.unless_token(error)
-            failed = failure.of_call(error)
-            failures[key] = replace(failed, message=f"{_WHAT[kind]} cannot be read: {failed.message}")
-        else:
-            functions[function.id] = _with(functions[function.id], found)
-
-    calls = [
-        (key, function, kind)
+    there = {
+        key: function.id
         for key, spec in specs.items()
-        if (kinds := declared_kinds(spec)) and isinstance(function := find(spec, live), Function)
-        for kind in sorted(kinds)
-    ]
-    await each(calls, read, at_once=_AT_ONCE)
+        if declared_kinds(spec) and isinstance(function := find(spec, live), Function)
+    }
+    wanted: dict[str, frozenset[ChangeKind]] = {}
+    for key, function_id in there.items():
+        wanted[function_id] = wanted.get(function_id, frozenset()) | declared_kinds(specs[key])
+    functions, unread = await each_own(world, live.by_id, wanted)
+    failures = {
+        key: replace(failed, message=f"{OWN[kind]} cannot be read: {failed.message}")
+        for key in there
+        for kind in sorted(declared_kinds(specs[key]))
+        if (failed := unread.get((there[key], kind))) is not None
+    }
     return _indexed(live, functions), failures
 
 

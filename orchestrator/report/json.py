@@ -146,6 +146,7 @@ def _of_manifests(view: ImportView | RewriteView) -> tuple[str, dict[str, Any]]:
         "variables": dict(view.variables),
         "notes": {key: list(notes) for key, notes in view.notes.items()},
         "left_out": dict(view.left_out),
+        "unread": list(view.unread),
         "manifest": view.text,
     }
 

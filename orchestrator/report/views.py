@@ -192,8 +192,8 @@ class PruneView:
 @dataclass(frozen=True, slots=True)
 class ImportView:
     """The manifest of what is live. `file`: where it was written, "" for nowhere yet. `variables`: those that are to be
-    set, and what for; `notes`: by function what the manifest does not say; `left_out`: by function why it is not in it.
-    `words_of`: the words of the text.
+    set, and what for; `notes`: by function what the manifest does not say; `left_out`: by function why it is not in it;
+    `unread`: what could not be read. `words_of`: the words of the text.
     """
 
     text: str
@@ -203,6 +203,7 @@ class ImportView:
     variables: Mapping[str, str]
     notes: Mapping[str, tuple[str, ...]]
     left_out: Mapping[str, str]
+    unread: tuple[str, ...] = ()
     words_of: tuple[str, ...] = ()
 
     def words(self) -> Iterator[str | None]:

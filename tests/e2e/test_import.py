@@ -35,6 +35,8 @@ def by_hand(number: int) -> dict[str, Any]:
     return {
         "folder_id": folder_id, "name": f"{team}-{number:03}", "labels": {"team": team},
         "versions": [version],
+        "scaling": {"$latest": {"provisionedInstancesCount": "1"}} if number % 90 == 0 else {},
+        "public": number % 60 == 0,
     }  # fmt: skip
 
 
@@ -79,6 +81,9 @@ def test_from_300_functions_made_by_hand_to_a_manifest_that_is_kept(town: Cloud,
     assert {*read["templates"]} == set(TEAMS)
     assert read["templates"]["auth"]["service_account"] == "auth-runner"
     assert read["defaults"]["secrets"] == [{"environment_variable": "DB", "key": "db", "name": "database"}]
+    public = [name for name, one in read["functions"].items() if one.get("public")]
+    scaled = [name for name, one in read["functions"].items() if one.get("scaling")]
+    assert (len(public), len(scaled)) == (5, 4)
     assert counts(tmp_path, town) == {"unchanged": 300}
     assert said(tmp_path, town, "import", "--cloud", "sandbox-cloud", "-o", "json").out.count("auth-000") > 0
 

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.app.session.importing.entries import Entries, entries_of
-from orchestrator.app.session.importing.reading import find_functions, folders_to_read, known_names
+from orchestrator.app.session.importing.reading import (
+    find_functions,
+    folders_to_read,
+    known_names,
+    with_own_settings,
+)
 from orchestrator.app.session.importing.terraform import read_state
 from orchestrator.app.session.importing.update import update_manifest
 from orchestrator.app.session.invocation import Invocation, invoke
@@ -110,16 +115,19 @@ async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
         of_state = tuple(sorted({one.folder_id for one in declared}))
         folders = await folders_to_read(session, asked.folders or of_state, asked.cloud_id)
         found = await find_functions(session, folders, only={one.id: one.address for one in declared})
-        names = await known_names(session, found.functions)
+        wanted = {one.id: one.own_kinds for one in declared} if declared else None
+        functions, unread = await with_own_settings(session, found.functions, wanted)
+        names = await known_names(session, functions)
     by_id = {one.id: one for one in declared}
-    told = {one.key: by_id[one.function.id] for one in found.functions} if declared else {}
+    told = {one.key: by_id[one.function.id] for one in functions} if declared else {}
     made = entries_of(
-        found.functions, names, session.messages.outlet.redactor.hides, pinned=bool(declared),
+        functions, names, session.messages.outlet.redactor.hides, pinned=bool(declared),
         tables={key: one.table for key, one in told.items()} or None,
         hints={key: one.code for key, one in told.items()},
     )  # fmt: skip
     left_out = {**made.left_out, **found.left_out}
-    text = manifest_text(made, left_out)
+    not_read = tuple(one.words for one in unread)
+    text = manifest_text(made, left_out, not_read)
     view = ImportView(
         text=text,
         file=str(asked.out) if asked.out is not None else "",
@@ -128,6 +136,7 @@ async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
         variables={one.name: one.what for one in made.variables},
         notes=made.notes,
         left_out=left_out,
+        unread=not_read,
         words_of=tuple(_words(made)),
     )
     if asked.out is not None:
@@ -152,8 +161,8 @@ async def open_unmanifested(invocation: Invocation) -> Session:
         return await open_session(invocation, request)
 
 
-def manifest_text(made: Entries, left_out: Mapping[str, str]) -> str:
-    """Write the manifest of functions, with what it cannot say as comments."""
+def manifest_text(made: Entries, left_out: Mapping[str, str], unread: Sequence[str] = ()) -> str:
+    """Write the manifest of functions, with what it cannot say as comments. `unread`: what could not be read."""
     folders = sorted({entry.folder_id for entry in made.entries})
     cloud = {"folder_id": folders[0]} if len(folders) == 1 else {}
     head = [
@@ -163,6 +172,8 @@ def manifest_text(made: Entries, left_out: Mapping[str, str]) -> str:
     if made.variables:
         head += ["", "Set these variables: their values look like secrets, and are not written here."]
         head += [f"  {one.name}  {one.what}" for one in made.variables]
+    if unread:
+        head += ["", "Not said here, so left as it is live:", *(f"  {words}" for words in unread)]
     tail = [f"left out: {key}: {why}" for key, why in sorted(left_out.items())]
     return document(made.entries, cloud=cloud, head=head, tail=tail)
 
@@ -173,6 +184,8 @@ def tell(session: Session, view: ImportView) -> None:
     messages.outlet.redactor.protect(view.words_of)
     for name, what in view.variables.items():
         messages.say(f"to set: {name} ({what})")
+    for words in view.unread:
+        messages.warn(f"not written: {words}")
     for key, notes in view.notes.items():
         for note in notes:
             messages.warn(f"{key}: {note}")

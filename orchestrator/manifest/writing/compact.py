@@ -26,7 +26,8 @@ _VALUES_MIN = 3  # two are said as well where they are
 _STARTS = 40  # values from which a template is grown, the most common first, those of the same functions once
 _CANDIDATES = 300  # values that are looked at for templates, the most common first
 _TEMPLATES_MAX = 40
-_OWN = "name", "id", "description", "enabled"  # keys that are of one function, whatever others have
+# Keys that are of one function, whatever others have: nobody shall open a new one by what it inherits.
+_OWN = "name", "id", "description", "enabled", "public"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+from orchestrator.function.fields import FUNCTION_FIELDS, FunctionField
 from orchestrator.manifest.tables import FunctionTable
-from orchestrator.model import Settings
+from orchestrator.model import ChangeKind, Function, Settings
 from orchestrator.model.units import as_duration, as_size
 from orchestrator.version.fields import FIELDS, TAGS
 
@@ -22,6 +23,25 @@ def spelled(settings: Settings) -> dict[str, Any]:
     found = {row.key: _value(row.setting, getattr(settings, row.setting)) for row in (*FIELDS, TAGS)}
     found["service_account"] = settings.service_account
     return {key: value for key, value in found.items() if value is not None}
+
+
+def own_spelled(function: Function) -> dict[str, Any]:
+    """Write what a live Function itself has, whichever version serves, as keys of a function. What was not read of it
+    is left out, and so is what it has not.
+    """
+    found = {row.setting: own_value(row, getattr(function, row.live)) for row in FUNCTION_FIELDS if row.updated}
+    return {key: value for key, value in found.items() if value}
+
+
+def own_value(row: FunctionField, live: Any) -> Any:
+    """Write the live value of one field; None: it was not read."""
+    if live is None or not row.mapped:
+        return live
+    if row.kind is ChangeKind.ACCESS:
+        return bool(live)
+    if row.kind is ChangeKind.SCALING:
+        return {tag: {name: count for name, count in policy.items() if count} for tag, policy in live.items()}
+    return dict(live)
 
 
 _ORDER = {key: number for number, key in enumerate(FunctionTable.model_fields)}

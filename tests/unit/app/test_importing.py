@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from orchestrator.app.commands.import_ import _words
 from orchestrator.app.session.importing.entries import KnownNames
-from orchestrator.model import Action, AsyncInvocation, Secret
+from orchestrator.function.access import ROLE
+from orchestrator.function.scaling import policies_of
+from orchestrator.model import Action, AsyncInvocation, ScalingPolicy, Secret
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.views import DocumentView
@@ -27,12 +29,20 @@ from tests.settings import any_settings
 
 LABELS = st.dictionaries(st.sampled_from(["team", "tier"]), st.sampled_from(["a", "b"]), max_size=2)
 
+COUNTED = st.sampled_from([{"provisioned": 1}, {"zone_instances": 2, "zone_requests": 4}])
+SCALING = st.dictionaries(st.sampled_from(["$latest", "stable"]), COUNTED, max_size=2).map(
+    lambda policies: policies_of(ScalingPolicy(tag, **counts) for tag, counts in policies.items())
+)
+
 
 @st.composite
 def any_function(draw: st.DrawFn, number: int) -> Any:
     folder = draw(st.sampled_from(["folder", "other"]))
     described = draw(st.sampled_from(["", 'what "it" does \\ ${is}']))
-    return live_function(f"fn-{number}", draw(any_settings()), folder, labels=draw(LABELS), description=described)
+    own = {"scaling": draw(SCALING), "public": draw(st.sampled_from([{}, {ROLE: True}, None]))}
+    return live_function(
+        f"fn-{number}", draw(any_settings()), folder, labels=draw(LABELS), description=described, **own
+    )
 
 
 def check_nothing_to_do(functions: list[Any]) -> None:
@@ -174,3 +184,12 @@ def test_what_is_shown_is_what_is_written_whatever_things_are_called() -> None:
     redactor.protect(_words(made))
     assert "hunter2" not in text
     assert Outlet(redactor).value(DocumentView(text)).text.rstrip() == text.rstrip()
+
+
+def test_functions_that_anybody_may_invoke_say_so_each_by_itself() -> None:
+    """What is inherited, or in a template, would open the next function as well."""
+    live = live_state([live_function(f"f{number}", settings(), public={ROLE: True}) for number in range(6)])
+    read = tomllib.loads(imported(live)[1])
+    assert "public" not in read["defaults"]
+    assert "templates" not in read
+    assert [one["public"] for one in read["each"].values()] == [True]

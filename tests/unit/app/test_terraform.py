@@ -13,7 +13,9 @@ from orchestrator.app.commands.import_ import manifest_text
 from orchestrator.app.session.importing.entries import KnownNames, entries_of
 from orchestrator.app.session.importing.terraform import read_state
 from orchestrator.errors import UsageError
-from orchestrator.model import Action
+from orchestrator.function.access import ROLE
+from orchestrator.manifest.writing.spelling import spelled
+from orchestrator.model import Action, ChangeKind
 from tests.builders import settings
 from tests.live import found_in, live_function, live_state, no_secret, planned_from
 
@@ -109,6 +111,60 @@ def test_what_terraform_declares_is_written_and_what_is_live_otherwise_is_named(
     assert plan["two-fn"] is not Action.UNCHANGED
 
 
+def test_scaling_and_access_of_their_own_resources_are_read(tmp_path: Path) -> None:
+    path = state(tmp_path, EVERYTHING)
+    told = json.loads(path.read_text())
+    policies = [
+        {"tag": "$latest", "zone_instances_limit": 3, "zone_requests_limit": 100}, {"tag": "none"},
+        {"tag": "stable", "zone_instances_limit": 2, "zone_requests_limit": 0},
+    ]  # fmt: skip
+    of = {"function_id": EVERYTHING["id"]}
+    bindings = [
+        {**of, "role": "functions.viewer", "members": ["system:allUsers"]},
+        {**of, "role": "functions.functionInvoker", "members": ["userAccount:aje", "system:allUsers"]},
+    ]
+    told["resources"] += [
+        {
+            "type": "yandex_function_scaling_policy",
+            "name": "s",
+            "instances": [{"attributes": {**of, "policy": policies}}],
+        },
+        {"type": "yandex_function_iam_binding", "name": "b", "instances": [{"attributes": one} for one in bindings]},
+    ]
+    path.write_text(json.dumps(told))
+    (found,) = read_state(path)
+    assert found.table["scaling"] == {
+        "$latest": {"zone_instances": 3, "zone_requests": 100}, "stable": {"zone_instances": 2},
+    }  # fmt: skip
+    assert found.table["public"] is True
+    assert {*found.own_kinds} == {ChangeKind.SCALING, ChangeKind.ACCESS}
+    told["resources"][-1]["instances"].pop()
+    path.write_text(json.dumps(told))
+    (found,) = read_state(path)
+    assert "public" not in found.table
+
+
+@pytest.mark.parametrize(
+    ("declared", "own", "notes"),
+    [
+        ({"public": True}, {"public": {ROLE: True}}, ()),
+        ({"public": True}, {"public": {}}, ("live is otherwise: public",)),
+        ({"public": True}, {}, ()),  # it could not be read
+        ({"scaling": {"a": {"zone_instances": 2}}}, {"scaling": {"a": {"zone_instances": 2, "provisioned": 1}}}, ()),
+        ({"scaling": {"a": {"zone_instances": 2}}}, {"scaling": {}}, ("live is otherwise: scaling",)),
+    ],
+)
+def test_scaling_and_access_that_are_live_otherwise_are_named(
+    declared: dict[str, Any], own: dict[str, Any], notes: tuple[str, ...]
+) -> None:
+    (one,) = found_in(live_state([live_function("one", settings(), **own)]))
+    table = {**spelled(settings()), **declared}
+    made = entries_of([one], KnownNames(), no_secret, pinned=True, tables={"one": table})
+    assert made.notes.get("one", ()) == notes
+    read = tomllib.loads(manifest_text(made, {}))["functions"]["one"]
+    assert {key: read[key] for key in declared} == declared
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -116,7 +172,7 @@ def test_what_terraform_declares_is_written_and_what_is_live_otherwise_is_named(
         ('{"version": 3}', "no Terraform state of version 4 but of 3"),
         ("[]", "no Terraform state of version 4"),
         ('{"version": 4, "resources": []}', "it has no yandex_function"),
-        (f'{{"version": 4, "resources": [{BROKEN}]}}', "a yandex_function cannot be read: KeyError"),
+        (f'{{"version": 4, "resources": [{BROKEN}]}}', "a resource of it cannot be read: KeyError"),
     ],
 )
 def test_a_file_that_is_no_state_is_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from orchestrator.app.session.importing.updating import (
     write_slots,
 )
 from orchestrator.errors import StartError
+from orchestrator.function.access import ROLE
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.load import survey
 from orchestrator.manifest.writing.editing import REMOVED
@@ -96,6 +98,8 @@ def test_a_plan_after_an_update_has_nothing_to_do_at_length(before: list[Setting
     check(before, after)
 
 
+OTHER_ROLE = "serverless.functions.invoker"
+MANY = {"provisioned": 3, "zone_instances": 2, "zone_requests": 0}
 HEAD = '[cloud]\nfolder_id = "folder"\n[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\n'
 HEAD += 'memory = "128MB"\nversion_id = "$latest"\n'
 
@@ -248,3 +252,44 @@ def test_a_file_is_written_whole_with_its_rights_and_where_a_link_leads(tmp_path
     with pytest.raises(StartError, match="was changed meanwhile"):
         write_all([FileChange(str(link), "deploy.toml", "a = 1\n", "a = 3\n")])
     assert real.read_text() == "a = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("declared", "own", "written"),
+    [
+        ("public = true", {"public": {}}, "public = false"),
+        ("public = false", {"public": {ROLE: True}}, "public = true"),
+        ("public = true", {"public": {OTHER_ROLE: True}}, "public = true"),
+        ("public = true", {}, "public = true"),  # it could not be read
+        ("", {"public": {ROLE: True}, "scaling": {"a": {"provisioned": 1}}}, ""),  # declared by nobody: as it is
+        ("scaling.a = { provisioned = 1 }", {"scaling": {"a": MANY}}, "scaling.a = { provisioned = 3 }"),
+        ("scaling.a = { zone_requests = 5 }", {"scaling": {"a": MANY}}, "scaling.a = { zone_requests = 0 }"),
+        ("scaling.a = { provisioned = 3 }", {"scaling": {"a": MANY, "b": MANY}}, "scaling.a = { provisioned = 3 }"),
+        ("scaling.a = { provisioned = 1 }", {"scaling": {}}, ""),
+        ("scaling.a = { provisioned = 0 }", {"scaling": {}}, "scaling.a = { provisioned = 0 }"),
+        ('scaling.a = { provisioned = 1 }\nignore = ["scaling.a"]', {"scaling": {"a": MANY}}, None),
+        (
+            "scaling_exact = true", {"scaling": {"a": MANY}},
+            "scaling_exact = true\nscaling = { a = { provisioned = 3, zone_instances = 2 } }",
+        ),
+    ],
+)  # fmt: skip
+def test_scaling_and_access_that_are_declared_become_what_is_live(
+    declared: str, own: dict[str, Any], written: str | None, tmp_path: Path
+) -> None:
+    text = f"{HEAD}[functions.one]\n{declared}\n"
+    one = live_function("one", settings(), **own)
+    made, told = updated(tmp_path, text, [one])
+    assert made.left == []
+    expected = tomllib.loads(f"{HEAD}[functions.one]\n{declared if written is None else written}\n")
+    assert tomllib.loads(told) == expected
+    assert {unit.action for unit in planned_from(tmp_path, told, live_state([one])).units} == {Action.UNCHANGED}
+
+
+def test_a_policy_that_is_inherited_and_gone_is_taken_away(tmp_path: Path) -> None:
+    text = f"{HEAD}scaling.a = {{ provisioned = 1 }}\n[functions.one]\n[functions.two]\n"
+    live = [live_function("one", settings(), scaling={}), live_function("two", settings(), scaling={"a": MANY})]
+    _, told = updated(tmp_path, text, live)
+    read = tomllib.loads(told)
+    assert read["defaults"] == tomllib.loads(text)["defaults"]
+    assert read["functions"] == {"one": {"without": ["scaling.a"]}, "two": {"scaling": {"a": {"provisioned": 3}}}}

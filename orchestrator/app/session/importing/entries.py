@@ -12,8 +12,8 @@ from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.writing.document import FunctionEntry
 from orchestrator.manifest.writing.sayable import Said, what_can_be_said
-from orchestrator.manifest.writing.spelling import keys_in_order, spelled
-from orchestrator.model import LATEST
+from orchestrator.manifest.writing.spelling import keys_in_order, own_spelled, own_value, spelled
+from orchestrator.model import LATEST, Function
 from orchestrator.version.copy import settings_of
 
 
@@ -65,7 +65,10 @@ def entries_of(
     """
     told = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
     said = what_can_be_said(
-        {one.key: {**({} if tables else _own(one)), **told[one.key], **_identity(one)} for one in functions},
+        {
+            one.key: {**({} if tables else own_spelled(one.function)), **told[one.key], **_identity(one)}
+            for one in functions
+        },
         {one.key: one.latest.raw for one in functions},
     )
     left_out = {key: "; ".join(one.refused) for key, one in said.items() if not one.declarable}
@@ -96,12 +99,6 @@ def entries_of(
         places.setdefault(name, []).append(f"{_place(secret.path)} of {secret.function}")
     to_set = tuple(VariableToSet(name, _listed(of)) for name, of in sorted(places.items()))
     return Entries(tuple(entries), to_set, notes, left_out)
-
-
-def _own(one: LiveFunction) -> dict[str, Any]:
-    """Give what the Function itself has, as keys of the manifest."""
-    live = {row.setting: getattr(one.function, row.live) for row in FUNCTION_FIELDS if row.updated}
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in live.items() if value}
 
 
 def _identity(one: LiveFunction) -> dict[str, str]:
@@ -141,10 +138,7 @@ def _notes(one: LiveFunction, said: Said, tables: Mapping[str, Mapping[str, Any]
     found = [f"not said here: {rule}" for rule in said.refused]
     found += [f"live is otherwise: {words}" for words in said.otherwise]
     if tables is not None:
-        live = _own(one)
-        found += [
-            f"live is otherwise: {key}" for key in _OWN if tables[one.key].get(key, live.get(key)) != live.get(key)
-        ]
+        found += [f"live is otherwise: {key}" for key in _own_otherwise(one.function, tables[one.key])]
     if said.unknown:
         found.append(f"not said here, since this program does not know it: {', '.join(said.unknown)}")
     if not one.latest.is_active:
@@ -154,7 +148,17 @@ def _notes(one: LiveFunction, said: Said, tables: Mapping[str, Mapping[str, Any]
     return tuple(found)
 
 
-_OWN = tuple(row.setting for row in FUNCTION_FIELDS if row.updated)
+def _own_otherwise(function: Function, told: Mapping[str, Any]) -> list[str]:
+    """List what is told of a Function itself and is live otherwise, as far as that was read."""
+    rows = [row for row in FUNCTION_FIELDS if row.setting in told and getattr(function, row.live) is not None]
+    return [row.setting for row in rows if not _is_so(told[row.setting], own_value(row, getattr(function, row.live)))]
+
+
+def _is_so(told: Any, live: Any) -> bool:
+    """Whether what is told is live; of a map each entry that is told. A count that is not there is 0."""
+    if isinstance(told, Mapping):
+        return all(_is_so(value, (live or {}).get(name)) for name, value in told.items())
+    return bool(told == (0 if live is None and isinstance(told, int) else live))
 
 
 def _place(path: Iterable[str | int]) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 from orchestrator.app.session.importing.entries import KnownNames
 from orchestrator.app.session.planning import cannot_read
 from orchestrator.app.session.session import Session
-from orchestrator.errors import CloudError, UsageError
+from orchestrator.errors import CloudError, InterruptedRunError, StartError, UsageError
+from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.job.inventory import LiveFunction, inventory, matching_live
+from orchestrator.model import ChangeKind
 from orchestrator.planning.live import read_live
+from orchestrator.planning.own import OWN, each_own
 from orchestrator.planning.selection import expanded
 from orchestrator.report.plain_text import counted
 from orchestrator.resilience import policy
@@ -84,6 +87,52 @@ async def find_functions(
     for label in options.labels:
         chosen = matching_live(chosen, [f"label:{label}"], folders)
     return Found(tuple(chosen), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What functions have and nobody tells. `what`: "its scaling policies"; `key`: of the manifest; `why`: in words."""
+
+    key: str
+    what: str
+    why: str
+    functions: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What is not written for that, and why."""
+        more = len(self.functions) - _NAMED_MAX
+        names = f"{', '.join(self.functions[:_NAMED_MAX])}{f' and {more} more' if more > 0 else ''}"
+        return f"{self.key} of {names}: {self.what} cannot be read: {self.why}"
+
+
+async def with_own_settings(
+    session: Session, functions: Sequence[LiveFunction], wanted: Mapping[str, Iterable[ChangeKind]] | None = None
+) -> tuple[tuple[LiveFunction, ...], tuple[Unread, ...]]:
+    """Read of functions what no listing shows, a call for each: who may invoke them, how they scale. `wanted`: by id;
+    None: all of it. What cannot be read is left open: gives also what that is, functions with one cause together.
+    Raises `StartError` where the token is not accepted.
+    """
+    every = dict.fromkeys((one.function.id for one in functions), tuple(OWN))
+    wanted = every if wanted is None else wanted
+    calls = sum(len([*kinds]) for kinds in wanted.values())
+    if calls:
+        session.messages.mention(f"reading scaling policies and access bindings: {counted(calls, 'call')}")
+    try:
+        read, failures = await each_own(session.world, {one.function.id: one.function for one in functions}, wanted)
+    except InterruptedRunError as error:  # the token: there is no run that could be taken up
+        raise StartError(f"what is live cannot be read: {error.message}", advice=error.advice) from error
+    keys = {one.function.id: one.key for one in functions}
+    causes: dict[tuple[ChangeKind, str], list[str]] = {}
+    for (function_id, kind), failed in failures.items():
+        why = failed.message.replace(function_id, "FUNCTION") if len(failures) > 1 else failed.message
+        causes.setdefault((kind, why), []).append(keys[function_id])
+    unread = [Unread(_KEYS[kind], OWN[kind], why, tuple(sorted(of))) for (kind, why), of in sorted(causes.items())]
+    return tuple(replace(one, function=read[one.function.id]) for one in functions), tuple(unread)
+
+
+_NAMED_MAX = 5
+_KEYS = {row.kind: row.setting for row in FUNCTION_FIELDS if row.kind in OWN}
 
 
 async def known_names(session: Session, functions: Sequence[LiveFunction]) -> KnownNames:

@@ -1,4 +1,5 @@
-"""Functions of a Terraform state (`yandex_function`, state version 4), as settings of this program.
+"""Functions of a Terraform state (`yandex_function`, state version 4), as settings of this program, with their scaling
+policies (`yandex_function_scaling_policy`), and whether everybody may invoke them (`yandex_function_iam_binding`).
 
 Attributes become the API's JSON first, so that what is read of them is read as everything else. Which attribute is
 what: the provider's documentation of the resource; `tests/unit/app/test_terraform.py` has one of each.
@@ -14,13 +15,17 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import UsageError
+from orchestrator.function.access import EVERYBODY, INVOKING
+from orchestrator.function.fields import FUNCTION_FIELDS
 from orchestrator.manifest.writing.spelling import spelled
-from orchestrator.model import Version
+from orchestrator.model import ChangeKind, Version
 from orchestrator.model.units import GB, MB
+from orchestrator.planning.own import OWN
 from orchestrator.version.codec import only_set
 from orchestrator.version.copy import settings_of
 
 _TYPE = "yandex_function"
+_SCALING, _BINDING = "yandex_function_scaling_policy", "yandex_function_iam_binding"
 _STATE_VERSION = 4
 _OPTION = {1: "ENABLED", 2: "DISABLED"}  # of metadata_options; 0: the cloud's default
 _MODE = {"ro": "READ_ONLY", "rw": "READ_WRITE"}
@@ -38,6 +43,11 @@ class StateFunction:
     folder_id: str
     table: Mapping[str, Any]
     code: str
+
+    @property
+    def own_kinds(self) -> tuple[ChangeKind, ...]:
+        """What of the Function itself is declared there and no listing shows."""
+        return tuple(row.kind for row in FUNCTION_FIELDS if row.kind in OWN and row.setting in self.table)
 
 
 def read_state(path: Path) -> tuple[StateFunction, ...]:
@@ -58,7 +68,7 @@ def read_state(path: Path) -> tuple[StateFunction, ...]:
     try:
         found = tuple(_functions(state))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"--from {path}: a {_TYPE} cannot be read: {error!r}", advice=_ADVICE) from error
+        raise UsageError(f"--from {path}: a resource of it cannot be read: {error!r}", advice=_ADVICE) from error
     if not found:
         raise UsageError(f"--from {path}: it has no {_TYPE}", advice="is it the right state? `terraform state list`")
     return found
@@ -67,21 +77,40 @@ def read_state(path: Path) -> tuple[StateFunction, ...]:
 _ADVICE = "`terraform state pull > terraform.tfstate` writes the one that is meant"
 
 
-def _functions(state: Mapping[str, Any]) -> Iterator[StateFunction]:
+def _instances(state: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the resources of a type, with their addresses."""
     for resource in state.get("resources") or ():
-        if resource.get("type") != _TYPE or resource.get("mode", "managed") != "managed":
+        if resource.get("type") != kind or resource.get("mode", "managed") != "managed":
             continue
         module = f"{resource['module']}." if resource.get("module") else ""
         for instance in resource.get("instances") or ():
             index = instance.get("index_key")
             told = "" if index is None else f'["{index}"]' if isinstance(index, str) else f"[{index}]"
-            yield _function(f"{module}{_TYPE}.{resource['name']}{told}", instance["attributes"])
+            yield f"{module}{kind}.{resource['name']}{told}", instance["attributes"]
 
 
-def _function(address: str, given: Mapping[str, Any]) -> StateFunction:
+def _functions(state: Mapping[str, Any]) -> Iterator[StateFunction]:
+    own: dict[str, dict[str, Any]] = {}
+    for _, given in _instances(state, _SCALING):
+        policies = {one["tag"]: _renamed(one, _COUNTS) for one in given.get("policy") or ()}
+        own.setdefault(given["function_id"], {}).setdefault("scaling", {}).update(
+            {tag: policy for tag, policy in policies.items() if policy}
+        )
+    for _, given in _instances(state, _BINDING):
+        if given["role"] in INVOKING and f"system:{EVERYBODY}" in (given.get("members") or ()):
+            own.setdefault(given["function_id"], {})["public"] = True
+    for address, given in _instances(state, _TYPE):
+        found = {key: value for key, value in own.get(given["id"], {}).items() if value}
+        yield _function(address, given, found)
+
+
+_COUNTS = {"zone_instances": "zone_instances_limit", "zone_requests": "zone_requests_limit"}
+
+
+def _function(address: str, given: Mapping[str, Any], others: Mapping[str, Any]) -> StateFunction:
     raw = _version(given)
     version = Version("", given["id"], "ACTIVE", "", None, tuple(given.get("tags") or ()), raw)
-    own = {"labels": dict(given.get("labels") or {}), "function_description": given.get("description") or ""}
+    own = {"labels": dict(given.get("labels") or {}), "function_description": given.get("description") or "", **others}
     table = {**spelled(settings_of(version)), **{key: value for key, value in own.items() if value}}
     return StateFunction(address, given["id"], given.get("name") or "", given["folder_id"], table, _code(given))
 

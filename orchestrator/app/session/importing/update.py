@@ -8,7 +8,7 @@ from difflib import unified_diff
 
 from orchestrator.app.session.choosing import selected
 from orchestrator.app.session.chosen import require_environment
-from orchestrator.app.session.importing.reading import known_names
+from orchestrator.app.session.importing.reading import known_names, with_own_settings
 from orchestrator.app.session.importing.updating import (
     FileChange,
     Rewriting,
@@ -25,10 +25,11 @@ from orchestrator.app.session.session import Session, hold_lock, open_session
 from orchestrator.errors import CloudError, Exit
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.writing.changes import LeftAlone
-from orchestrator.model import Failure, FunctionSpec, VersionCopy
+from orchestrator.model import ChangeKind, Failure, FunctionSpec, VersionCopy
 from orchestrator.planning.live import read_live
 from orchestrator.planning.meant import find
 from orchestrator.planning.names import Resolved, resolve_names
+from orchestrator.planning.own import declared_kinds
 from orchestrator.report.display.displays import Question, confirm, show_diff
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult, RewriteView
@@ -76,7 +77,8 @@ async def _live(
         resolved = await resolve_names(session.world, specs)
     except CloudError as error:
         raise cannot_read(error) from error
-    functions = []
+    functions: list[LiveFunction] = []
+    wanted: dict[str, frozenset[ChangeKind]] = {}
     for key, spec in resolved.specs.items():
         found = find(spec, live)
         latest = live.latest(found.id) if found is not None and not isinstance(found, Failure) else None
@@ -89,10 +91,14 @@ async def _live(
             made.left.append(LeftAlone(key, (), "it has no version yet"))
         else:
             functions.append(LiveFunction(key, found, latest, spec))
+            wanted[found.id] = declared_kinds(spec)
             if not isinstance(spec.code, VersionCopy) and read_stamp(latest.description) is None:
                 why = f"version {latest.id} was made by hand: whether its code is that of the source is not known"
                 made.left.append(LeftAlone(key, ("source",), why))
-    return resolved, functions
+    read, unread = await with_own_settings(session, functions, wanted)
+    for one in unread:
+        made.left += [LeftAlone(key, (one.key,), f"{one.what} cannot be read: {one.why}") for key in one.functions]
+    return resolved, [*read]
 
 
 def rewrite_view(made: Rewriting, files: Iterable[FileChange]) -> RewriteView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.app.session.importing.entries import KnownNames, named_secret
 from orchestrator.app.session.importing.variables import SecretValue
 from orchestrator.errors import StartError
-from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.function.fields import FUNCTION_FIELDS, wanted_of
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.load import Survey
 from orchestrator.manifest.toml_files import shown
@@ -29,9 +29,9 @@ from orchestrator.manifest.writing.editing import REMOVED, Edit, UneditableError
 from orchestrator.manifest.writing.manifest_file import write_manifest
 from orchestrator.manifest.writing.sayable import what_can_be_said
 from orchestrator.manifest.writing.shared_tables import edits_by_file
-from orchestrator.manifest.writing.spelling import rank_of_key, spelled
+from orchestrator.manifest.writing.spelling import own_value, rank_of_key, spelled
 from orchestrator.manifest.writing.toml_text import Variable, literal
-from orchestrator.model import Function, FunctionSpec, Settings, Version, VersionCopy
+from orchestrator.model import Function, FunctionSpec, Scaling, Settings, Version, VersionCopy
 from orchestrator.redaction.patterns import is_secret_variable
 from orchestrator.version.adoption import lost_fields
 from orchestrator.version.as_live import as_it_is_live
@@ -105,21 +105,40 @@ def _differing_rows(spec: FunctionSpec, latest: Version) -> set[str]:
 
 
 def own_settings(spec: FunctionSpec, function: Function) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give what of a Function's own settings differs, as keys of the manifest: as declared, and as it is live."""
+    """Give what of a Function's own settings differs, as keys of the manifest: as declared, and as it is live. What is
+    not declared stays as it is, and what was not read is not known.
+    """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for row in FUNCTION_FIELDS:
-        declared, live = getattr(spec, row.setting), getattr(function, row.live)
-        if not row.updated or declared is None or (row.mapped and not (declared or getattr(spec, row.exact))):
+        declared, live = getattr(spec, row.setting), own_value(row, getattr(function, row.live))
+        exact = bool(row.exact) and getattr(spec, row.exact)
+        if not row.updated or live is None or declared is None or (row.exact and not (declared or exact)):
             continue
-        if not row.mapped:
-            before[row.setting], after[row.setting] = declared, live
-            continue
-        names = {*declared, *(live if getattr(spec, row.exact) else ())}
-        before[row.setting] = dict(declared)
-        after[row.setting] = {name: live[name] for name in sorted(names) if name in live}
+        before[row.setting], after[row.setting] = declared, live
+        if isinstance(live, Mapping):
+            wanted, found = wanted_of(row, spec, function), getattr(function, row.live)
+            before[row.setting] = said = {name: _said(value) for name, value in declared.items()}
+            made = {name for name in said if wanted[name] == found.get(name)}
+            others = {*said, *(live if exact else ())} & live.keys() - made
+            after[row.setting] = {
+                name: said[name] if name in made else _as_said(said.get(name), live[name])
+                for name in sorted(made | others)
+            }
     differ = {key for key in before if before[key] != after[key]}
     return {key: before[key] for key in differ}, {key: after[key] for key in differ if after[key] != {}}
+
+
+def _said(value: Any) -> Any:
+    """Write what is declared of one entry: of a scaling policy the counts that are."""
+    if isinstance(value, Scaling):
+        return {one.name: count for one in fields(value) if (count := getattr(value, one.name)) is not None}
+    return value
+
+
+def _as_said(said: Any, live: Any) -> Any:
+    """Give what is live of just what is declared of an entry."""
+    return {name: live.get(name, 0) for name in said} if isinstance(said, Mapping) else live
 
 
 def write_slots(
