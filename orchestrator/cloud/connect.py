@@ -114,7 +114,8 @@ _UNKNOWN_LIFE_S = 3600.0  # where the answer has no readable expiresAt
 _FOUR_WAYS = (
     "set one of YC_IAM_TOKEN (an IAM token, `yc iam create-token`), YC_TOKEN (an IAM or OAuth token), "
     "YC_SERVICE_ACCOUNT_KEY_FILE (an authorized key, `yc iam key create`), or run on a machine or function with a "
-    "service account, whose metadata service gives tokens (YC_METADATA_ADDR to find it elsewhere)"
+    "service account, whose metadata service gives tokens (YC_METADATA_ADDR to find it elsewhere); to try it without a "
+    "cloud, add --sandbox"
 )
 _OAUTH_WARNING = (
     "YC_TOKEN is an OAuth token: the cloud stops accepting these by the end of 2026; "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.job.contract import JobError, texts
+from orchestrator.manifest.environments.choosing import folder_advice
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
@@ -46,9 +47,9 @@ def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
         of_manifest.append(manifest.cloud.folder_id)
     found = tuple(dict.fromkeys(named or of_manifest))
     if not found:
-        raise JobError(
-            "the job has no folder to look at", advice="give `folders`, or `folder_id` in [cloud], or YC_FOLDER_ID"
-        )
+        chosen = [manifest.environment] if manifest.environment else []
+        advice = f"give `folders`, or {folder_advice(chosen, manifest.environments)}"
+        raise JobError("the job has no folder to look at", advice=advice)
     return found
 
 

@@ -10,6 +10,7 @@ from orchestrator.manifest import setting_rules
 from orchestrator.manifest.as_live_rules import as_live_breaches, is_code_only, that_count
 from orchestrator.manifest.code_rules import code_breaches
 from orchestrator.manifest.disk import Disk
+from orchestrator.manifest.environments.choosing import folder_advice
 from orchestrator.manifest.environments.existing import Existing
 from orchestrator.manifest.environments.overlay import Overlay
 from orchestrator.manifest.fields import PATTERNS
@@ -17,7 +18,7 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.includes.owners import Owners, lost_by
 from orchestrator.manifest.includes.scope import Scope
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.merge import Draft, Layer, layer, taken_in_vain
+from orchestrator.manifest.merge import Draft, Folder, Layer, layer, taken_in_vain
 from orchestrator.manifest.rollout.rollout_rules import promote_breaches, verify_breaches
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.values import flawed_spec, function_spec
@@ -35,6 +36,7 @@ class FunctionTables:
     def __init__(self, overlay: Overlay, disk: Disk, findings: Findings) -> None:
         self._findings = findings
         self._disk = disk
+        self._overlay = overlay
         self._existing = Existing(overlay, findings)
         self.drafts: dict[str, Draft] = {}
         self._owners = Owners(self.drafts, self._existing.elsewhere)
@@ -66,9 +68,9 @@ class FunctionTables:
         """Hold a function against all rules."""
         folder = draft.folder
         if draft.folder_id is None and not folder.is_broken and not draft.is_broken(("folder_id",)):
-            rule = "no folder: set it here, in [defaults], for each function, or as YC_FOLDER_ID in the environment"
-            line = None if folder.path[0] in folder.file.raw else 0
-            self._findings.mistake(folder.file, folder.path, rule, line=line, function=draft.key)
+            path, rule = self._without_folder(folder)
+            line = None if path[0] in folder.file.raw else 0
+            self._findings.mistake(folder.file, path, rule, line=line, function=draft.key)
         for breach in self._breaches(draft):
             if any(map(draft.is_broken, breach.others)):
                 continue
@@ -82,6 +84,15 @@ class FunctionTables:
         for table, index, rule in taken_in_vain(draft):
             concerned = draft.concerned(table)
             self._findings.mistake(table.file, (*table.path, "without", index), rule, function=concerned)
+
+    def _without_folder(self, folder: Folder) -> tuple[KeyPath, str]:
+        """Say where a folder that nobody names would stand: in the environment that is chosen, where there are any."""
+        overlay, rule = self._overlay, "no folder: set it here, in [defaults] or for each function"
+        if overlay.name and folder.file is overlay.file:
+            return ("environments", overlay.name, "cloud", "folder_id"), rule
+        if overlay.names:
+            return folder.path, f"no folder: {folder_advice((), overlay.names)}; or {rule.partition(': ')[2]}"
+        return folder.path, f"{rule}, or as YC_FOLDER_ID in the process environment"
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)

@@ -53,7 +53,7 @@ def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text(MANIFEST.replace('include = ["team/*.toml"]\n', ""))
     end = run(tmp_path, "render", "-l", "team=a", environ={"LEVEL": "x", "YC_FOLDER_ID": ""})
     assert end.code == 0, end.err  # a disabled one as well
-    assert end.err == "warning: no folder is known for 1 function: set YC_FOLDER_ID\n"
+    assert end.err == "warning: no folder is known for 1 function: set YC_FOLDER_ID, or folder_id in [cloud]\n"
     assert "folder_id" not in end.out
     end = run(tmp_path, "render", "broken", environ={"LEVEL": "x"})
     assert (end.code, end.out) == (2, "")

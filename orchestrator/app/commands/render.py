@@ -11,6 +11,7 @@ from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import read_surveyed
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions
 from orchestrator.errors import Exit
+from orchestrator.manifest.environments.choosing import folder_advice
 from orchestrator.manifest.findings import require_sound
 from orchestrator.planning.resolved import resolved_function
 from orchestrator.report.explained.function_views import ResolvedView
@@ -34,7 +35,9 @@ async def _render(invocation: Invocation) -> CommandResult:
     specs |= {key: replace(specs[key], folder_id="") for key in homeless}
     warnings = list(request.manifest.warnings)
     if homeless:
-        warnings.append(f"no folder is known for {counted(len(homeless), 'function')}: set YC_FOLDER_ID")
+        chosen = [request.manifest.environment] if request.manifest.environment else []
+        advice = folder_advice(chosen, request.manifest.environments)
+        warnings.append(f"no folder is known for {counted(len(homeless), 'function')}: {advice}")
         invocation.messages.warn(warnings[-1])
     functions = tuple(resolved_function(found, spec) for spec in specs.values())
     environment = request.manifest.environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from orchestrator.app.session.on_disk import look
 from orchestrator.app.session.options import ANY_FOLDER, RunOptions, state_dir_of
 from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.job.binding import bind, job_check, part_of
+from orchestrator.manifest.environments.choosing import folder_advice
 from orchestrator.manifest.load import Looks, declared_environments, survey
 from orchestrator.model import Manifest
 from orchestrator.package.digests import DIGESTS, PACKAGES, Digests
@@ -29,15 +31,27 @@ def validate_command(config: Path, **chosen: Any) -> CommandResult:
     looks = Looks()
     environments = () if options.environment else declared_environments(config, looks)
     # What is read is kept where a plan has made the state folder: a check makes none.
-    digests = Digests(state_dir_of(config, None) / PACKAGES / DIGESTS)
-    found = {name: _look(replace(options, environment=name), looks, digests) for name in environments}
-    view = _together(config, found) if found else _look(options, looks, digests)
+    digests, homeless = Digests(state_dir_of(config, None) / PACKAGES / DIGESTS), Counter[str]()
+    found = {name: _look(replace(options, environment=name), looks, digests, homeless) for name in environments}
+    view = _together(config, found) if found else _look(options, looks, digests, homeless)
     digests.save()
+    if not view.mistakes and homeless.total():
+        view = replace(view, warnings=(*view.warnings, _without_folder(homeless)))
     return CommandResult(Exit.USAGE if view.mistakes else Exit.DONE, view)
 
 
-def _look(options: RunOptions, looks: Looks, digests: Digests) -> FindingsView:
-    """Say what is found in one environment. `digests`: what is known of the contents of files."""
+def _without_folder(homeless: Mapping[str, int]) -> str:
+    """Warn of functions of which nobody says the folder. `homeless`: how many, by environment, "" for none."""
+    chosen = [name for name, count in homeless.items() if name and count]
+    those = ", ".join(f"{counted(homeless[name], 'function')} in {name}" for name in chosen)
+    those = those or counted(homeless[""], "function")
+    return f"no folder is known for {those}: {folder_advice(chosen, ())} before you deploy"
+
+
+def _look(options: RunOptions, looks: Looks, digests: Digests, homeless: Counter[str]) -> FindingsView:
+    """Say what is found in one environment. `digests`: what is known of the contents of files; `homeless`: counts its
+    functions that no folder is known for.
+    """
     config = options.config
     try:
         environ = {"YC_FOLDER_ID": ANY_FOLDER, **os.environ}
@@ -53,9 +67,7 @@ def _look(options: RunOptions, looks: Looks, digests: Digests) -> FindingsView:
     if mistakes:
         return FindingsView(config, mistakes=tuple(mistakes))
     warnings = [*manifest.warnings, *doubts, *warnings]
-    homeless = sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
-    if homeless:
-        warnings.append(f"no folder is known for {counted(homeless, 'function')}: set YC_FOLDER_ID before you deploy")
+    homeless[manifest.environment] += sum(spec.folder_id == ANY_FOLDER for spec in manifest.functions.values())
     return FindingsView(
         config,
         functions=tuple(sorted(manifest.functions)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,22 @@ class ManifestChoice:
     variables: Mapping[str, str] = field(default_factory=dict)
     taken_over: frozenset[str] = frozenset()
     exactly: bool = False
+
+
+def folder_advice(chosen: Sequence[str], declared: Sequence[str]) -> str:
+    """Say what gives functions a folder that have none. `chosen`: the environments in which they have none.
+
+    | declared | chosen     | says                                                             |
+    | ---      | ---        | ---                                                              |
+    | none     |            | set folder_id in [cloud], or YC_FOLDER_ID                        |
+    | some     | none       | choose one: --env dev, --env prod                                |
+    | some     | dev, prod  | set cloud.folder_id in [environments.dev], [environments.prod]   |
+    """
+    if chosen:
+        return f"set cloud.folder_id in {', '.join(f'[environments.{name}]' for name in chosen)}"
+    if declared:
+        return f"choose an environment: {', '.join(f'--env {name}' for name in declared)}"
+    return "set YC_FOLDER_ID, or folder_id in [cloud]"
 
 
 EVERY = "all"  # in place of a name: each of them, for `plan`; none may be called so
