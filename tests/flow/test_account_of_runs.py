@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
+from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import Event, RunEnded
 from orchestrator.model import Gate, Limits, Rollout
 from orchestrator.ports import CommandEnd
@@ -40,6 +42,10 @@ def check(found: Account) -> None:
         assert all(operation.late_s is None or operation.late_s >= 0 for operation in one.operations)
 
 
+def _is_of_cloud(event: Event) -> TypeGuard[LimitChanged]:
+    return isinstance(event, LimitChanged) and event.what.startswith("cloud")
+
+
 def test_every_beginning_of_a_run_has_an_account_that_contradicts_nothing(tmp_path: Path) -> None:
     """With waves, a pause, a gate, refusals, lost answers, failures and retries."""
     faults = Faults(Rates(unavailable=0.05, lost=0.03, throttled=0.03), seed=7, failing_functions={"f005", "f011"})
@@ -59,6 +65,8 @@ def test_every_beginning_of_a_run_has_an_account_that_contradicts_nothing(tmp_pa
     assert sum(len(scope.refused_s) for scope in found.scopes if scope.id) > 0
     assert any(again.no_room for one in found.functions for again in one.tries)
     assert {one.function for one in found.functions if one.failure is not None} == {"f005", "f011"}
+    clouds = {event.cloud_id for event in events if isinstance(event, LimitChanged) and event.what.startswith("folder")}
+    assert {f"cloud {cloud}" for cloud in clouds} == {event.what for event in events if _is_of_cloud(event)}
     assert found.first_failure in ("f005", "f011")
     assert found.functions[0].operations[0].late_s is not None
     assert report_page(found, Outlet(Redactor()))

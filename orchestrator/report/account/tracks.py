@@ -69,10 +69,8 @@ class Track:
             self._free(event.change, event.at, refused=True)
 
     def retried(self, event: StepRetried, no_room: str) -> None:
-        """Hear that a call is tried again: the slot was given back."""
+        """Hear that something is tried again. The slot of a call was given back as its step ended."""
         self.tries.append((event, no_room))
-        self._free(event.change, event.at, refused=True)
-        self._asked.pop(event.change, None)
 
     def requested(self, event: Requested) -> None:
         """Hear that a call is sent. Where the journal of a killed run lacks the step, the slot is held from now on."""

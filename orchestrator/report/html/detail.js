@@ -34,7 +34,7 @@ const detail = (one, close, zoom) => {
       make("span", { class: "zoom" }, one.spans.length ? make("button", { type: "button", onclick: zoom }, "Zoom to it") : null,
         make("button", { type: "button", onclick: close }, "Close"))),
     facts([
-      ["outcome", one.outcome], ["action", one.action], ["because", one.reason], ["name", one.name !== one.key ? one.name : ""],
+      ["outcome", one.outcome], ["action", one.action], ["because", one.reason.split("; ").join("\n")], ["name", one.name !== one.key ? one.name : ""],
       ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], [one.failure ? "version asked for" : "version now", id(one.made)],
       ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["in the queue", span(one.waited)],
       ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],

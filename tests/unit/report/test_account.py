@@ -26,7 +26,7 @@ from orchestrator.journal.rollout_events import (
     VersionVerified,
     WaveStarted,
 )
-from orchestrator.model import Blocked, Deployed, Step, Unknown, Verdict
+from orchestrator.model import Blocked, Cancelled, Deployed, Step, Unknown, Verdict
 from orchestrator.prediction.replay import HeldWork, replayed_s
 from orchestrator.report.account.values import Account, TimePart
 from tests.runs import RUN_ID, STARTED_AT, account, ended, failed, planned, started, whole_run
@@ -167,6 +167,7 @@ def test_a_refused_call_holds_its_slot_until_it_is_refused_and_says_whose_limit_
     refusal = [
         StepFinished(T + 1, "a", Step.QUEUE, 1.0),
         StepFinished(T + 2, "a", Step.CREATE, 1.0, ok=False),
+        SlotRefused(T + 1.5, "cloud b1c", 15),
         SlotRefused(T + 2, "cloud b1c", 14),
         LimitChanged(T + 2, "cloud b1c", 14.0, "others use it"),
         StepRetried(T + 2, "a", Step.CREATE, 1, 0.5, "too many operations"),
@@ -175,10 +176,48 @@ def test_a_refused_call_holds_its_slot_until_it_is_refused_and_says_whose_limit_
     found = account([started(), planned("a"), *limits(2), *refusal, *operation("a", 3, 4, 5), ended(at=T + 6)])
     scopes = {scope.kind: scope for scope in found.scopes}
     assert scopes["folder"].slots == ((1.0, 1), (2.0, 0), (4.0, 1), (5.0, 0))
-    assert (scopes["cloud"].refused_s, scopes["folder"].refused_s) == ((2.0,), ())
+    assert (scopes["cloud"].refused_s, scopes["folder"].refused_s) == ((1.5, 2.0), ())
     assert [again.no_room for again in found.functions[0].tries] == ["cloud b1c", ""]
-    former = account([started(), planned("a"), *limits(2), *refusal[3:5], ended(at=T + 6)])
+    former = account([started(), planned("a"), *limits(2), *refusal[4:6], ended(at=T + 6)])
     assert {scope.kind: scope.refused_s for scope in former.scopes} == {"cloud": (2.0,), "folder": ()}
+
+
+def test_nothing_is_held_by_who_leaves_the_queue_without_a_slot() -> None:
+    gives_up = [StepFinished(T + 3, "a", Step.QUEUE, 3.0, ok=False), UnitEnded(T + 3, "a", Cancelled())]
+    assert [scope.slots for scope in account(run_of(limits(1), gives_up, keys="a")).scopes] == [(), ()]
+
+
+def test_no_more_is_saved_than_was_bound() -> None:
+    """What came one after the other for another reason would not be packed closer by more slots."""
+    bound = [operation("a", 0, 0, 5), operation("b", 0, 0, 5), operation("c", 0, 5, 10)]
+    later = [operation("d", 10, 10, 15), operation("e", 15, 15, 20), operation("f", 20, 20, 25)]
+    found = account(run_of(limits(2), *bound, *later, keys="abcdef", end=25))
+    assert spent(found) == {"bound": 5.0, "tail": 20.0}
+    assert found.would_give is not None
+    assert found.would_give.seconds == 20.0
+
+
+def test_a_slot_in_which_a_call_was_refused_is_no_work() -> None:
+    def refused(key: str, since: float) -> list[Event]:
+        return [
+            StepFinished(T + since, key, Step.QUEUE, since),
+            StepFinished(T + since + 10, key, Step.CREATE, 10.0, ok=False),
+        ]
+
+    events = [refused("a", 0), refused("b", 10), operation("a", 10, 20, 25), operation("b", 20, 25, 30)]
+    found = account(run_of(limits(1), *events, keys="ab", end=30))
+    assert found.would_give is not None
+    assert found.would_give.seconds == 25.0  # two operations of 5 s side by side
+
+
+def test_what_was_under_way_as_a_run_was_killed_holds_nothing_until_it_is_taken_up() -> None:
+    begun = operation("a", 0, 0, 1003)
+    again = replace(started("R2", at=T + 1000), resumes=RUN_ID)
+    taken_up = [again, planned("a", at=T + 1000), replace(begun[3], at=T + 1001), *begun[5:], ended(at=T + 1004)]
+    found = account([started(), planned("a"), *limits(2), *begun[:4], *taken_up])
+    assert {scope.slots for scope in found.scopes} == {((0.0, 1), (0.1, 0), (1001.0, 1), (1003.0, 0))}
+    (one,) = found.functions[0].operations
+    assert (one.accepted_s, one.done_s) == (0.1, 1003.0)
 
 
 def test_waves_end_where_something_comes_between_them() -> None:
@@ -251,6 +290,9 @@ def test_a_run_that_is_under_way_is_told_until_now() -> None:
     assert found.sentence == "20.0 s so far, of which 20.0 s bound by the folder's 1 operations"
     assert found.functions[1].steps[-1].to_s is None
     assert found.runs[0].to_s is None
+    alone = [started(units=2), planned("a"), planned("b"), *limits(1), *operation("a", 0, 0, 5)]
+    alone += operation("b", 5, 5, 50)[:4]
+    assert spent(account(alone, T + 20, alive=True)) == {"tail": 20.0}  # b runs, and nothing waits
     assert account(begun, T + 20).state == "interrupted"
     assert account(begun, T + 20).seconds == pytest.approx(5.1)  # of a killed run: until it was told of last
 
@@ -292,6 +334,7 @@ def work(*holds: float, folder: str = "f", gap: float = 0.0) -> HeldWork:
         ([work(5), work(5, folder="g")] * 2, {"f": 1, "g": 2}, 10.0),
         ([work(2, 3, gap=1.0)], {"f": 1}, 6.0),  # what comes after the last one holds no slot
         ([work(2, 3, gap=1.0), work(4)], {"f": 1}, 9.0),  # the other has the slot when it comes back
+        ([work(1, 9), work(5), work(5), work(5)], {"f": 2}, 14.0),  # it comes back before what has not begun
         ([work(5)], {"f": 0}, 5.0),
         ([work()], {}, 0.0),
         ([], {}, 0.0),

@@ -56,6 +56,9 @@ def test_it_is_as_its_schema_says(events: list[Event]) -> None:
         jsonschema.validate(found | {"functions": [{"function": 1}]}, published)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(found | {"schema": "orchestrator/report/2"}, published)
+    del found["schema"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, published)
 
 
 def test_it_stays_as_it_was() -> None:
