@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import codecs
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import pty
 import random
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -170,9 +172,19 @@ def count_events(path: Path, kind: str) -> int:
 class Terminal:
     """The program on a terminal of its own: a session of which it is the foreground process group."""
 
-    def __init__(self, root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        window: tuple[int, int] = (40, 120),
+        shown: Callable[[str], object] = lambda _part: None,
+    ) -> None:
+        """`window`: its lines and columns; `shown` is told each part of what is written."""
+        self._shown = shown
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *window, 0, 0))
         try:
             self.process = Forked(warm(), root, arguments, environment(environ), terminal=slave)
         finally:
@@ -182,11 +194,19 @@ class Terminal:
     def send(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def resize(self, lines: int, columns: int) -> None:
+        """Make the window another size."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def read_until(self, part: str) -> str:
         """Read until the screen has shown `part`; give everything shown so far."""
         while part not in self.text:
             assert self._read(), f"the program ended before {part!r}:\n{self.text}"
         return self.text
+
+    def read_some(self) -> None:
+        """Read what comes next."""
+        assert self._read(), f"the program has ended:\n{self.text}"
 
     def end(self) -> Ended:
         """Read everything to the end."""
@@ -214,14 +234,16 @@ class Terminal:
             part = os.read(self._master, 65536)
         except OSError:  # what Linux says once the other end is closed
             return False
-        self.text += part.decode(errors="replace")
+        text = self._decoder.decode(part)
+        self.text += text
+        self._shown(text)
         return bool(part)
 
 
 @contextmanager
-def terminal(root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """Start the program on a terminal; what is left running is killed."""
-    screen = Terminal(root, *arguments, environ=environ)
+def terminal(root: Path, *arguments: str, environ: Mapping[str, str] | None = None, **how: Any) -> Iterator[Terminal]:
+    """Start the program on a terminal; what is left running is killed. `how`: see `Terminal`."""
+    screen = Terminal(root, *arguments, environ=environ, **how)
     try:
         yield screen
     finally:
