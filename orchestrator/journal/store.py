@@ -221,7 +221,8 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         what = f"{len(fitting)} runs begin with {text!r}" if fitting else f"there is no run {text!r}"
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
-        raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}")
+        why = f"; of a function `orchestrator why {text}` tells" if not text[:1].isdigit() else ""
+        raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
 
     def _last_in(self, environment: str) -> str:
         found = next((run.id for run in self.runs() if run.identity.is_in(environment)), None)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from types import MappingProxyType
 from typing import Self, TextIO
 
 from orchestrator.errors import Mistake, NotHereError, UsageError
+from orchestrator.manifest.environments.near import env_options, near_elsewhere
 from orchestrator.manifest.toml_files import place_of
 from orchestrator.model import FunctionSpec, Manifest, Rollout
 
@@ -75,7 +75,7 @@ def choose(
     patterns = tuple(patterns)
     if name := next((one for one in patterns if one in elsewhere and one not in functions), ""):
         raise _not_here(name, elsewhere[name])
-    chosen = matching(selectable, patterns, of=of, known=(*known, *elsewhere))
+    chosen = matching(selectable, patterns, of=of, known=known, elsewhere=elsewhere)
     for label in labels:
         chosen = [key for key in chosen if _has_label(selectable[key], label, "--label key=value")]
     if not chosen:
@@ -84,11 +84,10 @@ def choose(
 
 
 def _not_here(name: str, environments: Collection[str]) -> NotHereError:
-    lines = " or ".join(f"--env {environment}" for environment in environments)
     return NotHereError(
         name,
         f'function "{name}" does not exist here: its `only` says {", ".join(environments)}',
-        advice=f"choose its environment, {lines}, or leave it out",
+        advice=f"choose its environment, {env_options(environments)}, or leave it out",
     )
 
 
@@ -151,11 +150,13 @@ def matching(
     of: str,
     what: str = "function",
     known: Collection[str] = (),
+    elsewhere: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[str]:
     """Give the keys of what the patterns select, in the order of `things`, disabled ones left out.
 
     A pattern that matches nothing is an error, and so is the name of something disabled. `of`: what has these things,
-    for advice. `known`: names that may be left out (`!NAME`) though they are not here. Raises `UsageError`.
+    for advice. `known`: names that may be left out (`!NAME`) though they are not here, as those `elsewhere`: see
+    `choose`. Raises `UsageError`.
     """
     named = dict[str, set[str]]()
     for key, thing in things.items():
@@ -167,14 +168,14 @@ def matching(
         found = named.get(bare) or {key for key, thing in things.items() if _fits(thing, bare, sure=negated)}
         if negated:
             left_out |= found
-            found = found or {name for name in known if fnmatchcase(name, bare)}
+            found = found or {name for name in (*known, *elsewhere) if fnmatchcase(name, bare)}
         else:
             _refuse_disabled(things, named.get(bare, ()), pattern)
             wanted |= found
         if not found:
             lost.append(pattern)
     if lost:
-        raise _lost(lost, things, what, of)
+        raise _lost(lost, things, what, of, elsewhere)
     if all(pattern.startswith("!") for pattern in patterns):
         wanted = set(things)
     wanted -= left_out
@@ -220,7 +221,13 @@ def _refuse_disabled(things: Mapping[str, Selectable], keys: Iterable[str], patt
             raise UsageError(f'function "{pattern}" is disabled', advice=advice)
 
 
-def _lost(patterns: list[str], things: Mapping[str, Selectable], what: str, of: str) -> UsageError:
+def _lost(
+    patterns: list[str],
+    things: Mapping[str, Selectable],
+    what: str,
+    of: str,
+    elsewhere: Mapping[str, Collection[str]],
+) -> UsageError:
     """Say which patterns match nothing, where they are written, and what was most likely meant by the first."""
     said = [
         f'"{pattern}"' + (f" ({pattern.place})" if isinstance(pattern, Listed) else "")
@@ -228,8 +235,7 @@ def _lost(patterns: list[str], things: Mapping[str, Selectable], what: str, of: 
     ]
     more = f" and {len(patterns) - _NAMED_MAX} more" if len(patterns) > _NAMED_MAX else ""
     names = [name for thing in things.values() for name in thing.names]
-    close = get_close_matches(patterns[0].removeprefix("!"), names, n=1)
-    advice = f'did you mean "{close[0]}"?' if close else f"{of} has {_some(things)}"
+    advice = near_elsewhere(patterns[0].removeprefix("!"), names, elsewhere) or f"{of} has {_some(things)}"
     return UsageError(f"no {what} matches {', '.join(said)}{more}", advice=advice)
 
 

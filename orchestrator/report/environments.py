@@ -16,15 +16,17 @@ _FAILED = "failed"  # its package could not be made
 
 
 def environments_text(view: EnvironmentsView, *, width: int | None) -> str:
-    """Write a row for each function that is not unchanged, or absent, everywhere; for all where it is `verbose`."""
+    """Write what is to do in each environment, then a table: a row for each function that is not unchanged, or absent,
+    everywhere; for all where it is `verbose`.
+    """
     rows = _rows(view)
     same = {str(Action.UNCHANGED), ABSENT, _NOT_KNOWN}
     shown = {key: cells for key, cells in rows.items() if view.verbose or not same.issuperset(cells)}
     head = ["function", *(one.environment for one in view.plans)]
-    parts = [aligned(head, [[key, *cells] for key, cells in shown.items()], width=width)] if shown else []
+    parts = ["\n".join(line for one in view.plans for line in _summary(one, rows, view))]
     if len(shown) < len(rows):
         parts.append(f"unchanged: {counted(len(rows) - len(shown), 'function')} (--verbose names them)")
-    parts.append("\n".join(line for one in view.plans for line in _summary(one, rows, view)))
+    parts += [aligned(head, [[key, *cells] for key, cells in shown.items()], width=width)] if shown else []
     return "\n\n".join(parts)
 
 
@@ -76,7 +78,9 @@ def _summary(one: EnvironmentPlan, rows: dict[str, list[str]], view: Environment
         return [f"environment {one.environment}: {one.problem}", *(f"  {mistake}" for mistake in one.mistakes)]
     number = view.plans.index(one)
     words = Counter(cells[number] for cells in rows.values())
-    told = ", ".join(f"{count} {word}" for word, count in sorted(words.items())) or "nothing to do"
+    told = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    if words.keys() <= {str(Action.UNCHANGED), ABSENT}:
+        told = f"nothing to do ({told})" if told else "nothing to do"
     folders = _folders(one)
     where = f" (folder{'s' if len(folders) > 1 else ''} {', '.join(folders)})" if folders else ""
     return [f"environment {one.environment}{where}: {told}"]

@@ -217,7 +217,7 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         assert run(project.root, "deploy", "f000", "--env", "prod", "--yes", environ=environ).code == 0
         end = run(project.root, "plan", "--env", "all", environ=environ)
         assert end.code == 2, end.err
-        table, counts = end.out.split("\n\n")
+        counts, table = end.out.split("\n\n")
         assert [line.split() for line in table.splitlines()] == [
             ["function", "dev", "test", "prod"],
             ["debug", "create", "?", "absent"],
@@ -225,7 +225,7 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         ]
         assert counts.startswith(f"environment dev (folder {project.folder_id}): 2 create\nenvironment test: 1 mistake")
         assert "the variable NOBODY_SETS_IT is not set" in counts
-        assert counts.splitlines()[-1].endswith("1 absent, 1 unchanged")
+        assert counts.splitlines()[-1].endswith("nothing to do (1 absent, 1 unchanged)")
         typed = ("--var", "NOBODY_SETS_IT=x", "--detailed-exitcode")
         told = run(project.root, "plan", "debug", "--env", "all", *typed, "-o", "json", environ=environ)
         document = json.loads(told.out)

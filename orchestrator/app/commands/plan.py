@@ -57,7 +57,7 @@ def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
 
 def _plan_one(options: RunOptions, messages: Messages, looks: Looks) -> EnvironmentPlan:
     name, plan = options.environment, Plan(())
-    messages.mention(f"environment {name}:")
+    messages.mention(f"planning environment {name}")
     try:
         result = invoke(options, messages, deploy_selected, looks)
     except NotHereError as error:

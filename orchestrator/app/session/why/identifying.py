@@ -9,7 +9,7 @@ from orchestrator.app.session.why.known import Known
 from orchestrator.app.session.why.live_side import find_live
 from orchestrator.errors import CloudError, UsageError
 from orchestrator.journal.functions.function_runs import FunctionNames
-from orchestrator.manifest.findings import did_you_mean
+from orchestrator.manifest.environments.near import near_elsewhere
 from orchestrator.model import FunctionSpec, Manifest
 
 
@@ -78,7 +78,9 @@ def _in_journal(asked: str, known: Known, near: Iterable[str]) -> FunctionNames:
         return found
     manifest = known.request.manifest
     names = [name for spec in manifest.functions.values() for name in (spec.key, spec.name)]
-    hint = did_you_mean(asked, dict.fromkeys([*names, *near, *known.journal.known()]))
+    near_here = dict.fromkeys([*names, *near, *known.journal.known()])
+    there = near_elsewhere(asked, near_here, manifest.elsewhere)
+    hint = f"; {there}" if there else ""
     blind = f"; {known.unknown[0]}" if known.unknown else ""
     raise UsageError(
         f'nobody knows a function "{asked}"{hint}',
