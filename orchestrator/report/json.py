@@ -15,9 +15,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.account.document import SCHEMA as REPORT_SCHEMA
-from orchestrator.report.account.report_text import report_json
-from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.display.board import board_json
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.environments import environments_json
@@ -60,7 +58,9 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             document |= {"usage": usage_json(view.usage)} if view.usage else {}
             schema = "orchestrator/result/1"
         case ReportView():
-            schema, document = REPORT_SCHEMA, report_json(view)
+            from orchestrator.report.account.document import report_json  # noqa: PLC0415 - of this view alone
+
+            schema, document = report_json(view)
         case RunsView(runs):
             schema, document = "orchestrator/runs/1", runs_json(runs)
         case BoardView() | JobsView():

@@ -7,8 +7,7 @@ from typing import assert_never
 from orchestrator.errors import ManifestError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.account.report_text import report_text
-from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.display.board import board_text
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.environments import environments_text
@@ -85,6 +84,8 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
 
 def _runs(view: RunsView | ReportView, width: int | None) -> str:
     if isinstance(view, ReportView):
+        from orchestrator.report.account.tables import report_text  # noqa: PLC0415 - of this view alone
+
         return report_text(view, width=width)
     return runs_table(view.runs) if view.runs else "no runs yet"
 

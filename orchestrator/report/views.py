@@ -16,7 +16,7 @@ from orchestrator.planning.prune.leftovers import Removed, StoredLeftovers, Tota
 from orchestrator.planning.prune.plan import PrunePlan, UsageAfter
 from orchestrator.planning.rollout import ChainWaves
 from orchestrator.planning.why.facts import Explanation
-from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView
 

@@ -12,8 +12,8 @@ from orchestrator.app.session.options import read_place
 from orchestrator.errors import Exit, UsageError
 from orchestrator.manifest.writing.manifest_file import write_manifest
 from orchestrator.model.units import MB
-from orchestrator.report.account.tables import ReportView
 from orchestrator.report.account.values import Account
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, words
 

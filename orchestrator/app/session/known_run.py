@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import UsageError
 from orchestrator.journal.store import Store, open_store
-from orchestrator.report.account.accounting import Accounting
-from orchestrator.report.account.accounts import account_of
-from orchestrator.report.account.values import Account
 from orchestrator.report.messages import Messages
+
+if TYPE_CHECKING:
+    from orchestrator.report.account.values import Account
 
 T = TypeVar("T")
 
@@ -45,6 +45,9 @@ def known_account(options: RunOptions, messages: Messages, named: str) -> Accoun
 
 def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
     """Make the account of the chain that a run belongs to, as far as the journal has it now. Raises `JournalError`."""
+    from orchestrator.report.account.accounting import Accounting  # noqa: PLC0415 - `show` makes none
+    from orchestrator.report.account.accounts import account_of  # noqa: PLC0415
+
     found = Accounting()
     for one in store.chain(run_id):
         for event in store.events(one):

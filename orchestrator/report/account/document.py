@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from orchestrator.report.account.view import ReportView
+
 SCHEMA = "orchestrator/report/1"  # raised when a key changes its meaning or goes; keys may be added without
 
 _NAMES: dict[type[Any], tuple[str, ...]] = {}  # of the fields of what was met
@@ -24,6 +26,12 @@ def account_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): account_json(item) for key, item in value.items()}
     return value
+
+
+def report_json(view: ReportView) -> tuple[str, dict[str, Any]]:
+    """Give the document of an account, and its schema."""
+    document: dict[str, Any] = account_json(view.account)
+    return SCHEMA, document
 
 
 def report_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

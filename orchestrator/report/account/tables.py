@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, Verified
-from orchestrator.report.plain_text import counted, named, time_span
+from orchestrator.report.account.view import ReportView
+from orchestrator.report.history import facts_text
+from orchestrator.report.plain_text import aligned, counted, named, time_span
 
 SLOWEST = 10  # functions that are named, by their own work
 _NAMED_MAX = 5  # functions of a cause
@@ -31,20 +33,6 @@ class ReportTable:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class ReportView:
-    """What `report` tells of a run."""
-
-    account: Account
-
-    def words(self) -> Iterable[str]:
-        """Give the words that are no secrets."""
-        for one in self.account.functions:
-            yield from (one.function, one.name, one.folder_id, one.function_id, one.old_version_id, one.new_version_id)
-            yield from (operation.operation_id for operation in one.operations)
-        yield from (run.run_id for run in self.account.runs)
 
 
 def facts_of(account: Account) -> dict[str, str]:
@@ -187,3 +175,12 @@ def _verifications(functions: Sequence[FunctionAccount]) -> ReportTable:
     )  # fmt: skip
     head = ("verdict", "functions", "calls", "longest", "of", "why")
     return ReportTable("verification", head, rows, frozenset({"functions", "calls", "longest"}))
+
+
+def report_text(view: ReportView, *, width: int | None) -> str:
+    """Write the account: facts, then a table for each subject of which there is something to tell."""
+    tables = [
+        f"{table.title}:\n{aligned(table.head, table.rows, width=width, numbers=table.numbers)}"
+        for table in tables_of(view.account)
+    ]
+    return "\n\n".join([facts_text(facts_of(view.account)), *tables])

@@ -12,7 +12,7 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.state import fold
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.display.displays import EventFile
 from orchestrator.report.environment_views import EnvironmentsView
 from orchestrator.report.explained.function_views import InitView

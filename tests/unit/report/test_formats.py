@@ -51,7 +51,7 @@ from orchestrator.planning.why.facts import (
 )
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.account.tables import ReportView
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
 from orchestrator.report.explained.function_views import InitView, PackageView, ResolvedView, WrittenZip
 from orchestrator.report.formats import FORMATS

@@ -15,8 +15,8 @@ from orchestrator.journal.events import Event, UnitEnded
 from orchestrator.journal.store import open_store
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.account.tables import ReportView
 from orchestrator.report.account.values import Account
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.html.page import report_page
 from orchestrator.report.views import DocumentView

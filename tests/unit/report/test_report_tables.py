@@ -9,8 +9,9 @@ from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan
 from orchestrator.model import Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.account.tables import ReportView, tables_of
+from orchestrator.report.account.tables import tables_of
 from orchestrator.report.account.values import Account
+from orchestrator.report.account.view import ReportView
 from orchestrator.report.formats import FORMATS
 from tests.runs import STARTED_AT, account, failed
 from tests.unit.report.test_account import limits, operation, run_of
