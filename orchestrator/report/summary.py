@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -127,6 +128,22 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
 def by_outcome(units: Iterable[UnitState]) -> list[UnitState]:
     """Give units as tables list them: by outcome, failures last, then by name."""
     return sorted(units, key=lambda unit: (_rank(name_of(unit)), unit.key))
+
+
+def folder_table(state: RunState, *, width: int | None = None) -> str:
+    """Count a run's functions by folder and outcome, "" where all are in one folder."""
+    by_folder: dict[str, Counter[str]] = {}
+    for unit in state.units.values():
+        by_folder.setdefault(unit.folder_id, Counter())[name_of(unit)] += 1
+    if len(by_folder) < 2:
+        return ""
+    names = [name for name in counts(state) if any(row[name] for row in by_folder.values())]
+    head = ["folder", *(outcome_word(name, state.verb) for name in names), "all"]
+    rows = [
+        [folder or "-", *(str(row[name] or "-") for name in names), str(row.total())]
+        for folder, row in sorted(by_folder.items())
+    ]
+    return aligned(head, rows, width=width, numbers=frozenset(head[1:]))
 
 
 def _worth_seeing(units: list[UnitState]) -> list[UnitState]:

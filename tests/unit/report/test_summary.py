@@ -30,7 +30,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.failures import failures
 from orchestrator.report.json import render_json, result_json, runs_json
 from orchestrator.report.plain_text import cells, time_span
-from orchestrator.report.summary import headline, run_table, runs_table
+from orchestrator.report.summary import folder_table, headline, run_table, runs_table
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
@@ -391,3 +391,19 @@ def test_the_json_of_runs_has_times_that_programs_read() -> None:
 )  # fmt: skip
 def test_spans_read_as_people_say_them(seconds: float, text: str) -> None:
     assert time_span(seconds) == text
+
+
+def test_where_there_are_several_folders_outcomes_are_counted_by_folder() -> None:
+    where = {"a1": "b1ga", "a2": "b1ga", "b1": "b1gb"}
+    outcomes: dict[str, Outcome] = {"a1": Deployed("v"), "a2": failed(), "b1": Deployed("v")}
+    state = fold([
+        started(units=3),
+        *(replace(planned(key), folder_id=folder) for key, folder in where.items()),
+        *(UnitEnded(STARTED_AT + 1, key, outcome) for key, outcome in outcomes.items()),
+        ended(1),
+    ])  # fmt: skip
+    assert [line.split() for line in folder_table(state).splitlines()] == [
+        ["folder", "deployed", "failed", "all"], ["b1ga", "1", "1", "2"], ["b1gb", "1", "-", "1"],
+    ]  # fmt: skip
+    assert folder_table(MIXED) == ""
+    assert folder_table(state) in render_text(ResultView(state), None, Outlet(Redactor()))
