@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from orchestrator.function.fields import FUNCTION_FIELDS
+from orchestrator.manifest import fields as f
 from orchestrator.manifest.findings import did_you_mean
 from orchestrator.manifest.merge import Draft
+from orchestrator.manifest.rollout import rollout_fields as r
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.model import NONE_LEFT, AsLive, ChangeKind
@@ -28,6 +32,18 @@ _OF_A_VERSION = frozenset(row.key for row in FIELDS) | {"service_account"}
 # Two spellings of one thing: a variable has a value or is a secret, a mount is of either kind.
 _ALSO = {"environment": "secrets", "secrets": "environment", "mounts": "storage_mounts"}
 _OLDER = "storage_mounts"
+# Keys of which only the declared entries are ours, and what makes all of them ours.
+_OURS_IF_DECLARED = frozenset({"tags", *(row.setting for row in FUNCTION_FIELDS if row.updated and row.exact)})
+_EXACT = {row.setting: row.exact for row in FUNCTION_FIELDS if row.exact}
+_ENTRIES: Mapping[str, TypeAdapter[Any]] = {
+    "environment": TypeAdapter(f.Variable),
+    "secrets": TypeAdapter(f.Variable),
+    "named_service_accounts": TypeAdapter(f.Word),
+    "mounts": TypeAdapter(f.MountName),
+    "labels": TypeAdapter(f.LabelKey),
+    "tags": TypeAdapter(f.Tag),
+    "scaling": TypeAdapter(r.CalledBy),
+}
 _CODE = ("source", "package", "version_id", "build", "include", "exclude", "files", "into")
 _IDENTITY = ("name", "id", "folder_id")
 
@@ -61,7 +77,7 @@ def that_count(values: Mapping[str, Any]) -> dict[str, Any]:
 def as_live_breaches(draft: Draft) -> Iterator[Breach]:
     """All rules about both keys that a function breaks."""
     for index, name in enumerate(draft.values.get("ignore", ())):
-        if rule := _refused(name):
+        if (rule := _refused(name)) or (_is_own(draft, index) and (rule := _in_vain(name, draft.values))):
             yield Breach(("ignore", index), rule)
     if not is_code_only(draft.values):
         return
@@ -86,7 +102,9 @@ def _refused(name: str) -> str:
     if key in _KEYS:
         if dot and not _KEYS[key][1]:
             return f'{key} is left as it is live as a whole: say "{key}"'
-        return f'"{name}" needs a name behind the dot' if dot and not entry else ""
+        if dot and not entry:
+            return f'"{name}" needs a name behind the dot'
+        return _no_entry(key, entry) if dot else ""
     if key in _CODE:
         return f'{key} is about the code, which is declared here; version_id = "$latest" keeps the code that is live'
     if key in _IDENTITY:
@@ -94,3 +112,27 @@ def _refused(name: str) -> str:
     if key in FunctionTable.model_fields:
         return f"{key} is nothing that the cloud shows of a function, so it cannot be left as it is live"
     return f'"{name}" begins with no key of a function{did_you_mean(key, _KEYS)}'
+
+
+def _no_entry(key: str, entry: str) -> str:
+    """Say why an entry of a key cannot be called so, "" where it can."""
+    try:
+        _ENTRIES[key].validate_python(entry)
+    except ValidationError:
+        return f'"{entry}" can be the name of no entry of {key}'
+    return ""
+
+
+def _is_own(draft: Draft, index: int) -> bool:
+    """Whether the function's own table says it: what others share may be about others."""
+    layer, _ = draft.origin(("ignore", index))
+    return layer.path[-1:] == (draft.key,) and not layer.generated
+
+
+def _in_vain(name: str, values: Mapping[str, Any]) -> str:
+    """Say of an entry that is left as it is anyway, since it is not declared, that this has no effect."""
+    key, dot, entry = name.partition(".")
+    declared = values.get(key, ())
+    if not dot or key not in _OURS_IF_DECLARED or values.get(_EXACT.get(key, ""), False) or entry in declared:
+        return ""
+    return f'"{name}" is not declared here, so it is left as it is anyway{did_you_mean(entry, declared)}'

@@ -76,7 +76,8 @@ _COMMON = frozenset({
     "internal", "external", "production", "development", "staging", "testing", "preprod", "sandbox", "release",
     "stable", "latest", "master", "password", "passwd", "secret", "changeme", "example", "string", "number", "boolean",
 })  # fmt: skip
-_NUMBER = re.compile(r"[+-]?\d[\d.,:_-]*[a-zA-Z%]{0,3}")
+# Numbers, and ${NAME} where nobody has put the variable's value in.
+_NO_SECRET = re.compile(r"[+-]?\d[\d.,:_-]*[a-zA-Z%]{0,3}|\$?\$\{[A-Za-z_]\w*\}")
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*")
 _PLAIN_WORD_MAX = 16  # characters; what is longer is hidden inside other words, too
 LEAST = 6  # characters of a value that is hidden by value; shorter ones would take too much else with them
@@ -115,8 +116,10 @@ def is_secret_variable(name: str) -> bool:
 
 
 def is_worth_hiding(value: str) -> bool:
-    """Say whether a secret variable's value can be told from other words: not a short one, a number, "production"."""
-    return len(value) >= LEAST and value.lower() not in _COMMON and not _NUMBER.fullmatch(value)
+    """Say whether a secret variable's value can be told from other words: not a short one, a number, "production", the
+    name of a variable.
+    """
+    return len(value) >= LEAST and value.lower() not in _COMMON and not _NO_SECRET.fullmatch(value)
 
 
 def is_plain_word(value: str) -> bool:

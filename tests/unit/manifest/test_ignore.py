@@ -23,6 +23,7 @@ def names(tmp_path: Path, text: str) -> set[str]:
 def test_names_are_those_of_the_manifest_and_add_up_through_the_tables(tmp_path: Path) -> None:
     text = f'{HEAD}ignore = ["memory"]\n[templates.t]\nignore = ["timeout", "labels.team"]\n{FUN}use = ["t"]\n'
     own = 'ignore = ["environment.LEVEL", "service_account", "mounts", "tags.blue", "function_description"]\n'
+    own += 'tags = ["blue"]\n'
     found = {"memory_bytes", "execution_timeout_s", "labels.team"}
     assert names(tmp_path, text) == found
     assert names(tmp_path, text + own) == found | {
@@ -60,6 +61,13 @@ def mistake(tmp_path: Path, text: str) -> str:
         ("log.min_level", 'log is left as it is live as a whole: say "log"'),
         ("public.role", 'say "public"'),
         ("environment.", '"environment." needs a name behind the dot'),
+        ("environment.A.B", '"A.B" can be the name of no entry of environment'),
+        ("secrets.1", '"1" can be the name of no entry of secrets'),
+        ("tags.Blue", '"Blue" can be the name of no entry of tags'),
+        ("labels.Team", '"Team" can be the name of no entry of labels'),
+        ("scaling.$older", '"$older" can be the name of no entry of scaling'),
+        ("mounts.a/b", '"a/b" can be the name of no entry of mounts'),
+        ("named_service_accounts.a b", '"a b" can be the name of no entry of named_service_accounts'),
         ("source", "source is about the code, which is declared here;"),
         ("name", "name says which function this is, so it cannot be left open"),
         ("verify", "verify is nothing that the cloud shows of a function"),
@@ -96,5 +104,30 @@ def test_what_stands_beside_code_alone_is_a_mistake(tmp_path: Path, line: str, s
 
 
 def test_code_alone_leaves_out_the_names_of_farther_tables(tmp_path: Path) -> None:
-    text = f'{HEAD}ignore = ["memory", "labels.team"]\n{FUN}settings = "live"\nignore = ["labels.tier"]\n'
+    own = 'settings = "live"\nignore = ["labels.tier"]\nlabels.tier = "a"\n'
+    text = f'{HEAD}ignore = ["memory", "labels.team"]\n{FUN}{own}'
     assert {"labels.team", "labels.tier", "memory_bytes"} <= names(tmp_path, text)
+
+
+OWN = 'tags = ["blue"]\nlabels = { team = "a" }\nscaling = { "$latest" = { provisioned = 1 } }\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("tags.bleu", "blue"), ("labels.taem", "team"), ("scaling.stable", ""), ("labels.x", "")],
+)
+def test_an_entry_that_would_be_left_anyway_is_a_mistake_where_only_this_function_says_it(
+    tmp_path: Path, name: str, near: str
+) -> None:
+    said = f'"{name}" is not declared here, so it is left as it is anyway'
+    said += f'; did you mean "{near}"?' if near else ""
+    assert mistake(tmp_path, f'{HEAD}{FUN}{OWN}ignore = ["{name}"]\n').endswith(said)
+    assert name in names(tmp_path, f'{HEAD}ignore = ["{name}"]\n{FUN}{OWN}')  # others may declare it
+    exact = "labels_exact = true\nscaling_exact = true\n"
+    if not name.startswith("tags"):
+        assert name in names(tmp_path, f'{HEAD}{FUN}{OWN}{exact}ignore = ["{name}"]\n')
+
+
+def test_a_variable_of_others_need_not_be_declared(tmp_path: Path) -> None:
+    """Else a new version would take it away."""
+    assert "environment.THEIRS" in names(tmp_path, f'{HEAD}{FUN}ignore = ["environment.THEIRS"]\n')

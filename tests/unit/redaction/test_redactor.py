@@ -316,3 +316,12 @@ def test_what_else_a_verification_sends_stays() -> None:
     redactor.add_function(spec(verify=Verify(payload={"name": HIDDEN, "list": [HIDDEN]}), promote=("token-stable",)))
     redactor.add_function(spec(verify=Verify(http=HttpCheck("POST", {"Accept": HIDDEN}, body="{no JSON"))))
     assert redactor.text(f"{HIDDEN} token-stable") == f"{HIDDEN} token-stable"
+
+
+def test_the_name_of_a_variable_is_no_secret_wherever_it_stands() -> None:
+    redactor = Redactor()
+    redactor.add_variables({"API_TOKEN": "${HOME}", "DB_PASSWORD": "$${DB_PASSWORD}", "SALT": "${X:-hunter2}"})
+    assert redactor.text("description: ${HOME}, $${HOME}, ${DB_PASSWORD}") == (
+        "description: ${HOME}, $${HOME}, ${DB_PASSWORD}"
+    )
+    assert redactor.text("x ${X:-hunter2}") == f"x {MARK}"
