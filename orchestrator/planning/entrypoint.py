@@ -14,16 +14,39 @@ INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "
 
 def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, str] | None:
     """Tell what is wrong with an entry point: ("error" or "warning", a sentence); None where nothing is, or where it
-    cannot be told.
+    cannot be told. `paths` are the names in the package, with "/".
 
-    Only Python's and bash's rules are certain enough for an error. Java, Kotlin, .NET and R name a class or a
-    function, not a file. `paths` are the names in the package, with "/".
+    | the file is missing of | and the package has                       | is                                          |
+    | ---                    | ---                                       | ---                                         |
+    | Python, bash           | anything                                  | an error                                    |
+    | Node.js                | no package.json, no tsconfig.json         | an error                                    |
+    | Node.js                | one: its scripts may make it in the cloud | a warning                                   |
+    | PHP                    | no composer.json                          | an error                                    |
+    | PHP                    | one: its scripts may make it in the cloud | a warning                                   |
+    | Go                     | no .go file at all                        | an error                                    |
+    | Go                     | some: its package may be meant            | a warning                                   |
+    | Java, Kotlin, .NET, R  | anything: a class is named, not a file    | not told                                    |
     """
-    for prefix, (severity, judge) in _JUDGES.items():
+    for prefix, judge in _JUDGES.items():
         if runtime.startswith(prefix):
-            sentence = judge(entrypoint, paths)
-            return (severity, sentence) if sentence else None
+            sentence, doubt = judge(entrypoint, paths), _doubt(prefix, paths)
+            if not sentence:
+                return None
+            return ("warning", f"{sentence}; {doubt}") if doubt else ("error", sentence)
     return None
+
+
+# By the runtime's beginning: files whose scripts the cloud runs, or which it compiles, before the function is called.
+_MADE_BY = {"nodejs": ("package.json", "tsconfig.json"), "php": ("composer.json",)}
+
+
+def _doubt(language: str, paths: Collection[str]) -> str:
+    """Say why a missing file is no error: the cloud may make it, or another thing be meant. "" for none."""
+    makers = [name for name in _MADE_BY.get(language, ()) if name in paths]
+    if makers:
+        return f"no error, since the cloud may make it by {makers[0]}"
+    by_package = language == "golang" and any(path.endswith(".go") for path in paths)
+    return "no error, since a Go package may be meant" if by_package else ""
 
 
 def misspelled_entry(runtime: str, entrypoint: str) -> str:
@@ -103,12 +126,12 @@ def _sentence(entrypoint: str, wanted: tuple[str, ...], suggestion: str) -> str:
     return f"entrypoint {entrypoint!r}: the package has no {' or '.join(wanted)}{suggestion}"
 
 
-_JUDGES: dict[str, tuple[str, Callable[[str, Collection[str]], str | None]]] = {
-    "python": ("error", _python),
-    "bash": ("error", _bash),
-    "nodejs": ("warning", _by_extension(*_NODE_EXTENSIONS)),
-    "golang": ("warning", _by_extension(".go")),
-    "php": ("warning", _by_extension(".php")),
+_JUDGES: dict[str, Callable[[str, Collection[str]], str | None]] = {
+    "python": _python,
+    "bash": _bash,
+    "nodejs": _by_extension(*_NODE_EXTENSIONS),
+    "golang": _by_extension(".go"),
+    "php": _by_extension(".php"),
 }
 
 
@@ -117,5 +140,9 @@ def telling_paths(runtime: str, entrypoint: str, paths: Collection[str]) -> tupl
     name = posixpath.basename(posixpath.normpath(entrypoint.rpartition(".")[0].replace(".", "/") or entrypoint))
     telling = INSTALLS | {"tsconfig.json"}
     few = tuple(path for path in paths if path in telling or name in path)
-    same = bool(missing_entry(runtime, entrypoint, few)) == bool(missing_entry(runtime, entrypoint, paths))
+    same = _severity(missing_entry(runtime, entrypoint, few)) == _severity(missing_entry(runtime, entrypoint, paths))
     return few if same else tuple(paths)
+
+
+def _severity(found: tuple[str, str] | None) -> str:
+    return found[0] if found is not None else ""

@@ -66,7 +66,7 @@ def test_a_refused_credential_is_a_start_error_with_all_facts() -> None:
 def test_without_credentials_the_four_ways_are_listed() -> None:
     error, seen = try_to_connect(discovering(lambda _: answer({})), {"YC_METADATA_ADDR": "127.0.0.1:1"})
     assert "no IAM token from the metadata service at 127.0.0.1:1 (no other credentials are set)" in error.message
-    names = ("YC_IAM_TOKEN", "YC_TOKEN", "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_METADATA_ADDR")
+    names = ("YC_IAM_TOKEN", "YC_TOKEN", "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_METADATA_ADDR", "--sandbox")
     assert all(name in error.advice for name in names)
     assert len(seen) == 1
 

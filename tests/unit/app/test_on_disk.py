@@ -88,8 +88,11 @@ def test_doubts_are_warnings(project: Path) -> None:
     text = FUNCTION + 'include = ["*.py", "*.json"]\n'
     assert validated(project, text) == ([], [f"{AT}include: '*.json' matches no file of src"])
     node = text.replace(', "*.json"', "") + 'runtime = "nodejs22"\n'
-    _, (warning,) = validated(project, node)
-    assert warning.startswith(f"{AT}entrypoint 'index.handler': the package has no index.js")
+    (mistake,), _ = validated(project, node)
+    assert mistake.startswith(f"{AT}entrypoint 'index.handler': the package has no index.js")
+    (project / "src" / "package.json").write_text("{}")
+    _, (warning,) = validated(project, node.replace('["*.py"]', '["*.py", "package.json"]'))
+    assert warning.endswith("no error, since the cloud may make it by package.json")
 
 
 def test_what_many_functions_share_is_said_once(project: Path) -> None:

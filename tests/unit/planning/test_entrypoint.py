@@ -43,11 +43,15 @@ MISSING = [
     ("python312", "index.handler", ("src/index/__init__.py",), "error", "did you mean 'src.index.handler'?"),
     ("bash-2204", "handler.sh", ("bin/handler.sh",), "error", "did you mean 'bin/handler.sh'?"),
     ("bash", "handler", ("handler.sh",), "error", "did you mean 'handler.sh'?"),
-    ("nodejs22", "index.handler", ("src/index.js",), "warning", "did you mean 'src/index.handler'?"),
-    ("nodejs22", "dist/index.handler", ("src/index.ts",), "warning", "no dist/index.js or dist/index.mjs"),
-    ("golang123", "index.Handler", ("handler.go",), "warning", "the package has no index.go"),
-    ("golang123", "main.Handler", ("go.mod",), "warning", "the package has no main.go"),
-    ("php82", "index.handler", ("public/index.php",), "warning", "did you mean 'public/index.handler'?"),
+    ("nodejs22", "index.handler", ("src/index.js",), "error", "did you mean 'src/index.handler'?"),
+    ("nodejs22", "dist/index.handler", ("src/index.ts",), "error", "no dist/index.js or dist/index.mjs"),
+    ("nodejs22", "a.handler", ("index.js", "lib/package.json"), "error", "no a.js or"),
+    ("nodejs22", "a.handler", ("index.js", "package.json"), "warning", "since the cloud may make it by package.json"),
+    ("nodejs22", "a.handler", ("b.ts", "tsconfig.json"), "warning", "since the cloud may make it by tsconfig.json"),
+    ("golang123", "index.Handler", ("handler.go",), "warning", "no index.go; no error, since a Go package may be"),
+    ("golang123", "main.Handler", ("go.mod",), "error", "the package has no main.go"),
+    ("php82", "index.handler", ("public/index.php",), "error", "did you mean 'public/index.handler'?"),
+    ("php82", "index.handler", ("composer.json",), "warning", "since the cloud may make it by composer.json"),
 ]
 
 
