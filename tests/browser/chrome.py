@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ FLAGS = (
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 AXE = Path(os.environ.get("AXE", "") or ROOT / ".venv-test" / "axe.min.js")  # `make browser` brings it
+_TRACED = {"includedCategories": ["disabled-by-default-devtools.timeline", "toplevel", "devtools.timeline"]}
 _START_S = 30.0
 _ANSWER_S = 60.0
 
@@ -57,6 +58,7 @@ class Chrome:
         )  # fmt: skip
         self._folder = folder
         self._numbers = itertools.count(1)
+        self._traced, self._is_traced = list[Any](), False
         self.said, self.asked, self.errors = list[str](), list[str](), list[str]()
 
     async def __aenter__(self) -> Self:
@@ -103,6 +105,10 @@ class Chrome:
                 self.errors.append(detail.get("exception", {}).get("description") or detail["text"])
             case "Network.requestWillBeSent":
                 self.asked.append(parameters["request"]["url"])
+            case "Tracing.dataCollected":
+                self._traced += parameters["value"]
+            case "Tracing.tracingComplete":
+                self._is_traced = True
             case "Log.entryAdded" if parameters["entry"]["level"] == "error":
                 self.errors.append(parameters["entry"]["text"])
 
@@ -149,6 +155,21 @@ class Chrome:
     async def frame(self) -> None:
         """Wait until what was asked for is drawn."""
         await self.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def tasks_ms(self, play: Callable[[], Awaitable[object]]) -> list[float]:
+        """Play something; give how long the page's own thread worked on each task meanwhile, the longest first: its own
+        time, since what others on this machine take from it is not the page's fault.
+        """
+        self._traced.clear()
+        await self.call("Tracing.start", transferMode="ReportEvents", traceConfig=_TRACED)
+        await play()
+        await self.call("Tracing.end")
+        while not self._is_traced:
+            self._hear(await self._socket.receive_json(timeout=_ANSWER_S))
+        self._is_traced = False
+        own = {one["tid"] for one in self._traced if one.get("args", {}).get("name") == "CrRendererMain"}
+        tasks = (one for one in self._traced if one["name"] == "RunTask" and one["tid"] in own)
+        return sorted((one.get("tdur", 0) / 1000 for one in tasks), reverse=True)
 
     async def drag(self, selector: str, begin: float, end: float) -> None:
         """Press in an element, at a share of its width, move to another, and let go."""
