@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.errors import ManifestError, OrchestratorError, UsageError
+from orchestrator.errors import ManifestError, NotHereError, OrchestratorError, UsageError
 from orchestrator.job.contract import COMMON, Job, Parameter, flag, table, text, texts
 from orchestrator.job.files import (
     FileJob,
@@ -21,6 +21,7 @@ from orchestrator.job.files import (
     rollout_of,
     wrong_parameters,
 )
+from orchestrator.manifest.environments.near import env_options
 from orchestrator.manifest.schema import json_schema
 from orchestrator.manifest.sections import JobCheck
 from orchestrator.model import FunctionSpec, JobSpec, Manifest, Place
@@ -80,6 +81,8 @@ def bind(
     project = manifest.path.absolute().parent
     spec = manifest.jobs.get(name)
     if spec is None:
+        if name in manifest.jobs_elsewhere:
+            raise _not_here(manifest, name)
         if name not in known_jobs(project):
             raise _unknown(manifest, name)
         spec = JobSpec(name, name, {}, Place(manifest.path.name, 0))
@@ -184,8 +187,17 @@ def marked(name: str, manifest: Manifest, specs: Mapping[str, FunctionSpec]) -> 
     return {key: name for key, spec in specs.items() if not as_declared(spec)}
 
 
+def _not_here(manifest: Manifest, name: str) -> NotHereError:
+    where = manifest.jobs_elsewhere[name]
+    return NotHereError(
+        name,
+        f'job "{name}" does not exist here: its `environments` are {", ".join(where)}',
+        advice=f"choose its environment, {env_options(where)}",
+    )
+
+
 def _unknown(manifest: Manifest, name: str) -> UsageError:
-    known = [*manifest.jobs, *known_jobs(manifest.path.absolute().parent)]
+    known = [*manifest.jobs, *manifest.jobs_elsewhere, *known_jobs(manifest.path.absolute().parent)]
     bound = ", ".join(sorted(manifest.jobs)) or "none"
     return UsageError(
         f'{manifest.path.name} has no job "{name}"',

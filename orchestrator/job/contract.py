@@ -26,7 +26,7 @@ from orchestrator.planning.prune.rule import PrunePolicy
 Given = Mapping[str, Any]
 
 # Keys of [jobs.NAME] that mean the same for every job: who runs it when, how it spreads, what it may take away.
-COMMON = ("run", "schedule", "timezone", "rollout", "adopt")
+COMMON = ("run", "schedule", "timezone", "rollout", "adopt", "environments")
 
 
 class JobError(OrchestratorError):

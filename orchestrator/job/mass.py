@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.errors import NotHereError
 from orchestrator.job.contract import Desired, Given, JobError, Parameter, flag, rows, table, texts
 from orchestrator.job.inventory import (
     LiveFunction,
@@ -132,7 +133,12 @@ def _chosen(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, FunctionS
     if not patterns:
         whole = {} if texts(given, "functions") else manifest.functions
         return {key: spec for key, spec in whole.items() if spec.enabled}
-    return select(manifest, patterns)
+    try:
+        return select(manifest, patterns)
+    except NotHereError as error:
+        where = ", ".join(f'"{one}"' for one in manifest.elsewhere[error.function])
+        advice = f"take it out of `select`; or say where this job exists: environments = [{where}]"
+        raise NotHereError(error.function, error.message, advice=advice) from error
 
 
 def _matching(functions: Iterable[LiveFunction], manifest: Manifest, given: Mapping[str, Any]) -> list[LiveFunction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -77,6 +77,9 @@ class JobTable(StrictTable):
     folders: list[f.Id] | None = a_key("Folders. Default: every folder of the manifest.")
     skip: list[SkipTable] | None = a_key("Functions that are passed over, and why.")
     rollout: RolloutTable | None = a_key("How this job spreads; wins over [rollout].")
+    environments: Annotated[list[f.Text], Field(min_length=1)] | None = list_key(
+        "jobs.environments", "The environments in which it exists. Default: all, and where none is chosen."
+    )
 
 
 class EachTable(FunctionTable):

@@ -34,6 +34,7 @@ _OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
 LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
     "each.names": _ONCE,
+    "jobs.environments": _ONCE,
     "each.rows": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
     "functions.ignore": _ADDS,

@@ -184,12 +184,12 @@ def _survey(
     storage = sections.storage(overlay.section(StorageTable).table)
     limits = sections.limits(main, overlay.section(LimitsTable), findings)
     sections.check_rollout(main, of_rollout, disk, findings)
-    jobs = _jobs(of_files.keys, of_rollout, disk, job_check, findings)
+    jobs = _jobs(of_files.keys, of_rollout, disk, job_check, findings, overlay.names)
     of_jobs = {
         (one.file.shown, path) for one in of_files.keys for path in one.unset if path[0] == "jobs" and path[1] in jobs
     }
     specs = functions.specs()
-    if not (specs or functions.elsewhere or jobs or findings.mistakes()):
+    if not (specs or functions.elsewhere or jobs or files.jobs_elsewhere or findings.mistakes()):
         findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
     manifest = Manifest(
         path=Path(main.path),
@@ -206,6 +206,7 @@ def _survey(
         environments=overlay.names,
         protected=overlay.protected,
         of_others=of_others,
+        jobs_elsewhere=files.jobs_elsewhere,
     )
     general = (
         mistake
@@ -221,12 +222,14 @@ def _jobs(
     disk: Disk,
     job_check: JobCheck | None,
     findings: Findings,
+    environments: tuple[str, ...],
 ) -> dict[str, JobSpec]:
     """Make the jobs of all files, of two of one name the first. `files`: with the keys of their functions."""
     jobs: dict[str, JobSpec] = {}
     for one, keys in files.items():
         sections.check_job_rollouts(one.file, one.check, of_rollout, disk, findings)
-        made = job_specs(one.file, one.check, findings, job_check, frozenset(keys) if one.outer is not None else None)
+        own = frozenset(keys) if one.outer is not None else None
+        made = job_specs(one.file, one.check, findings, job_check, own, environments)
         for name in made.keys() & jobs.keys():
             place = jobs[name].place
             rule = f"this job stands in {place.file}:{place.line} already"

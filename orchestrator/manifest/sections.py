@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.manifest.check import Check, keys_of
@@ -11,6 +11,7 @@ from orchestrator.manifest.disk import Disk
 from orchestrator.manifest.environments.overlay import Section
 from orchestrator.manifest.file_tables import CloudTable, JobTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings, closest, did_you_mean
+from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.rollout.rollout_rules import rollout_breaches
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.toml_files import SourceFile
@@ -21,6 +22,7 @@ from orchestrator.version.adoption import adoption_of
 CLOUD_ID = "YC_CLOUD_ID"
 _CRON_FIELDS = 5
 
+_OURS = ("run", "environments")  # keys of a job that are no parameters
 _NO_SLIPS = ("runs",)  # parameters of built-in jobs that are like a key: of a prune
 
 
@@ -90,22 +92,23 @@ def job_specs(
     findings: Findings,
     job_check: JobCheck | None,
     functions: frozenset[str] | None = None,
+    environments: Collection[str] = (),
 ) -> dict[str, JobSpec]:
     """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked, by
-    `job_check` the others as well. `functions`: see `JobSpec`.
+    `job_check` the others as well. `functions`: see `JobSpec`; `environments`: those that a job may name.
     """
     made, raw = {}, check.raw.get("jobs", {})
     for name, table in (check.tables.jobs or {}).items():
         path = ("jobs", name)
         if not name.strip():
             findings.mistake(file, path, "a job needs a name")
-        for key, rule in _breaches(table):
-            findings.mistake(file, (*path, key), rule)
+        for wrong, rule in _breaches(table, environments):
+            findings.mistake(file, (*path, *wrong), rule)
         for key in () if job_check else table.model_extra or ():
             meant = closest(key, keys_of(JobTable), likeness=0.8)
             if meant and key not in _NO_SLIPS:
                 findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
-        parameters = {key: frozen(value) for key, value in raw[name].items() if key != "run"}
+        parameters = {key: frozen(value) for key, value in raw[name].items() if key not in _OURS}
         place = Place(file.shown, file.table_line(path))
         spec = made[name] = JobSpec(name, table.run, parameters, place, functions=functions)
         for key, rule in job_check(spec) if job_check else ():
@@ -118,7 +121,14 @@ def job_specs(
     return made
 
 
-def _breaches(table: JobTable) -> Iterator[tuple[str, str]]:
+def _breaches(table: JobTable, environments: Collection[str]) -> Iterator[tuple[KeyPath, str]]:
+    for number, one in enumerate(table.environments or ()):
+        if one not in environments:
+            yield ("environments", number), f"there is no [environments.{one}]{did_you_mean(one, environments)}"
+    yield from (((key,), rule) for key, rule in _wrong_values(table))
+
+
+def _wrong_values(table: JobTable) -> Iterator[tuple[str, str]]:
     if table.schedule is not None:
         rule = 'must be five cron fields: minute, hour, day, month, day of the week, as in "0 3 * * 1-5"'
         if len(table.schedule.split()) != _CRON_FIELDS:

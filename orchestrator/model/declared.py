@@ -272,7 +272,7 @@ class Manifest:
     from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
     it, and the environments in which they do. `environments`: all that it declares; `protected`: whoever changes
     something in the one that was chosen has to name it. `of_others`: the Functions that other environments declare, as
-    ("id", ID) or (FOLDER, NAME).
+    ("id", ID) or (FOLDER, NAME); `jobs_elsewhere`: as `elsewhere`, of jobs.
     """
 
     path: Path
@@ -289,3 +289,4 @@ class Manifest:
     environments: tuple[str, ...] = ()
     protected: bool = False
     of_others: frozenset[tuple[str, ...]] = frozenset()
+    jobs_elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -147,6 +147,10 @@ functions.f001.name = "f001-prod"
 [jobs.nightly]
 run = "scheduled"
 schedule = "0 3 * * *"
+[jobs.of-prod]
+run = "scheduled"
+schedule = "0 3 * * *"
+environments = ["prod"]
 """
 
 
@@ -158,6 +162,8 @@ def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: 
         for environment in (dev, prod):
             due = run(project.root, "run", "nightly", "--due", "--yes", *environment, environ=environ)
             assert (due.code, "first call for job" in due.err) == (0, True), due.err
+        other = run(project.root, "run", "of-prod", "--due", "--yes", *dev, environ=environ)
+        assert (other.code, "exists in prod alone: nothing is due here" in other.err) == (0, True), other.err
         keys = [one.key for one in served.objects.list(BUCKET, "claims/").objects]
         assert keys == [f"claims/{project.folder_id}/{name}/nightly.json" for name in ("dev", "prod")]
 

@@ -18,8 +18,8 @@ from orchestrator.app.session.due.due_run import not_begun, plan_due, run_if_due
 from orchestrator.app.session.identity import identity_of, line_of
 from orchestrator.app.session.importing.job_manifest import JobManifest
 from orchestrator.app.session.invocation import Invocation, invoke
-from orchestrator.app.session.opening.request import read_request
-from orchestrator.app.session.options import read_options
+from orchestrator.app.session.opening.request import Request, read_request
+from orchestrator.app.session.options import RunOptions, read_options
 from orchestrator.app.session.planning import job_desires
 from orchestrator.app.session.pruning.planning import plan_any_job
 from orchestrator.app.session.session import Session, hold_lock, open_session
@@ -42,6 +42,8 @@ async def _run(invocation: Invocation) -> CommandResult:
         invocation = replace(invocation, options=as_last(options))
         request = read_request(invocation)
         check_chosen(request.options, request.manifest)
+        if options.due and options.job in request.manifest.jobs_elsewhere:
+            return _of_others(invocation, request)
         now = datetime.now(UTC)
         binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
         # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
@@ -50,9 +52,7 @@ async def _run(invocation: Invocation) -> CommandResult:
         request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
-        if (again := as_then_left(invocation, request, options)) is not None:
-            binding = bind(again.manifest, options.job, again.options.parameters, now)
-            request = still_about(again, identity_of(again.options, again.manifest, binding))
+        request, binding = _as_left(invocation, request, options, binding)
         if not (options.status or options.due):  # of a due time the claim tells that it was cut off
             begin(invocation, request)
         session = await open_session(invocation, request)
@@ -78,6 +78,23 @@ async def _run(invocation: Invocation) -> CommandResult:
 
     code = await run_if_due(session, binding, work)
     return ran or CommandResult(code)
+
+
+def _as_left(invocation: Invocation, request: Request, typed: RunOptions, binding: Binding) -> tuple[Request, Binding]:
+    """Bind the job anew where --failed or --undone is about it with other values than those that are typed."""
+    again = as_then_left(invocation, request, typed)
+    if again is None:
+        return request, binding
+    binding = bind(again.manifest, typed.job, again.options.parameters, datetime.now(UTC))
+    return still_about(again, identity_of(again.options, again.manifest, binding)), binding
+
+
+def _of_others(invocation: Invocation, request: Request) -> CommandResult:
+    """Say that a job is due in other environments alone."""
+    job = request.options.job
+    where = ", ".join(request.manifest.jobs_elsewhere[job])
+    invocation.messages.say(f'job "{job}" exists in {where} alone: nothing is due here')
+    return CommandResult(Exit.DONE)
 
 
 async def _board(session: Session, binding: Binding) -> CommandResult:

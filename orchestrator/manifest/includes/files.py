@@ -51,6 +51,8 @@ class Files:
         self._choice = choice
         self._findings = findings
         self._files: list[CheckedFile] = []
+        self._environments: frozenset[str] = frozenset()
+        self.jobs_elsewhere: dict[str, tuple[str, ...]] = {}  # jobs that do not exist here, and where they do
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -59,7 +61,8 @@ class Files:
 
     def check_main(self, main: SourceFile) -> CheckedFile:
         """Check the main file, and of its environments the chosen one: the others are checked where they are chosen."""
-        name, raw = self._choice.environment, main.raw
+        self._environments = frozenset(environments_of(main))
+        name, raw = self._choice.environment, self._jobs_here(main.raw)
         if isinstance(raw.get(_ENVIRONMENTS), dict):
             raw = {**raw, _ENVIRONMENTS: {key: table for key, table in raw[_ENVIRONMENTS].items() if key == name}}
         chosen = environments_of(main).get(name, {}).get(_VARIABLES)
@@ -72,7 +75,8 @@ class Files:
             if key not in INCLUDED and key in keys_of(ManifestFile):
                 rule = f"belongs in the main file; an included one may hold {', '.join(INCLUDED)}"
                 self._findings.mistake(file, (key,), rule)
-        raw = {key: value for key, value in file.raw.items() if key in INCLUDED or key not in keys_of(ManifestFile)}
+        own = self._jobs_here(file.raw)
+        raw = {key: value for key, value in own.items() if key in INCLUDED or key not in keys_of(ManifestFile)}
         return self._check(file, raw, outer.variables.within(raw.get(_VARIABLES)), outer)
 
     def generated(self, one: CheckedFile) -> dict[str, tuple[Layer, ...]]:
@@ -129,6 +133,24 @@ class Files:
         found = CheckedFile(file, checked, variables, tuple(unset), outer)
         self._files.append(found)
         return found
+
+    def _jobs_here(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the jobs of other environments (`environments`): a variable, say, need not be set for them here.
+        What is wrong with that list is told where the job is made.
+        """
+        here, jobs = dict[str, Any](), raw.get("jobs")
+        if not isinstance(jobs, dict) or not any(
+            isinstance(one, dict) and _ENVIRONMENTS in one for one in jobs.values()
+        ):
+            return raw
+        for name, table in jobs.items():
+            only = table.get(_ENVIRONMENTS) if isinstance(table, dict) else None
+            known = isinstance(only, list) and all(isinstance(one, str) and one in self._environments for one in only)
+            if only and known and self._choice.environment not in only:
+                self.jobs_elsewhere[name] = tuple(only)
+            else:
+                here[name] = table
+        return {**raw, "jobs": here}
 
     @property
     def declared(self) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.errors import ManifestError, UsageError
+from orchestrator.job.binding import bind
 from orchestrator.manifest import toml_files
 from orchestrator.manifest.check import keys_of
 from orchestrator.manifest.environments import twins
@@ -425,3 +427,39 @@ only = ["prod"]
 """
     assert read(tmp_path, text, "dev").of_others == {("b1g", "fun-prod"), ("id", "d4e")}
     assert read(tmp_path, text, "prod").of_others == {("b1g", "fun-dev")}
+
+
+def test_jobs_exist_only_where_they_say(tmp_path: Path) -> None:
+    job = '[jobs.nightly]\nrun = "mass_redeploy"\nenvironments = ["prod"]\nselect = ["${ONLY_IN_PROD}"]\n'
+    text = f'{BASE}{job}[environments.dev]\n[environments.prod]\nvariables.ONLY_IN_PROD = "fun"\n'
+    prod = read(tmp_path, text, "prod")
+    assert (list(prod.jobs), prod.jobs_elsewhere) == (["nightly"], {})
+    assert dict(prod.jobs["nightly"].parameters) == {"select": ("fun",)}, "which says nothing to the job"
+    for environment in ("dev", ""):
+        manifest = read(tmp_path, text, environment)
+        assert (list(manifest.jobs), manifest.jobs_elsewhere) == ([], {"nightly": ("prod",)})
+        with pytest.raises(UsageError) as caught:
+            bind(manifest, "nightly", {}, datetime.now(UTC))
+        assert caught.value.message == 'job "nightly" does not exist here: its `environments` are prod'
+        assert "--env prod" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [('["prd"]', 'there is no [environments.prd]; did you mean "prod"?'), ("[]", "must not be empty")],
+)
+def test_a_job_names_environments_that_there_are(tmp_path: Path, written: str, rule: str) -> None:
+    job = f'[jobs.nightly]\nrun = "mass_redeploy"\nenvironments = {written}\n'
+    with pytest.raises(ManifestError) as caught:
+        read(tmp_path, f"{BASE}{job}[environments.prod]\n")
+    assert [one.rule for one in caught.value.mistakes] == [rule]
+
+
+def test_what_a_job_selects_in_another_environment_says_how_to_write_it(tmp_path: Path) -> None:
+    job = '[jobs.nightly]\nrun = "mass_redeploy"\nselect = ["old"]\n'
+    old = '[functions.old]\nversion_id = "x"\nonly = ["prod"]\n'
+    manifest = read(tmp_path, f"{BASE}{job}{old}[environments.dev]\n[environments.prod]\n", "dev")
+    bound = bind(manifest, "nightly", {}, datetime.now(UTC))
+    with pytest.raises(UsageError) as caught:
+        bound.job.offline(manifest, bound.given)
+    assert 'where this job exists: environments = ["prod"]' in caught.value.advice
