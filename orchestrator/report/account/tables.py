@@ -11,6 +11,7 @@ from orchestrator.report.history import facts_text
 from orchestrator.report.plain_text import aligned, counted, named, time_span
 
 SLOWEST = 10  # functions that are named, by their own work
+_FAILURES = "failures"
 _NAMED_MAX = 5  # functions of a cause
 _PARTS = {
     "waiting": "waiting with slots free: request rate, refusals, first calls",
@@ -178,9 +179,18 @@ def _verifications(functions: Sequence[FunctionAccount]) -> ReportTable:
 
 
 def report_text(view: ReportView, *, width: int | None) -> str:
-    """Write the account: facts, then a table for each subject of which there is something to tell."""
-    tables = [
-        f"{table.title}:\n{aligned(table.head, table.rows, width=width, numbers=table.numbers)}"
-        for table in tables_of(view.account)
-    ]
-    return "\n\n".join([facts_text(facts_of(view.account)), *tables])
+    """Write the account for a terminal: facts, then a table for each subject of which there is something to tell;
+    failures, whose messages are long, one under the other.
+    """
+    parts = [facts_text(facts_of(view.account))]
+    for table in tables_of(view.account):
+        if table.title == _FAILURES:
+            parts.append("\n".join([f"{table.title}:", *(_cause_text(*row) for row in table.rows)]))
+        else:
+            rows = aligned(table.head, table.rows, width=width, numbers=table.numbers)
+            parts.append(f"{table.title}:\n{rows}")
+    return "\n\n".join(parts)
+
+
+def _cause_text(functions: str, what: str, names: str, *told: str) -> str:
+    return "\n    ".join([f"{counted(int(functions), 'function')} {what}: {names}", *filter(None, told)])

@@ -75,7 +75,7 @@ from orchestrator.report.views import (
     WhyView,
 )
 from tests.builders import spec
-from tests.runs import account, whole_run
+from tests.runs import account, deployment, ended, failed, started, whole_run
 
 CONFIG = Path("deploy.toml")
 PLAN = Plan(
@@ -113,6 +113,7 @@ PRUNE = PrunePlan(
     ("the bucket has no records of runs yet",),
     (Usage("b1c", "versions.count", 60.0, 100.0),),
 )
+FAILED_RUN = [started(), *deployment("auth", outcome=failed()), ended(1)]
 # What is rendered, the schema of its JSON, and what its text has to say.
 VIEWS: dict[str, tuple[View, str, str]] = {
     "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
@@ -122,7 +123,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
     "a prune": (PruneView(PRUNE), "orchestrator/prune/1", "1 of 2 versions of 1 function go (3.0 MB), 1 stay"),
     "an empty prune": (PruneView(PrunePlan(())), "orchestrator/prune/1", "prune: nothing goes"),
     "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
-    "a report": (ReportView(account(whole_run("auth"))), "orchestrator/report/1", "where the time went"),
+    "a report": (ReportView(account(FAILED_RUN)), "orchestrator/report/1", "where the time went"),
     "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
     "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),
     "a board": (BoardView((JobStatus("auth", "b1g", "python37", "waiting"),)), "orchestrator/board/1", "1 waiting"),

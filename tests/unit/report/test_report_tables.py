@@ -43,12 +43,19 @@ def test_the_text_answers_what_bound_it_what_was_slow_and_what_failed_first() ->
         assert line in text
     for row in (
         ("bound by folder b1gfolder: all 2 operations in use", "5.0 s", "26 %"), ("pauses between waves", "4.0 s"),
-        ("1", "failed in step track, INVALID_ARGUMENT", "b", "operation operation-b, request id request-b"),
         ("b", "failed", "7.0 s", "0.0 s", "track 6.9 s"), ("cloud b1c", "20 (quota-manager)", "2"),
         ("gate", "16.0 s", "2.0 s", "after wave 1, passed: fine"),
         ("failed", "1", "3", "1.5 s", "b", "it answered 502"), ("passed", "1", "1", "0.4 s", "a"),
     ):  # fmt: skip
         assert any(all(cell in line for cell in row) for line in text.splitlines()), row
+
+
+def test_failures_stand_one_under_the_other_whatever_the_width() -> None:
+    text = told(account(RUN), "text")
+    assert (
+        "failures:\n1 function failed in step track, INVALID_ARGUMENT: b\n    no such account: `x`|y\n"
+        "    operation operation-b, request id request-b\n    name another\n\nslowest"
+    ) in text
 
 
 def test_the_markdown_tells_the_same_and_foreign_text_stands_in_code() -> None:
