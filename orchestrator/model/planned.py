@@ -163,6 +163,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingChange:
+    """One setting that a new Version changes. `sign`: "+" for one that the live one lacks, "-" for one that it loses,
+    "~" for one that is another. `what`: its value, or the one before and after, or a name whose value is hidden.
+    """
+
+    sign: str
+    label: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One function of a plan, and the changes that it is to make, in their order; none for one that is left alone.
 
@@ -171,6 +182,7 @@ class Unit:
     `back_from`: the index of the first change that takes it back again, 0 where there is none.
     `as_it_is`: of its Version, by the API's names, in place of what is known of these fields.
     `exact`: it was agreed to as it is, so that nothing of it is decided again where its base has changed.
+    `settings`: those that its Version changes, where `reason` tells of them as `settings_told`.
     """
 
     key: str
@@ -192,6 +204,8 @@ class Unit:
     files: FileChanges | None = None  # of its package, against the live one; None: not known
     as_it_is: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = False
+    settings: tuple[SettingChange, ...] = ()
+    settings_told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from orchestrator.planning.entrypoint import missing_entry
 from orchestrator.planning.meant import carrying_on, find, no_such_version, resolve_copy
 from orchestrator.planning.origin import Origin, origin
 from orchestrator.planning.own_changes import closed_unseen, with_own_first, with_own_last
-from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason
+from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason, with_settings
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
 from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
 from orchestrator.version.as_live import LEFT_KIND, left_in_words, live_mark, not_carried
@@ -194,7 +194,7 @@ class _Planner:
             lost = not_carried(latest.raw, spec.as_live)
             if lost:
                 return replace(_blocked(spec, _would_lose(latest, lost)), function_id=change.function_id)
-            return self._guarded(replace(change, reason=reason), latest, made)
+            return self._guarded(with_settings(replace(change, reason=reason), latest, made), latest, made)
         good = stands_for(latest, self.live)
         missing = tuple(sorted(tag for tag in spec.settings.tags if holders.get(tag) not in good))
         if missing:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.model import BucketPackage, FileChanges, Fingerprint, Tree, Unit, Version, VersionCopy
 from orchestrator.planning.origin import Origin
 from orchestrator.version.as_live import leaves_settings
-from orchestrator.version.compare import differences
+from orchestrator.version.compare import differences, setting_changes
 from orchestrator.version.copy import unknown_fields
 from orchestrator.version.stamp import object_changed
 
@@ -43,6 +45,16 @@ def new_version_reason(
     if is_forced and not (made.by_hand and reason):
         reason = f"forced; {reason}" if reason else "forced"
     return reason or ("" if latest.is_active else f"the live version is {latest.status}")
+
+
+def with_settings(unit: Unit, latest: Version, made: Origin) -> Unit:
+    """Say beside the reason which settings a new Version changes, where the reason tells of them."""
+    settings, filled_in = unit.spec.settings, made.by_hand and made.as_desired
+    told = "; ".join(differences(settings, latest.raw, filled_in=filled_in).values())
+    if not told or told not in unit.reason:
+        return unit
+    changes = setting_changes(settings, latest.raw, filled_in=filled_in)
+    return replace(unit, settings=changes, settings_told=told)
 
 
 def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint, *, as_desired: bool) -> str:

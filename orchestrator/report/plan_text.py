@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Unit, WayBack, WayBackKind
+from orchestrator.model import Action, Bound, Failure, Plan, Prediction, SettingChange, Unit, WayBack, WayBackKind
 from orchestrator.planning.reasons import FILES_NAMED
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
@@ -19,7 +19,9 @@ _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists
 _FAILED = "failed"  # already: its package could not be made
 _IN_PART = "left alone in part"  # would be rolled back, and something of each is left alone
 NAMED = 5  # functions that a wave, or one cause, is about
+_FEW = 5  # settings of a function that are told where not all are
 _GAP = "  "
+_INDENT = " " * 6
 
 
 def plan_text(view: PlanView, *, whole: bool) -> str:
@@ -37,7 +39,7 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
     groups = by_cause(blocked)
     alone = [group[0] for group in groups if len(group) == 1]
     alike = [group for group in groups if len(group) > 1]
-    lines = list(_rows([*changes[:most], *unchanged, *alone[:most]], folders=folders))
+    lines = list(_rows([*changes[:most], *unchanged, *alone[:most]], folders=folders, verbose=view.verbose))
     lines += [line for group in alike[:most] for line in _one_cause(group, verbose=view.verbose)]
     left_out = len(alone[most:]) + sum(map(len, alike[most:]))
     for what, number in (("", len(changes[most:])), (" blocked", left_out)):
@@ -119,8 +121,10 @@ def plan_counts(plan: Plan) -> dict[str, int]:
     return {str(action): counts[action] for action in Action if counts[action]}
 
 
-def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
-    """Write a line for each unit, in columns, and below it what a failed build has printed."""
+def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[str]:
+    """Write a line for each unit, in columns, and below it the settings that change, and what a failed build has
+    printed.
+    """
     rows = [_cells(unit, folders=folders) for unit in units]
     widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
     widths[-1:] = [max(11, *widths[-1:])] if widths else []
@@ -130,7 +134,9 @@ def _rows(units: Sequence[Unit], *, folders: bool) -> Iterator[str]:
         left = f"; {alone}" if (alone := left_alone(unit)) else ""
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         then = f"; {words}" if (words := then_words(unit)) else ""
-        yield _GAP + _GAP.join([*columns, f"{unit.reason}{left}{_advice(unit)}{then}"]).rstrip()
+        reason, lines = _reason_and_settings(unit, verbose=verbose)
+        yield _GAP + _GAP.join([*columns, f"{reason}{left}{_advice(unit)}{then}"]).rstrip()
+        yield from lines
         if failure is not None and failure.detail and failure.detail not in told:
             told.add(failure.detail)
             yield from _detail(failure)
@@ -154,6 +160,29 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         count = counted(sum(len(names) for _, names in without), "path")
         of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
         yield f"left out of the {of}: {count} (--verbose names them)"
+
+
+def setting_lines(changes: Sequence[SettingChange], *, whole: bool) -> list[str]:
+    """Write `~ memory 128MB → 256MB`, `+ environment NAME`, `- environment NAME`, the labels padded; the first few,
+    unless `whole`.
+    """
+    shown = changes if whole or len(changes) <= _FEW + 1 else changes[:_FEW]
+    width = max((cells(change.label) for change in shown), default=0)
+    lines = [f"{_INDENT}{change.sign} {pad(change.label, width)} {change.what}" for change in shown]
+    left = len(changes) - len(shown)
+    return [*lines, f"{_INDENT}… and {counted(left, 'setting')} more (--verbose names them)"] if left else lines
+
+
+def _reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
+    """Say why there is a new Version, and below that which settings it changes; one that is all there is to say stands
+    in its place.
+    """
+    lines = setting_lines(unit.settings, whole=verbose)
+    before, _, after = unit.reason.partition(unit.settings_told) if lines else (unit.reason, "", "")
+    reason = "; ".join(part for part in (before.rstrip(";: "), after.lstrip("; ")) if part)
+    if len(lines) == 1 and not reason:
+        return lines[0].strip(), []
+    return reason or "settings changed", lines
 
 
 def _cells(unit: Unit, *, folders: bool) -> list[str]:

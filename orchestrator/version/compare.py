@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.model import Json, Settings
+from orchestrator.model import Json, SettingChange, Settings
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codec import only_asked, without_defaults
 from orchestrator.version.fields import FIELDS, SHOWN, Field, FilledIn, Shown
@@ -36,6 +36,36 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
             if words:
                 found[row.api] = words
     return found
+
+
+def setting_changes(settings: Settings, live: Json, *, filled_in: bool = False) -> tuple[SettingChange, ...]:
+    """Give what `differences` tells one by one: a variable is one, a value that is hidden is not in it."""
+    desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
+    live = with_mounts_alone({**live, "description": without_stamp(_text(live.get("description")))})
+    changed = differences(settings, live, filled_in=filled_in)
+    return tuple(
+        one
+        for row in _ROWS
+        if row.api in changed
+        for one in _signed(row, live.get(row.api), desired.get(row.api), changed[row.api])
+    )
+
+
+def _signed(row: Field, live: Any, desired: Any, words: str) -> Iterator[SettingChange]:
+    if not row.codec.readable(live):
+        yield SettingChange("~", row.label, "cannot be read")
+        return
+    before, after = row.codec.comparable(live), row.codec.comparable(desired)
+    if row.shown is Shown.VALUES:
+        sign, what = (
+            ("+", after) if before is None else ("-", before) if after is None else ("~", f"{before} → {after}")
+        )
+        yield SettingChange(sign, row.label, str(what))
+    elif row.shown is Shown.NAME:
+        yield SettingChange("~", row.label, "changed")
+    else:
+        for name in words.removeprefix(f"{row.label}: ").split():
+            yield SettingChange(name[0], row.label, name[1:])
 
 
 def not_as_sent(settings: Settings, live: Json, as_it_is: Json = MappingProxyType({})) -> list[str]:

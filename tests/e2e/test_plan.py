@@ -72,7 +72,7 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         assert plan(project, cloud, "--detailed-exitcode").code == 1
         adopted = deploy(project, cloud, "--adopt")
         assert adopted.code == 0, adopted.err
-        assert "environment: -DB_URL" in adopted.err
+        assert "\n      - environment     DB_URL\n" in adopted.err
         function_version = next(
             one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ())
         )
@@ -107,7 +107,7 @@ def test_a_new_secret_version_is_a_change(tmp_path: Path, project: Project) -> N
         assert deploy(project, cloud).code == 0
         assert plan(project, cloud, "--detailed-exitcode").code == 0
         seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v2", keys=["password"])
-        assert "f000  new version  secrets: ~TOKEN" in plan(project, cloud).out
+        assert "f000  new version  ~ secrets TOKEN" in plan(project, cloud).out
 
 
 def test_what_cannot_be_resolved_stops_that_function_alone(cloud: Cloud, project: Project) -> None:

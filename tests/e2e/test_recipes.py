@@ -67,7 +67,7 @@ def test_mass_redeploy(cloud: Cloud, project: Project) -> None:
     assert "auth-login  create" in plan.out
     assert "1 function: 1 deployed" in deployed.out
     assert "auth-login  new version  forced" in forced.err
-    assert "legacy-a  copy         environment: +LEVEL" in dry.out
+    assert "legacy-a  copy         + environment LEVEL" in dry.out
     assert "2 functions: 2 deployed" in done.out
     latest = [version for version in cloud.versions(project.folder_id) if "$latest" in version.get("tags", [])]
     assert sorted(version.get("environment", {}).get("LEVEL", "") for version in latest) == ["", "debug", "debug"]
@@ -95,7 +95,7 @@ def test_runtime_upgrade(cloud: Cloud, project: Project) -> None:
     assert [end.code for end in ends] == [0] * 3, [end.err for end in ends]
     board, dry, done = ends
     assert board.out.startswith("2 functions: 1 waiting, 1 skipped\n")
-    assert "reports  copy         runtime python39 → python312" in dry.out
+    assert "reports  copy         ~ runtime python39 → python312" in dry.out
     assert "1 function: 1 deployed" in done.out
     again = shell(blocks["sh"].splitlines()[-1], project.root, cloud)
     assert again.code == 0

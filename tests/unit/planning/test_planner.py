@@ -105,6 +105,11 @@ def test_reasons_name_what_differs_and_never_show_values() -> None:
     assert unit.reason == (
         "runtime python312 → python313; memory 128MB → 256MB; environment: +D ~B -A"
     )  # fmt: skip
+    assert unit.settings_told == unit.reason
+    assert [f"{one.sign} {one.label} {one.what}" for one in unit.settings] == [
+        "~ runtime python312 → python313", "~ memory 128MB → 256MB", "+ environment D", "~ environment B",
+        "- environment A",
+    ]  # fmt: skip
 
 
 def test_changed_code_is_a_new_version() -> None:

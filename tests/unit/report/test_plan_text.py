@@ -17,6 +17,7 @@ from orchestrator.model import (
     HttpCheck,
     Plan,
     Rollout,
+    SettingChange,
     Step,
     Undeclared,
     Unit,
@@ -302,3 +303,40 @@ def test_a_plan_without_verification_says_so() -> None:
         ["verification"],
         "then stable moves unverified, since no `verify` is declared",
     )
+
+
+CHANGED = (
+    SettingChange("~", "memory", "128MB → 256MB"),
+    SettingChange("+", "service account", "aje1"),
+    SettingChange("-", "environment", "OLD"),
+)
+
+
+def test_settings_that_change_stand_below_as_a_diff() -> None:
+    told = "memory 128MB → 256MB"
+    one = unit(
+        "f",
+        reason="made by hand: memory 128MB → 256MB; a tag",
+        settings=CHANGED,
+        settings_told="memory 128MB → 256MB",
+    )
+    assert text(one).splitlines()[:4] == [
+        "  f  new version  made by hand; a tag",
+        "      ~ memory          128MB → 256MB",
+        "      + service account aje1",
+        "      - environment     OLD",
+    ]
+    alone = replace(one, reason="memory 128MB → 256MB", settings=CHANGED[:1])
+    assert text(alone).splitlines()[0] == "  f  new version  ~ memory 128MB → 256MB"
+    two = replace(one, reason=told, settings=CHANGED[:2])
+    assert text(two).splitlines()[0] == "  f  new version  settings changed"
+
+
+def test_of_many_settings_the_first_are_told_and_with_verbose_all() -> None:
+    many = tuple(SettingChange("+", "environment", f"N{number}") for number in range(9))
+    one = unit("f", settings=many, settings_told="because")
+    assert text(one).splitlines()[5:7] == [
+        "      + environment N4",
+        "      … and 4 settings more (--verbose names them)",
+    ]
+    assert len(text(one, verbose=True).splitlines()) == len(text(one).splitlines()) + 3

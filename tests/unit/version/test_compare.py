@@ -20,7 +20,7 @@ from orchestrator.model import (
     StorageMount,
 )
 from orchestrator.version.body import settings_fields
-from orchestrator.version.compare import differences, not_as_sent
+from orchestrator.version.compare import differences, not_as_sent, setting_changes
 from orchestrator.version.fields import SHOWN, Field
 from tests.builders import settings
 from tests.settings import any_settings
@@ -106,3 +106,16 @@ def test_whatever_was_asked_for_and_is_not_there_is_not_as_sent(row: Field) -> N
     del made[row.api]
     (said,) = not_as_sent(WHOLE, made)
     assert row.label in said
+
+
+def test_the_same_one_by_one_shows_no_value_of_a_variable() -> None:
+    changed = {name: value for name, value, _ in TABLE if name in ("memory_bytes", "environment", "description")}
+    found = setting_changes(replace(BASE, **changed, service_account_id=None, concurrency=None), echoed(BASE))
+    assert {(one.sign, one.label, one.what) for one in found} == {
+        ("~", "memory", "128MB → 256MB"), ("~", "description", "changed"), ("-", "service account", "aje1"),
+        ("-", "concurrency", "2"), ("+", "environment", "A"), ("~", "environment", "B"), ("-", "environment", "C"),
+    }  # fmt: skip
+    assert setting_changes(BASE, echoed(BASE)) == ()
+    assert len({one.label for one in setting_changes(settings(), echoed(BASE))}) == len(
+        differences(settings(), echoed(BASE))
+    )
