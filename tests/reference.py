@@ -26,6 +26,7 @@ PLACES = {
     "LimitsTable": "[limits]",
     "RolloutTable": "[rollout], and `rollout` of [jobs.NAME]",
     "JobTable": "[jobs.NAME]",
+    "NotifyTable": "[notify.NAME]",
     "EnvironmentTable": "[environments.NAME]",
     "EachTable": "[each.NAME], beside the keys of [functions.NAME]",
 }
@@ -106,7 +107,8 @@ def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if kind is None:
         return "any JSON"
     if kind == "array":
-        return "a list of " + _MANY[_takes(field["items"], definitions)]
+        of = _takes(field["items"], definitions)
+        return f"a list of {_MANY.get(of, of)}"
     if kind == "object":
         of_tables = "$ref" in str([field.get("additionalProperties"), field.get("patternProperties")])
         return "tables by name" if of_tables else "a table of texts"

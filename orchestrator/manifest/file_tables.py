@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from orchestrator.manifest import fields as f
 from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_key
+from orchestrator.manifest.notify.notify_tables import NotifyTable
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import FunctionTable
 
@@ -129,3 +130,4 @@ class ManifestFile(StrictTable):
     functions: dict[str, FunctionTable] | None = a_key("The functions; the table's name is the function's name.")
     rollout: RolloutTable | None = a_key("How runs spread, unless a job says otherwise.")
     jobs: dict[str, JobTable] | None = a_key("Named jobs.")
+    notify: dict[str, NotifyTable] | None = a_key("Who is told of runs, and of what.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,9 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
 from orchestrator.manifest.includes.files import CheckedFile, Files
 from orchestrator.manifest.includes.scope import Scope
+from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft, Folder
+from orchestrator.manifest.notify.notify_values import hooks
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.sections import JobCheck, job_specs
@@ -185,9 +187,7 @@ def _survey(
     limits = sections.limits(main, overlay.section(LimitsTable), findings)
     sections.check_rollout(main, of_rollout, disk, findings)
     jobs = _jobs(of_files.keys, of_rollout, disk, job_check, findings, overlay.names)
-    of_jobs = {
-        (one.file.shown, path) for one in of_files.keys for path in one.unset if path[0] == "jobs" and path[1] in jobs
-    }
+    notify, of_jobs = hooks(main, first, overlay, disk, findings), _unset(of_files.keys, jobs)
     specs = functions.specs()
     if not (specs or functions.elsewhere or jobs or files.jobs_elsewhere or findings.mistakes()):
         findings.mistake(main, (), "declares no function and no job; add a [functions.NAME] table", line=0)
@@ -207,6 +207,7 @@ def _survey(
         protected=overlay.protected,
         of_others=of_others,
         jobs_elsewhere=files.jobs_elsewhere,
+        notify=notify,
     )
     general = (
         mistake
@@ -236,6 +237,12 @@ def _jobs(
             findings.mistake(one.file, ("jobs", name), rule)
         jobs = made | jobs
     return jobs
+
+
+def _unset(files: Iterable[CheckedFile], jobs: Mapping[str, JobSpec]) -> set[tuple[str, KeyPath]]:
+    """Say where variables are not set that only jobs need, or those who are told of runs: file and key."""
+    places = ((one.file.shown, path) for one in files for path in one.unset)
+    return {(file, path) for file, path in places if path[0] == "notify" or (path[0] == "jobs" and path[1] in jobs)}
 
 
 def _cloud(

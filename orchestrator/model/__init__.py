@@ -46,6 +46,7 @@ from orchestrator.model.live import (
     Tree,
     Version,
 )
+from orchestrator.model.notify import Notify
 from orchestrator.model.packed import FileChanges, PackedFiles
 from orchestrator.model.planned import (
     LATEST,
@@ -117,6 +118,7 @@ __all__ = [
     "Manifest",
     "MetadataOptions",
     "Mount",
+    "Notify",
     "Operation",
     "OperationError",
     "Outcome",

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.errors import Mistake
 from orchestrator.model.as_live import NONE_LEFT, AsLive
+from orchestrator.model.notify import Notify
 from orchestrator.model.rollout import Rollout, Verify
 
 Json = Mapping[str, Any]
@@ -290,3 +291,4 @@ class Manifest:
     protected: bool = False
     of_others: frozenset[tuple[str, ...]] = frozenset()
     jobs_elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notify: tuple[Notify, ...] = ()  # who is told of runs in this environment

@@ -14,6 +14,7 @@ from orchestrator.app.session.back import plan_back
 from orchestrator.app.session.cut_off import start_run
 from orchestrator.app.session.identity import next_step
 from orchestrator.app.session.leasing import to_change
+from orchestrator.app.session.notices.notifying import notified
 from orchestrator.app.session.options import ROLLBACK
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.records.recording import Recorder, recorded
@@ -83,20 +84,20 @@ async def journaled(
         waves=rollout.waves if rollout is not None else then.waves,
         max_failures=rollout.max_failures if rollout is not None else then.max_failures,
     )
-    own = RunState()
+    own, clean = RunState(), session.messages.outlet.redactor.event
     chain = own if before is None else before
     with open_store(session.request.state_dir) as store:
         shown = displays(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        taken_back = store.chain(rolls_back) if rolls_back else ()
-        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners:
+        taken_back, told = store.chain(rolls_back) if rolls_back else (), notified(session, chain)
+        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, told as notifiers:
             if recorder is not None:
                 listeners.insert(0, recorder)
             if before is not None:
                 listeners.insert(0, before.apply)
-            bus = Bus(start_run(store, started, options), own, listeners, clean=session.messages.outlet.redactor.event)
+            bus = Bus(start_run(store, started, options), own, [*listeners, *notifiers], clean=clean)
             bus(started)
             try:
                 yield bus, chain, recorder

@@ -19,6 +19,7 @@ APPROVAL = "approval"
 CALL_MAX_BYTES = 3_670_016  # of a request, 3.5 MB (cloud-api §6)
 VERIFY_MAX_S = 600.0
 GATE_MAX_S = 3600.0
+HOOK_MAX_S = 30.0  # of an answer to a notification: what the end of a run waits for all of them
 
 # What the cloud takes out of requests (its page on invoking), and what is ours or follows from the call.
 _NEVER_ARRIVES = frozenset({
@@ -143,6 +144,7 @@ _PAUSE_SCHEMA: dict[str, Any] = {"anyOf": [*DURATION_SCHEMA["anyOf"], _APPROVAL_
 
 Pause = Annotated[float | str, PlainValidator(_pause), WithJsonSchema(_PAUSE_SCHEMA)]
 VerifyTimeout = Annotated[float, _bounded_by(VERIFY_MAX_S), WithJsonSchema(DURATION_SCHEMA)]
+HookTimeout = Annotated[float, _bounded_by(HOOK_MAX_S), WithJsonSchema(DURATION_SCHEMA)]
 GateTimeout = Annotated[float, _bounded_by(GATE_MAX_S), WithJsonSchema(DURATION_SCHEMA)]
 JsonValue = Annotated[Any, AfterValidator(_json)]
 Body = Annotated[str, AfterValidator(_body)]

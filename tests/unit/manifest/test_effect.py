@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from orchestrator.manifest.check import keys_of
 from orchestrator.manifest.file_tables import CloudTable, LimitsTable, ManifestFile, StorageTable
+from orchestrator.manifest.notify.notify_tables import NotifyTable
 from orchestrator.manifest.rollout.rollout_tables import GateTable, HttpTable, RolloutTable, VerifyTable
 from orchestrator.manifest.tables import FunctionTable
-from orchestrator.model import Manifest, Place, declared, rollout
+from orchestrator.model import Manifest, Place, declared, notify, rollout
 from tests.unit.manifest.test_tables import HEAD, JOB, loaded
 
 ROOT = Path(__file__).parents[3]
@@ -39,13 +40,14 @@ def reads(path: Path) -> set[str]:
 
 def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
     modules = [*(ROOT / "orchestrator").rglob("*.py"), *(ROOT / "jobs").glob("*.py")]
-    own = [ROOT / "orchestrator" / "model" / name for name in ("declared.py", "rollout.py")]
+    own = [ROOT / "orchestrator" / "model" / name for name in ("declared.py", "rollout.py", "notify.py")]
     elsewhere = [path for path in modules if "manifest" not in path.parts and path not in own]
     read = set[str]().union(*map(reads, elsewhere))
+    values = {module.__name__ for module in (declared, rollout, notify)}
     unread = [
         f"{name}.{field}"
-        for name, kind in (vars(declared) | vars(rollout)).items()
-        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ in (declared.__name__, rollout.__name__)
+        for name, kind in (vars(declared) | vars(rollout) | vars(notify)).items()
+        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ in values
         for field in kind.__dataclass_fields__
         if field not in read
     ]
@@ -101,6 +103,7 @@ OF_A_FUNCTION = {
     "concurrency": "concurrency = 4",
     "metadata": "metadata = { gce_http_endpoint = true }",
 }
+NOTIFY = '[notify.ops]\non = ["done"]\nurl = "https://x.example"\n'
 OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
     CloudTable: {
         "folder_id": '[cloud]\nfolder_id = "b1g"',
@@ -129,6 +132,17 @@ OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
     GateTable: {
         "command": '[rollout]\ngate = { command = ["true"] }',
         "timeout": '[rollout]\ngate = { command = ["true"], timeout = "1s" }',
+    },
+    NotifyTable: {
+        "on": f"{NOTIFY}",
+        "url": f"{NOTIFY}",
+        "command": '[notify.ops]\non = ["done"]\ncommand = ["true"]',
+        "format": f'{NOTIFY}format = "slack"',
+        "chat_id": f'{NOTIFY}format = "telegram"\nchat_id = "1"',
+        "secret": f'{NOTIFY}secret = "k"',
+        "only": f'{NOTIFY}only = ["prod"]\n[environments.prod]',
+        "link": f'{NOTIFY}link = "https://ci/{{run}}"',
+        "timeout": f'{NOTIFY}timeout = "1s"',
     },
 }
 # What each key of `verify`, and of its `http`, is laid over: the line without it, and the line with it.
@@ -159,7 +173,7 @@ def test_the_table_of_keys_is_whole() -> None:
     assert OF_A_VERIFY.keys() == {*keys_of(VerifyTable)}
     assert OF_AN_HTTP.keys() == {*keys_of(HttpTable)}
     others = {"include", "defaults", "templates", "functions", "jobs", "variables", "environments", "each"}  # of tables
-    assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout", "folder_id"}
+    assert {*keys_of(ManifestFile)} == others | {"cloud", "storage", "limits", "rollout", "folder_id", "notify"}
 
 
 @pytest.mark.parametrize("key", OF_A_FUNCTION)

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from orchestrator.manifest.file_tables import EachTable, JobTable, ManifestFile
 from orchestrator.manifest.lists import LISTS
 from orchestrator.manifest.merge import merge
+from orchestrator.manifest.notify.notify_tables import NotifyTable
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.tables import FunctionTable, SecretTable
 from orchestrator.model import Connectivity, FunctionSpec, SourceCode
@@ -51,6 +52,7 @@ def test_every_list_has_a_rule() -> None:
         RolloutTable: "rollout.",
         JobTable: "jobs.",
         EachTable: "each.",
+        NotifyTable: "notify.",
         ManifestFile: "",
     }
     found = {key for model, path in tables.items() for key in lists_of(model, path)}

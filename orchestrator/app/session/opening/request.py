@@ -19,6 +19,7 @@ from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
 
+_TELLING = 16  # characters of the path of a URL that may be a token
 _READING = ("why", "render")  # verbs that are no dry runs, and change nothing
 
 
@@ -93,6 +94,11 @@ def _hide(redactor: Redactor, manifest: Manifest, variables: Mapping[str, str]) 
     redactor.add_variables(variables)
     for spec in manifest.functions.values():
         redactor.add_function(spec)
+    for hook in manifest.notify:
+        redactor.protect((hook.name, *hook.on))
+        for secret in (hook.url, hook.url.partition("://")[2].partition("/")[2], hook.secret):
+            if secret == hook.secret or len(secret) >= _TELLING:  # a short path is a word like others
+                redactor.add(secret)
     for job in manifest.jobs.values():
         redactor.protect((job.name, job.run))
         redactor.add_variables({name: value for name, value in job.parameters.items() if isinstance(value, str)})

@@ -1,0 +1,64 @@
+"""The bodies that a notification is posted as: the document itself, or a text as a chat shows it.
+
+Slack takes `text` in which & < > are escaped (docs.slack.dev, "Formatting message text"), so that a foreign text
+mentions nobody; Telegram takes up to 4,096 characters and no markup where none is asked for (core.telegram.org,
+"sendMessage").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.model import Notify
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.report.plain_text import counted
+
+TELEGRAM_MAX = 4096
+SLACK_MAX = 3000  # of 40,000: what people read
+_COMMIT = 12
+_WORDS = {"failed": "failed", "breach": "too many failures", "rolled_back": "rolled back", "paused": "paused"}
+
+
+def body_of(hook: Notify, document: Mapping[str, Any], outlet: Outlet) -> bytes:
+    """Write the body, in which nothing secret stands, as JSON."""
+    if hook.format == "json":
+        return outlet.json(document).encode()
+    shown = outlet.value(dict(document))
+    text = "\n".join(_lines(shown))
+    if hook.format == "telegram":
+        message = {"chat_id": hook.chat_id, "text": _cut(text, TELEGRAM_MAX)}
+        return outlet.json(message | {"link_preview_options": {"is_disabled": True}}).encode()
+    escaped = _cut(text, SLACK_MAX).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return outlet.json({"text": escaped}).encode()
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    where = f" {document['environment']}" if document["environment"] else ""
+    sandbox = " (sandbox)" if document["sandbox"] else ""
+    told = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or "nothing to do"
+    kind = _WORDS.get(document["kind"], document["kind"])
+    yield f"{kind}: {document['verb']}{where}{sandbox}: {told}"
+    if document["reason"]:
+        yield document["reason"]
+    for cause in document["causes"]:
+        more = cause["count"] - len(cause["functions"])
+        named = ", ".join(cause["functions"]) + (f" and {more} more" if more else "")
+        yield f"{counted(cause['count'], 'function')} {cause['what']}: {named}"
+        yield f"    {cause['message']}"
+    if document["more_causes"]:
+        yield f"and {counted(document['more_causes'], 'more cause')}"
+    commit = f", commit {document['commit'][:_COMMIT]}" if document["commit"] else ""
+    yield f"run {document['run_id']}, by {document['by']}{commit}"
+    if document["next"]:
+        yield f"next: {document['next']}"
+    if document["link"]:
+        yield document["link"]
+
+
+def _cut(text: str, most: int) -> str:
+    """Leave of a text what has room, in UTF-16 units, as these services count."""
+    data = text.encode("utf-16-le", "replace")
+    if len(data) <= 2 * most:
+        return text
+    return data[: 2 * (most - 1)].decode("utf-16-le", "ignore") + "…"

@@ -1,0 +1,95 @@
+"""What is told of a run to whoever is to be notified: the document, and when which notice is due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.errors import Exit
+from orchestrator.journal.events import Breached, Event, RunEnded
+from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.state import RunState
+from orchestrator.model import Notify
+from orchestrator.report.failures import NAMED_MAX, Cause, causes
+from orchestrator.report.history import who
+from orchestrator.report.records import iso
+from orchestrator.report.summary import counts
+
+SCHEMA = "orchestrator/notification/1"
+SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
+_CAUSES_MAX = 5
+_TEXT_MAX = 600  # characters of a message or an advice
+
+
+def notice_of(event: Event, state: RunState) -> str:
+    """Say which notice an event makes due, "" for none. `state`: of the chain, with the event.
+
+    | the event                                        | the notice  |
+    | ---                                              | ---         |
+    | too many failures                                | breach      |
+    | the run pauses until somebody lets it go on      | paused      |
+    | it ends with exit 5, or it is a rollback that    | rolled_back |
+    | ends with exit 0                                 |             |
+    | it ends with exit 0                              | done        |
+    | it ends as paused, which was told                |             |
+    | it ends with any other exit                      | failed      |
+    """
+    match event:
+        case Breached():
+            return "breach"
+        case RunPaused():
+            return "paused"
+        case RunEnded(exit_code=code):
+            if code == Exit.ROLLED_BACK or (code == Exit.DONE and state.rollout.rolls_back):
+                return "rolled_back"
+            if code == Exit.DONE:
+                return "done"
+            return "" if state.rollout.paused is not None and code == Exit.INTERRUPTED else "failed"
+    return ""
+
+
+def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then: str = "") -> dict[str, Any]:
+    """Give the document, as JSON values that are not redacted yet. `run_id`: of the run that tells, the last of its
+    chain; `then`: how to go on.
+    """
+    identity = state.identity
+    ended = kind in ("done", "failed", "rolled_back")
+    found = causes(state.units.values())
+    paused = state.rollout.paused
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "run_id": run_id,
+        "verb": state.verb,
+        "job": identity.selection.job,
+        "environment": identity.environment,
+        "folders": list(identity.folders),
+        "endpoint": state.endpoint,
+        "sandbox": state.endpoint == SANDBOX,
+        "manifest": identity.place or state.manifest,
+        "by": who(identity),
+        "commit": identity.commit,
+        "started_at": iso(state.chain[0].started_at if state.chain else state.started_at),
+        "ended_at": iso(state.ended_at) if ended else None,
+        "exit_code": state.exit_code if ended else None,
+        "reason": _cut(state.breach or (paused.reason if paused is not None else "") or state.reason),
+        "functions": max(state.total, len(state.units)),
+        "outcomes": counts(state),
+        "causes": [_cause(cause) for cause in found[:_CAUSES_MAX]],
+        "more_causes": len(found[_CAUSES_MAX:]),
+        "next": then,
+        "link": hook.link.replace("{run}", run_id).replace("{environment}", identity.environment),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "what": cause.what,
+        "message": _cut(cause.failure.message),
+        "advice": _cut(cause.failure.advice),
+        "count": len(cause.units),
+        "functions": [unit.key for unit in cause.units[:NAMED_MAX]],
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}…"

@@ -1,0 +1,97 @@
+"""What is told of a run: which notice when, and bodies that stay as they are published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from orchestrator.journal.events import Breached, Event
+from orchestrator.journal.identity import Identity, Selection
+from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.state import RunState, fold
+from orchestrator.model import Blocked, Notify
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.notice.bodies import SLACK_MAX, TELEGRAM_MAX, body_of
+from orchestrator.report.notice.document import notice_of, notification
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "notifications"
+PAUSED = RunPaused(STARTED_AT + 6, "the wave is to be approved", wave=1)
+BREACHED = Breached(STARTED_AT + 5, "2 of 3 functions failed", "rollback")
+LINK = "https://ci.example/{environment}/{run}"
+IDENTITY = Identity(
+    place="infra/deploy.toml", environment="prod", folders=("b1gfolder",), selection=Selection(job="nightly"),
+    user="ann", host="ci-1", commit="ab" * 20,
+)  # fmt: skip
+
+
+def run(*more: Event, rolls_back: str = "") -> RunState:
+    first = replace(started(units=3), identity=IDENTITY, rolls_back=rolls_back)
+    outcomes = {"auth": None, "bill": failed("no <role> & @all: password=hunter2hunter2"), "cart": Blocked("edited")}
+    return fold([first, *(event for key, one in outcomes.items() for event in deployment(key, outcome=one)), *more])
+
+
+@pytest.mark.parametrize(
+    ("events", "rolls_back", "notice"),
+    [
+        ((BREACHED,), "", "breach"),
+        ((PAUSED,), "", "paused"),
+        ((ended(0),), "", "done"),
+        ((ended(0),), "R1", "rolled_back"),
+        ((ended(5),), "", "rolled_back"),
+        ((ended(1),), "", "failed"),
+        ((ended(1),), "R1", "failed"),
+        ((ended(3),), "", "failed"),
+        ((PAUSED, ended(3)), "", ""),
+        ((PAUSED, ended(1)), "", "failed"),
+        ((deployment("auth")[0],), "", ""),
+    ],
+)
+def test_which_notice_is_due(events: tuple[Event, ...], rolls_back: str, notice: str) -> None:
+    assert notice_of(events[-1], run(*events, rolls_back=rolls_back)) == notice
+
+
+CHAT = Notify("t", ("paused",), "https://x", format="telegram", chat_id="-1")
+HOOKS = {
+    "failed.json": (Notify("ops", ("failed",), "https://x", link=LINK), "failed", (ended(1),)),
+    "breach.json": (Notify("ops", ("breach",), "https://x"), "breach", (BREACHED,)),
+    "paused.telegram.json": (CHAT, "paused", (PAUSED,)),
+    "failed.slack.json": (Notify("s", ("failed",), "https://x", format="slack", link=LINK), "failed", (ended(1),)),
+}  # fmt: skip
+
+
+def body(hook: Notify, kind: str, state: RunState) -> Any:
+    found = notification(kind, state, hook, run_id=RUN_ID, then="`orchestrator resume` goes on")
+    return orjson.loads(body_of(hook, found, Outlet(Redactor())))
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_bodies_are_as_they_were_published(name: str) -> None:
+    hook, kind, events = HOOKS[name]
+    found = body(hook, kind, run(*events))
+    assert found == orjson.loads((GOLDEN / name).read_bytes())
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(("format", "most"), [("telegram", TELEGRAM_MAX), ("slack", SLACK_MAX)])
+def test_a_text_is_as_long_as_a_chat_takes(format: str, most: int) -> None:
+    keys = [f"f{chr(97 + number)}" for number in range(20)]
+    events = [event for key in keys for event in deployment(key, outcome=failed(f"{key} {'🙂' * 900}"))]
+    text = body(Notify("t", ("failed",), "https://x", format=format), "failed", fold([started(), *events]))["text"]
+    assert len(text.encode("utf-16-le")) // 2 <= most
+
+
+def test_a_document_is_bounded_and_counts_what_it_leaves_out() -> None:
+    keys = [f"f{chr(97 + number)}" for number in range(20)]
+    events = [event for key in keys for event in deployment(key, outcome=failed(f"{key} is bad {key * 900}"))]
+    events += [event for n in range(30) for event in deployment(f"g{n}", outcome=Blocked("edited"))]
+    found = body(Notify("t", ("failed",), "https://x"), "failed", fold([started(units=50), *events]))
+    assert [cause["count"] for cause in found["causes"]] == [30, 1, 1, 1, 1]
+    assert len(found["causes"][0]["functions"]) == 10
+    assert found["more_causes"] == 16
+    assert len(orjson.dumps(found)) < 6000
