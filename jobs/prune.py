@@ -17,6 +17,7 @@ from orchestrator.job import (
     flag,
     folders_of,
     inventory,
+    left_to_others,
     matching_live,
     nothing_wanted,
     texts,
@@ -70,10 +71,11 @@ def folders(manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]:
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
     """Want old versions of the selection deleted; nothing is made."""
     inside, patterns = folders(manifest, given), texts(given, "select")
-    functions = list(inventory(manifest, live, inside))
+    functions = list(inventory(manifest, live, inside, patterns))
     if patterns:
         functions = matching_live(functions, patterns, inside)
     specs = {one.key: nothing_wanted(one.key, one.function) for one in functions if not one.disabled}
     only = kinds(given, "only") or (("versions",) if patterns or texts(given, "folders") else ())
+    warnings = [*empty_folders(inside, live), *left_to_others(manifest, live, inside, patterns)]
     policy = PrunePolicy(whole(given, "keep"), whole(given, "runs"), all=flag(given, "all"), only=only)
-    return Desired(specs, given["rollout"], warnings=tuple(empty_folders(inside, live)), prune=policy)
+    return Desired(specs, given["rollout"], warnings=tuple(warnings), prune=policy)

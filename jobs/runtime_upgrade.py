@@ -29,6 +29,7 @@ from orchestrator.job import (
     forbidden,
     inventory,
     language,
+    left_to_others,
     listed,
     rows,
     text,
@@ -93,6 +94,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     warnings = [
         *(f"the exception of {_expired(skip)}: the job does not run before that is settled" for skip in expired),
         *empty_folders(folders_of(manifest, given), live),
+        *left_to_others(manifest, live, folders_of(manifest, given)),
         *_unknown_runtimes(old, live),
         *_unknown_skips([*skips, *expired], functions, manifest),
         *_trap_warnings(specs, waiting, to),

@@ -12,6 +12,7 @@ from orchestrator.job.inventory import (
     empty_folders,
     folders_of,
     inventory,
+    left_to_others,
     listed,
     matching_live,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "forbidden",
     "inventory",
     "language",
+    "left_to_others",
     "listed",
     "matching_live",
     "nothing_wanted",

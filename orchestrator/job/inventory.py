@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from orchestrator.manifest.environments.choosing import folder_advice
 from orchestrator.manifest.findings import require_sound
 from orchestrator.model import Failure, Function, FunctionSpec, Manifest, Place, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
+from orchestrator.model.of_others import is_of_others, may_be_of_others
 from orchestrator.planning.selection import Selectable, matching
 from orchestrator.version.copy import copy_spec, settings_of
 
@@ -59,32 +60,53 @@ def empty_folders(folders: Iterable[str], live: LiveState) -> list[str]:
     return [f"folder {folder} has no functions with a version" for folder in folders if folder not in inside]
 
 
-def inventory(manifest: Manifest, live: LiveState, folders: Iterable[str]) -> tuple[LiveFunction, ...]:
+def inventory(
+    manifest: Manifest, live: LiveState, folders: Iterable[str], named: Container[str] = ()
+) -> tuple[LiveFunction, ...]:
     """List the Functions of these folders that have a version, in the order of their keys. Those that another
-    environment declares are not this one's to change: where environments share a folder, they are left out.
+    environment declares are not this one's to change: where environments share a folder, they are left out. So are
+    those that may be another's by what the files leave open, unless they are `named`.
 
     Raises `ManifestError` where it cannot be told which of them a function of the manifest is.
     """
     inside = frozenset(folders)
     require_sound(spec for spec in manifest.functions.values() if _untold(spec, inside))
     by_id = {spec.id: spec for spec in manifest.functions.values() if spec.id is not None}
-    by_name = {(spec.folder_id, spec.name): spec for spec in manifest.functions.values() if spec.id is None}
+    of_name = {(spec.folder_id, spec.name): spec for spec in manifest.functions.values() if spec.id is None}
     names = Counter(function.name for function in live.by_id.values())
     found = []
     for function in live.by_id.values():
         latest = live.latest(function.id)
         if function.folder_id in inside and latest is not None:
-            spec = by_id.get(function.id) or by_name.get((function.folder_id, function.name))
-            if spec is None and _of_another(function, manifest):
+            spec = by_id.get(function.id) or of_name.get((function.folder_id, function.name))
+            if spec is None and is_of_others(function, manifest.of_others):
                 continue
             alone = names[function.name] == 1 and function.name not in manifest.functions
             key = spec.key if spec is not None else _key(function, alone=alone)
+            by_name = key in named or function.name in named or function.id in named
+            if spec is None and not by_name and may_be_of_others(function, manifest.of_others):
+                continue
             found.append(LiveFunction(key, function, latest, spec))
     return tuple(sorted(found, key=lambda one: one.key))
 
 
-def _of_another(function: Function, manifest: Manifest) -> bool:
-    return not manifest.of_others.isdisjoint({("id", function.id), (function.folder_id, function.name)})
+def left_to_others(
+    manifest: Manifest, live: LiveState, folders: Iterable[str], named: Container[str] = ()
+) -> list[str]:
+    """Warn of those that `inventory` leaves out since they may be another environment's."""
+    known = inventory(replace(manifest, of_others=frozenset()), live, folders)
+    surely = [one for one in known if one.spec is None and not is_of_others(one.function, manifest.of_others)]
+    taken = {one.function.id for one in inventory(manifest, live, folders, named)}
+    left = [one.key for one in surely if one.function.id not in taken]
+    if not left:
+        return []
+    more = f" and {len(left) - _NAMED_MAX} more" if len(left) > _NAMED_MAX else ""
+    names = f"{', '.join(left[:_NAMED_MAX])}{more}"
+    why = "left alone, since they are not in the manifest and may be another environment's, which its files leave open"
+    return [f"{why}: {names}; declare those that are meant, or name each by itself where the job takes names"]
+
+
+_NAMED_MAX = 5
 
 
 def _untold(spec: FunctionSpec, inside: frozenset[str]) -> bool:

@@ -16,6 +16,7 @@ from orchestrator.job.inventory import (
     empty_folders,
     folders_of,
     inventory,
+    left_to_others,
     listed,
     matching_live,
     sentence,
@@ -87,7 +88,8 @@ def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
     """Want the selection with the changes laid over; the planner finds out what of it is new."""
     chosen, changes, from_source = _chosen(manifest, given), read_changes(given), flag(given, "from_source")
-    functions = {one.key: one for one in inventory(manifest, live, folders(manifest, given))}
+    inside, named = folders(manifest, given), texts(given, "functions")
+    functions = {one.key: one for one in inventory(manifest, live, inside, named)}
     copies = {one.key: one for one in _matching(functions.values(), manifest, given)}
     if not from_source:
         copies |= {key: functions[key] for key in chosen if key in functions}
@@ -101,7 +103,8 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
     for key, one in copies.items():
         if key not in specs:
             specs[key] = copy_of(one, manifest, failures)
-    warnings = without_effect(changes, [spec.settings for spec in specs.values()])
+    others = left_to_others(manifest, live, inside, named) if named else []
+    warnings = others + without_effect(changes, [spec.settings for spec in specs.values()])
     specs = {key: spec if key in failures else _changed(spec, changes, failures) for key, spec in specs.items()}
     if not specs:
         raise _nothing()

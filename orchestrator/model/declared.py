@@ -273,7 +273,8 @@ class Manifest:
     from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
     it, and the environments in which they do. `environments`: all that it declares; `protected`: whoever changes
     something in the one that was chosen has to name it. `of_others`: the Functions that other environments declare, as
-    ("id", ID) or (FOLDER, NAME); `jobs_elsewhere`: as `elsewhere`, of jobs.
+    ("id", ID) or (FOLDER, NAME), with `of_others.ANY` where the files do not tell; `jobs_elsewhere`: as `elsewhere`, of
+    jobs.
     """
 
     path: Path

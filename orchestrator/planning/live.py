@@ -11,6 +11,7 @@ from typing import TypeVar
 from orchestrator.errors import CloudError, Code
 from orchestrator.model import LATEST, Function, FunctionSpec, Undeclared, Version, VersionCopy
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState, indexed
+from orchestrator.model.of_others import is_of_others
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
 from orchestrator.version.stamp import read_stamp
@@ -198,8 +199,7 @@ def undeclared(
             and function.id not in ids
             and (folder_id, function.name) not in names
             and function.status != "DELETING"
-            and ("id", function.id) not in of_others
-            and (folder_id, function.name) not in of_others
+            and not is_of_others(function, of_others)
         ]
         latest = {function.id: live.latest(function.id) for function in left}
         ours = [f for f in left if (v := latest[f.id]) is not None and read_stamp(v.description) is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from orchestrator.manifest.environments.choosing import ManifestChoice, environments_of
 from orchestrator.manifest.environments.overlay import Overlay
@@ -12,11 +13,20 @@ from orchestrator.manifest.includes.files import CheckedFile, Files
 from orchestrator.manifest.includes.scope import Scope
 from orchestrator.manifest.merge import Draft, Folder
 from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.model.of_others import ANY
 
 _TELLING = ("id", "name", "folder_id")
-
-
 Identity = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """`keys`: what tells the functions of an environment, but for disabled ones, with their keys; `declared`: of all,
+    with `ANY` where the files do not tell.
+    """
+
+    keys: Mapping[Identity, str]
+    declared: frozenset[Identity]
 
 
 class Identities:
@@ -25,14 +35,17 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, tuple[SourceFile, ...]], dict[Identity, str]] = {}
+        self._found: dict[tuple[str, tuple[SourceFile, ...]], _Told] = {}
 
-    def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Mapping[Identity, str]:
+    def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> _Told:
         """Give the functions of an environment. `files`: the main file first; `names`: all environments."""
         known = (environment, tuple(one.file for one in files))
         found = self._found.get(known)
         if found is None:
-            found = self._found[known] = dict(_identities(files, environment, names))
+            drafts = [*_drafts(files, environment, names)]
+            keys = {one: draft.key for draft in drafts if (one := _identity(draft, environment)) is not None}
+            every = (_declared(draft, environment) for draft in drafts)
+            found = self._found[known] = _Told(keys, frozenset(one for one in every if one is not None))
         return found
 
 
@@ -48,14 +61,23 @@ def tell_twins(
     Of other environments only what the files say is known: what the process sets may be another value wherever they are
     deployed, so of functions whose name or folder it decides there nothing is said. `files`: the main file first;
     `drafts`: the functions of the chosen one as they are, with what the process sets. Returns what tells the functions
-    of other environments in the cloud, as `Manifest.of_others`.
+    of other environments in the cloud, as `Manifest.of_others`; where a variable decides which files there are, all may
+    be theirs, which is a warning.
     """
     main = files[0].file
     names = tuple(environments_of(main))
-    if len(names) < 2 or not environment or any("${" in str(one.file.raw.get("include")) for one in files):
+    if len(names) < 2 or not environment:
         return frozenset()
+    open_ones = [one.file for one in files if "${" in str(one.file.raw.get("include"))]
+    if open_ones:
+        rule = (
+            "names files by a variable, so the functions of other environments are not known: of what is live and is"
+            " not in the manifest, jobs and prune take only what they are told by name"
+        )
+        findings.warning(open_ones[0], ("include",), rule)
+        return frozenset({(ANY, ANY)})
     of_others: set[Identity] = set()
-    own = identities.of(files, environment, names)
+    own = identities.of(files, environment, names).keys
     as_set = {identity: key for key, draft in drafts.items() if (identity := _identity(draft, environment)) is not None}
     for other in names:
         if other == environment:
@@ -66,8 +88,8 @@ def tell_twins(
             f" (cloud.folder_id), or them other names, or say in which they exist (only)"
         )
         others = identities.of(files, other, names)
-        of_others |= others.keys()
-        for identity in others:
+        of_others |= others.declared
+        for identity in others.keys:
             if identity in own:
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
             elif identity in as_set:
@@ -79,10 +101,8 @@ def tell_twins(
     return frozenset(of_others - own.keys() - as_set.keys())
 
 
-def _identities(
-    files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
-) -> Iterator[tuple[Identity, str]]:
-    """Give what tells each function of an environment from others in the cloud, and its key."""
+def _drafts(files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Iterator[Draft]:
+    """Give the functions of an environment, as far as the files tell them."""
     findings = Findings()  # nobody reads them: they are told where that environment is chosen
     again = Files({}, ManifestChoice(environment), findings, telling=True)
     checked: dict[CheckedFile, CheckedFile] = {}
@@ -96,10 +116,7 @@ def _identities(
         above = scopes[outer] if outer is not None else None
         scope = scopes[one] = Scope(one.file, found.check, _folder(found, overlay, above), overlay, above)
         for key, layers in again.layers(found).items():
-            draft = scope.draft(key, layers, findings)
-            identity = _identity(draft, environment)
-            if identity is not None:
-                yield identity, key
+            yield scope.draft(key, layers, findings)
 
 
 def _folder(one: CheckedFile, overlay: Overlay, above: Scope | None) -> Folder:
@@ -121,3 +138,15 @@ def _identity(draft: Draft, environment: str) -> Identity | None:
     if "id" in draft.values:
         return ("id", draft.values["id"])
     return (draft.folder_id, draft.values.get("name", draft.key)) if draft.folder_id is not None else None
+
+
+def _declared(draft: Draft, environment: str) -> Identity | None:
+    """Give what an environment declares, disabled or not; None where it does not exist there."""
+    if environment not in draft.values.get("only", (environment,)):
+        return None
+    if "id" in draft.values and not draft.is_broken(("id",)):
+        return ("id", draft.values["id"])
+    folder_told = not (draft.folder.is_broken or draft.is_broken(("folder_id",)))
+    folder_id = draft.folder_id if folder_told else None
+    name = ANY if draft.is_broken(("name",)) else draft.values.get("name", draft.key)
+    return (folder_id or ANY, name)

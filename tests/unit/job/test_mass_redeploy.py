@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import Mistake, OrchestratorError
+from orchestrator.errors import Mistake, OrchestratorError, UsageError
 from orchestrator.job.contract import Desired
 from orchestrator.job.files import find_job
 from orchestrator.model import CloudAddress, Limits, Manifest, Rollout, Secret, Storage, VersionCopy
@@ -179,3 +179,19 @@ def test_a_function_whose_folder_cannot_be_told_leads_to_no_folder() -> None:
     whole = replace(manifest(), functions={**DECLARED, "flawed": flawed})
     assert JOB.folders(whole, given) == ("folder",)
     assert JOB.desired(whole, there(), given | {"rollout": Rollout()}).specs["flawed"].mistakes
+
+
+def test_what_may_be_another_environments_is_taken_by_name_alone() -> None:
+    defaults = {name: parameter.default for name, parameter in JOB.PARAMETERS.items()} | {"rollout": Rollout()}
+    own = replace(manifest(), of_others=frozenset({("", "")}))
+
+    def chosen(*functions: str) -> Desired:
+        return JOB.desired(own, there(), defaults | {"functions": functions})
+
+    assert sorted(chosen("legacy-a", "auth").specs) == ["auth", "legacy-a"]
+    assert sorted(chosen("id-legacy-b").specs) == ["legacy-b"]
+    found = chosen("legacy-a", "a*")
+    assert sorted(found.specs) == ["auth", "legacy-a"]
+    assert any("may be another environment's, which its files leave open: legacy-b;" in one for one in found.warnings)
+    with pytest.raises(UsageError, match="legacy"):
+        chosen("legacy-*")

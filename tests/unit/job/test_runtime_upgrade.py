@@ -63,6 +63,14 @@ def test_what_another_environment_declares_is_left_out() -> None:
     assert board(found) == {"c": "waiting", "d": "waiting"}
 
 
+@pytest.mark.parametrize("open_one", [("", ""), ("folder", ""), ("", "b")])
+def test_what_may_be_another_environments_is_left_alone_and_that_is_said(open_one: tuple[str, str]) -> None:
+    own = replace(manifest(c=spec("c", folder_id="folder")), of_others=frozenset({open_one}))
+    found = desired(there(b="python38", c="python38"), of=own)
+    assert board(found) == {"c": "waiting"}
+    assert any("may be another environment's, which its files leave open: b;" in one for one in found.warnings)
+
+
 def test_a_skipped_function_is_on_the_board_with_its_reason() -> None:
     found = desired(there(a="python38", b="python39"), skip=(SKIP,))
     assert board(found) == {"a": "waiting", "b": "skipped"}

@@ -19,6 +19,7 @@ from orchestrator.manifest.file_tables import EnvironmentTable
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.includes.files import CheckedFile
 from orchestrator.manifest.load import Looks, load, load_for_run, survey, survey_for_run
+from orchestrator.manifest.merge import Draft
 from orchestrator.manifest.origins.of_function import origins_of
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import select
@@ -367,11 +368,9 @@ def test_looking_at_all_environments_takes_as_many_passes_as_there_are(
 ) -> None:
     """Each look would lay all environments over all files again, and read these."""
     passes, read = list[str](), list[str]()
-    found, toml = twins._identities, toml_files.read_toml
+    found, toml = twins._drafts, toml_files.read_toml
 
-    def identities(
-        files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]
-    ) -> Iterator[tuple[twins.Identity, str]]:
+    def drafts(files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Iterator[Draft]:
         passes.append(environment)
         return found(files, environment, names)
 
@@ -379,7 +378,7 @@ def test_looking_at_all_environments_takes_as_many_passes_as_there_are(
         read.append(Path(path).name)
         return toml(path, findings)
 
-    monkeypatch.setattr(twins, "_identities", identities)
+    monkeypatch.setattr(twins, "_drafts", drafts)
     monkeypatch.setattr(toml_files, "read_toml", read_toml)
     names = [f"e{number}" for number in range(count)]
     environments = "".join(f'[environments.{name}]\ncloud = {{ folder_id = "{name}" }}\n' for name in names)
@@ -427,6 +426,44 @@ only = ["prod"]
 """
     assert read(tmp_path, text, "dev").of_others == {("b1g", "fun-prod"), ("id", "d4e")}
     assert read(tmp_path, text, "prod").of_others == {("b1g", "fun-dev")}
+    disabled = text.replace('only = ["prod"]', 'only = ["prod"]\nenabled = false')
+    assert ("id", "d4e") in read(tmp_path, disabled, "dev").of_others
+
+
+@pytest.mark.parametrize(
+    ("prod", "of_others"),
+    [
+        ('cloud = { folder_id = "${PROD_FOLDER}" }', {("", "fun")}),
+        ('functions.fun.name = "fun-${STAGE}"', {("b1g", "")}),
+        ('cloud = { folder_id = "${PROD_FOLDER}" }\nfunctions.fun.id = "d4e"', {("id", "d4e")}),
+        ('cloud = { folder_id = "${PROD_FOLDER:-b1p}" }', {("b1p", "fun")}),
+    ],
+)
+def test_what_the_files_leave_open_of_other_environments_may_be_anything(
+    tmp_path: Path, prod: str, of_others: set[tuple[str, ...]]
+) -> None:
+    text = f"{WITH_FOLDER}{FUN}[environments.dev]\n[environments.prod]\n{prod}\n"
+    manifest = survey_for_run(write(tmp_path, text), {}, choice=ManifestChoice("dev")).manifest
+    assert manifest.of_others == of_others
+    assert not manifest.warnings
+
+
+def test_where_a_variable_names_files_nothing_is_known_of_others_and_that_is_said(tmp_path: Path) -> None:
+    head = f'include = ["teams/${{ORCHESTRATOR_ENV}}.toml"]\n{WITH_FOLDER}'
+    text = f"{head}{FUN}[environments.dev]\n[environments.prod]\n"
+    (tmp_path / "teams").mkdir()
+    for name in ("dev", "prod"):
+        (tmp_path / "teams" / f"{name}.toml").write_text(f'[functions.of-{name}]\nversion_id = "x"\n')
+    manifest = survey_for_run(write(tmp_path, text), {}, choice=ManifestChoice("dev")).manifest
+    assert manifest.of_others == {("", "")}
+    (warning,) = manifest.warnings
+    assert "deploy.toml:1: include: names files by a variable, so the functions of other environments" in warning
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "deploy.toml"
+    path.write_text(text)
+    return path
 
 
 def test_jobs_exist_only_where_they_say(tmp_path: Path) -> None:
