@@ -238,3 +238,11 @@ def test_what_the_table_tells_is_not_logged_function_by_function(logs: Logs) -> 
     assert [(line["event"], line["function"]) for line in logs.lines] == [
         ("failed", "a"), ("failed", "a"), ("retrying", "a")
     ]  # fmt: skip
+
+
+def test_where_no_live_region_counts_them_each_failure_is_logged(logs: Logs) -> None:
+    listener = LogListener(RUN_ID, brief=True, each_failure=True)
+    for key in ("a", "b"):
+        listener(UnitEnded(1.0, key, failed("no such account")))
+        listener(UnitEnded(1.0, key, Deployed("v")))
+    assert [(line["event"], line["function"]) for line in logs.lines] == [("failed", "a"), ("failed", "b")]
