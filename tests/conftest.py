@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.long import left_out
 
 # Time is no property of what is tested: a machine with other work on it takes longer, and is not wrong.
 # Drawn from a fixed seed, so that a change fails for its own reasons only; `make draws` looks for new cases.
@@ -61,6 +64,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker is dealt a run of neighbours, and takes over from others once it has none left: nobody should begin
     something that takes half a minute when all others are done.
     """
+    every = int(os.environ.get("SEEDS_EVERY", "1"))
+    if every > 1:
+        out = left_out(items, every)
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in out])
+        items[:] = [item for item in items if item.nodeid not in out]
     workers = int(getattr(config, "workerinput", {"workercount": 1})["workercount"])
     waiting = [item for item in items if "/e2e/" in str(item.path)]
     others = [item for item in items if "/e2e/" not in str(item.path)]

@@ -7,13 +7,16 @@ a cheaper test holds for each row already: no behaviour is shown by long cases a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 LONG = pytest.mark.long
+_NONE = SimpleNamespace(params=())
 
 
 def short_first(short: int, cases: Iterable[Any]) -> list[Any]:
@@ -23,6 +26,24 @@ def short_first(short: int, cases: Iterable[Any]) -> list[Any]:
     """
     left = iter(cases)
     return [*islice(left, short), *(_marked(case) for case in left)]
+
+
+def left_out(items: Sequence[pytest.Item], every: int) -> set[str]:
+    """Name the long cases that a share of the seeds leaves out: of each test all seeds but each `every`-th.
+
+    A seed is what a test calls `seed`. Mutants, steps, rows and files are none, and all of them stay; so does at least
+    one long seed of each test.
+    """
+    seen: Counter[str] = Counter()
+    out: set[str] = set()
+    for item in sorted(items, key=lambda item: item.nodeid):  # the same ones whatever order was drawn
+        if item.get_closest_marker(LONG.name) is None or "seed" not in getattr(item, "callspec", _NONE).params:
+            continue
+        test = item.nodeid.partition("[")[0]
+        if seen[test] % every:
+            out.add(item.nodeid)
+        seen[test] += 1
+    return out
 
 
 def _marked(case: Any) -> Any:
