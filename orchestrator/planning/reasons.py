@@ -40,7 +40,7 @@ def new_version_reason(
         reason = _changes(unit, latest, stamp, desired, as_desired=made.as_desired)
         repacked = unit.fingerprint is not None and stamp.code != unit.fingerprint.code
         if reason and repacked and PACKED_ANEW not in stamp.marks:
-            reason = "; ".join(part for part in (reason, _packed_anew(unit.tree)) if part)
+            reason = "; ".join(part for part in (reason, _packed_anew(unit.tree, unit.files)) if part)
     is_forced = bool(desired.forced) and (stamp is None or stamp.forced != desired.forced)
     if is_forced and not (made.by_hand and reason):
         reason = f"forced; {reason}" if reason else "forced"
@@ -81,8 +81,12 @@ def _code_words(stamp: Fingerprint, desired: Fingerprint, files: FileChanges | N
     return f"code: {', '.join(names[:FILES_NAMED])}{more}"
 
 
-def _packed_anew(tree: Tree | None) -> str:
-    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing."""
+def _packed_anew(tree: Tree | None, files: FileChanges | None) -> str:
+    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing. Where the files of the live
+    package are known, only what differs from it: a file that came into the source since was never in it.
+    """
     names = tree.since_then if tree is not None else ()
+    if files is not None:
+        names = tuple(name for name in names if name in files.removed or name in files.added)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""

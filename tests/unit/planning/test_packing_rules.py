@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model import Action, Tree, Unit
 from orchestrator.model.live_state import indexed
+from orchestrator.model.packed import DIGEST_CHARS, PackedFiles
 from orchestrator.planning.planner import build
 from orchestrator.planning.reasons import PACKED_ANEW
 from orchestrator.version.body import settings_fields
@@ -57,3 +60,18 @@ def test_what_the_rules_do_not_concern_has_no_mark() -> None:
     assert unit.fingerprint is not None
     assert unit.fingerprint.marks == ()
     assert "packing rules" not in unit.reason
+
+
+@pytest.mark.parametrize(("was", "named"), [(("index.py",), ""), (("deploy.toml", "index.py"), "deploy.toml")])
+def test_of_known_files_only_what_was_in_the_live_package_is_named(was: tuple[str, ...], named: str) -> None:
+    """A manifest that came into the source since is in neither package."""
+    digests = "0" * DIGEST_CHARS
+    before = PackedFiles(was, "1" * DIGEST_CHARS * len(was))
+    live_code = fingerprint(settings(), code_digest(source(), Tree(EDITED, 10, was)))
+    raw = settings_fields(settings(), stamped("", live_code))
+    live = indexed([function()], [version("v1", "id-f", **raw)])
+    now = replace(WITH_DIFFERENCE, digests=digests)
+    (unit,) = build({"f": spec(code=source())}, live, {"f": now}, {}, packed=lambda _code: before).units
+    code = ", ".join(["index.py", *([f"-{named}"] if named else [])])
+    rules = f"; packing rules of this version of the program: {named}" if named else ""
+    assert unit.reason == f"code: {code}{rules}"
