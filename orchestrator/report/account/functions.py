@@ -106,7 +106,7 @@ def _failure(unit: UnitState) -> WhyFailed | None:
     failure, step = told.failure, getattr(unit.outcome, "step", "")
     return WhyFailed(
         str(step), failure.kind, failure.message, failure.advice, failure.operation_id or last_operation(unit),
-        failure.http_status, failure.request_id, failure.server_trace_id, failure.client_request_id,
+        failure.http_status, failure.request_id, failure.server_trace_id, failure.client_request_id, failure.detail,
     )  # fmt: skip
 
 

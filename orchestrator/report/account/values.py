@@ -83,7 +83,9 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class WhyFailed:
-    """Why a function is not done. `step`: in which it failed, "" where it is blocked or unknown."""
+    """Why a function is not done. `step`: in which it failed, "" where it is blocked or unknown; `detail`: what a build
+    has printed, say, in lines.
+    """
 
     step: str
     kind: str
@@ -94,6 +96,7 @@ class WhyFailed:
     request_id: str
     server_trace_id: str
     client_request_id: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

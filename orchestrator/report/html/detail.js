@@ -40,7 +40,7 @@ const detail = (one, close, zoom) => {
       ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],
     ]),
   ];
-  if (one.failure) parts.push(make("h3", {}, "Why it is not done"), failureFacts(one.failure));
+  if (one.failure) parts.push(make("h3", {}, "Why it is not done"), failureFacts(one.failure), one.failure[9] ? make("pre", {}, one.failure[9]) : "");
   const changes = changeRows(one);
   if (changes.length) parts.push(table(["change", "of", "before", "after", "outcome"], changes, { caption: "Changes" }));
   if (one.spans.length) {

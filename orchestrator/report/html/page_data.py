@@ -19,6 +19,7 @@ from orchestrator.report.account.values import (
     OperationSpan,
     ScopeAccount,
     StepSpan,
+    WhyFailed,
 )
 
 _POINTS = 2000  # of a line in a chart: more than there are pixels
@@ -118,11 +119,17 @@ def _function(one: FunctionAccount, texts: _Texts, at: WorkedTime, hide: Callabl
         [_change(each, texts, hide) for each in one.changes],
         [[at(each.at_s), each.version_id, texts(each.verdict), texts(each.reason), each.attempts]
          for each in one.verified],
-        [failure.step, failure.kind, failure.message, failure.advice, failure.operation_id, failure.http_status or 0,
-         failure.request_id, failure.server_trace_id, failure.client_request_id] if failure is not None else 0,
+        _why(failure, texts) if failure is not None else 0,
         [one.package_bytes, int(one.package_existed)] if one.package_bytes is not None else 0, list(one.warnings),
     ]  # fmt: skip
     return _trimmed(row)
+
+
+def _why(failure: WhyFailed, texts: _Texts) -> list[Any]:
+    return [
+        failure.step, failure.kind, failure.message, failure.advice, failure.operation_id, failure.http_status or 0,
+        failure.request_id, failure.server_trace_id, failure.client_request_id, texts(failure.detail),
+    ]  # fmt: skip
 
 
 def _trimmed(row: list[Any]) -> list[Any]:

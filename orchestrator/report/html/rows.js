@@ -29,7 +29,8 @@ const readFunctions = (data) => {
     for (const one of operations) { from = Math.min(from, one[2]); to = Math.max(to, one[2] + Math.max(0, one[3] ?? 0)); }
     return {
       number, key, name: name || key, folder: text(folder), id, action: text(action), reason: text(reason),
-      outcome: text(outcome), wave, work, waited, old, made, spans, from, to, retries: tries.length, failure, packed, warnings,
+      outcome: text(outcome), wave, work, waited, old, made, spans, from, to, retries: tries.length, packed, warnings,
+      failure: failure ? [...failure.slice(0, 9), text(failure[9])] : 0,
       operations: operations.map((one) => ({
         id: one[0], call: text(one[1]), accepted: one[2], took: one[3] ?? 0, cloud: one[4] ?? 0, late: one[5] ?? 0,
         request: one[6] || "", version: one[7] || "", error: one[8] || "",

@@ -66,7 +66,7 @@ def hostile(text: str) -> Account:
     key = f"f{text}"
     change = Change(ChangeKind.UPDATE, {text: text}, {text: f"{text}2"})
     plan = replace(planned(key), name=text, reason=text, changes=(change,), warnings=(text,))
-    outcome = failed(text, advice=text, request_id=text, operation_id=text)
+    outcome = failed(text, advice=text, request_id=text, operation_id=text, detail=f"{text}\n{text}")
     events = [started(), plan, *whole_run(key)[2:-2], UnitEnded(STARTED_AT + 9, key, outcome), ended(1, reason=text)]
     return account(events)
 
