@@ -438,6 +438,7 @@ EXAMPLES = {
     "util.py",
     "-old.py",
     "notes.md",
+    "plan.md",
 }
 
 
