@@ -18,7 +18,8 @@ class Selection:
     """What the command named, as it was typed. `variables`: of `--var`, as `parameters` those of a job, without values
     that are secret (`HIDDEN`). `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
     of the saved plan that had named it, `plan_file`: the absolute path of that; `plan_by`: who had made it (user@host),
-    `plan_at`: when (ISO 8601 in UTC), `plan_commit`: of which commit.
+    `plan_at`: when (ISO 8601 in UTC), `plan_commit`: of which commit. `update_manifest`: what it changes is
+    written into the manifest.
     """
 
     patterns: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Selection:
     plan_at: str = ""
     plan_commit: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    update_manifest: bool = False
 
     @property
     def is_whole(self) -> bool:

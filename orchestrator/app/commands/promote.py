@@ -116,6 +116,7 @@ async def _shown(going: Going) -> PlannedLeft:
     chain = ChainWaves({key: unit.turn for key, unit in going.left.items()}, before.turns, before.rollout.canary)
     view = PlanView(planned.plan, rollout=planned.rollout, warnings=planned.warnings, chain=chain)
     session.messages.plan(replace(view, skips_verification=options.no_verify))
+    going.beside.show()
     what = f"run {going.approves} goes on with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
     await agree(session, what, Question.PROMOTE)
     return foreseen

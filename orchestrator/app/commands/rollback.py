@@ -99,11 +99,30 @@ async def _rollback(invocation: Invocation) -> CommandResult:
     session = replace(session, request=replace(request, identity=identity))
     not_begun = _named_unbegun(request.options, run)
     result = await carry_out(session, partial(plan_back, session, run, run.apply))
+    _say_besides(messages, request, run, not_begun)
+    return result
+
+
+def _say_besides(messages: Messages, request: Request, run: RunState, not_begun: list[str]) -> None:
+    """Say what a rollback has not taken back."""
+    if written := _written(request, run):
+        messages.warn(written)
     if not_begun:
         does = f"run {run.run_id} had not begun {named_ones(not_begun, _NAMED)}"
         then = "; without --dry-run," if request.options.dry_run else ", and"
         messages.say(f"{does}{then} neither `resume` nor a due time of its job begins it any more")
-    return result
+
+
+def _written(request: Request, run: RunState) -> str:
+    """Say that a rollback leaves in the manifest what the run has written there; "" where it was to write nothing."""
+    if not run.identity.selection.update_manifest:
+        return ""
+    chosen = f" --env {request.manifest.environment}" if request.manifest.environment else ""
+    line = " ".join([f"orchestrator import --update{chosen}", *request.options.patterns])
+    return (
+        f"run {run.run_id} has written what it changed into the manifest, where it stands still: the next deploy makes"
+        f" it again; `{line} --dry-run` shows the lines, and without --dry-run they are taken back"
+    )
 
 
 def _named_unbegun(options: RunOptions, run: RunState) -> list[str]:

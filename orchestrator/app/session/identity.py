@@ -45,6 +45,7 @@ def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None
             options.patterns, tuple(options.labels), left_by, options.job,
             {name: _shown(name, value) for name, value in options.parameters.items()},
             variables={name: _shown(name, value) for name, value in options.variables.items()},
+            update_manifest=options.update_manifest,
         ),
         user=_user(),
         host=socket.gethostname(),
@@ -116,6 +117,7 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
         words += [part for name, value in given.items() for part in (f"--{name}", value)]
     else:
         words += [part for name, value in given.items() for part in ("--param", f"{name}={value}")]
+    words += ["--update-manifest"] if selection.update_manifest else []
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
     words += [*more, *_reaching(endpoint)]
     return shlex.join(words)

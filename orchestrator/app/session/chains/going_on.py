@@ -14,6 +14,7 @@ from orchestrator.app.session.choosing import check_agreed
 from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.execution import execute_planned, journaled, result_of
 from orchestrator.app.session.identity import identity_of, line_of, promote_line, resume_line
+from orchestrator.app.session.importing.job_manifest import JobManifest
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.leasing import guarded, tell
 from orchestrator.app.session.opening.request import Request
@@ -82,7 +83,10 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
     options = choice_then(before.identity, f"run {before.run_id}", options, resume_line(before.run_id))
     parameters = parameters_then(before, options.parameters, resume_line(before.run_id))
     job = before.verb.removeprefix("run ") if before.verb.startswith("run ") else ""
-    options = replace(options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters)
+    options = replace(
+        options, verb=before.verb, job=job, sandbox=sandbox, config=config, parameters=parameters,
+        update_manifest=before.identity.selection.update_manifest,
+    )  # fmt: skip
     return options if sandbox or options.endpoint else replace(options, endpoint=before.endpoint)
 
 
@@ -105,7 +109,8 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
 class Going:
     """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `ended`: what is
     not gone on with, since somebody has rolled it back, and its outcome. `approves`: the id of the paused run that
-    somebody lets go on, "" for `resume`. `holding`: the saved plan that it carries out.
+    somebody lets go on, "" for `resume`. `holding`: the saved plan that it carries out. `beside`: what is written into
+    the manifest of it.
     """
 
     session: Session
@@ -116,6 +121,7 @@ class Going:
     ended: Mapping[str, Blocked]
     approves: str = ""
     holding: Holding | None = None
+    beside: JobManifest = field(kw_only=True)
 
     @property
     def functions(self) -> dict[str, str]:
@@ -152,14 +158,17 @@ async def going_on(session: Session, binding: Binding | None, before: RunState, 
     ended = ended_by_rollback(before)
     for why, number in Counter(outcome.reason for outcome in ended.values()).items():
         session.messages.say(f"not gone on with: {counted(number, 'function')}: {why}")
-    return Going(session, binding, before, wanted, found | gone, ended, approves, holding)
+    beside = JobManifest(session)
+    return Going(session, binding, before, wanted, found | gone, ended, approves, holding, beside=beside)
 
 
 async def plan_left(going: Going) -> PlannedLeft:
     """Plan what is left before anything is begun, to be shown."""
     settled: dict[str, Outcome] = {}
     with going.session.stop.interruptible():
-        return PlannedLeft(await _plan(going, going.left, settled), settled)
+        planned = await _plan(going, going.left, settled)
+        await going.beside.look(planned)
+        return PlannedLeft(planned, settled)
 
 
 async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None = None) -> CommandResult:
@@ -182,11 +191,15 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
             else:
                 rest = {key: unit for key, unit in left.items() if key not in settled}
                 planned = await _plan(going, rest, settled)
+                await going.beside.look(planned)
+                going.beside.show()
                 if before.breach:
                     planned = await _followed(session, bus, planned, rest, settled)
         within = guarded(session, lease)
         settled = {**settled, **going.ended}
         code = await execute_planned(within, planned, bus, recorder, state, settled=settled, earlier=earlier)
+    await going.beside.look_back(state)
+    going.beside.finish(state)
     return result_of(session, code, state)
 
 
@@ -235,7 +248,7 @@ async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, 
     rollout, otherwise = as_begun(planned.rollout, then)
     if otherwise:
         session.messages.say(f"{otherwise}: the same command again is a new run with what holds now")
-    return replace(planned, plan=plan, rollout=rollout)
+    return replace(planned, plan=plan, rollout=rollout, desired=desired.specs if binding is not None else {})
 
 
 async def _not_wanted(session: Session, then: UnitState, live: LiveState) -> Outcome:

@@ -7,6 +7,7 @@ deployed, or found as they are to be.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from orchestrator.app.session.importing.reading import known_names
 from orchestrator.app.session.importing.update import rewrite_view, show_changes
@@ -20,11 +21,11 @@ from orchestrator.app.session.importing.updating import (
 )
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.session import Session
-from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.errors import CloudError, OrchestratorError, UsageError
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.journal.state import RunState
-from orchestrator.manifest.load import Survey
 from orchestrator.model import Action, Deployed, FunctionSpec, Unchanged, Unit
+from orchestrator.model.live_state import LiveState
 from orchestrator.report.plain_text import counted
 from orchestrator.version.as_live import with_parts
 from orchestrator.version.copy import settings_of
@@ -36,22 +37,26 @@ class JobManifest:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._made: Rewriting | None = None
+        self._live = LiveState()
+        self._looked = set[str]()
 
     def looking(self, make_plan: Callable[[], Awaitable[Planned]]) -> Callable[[], Awaitable[Planned]]:
         """Look at each plan that is made."""
 
         async def make() -> Planned:
             planned = await make_plan()
-            if (survey := self._session.request.survey) is not None:
-                await self.look(planned, survey)
+            await self.look(planned)
             return planned
 
         return make
 
-    async def look(self, planned: Planned, survey: Survey) -> None:
+    async def look(self, planned: Planned) -> None:
         """Find what is to be written. Raises `StartError` where a file cannot be changed in place, `UsageError` for a
         job that changes no settings.
         """
+        survey = self._session.request.survey
+        if survey is None:
+            return
         if planned.prune is not None:
             raise UsageError("a prune changes no settings", advice="leave --update-manifest out")
         made = rewriting(survey)
@@ -68,7 +73,35 @@ class JobManifest:
             slots = job_slots(declared.settings, base, to)
             write_slots(made, unit.key, slots, declared, names, redactor.hides)
         changed_files(made, shared=True)
-        self._made = made
+        self._made, self._live = made, planned.live
+        self._looked = {unit.key for unit, _ in concerned}
+
+    async def look_back(self, state: RunState) -> None:
+        """Find besides what runs before have changed, which were cut off before it was written: by what each version
+        has that its base had not. What cannot be read is said.
+        """
+        world, made, redactor = self._session.world, self._made, self._session.messages.outlet.redactor
+        if made is None:
+            return
+        for key, unit in state.units.items():
+            declared = self._session.request.manifest.functions.get(key)
+            done = isinstance(unit.outcome, Deployed) and unit.version_id and unit.base_version_id
+            if key in self._looked or not done or declared is None or declared.mistakes:
+                continue
+            try:
+                base, now = [
+                    await world.read(partial(world.functions.get_version, one))
+                    for one in (unit.base_version_id, unit.version_id)
+                ]
+            except CloudError as error:
+                why = f"what run {state.run_id} has changed of {key} is not written into the manifest: {error.message}"
+                self._session.messages.incomplete.append(f"{why}; `orchestrator import --update {key}` does")
+                continue
+            function = self._live.by_id.get(unit.function_id or "")
+            found = [LiveFunction(key, function, now, declared)] if function is not None else []
+            names = await known_names(self._session, found)
+            before, after = (with_parts(settings_of(one), declared.settings, declared.as_live) for one in (base, now))
+            write_slots(made, key, job_slots(declared.settings, before, after), declared, names, redactor.hides)
 
     def _declared(self, unit: Unit) -> FunctionSpec | None:
         declared = self._session.request.manifest.functions.get(unit.key)
@@ -89,6 +122,8 @@ class JobManifest:
         if self._made is None:
             return
         well = {key for key, unit in state.units.items() if isinstance(unit.outcome, Deployed | Unchanged)}
+        if state.rollout.rollback:  # a breach has taken it back
+            well = set()
         messages = self._session.messages
         try:
             files = changed_files(self._made, shared=True, only=well)
