@@ -33,15 +33,15 @@ test: .venv-test/installed
 long: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
-# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. What judges whether everybody
-# can use a page, axe-core, comes from npm.
-browser: .venv-test/installed .venv-test/axe.min.js
-	.venv-test/bin/python -m pytest -q -m browser tests/browser
-
 # The same with each second seed alone: all mutants, steps and rows, in the time that there is on each push.
 long-share: .venv-test/installed
 	@echo "each second of the long seeds; make long runs all of them"
 	SEEDS_EVERY=2 .venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
+
+# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. What judges whether everybody
+# can use a page, axe-core, comes from npm.
+browser: .venv-test/installed .venv-test/axe.min.js
+	.venv-test/bin/python -m pytest -q -m browser tests/browser
 
 # All property tests with new draws, which find what nobody has thought of; hours of them, if one likes.
 draws: .venv-test/installed
