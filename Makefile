@@ -5,17 +5,17 @@ PYTHON ?= python3
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
 AXE = 4.14.1
 CONSTRAINTS = -c constraints.txt
-# Said are errors only: a build tells in 40 lines of packages that are none. Bytecode is made below.
-PIP = -m pip install -qq --disable-pip-version-check --no-compile
+# Said are errors only: a build tells in 40 lines of packages that are none.
+PIP = -m pip install -qq --disable-pip-version-check
 # The pip of a new environment is as old as its Python: a newer one chooses the same versions in a third of the time.
 # Where none can be had, the old one does.
-NEW_PIP = $(PIP) --upgrade pip || true
+NEW_PIP = $(PIP) --no-compile --upgrade pip || true
 # What the tests import is compiled on all cores, and the rest not at all: of 4,600 modules of protobufs they need a few.
 COMPILE = -m compileall -q -j 0 -x '/(yandex|grpc_tools|mypy|mypyc|pip|setuptools|pygments/lexers)/'
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo demo-rollback test long browser draws lint floors clean
+.PHONY: demo demo-rollback test long long-share browser draws lint floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -65,7 +65,7 @@ floors: .venv-floors/installed
 .venv-test/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python $(NEW_PIP)
-	.venv-test/bin/python $(PIP) $(CONSTRAINTS) -e '.[test]'
+	.venv-test/bin/python $(PIP) --no-compile $(CONSTRAINTS) -e '.[test]'
 	.venv-test/bin/python $(COMPILE) .venv-test/lib
 	touch $@
 
