@@ -77,3 +77,29 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
     assert status(function) == 401
     project.write(2, more="public = true\n")
     assert plan(cloud, project)["opens"] is True
+
+
+def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud, project: Project) -> None:
+    """Each function's code is back, and both stay closed, with the line for each that opens it again."""
+    more = '[rollout]\nwaves = [1, 2]\nmax_failures = 0\non_breach = "rollback"\n'
+    verified = "verify = { payload = {}, safe = true }\npublic = "
+    project.write(2, more=more, defaults=f"{verified}true\n")
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
+    project.write(2, more=more, defaults=f'{verified}false\ndescription = "new"\n')
+    handler = project.root / "src" / "f001" / "index.py"
+    handler.write_text("def handler(event, context):\n    raise ValueError\n")
+    end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
+    run_id = json.loads(end.out)["run_id"]
+    assert end.code == 1, end.err  # not 5: something of it is not back
+    functions = [live(cloud, project, name) for name in ("f000", "f001")]
+    served = {one["functionId"]: one for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ())}
+    for function in functions:
+        assert not served[function["id"]]["description"].startswith("new")
+        assert status(function) == 401
+        line = f"orchestrator rollback {run_id} {function['name']} --wider {function['name']}"
+        assert f"`{line}`" in end.err
+        typed = run(project.root, *line.split()[1:], "--yes", environ=cloud.environ())
+        assert (typed.code, status(function)) == (0, 200), typed.err
+    resumed = run(project.root, "resume", run_id, "--yes", environ=cloud.environ())
+    assert (resumed.code, [status(one) for one in functions]) == (1, [200, 200])  # a breach is final
+    assert "is a new run, with all of its waves" in resumed.err
