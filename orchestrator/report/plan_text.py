@@ -12,11 +12,11 @@ from orchestrator.model import Action, Bound, Failure, Plan, Prediction, Setting
 from orchestrator.planning.reasons import FILES_NAMED
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
+from orchestrator.report.unit_words import FAILED, by_cause, reason_words, word_of
 from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
-_FAILED = "failed"  # already: its package could not be made
 _IN_PART = "left alone in part"  # would be rolled back, and something of each is left alone
 NAMED = 5  # functions that a wave, or one cause, is about
 _FEW = 5  # settings of a function that are told where not all are
@@ -46,7 +46,7 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
         lines += [f"{_GAP}… and {number} more{what}"] if number else []
     words = Counter(word_of(unit) for unit in units)
     words[_IN_PART] = sum(bool(left_alone(unit)) for unit in units)
-    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), _FAILED, _IN_PART) if words[word])
+    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), FAILED, _IN_PART) if words[word])
     return "\n".join(
         [
             *environment_head(view.environment, (unit.spec.folder_id for unit in units)),
@@ -76,18 +76,6 @@ def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False
     ]
 
 
-def by_cause(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Put functions together of which the same is to be told: what one cause blocks, or makes fail, such as a build, a
-    secret or a rollback, is told once.
-    """
-    groups: dict[tuple[str, ...], list[Unit]] = {}
-    for unit in units:
-        failure = unit.failure
-        cause = (failure.advice, failure.detail) if failure is not None else (unit.key,)
-        groups.setdefault((word_of(unit), unit.reason, *cause), []).append(unit)
-    return list(groups.values())
-
-
 def _one_cause(group: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     """Name the functions that one cause concerns, and tell it, with what a failed build has printed."""
     first = group[0]
@@ -108,11 +96,6 @@ def _detail(failure: Failure | None) -> Iterator[str]:
 def left_alone(unit: Unit) -> str:
     """Say what of a unit is left alone, while the rest of it goes back; "" where nothing is."""
     return unit.failure.message if unit.failure is not None and unit.changes else ""
-
-
-def word_of(unit: Unit) -> str:
-    """Say what is done to a function, or becomes of it, in the word that the run's own table has."""
-    return _FAILED if unit.failed_step is not None else str(unit.action)
 
 
 def plan_counts(plan: Plan) -> dict[str, int]:
@@ -178,7 +161,9 @@ def _reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
     in its place.
     """
     lines = setting_lines(unit.settings, whole=verbose)
-    before, _, after = unit.reason.partition(unit.settings_told) if lines else (unit.reason, "", "")
+    if not lines:
+        return reason_words(unit, whole=verbose), []
+    before, _, after = unit.reason.partition(unit.settings_told)
     reason = "; ".join(part for part in (before.rstrip(";: "), after.lstrip("; ")) if part)
     if len(lines) == 1 and not reason:
         return lines[0].strip(), []

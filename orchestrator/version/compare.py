@@ -81,6 +81,21 @@ def not_as_sent(settings: Settings, live: Json, as_it_is: Json = MappingProxyTyp
     return [words for name, words in known.items() if name not in as_it_is] + lost
 
 
+def made_with(settings: Settings, *, whole: bool) -> str:
+    """Say what a first Version is made with: its values (runtime, memory …), and for the `whole` names of variables,
+    secrets and all else, as a comparison with nothing would.
+    """
+    desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
+    found = []
+    for row in SHOWN:
+        after = row.codec.comparable(desired.get(row.api))
+        if row.shown is Shown.VALUES:
+            found += [f"{row.label} {after}"] if after is not None else []
+        elif whole and (words := change(row, row.codec.comparable(None), after, filled_in=False)):
+            found.append(words.removesuffix(" changed"))
+    return ", ".join(found)
+
+
 def _text(json: Any) -> str:
     return json if isinstance(json, str) else ""
 

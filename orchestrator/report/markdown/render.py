@@ -14,8 +14,14 @@ from orchestrator.report.account.view import ReportView
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
 from orchestrator.report.markdown.result import result_markdown
 from orchestrator.report.plain_text import counted, named
-from orchestrator.report.plan_text import NAMED, by_cause, plan_counts, plan_notes, way_back_words, word_of
+from orchestrator.report.plan_text import (
+    NAMED,
+    plan_counts,
+    plan_notes,
+    way_back_words,
+)
 from orchestrator.report.text import render_text
+from orchestrator.report.unit_words import by_cause, reason_words, word_of
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, ResultView, SavedPlanView, View
 
@@ -99,7 +105,7 @@ def _cells(group: Sequence[Unit], *, folders: bool) -> list[str]:
         name = f"{counted(len(group), 'function')}: {named([one.key for one in group], NAMED)}"
     where = ", ".join(sorted({one.spec.folder_id for one in group}))
     back = way_back_words(way) if way is not None else ""
-    reason = f"{unit.reason}{advice}{f'; {then}' if then else ''}"
+    reason = f"{reason_words(unit, whole=False)}{advice}{f'; {then}' if then else ''}"
     return [*([code(where)] if folders else []), code(name), word_of(unit), code(reason), code(back)]
 
 

@@ -18,8 +18,11 @@ from orchestrator.report.summary import warnings
 from orchestrator.report.views import PlanView
 from tests.builders import function, settings, source, spec
 
-NODE = Tree("a" * 64, 10, ("other.js",), left_out=(".DS_Store", "tests/"), warnings=("it is odd",))
-MISSING = "entrypoint 'index.handler': the package has no index.js or index.mjs or index.cjs or index.ts"
+NODE = Tree("a" * 64, 10, ("other.js", "package.json"), left_out=(".DS_Store", "tests/"), warnings=("it is odd",))
+MISSING = (
+    "entrypoint 'index.handler': the package has no index.js or index.mjs or index.cjs or index.ts; no error, since the"
+    " cloud may make it by package.json"
+)
 
 
 def planned(*keys: str) -> Plan:
@@ -33,12 +36,25 @@ def view(plan: Plan, *, verbose: bool = False) -> PlanView:
     return PlanView(plan, rollout=Rollout(), verbose=verbose)
 
 
-@pytest.mark.parametrize("runtime", ["nodejs22", "golang123", "php82"])
-def test_an_entry_file_that_is_missing_is_a_warning(runtime: str) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "beside", "action"),
+    [
+        ("nodejs22", "package.json", Action.VERSION),
+        ("golang123", "other.go", Action.VERSION),
+        ("php82", "composer.json", Action.VERSION),
+        ("nodejs22", "other.txt", Action.BLOCKED),
+        ("golang123", "other.txt", Action.BLOCKED),
+        ("php82", "other.txt", Action.BLOCKED),
+    ],
+)
+def test_an_entry_file_that_is_missing_is_a_warning_where_it_may_be_made(
+    runtime: str, beside: str, action: Action
+) -> None:
     wanted = spec(settings=settings(runtime=runtime, entrypoint="index.handler"), code=source())
-    (unit,) = build({"f": wanted}, indexed([function()], []), {"f": Tree("a" * 64, 1, ("other.txt",))}, {}).units
-    assert unit.action is Action.VERSION
-    assert unit.warnings[0].startswith("entrypoint 'index.handler': the package has no index.")
+    (unit,) = build({"f": wanted}, indexed([function()], []), {"f": Tree("a" * 64, 1, (beside,))}, {}).units
+    said = unit.failure.message if unit.failure is not None else unit.warnings[0]
+    assert unit.action is action
+    assert said.startswith("entrypoint 'index.handler': the package has no index.")
 
 
 def test_the_plan_says_equal_warnings_once_and_counts_what_is_left_out() -> None:

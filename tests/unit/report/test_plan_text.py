@@ -30,6 +30,8 @@ from orchestrator.report.plan_text import plan_text
 from orchestrator.report.views import PlanView
 from tests.builders import function, settings, spec
 
+MADE_WITH = "runtime python312, entrypoint index.handler, timeout 10s"
+
 
 def unit(key: str, action: Action = Action.VERSION, *, folder_id: str = "b1g", name: str = "", **more: object) -> Unit:
     made = Unit(key, spec(key, folder_id=folder_id, name=name or key), action, "because")
@@ -51,7 +53,7 @@ def test_changes_come_first_sorted_by_folder_and_name_and_unchanged_is_a_count()
     )
     assert told.splitlines() == [
         "  b1ga  zoo             new version  because",
-        "  b1gb  ant             create       because",
+        f"  b1gb  ant             create       because: {MADE_WITH}, memory 128MB",
         "  b1gb  bee (prod-bee)  new version  because",
         "  b1ga  ark             blocked      because",
         "plan: 1 create, 2 new version, 1 unchanged, 1 blocked",
@@ -65,6 +67,15 @@ def test_what_a_rollback_would_leave_alone_of_a_function_is_counted() -> None:
     assert told[0].endswith("because; left alone: the tag stable was moved to v9 since; look at it")
     assert told[-1] == "plan: 2 copy, 1 left alone in part"
     assert plan_json(PlanView(Plan((one,)), back=True))["units"][0]["left_alone"] == left.message
+
+
+def test_of_a_new_function_is_told_what_it_gets_and_never_a_value_of_a_variable() -> None:
+    made = settings(memory_bytes=256 << 20, environment={"TOKEN": "hunter2"}, service_account_id="aje1")
+    one = unit("ant", Action.CREATE)
+    one = replace(one, spec=replace(one.spec, settings=made))
+    told = f"because: {MADE_WITH}, service account aje1, memory 256MB"
+    assert text(one).splitlines()[0].endswith(told)
+    assert text(one, verbose=True).splitlines()[0].endswith(f"{told}, environment: +TOKEN")
 
 
 def test_one_folder_has_no_column() -> None:
