@@ -23,7 +23,7 @@ CLOUD_ID = "YC_CLOUD_ID"
 _CRON_FIELDS = 5
 
 _OURS = ("run", "environments")  # keys of a job that are no parameters
-_NO_SLIPS = ("runs",)  # parameters of built-in jobs that are like a key: of a prune
+_NO_SLIPS = ("runs", "environment")  # parameters of built-in jobs that are like a key
 
 
 def cloud(table: CloudTable | None, environ: Mapping[str, str], folder_id: str | None = None) -> CloudAddress:

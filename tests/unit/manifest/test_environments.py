@@ -500,3 +500,8 @@ def test_what_a_job_selects_in_another_environment_says_how_to_write_it(tmp_path
     with pytest.raises(UsageError) as caught:
         bound.job.offline(manifest, bound.given)
     assert 'where this job exists: environments = ["prod"]' in caught.value.advice
+
+
+def test_the_variables_that_a_job_changes_are_no_slip_of_its_environments(tmp_path: Path) -> None:
+    job = '[jobs.loud]\nrun = "mass_redeploy"\nenvironment = { LEVEL = "loud" }\n'
+    assert read(tmp_path, f"{BASE}{job}[environments.prod]\n").warnings == ()
