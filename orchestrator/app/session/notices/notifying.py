@@ -80,6 +80,7 @@ class _Notifier:
         self._group.start_soon(self._told, hook, kind, body)
 
     async def _told(self, hook: Notify, kind: str, body: bytes) -> None:
+        structlog.contextvars.unbind_contextvars("function", "step", "operation_id")  # of whoever made it due
         why = await (self._run(hook, kind, body) if hook.command else self._post(hook, kind, body))
         lost = self._left.pop((hook.name, kind))
         if why:

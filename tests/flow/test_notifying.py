@@ -1,0 +1,96 @@
+"""Who is told beside a run: at once, all at the same time, and at its end for a bounded time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.app.session.notices.notifying import CALLED_OFF_S, END_S, notified
+from orchestrator.journal.events import Breached, Event
+from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.state import RunState
+from orchestrator.model import Notify
+from orchestrator.ports import CommandEnd, CommandRequest
+from orchestrator.prediction.virtual_time import run
+from orchestrator.report.messages import Messages
+from orchestrator.resilience.stop import Stop
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
+
+EVERYTHING = ("failed", "breach", "rolled_back", "paused", "done")
+
+
+class Commands:
+    """Commands that take so long, each as its program is called: "5", "60"."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str, str]] = []
+
+    async def run(self, request: CommandRequest) -> CommandEnd:
+        self.told.append((anyio.current_time(), request.command[0], request.facts["ORCHESTRATOR_NOTICE"]))
+        await anyio.sleep(float(request.command[0]))
+        return CommandEnd(int(request.command[0] == "1"), "no\nroute", 0.0)
+
+
+def told(
+    events: list[Event], *seconds: str, follows: bool = False, called_off: bool = False
+) -> tuple[list[tuple[float, str, str]], list[str], float]:
+    """Run with hooks that take so many seconds: what they were told and when, what was lost, how long the end took."""
+    commands, messages, state = Commands(), Messages(), RunState()
+    hooks = tuple(Notify(one, EVERYTHING, command=(one,), folder=Path()) for one in seconds)
+    session: Any = SimpleNamespace(
+        request=SimpleNamespace(
+            options=SimpleNamespace(follows=follows), manifest=SimpleNamespace(notify=hooks), environ={}
+        ),
+        world=SimpleNamespace(commands=commands, clock=lambda: 0.0),
+        messages=messages, run_id=RUN_ID,
+    )  # fmt: skip
+
+    async def main() -> float:
+        session.stop = Stop()
+        async with notified(session, state) as listeners:
+            for event in events:
+                state.apply(event)
+                for listener in listeners:
+                    listener(event)
+                await anyio.sleep(1)
+            if called_off:
+                session.stop.call_off("interrupted")
+            began = anyio.current_time()
+        return anyio.current_time() - began
+
+    took_s = run(main)
+    return commands.told, messages.incomplete, took_s
+
+
+RUN: list[Event] = [started(), *deployment("auth", outcome=failed())]
+
+
+def test_each_is_told_at_once_and_a_slow_one_holds_up_nobody() -> None:
+    breached, paused = Breached(STARTED_AT, "too many", "pause"), RunPaused(STARTED_AT, "approve it")
+    found, lost, _ = told([breached, paused], "0", "20")
+    assert [(hook, kind) for _, hook, kind in found] == [
+        ("0", "breach"), ("20", "breach"), ("0", "paused"), ("20", "paused"),
+    ]  # fmt: skip
+    assert found[2][0] - found[0][0] == pytest.approx(1)
+    assert lost == []
+
+
+@pytest.mark.parametrize(("called_off", "bound_s"), [(False, END_S), (True, CALLED_OFF_S)])
+def test_what_takes_too_long_delays_the_end_so_far_and_is_said(called_off: bool, bound_s: float) -> None:
+    _, lost, took_s = told([*RUN, ended(1)], "0", "600", called_off=called_off)
+    assert took_s == pytest.approx(bound_s, abs=0.5)
+    assert lost == [f"notify.600 was not told of failed: it was not taken within {bound_s:g}s"]
+
+
+def test_a_command_that_fails_is_said_with_its_last_line_and_not_run_again() -> None:
+    found, lost, _ = told([*RUN, ended(1)], "1")
+    assert len(found) == 1
+    assert lost == ["notify.1 was not told of failed: the command ended with exit status 1: route"]
+
+
+def test_a_run_that_follows_on_another_tells_nobody() -> None:
+    assert told([*RUN, ended(0)], "0", follows=True)[0] == []
