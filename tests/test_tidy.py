@@ -35,6 +35,7 @@ RINGS = [
     {"cloud", "sandbox", "package"},
     {"prediction"},
     {"report"},
+    {"ui"},
     {"app"},
     {"cli_options"},
     {"verbs"},
@@ -56,10 +57,10 @@ SMALL = {
 SAME_NAMES = {
     "copy_of": "jobs know it for a function of theirs; the body that copies a Version is beside the other bodies",
 }
-LATER = {"prediction", "report", "app"}
+LATER = {"prediction", "report", "ui", "app"}
 # Third-party libraries, and the rooms that may know them.
 LIBRARIES = {
-    "aiohttp": {"cloud", "sandbox"},
+    "aiohttp": {"cloud", "sandbox", "ui"},
     "boto3": {"cloud"},
     "botocore": {"cloud", "sandbox"},
     "anyio": {"resilience", "planning", "engine", "coordination", "commands"} | {"cloud", "sandbox", "package"} | LATER,
@@ -73,7 +74,7 @@ LIBRARIES = {
     "requests": set[str](),
     "httpx": set[str](),
 }
-ADAPTERS = {"cloud", "coordination", "sandbox", "package", "journal", "report", "app", "cli"}
+ADAPTERS = {"cloud", "coordination", "sandbox", "package", "journal", "report", "ui", "app", "cli"}
 # call → (rooms where it is at home, what to do elsewhere)
 BANNED = {
     "time.time": (ADAPTERS, "take a Clock"),

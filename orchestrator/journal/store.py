@@ -182,22 +182,28 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
 
         Raises `JournalError` where a record is missing or damaged, or only a newer program can tell what it means.
         """
+        return (event for _, event in self.events_after(run_id, 0))
+
+    def events_after(self, run_id: str, after: int) -> Iterator[tuple[int, Event]]:
+        """Give the events of a run that follow its record of the number `after`, each with its own number: for whoever
+        has read the others. Raises as `events`.
+        """
         with translated(self._path):
             self._check_schema(run_id)
             found = self._connection.execute("SELECT ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
             ended_at = found[0] if found is not None else None
             rows = self._connection.execute(
-                "SELECT seq, kind, data, crc FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
+                "SELECT seq, kind, data, crc FROM events WHERE run_id = ? AND seq > ? ORDER BY seq", (run_id, after)
             )
-            count, ended = 0, False
-            for count, (seq, kind, data, crc) in enumerate(rows, start=1):
+            count, ended = after, after > 0  # where some are known already, its end may be among them
+            for count, (seq, kind, data, crc) in enumerate(rows, start=after + 1):
                 if seq != count:
                     raise damaged(self._path, run_id, count, "is missing")
                 if crc32(data.encode()) != crc:
                     raise damaged(self._path, run_id, seq, "does not match its checksum")
                 ended = ended or kind == RunEnded.kind  # former programs wrote some events after it
                 if kind in EVENTS:
-                    yield self._event_of(run_id, seq, data, crc)
+                    yield seq, self._event_of(run_id, seq, data, crc)
             if ended_at is not None and not ended:
                 raise damaged(self._path, run_id, count + 1, "is missing")
 

@@ -210,11 +210,31 @@ def _why(output: str, **given: Any) -> int:
     return answer(partial(why_command, given), output)
 
 
+@click.command("ui")
+@opt.option("--port", type=click.IntRange(0, 65535), default=0, help="Where it listens; default: any free port.")
+@opt.option("--open/--no-open", "open_page", default=True, help="Open it in the browser; --no-open: print it alone.")
+@opt.manifest
+@opt.place
+def _ui(**given: Any) -> int:
+    """Show runs in the browser of this machine: all of them, and one as it goes on, whichever process carries it out.
+
+    Listens on loopback alone, until Ctrl-C; the address that it prints has the token that lets you in. Reads the
+    journal, and changes nothing.
+
+    \b
+    orchestrator ui                          opens the page
+    orchestrator ui --no-open --port 8030    over SSH: `ssh -L 8030:127.0.0.1:8030 HOST`, then open what is printed
+    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    from orchestrator.app.commands.serving.ui import ui_command  # noqa: PLC0415 - heavy imports only when needed
+
+    return answer(partial(ui_command, given))
+
+
 @click.command("sandbox")
 @opt.serving
 def _sandbox(**given: Any) -> int:
     """Serve the embedded sandbox alone, on loopback: point `deploy --endpoint` at it."""
-    from orchestrator.app.commands.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
+    from orchestrator.app.commands.serving.sandbox import sandbox_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(sandbox_command, given))
 
@@ -240,4 +260,6 @@ def _import(output: str, **given: Any) -> int:
     return answer(partial(import_command, given), output)
 
 
-VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _runs, _show, _report, _why, _sandbox)
+VERBS = (
+    _init, _plan, _import, _jobs, _validate, _render, _package, _schema, _runs, _show, _report, _why, _ui, _sandbox,
+)  # fmt: skip

@@ -27,7 +27,7 @@ def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     |             | which are kept; how many others there are       | kept                                             |
     """
     options = read_place("runs", given)
-    runs = _runs(options)
+    runs = known_runs(options)
     if given["everything"]:
         from orchestrator.app.session.records.listing import list_all  # noqa: PLC0415 - heavy, and seldom needed
 
@@ -40,13 +40,14 @@ def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         from orchestrator.app.session.records.fetching import fetch_for  # noqa: PLC0415 - heavy, and seldom needed
 
         fetched = fetch_for(options, messages)
-        runs = _runs(options)
+        runs = known_runs(options)
         if not runs and fetched.said:
             messages.say(fetched.said)
     return CommandResult(Exit.DONE, RunsView(runs))
 
 
-def _runs(options: RunOptions) -> tuple[RunSummary, ...]:
+def known_runs(options: RunOptions) -> tuple[RunSummary, ...]:
+    """List the runs of the journal, the newest first. Raises `JournalError`."""
     state_dir = state_dir_of(options.config, options.state_dir)
     since = alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:

@@ -26,21 +26,35 @@ const timeSection = (data) => {
     table(["part", "time", "share"], rows, { numbers: ["time", "share"], caption: "Parts of the time that the run took", unseen: true }));
 };
 
-const timelineSection = (data, functions, view, timeline) => {
+/* Controls over the timeline. `sieve`: shows what was chosen; `again`: the same after functions have changed, where it
+   was scrolled to. */
+const timelineSection = (functions, view, timeline) => {
   const search = make("input", { type: "search", id: "search", placeholder: "name, id, operation", autocomplete: "off" });
-  const outcomes = [...new Set(functions.map((one) => one.outcome))].sort();
-  const outcome = make("select", { id: "outcome" }, make("option", { value: "" }, "all outcomes"),
-    outcomes.map((name) => make("option", { value: name }, `${name} (${functions.filter((one) => one.outcome === name).length.toLocaleString("en")})`)));
+  const outcome = make("select", { id: "outcome" });
   const order = make("select", { id: "order" }, Object.entries(ORDERS).map(([name, [words]]) => make("option", { value: name }, words)));
   const told = make("p", { class: "told", role: "status" });
-  const sieve = () => {
-    const sought = search.value.trim().toLowerCase();
-    const found = functions.filter((one) => (!outcome.value || one.outcome === outcome.value) && (!sought || one.sought.includes(sought)));
-    found.sort(ORDERS[order.value][1]);
-    timeline.show(found);
-    told.textContent = found.length === functions.length ? count(found.length, "function")
-      : `${found.length.toLocaleString("en")} of ${count(functions.length, "function")}`;
+  let offered = "";
+  const offer = () => {
+    const counts = new Map();
+    for (const one of functions) counts.set(one.outcome, (counts.get(one.outcome) || 0) + 1);
+    const words = [...counts.keys()].sort().map((name) => [name, `${name} (${counts.get(name).toLocaleString("en")})`]);
+    if (offered === JSON.stringify(words)) return;
+    offered = JSON.stringify(words);
+    const chosen = outcome.value;
+    outcome.replaceChildren(make("option", { value: "" }, "all outcomes"), ...words.map(([name, text]) => make("option", { value: name }, text)));
+    outcome.value = counts.has(chosen) ? chosen : "";
   };
+  const found = () => {
+    const sought = search.value.trim().toLowerCase();
+    const some = functions.filter((one) => (!outcome.value || one.outcome === outcome.value) && (!sought || one.sought.includes(sought)));
+    some.sort(ORDERS[order.value][1]);
+    const words = some.length === functions.length ? count(some.length, "function")
+      : `${some.length.toLocaleString("en")} of ${count(functions.length, "function")}`;
+    if (told.textContent !== words) told.textContent = words;
+    return some;
+  };
+  const sieve = () => timeline.show(found());
+  const again = () => { offer(); timeline.keep(found()); };
   const soon = oncePerFrame(sieve);
   for (const one of [search, outcome, order]) one.addEventListener("input", soon);
   const button = (words, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, words);
@@ -55,7 +69,8 @@ const timelineSection = (data, functions, view, timeline) => {
     timeline.list,
     make("p", { id: "timeline-keys", class: "hint" },
       "Arrow keys move and scroll in time, + and − zoom, 0 shows all, Enter opens a function; Ctrl and the wheel zoom, too."));
-  return { drawn, sieve, find: (key) => { search.value = key; outcome.value = ""; sieve(); } };
+  offer();
+  return { drawn, sieve, again, find: (key) => { search.value = key; outcome.value = ""; sieve(); } };
 };
 
 /* What gates have written, in full. */
@@ -69,41 +84,92 @@ const tablesSections = (data) => Object.entries(data.tables)
       table(head, rows, { numbers, caption: title, unseen: true }),
       title.startsWith("waves") ? gateWords(data) : null));
 
-const start = () => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const functions = readFunctions(data);
-  const view = new TimeWindow(data.total_ms);
-  const panel = make("section", { id: "detail", "aria-labelledby": "detail-title", hidden: true });
-  const close = () => { panel.hidden = true; timeline.list.focus(); };
-  const open = (one) => {
-    const room = 0.05 * (one.to - one.from) + 100;
-    panel.replaceChildren(...detail(one, close, () => view.set(one.from - room, one.to + room)));
-    panel.hidden = false;
-    document.getElementById("detail-title").focus();
-  };
-  panel.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
-  const timeline = new Timeline(data, functions, view, open);
-  const lines = timelineSection(data, functions, view, timeline);
-  const go = (key) => {
-    lines.find(key);
-    const one = functions.find((each) => each.key === key);
-    if (one) { timeline.go(Math.max(0, timeline.shown.indexOf(one))); open(one); }
-  };
-  const slots = slotsSection(data, view);
-  document.body.append(
-    make("header", {}, make("h1", {}, `Run ${data.run}`), make("p", { class: "state" }, data.state)),
-    make("main", {}, ...[summarySection(data), timeSection(data), failuresSection(data, go), slots && slots.drawn, lines.drawn, panel,
-      ...tablesSections(data)].filter(Boolean)));
-  if (slots) slots.draw();
-  lines.sieve();
-  const fit = () => { if (slots) slots.fit(); timeline.fit(); };
-  window.addEventListener("resize", fit);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    timeline.colour = null;
-    if (slots) slots.draw();
-    timeline.fit();
-  });
-  document.documentElement.dataset.ready = "yes";
-};
+/* The page of a run in an element. What is drawn of it again, after `update`, is what has changed. */
+class RunPage {
+  constructor(data, box) {
+    this.data = data;
+    this.functions = readFunctions(data);
+    this.view = new TimeWindow(data.total_ms);
+    this.panel = make("section", { id: "detail", "aria-labelledby": "detail-title", hidden: true });
+    this.panel.addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
+    this.timeline = new Timeline(data, this.functions, this.view, (one) => this.open(one));
+    this.lines = timelineSection(this.functions, this.view, this.timeline);
+    this.title = make("h1", {}, `Run ${data.run}`);
+    this.state = make("p", { class: "state" });
+    this.parts = PARTS.map(([drawn, names]) => ({ drawn, names, box: make("div"), told: "" }));
+    const [summary, time, failures, tables] = this.parts.map((part) => part.box);
+    this.slotsBox = make("div");
+    box.append(make("header", {}, this.title, this.state),
+      make("main", {}, summary, time, failures, this.slotsBox, this.lines.drawn, this.panel, tables));
+    this.draw();
+    this.lines.sieve();
+    window.addEventListener("resize", this.fit = () => { if (this.slots) this.slots.fit(); this.timeline.fit(); });
+    this.scheme = window.matchMedia("(prefers-color-scheme: dark)");
+    this.scheme.addEventListener("change", this.recolour = () => {
+      this.timeline.colour = null;
+      if (this.slots) this.slots.draw();
+      this.timeline.fit();
+    });
+  }
 
-start();
+  draw() {
+    this.state.textContent = this.data.state;
+    for (const part of this.parts) {
+      const told = JSON.stringify(part.names.map((name) => this.data[name]));
+      // Not while somebody is in it with the keyboard: it waits until they have left.
+      if (told === part.told || part.box.contains(document.activeElement)) continue;
+      part.told = told;
+      part.box.replaceChildren(...[part.drawn(this.data, (key) => this.go(key))].flat().filter(Boolean));
+    }
+    this.drawSlots();
+  }
+
+  drawSlots() {
+    const told = JSON.stringify([this.data.scopes.map((one) => one.name), Boolean(this.data.scopes.length)]);
+    if (told !== this.slotsTold) {
+      this.slotsTold = told;
+      this.slots = slotsSection(this.data, this.view);
+      this.slotsBox.replaceChildren(...(this.slots ? [this.slots.drawn] : []));
+      if (this.slots) this.slots.draw();
+    } else if (this.slots) this.slots.again();
+  }
+
+  /* The data has changed: its functions of these numbers, and whatever else. */
+  update(numbers) {
+    for (const number of numbers) this.functions[number] = readFunction(this.data, number);
+    for (const one of this.functions) {
+      if (one.openSpan) { one.openSpan.to = this.data.total_ms; one.to = Math.max(one.to, this.data.total_ms); }
+    }
+    this.view.grow(this.data.total_ms);
+    this.draw();
+    this.lines.again();
+  }
+
+  open(one) {
+    const room = 0.05 * (one.to - one.from) + 100;
+    this.panel.replaceChildren(...detail(one, () => this.close(), () => this.view.set(one.from - room, one.to + room)));
+    this.panel.hidden = false;
+    document.getElementById("detail-title").focus();
+  }
+
+  close() {
+    this.panel.hidden = true;
+    this.timeline.list.focus();
+  }
+
+  go(key) {
+    this.lines.find(key);
+    const one = this.functions.find((each) => each.key === key);
+    if (one) { this.timeline.go(Math.max(0, this.timeline.shown.indexOf(one))); this.open(one); }
+  }
+
+  leave() {
+    window.removeEventListener("resize", this.fit);
+    this.scheme.removeEventListener("change", this.recolour);
+  }
+}
+
+/* What is drawn above and below the pictures, each with the data that it is drawn of. */
+const PARTS = [
+  [summarySection, ["sentence", "facts"]], [timeSection, ["parts"]], [failuresSection, ["causes"]], [tablesSections, ["tables", "stops"]],
+];

@@ -15,8 +15,8 @@ from orchestrator.report.account.values import Account
 from orchestrator.report.html.page_data import page_data
 
 # In the order in which they need each other.
-_SCRIPTS = ("uplot/uPlot.iife.min.js", "elements.js", "rows.js", "slots.js", "timeline.js", "detail.js", "page.js")
-_STYLES = ("uplot/uPlot.min.css", "page.css")
+SCRIPTS = ("uplot/uPlot.iife.min.js", "elements.js", "rows.js", "slots.js", "timeline.js", "detail.js", "page.js")
+STYLES = ("uplot/uPlot.min.css", "page.css")
 
 
 def report_page(account: Account, outlet: Outlet) -> Safe:
@@ -26,7 +26,7 @@ def report_page(account: Account, outlet: Outlet) -> Safe:
     shown = outlet.value(account)
     data = outlet.script_data(page_data(shown, outlet.redactor.value))
     title = outlet.element_text(f"Run {shown.run_id}: {shown.state}")
-    script, style = _joined(_SCRIPTS), _joined(_STYLES)
+    script, style = _joined((*SCRIPTS, "start.js")), _joined(STYLES)
     allowed = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     return outlet.page(
         "<!doctype html>\n"

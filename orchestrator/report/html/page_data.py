@@ -51,8 +51,8 @@ class WorkedTime:
 
 
 @dataclass(slots=True)
-class _Texts:
-    """Texts that stand once."""
+class Texts:
+    """Texts that stand once, by their number."""
 
     known: dict[str, int] = field(default_factory=dict)
 
@@ -60,9 +60,11 @@ class _Texts:
         return self.known.setdefault(text, len(self.known))
 
 
-def page_data(account: Account, hide: Callable[[Any], Any]) -> dict[str, Any]:
-    """Give what the page reads. `account`: with its texts redacted; `hide`: hides what stands under secrets' names."""
-    texts, at = _Texts(), WorkedTime(account)
+def page_data(account: Account, hide: Callable[[Any], Any], texts: Texts | None = None) -> dict[str, Any]:
+    """Give what the page reads. `account`: with its texts redacted; `hide`: hides what stands under secrets' names;
+    `texts`: those that a page has already, which keep their numbers.
+    """
+    texts, at = texts or Texts(), WorkedTime(account)
     rows = [_function(one, texts, at, hide) for one in account.functions]
     facts = facts_of(account)
     return {
@@ -103,7 +105,7 @@ def _table(table: ReportTable) -> dict[str, Any]:
     return {"head": list(table.head), "rows": table.rows, "numbers": sorted(table.numbers)}
 
 
-def _function(one: FunctionAccount, texts: _Texts, at: WorkedTime, hide: Callable[[Any], Any]) -> list[Any]:
+def _function(one: FunctionAccount, texts: Texts, at: WorkedTime, hide: Callable[[Any], Any]) -> list[Any]:
     """Give a row: key, name, folder, id, action, reason, outcome, wave, ms of work, ms in the queue, id of the Version
     before and after, steps, operations, tries, changes, verdicts, failure, package, warnings. What is empty at its end
     is left out.
@@ -125,7 +127,7 @@ def _function(one: FunctionAccount, texts: _Texts, at: WorkedTime, hide: Callabl
     return _trimmed(row)
 
 
-def _why(failure: WhyFailed, texts: _Texts) -> list[Any]:
+def _why(failure: WhyFailed, texts: Texts) -> list[Any]:
     return [
         failure.step, failure.kind, failure.message, failure.advice, failure.operation_id, failure.http_status or 0,
         failure.request_id, failure.server_trace_id, failure.client_request_id, texts(failure.detail),
@@ -138,7 +140,7 @@ def _trimmed(row: list[Any]) -> list[Any]:
     return row
 
 
-def _steps(steps: Sequence[StepSpan], texts: _Texts, at: WorkedTime) -> list[int]:
+def _steps(steps: Sequence[StepSpan], texts: Texts, at: WorkedTime) -> list[int]:
     """Give for each step, one after the other: what it is, twice its text's number and 1 where it went wrong; when it
     began, counted from the beginning of the one before; and how long it took, -1 where it is not over.
     """
@@ -153,7 +155,7 @@ def _steps(steps: Sequence[StepSpan], texts: _Texts, at: WorkedTime) -> list[int
     return found
 
 
-def _operation(one: OperationSpan, version_id: str, texts: _Texts, at: WorkedTime) -> list[Any]:
+def _operation(one: OperationSpan, version_id: str, texts: Texts, at: WorkedTime) -> list[Any]:
     """Give id, call, when it was accepted, ms until it was seen done, ms that it took, ms that it was late (-1 for what
     is not known), request id, Version where it is not the function's new one, error.
     """
@@ -168,7 +170,7 @@ def _ms(seconds: float | None) -> int:
     return -1 if seconds is None else round(1000 * seconds)
 
 
-def _change(one: ChangeMade, texts: _Texts, hide: Callable[[Any], Any]) -> list[Any]:
+def _change(one: ChangeMade, texts: Texts, hide: Callable[[Any], Any]) -> list[Any]:
     """Give kind, outcome, and what it changes: name, as it was, as it is to be. What every new Version does is left
     out: it takes $latest.
     """

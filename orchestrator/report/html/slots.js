@@ -19,6 +19,16 @@ class TimeWindow {
 
   all() { this.set(0, this.total); }
 
+  /* There is more time: whoever looks at all of it, or at its end, goes along. */
+  grow(total) {
+    const all = this.from <= 0 && this.to >= this.total;
+    const length = this.to - this.from;
+    const atEnd = this.to >= this.total;
+    this.total = Math.max(1, total);
+    if (all) this.all();
+    else if (atEnd) this.set(this.total - length, this.total);
+  }
+
   /* Shows `factor` times as much, around a place between 0 (the beginning) and 1 (the end). */
   zoom(factor, around = 0.5) {
     const length = this.to - this.from;
@@ -57,15 +67,16 @@ const slotColumns = (scope, total) => {
   return [all, held, allowed, refused];
 };
 
-const slotsOptions = (width, scope, columns, view) => {
+const highest = (columns) => columns[1].concat(columns[2]).reduce((most, value) => Math.max(most, value || 0), 1);
+
+const slotsOptions = (width, view) => {
   const colour = colours();
-  const highest = Math.max(1, ...columns[1], ...columns[2].filter((value) => value !== null));
   const stepped = uPlot.paths.stepped({ align: 1 });
   const axis = { stroke: colour("text"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
   return {
     width,
     height: 220,
-    scales: { x: { time: false, range: () => [view.from, view.to] }, y: { range: () => [0, highest * 1.15] } },
+    scales: { x: { time: false, range: () => [view.from, view.to] }, y: { range: (chart) => [0, highest(chart.data) * 1.15] } },
     legend: { live: true },
     cursor: { drag: { x: true, y: false, setScale: false } },
     hooks: {
@@ -98,17 +109,22 @@ const slotsSection = (data, view) => {
   const choice = make("select", { id: "scope" }, data.scopes.map((scope, at) => make("option", { value: at }, scope.name)));
   let chart = null;
   const width = () => Math.max(240, box.clientWidth);
-  const draw = () => {
+  const told = () => {
     const scope = data.scopes[Number(choice.value)];
     const columns = slotColumns(scope, data.total_ms);
-    if (chart) chart.destroy();
-    chart = new uPlot(slotsOptions(width(), scope, columns, view), columns, box);
     const limits = scope.limits.map((one) => one[1]);
     const allowed = limits.length ? `; the limit was ${[...new Set(limits)].join(", then ")}` : "";
     box.setAttribute("aria-label",
       `Slots in use of ${scope.name} over time: at most ${scope.most}${allowed}; ${count(scope.refused.length, "refusal")}`);
-    words.replaceChildren(slotsTable(scope, columns, data.total_ms));
+    if (!words.contains(document.activeElement)) words.replaceChildren(slotsTable(scope, columns, data.total_ms));
+    return columns;
   };
+  const draw = () => {
+    const columns = told();
+    if (chart) chart.destroy();
+    chart = new uPlot(slotsOptions(width(), view), columns, box);
+  };
+  const again = () => chart.setData(told());
   choice.addEventListener("change", draw);
   view.heard.push(oncePerFrame(() => chart && chart.redraw(true, true)));
   const fit = oncePerFrame(() => chart && chart.setSize({ width: width(), height: 220 }));
@@ -116,7 +132,7 @@ const slotsSection = (data, view) => {
     make("p", {}, make("label", { for: "scope" }, "Of "), choice,
       " Drag across the picture to look at a stretch of time; the timeline follows."),
     box, make("details", {}, make("summary", {}, "As a table"), words));
-  return { drawn, draw, fit };
+  return { drawn, draw, again, fit };
 };
 
 /* The same as rows: limits as they changed, and of 20 equal times the most slots that were in use. */

@@ -30,6 +30,15 @@ class Timeline {
     this.fit();
   }
 
+  /* Shows others, or the same as they are now, where it was scrolled to, with the same function marked. */
+  keep(shown) {
+    const marked = this.shown[this.at];
+    const there = marked ? shown.findIndex((one) => one.number === marked.number) : -1;
+    this.shown = shown;
+    this.at = there >= 0 ? there : Math.max(0, Math.min(this.at, shown.length - 1));
+    this.fit();
+  }
+
   fit() {
     this.rowHeight = parseFloat(getComputedStyle(this.list).getPropertyValue("--row")) || 28;
     const all = this.shown.length * this.rowHeight;

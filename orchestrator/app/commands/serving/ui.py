@@ -1,0 +1,74 @@
+"""`ui`: what there is to see of runs, as a page in the browser of this machine."""
+
+from __future__ import annotations
+
+import signal
+import webbrowser
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from orchestrator.app.commands.runs import known_runs
+from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
+from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.journal.store import open_store
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
+from orchestrator.report.json import render_json
+from orchestrator.report.messages import Messages
+from orchestrator.report.views import CommandResult, RunsView
+from orchestrator.resilience.groups import ungrouped
+from orchestrator.ui.followed import FollowedChain
+from orchestrator.ui.guard import Guard
+from orchestrator.ui.server import PageServer, PageSources, served_page
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def ui_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
+    """Serve the page until a signal ends it. It only reads. Raises `StartError` where the port cannot be used."""
+    options = read_place("ui", given)
+    messages.outlet.redactor.add_variables(options.parameters)
+    with ungrouped(OrchestratorError):
+        anyio.run(_serve, options, messages, given["port"], given["open_page"])
+    return CommandResult(Exit.DONE)
+
+
+async def _serve(options: RunOptions, messages: Messages, port: int, open_page: bool) -> None:
+    guard = Guard()
+    server = PageServer(sources_of(options, messages.outlet), guard)
+    heeded = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    with anyio.open_signal_receiver(*heeded) as signals:
+        async with served_page(server, guard, port):
+            url = f"{guard.address}#token={guard.token}"
+            messages.announce(url)
+            messages.say("whoever has this address can look at your runs; Ctrl-C ends the page, and no run")
+            if open_page:
+                await _open(url, messages)
+            async for _ in signals:
+                return
+
+
+async def _open(url: str, messages: Messages) -> None:
+    with anyio.move_on_after(5):
+        if await anyio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True):
+            return
+    messages.say("no browser was found here: open the address above in one")
+
+
+def sources_of(options: RunOptions, outlet: Outlet) -> PageSources:
+    """Give what the page of a state folder is told."""
+    state_dir = state_dir_of(options.config, options.state_dir)
+
+    def runs() -> Safe:
+        return render_json(RunsView(known_runs(options)), None, outlet)
+
+    return PageSources(outlet, runs, partial(_follow, options.environment, state_dir, outlet))
+
+
+def _follow(environment: str, state_dir: Path, outlet: Outlet, named: str) -> FollowedChain:
+    with open_store(state_dir, read_only=True) as store:
+        return FollowedChain(store.find(named, environment), state_dir, outlet)

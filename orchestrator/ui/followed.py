@@ -1,0 +1,152 @@
+"""A chain of runs that pages look at while it goes on: read from the journal as it grows, told as what has changed."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.coordination.local_lock import alive_since
+from orchestrator.errors import UsageError
+from orchestrator.journal.state import RunState
+from orchestrator.journal.store import FILE, Store, open_store
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.accounts import account_of
+from orchestrator.report.account.view import ReportView
+from orchestrator.report.html.page_data import Texts, page_data
+from orchestrator.report.views import words
+
+Seen = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of a chain, and what pages were told of it. `epoch`: tells it from what was read before a chain was
+    pruned, or the program started anew; `version`: grows with each change.
+
+    `parts`, `rows`: each with the version in which it changed last; `texts_at`: how many texts there were then.
+    """
+
+    epoch: str = field(default_factory=lambda: secrets.token_hex(4))
+    version: int = 0
+    found: Accounting = field(default_factory=Accounting)
+    read: dict[str, int] = field(default_factory=dict)  # by the id of a run: the last of its records
+    texts: Texts = field(default_factory=Texts)
+    texts_at: list[int] = field(default_factory=lambda: [0])
+    parts: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    rows: list[tuple[int, list[Any]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What a page is told: the id of this state, and the data of the page that have changed, as one line of JSON."""
+
+    id: str
+    data: str
+
+
+class FollowedChain:
+    """The chain that a run belongs to. Several pages share one, and threads take their turns."""
+
+    def __init__(self, run_id: str, state_dir: Path, outlet: Outlet) -> None:
+        self._run_id, self._state_dir, self._outlet = run_id, state_dir, outlet
+        self._lock = threading.Lock()
+        self._known = _Known()
+        self._seen: tuple[Seen, ...] = ()
+        self._looked_at: float | None = None
+
+    def tell(self, known_id: str, now: float, interval_s: float) -> Telling | None:
+        """Look at the journal, at most once per `interval_s`, and tell what has changed since `known_id`, None where
+        that is nothing. A page that knows nothing, or something that is no more, is told all.
+
+        Raises `JournalError`, and `UsageError` where the run is not in the journal any more.
+        """
+        with self._lock:
+            if self._looked_at is None or now - self._looked_at >= interval_s:
+                self._look(now)
+                self._looked_at = now
+            return self._since(known_id)
+
+    def _look(self, now: float) -> None:
+        seen = tuple(_stat(self._state_dir / f"{FILE}{end}") for end in ("", "-wal"))
+        alive = self._is_alive()
+        if seen == self._seen and not alive and self._known.version:
+            return
+        with open_store(self._state_dir, read_only=True) as store:
+            if not any(run.id == self._run_id for run in store.runs()):
+                raise UsageError(
+                    f"the journal does not have run {self._run_id} any more",
+                    advice="it was pruned, or the state folder is another: `orchestrator runs` lists what there is",
+                )
+            self._read(store)
+            back = store.taken_back_by(self._known.found.state)
+        self._seen = seen
+        self._take(now, back, alive=self._is_alive())
+
+    def _is_alive(self) -> bool:
+        started_at = self._known.found.state.started_at
+        return started_at is None or started_at >= alive_since(self._state_dir)
+
+    def _read(self, store: Store) -> None:
+        chain = store.chain(self._run_id)
+        if tuple(self._known.read) != chain[: len(self._known.read)]:
+            self._known = _Known()
+        for run_id in chain:
+            self._known.read.setdefault(run_id, 0)
+            for number, event in store.events_after(run_id, self._known.read[run_id]):
+                self._known.found(event)
+                self._known.read[run_id] = number
+
+    def _take(self, now: float, back: RunState | None, *, alive: bool) -> None:
+        known = self._known
+        account = account_of(known.found, now, alive=alive, back=back)
+        self._outlet.redactor.protect(words(ReportView(account)))
+        data = page_data(self._outlet.value(account), self._outlet.redactor.value, known.texts)
+        rows = data.pop("functions")
+        del data["texts"]
+        data["over"] = account.ended_at is not None or not alive
+        version = known.version + 1
+        changed = len(known.texts.known) > known.texts_at[-1]
+        for name, part in data.items():
+            if name not in known.parts or known.parts[name][1] != part:
+                known.parts[name], changed = (version, part), True
+        for number, row in enumerate(rows):
+            if number == len(known.rows):
+                known.rows.append((version, row))
+                changed = True
+            elif known.rows[number][1] != row:
+                known.rows[number], changed = (version, row), True
+        if changed:
+            known.version = version
+            known.texts_at.append(len(known.texts.known))
+
+    def _since(self, known_id: str) -> Telling | None:
+        known = self._known
+        epoch, _, number = known_id.partition(".")
+        since = int(number) if epoch == known.epoch and number.isdecimal() else 0
+        since = since if since <= known.version else 0
+        if since == known.version:
+            return None
+        told: dict[str, Any] = {name: part for name, (version, part) in known.parts.items() if version > since}
+        told["rows"] = list(self._rows_since(since))
+        told["texts"] = list(known.texts.known)[known.texts_at[since] :]
+        told["since"] = since
+        return Telling(f"{known.epoch}.{known.version}", self._outlet.script_data(told))
+
+    def _rows_since(self, since: int) -> Iterator[list[Any]]:
+        for number, (version, row) in enumerate(self._known.rows):
+            if version > since:
+                yield [number, row]
+
+
+def _stat(path: Path) -> Seen:
+    """Say what a file is like: another one where something was written."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,0 +1,46 @@
+"use strict";
+/* A run that goes on: the page of a report, whose data grows. */
+
+/* Takes what has changed into the data. Gives the numbers of the functions that have, null where all of it is new. */
+const takeIn = (data, told) => {
+  const { since, rows, texts, ...parts } = told;
+  Object.assign(data, parts);
+  data.texts = since ? data.texts.concat(texts) : texts;
+  data.functions = since ? data.functions : [];
+  for (const [number, row] of rows) data.functions[number] = row;
+  return since ? rows.map(([number]) => number) : null;
+};
+
+class LiveRun {
+  constructor(run, box, wrong) {
+    this.box = make("div", { class: "run" });
+    this.wrong = wrong;
+    this.ends = new AbortController();
+    box.append(make("p", { class: "wait", role: "status" }, "Reading the run …"));
+    this.outer = box;
+    hearEvents(`api/runs/${encodeURIComponent(run)}/events`, (event, told) => this.hear(event, told),
+      (error) => this.wrong(error), this.ends.signal);
+  }
+
+  hear(event, told) {
+    if (event === "gone") { this.wrong(new Refused(told)); return; }
+    const numbers = takeIn(this.data || (this.data = {}), told);
+    if (numbers === null || !this.page) {
+      if (this.page) this.page.leave();
+      this.box.replaceChildren();
+      this.outer.replaceChildren(this.box);
+      this.page = new RunPage(this.data, this.box);
+      document.title = `Run ${this.data.run}: ${this.data.state}`;
+    } else {
+      this.page.update(numbers);
+      document.title = `Run ${this.data.run}: ${this.data.state}`;
+    }
+    document.documentElement.dataset.over = this.data.over ? "yes" : "no";
+    document.documentElement.dataset.ready = "yes";
+  }
+
+  leave() {
+    this.ends.abort();
+    if (this.page) this.page.leave();
+  }
+}

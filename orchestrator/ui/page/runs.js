@@ -1,0 +1,58 @@
+"use strict";
+/* All runs, the newest first, looked at again every few seconds. */
+
+const LOOK_AGAIN_MS = 3000;
+
+const when = (iso) => (iso ? new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "");
+
+const lasted = (run) => {
+  if (!run.ended_at) return "";
+  return span(new Date(run.ended_at) - new Date(run.started_at));
+};
+
+const outcomeWords = (run) => Object.entries(run.outcomes).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ");
+
+const runsTable = (runs) => table(
+  ["run", "began", "took", "verb", "environment", "state", "functions", "outcomes"],
+  runs.map((run) => [
+    make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), when(run.started_at), lasted(run), run.verb,
+    run.environment || "", run.state, run.functions.toLocaleString("en"), outcomeWords(run),
+  ]), { numbers: ["took", "functions"], caption: "Runs, the newest first", unseen: true });
+
+class RunsList {
+  constructor(box, wrong) {
+    this.list = make("div");
+    this.ends = new AbortController();
+    this.told = "";
+    box.append(make("header", {}, make("h1", {}, "Runs")), make("main", {}, this.list));
+    this.look(wrong);
+  }
+
+  async look(wrong) {
+    while (!this.ends.signal.aborted) {
+      try {
+        const { runs } = await askedJson("api/runs");
+        if (this.ends.signal.aborted) return;
+        wrong(null);
+        this.show(runs);
+        document.documentElement.dataset.ready = "yes";
+      } catch (error) {
+        wrong(error);
+      }
+      await pauseOf(LOOK_AGAIN_MS, this.ends.signal);
+    }
+  }
+
+  show(runs) {
+    const told = JSON.stringify(runs);
+    if (told === this.told) return;
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    this.told = told;
+    this.list.replaceChildren(runs.length ? runsTable(runs)
+      : make("p", {}, "No runs yet: this state folder has no journal of any. The page shows the first one once it begins."));
+    const again = [...this.list.querySelectorAll("a")].find((link) => focused && link.getAttribute("href") === focused);
+    if (again) again.focus();
+  }
+
+  leave() { this.ends.abort(); }
+}

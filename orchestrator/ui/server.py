@@ -1,0 +1,177 @@
+"""The live page's server: on loopback alone, until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+
+import anyio
+from aiohttp import web
+
+from orchestrator.errors import OrchestratorError, StartError
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
+from orchestrator.report.html.page import SCRIPTS, STYLES
+from orchestrator.ui.followed import FollowedChain, Telling
+from orchestrator.ui.guard import HEADERS, HOST, Guard, letting_in
+
+INTERVAL_S = 1.0
+_QUIET_S = 15.0  # after which a stream says that it is still there
+_LEAVE_S = 1.0  # for requests that are being answered while the program ends
+_BUSY_SHARE = 10  # a look at a large run may take a tenth of the time, no more
+
+_OWN = ("talking.js", "live.js", "runs.js", "ui.js", "ui.css")
+_KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
+
+
+@dataclass(frozen=True, slots=True)
+class PageSources:
+    """What the page is told, each as the text of a JSON document. Called in threads; raise `OrchestratorError`.
+
+    `runs`: what `orchestrator runs` tells; `follow`: the chain of a run by its id, or the beginning of one.
+    """
+
+    outlet: Outlet
+    runs: Callable[[], Safe]
+    follow: Callable[[str], FollowedChain]
+
+
+@dataclass(slots=True)
+class _Streams:
+    """The chains that pages look at, and how many of them."""
+
+    chains: dict[str, FollowedChain] = field(default_factory=dict)
+    pages: dict[str, int] = field(default_factory=dict)
+    pace_s: dict[str, float] = field(default_factory=dict)
+
+
+class PageServer:
+    """Answers the page. `closing` is set where all streams are to end."""
+
+    def __init__(self, sources: PageSources, guard: Guard) -> None:
+        self._sources = sources
+        self._guard = guard
+        self._streams = _Streams()
+        self.closing = anyio.Event()
+
+    def app(self) -> web.Application:
+        """Give the application."""
+        app = web.Application(middlewares=[letting_in(self._guard)], client_max_size=64 * 1024)
+        app.router.add_get("/", partial(_file, "orchestrator.ui.page", "index.html"))
+        for folder, names in (("orchestrator.report.html", (*SCRIPTS, *STYLES)), ("orchestrator.ui.page", _OWN)):
+            for name in names:
+                app.router.add_get(f"/{name}", partial(_file, folder, name))
+        app.router.add_get("/favicon.ico", _nothing)
+        app.router.add_get("/api/runs", self._runs)
+        app.router.add_get("/api/runs/{run}/events", self._events)
+        return app
+
+    async def _runs(self, _request: web.Request) -> web.StreamResponse:
+        return await self._answer(self._sources.runs)
+
+    async def _answer(self, document: Callable[[], Safe]) -> web.StreamResponse:
+        try:
+            text = await anyio.to_thread.run_sync(document)
+        except OrchestratorError as error:
+            return web.Response(text=self._told(error), status=422, content_type="application/json")
+        return web.Response(text=text, content_type="application/json")
+
+    def _told(self, error: OrchestratorError) -> Safe:
+        return self._sources.outlet.json({"error": error.message, "advice": error.advice})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Send a run as server-sent events, until the page leaves, the program ends, or the run is gone.
+
+        | event  | when                                         | data                                              |
+        | ---    | ---                                          | ---                                               |
+        | `run`  | at first, and when something has changed     | what changed since the id that the page knows     |
+        | `gone` | the run cannot be read (any more)            | the error, and what to do                         |
+        """
+        named = request.match_info["run"]
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        with suppress(ConnectionError):  # the page has left
+            try:
+                await self._send_all(response, named, request.headers.get("Last-Event-ID", ""))
+            except OrchestratorError as error:
+                await response.write(f"event: gone\ndata: {self._told(error)}\n\n".encode())
+            await response.write_eof()
+        return response
+
+    async def _send_all(self, response: web.StreamResponse, named: str, known_id: str) -> None:
+        streams = self._streams
+        chain = streams.chains.get(named)
+        if chain is None:
+            found: FollowedChain = await anyio.to_thread.run_sync(self._sources.follow, named)
+            chain = streams.chains.setdefault(named, found)  # another page may have been faster
+        streams.pages[named] = streams.pages.get(named, 0) + 1
+        try:
+            await self._send_changes(response, named, chain, known_id)
+        finally:
+            streams.pages[named] -= 1
+            if not streams.pages[named]:
+                del streams.pages[named], streams.chains[named]
+                streams.pace_s.pop(named, None)
+
+    async def _send_changes(
+        self, response: web.StreamResponse, named: str, chain: FollowedChain, known_id: str
+    ) -> None:
+        pace_s = self._streams.pace_s
+        told_at = anyio.current_time()
+        while not self.closing.is_set():
+            began = anyio.current_time()
+            told: Telling | None = await anyio.to_thread.run_sync(
+                chain.tell, known_id, time.time(), pace_s.get(named, INTERVAL_S)
+            )
+            took_s = anyio.current_time() - began
+            if took_s > INTERVAL_S / _BUSY_SHARE:
+                pace_s[named] = _BUSY_SHARE * took_s
+            if told is not None:
+                await response.write(f"id: {told.id}\nevent: run\ndata: {told.data}\n\n".encode())
+                known_id, told_at = told.id, anyio.current_time()
+            elif anyio.current_time() - told_at > _QUIET_S:
+                await response.write(b": still here\n\n")
+                told_at = anyio.current_time()
+            with anyio.move_on_after(pace_s.get(named, INTERVAL_S)):
+                await self.closing.wait()
+
+
+async def _file(folder: str, name: str, _request: web.Request) -> web.StreamResponse:
+    text = files(folder).joinpath(*name.split("/")).read_text("utf-8")
+    return web.Response(text=text, content_type=_KINDS[name.rpartition(".")[2]])
+
+
+async def _nothing(_request: web.Request) -> web.StreamResponse:
+    return web.Response(status=204)
+
+
+@asynccontextmanager
+async def served_page(server: PageServer, guard: Guard, port: int) -> AsyncIterator[None]:
+    """Listen until the block ends. Raises `StartError` where the port cannot be used."""
+    runner = web.AppRunner(server.app(), shutdown_timeout=_LEAVE_S, access_log=None)
+    await runner.setup()
+    try:
+        await _listen(runner, port)
+        guard.port = runner.addresses[0][1]
+        yield
+    finally:
+        server.closing.set()
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> None:
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        what = "something else listens there" if taken else error.strerror
+        raise StartError(
+            f"the page cannot be served at {HOST}:{port}: {what}",
+            advice="leave --port out, which takes any free one, or name another",
+        ) from error

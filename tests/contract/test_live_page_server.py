@@ -1,0 +1,205 @@
+"""The live page's server: whom it lets in, and how it tells a run that is being written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from orchestrator.errors import StartError
+from orchestrator.journal.store import open_store
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started, whole_run
+from tests.ui import Page, Writer, served
+
+Play = Callable[[aiohttp.ClientSession, Page, Path], Awaitable[None]]
+EVENTS = f"api/runs/{RUN_ID}/events"
+
+
+def played(tmp_path: Path, play: Play) -> None:
+    async def main() -> None:
+        async with served(tmp_path / "state") as page, aiohttp.ClientSession(base_url=page.address) as session:
+            await play(session, page, tmp_path / "state")
+
+    asyncio.run(main())
+
+
+class Stream:
+    """Server-sent events, one after the other."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+        self.id = ""
+
+    async def next(self) -> tuple[str, Any]:
+        found: dict[str, str] = {}
+        while True:
+            line = (await asyncio.wait_for(self.answer.content.readline(), 20)).decode()
+            assert line, "the stream has ended"
+            name, _, value = line.rstrip("\n").partition(": ")
+            if line != "\n":
+                found[name] = value
+            elif "data" in found:
+                self.id = found.get("id", self.id)
+                return found["event"], json.loads(found["data"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer ünïcode"}, 401),
+        ({"Authorization": "Basic {token}"}, 401),
+        ({"Authorization": "{token}"}, 401),
+        ({"Cookie": "token={token}"}, 401),
+        ({"Authorization": "Bearer {token}", "Host": "evil.example"}, 403),
+        ({"Authorization": "Bearer {token}", "Host": "127.0.0.1"}, 403),
+        ({"Authorization": "Bearer {token}", "Origin": "http://evil.example"}, 403),
+        ({"Authorization": "Bearer {token}", "Origin": "null"}, 403),
+        ({"Authorization": "Bearer {token}", "Origin": "{own}"}, 200),
+        ({"Authorization": "Bearer {token}"}, 200),
+    ],
+)
+def test_data_is_given_to_the_page_alone(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, _: Path) -> None:
+        own = page.address.rstrip("/")
+        given = {name: value.format(token=page.token, own=own) for name, value in headers.items()}
+        for path in ("api/runs", EVENTS, "api/nothing"):
+            async with session.get(path, headers=given) as answer:
+                assert answer.status == (404 if (status, path) == (200, "api/nothing") else status), path
+                assert "Access-Control-Allow-Origin" not in answer.headers
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        async with session.get(f"api/runs?token={page.token}") as answer:
+            assert answer.status == 401
+
+    played(tmp_path, play)
+
+
+def test_the_page_itself_is_given_under_our_name_and_nothing_else_is(tmp_path: Path) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, _: Path) -> None:
+        async with session.get("") as answer:
+            text = await answer.text()
+            assert (answer.status, answer.content_type) == (200, "text/html")
+        scripts = [part.split('"')[0] for part in text.replace('href="', 'src="').split('src="')[1:]]
+        assert len(scripts) > 10
+        for name in scripts:
+            async with session.get(name) as answer:
+                assert (answer.status, answer.headers["X-Content-Type-Options"]) == (200, "nosniff"), name
+        assert "<script>" not in text
+        assert "style=" not in text
+        for path in ("page.py", "../server.py", "%2e%2e/server.py", "uplot/LICENSE"):
+            async with session.get(path) as answer:
+                assert answer.status == 404, path
+        async with session.get("", headers={"Host": "evil.example"}) as answer:
+            assert answer.status == 403
+        async with session.post("api/runs", headers=page.headers) as answer:
+            assert answer.status == 405
+
+    played(tmp_path, play)
+
+
+def test_a_run_is_told_as_it_grows_and_only_what_has_changed(tmp_path: Path) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
+        writer = Writer(state_dir)
+        writer.write([started(units=2), *deployment("one")])
+        async with session.get(EVENTS, headers=page.headers) as answer:
+            stream = Stream(answer)
+            event, told = await stream.next()
+            assert (event, told["since"], told["run"]) == ("run", 0, RUN_ID)
+            assert [row[1][0] for row in told["rows"]] == ["one"]
+            before = stream.id
+            writer.write(deployment("two"))
+            event, told = await stream.next()
+            assert (event, [(number, row[0]) for number, row in told["rows"]]) == ("run", [(1, "two")])
+            assert "run" not in told
+        writer.write([ended()])
+        async with session.get(EVENTS, headers={**page.headers, "Last-Event-ID": before}) as answer:
+            stream, parts = Stream(answer), dict[str, Any]()
+            while parts.get("state") != "done":
+                parts |= (await stream.next())[1]
+            assert parts["outcomes"] == {"deployed": 2}
+        writer.store.close()
+
+    played(tmp_path, play)
+
+
+def test_who_comes_back_is_told_what_they_have_missed(tmp_path: Path) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
+        writer = Writer(state_dir)
+        writer.write([started(units=2), *deployment("one")])
+        async with session.get(EVENTS, headers=page.headers) as stays:
+            other = Stream(stays)
+            await other.next()
+            writer.write(deployment("two"))
+            await other.next()
+            for known, since, rows in ((other.id.split(".")[0] + ".1", 1, 1), ("elsewhere.1", 0, 2), ("x", 0, 2)):
+                async with session.get(EVENTS, headers={**page.headers, "Last-Event-ID": known}) as answer:
+                    _, told = await Stream(answer).next()
+                    assert (told["since"], len(told["rows"])) == (since, rows), known
+        writer.store.close()
+
+    played(tmp_path, play)
+
+
+def test_a_run_that_is_pruned_meanwhile_is_said_to_be_gone(tmp_path: Path) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
+        writer = Writer(state_dir)
+        writer.write([started(at=STARTED_AT - 1e9, units=1), *deployment("one", outcome=failed("<b>no</b>")), ended(1)])
+        async with session.get(EVENTS, headers=page.headers) as answer:
+            stream = Stream(answer)
+            await stream.next()
+            for number in range(200):
+                writer.write(whole_run("one", run_id=f"later-{number}"))
+            assert writer.store.prune(STARTED_AT) == (RUN_ID,)
+            event, told = await stream.next()
+            assert (event, told["error"]) == ("gone", f"the journal does not have run {RUN_ID} any more")
+        async with session.get(EVENTS, headers=page.headers) as answer:
+            assert (await Stream(answer).next())[0] == "gone"
+        writer.store.close()
+
+    played(tmp_path, play)
+
+
+def test_a_folder_without_a_journal_has_no_runs_and_stays_as_it_is(tmp_path: Path) -> None:
+    async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
+        async with session.get("api/runs", headers=page.headers) as answer:
+            assert (await answer.json())["runs"] == []
+        async with session.get("api/runs/last/events", headers=page.headers) as answer:
+            event, told = await Stream(answer).next()
+            assert (event, told["error"]) == ("gone", f"no runs yet: {state_dir} holds no journal of any")
+        assert not await asyncio.to_thread(state_dir.exists)
+        await asyncio.to_thread(state_dir.write_text, "a file")
+        async with session.get("api/runs", headers=page.headers) as answer:
+            assert answer.status == 422
+            assert "is a file, not a folder" in (await answer.json())["error"]
+
+    played(tmp_path, play)
+
+
+def test_it_ends_while_pages_look(tmp_path: Path) -> None:
+    async def main() -> None:
+        with open_store(tmp_path / "state") as store:
+            store.keep(whole_run("one"))
+        async with aiohttp.ClientSession() as session:
+            async with served(tmp_path / "state") as page:
+                answer = await session.get(page.address + EVENTS, headers=page.headers)
+                await Stream(answer).next()
+            assert await answer.content.read() == b""
+
+    asyncio.run(main())
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with served(tmp_path) as page:
+            port = int(page.address.rstrip("/").rpartition(":")[2])
+            with pytest.raises(StartError, match="something else listens there"):
+                async with served(tmp_path, port):
+                    pass
+
+    asyncio.run(main())
