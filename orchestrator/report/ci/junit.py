@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from orchestrator.errors import ManifestError, OrchestratorError
 from orchestrator.journal.state import RunState
@@ -107,8 +107,9 @@ def _document(name: str, cases: list[_Case], *, took_s: float = 0.0, started: st
 
 
 def _value(text: str) -> str:
-    return quoteattr(_NO_XML.sub("\ufffd", text))
+    written = escape(_NO_XML.sub("\ufffd", text)).replace("\n", "&#10;")
+    return f'"{written}"'
 
 
 def _text(text: str) -> str:
-    return escape(_NO_XML.sub("\ufffd", text))
+    return escape(_NO_XML.sub("\ufffd", text), quote=False)
