@@ -74,6 +74,12 @@ def that_count(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in _OF_A_VERSION and key != "create"}
 
 
+def is_idle(name: str, values: Mapping[str, Any]) -> bool:
+    """Say whether an entry of `ignore` changes nothing beside the merged values that a function has."""
+    covered = is_code_only(values) and name.partition(".")[0] in _OF_A_VERSION
+    return covered or bool(_in_vain(name, values))
+
+
 def as_live_breaches(draft: Draft) -> Iterator[Breach]:
     """All rules about both keys that a function breaks."""
     for index, name in enumerate(draft.values.get("ignore", ())):

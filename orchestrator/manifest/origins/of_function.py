@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.manifest.as_live_rules import is_code_only, that_count
+from orchestrator.manifest.as_live_rules import is_code_only, is_idle, that_count
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.lists import entry_name, rule_of
 from orchestrator.manifest.load import Survey
@@ -63,6 +63,7 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
     | `name`, where no table has one                   | the head of the function's table                         |
     | `folder_id`, where no table has one              | [cloud] folder_id, else YC_FOLDER_ID                     |
     | `timeout`, where no table has one                | the program's default                                    |
+    | an entry of `ignore` that changes nothing here   | is left out                                              |
     """
     draft = found.drafts[key]
     values = [
@@ -70,6 +71,7 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
         for setting, whole in that_count(draft.values).items()
         if setting not in _NO_SETTINGS
         for path, name, value in _parts(setting, whole)
+        if setting != "ignore" or not value or not is_idle(value, draft.values)  # what others share is about others
     ]
     made = [*_of_its_place(draft), *values, *_built_in(draft)]
     return tuple(sorted(made, key=lambda one: _ORDER.index(one.setting)))

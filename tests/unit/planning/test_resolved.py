@@ -129,7 +129,13 @@ def test_what_is_shown_is_what_is_sent(tmp_path_factory: pytest.TempPathFactory,
     text = shown(one, "text")
     found = load(write(path.parent, text), {}).functions["fun"]
     assert sent(found) == sent(meant)
-    assert replace(found, place=meant.place) == meant  # the code and the Function's own settings as well
+    # The code and the Function's own settings as well, but for what others ignore, and this function does not declare.
+    assert replace(found, place=meant.place, as_live=meant.as_live) == meant
+    idle = meant.as_live.names - found.as_live.names
+    assert found.as_live.whole == meant.as_live.whole
+    assert idle <= ({"labels.team"} if "team" not in meant.labels else set()) | (
+        {"environment.A", "secrets.A"} if meant.as_live.whole else set()
+    )
 
     rows = orjson.loads(shown(one, "json"))["functions"][0]["settings"]
     values = tomllib.loads(text.replace("$${", "${"))["functions"]["fun"]
