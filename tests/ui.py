@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.app.commands.serving.ui import sources_of
@@ -15,7 +15,7 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.ui.guard import Guard
-from orchestrator.ui.server import PageServer, served_page
+from orchestrator.ui.server import PageServer, Verbs, served_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,13 @@ class Page:
 
 
 @asynccontextmanager
-async def served(state_dir: Path, port: int = 0) -> AsyncIterator[Page]:
+async def served(state_dir: Path, port: int = 0, verbs: Verbs | None = None) -> AsyncIterator[Page]:
     """Serve the page of a state folder until the block ends."""
     guard = Guard()
     options = RunOptions("ui", state_dir.parent / "deploy.toml", state_dir)
-    async with served_page(PageServer(sources_of(options, Outlet(Redactor())), guard), guard, port):
+    sources = sources_of(options, Outlet(Redactor()))
+    sources = replace(sources, verbs=verbs) if verbs is not None else sources
+    async with served_page(PageServer(sources, guard), guard, port):
         yield Page(guard.address, guard.token)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
+from typing import Protocol
 
 import anyio
 from aiohttp import web
 
-from orchestrator.errors import OrchestratorError, StartError
+from orchestrator.errors import OrchestratorError, StartError, UsageError
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.html.page import SCRIPTS, STYLES
@@ -25,13 +26,30 @@ _QUIET_S = 15.0  # after which a stream says that it is still there
 _LEAVE_S = 1.0  # for requests that are being answered while the program ends
 _BUSY_SHARE = 10  # a look at a large run may take a tenth of the time, no more
 
-_OWN = ("talking.js", "live.js", "runs.js", "ui.js", "ui.css")
+_OWN = ("talking.js", "live.js", "runs.js", "asking.js", "ui.js", "ui.css")
 _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer: its HTTP status, and its text, a JSON document."""
+
+    status: int
+    text: Safe
+
+
+class Verbs(Protocol):
+    """Verbs that the page asks, each with the document that it writes with `--output json`, or its error (422)."""
+
+    async def why(self, function: str) -> Answered: ...
+    async def plan(self, patterns: Sequence[str]) -> Answered: ...
+    async def jobs(self) -> Answered: ...
+    async def board(self, job: str) -> Answered: ...
+
+
+@dataclass(frozen=True, slots=True)
 class PageSources:
-    """What the page is told, each as the text of a JSON document. Called in threads; raise `OrchestratorError`.
+    """What the page is told. `runs`, `follow` are called in threads, and raise `OrchestratorError`.
 
     `runs`: what `orchestrator runs` tells; `follow`: the chain of a run by its id, or the beginning of one.
     """
@@ -39,6 +57,7 @@ class PageSources:
     outlet: Outlet
     runs: Callable[[], Safe]
     follow: Callable[[str], FollowedChain]
+    verbs: Verbs
 
 
 @dataclass(slots=True)
@@ -69,17 +88,37 @@ class PageServer:
         app.router.add_get("/favicon.ico", _nothing)
         app.router.add_get("/api/runs", self._runs)
         app.router.add_get("/api/runs/{run}/events", self._events)
+        app.router.add_get("/api/why/{function:.+}", self._why)
+        app.router.add_get("/api/plan", self._plan)
+        app.router.add_get("/api/jobs", self._jobs)
+        app.router.add_get("/api/jobs/{job}", self._board)
         return app
 
     async def _runs(self, _request: web.Request) -> web.StreamResponse:
         return await self._answer(self._sources.runs)
 
+    async def _why(self, request: web.Request) -> web.StreamResponse:
+        return _given(await self._sources.verbs.why(request.match_info["function"]))
+
+    async def _plan(self, request: web.Request) -> web.StreamResponse:
+        patterns = request.query.get("functions", "").split()
+        if any(one.lstrip("!").startswith("@") for one in patterns):
+            refused = UsageError("@FILE is not read for a page", advice="write the names, globs or labels themselves")
+            return _given(Answered(422, self._told(refused)))
+        return _given(await self._sources.verbs.plan(patterns))
+
+    async def _jobs(self, _request: web.Request) -> web.StreamResponse:
+        return _given(await self._sources.verbs.jobs())
+
+    async def _board(self, request: web.Request) -> web.StreamResponse:
+        return _given(await self._sources.verbs.board(request.match_info["job"]))
+
     async def _answer(self, document: Callable[[], Safe]) -> web.StreamResponse:
         try:
             text = await anyio.to_thread.run_sync(document)
         except OrchestratorError as error:
-            return web.Response(text=self._told(error), status=422, content_type="application/json")
-        return web.Response(text=text, content_type="application/json")
+            return _given(Answered(422, self._told(error)))
+        return _given(Answered(200, text))
 
     def _told(self, error: OrchestratorError) -> Safe:
         return self._sources.outlet.json({"error": error.message, "advice": error.advice})
@@ -141,6 +180,10 @@ class PageServer:
                 await self.closing.wait()
 
 
+def _given(told: Answered) -> web.StreamResponse:
+    return web.Response(text=told.text, status=told.status, content_type="application/json")
+
+
 async def _file(folder: str, name: str, _request: web.Request) -> web.StreamResponse:
     text = files(folder).joinpath(*name.split("/")).read_text("utf-8")
     return web.Response(text=text, content_type=_KINDS[name.rpartition(".")[2]])
@@ -153,7 +196,7 @@ async def _nothing(_request: web.Request) -> web.StreamResponse:
 @asynccontextmanager
 async def served_page(server: PageServer, guard: Guard, port: int) -> AsyncIterator[None]:
     """Listen until the block ends. Raises `StartError` where the port cannot be used."""
-    runner = web.AppRunner(server.app(), shutdown_timeout=_LEAVE_S, access_log=None)
+    runner = web.AppRunner(server.app(), shutdown_timeout=_LEAVE_S, access_log=None, handler_cancellation=True)
     await runner.setup()
     try:
         await _listen(runner, port)

@@ -86,8 +86,10 @@ const tablesSections = (data) => Object.entries(data.tables)
 
 /* The page of a run in an element. What is drawn of it again, after `update`, is what has changed. */
 class RunPage {
-  constructor(data, box) {
+  /* `more`: what else there is to see of a function, beside it. */
+  constructor(data, box, more = () => null) {
     this.data = data;
+    this.more = more;
     this.functions = readFunctions(data);
     this.view = new TimeWindow(data.total_ms);
     this.panel = make("section", { id: "detail", "aria-labelledby": "detail-title", hidden: true });
@@ -148,6 +150,8 @@ class RunPage {
   open(one) {
     const room = 0.05 * (one.to - one.from) + 100;
     this.panel.replaceChildren(...detail(one, () => this.close(), () => this.view.set(one.from - room, one.to + room)));
+    const more = this.more(one);
+    if (more) this.panel.append(more);
     this.panel.hidden = false;
     document.getElementById("detail-title").focus();
   }

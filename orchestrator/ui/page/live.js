@@ -29,7 +29,8 @@ class LiveRun {
       if (this.page) this.page.leave();
       this.box.replaceChildren();
       this.outer.replaceChildren(this.box);
-      this.page = new RunPage(this.data, this.box);
+      this.page = new RunPage(this.data, this.box, (one) => make("p", {},
+        make("a", { href: `#/why/${encodeURIComponent(one.key)}` }, "Why it is so, and what became of it in other runs")));
       document.title = `Run ${this.data.run}: ${this.data.state}`;
     } else {
       this.page.update(numbers);

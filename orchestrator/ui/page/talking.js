@@ -16,9 +16,10 @@ const NO_TOKEN = { error: "this page does not have the token of the program that
 const NO_ANSWER = { error: "the program does not answer", advice: "it has ended, or this machine slept: run `orchestrator ui` again" };
 
 class Refused extends Error {
-  constructor({ error, advice }) {
+  constructor({ error, advice, detail }) {
     super(error);
     this.advice = advice || "";
+    this.detail = detail || "";
   }
 }
 
@@ -35,7 +36,7 @@ const asked = async (path, headers = {}, signal = undefined) => {
   return answer;
 };
 
-const askedJson = async (path) => (await asked(path)).json();
+const askedJson = async (path, signal = undefined) => (await asked(path, {}, signal)).json();
 
 const pauseOf = (ms, signal) => new Promise((done) => {
   const timer = setTimeout(done, ms);

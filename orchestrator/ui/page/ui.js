@@ -6,7 +6,8 @@ const trouble = make("div", { id: "trouble", role: "alert" });
 let part = null;
 
 const wrong = (error) => {
-  const words = error ? [make("p", { class: "message" }, error.message), error.advice ? make("p", {}, error.advice) : null] : [];
+  const words = error ? [make("p", { class: "message" }, error.message), error.advice ? make("p", {}, error.advice) : null,
+    error.detail ? make("pre", {}, error.detail) : null] : [];
   if (trouble.dataset.told === (error ? error.message : "")) return;
   trouble.dataset.told = error ? error.message : "";
   trouble.replaceChildren(...words.filter(Boolean));
@@ -21,9 +22,24 @@ const route = () => {
   shown.replaceChildren();
   const [, kind = "", named = ""] = location.hash.split("/");
   document.title = "orchestrator";
-  part = kind === "run" && named ? new LiveRun(decodeURIComponent(named), shown, wrong) : new RunsList(shown, wrong);
+  const begin = PAGES[kind] || PAGES[""];
+  part = begin(decodeURIComponent(named));
+  for (const link of links) {
+    if (link.getAttribute("href") === `#/${kind === "run" ? "" : kind}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 };
 
-document.body.append(make("nav", { "aria-label": "Pages" }, make("a", { href: "#/" }, "Runs")), trouble, shown);
+const PAGES = {
+  "": () => new RunsList(shown, wrong),
+  run: (named) => new LiveRun(named, shown, wrong),
+  why: (named) => new WhyPage(named, shown, wrong),
+  plan: () => new PlanPage(shown, wrong),
+  jobs: (named) => new JobsPage(named, shown, wrong),
+};
+const links = [["#/", "Runs"], ["#/why", "Functions"], ["#/plan", "Plan"], ["#/jobs", "Jobs"]]
+  .map(([href, words]) => make("a", { href }, words));
+
+document.body.append(make("nav", { "aria-label": "Pages" }, links), trouble, shown);
 window.addEventListener("hashchange", route);
 route();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import webbrowser
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import anyio
 
 from orchestrator.app.commands.runs import known_runs
+from orchestrator.app.commands.serving.asking import AskedVerbs
 from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.errors import Exit, OrchestratorError
 from orchestrator.journal.store import open_store
@@ -30,7 +32,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def ui_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     """Serve the page until a signal ends it. It only reads. Raises `StartError` where the port cannot be used."""
-    options = read_place("ui", given)
+    options = replace(read_place("ui", given), sandbox=given["sandbox"])
     messages.outlet.redactor.add_variables(options.parameters)
     with ungrouped(OrchestratorError):
         anyio.run(_serve, options, messages, given["port"], given["open_page"])
@@ -66,7 +68,9 @@ def sources_of(options: RunOptions, outlet: Outlet) -> PageSources:
     def runs() -> Safe:
         return render_json(RunsView(known_runs(options)), None, outlet)
 
-    return PageSources(outlet, runs, partial(_follow, options.environment, state_dir, outlet))
+    return PageSources(
+        outlet, runs, partial(_follow, options.environment, state_dir, outlet), AskedVerbs(options, outlet)
+    )
 
 
 def _follow(environment: str, state_dir: Path, outlet: Outlet, named: str) -> FollowedChain:

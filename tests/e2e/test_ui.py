@@ -1,0 +1,67 @@
+"""`orchestrator ui` as a user starts it: the page's data, its other commands, its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e.harness import PROGRAM, TIMEOUT_S, Project, environment, run
+
+FAST = {"ORCHESTRATOR_DURATIONS": "fixed:0.05"}
+
+
+@contextmanager
+def page(project: Project) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start it, and give the address that it prints."""
+    process = subprocess.Popen(
+        [*PROGRAM, "ui", "--no-open", "--sandbox"], cwd=project.root, env=environment(FAST), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def asked(url: str, path: str) -> tuple[int, Any]:
+    address, _, token = url.partition("#token=")
+    request = urllib.request.Request(address + path, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) -> None:
+    project.write(2)
+    with project.manifest.open("a", encoding="utf-8") as manifest:
+        manifest.write('\n[jobs.nightly]\nrun = "mass_redeploy"\nschedule = "0 3 * * *"\n')
+    assert run(project.root, "deploy", "--sandbox", "--yes", environ=FAST).code == 0
+    with page(project) as (process, url):
+        runs = asked(url, "api/runs")[1]["runs"]
+        assert [one["state"] for one in runs] == ["done"]
+        plan = asked(url, "api/plan?functions=")[1]
+        keys = [unit["function"] for unit in plan["units"]]
+        assert (plan["schema"], len(keys), plan["counts"]["unchanged"]) == ("orchestrator/plan/1", 2, 2)
+        why = asked(url, f"api/why/{keys[0]}")[1]
+        assert (why["function"], why["runs"][0]["run_id"]) == (keys[0], runs[0]["run_id"])
+        assert asked(url, "api/jobs")[1]["jobs"][0]["job"] == "nightly"
+        assert asked(url, "api/jobs/nightly")[1]["schema"] == "orchestrator/board/1"
+        status, told = asked(url, "api/why/--help")  # a name, never an option
+        assert (status, "--help" in told["error"]) == (422, True)
+        status, told = asked(url, "api/plan?functions=@/etc/passwd")
+        assert (status, told["error"]) == (422, "@FILE is not read for a page")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        assert (process.returncode, out) == (0, "")
+        assert err == "whoever has this address can look at your runs; Ctrl-C ends the page, and no run\n"
