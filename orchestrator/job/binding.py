@@ -36,11 +36,16 @@ DEFAULT_TIMEZONE = "UTC"
 
 
 def part_of(manifest: Manifest, spec: JobSpec) -> Manifest:
-    """Give the part of a manifest that a job is about: all of it, or the functions of the file that it stands in."""
+    """Give the part of a manifest that a job is about: all of it, or the functions of the file that it stands in.
+
+    Of such a file the folders are those of its functions: that of the main file holds nothing for it to see.
+    """
     if spec.functions is None:
         return manifest
     functions = {key: one for key, one in manifest.functions.items() if key in spec.functions}
-    return replace(manifest, functions=functions)
+    theirs = functions and all(one.folder_id for one in functions.values())
+    cloud = replace(manifest.cloud, folder_id=None) if theirs else manifest.cloud
+    return replace(manifest, functions=functions, cloud=cloud)
 
 
 def live_part_of(live: LiveState, manifest: Manifest, spec: JobSpec) -> LiveState:
