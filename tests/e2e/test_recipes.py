@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-from tests.e2e.harness import ROOT, TIMEOUT_S, Cloud, Ended, Project, environment, run, warm
-
-# The program's name in a shell: forked from the warm one, with this shell's folder, environment and streams.
-FORKED = """#!{python} -ES
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as warm:
-    warm.connect({socket!r})
-    told = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environ": dict(os.environ)}}
-    socket.send_fds(warm, [json.dumps(told).encode()], [0, 1, 2])
-    warm.recv(32)  # its process id
-    sys.exit(int(warm.recv(32)))
-"""
+from tests.e2e.harness import ROOT, Cloud, Project, run
+from tests.e2e.shells import shell
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -28,21 +15,6 @@ def recipe(title: str) -> dict[str, str]:
     section = README.split("## Five recipes")[1].split("### What it promises")[0]
     text = section.split(f"**{title}**")[1].split("\n\n**")[0]
     return dict(re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL))
-
-
-def shell(line: str, root: Path, cloud: Cloud) -> Ended:
-    """Run a line of a recipe as a shell does, with `orchestrator` on its path."""
-    folder = root / "bin"
-    folder.mkdir(exist_ok=True)
-    (folder / "orchestrator").write_text(FORKED.format(python=sys.executable, socket=warm()))
-    (folder / "orchestrator").chmod(0o755)
-    environ = environment(cloud.environ())
-    environ["PATH"] = f"{folder}:{environ['PATH']}"
-    done = subprocess.run(
-        ["/bin/sh", "-c", line], cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=TIMEOUT_S, check=False,
-    )  # fmt: skip
-    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def live_functions(project: Project, cloud: Cloud, runtime: str, *names: str) -> None:
