@@ -24,7 +24,6 @@ from orchestrator.ui.guard import HEADERS, HOST, Guard, letting_in
 INTERVAL_S = 1.0
 _QUIET_S = 15.0  # after which a stream says that it is still there
 _LEAVE_S = 1.0  # for requests that are being answered while the program ends
-_BUSY_SHARE = 10  # a look at a large run may take a tenth of the time, no more
 
 _OWN = ("talking.js", "live.js", "runs.js", "asking.js", "ui.js", "ui.css")
 _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
@@ -66,7 +65,6 @@ class _Streams:
 
     chains: dict[str, FollowedChain] = field(default_factory=dict)
     pages: dict[str, int] = field(default_factory=dict)
-    pace_s: dict[str, float] = field(default_factory=dict)
 
 
 class PageServer:
@@ -150,33 +148,23 @@ class PageServer:
             chain = streams.chains.setdefault(named, found)  # another page may have been faster
         streams.pages[named] = streams.pages.get(named, 0) + 1
         try:
-            await self._send_changes(response, named, chain, known_id)
+            await self._send_changes(response, chain, known_id)
         finally:
             streams.pages[named] -= 1
             if not streams.pages[named]:
                 del streams.pages[named], streams.chains[named]
-                streams.pace_s.pop(named, None)
 
-    async def _send_changes(
-        self, response: web.StreamResponse, named: str, chain: FollowedChain, known_id: str
-    ) -> None:
-        pace_s = self._streams.pace_s
+    async def _send_changes(self, response: web.StreamResponse, chain: FollowedChain, known_id: str) -> None:
         told_at = anyio.current_time()
         while not self.closing.is_set():
-            began = anyio.current_time()
-            told: Telling | None = await anyio.to_thread.run_sync(
-                chain.tell, known_id, time.time(), pace_s.get(named, INTERVAL_S)
-            )
-            took_s = anyio.current_time() - began
-            if took_s > INTERVAL_S / _BUSY_SHARE:
-                pace_s[named] = _BUSY_SHARE * took_s
+            told: Telling | None = await anyio.to_thread.run_sync(chain.tell, known_id, time.time(), INTERVAL_S)
             if told is not None:
                 await response.write(f"id: {told.id}\nevent: run\ndata: {told.data}\n\n".encode())
                 known_id, told_at = told.id, anyio.current_time()
             elif anyio.current_time() - told_at > _QUIET_S:
                 await response.write(b": still here\n\n")
                 told_at = anyio.current_time()
-            with anyio.move_on_after(pace_s.get(named, INTERVAL_S)):
+            with anyio.move_on_after(INTERVAL_S):
                 await self.closing.wait()
 
 
