@@ -114,7 +114,7 @@ def test_a_job_of_a_file_is_about_its_functions(tmp_path: Path) -> None:
     assert spec.functions == frozenset({"team", "inner", "inner-two"})
     binding = bind(manifest, "of-team", {}, datetime(2026, 1, 1, tzinfo=UTC))
     assert set(binding.job.folders(part_of(manifest, spec), binding.given)) == {"b1team", "b1own"}
-    assert set(folders_of(part_of(manifest, spec), {})) == {"b1team", "b1own"}  # not that of [cloud]
+    assert set(folders_of(part_of(manifest, spec), {"folders": ()})) == {"b1team", "b1own"}  # not that of [cloud]
     live = [
         Function(id=name, name=name, folder_id=folder)
         for name, folder in (("main", "b1team"), ("team", "b1team"), ("x", "b1team"))
