@@ -13,10 +13,10 @@ const lasted = (run) => {
 const outcomeWords = (run) => Object.entries(run.outcomes).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ");
 
 const runsTable = (runs) => table(
-  ["run", "began", "took", "verb", "environment", "state", "functions", "outcomes"],
+  ["run", "state", "began", "took", "verb", "environment", "functions", "outcomes"],
   runs.map((run) => [
-    make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), when(run.started_at), lasted(run), run.verb,
-    run.environment || "", run.state, run.functions.toLocaleString("en"), outcomeWords(run),
+    make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), run.state, when(run.started_at), lasted(run),
+    run.verb, run.environment || "", run.functions.toLocaleString("en"), outcomeWords(run),
   ]), { numbers: ["took", "functions"], caption: "Runs, the newest first", unseen: true });
 
 class RunsList {
