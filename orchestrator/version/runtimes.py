@@ -31,10 +31,10 @@ def language(runtime: str) -> str:
 
 def is_older(runtime: str, *, than: str) -> bool:
     """Say whether a runtime is an older one of the same language: python39 than python312, nodejs8 than nodejs10."""
-    return language(runtime) == language(than) and _generation(runtime) < _generation(than)
+    return language(runtime) == language(than) and generation(runtime) < generation(than)
 
 
-def _generation(runtime: str) -> tuple[int, ...]:
+def generation(runtime: str) -> tuple[int, ...]:
     """Read the number of a runtime: python312 → (3, 12), nodejs22 → (22,), bash → ()."""
     numbers = re.findall("[0-9]+", runtime)
     named = language(runtime)

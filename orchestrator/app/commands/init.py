@@ -55,7 +55,9 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         )
         folder_id = _asked(messages, "Id of the folder", _FOLDER_ID, folder_id, "YC_FOLDER_ID says it")
         bucket = _asked(messages, "Bucket for packages", _BUCKET, bucket, "none: up to 3.5 MB each go without one")
-    _write(config, scaffold_text({one.name: _keys(one) for one in found.functions}, folder_id, bucket))
+    functions = {one.name: _keys(one) for one in found.functions}
+    why = {one.name: one.runtime_why for one in found.functions}
+    _write(config, scaffold_text(functions, folder_id, bucket, why))
     mistakes = _mistakes(config)
     for mistake in mistakes:
         messages.warn(mistake)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.manifest.findings import dotted
-from orchestrator.manifest.writing.toml_text import literal, toml_value
+from orchestrator.manifest.writing.toml_text import comment, literal, toml_value
 
 _SHARED = ("runtime", "entrypoint")  # keys that go to [defaults] where most functions have the same
 _FOLDER_VARIABLE = "YC_FOLDER_ID"
+NO_REASONS = MappingProxyType(dict[str, str]())
 
 
-def scaffold_text(functions: Mapping[str, Mapping[str, Any]], folder_id: str, bucket: str) -> str:
+def scaffold_text(
+    functions: Mapping[str, Mapping[str, Any]], folder_id: str, bucket: str, runtime_why: Mapping[str, str] = NO_REASONS
+) -> str:
     """Write a manifest. `functions`: their keys by name, `source`, `runtime` and `entrypoint` among them. `folder_id`,
-    `bucket`: "" for none.
+    `bucket`: "" for none. `runtime_why`: sentences by function, written beside the runtime.
     """
     shared = _shared(list(functions.values()))
+    reasons = Counter(runtime_why.get(name, "") for name, keys in functions.items() if _has(keys, shared, "runtime"))
+    shared_why = reasons.most_common(1)[0][0] if reasons else ""
     blocks = [
         [
             "# Made by `orchestrator init`. What each key means: docs/manifest.md, and `orchestrator schema`.",
@@ -34,9 +40,12 @@ def scaffold_text(functions: Mapping[str, Mapping[str, Any]], folder_id: str, bu
             'memory = "128MB"',
             'timeout = "10s"',
             "create = true           # make functions that the folder does not have yet",
-            *(f"{key} = {toml_value(literal(value))}" for key, value in shared.items()),
+            *(_line(key, value, shared_why) for key, value in shared.items()),
         ],
-        *(list(_function(name, keys, shared)) for name, keys in functions.items()),
+        *(
+            list(_function(name, keys, shared, shared_why, runtime_why.get(name, "")))
+            for name, keys in functions.items()
+        ),
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -51,6 +60,21 @@ def _shared(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _function(name: str, keys: Mapping[str, Any], shared: Mapping[str, Any]) -> Iterator[str]:
+def _has(keys: Mapping[str, Any], shared: Mapping[str, Any], key: str) -> bool:
+    return key in shared and shared[key] == keys[key]
+
+
+def _function(
+    name: str, keys: Mapping[str, Any], shared: Mapping[str, Any], shared_why: str, why: str
+) -> Iterator[str]:
+    """Write a function; why it has its runtime stands beside that, or above all where it has that of [defaults]."""
+    if _has(keys, shared, "runtime") and why != shared_why:
+        yield comment(f"{keys['runtime']}: {why}")
     yield f"[{dotted(('functions', name))}]"
-    yield from (f"{key} = {toml_value(literal(value))}" for key, value in keys.items() if shared.get(key) != value)
+    yield from (_line(key, value, why) for key, value in keys.items() if shared.get(key) != value)
+
+
+def _line(key: str, value: Any, why: str) -> str:
+    """Write a key; beside the runtime, why it is that one."""
+    line = f"{key} = {toml_value(literal(value))}"
+    return f"{line}   {comment(why)}" if why and key == "runtime" else line

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.package.detect.languages import LANGUAGES, CandidateFolder, FoundHandler
+from orchestrator.package.detect.runtime_choice import runtime_of
 from orchestrator.package.ignore_rules import LEFT_OUT_NAMES, may_hold_secrets
 
 FOLDERS_MAX = 5_000
@@ -28,13 +29,14 @@ _NAME_LEAST, _NAME_MOST = 3, 63
 @dataclass(frozen=True, slots=True)
 class FoundFunction:
     """A function that a folder holds. `source`: relative to where the search began, "." for that. `exclude`: patterns
-    of what is not to be packed.
+    of what is not to be packed; `runtime_why`: a sentence, "" where no file tells of its language's runtimes.
     """
 
     name: str
     source: str
     handler: FoundHandler
     exclude: tuple[str, ...] = ()
+    runtime_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,9 @@ def _named(root: Path, found: list[tuple[str, FoundHandler, bool]]) -> Iterator[
             number += 1
         taken.add(name)
         built = {_INSTALLED} if handler.build else set[str]()  # a build may be the first to install anything
-        yield FoundFunction(name, source, handler, tuple(sorted(_not_packed(root / source) | built)))
+        runtime, why = runtime_of(root / source, root, handler.runtime)
+        exclude = tuple(sorted(_not_packed(root / source) | built))
+        yield FoundFunction(name, source, replace(handler, runtime=runtime), exclude, why)
 
 
 def _telling_parts(root: Path, source: str) -> list[str]:

@@ -70,8 +70,11 @@ class CandidateFolder:
 
     def text(self, name: str) -> str:
         """Read a file; "" where that cannot be done, or where it is larger than one that people write."""
+        path = self.path / name
         try:
-            with (self.path / name).open("rb") as file:
+            if not path.is_file():  # a pipe would be waited for
+                return ""
+            with path.open("rb") as file:
                 content = file.read(READ_MAX_BYTES + 1)
         except OSError:
             return ""
@@ -141,7 +144,7 @@ def _of_python(folder: CandidateFolder) -> list[FoundHandler]:
 
 def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
     """Look into the file that package.json names, which a build may have to make; else into all, and into src/."""
-    package = _package_json(folder)
+    package = read_package_json(folder)
     if isinstance(main := package.get("main"), str) and main:
         stem = posixpath.normpath(main)
         stem = stem.rpartition(".")[0] if f".{stem.rpartition('.')[2]}" in _NODE_ENDINGS else stem
@@ -163,7 +166,8 @@ def _of_node_file(folder: CandidateFolder, stem: str) -> list[FoundHandler]:
     return [FoundHandler(one.runtime, f"{prefix}{one.entrypoint}", one.stem) for one in found]
 
 
-def _package_json(folder: CandidateFolder) -> Mapping[str, Any]:
+def read_package_json(folder: CandidateFolder) -> Mapping[str, Any]:
+    """Read a folder's package.json; empty where there is none, or where it is broken."""
     try:
         found = orjson.loads(folder.text("package.json") or "{}")
     except ValueError:

@@ -39,6 +39,7 @@ def first_manifest_json(view: InitView) -> dict[str, Any]:
                 "function": one.name,
                 "source": one.source,
                 "runtime": one.handler.runtime,
+                "runtime_why": one.runtime_why or None,
                 "entrypoint": one.handler.entrypoint,
                 "build": one.handler.build or None,
                 "exclude": list(one.exclude),

@@ -13,6 +13,7 @@ from orchestrator.manifest.writing.scaffold import scaffold_text
 from orchestrator.package.detect import finding
 from orchestrator.package.detect.finding import FoundFunctions, detect_functions
 from orchestrator.package.detect.languages import READ_MAX_BYTES
+from orchestrator.package.detect.runtime_choice import least_version
 
 PACKAGE = '{"main": "./dist/index.js", "scripts": {"build": "tsc"}}'
 JAVA = "package com.example;\npublic class Hello\n  implements Function<String, String> {}"
@@ -116,6 +117,60 @@ def test_what_is_below_a_function_or_not_ours_is_not_looked_into(tmp_path: Path)
     assert (names(found), found.other_projects, found.cut_off) == ({"f-fn": "f"}, ("o",), False)
 
 
+PYTHON, NODE, GO = (
+    {f"f/{name}": text}
+    for name, text in (("i.py", HANDLER), ("i.js", "exports.handler = 1"), ("i.go", "func Handler(x string) {}"))
+)
+NEAREST = "; this is the nearest supported one that is not older"
+# The files, the runtime of the one function, and how the reason ends.
+RUNTIMES: dict[str, tuple[dict[str, str], str, str]] = {
+    "said": (PYTHON | {"f/.python-version": "# ours\n3.12.4\n"}, "python312", ".python-version says 3.12.4"),
+    "older": (PYTHON | {".python-version": "3.9"}, "python312", f".python-version at the top says 3.9{NEAREST}"),
+    "newer than the default": (
+        PYTHON | {"f/pyproject.toml": '[project]\nrequires-python = ">3.12.9, >=3.13, !=3.14.1"'},
+        "python313", "!=3.14.1",
+    ),
+    "newer than all": (PYTHON | {".python-version": "4.1"}, "python312", "says 4.1, and no runtime is that new"),
+    "no least": (
+        PYTHON | {"pyproject.toml": '[project]\nrequires-python = "<3.12"'}, "python312", "which names no least version"
+    ),
+    "nothing": (
+        PYTHON | {".nvmrc": "18", "pyproject.toml": "["}, "python312",
+        "guessed: no version in .python-version, requires-python of pyproject.toml",
+    ),
+    "the nearest file": (
+        NODE | {".nvmrc": "24", "f/package.json": '{"engines": {"node": "18 - 20"}}'}, "nodejs22",
+        f"engines.node of package.json says 18 - 20{NEAREST}",
+    ),
+    "a code name": (NODE | {".nvmrc": "lts/jod"}, "nodejs22", ".nvmrc at the top says lts/jod"),
+    "no version": (NODE | {".nvmrc": "lts/*"}, "nodejs22", "says lts/*, which names no least version"),
+    "broken engines": (NODE | {"f/package.json": '{"engines": 22}'}, "nodejs22", "engines.node of package.json"),
+    "go": (GO | {"go.mod": "module x\n\ngo 1.21.3\n"}, "golang123", f"go.mod at the top says 1.21.3{NEAREST}"),
+    "no file tells": ({"f/handler.sh": "", ".nvmrc": "22"}, "bash-2204", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RUNTIMES)
+def test_the_runtime_is_what_the_files_ask_for(tmp_path: Path, case: str) -> None:
+    files, runtime, why = RUNTIMES[case]
+    (found,) = search(tmp_path, files).functions
+    assert found.handler.runtime == runtime
+    assert found.runtime_why.endswith(why)
+    assert bool(found.runtime_why) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("v20.11.0", (20, 11, 0)), (">=3.9,<3.12", (3, 9)), ("^22 || ^18", (18,)), ("20.x", (20,)), ("~=3.11", (3, 11)),
+        (">= 18 < 21", (18,)), ("3.13-dev", (3, 13)), ("20.0.0-rc.1", (20, 0, 0)), ("system", None),
+        ("pypy3.9-7.3", None), ("*", None), ("lts/Iron", (20,)), ("==3.12.*", (3, 12)),
+    ],
+)  # fmt: skip
+def test_the_least_version_of_a_range(text: str, least: tuple[int, ...] | None) -> None:
+    assert least_version(text) == least
+
+
 def test_a_search_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert search(tmp_path, {"a/b/c/d/e/f/i.py": HANDLER}).functions[0].source == "a/b/c/d/e/f"
     found = search(tmp_path, {"x/b/c/d/e/f/g/i.py": HANDLER})
@@ -167,6 +222,13 @@ def test_the_text_is_a_manifest_that_says_just_that(tmp_path: Path) -> None:
     assert made == {key: (one["runtime"], one["entrypoint"]) for key, one in functions.items()}
     assert {one.folder_id for one in found.functions.values()} == {"b1g"}
     assert found.storage.bucket is None
+    why = {"one": "said\nhere", "two": "said\nhere", "three": "guessed"}
+    path.write_text(text := scaffold_text(functions, "", "", why))
+    assert text.count('runtime = "python312"   # said here') == 1
+    assert 'runtime = "bash-2204"   # guessed' in text
+    path.write_text(text := scaffold_text(functions, "", "", why | {"two": "other", "three": "said\nhere"}))
+    assert "# python312: other\n[functions.two]" in text
+    assert load(path, {"YC_FOLDER_ID": "b1g"}).functions.keys() == functions.keys()
     path.write_text(text := scaffold_text({"one": keys}, 'b"1', "packages"))
     assert "[defaults]" in text
     found = load(path, {})
