@@ -51,6 +51,7 @@ class World:
     commands: Commands | None = None
     outlet: Outlet = field(default_factory=lambda: Outlet(Redactor()))  # for what commands of the user's are told
     run_id: str = ""
+    reaching: tuple[str, ...] = ()  # the options that stand in each line to type, for it to find this run
     environment: str = ""  # the one of the manifest that is chosen
     guard: Guard = unguarded  # the last await before each call that changes something
 

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Step, Unknown
+from orchestrator.model import SERVES_LATEST, Blocked, Failed, Failure, Step, Unknown
 from orchestrator.report.plain_text import counted, named
+from orchestrator.report.rolled_back import copy_of
 
 NAMED_MAX = 10  # functions named in a group
 _ACCEPTED = (Step.TRACK, Step.READ_BACK)  # the steps in which what was asked for is an Operation
@@ -29,11 +30,7 @@ def failures(state: RunState, back: RunState | None = None) -> str:
 def serving_since(back: RunState | None) -> dict[str, str]:
     """Give by a Function's key the copy that serves since a rollback."""
     units = back.units.items() if back is not None else ()
-    return {
-        key: unit.outcome.version_id
-        for key, unit in units
-        if unit.action == Action.COPY and isinstance(unit.outcome, Deployed)
-    }
+    return {key: copy for key, unit in units if (copy := copy_of(unit))}
 
 
 @dataclass(frozen=True, slots=True)

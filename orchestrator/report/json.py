@@ -13,6 +13,7 @@ from orchestrator.function.access import opens
 from orchestrator.journal.rollout_events import GateEnded
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.account.view import ReportView
@@ -27,6 +28,7 @@ from orchestrator.report.plan_text import left_alone, plan_counts
 from orchestrator.report.prunes.prune_text import usage_json
 from orchestrator.report.prunes.storage import pruning_json, storage_json
 from orchestrator.report.records import iso, record
+from orchestrator.report.rolled_back import CameBack, came_back, parts_back
 from orchestrator.report.rollout_text import rollout_json
 from orchestrator.report.summary import counts
 from orchestrator.report.verifying_text import then_words
@@ -210,17 +212,22 @@ def result_json(state: RunState, back: RunState | None = None, *, alive: bool = 
     }
 
 
-_OF_ROLLBACK = ("function", "version_id", "outcome", "outcome_reason", "failed_step", "failure")
+_OF_ROLLBACK = ("function", "version_id", "outcome", "outcome_reason", "failed_step", "failure", "back_in_part")
 
 
 def _rollback_json(back: RunState) -> dict[str, Any]:
-    records = [record(unit) for unit in back.units.values()]
+    records = [{**record(unit), **_part_json(unit)} for unit in back.units.values()]
     return {
         "run_id": back.run_id,
         "exit_code": back.exit_code,
         "outcomes": counts(back),
         "functions": [{name: one[name] for name in _OF_ROLLBACK if name in one} for one in records],
     }
+
+
+def _part_json(unit: UnitState) -> dict[str, Any]:
+    """Name what is back of a function that something of was left alone; nothing for one that is back, or is not."""
+    return {"back_in_part": parts_back(unit)} if came_back(unit) is CameBack.PART else {}
 
 
 def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:

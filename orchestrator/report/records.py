@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.journal.event_json import change_to_dict, outcome_name, outcome_to_dict
+from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Inconclusive, Outcome, Unknown
 from orchestrator.report.failures import since_rollback
+from orchestrator.report.rolled_back import CameBack, came_back
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
+IN_PART = "put back in part"  # of a rollback: some changes are done, and something was left alone, or failed
 
 
 def name_of(unit: UnitState) -> str:
@@ -24,6 +27,18 @@ def outcome_word(name: str, verb: str) -> str:
     again. To programs, and in journals, it is "deployed" as after any run.
     """
     return "put back" if (name, verb) == ("deployed", "rollback") else name
+
+
+def unit_word(unit: UnitState, verb: str) -> str:
+    """Say a unit's outcome to people: of a rollback that has left something of it alone, that the rest is back."""
+    is_part = verb == "rollback" and came_back(unit) is CameBack.PART
+    return IN_PART if is_part else outcome_word(name_of(unit), verb)
+
+
+def back_word(unit: UnitState, back: RunState) -> str:
+    """Say how much of what a run did to a unit a rollback has taken back, "-" where that was not about it."""
+    found = back.units.get(unit.key)
+    return str(came_back(found)) if found is not None else "-"
 
 
 def record(unit: UnitState, serves: str = "") -> dict[str, Any]:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import Action, Blocked, ChangeKind, Deployed, Failed, Pruned, Step, Unchanged
+from orchestrator.model import Action, Blocked, ChangeKind, Failed, Pruned, Step
 from orchestrator.report.failures import NAMED_MAX
 from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
-from orchestrator.report.records import NOT_ENDED, name_of, outcome_word
+from orchestrator.report.records import IN_PART, NOT_ENDED, back_word, name_of, outcome_word, unit_word
+from orchestrator.report.rolled_back import CameBack, came_back, parts_back
 from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
 
 WHOLE_MAX = 60  # functions up to which the table shows every one of them
@@ -33,12 +34,20 @@ def counts(state: RunState) -> dict[str, int]:
     return {name: named[name] for name in sorted(named, key=_rank)}
 
 
+def told_counts(state: RunState) -> dict[str, int]:
+    """Count units as people are told of them: of a rollback also those of which a part is back."""
+    left = Counter(name_of(unit) for unit in state.units.values() if unit_word(unit, state.verb) == IN_PART)
+    told = {outcome_word(name, state.verb): count - left[name] for name, count in counts(state).items()}
+    told |= {IN_PART: left.total()} if left else {}
+    return {word: count for word, count in told.items() if count}
+
+
 def headline(state: RunState) -> str:
     """Say how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s", with its
     planning and builds.
     """
     total = max(state.total, len(state.units))
-    told = ", ".join(f"{count} {outcome_word(name, state.verb)}" for name, count in counts(state).items())
+    told = ", ".join(f"{count} {word}" for word, count in told_counts(state).items())
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
@@ -60,18 +69,32 @@ def versions_deleted(unit: UnitState) -> tuple[int, int]:
 
 
 def told_of_rollback(back: RunState) -> str:
-    """Say what became of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why"."""
-    is_back = [unit for unit in back.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
-    alone = [unit for unit in back.units.values() if isinstance(unit.outcome, Failed | Blocked)]
-    unseen = len(back.units) - len(is_back) - len(alone)
-    parts = [f"rolled back by run {back.run_id}: {counted(len(is_back), 'function')}"]
-    if alone:
-        told = "; ".join(f"{unit.key}: {_why(unit)}" for unit in alone[:NAMED_MAX])
-        more = f"; and {len(alone) - NAMED_MAX} more" if len(alone) > NAMED_MAX else ""
-        parts.append(f"{len(alone)} left alone: {told}{more}")
+    """Say what became of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why"; or where no
+    function is back whole, "rolled back in part by run R: 2 functions: NAME: version back, but why".
+    """
+    found: dict[CameBack, list[UnitState]] = {how: [] for how in CameBack}
+    for unit in back.units.values():
+        found[came_back(unit)].append(unit)
+    whole, partly, unseen = found[CameBack.WHOLE], found[CameBack.PART], found[CameBack.UNSEEN]
+    if partly and not whole:
+        parts = [f"rolled back in part by run {back.run_id}: {counted(len(partly), 'function')}: {_each(partly)}"]
+    else:
+        parts = [f"rolled back by run {back.run_id}: {counted(len(whole), 'function')}"]
+        parts += [f"{len(partly)} in part: {_each(partly)}"] if partly else []
+    if alone := found[CameBack.NOTHING]:
+        parts.append(f"{len(alone)} left alone: {_each(alone)}")
     if unseen or back.ended_at is None:
-        parts.append(f"{unseen} not seen to end" if unseen else "it has not ended")
+        parts.append(f"{len(unseen)} not seen to end" if unseen else "it has not ended")
     return "; ".join(parts)
+
+
+def _each(units: list[UnitState]) -> str:
+    """Say of each function what is back of it, and why the rest is not."""
+    told = []
+    for unit in units[:NAMED_MAX]:
+        done = f"{', '.join(parts)} back, but " if (parts := parts_back(unit)) else ""
+        told.append(f"{unit.key}: {done}{_why(unit)}")
+    return "; ".join([*told, *([f"and {len(units) - NAMED_MAX} more"] if len(units) > NAMED_MAX else [])])
 
 
 def _why(unit: UnitState) -> str:
@@ -83,12 +106,20 @@ def _why(unit: UnitState) -> str:
     return ""
 
 
-def run_table(state: RunState, *, width: int | None = None, everything: bool = False, timings: bool = False) -> str:
+def run_table(
+    state: RunState,
+    back: RunState | None = None,
+    *,
+    width: int | None = None,
+    everything: bool = False,
+    timings: bool = False,
+) -> str:
     """Show each unit's outcome, version (of a prune: how many were deleted) and seconds of work, failures last; ""
     without units.
 
     The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
-    units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`.
+    units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`. `back`: the
+    rollback that took the run back; a column says of which functions it did.
     """
     units = by_outcome(state.units.values())
     shown = units if everything or len(units) <= WHOLE_MAX else _worth_seeing(units)
@@ -101,21 +132,24 @@ def run_table(state: RunState, *, width: int | None = None, everything: bool = F
         "outcome",
         "deleted" if prunes else "version",
         *(["verified"] if verified else []),
+        *(["rolled back"] if back is not None else []),
         *(_HEADS.get(step, str(step)) for step in steps),
         "total",
     ]
     rows = [
         [
             unit.key,
-            outcome_word(name_of(unit), state.verb),
+            unit_word(unit, state.verb),
             "{} of {}".format(*versions_deleted(unit)) if prunes else unit.version_id or "-",
             *([verdict_word(unit)] if verified else []),
+            *([back_word(unit, back)] if back is not None else []),
             *(_seconds(unit.seconds.get(step)) for step in steps),
             _seconds(unit.work_s if unit.seconds else None),
         ]
         for unit in shown
     ]
-    text = aligned(head, rows, width=width, numbers=frozenset(head[3 + verified :]), spare=head[3:])
+    numbers = frozenset(head[3 + verified + (back is not None) :])
+    text = aligned(head, rows, width=width, numbers=numbers, spare=head[3:])
     if len(shown) == len(units):
         return text
     run = state.run_id or "last"

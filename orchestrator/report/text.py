@@ -104,7 +104,7 @@ def _of_functions(view: WhyView | ResolvedView | InitView | PackageView, width: 
 
 def _result(view: ResultView, width: int | None) -> str:
     state = view.state
-    table = run_table(state, width=width, everything=view.everything, timings=view.timings)
+    table = run_table(state, view.back, width=width, everything=view.everything, timings=view.timings)
     by_folder = folder_table(state, width=width)
     parts = [table, warnings(state), failures(state, view.back), by_folder, headline(state)]
     parts += [told_of_rollback(view.back)] if view.back is not None else []

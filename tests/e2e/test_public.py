@@ -55,7 +55,7 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
     assert (closing.code, status(function)) == (0, 401)
     run_id = json.loads(closing.out)["run_id"]
     back = run(project.root, "rollback", run_id, "--yes", environ=cloud.environ())
-    line = f"orchestrator rollback {run_id} f001 --wider f001"
+    line = f"orchestrator rollback {run_id} f001 --wider f001 --endpoint {cloud.url}"
     assert (back.code, status(function), f"`{line}`" in back.out) == (1, 401, True), back.out
     typed = run(project.root, *line.split()[1:], "--yes", environ=cloud.environ())
     assert (typed.code, status(function)) == (0, 200), typed.err
@@ -91,12 +91,21 @@ def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud
     end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
     run_id = json.loads(end.out)["run_id"]
     assert end.code == 1, end.err  # not 5: something of it is not back
+    shown = run(project.root, "show", run_id, environ=cloud.environ()).out
+    said = "version back, but access stays as it is: anybody could invoke it before"
+    assert re.search(r"rolled back in part by run \S+: 2 functions: f000: tag orc-b, " + said, shown), shown
+    assert re.search(r"f001 +failed +\S+ +failed +in part", shown), shown
+    assert "all the same" not in shown
+    result = json.loads(end.out)
+    assert "rolled back since" in result["functions"][1]["failure"]["advice"]
+    assert [one["back_in_part"] for one in result["rollback"]["functions"]] == [["tag orc-b", "version"]] * 2
     functions = [live(cloud, project, name) for name in ("f000", "f001")]
     served = {one["functionId"]: one for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ())}
     for function in functions:
         assert not served[function["id"]]["description"].startswith("new")
         assert status(function) == 401
-        line = f"orchestrator rollback {run_id} {function['name']} --wider {function['name']}"
+        name = function["name"]
+        line = f"orchestrator rollback {run_id} {name} --wider {name} --endpoint {cloud.url}"
         assert f"`{line}`" in end.err
         typed = run(project.root, *line.split()[1:], "--yes", environ=cloud.environ())
         assert (typed.code, status(function)) == (0, 200), typed.err

@@ -77,7 +77,7 @@ async def plan_back(
         former = _with_runs(session, await read_former(world, wanted, live, **_agreed(options, begun)))
     except CloudError as error:
         raise cannot_read(error) from error
-    former = replace(former, run_id=run.run_id)
+    former = replace(former, run_id=run.run_id, reaching=world.reaching)
     perhaps = {one.key for one in wanted if one.perhaps}
     units = [
         unit for unit in taken_back(wanted, live, former) if unit.changes or unit.failure or unit.key not in perhaps

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions
+from orchestrator.app.session.options import PRUNE, ROLLBACK, RUN, SANDBOX, RunOptions, state_dir_of
 from orchestrator.errors import Exit
 from orchestrator.job.binding import Binding, part_of
 from orchestrator.journal.identity import HIDDEN, NONE, Identity, Selection
@@ -97,9 +97,7 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     """Write the line that begins a run of that verb again, as it was typed. `more`: what else is to stand there."""
     selection = identity.selection
     words = ["orchestrator", *verb.split(" ", 1)]
-    path = Path(identity.manifest or "deploy.toml")
-    if path.absolute() != Path("deploy.toml").absolute():
-        words += ["-c", _shortly(path)]
+    words += _manifest(identity.manifest)
     takes_up = bool({"--failed", "--undone"} & {*more, f"--{identity.selection.left_by}"}) or verb == ROLLBACK
     environment = identity.environment or (NONE if identity.outside and takes_up else "")
     words += ["--env", environment] if environment else []
@@ -121,6 +119,21 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
     words += [*more, *_reaching(endpoint)]
     return shlex.join(words)
+
+
+def reaching_of(manifest: str, state_dir: Path | None, endpoint: str) -> tuple[str, ...]:
+    """Give the options that a line has to have to find a run of this manifest. `state_dir`: where one was given; the
+    one beside the manifest is found without.
+    """
+    words = _manifest(manifest)
+    if state_dir is not None and state_dir.absolute() != state_dir_of(Path(manifest or "deploy.toml"), None):
+        words += ["--state", _shortly(state_dir)]
+    return (*words, *_reaching(endpoint))
+
+
+def _manifest(manifest: str) -> list[str]:
+    path = Path(manifest or "deploy.toml")
+    return ["-c", _shortly(path)] if path.absolute() != Path("deploy.toml").absolute() else []
 
 
 def _shortly(path: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator import __version__
+from orchestrator.app.session.identity import reaching_of
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.bucket import names_an_object, object_store
 from orchestrator.app.session.opening.embedded import served_sandbox
@@ -120,7 +121,8 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     )
     world.outage.waits = say_waits
     endpoint = SANDBOX if options.sandbox else connection.endpoint
-    world = replace(world, knowledge=_knowledge(state_dir, endpoint))
+    reaching = reaching_of(request.identity.manifest, options.state_dir, endpoint)
+    world = replace(world, knowledge=_knowledge(state_dir, endpoint), reaching=reaching)
     return Session(
         request, connection, world, invocation.stop, world.run_id, invocation.messages, endpoint,
         invocation.locks, Outlook(world.knowledge.durations),

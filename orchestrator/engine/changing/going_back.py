@@ -70,7 +70,8 @@ class GoingBack:
         except CloudError as error:
             failure.unless_token(error)
             return _told(failed, f"it was not taken back: what is live cannot be read: {error.message}")
-        (back,) = taken_back([touched], live, replace(former, run_id=calls.world.run_id))
+        former = replace(former, run_id=calls.world.run_id, reaching=calls.world.reaching)
+        (back,) = taken_back([touched], live, former)
         left = f"{back.failure.message}" if back.failure is not None else ""
         if not back.changes:
             return _told(failed, left or back.reason)

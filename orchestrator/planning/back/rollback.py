@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from shlex import quote as quoted
+from shlex import join
 
 from orchestrator.function.access import opens
 from orchestrator.function.fields import taken_back_change
@@ -61,7 +61,8 @@ NOT_BACK = "not back"  # the kind of failure of what a rollback leaves alone
 class Former:
     """The Versions that were live before a run, whole; and who has done since what is left alone, in words: by Version
     id for what was deployed, by Function id and tag for what was moved. `lossy`: keys or names of Functions whose
-    unknown settings may be lost; `wider`: of those that everybody may invoke again. `run_id`: of the run.
+    unknown settings may be lost; `wider`: of those that everybody may invoke again. `run_id`: of the run; `reaching`:
+    what else is to be typed to roll it back.
     """
 
     versions: Mapping[str, Version]
@@ -70,6 +71,7 @@ class Former:
     lossy: Container[str] = ()
     wider: Container[str] = ()
     run_id: str = ""
+    reaching: tuple[str, ...] = ()
 
 
 def taken_back(touched: Iterable[Touched], live: LiveState, former: Former) -> tuple[Unit, ...]:
@@ -234,10 +236,10 @@ def _own(touched: Touched, function: Function, former: Former) -> tuple[list[Cha
     since = [name for _, names in found for name in names]
     left = [f"its {', '.join(since)} {'were' if len(since) > 1 else 'was'} changed since"] if since else []
     if wider and not agreed:
-        name = quoted(touched.key)
+        words = ["orchestrator", "rollback", former.run_id or "RUN", touched.key, "--wider", touched.key]
         left.append(
-            "anybody could invoke it before, and no rollback makes that so by itself:"
-            f" `orchestrator rollback {former.run_id or 'RUN'} {name} --wider {name}` does"
+            "access stays as it is: anybody could invoke it before, and no rollback makes that so by itself:"
+            f" `{join([*words, *former.reaching])}` does"
         )
     return [change for change, _ in found if change is not None and (agreed or change not in wider)], left
 

@@ -10,8 +10,8 @@ from orchestrator.report.failures import NAMED_MAX, Cause, causes, serving_since
 from orchestrator.report.history import chain_word, commit_words, selection_words, who
 from orchestrator.report.markdown.pieces import code, cut_to, row
 from orchestrator.report.plain_text import counted, named, time_span
-from orchestrator.report.records import name_of
-from orchestrator.report.summary import by_outcome, counts, told_of_rollback, versions_deleted, warnings
+from orchestrator.report.records import back_word, name_of, unit_word
+from orchestrator.report.summary import by_outcome, told_counts, told_of_rollback, versions_deleted, warnings
 from orchestrator.report.views import ResultView
 
 _CAUSES_MAX = 20
@@ -25,7 +25,8 @@ def result_markdown(view: ResultView, room: int) -> str:
     units = [unit for unit in by_outcome(state.units.values()) if name_of(unit) != "unchanged"]
     if not units:
         return told
-    table = [row(["function", "outcome", "version", "seconds"]), row(["---"] * 4), *map(_cells, units)]
+    head = ["function", "outcome", "version", *(["rolled back"] if view.back is not None else []), "seconds"]
+    table = [row(head), row(["---"] * len(head)), *(_cells(unit, view) for unit in units)]
     summary = f"<details><summary>{counted(len(units), 'function')}, without those that are unchanged</summary>"
     shown = cut_to(table, max(0, room - len(told) - len(summary) - 20), "more function")
     return "\n\n".join([told, summary, "\n".join(shown), "</details>"])
@@ -33,7 +34,7 @@ def result_markdown(view: ResultView, room: int) -> str:
 
 def _head(view: ResultView) -> Iterator[str]:
     state = view.state
-    told = ", ".join(f"**{count}** {name}" for name, count in counts(state).items()) or "nothing to do"
+    told = ", ".join(f"**{count}** {word}" for word, count in told_counts(state).items()) or "nothing to do"
     environment = state.identity.environment
     where = f" for {code(environment)}" if environment else ""
     yield f"### {code(state.verb)}{where}, {chain_word(state, view.back, alive=view.alive)}: {told}"
@@ -84,7 +85,8 @@ def _warnings(view: ResultView) -> Iterator[str]:
     yield from (f"- warning: {code(one)}" for one in (*odd, *view.warnings))
 
 
-def _cells(unit: UnitState) -> str:
+def _cells(unit: UnitState, view: ResultView) -> str:
     version = "{} of {} deleted".format(*versions_deleted(unit)) if unit.action == "prune" else unit.version_id
     seconds = f"{unit.work_s:.1f}" if unit.seconds else ""
-    return row([code(unit.key), name_of(unit), code(version), seconds])
+    back = [back_word(unit, view.back)] if view.back is not None else []
+    return row([code(unit.key), unit_word(unit, view.state.verb), code(version), *back, seconds])
