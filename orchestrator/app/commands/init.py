@@ -72,6 +72,7 @@ def _keys(one: FoundFunction) -> dict[str, Any]:
         "source": one.source,
         "runtime": handler.runtime,
         "entrypoint": handler.entrypoint,
+        **({"files": dict(one.files)} if one.files else {}),
         **({"build": {"command": handler.build}} if handler.build else {}),
         **({"exclude": list(one.exclude)} if one.exclude else {}),
     }

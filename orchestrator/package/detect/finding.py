@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.package.detect.languages import LANGUAGES, CandidateFolder, FoundHandler
+from orchestrator.package.detect.layouts import Above, Placed, workspace_tops
 from orchestrator.package.detect.runtime_choice import runtime_of
 from orchestrator.package.ignore_rules import LEFT_OUT_NAMES, may_hold_secrets
 
@@ -22,14 +23,15 @@ _NOT_LOOKED_INTO = LEFT_OUT_NAMES | {
 # What package managers make, and the cloud makes again by what is declared.
 _MADE = {"node_modules": "package.json", "venv": "", ".venv": "", "vendor": "composer.json"}
 _INSTALLED = "/node_modules/"
-_SAYS_NOTHING = frozenset({"src", "app", "code", "function", "handler", "lambda"})
+_SAYS_NOTHING = frozenset({"src", "app", "code", "function", "functions", "handler", "handlers", "lambda", "lambdas"})
 _NAME_LEAST, _NAME_MOST = 3, 63
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFunction:
     """A function that a folder holds. `source`: relative to where the search began, "." for that. `exclude`: patterns
-    of what is not to be packed; `runtime_why`: a sentence, "" where no file tells of its language's runtimes.
+    of what is not to be packed; `runtime_why`: a sentence, "" where no file tells of its language's runtimes;
+    `files`: the path in the package → the file that is laid there, relative like `source`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class FoundFunction:
     handler: FoundHandler
     exclude: tuple[str, ...] = ()
     runtime_why: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +57,27 @@ def detect_functions(root: Path, manifest: str) -> FoundFunctions:
     """Look through `root`; a folder with a handler is a function, and nothing below it is one. `manifest`: the name of
     manifests, which begin projects of their own.
     """
-    found = list[tuple[str, FoundHandler, bool]]()
-    others, pending, seen, cut_off = list[str](), [(root, 0)], 0, False
+    found = list[tuple[str, Placed, bool]]()
+    others, pending, seen, cut_off = list[str](), [(root, 0, Above())], 0, False
     while pending:
-        folder, depth = pending.pop()
+        folder, depth, above = pending.pop()
         seen += 1
         files, folders = _listed(folder)
         label = os.path.relpath(folder, root)
         if depth and manifest in files:
             others.append(label)
             continue
-        handlers = _handlers(CandidateFolder(folder, tuple(files)))
-        found += [(label, handler, len(handlers) > 1) for handler in handlers]
-        if handlers:
-            continue
+        candidate = CandidateFolder(folder, tuple(files))
+        handlers = _handlers(candidate)
+        found += [(label, above.place(candidate, handler), len(handlers) > 1) for handler in handlers]
+        if handlers:  # what is below is its own, but not what is a package by itself
+            tops = workspace_tops(candidate)
+            folders = [name for name in folders if name in tops]
         if depth == DEPTH_MAX or seen + len(pending) + len(folders) > FOLDERS_MAX:
             cut_off = cut_off or bool(folders)
             continue
-        pending += [(folder / name, depth + 1) for name in reversed(folders)]
+        above = above.with_folder(candidate)
+        pending += [(folder / name, depth + 1, above) for name in reversed(folders)]
     return FoundFunctions(tuple(_named(root, sorted(found, key=lambda one: one[0]))), tuple(sorted(others)), cut_off)
 
 
@@ -98,13 +104,16 @@ def _handlers(folder: CandidateFolder) -> list[FoundHandler]:
     return next((found for look in LANGUAGES if (found := look(folder))), [])
 
 
-def _named(root: Path, found: list[tuple[str, FoundHandler, bool]]) -> Iterator[FoundFunction]:
+def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundFunction]:
     """Name the functions after their folders; several of one folder after their files, or functions, as well."""
     taken = set[str]()
-    for source, handler, is_one_of_many in found:
-        parts = _telling_parts(root, source)
+    for label, placed, is_one_of_many in found:
+        handler, source = placed.handler, os.path.relpath(placed.source, root)
+        parts = _telling_parts(root, label)
         own = [handler.stem] if is_one_of_many else []
         names = [_name([*parts[-number:], *own]) for number in range(1, len(parts) + 1)]
+        if own and parts[-1].lower() in _SAYS_NOTHING:
+            names.insert(0, _name(own))
         name = next((one for one in names if one not in taken), "")
         number = 2
         while not name or name in taken:
@@ -112,9 +121,10 @@ def _named(root: Path, found: list[tuple[str, FoundHandler, bool]]) -> Iterator[
             number += 1
         taken.add(name)
         built = {_INSTALLED} if handler.build else set[str]()  # a build may be the first to install anything
-        runtime, why = runtime_of(root / source, root, handler.runtime)
+        runtime, why = runtime_of(root / label, root, handler.runtime)
         exclude = tuple(sorted(_not_packed(root / source) | built))
-        yield FoundFunction(name, source, replace(handler, runtime=runtime), exclude, why)
+        files = {inside: os.path.relpath(file, root) for inside, file in placed.files.items()}
+        yield FoundFunction(name, source, replace(handler, runtime=runtime), exclude, why, files)
 
 
 def _telling_parts(root: Path, source: str) -> list[str]:

@@ -38,6 +38,7 @@ _NODE = (
     ),
 )
 _NODE_ENDINGS = (".js", ".cjs", ".mjs")
+NODE_ENDINGS = (*_NODE_ENDINGS, ".ts")
 _BUILT = ("dist/", "build/", "out/")  # where builds put what they make
 _NODE_RUNTIME = "nodejs22"
 _NODE_TABLE = re.compile(r"\bmodule\.exports[ \t]*=[ \t]*\{([^{}]*)\}")
@@ -143,7 +144,7 @@ def _of_python(folder: CandidateFolder) -> list[FoundHandler]:
 
 
 def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
-    """Look into the file that package.json names, which a build may have to make; else into all, and into src/."""
+    """Look into the file that package.json names, which a build may have to make; else into all."""
     package = read_package_json(folder)
     if isinstance(main := package.get("main"), str) and main:
         stem = posixpath.normpath(main)
@@ -153,8 +154,7 @@ def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
             return [replace(one, build=build) for one in found] if stem.startswith(_BUILT) else found
         if build and not any((folder.path / f"{stem}{ending}").is_file() for ending in _NODE_ENDINGS):
             return [FoundHandler(_NODE_RUNTIME, f"{stem}.handler", "handler", build)]
-    found = _in_files(folder, _NODE_RUNTIME, _node, (*_NODE_ENDINGS, ".ts"))
-    return found or (_of_node_file(folder, "src/index") if "package.json" in folder.names else [])
+    return _in_files(folder, _NODE_RUNTIME, _node, NODE_ENDINGS)
 
 
 def _of_node_file(folder: CandidateFolder, stem: str) -> list[FoundHandler]:

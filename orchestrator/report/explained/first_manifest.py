@@ -42,6 +42,7 @@ def first_manifest_json(view: InitView) -> dict[str, Any]:
                 "runtime_why": one.runtime_why or None,
                 "entrypoint": one.handler.entrypoint,
                 "build": one.handler.build or None,
+                "files": dict(one.files),
                 "exclude": list(one.exclude),
             }
             for one in view.functions

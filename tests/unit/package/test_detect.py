@@ -117,6 +117,81 @@ def test_what_is_below_a_function_or_not_ours_is_not_looked_into(tmp_path: Path)
     assert (names(found), found.other_projects, found.cut_off) == ({"f-fn": "f"}, ("o",), False)
 
 
+JS, DEPENDS = "exports.handler = 1", '{"dependencies": {"a": "1"}}'
+REQUIRED = {"requirements.txt": "a"}
+# The files of a project, and of each function: name → source, entry point, files laid in.
+LAYOUTS: dict[str, tuple[dict[str, str], dict[str, tuple[str, str, dict[str, str]]]]] = {
+    "src/*": (
+        {"src/one/index.py": HANDLER, "src/two/index.js": JS},
+        {"one": ("src/one", "index.handler", {}), "two": ("src/two", "index.handler", {})},
+    ),
+    "src/* of a package": (
+        {"package.json": DEPENDS, "src/one/index.js": JS, "src/two/index.ts": "export const handler = 1"},
+        {"one": (".", "src/one/index.handler", {}), "two": (".", "src/two/index.handler", {})},
+    ),
+    "src/functions/* of a package": (
+        {"package.json": '{"type": "module"}', "src/functions/one.js": JS, "src/functions/two.js": JS},
+        {"one": (".", "src/functions/one.handler", {}), "two": (".", "src/functions/two.handler", {})},
+    ),
+    "functions/*/src": (
+        {"functions/one/package.json": "{}", "functions/one/src/run.js": JS, "functions/two/src/i.py": HANDLER},
+        {"one": ("functions/one", "src/run.handler", {}), "two": ("functions/two/src", "i.handler", {})},
+    ),
+    "a package without main": (
+        {"api/package.json": "{}", "api/src/index.js": JS, "api/src/other.js": JS},
+        {"api-index": ("api", "src/index.handler", {}), "api-other": ("api", "src/other.handler", {})},
+    ),
+    "a package.json of tools only": (
+        {"package.json": '{"devDependencies": {"a": "9"}}', "one/i.js": JS, "two/i.js": f'require("../lib/a");{JS}'},
+        {"one": ("one", "i.handler", {}), "two": (".", "two/i.handler", {})},
+    ),
+    "packages of their own": (
+        {"package.json": DEPENDS, "src/one/package.json": "{}", "src/one/i.js": JS, "src/two/i.py": HANDLER},
+        {"one": ("src/one", "i.handler", {}), "two": ("src/two", "i.handler", {})},
+    ),
+    "workspaces": (
+        {
+            "package.json": '{"workspaces": ["packages/*"], "dependencies": {"a": "1"}}', "tools/i.js": JS,
+            "packages/one/package.json": DEPENDS, "packages/one/src/i.js": JS, "packages/lib/package.json": "{}",
+        },
+        {"one": ("packages/one", "src/i.handler", {}), "tools": ("tools", "i.handler", {})},
+    ),
+    "workspaces beside a handler": (
+        {
+            "package.json": '{"workspaces": {"packages": ["./packages/*"]}}', "index.js": JS, "lib/i.js": JS,
+            "packages/one/i.js": JS,
+        },
+        {"top": (".", "index.handler", {}), "one": ("packages/one", "i.handler", {})},
+    ),
+    "broken workspaces": (
+        {"package.json": '{"workspaces": 1, "type": "module"}', "one/i.js": JS}, {"one": (".", "one/i.handler", {})}
+    ),
+    "requirements.txt above": (
+        REQUIRED | {"functions/one/i.py": "import util\n" + HANDLER},
+        {"one": ("functions/one", "i.handler", {"requirements.txt": "requirements.txt"})},
+    ),
+    "requirements.txt, the nearest": (
+        REQUIRED | {"one/requirements.txt": "", "one/src/i.py": HANDLER, "z/requirements.txt": "", "z/i.py": HANDLER},
+        {"one": ("one/src", "i.handler", {"requirements.txt": "one/requirements.txt"}), "z-fn": ("z", "i.handler", {})},
+    ),
+    "requirements.txt, imports by the path": (
+        REQUIRED | {"src/one/i.py": f"from src.l import a\n{HANDLER}", "src/two/i.py": f"from .a import b\n{HANDLER}"},
+        {"one": (".", "src.one.i.handler", {}), "two": (".", "src.two.i.handler", {})},
+    ),
+    "requirements.txt, a path that nothing can import": (
+        REQUIRED | {"a-b/i.py": f"from . import c\n{HANDLER}"},
+        {"a-b": ("a-b", "i.handler", {"requirements.txt": "requirements.txt"})},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_what_lies_above_a_handler_goes_with_it(tmp_path: Path, case: str) -> None:
+    files, meant = LAYOUTS[case]
+    found = search(tmp_path / "top", files).functions
+    assert {one.name: (one.source, one.handler.entrypoint, dict(one.files)) for one in found} == meant
+
+
 PYTHON, NODE, GO = (
     {f"f/{name}": text}
     for name, text in (("i.py", HANDLER), ("i.js", "exports.handler = 1"), ("i.go", "func Handler(x string) {}"))
