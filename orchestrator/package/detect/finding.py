@@ -106,7 +106,7 @@ def _handlers(folder: CandidateFolder) -> list[FoundHandler]:
 
 def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundFunction]:
     """Name the functions after their folders; several of one folder after their files, or functions, as well."""
-    taken = set[str]()
+    taken, not_packed = set[str](), dict[str, set[str]]()
     for label, placed, is_one_of_many in found:
         handler, source = placed.handler, os.path.relpath(placed.source, root)
         parts = _telling_parts(root, label)
@@ -122,7 +122,9 @@ def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundF
         taken.add(name)
         built = {_INSTALLED} if handler.build else set[str]()  # a build may be the first to install anything
         runtime, why = runtime_of(root / label, root, handler.runtime)
-        exclude = tuple(sorted(_not_packed(root / source) | built))
+        if source not in not_packed:  # functions of one package share it
+            not_packed[source] = _not_packed(root / source)
+        exclude = tuple(sorted(not_packed[source] | built))
         files = {inside: os.path.relpath(file, root) for inside, file in placed.files.items()}
         yield FoundFunction(name, source, replace(handler, runtime=runtime), exclude, why, files)
 

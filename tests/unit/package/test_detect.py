@@ -264,6 +264,18 @@ def test_secrets_and_what_is_installed_are_not_packed(tmp_path: Path) -> None:
     assert [one.exclude for one in found] == [("/.env", "/conf/.env.local", "/node_modules/")]
 
 
+def test_a_source_of_many_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = list[Path]()
+
+    def look(folder: Path) -> set[str]:
+        looked.append(folder)
+        return {"/.env"}
+
+    monkeypatch.setattr(finding, "_not_packed", look)
+    found = search(tmp_path, {"package.json": DEPENDS, "src/one/i.js": JS, "src/two/i.js": JS}).functions
+    assert ([one.exclude for one in found], looked) == ([("/.env",)] * 2, [tmp_path / "."])
+
+
 def test_what_a_build_installs_is_not_packed_either(tmp_path: Path) -> None:
     (found,) = search(tmp_path, {"f/package.json": PACKAGE, "f/package-lock.json": "{}"}).functions
     assert (found.handler.build, found.exclude) == ("npm ci && npm run build", ("/node_modules/",))
