@@ -1,15 +1,19 @@
-"""A run that somebody names, and its account: from the journal, or where that has none of the kind from the bucket."""
+"""The runs of the journal; a run that somebody names, and its account: from the journal, or where that has none of the
+kind from the bucket.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import UsageError
+from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.store import Store, open_store
 from orchestrator.report.messages import Messages
 
@@ -17,6 +21,26 @@ if TYPE_CHECKING:
     from orchestrator.report.account.values import Account
 
 T = TypeVar("T")
+
+
+def known_runs(options: RunOptions) -> tuple[RunSummary, ...]:
+    """List the runs of the journal, the newest first. Raises `JournalError`."""
+    state_dir = state_dir_of(options.config, options.state_dir)
+    since = alive_since(state_dir)
+    with open_store(state_dir, read_only=True) as store:
+        runs = [
+            replace(run, alive=run.started_at >= since)
+            for run in store.runs()
+            if run.identity.is_in(options.environment)
+        ]
+        if any(run.paused for run in runs):
+            from orchestrator.app.session.chains.paused import superseded_by  # noqa: PLC0415 - heavy, and seldom needed
+
+            runs = [
+                replace(run, superseded_by=superseded_by(store, run.id, state_dir)) if run.paused else run
+                for run in runs
+            ]
+    return tuple(runs)
 
 
 def known_run(options: RunOptions, messages: Messages, named: str, find: Callable[[Store], T]) -> T:

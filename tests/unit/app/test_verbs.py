@@ -16,13 +16,14 @@ LOOKS = (*REACHES, "runs", "show", "report")  # at what is known of runs
 MANIFEST = LOOKS  # read one
 # option → the verbs that take it
 TABLE = {
-    "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox"),
-    "--env": (*MANIFEST, "jobs", "validate", "render"),
-    "--var": (*MANIFEST, "jobs", "validate", "render"),
+    "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox", "ui"),
+    "--env": (*MANIFEST, "jobs", "validate", "render", "ui"),
+    "--var": (*MANIFEST, "jobs", "validate", "render", "ui"),
     "--output -o": (*LOOKS, "jobs", "validate", "render", "init"),
-    "--state": (*LOOKS, "sandbox"),
-    "--endpoint": LOOKS,
-    "--bucket": (*LOOKS, "init", "sandbox"),
+    "--state": (*LOOKS, "sandbox", "ui"),
+    "--endpoint": (*LOOKS, "ui"),
+    "--bucket": (*LOOKS, "init", "sandbox", "ui"),
+    "--port": ("sandbox", "ui"),
     "--lock-timeout": REACHES,
     "--start-timeout": REACHES,
     "--max-outage": REACHES,
@@ -44,6 +45,7 @@ TABLE = {
         "prune",
         "import",
         "package",
+        "ui",
     ),  # a run knows its own installation
     "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback", "prune", "import", "render"),

@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 
-from orchestrator.app.commands.runs import known_runs
 from orchestrator.app.commands.serving.asking import AskedVerbs
+from orchestrator.app.session.known_run import known_runs
 from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.errors import Exit, OrchestratorError
 from orchestrator.journal.store import open_store
