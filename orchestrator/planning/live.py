@@ -14,6 +14,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState, indexed
 from orchestrator.model.of_others import is_of_others
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
+from orchestrator.version.history import history_of
 from orchestrator.version.stamp import read_stamp
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ T = TypeVar("T")
 FEW = 10  # functions of one folder; up to here a few calls for each are less than all pages of the folder may be
 LISTED_MAX = 500  # functions of a folder up to which it is read whole, to tell whose those are that nobody wants
 _AT_ONCE = 8
-# Of old Versions: for boards; for what the cloud fills in beside a network; for how much a prune gives back.
+# Of old Versions, but for the one before a job's: for boards; for what the cloud fills in beside a network; for how
+# much a prune gives back.
 _KEPT = ("runtime", "connectivity", "imageSize")
 
 
@@ -133,7 +135,11 @@ class _Reader:
 
     async def _versions_of(self, function: Function) -> None:
         listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)
-        self.versions |= {version.id: self._kept(version) for version in await self._world.read(listing)}
+        found = await self._world.read(listing)
+        latest = next((one for one in found if LATEST in one.tags), None)
+        before = history_of(found, latest).before_job(latest) if latest is not None else None
+        kept = {version.id: version if version is before else self._kept(version) for version in found}
+        self.versions |= kept
 
     def _kept(self, version: Version) -> Version:
         """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""

@@ -21,7 +21,8 @@ class Origin:
 
     `by_hand`: somebody made or edited it. `as_desired`: its stamp is that of the settings which are desired now, so
     what these leave open was filled in by the cloud. `code`: what is said of its code, where that may be another than
-    its stamp says and is to go; "" where not. `code_alone`: its settings are what deploy.toml has asked for.
+    its stamp says and is to go; "" where not. `code_alone`: its settings are what deploy.toml has asked for. `by_job`:
+    a job made it, and what that has changed is not put back without a question.
     """
 
     label: str = ""
@@ -29,6 +30,7 @@ class Origin:
     as_desired: bool = False
     code: str = ""
     code_alone: bool = False
+    by_job: bool = False
 
 
 def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: History) -> Origin:
@@ -55,7 +57,7 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
         return Origin(_by_hand(latest), by_hand=True, as_desired=as_desired, code=code)
     job = dict(stamp.marks).get(JOB_MARK)
     if job is not None and job != dict(digest.marks).get(JOB_MARK):
-        return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code)
+        return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code, by_job=True)
     if LIVE_MARK in dict(stamp.marks) and not is_as_marked(spec.settings, first, stamp, history.as_live):
         label = f"{latest.id} has settings that were left as they were live, and are not left so any more"
         return Origin(label, as_desired=as_desired, code=code)

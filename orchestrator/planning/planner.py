@@ -34,7 +34,7 @@ from orchestrator.planning.origin import Origin, origin
 from orchestrator.planning.own_changes import closed_unseen, with_own_first, with_own_last
 from orchestrator.planning.reasons import PACKED_ANEW, new_version_reason, with_settings
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying, tags_by_function, with_verification
-from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, refused, taken_away
+from orchestrator.version.adoption import NOTHING, Adoption, Loss, changed_besides, put_back, refused, taken_away
 from orchestrator.version.as_live import LEFT_KIND, left_in_words, live_mark, not_carried
 from orchestrator.version.history import EMPTY, History, histories
 from orchestrator.version.stamp import (
@@ -251,9 +251,12 @@ class _Planner:
                 former=former.raw if former is not None else {},
             )  # fmt: skip
             loss = replace(loss, settings=taken)
+        if made.by_job and (before := self._history(spec, latest).before_job(latest)) is not None and not loss.settings:
+            loss = replace(loss, back=put_back(spec.settings, latest, before, spec.as_live.but))
         if not loss:
             return change
-        loss = replace(loss, besides=changed_besides(spec.settings, latest, filled_in=made.as_desired))
+        if not loss.back:
+            loss = replace(loss, besides=changed_besides(spec.settings, latest, filled_in=made.as_desired))
         others, resumed = self.adopt.others(names), self.adopt.resumed
         failure = refused(loss, made.label, spec.key, latest.id, others, resumed=resumed)
         return replace(_blocked(spec, failure), function_id=change.function_id)

@@ -14,10 +14,10 @@ from shlex import quote as quoted
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.model import Failure, Json, Settings, Version
+from orchestrator.model import Failure, Json, SettingChange, Settings, Version
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codec import names_behind, only_asked
-from orchestrator.version.compare import differences
+from orchestrator.version.compare import differences, setting_changes
 from orchestrator.version.copy import unknown_fields, unreadable_fields
 from orchestrator.version.fields import BY_API, FIELDS, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
@@ -57,6 +57,27 @@ def changed_besides(settings: Settings, latest: Version, *, filled_in: bool = Fa
             other = " ".join(word for word in found[row.api].split(" ") if not word.startswith("-"))
             kept |= {row.api: other} if other != f"{row.label}:" else {}
     return tuple(kept.values())
+
+
+def put_back(settings: Settings, latest: Version, before: Version, named: Container[str] = ()) -> tuple[str, ...]:
+    """List what a Version with these settings would put back: what the live one has otherwise than the one `before` it,
+    and these settings have as that had it. Another value than either is meant, and so is what somebody has `named`: a
+    setting, or an entry of one ("environment.LEVEL").
+    """
+    as_before = {_what(one) for one in setting_changes(settings, before.raw, filled_in=True)}
+    changed = {_what(one): one for one in setting_changes(settings, latest.raw, filled_in=True)}
+    return tuple(
+        f"{one.label} {one.what}" for what, one in changed.items() if what not in as_before and what not in named
+    )
+
+
+def _what(one: SettingChange) -> str:
+    """Say which setting, or which entry of one, a change is of."""
+    row = _BY_LABEL[one.label]
+    return f"{row.setting}.{one.what}" if row.shown in (Shown.ENTRIES, Shown.ITEMS) else row.setting
+
+
+_BY_LABEL = {row.label: row for row in FIELDS}
 
 
 def lost_fields(settings: Settings, latest: Version, folder_id: str) -> frozenset[str]:
@@ -159,16 +180,17 @@ _SHOWN_MAX = 3  # changes that are no loss: `plan --adopt` shows all
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a new Version would take away: the `code`, in words, "" where it stays, and settings. `besides`: what would
-    be otherwise, and is no loss.
+    """What a new Version would take away: the `code`, in words, "" where it stays, and settings. `back`: what a job has
+    changed and it would put back. `besides`: what would be otherwise, and is neither.
     """
 
     code: str = ""
     settings: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.code or self.settings)
+        return bool(self.code or self.settings or self.back)
 
 
 def refused(
@@ -179,15 +201,17 @@ def refused(
     """
     agreed = "what the run was to take away was agreed to for version" if resumed else "--adopt names"
     former = f" ({agreed} {', '.join(stale)}, which is not live any more)" if stale else ""
-    taken = "; ".join((*([loss.code] if loss.code else []), *loss.settings))
+    gone = "; ".join((*([loss.code] if loss.code else []), *loss.settings))
+    back = "; ".join(loss.back)
+    taken = " and ".join((*([f"take away {gone}"] if gone else []), *([f"put back {back}"] if back else [])))
     more = len(loss.besides) - _SHOWN_MAX
     besides = "; ".join((*loss.besides[:_SHOWN_MAX], *([f"{more} more"] if more > 0 else [])))
     changed = f", and change {besides}" if besides else ""
     keep = f'keep its code with `version_id = "{version_id}"` in place of its source'
     declare = f"declare {'its settings' if loss.code else 'it'} in deploy.toml"
-    ways = " and ".join((*([declare] if loss.settings else []), *([keep] if loss.code else [])))
+    ways = " and ".join((*([declare] if loss.settings or loss.back else []), *([keep] if loss.code else [])))
     return Failure(
-        f"{label}, and the new version would take away {taken}{changed}{former}",
+        f"{label}, and the new version would {taken}{changed}{former}",
         kind=GUARDED,
         advice=f"{ways}, or let it go with --adopt {quoted(f'{name}@{version_id}')}",
     )

@@ -87,6 +87,14 @@ class History:
         older = zip(reversed(self.versions[:at]), reversed(self._said[:at]), strict=True)
         return next((one for one, said in older if said is not None and self.doubt(one) is None), None)
 
+    def before_job(self, version: Version) -> Version | None:
+        """Find the newest Version before one that a job made, and before all others that jobs have made since: what
+        jobs have changed is what is otherwise. None where no job made it.
+        """
+        if not _is_of_job(version):
+            return None
+        return next((one for one in reversed(self.versions[: self._place(version)]) if not _is_of_job(one)), None)
+
     def doubt(self, version: Version) -> Doubt | None:
         """Say why the code of a Version may not be that of its stamp; None where nothing speaks for that.
 
@@ -115,6 +123,11 @@ class History:
 
     def _place(self, version: Version) -> int:
         return next((number for number, one in enumerate(self.versions) if one.id == version.id), len(self.versions))
+
+
+def _is_of_job(version: Version) -> bool:
+    stamp = read_stamp(version.description)
+    return stamp is not None and JOB_MARK in dict(stamp.marks)
 
 
 _EDITED = "its code, which may have been edited"

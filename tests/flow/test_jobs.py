@@ -178,6 +178,23 @@ def test_a_variable_of_a_job_is_guarded_and_the_job_may_run_again(tmp_path: Path
     assert kinds(bench.run_job(again, "nightly")) == {"Deployed": 1}  # what it made is its own
 
 
+def test_a_value_of_a_job_is_not_put_back_but_by_who_names_it_and_another_one_is_meant(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    declared = '[functions.f000]\nenvironment = {{ A = "{}", B = "1" }}'
+    one, two = (sources(tmp_path, 1).replace("[functions.f000]", declared.format(value)) for value in "12")
+    job = f'{one}\n{NIGHTLY}environment = {{ A = "job" }}\n'
+    bench.deploy(one)
+    for value in ("job", "more"):  # the second one has a version of the job's before it
+        assert kinds(bench.run_job(job.replace('job"', f'{value}"'), "nightly")) == {"Deployed": 1}
+        back = bench.deploy(one)
+        assert kinds(back) == {"Blocked": 1}
+        assert "was made by job nightly, and the new version would put back environment A" in str(back)
+    assert kinds(bench.deploy(two)) == {"Deployed": 1}
+    other = f'{one}\n[jobs.other]\nrun = "mass_redeploy"\nenvironment = {{ A = "1" }}\n'
+    assert kinds(bench.run_job(job, "nightly")) == {"Deployed": 1}
+    assert kinds(bench.run_job(other, "other")) == {"Deployed": 1}
+
+
 def test_what_a_job_makes_just_as_it_is_declared_is_no_work_of_the_job(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
     manifest = sources(tmp_path, 1).replace("[functions.f000]", '[functions.f000]\nenvironment = { A = "1" }')

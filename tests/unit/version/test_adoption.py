@@ -20,7 +20,7 @@ from orchestrator.model import (
     Settings,
 )
 from orchestrator.version import adoption
-from orchestrator.version.adoption import Loss, changed_besides, refused, taken_away
+from orchestrator.version.adoption import Loss, changed_besides, put_back, refused, taken_away
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codec import Codec
 from orchestrator.version.codecs import Int64, TextList, TextMap
@@ -192,6 +192,33 @@ def test_what_would_be_taken_away(row: Row) -> None:
     assert goes(live, wanted) == lost
 
 
+A = {"A": "1", "B": "1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "live", "wanted", "back"),
+    [
+        ({"environment": A}, {"environment": {"A": "job", "B": "1"}}, settings(environment=A), ("environment A",)),
+        ({"environment": A}, {"environment": {"A": "job"}}, settings(environment=A),
+         ("environment B", "environment A")),
+        ({"environment": A}, {"environment": {"A": "job", "B": "1"}}, settings(environment={"A": "2", "B": "1"}), ()),
+        ({"environment": A}, {"environment": A}, settings(environment={"A": "2"}), ()),
+        ({"resources": {"memory": "134217728"}}, {"resources": {"memory": "67108864"}}, settings(),
+         ("memory 64MB → 128MB",)),
+        ({"resources": {"memory": "134217728"}}, {"resources": {"memory": "67108864"}},
+         settings(memory_bytes=256 * 2**20), ()),
+        ({"description": "was"}, {"description": "job"}, settings(description="was"), ("description changed",)),
+    ],
+)  # fmt: skip
+def test_what_would_be_put_back(
+    before: dict[str, Any], live: dict[str, Any], wanted: Settings, back: tuple[str, ...]
+) -> None:
+    """What is live otherwise than before, and is desired as it was before; another value than either is meant."""
+    assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before)) == back
+    named = {"environment.A", "environment.B", "memory_bytes", "description"}
+    assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before), named) == ()
+
+
 @pytest.mark.parametrize(("live", "wanted"), KEPT)
 def test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live: dict[str, Any], wanted: Settings) -> None:
     assert goes(live, wanted) == ()
@@ -347,6 +374,9 @@ KEEP = 'keep its code with `version_id = "v1"` in place of its source, or let it
          "declare it in deploy.toml, or let it go with --adopt f@v1"),
         (Loss("its code", ("environment A",), tuple("abcde")), "its code; environment A, and change a; b; c; 2 more",
          f"declare its settings in deploy.toml and {KEEP}"),
+        (Loss("", ("environment A",), back=("memory 1MB → 2MB", "environment B")),
+         "environment A and put back memory 1MB → 2MB; environment B",
+         "declare it in deploy.toml, or let it go with --adopt f@v1"),
     ],
 )  # fmt: skip
 def test_the_ways_out_are_those_that_there_are(loss: Loss, message: str, advice: str) -> None:
