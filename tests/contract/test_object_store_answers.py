@@ -196,10 +196,21 @@ async def write_record(store: S3ObjectStore) -> object:
 
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "404 Not Found", "412 Precondition Failed", "503 Down"])
 @pytest.mark.parametrize("call", [read_record, write_record], ids=lambda call: call.__name__)
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Length: 216\r\nETag: "1"\r\n\r\n<?xml v',
+        'Content-Length: 0\r\nETag: "1"\r\n',
+        'Content-Length: 0\r\nETag: "1"\r\nLast-Mod',
+        'ETag: "1"\r\n',
+        "",
+    ],
+    ids=["in its body", "before its headers end", "within a header", "before its length", "before its headers"],
+)
 def test_an_answer_that_is_cut_off_is_a_broken_connection(
-    call: Callable[[S3ObjectStore], Awaitable[object]], status: str
+    call: Callable[[S3ObjectStore], Awaitable[object]], status: str, head: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cut = f'HTTP/1.1 {status}\r\nContent-Length: 216\r\nETag: "1"\r\n\r\n<?xml v'.encode()
+    cut = f"HTTP/1.1 {status}\r\n{head}".encode()
 
     async def main(url: str) -> CloudError:
         async with S3ObjectStore(url, credentials=StaticKeys(ACCESS_KEY, SECRET_KEY), environ={}) as store:
@@ -211,3 +222,4 @@ def test_an_answer_that_is_cut_off_is_a_broken_connection(
         error = anyio.run(main, server.url)
     assert "the connection to 127.0.0.1:" in error.message
     assert judge(error) is ErrorClass.UNSURE
+    assert "Failed to parse headers" not in caplog.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from typing import Any, BinaryIO
 
@@ -87,10 +88,57 @@ def _read_headers(fp: BinaryIO) -> None:
             raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
 
 
+class _Head:
+    """The file that an answer is read from, which remembers the last line that was read of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.last = b""
+
+    def readline(self, *limit: int) -> bytes:
+        self.last = self.file.readline(*limit)
+        return self.last
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def _with_whole_head(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Make an answer that breaks where its headers are cut off: http.client takes the end of a connection for the end
+    of the headers, so that an object might lack what is said of it there.
+    """
+    response = make(*args, **options)
+    begin = response.begin
+
+    def begin_whole() -> None:
+        head = response.fp = _Head(response.fp)
+        begin()
+        if response.fp is head:  # it is closed by now where there is no body
+            response.fp = head.file
+        if not head.last:
+            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
+
+    response.begin = begin_whole
+    return response
+
+
+def _whole_answer(connection: Any, getresponse: Callable[[], Any]) -> Any:
+    make, whole = connection.response_class, partial(_with_whole_head, connection.response_class)
+    connection.response_class = whole
+    try:
+        return getresponse()
+    finally:
+        if connection.response_class is whole:  # else it was closed, and is as it was at first
+            connection.response_class = make
+
+
 class _Connection(AWSHTTPConnection):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         _attach(self)
         return super().request(method, url, *args, **kwargs)
+
+    def getresponse(self) -> Any:
+        return _whole_answer(self, super().getresponse)
 
     def _consume_headers(self, fp: BinaryIO) -> None:
         _read_headers(fp)
@@ -100,6 +148,9 @@ class _TlsConnection(AWSHTTPSConnection):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         _attach(self)
         return super().request(method, url, *args, **kwargs)
+
+    def getresponse(self) -> Any:
+        return _whole_answer(self, super().getresponse)
 
     def _consume_headers(self, fp: BinaryIO) -> None:
         _read_headers(fp)
