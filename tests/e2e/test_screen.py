@@ -8,6 +8,7 @@ import pyte
 import pytest
 
 from tests.e2e.harness import Cloud, Project, terminal
+from tests.long import LONG
 
 HEAD = re.compile(r"\d+/\d+ \(\d+ %\)")
 
@@ -33,7 +34,7 @@ class Watched:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
 
-@pytest.mark.parametrize("window", [(24, 80), (3, 20)])
+@pytest.mark.parametrize("window", [(3, 20), pytest.param((24, 80), marks=LONG)])
 def test_frames_fit_the_window_and_the_screen_holds_the_summary_at_the_end(
     cloud: Cloud, project: Project, window: tuple[int, int]
 ) -> None:
