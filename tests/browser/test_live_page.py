@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from orchestrator.app.commands.serving.ui import door
 from orchestrator.journal.events import Event
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
@@ -142,3 +144,18 @@ def test_functions_plans_and_jobs_are_told_as_text(tmp_path: Path) -> None:
         chrome.errors[:] = [one for one in chrome.errors if "422" not in one]  # which the browser tells of itself
 
     in_browser(tmp_path, play, verbs)
+
+
+def test_the_file_that_a_browser_is_started_with_leads_to_the_page(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with served(tmp_path / "state") as page, Chrome(tmp_path / "profile") as chrome:
+            with door(page.url, Outlet(Redactor())) as private:
+                assert page.token not in private
+                folder = Path(unquote(urlsplit(private).path)).parent
+                assert folder.stat().st_mode & 0o077 == 0
+                await chrome.call("Page.navigate", url=private)
+                await chrome.until(f"location.protocol === 'http:' && document.documentElement && {READY}")
+                assert "No runs yet" in await chrome.js("document.body.innerText")
+            assert not folder.exists()
+
+    asyncio.run(main())

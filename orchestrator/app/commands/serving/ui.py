@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +30,7 @@ from orchestrator.ui.followed import FollowedChain
 from orchestrator.ui.guard import Guard
 from orchestrator.ui.server import PageServer, PageSources, served_page
 
+_OPEN_S = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,17 +52,41 @@ async def _serve(options: RunOptions, messages: Messages, port: int, open_page: 
             url = f"{guard.address}#token={guard.token}"
             messages.announce(url)
             messages.say("whoever has this address can look at your runs; Ctrl-C ends the page, and no run")
-            if open_page:
-                await _open(url, messages)
-            async for _ in signals:
-                return
+            with ExitStack() as stack:
+                if open_page:
+                    await _open(stack.enter_context(door(url, messages.outlet)), messages)
+                async for _ in signals:
+                    return
+
+
+@contextmanager
+def door(url: str, outlet: Outlet) -> Iterator[str]:
+    """Give the address of a file that leads to the page, and that only this user can read: what a browser is started
+    with, the token in it, is shown to every user of the machine by the list of processes.
+    """
+    page = outlet.page(
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="referrer" content="no-referrer">\n'
+        f'<meta http-equiv="refresh" content="0; url={url}">\n<title>orchestrator</title>\n</html>\n'
+    )
+    with tempfile.TemporaryDirectory(prefix="orchestrator-ui-") as folder:
+        path = Path(folder) / "open.html"
+        path.write_text(page, "utf-8")
+        yield path.as_uri()
 
 
 async def _open(url: str, messages: Messages) -> None:
-    with anyio.move_on_after(5):
-        if await anyio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True):
+    """Open a browser that has a window of its own: one for terminals would take this one, unless BROWSER names it."""
+    with anyio.move_on_after(_OPEN_S):
+        if _has_window() and await anyio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True):
             return
-    messages.say("no browser was found here: open the address above in one")
+    messages.say("no browser was opened here: open the address above in one")
+
+
+def _has_window() -> bool:
+    try:
+        return bool(os.environ.get("BROWSER")) or type(webbrowser.get()) is not webbrowser.GenericBrowser
+    except webbrowser.Error:
+        return False
 
 
 def sources_of(options: RunOptions, outlet: Outlet) -> PageSources:
