@@ -6,17 +6,20 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import UsageError
+from orchestrator.journal.condition_events import LimitChanged, LongWait, SlotRefused
+from orchestrator.journal.events import Event, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import FILE, Store, open_store
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.account.accounting import Accounting
 from orchestrator.report.account.accounts import account_of
+from orchestrator.report.account.values import Account, FunctionAccount
 from orchestrator.report.account.view import ReportView
 from orchestrator.report.html.page_data import Texts, page_data
 from orchestrator.report.views import words
@@ -42,6 +45,31 @@ class _Known:
     texts_at: list[int] = field(default_factory=lambda: [0])
     parts: dict[str, tuple[int, Any]] = field(default_factory=dict)
     rows: list[tuple[int, list[Any]]] = field(default_factory=list)
+    functions: dict[int, FunctionAccount] = field(default_factory=dict)  # by the id of the unit's state
+    shown: dict[int, FunctionAccount] = field(default_factory=dict)  # the same, redacted
+
+    def hear(self, event: Event) -> None:
+        """Take an event in. What was made of the function that it tells of is not so any more; of events that tell of
+        no single one all is made again, but for those that tell of none at all.
+        """
+        self.found(event)
+        key = getattr(event, "key", None)
+        if key is not None and not isinstance(event, UnitPlanned):  # a run that takes up may call functions otherwise
+            unit = id(self.found.state.unit(key))
+            self.functions.pop(unit, None)
+            self.shown.pop(unit, None)
+        elif not isinstance(event, LimitChanged | SlotRefused | LongWait):
+            self.functions.clear()
+            self.shown.clear()
+
+    def redacted(self, account: Account, outlet: Outlet) -> Account:
+        """Copy an account to be shown; functions that are as they were are not looked through again."""
+        units = self.found.state.units.values()
+        for unit, one in zip(units, account.functions, strict=True):
+            if id(unit) not in self.shown:
+                self.shown[id(unit)] = outlet.value(one)
+        rest = outlet.value(replace(account, functions=()))
+        return replace(rest, functions=tuple(self.shown[id(unit)] for unit in units))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +131,17 @@ class FollowedChain:
         for run_id in chain:
             self._known.read.setdefault(run_id, 0)
             for number, event in store.events_after(run_id, self._known.read[run_id]):
-                self._known.found(event)
+                self._known.hear(event)
                 self._known.read[run_id] = number
 
     def _take(self, now: float, back: RunState | None, *, alive: bool) -> None:
         known = self._known
-        account = account_of(known.found, now, alive=alive, back=back)
+        account = account_of(known.found, now, alive=alive, back=back, known=known.functions)
         self._outlet.redactor.protect(words(ReportView(account)))
-        data = page_data(self._outlet.value(account), self._outlet.redactor.value, known.texts)
+        data = page_data(known.redacted(account, self._outlet), self._outlet.redactor.value, known.texts)
         rows = data.pop("functions")
         del data["texts"]
+        data["environment"] = account.environment
         data["over"] = account.ended_at is not None or not alive
         version = known.version + 1
         changed = len(known.texts.known) > known.texts_at[-1]

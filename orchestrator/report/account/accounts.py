@@ -28,9 +28,17 @@ from orchestrator.report.records import iso
 from orchestrator.report.summary import counts
 
 
-def account_of(found: Accounting, now: float, *, alive: bool = False, back: RunState | None = None) -> Account:
+def account_of(
+    found: Accounting,
+    now: float,
+    *,
+    alive: bool = False,
+    back: RunState | None = None,
+    known: dict[int, FunctionAccount] | None = None,
+) -> Account:
     """Make the account. `now`: seconds since the epoch, until which a chain has gone on that is under way (`alive`);
-    `back`: the rollback that took it back.
+    `back`: the rollback that took it back; `known`: functions that are as they were, by the id of their unit's state;
+    others that are made are added.
 
     A chain of which nothing is known yet has an empty one.
     """
@@ -44,7 +52,7 @@ def account_of(found: Accounting, now: float, *, alive: bool = False, back: RunS
     spent = time_spent(held, found.spells(ends), found.limits)
     seconds = sum(ends[number] - run.started.at for number, run in enumerate(clock.runs))
     parts = _parts(spent)
-    functions = tuple(function_account(unit, found.track_of(unit), since) for unit in state.units.values())
+    functions = _functions(found, since, known if known is not None else {})
     higher = would_give(found, parts, seconds)
     causes = causes_of(found, back, since)
     return Account(
@@ -80,6 +88,14 @@ def account_of(found: Accounting, now: float, *, alive: bool = False, back: RunS
         functions=functions,
         rolled_back_by=back.run_id if back is not None else "",
     )
+
+
+def _functions(found: Accounting, since: Since, known: dict[int, FunctionAccount]) -> tuple[FunctionAccount, ...]:
+    units = found.state.units.values()
+    for unit in units:
+        if id(unit) not in known:
+            known[id(unit)] = function_account(unit, found.track_of(unit), since)
+    return tuple(known[id(unit)] for unit in units)
 
 
 def _parts(spent: Mapping[Bounding, float]) -> tuple[TimePart, ...]:

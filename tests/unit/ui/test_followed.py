@@ -1,0 +1,122 @@
+"""A chain that is followed: whatever a page was told bit by bit is what one that comes later is told at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.journal.condition_events import LimitChanged, SlotRefused
+from orchestrator.journal.events import Event, OperationAccepted, Requested, UnitEnded
+from orchestrator.journal.rollout_events import VersionVerified, WaveStarted
+from orchestrator.model import Deployed, Verdict
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.ui.followed import FollowedChain
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
+from tests.ui import Writer
+
+LATER = "20261125T040000-d4e5f6"
+NOW = STARTED_AT + 1000
+
+
+def chain() -> Iterator[Event]:
+    """A run that is cut off, and one that takes it up and calls a function otherwise."""
+    yield started(units=4)
+    yield WaveStarted(STARTED_AT + 0.1, 1, 1, 4)
+    yield from deployment("one")
+    yield LimitChanged(STARTED_AT + 5, "folder b1gfolder", 15, "declared")
+    yield SlotRefused(STARTED_AT + 5.5, "folder b1gfolder", 15)
+    yield from deployment("two", STARTED_AT + 1, failed())
+    yield planned("three")
+    yield Requested(STARTED_AT + 7, "three", "createVersion", "d4e-three", "key", 1)
+    yield OperationAccepted(
+        STARTED_AT + 7, "three", "createVersion", "operation-3", "d4e-three", "version-3", "request"
+    )  # fmt: skip
+    yield ended(3, at=STARTED_AT + 8)
+    yield replace(started(LATER, units=2, at=STARTED_AT + 60), resumes=RUN_ID)
+    yield replace(planned("three", at=STARTED_AT + 60), key="renamed")
+    yield VersionVerified(STARTED_AT + 61, "renamed", "version-3", Verdict.PASSED, "", 1, 0.5)
+    yield from deployment("four", STARTED_AT + 61)
+    yield UnitEnded(STARTED_AT + 68, "renamed", Deployed("version-3", read_back=True))
+    yield ended(1, at=STARTED_AT + 70)
+
+
+def take_in(data: dict[str, Any], told: dict[str, Any]) -> None:
+    """As the page does."""
+    since, rows, texts = told.pop("since"), told.pop("rows"), told.pop("texts")
+    data.update(told)
+    data["texts"] = [*data.get("texts", ()), *texts] if since else texts
+    data["functions"] = data.get("functions", {}) if since else {}
+    data["functions"].update(dict(rows))
+
+
+def words(data: dict[str, Any]) -> dict[str, Any]:
+    """What the data says. Texts that are said no more stay where it was told bit by bit, and their order is another."""
+    text = data["texts"].__getitem__
+    functions = {}
+    for number, row in data["functions"].items():
+        full = [*row, *[0] * 20][:20]
+        steps = full[12] or []
+        functions[number] = (
+            full[:2], [text(one) for one in (full[2], *full[4:7])], full[3], full[7:12], full[18:],
+            [(text(kind >> 1), kind & 1) for kind in steps[::3]], steps[1::3], steps[2::3],
+            [(one[0], text(one[1]), one[2:]) for one in full[13] or []],
+            [(text(one[0]), text(one[1]), one[2:]) for one in full[15] or []],
+        )  # fmt: skip
+    return {**data, "functions": functions, "texts": []}
+
+
+def test_bit_by_bit_it_is_the_same_as_at_once(tmp_path: Path) -> None:
+    writer, outlet = Writer(tmp_path), Outlet(Redactor())
+    data, known, follows = dict[str, Any](), "", None
+    for number, event in enumerate(chain()):
+        writer.write([event])
+        writer.journal.flush()
+        follows = follows or FollowedChain(RUN_ID, tmp_path, outlet)
+        told = follows.tell(known, NOW + number, 0.0)
+        if told is not None:
+            take_in(data, json.loads(told.data))
+            known = told.id
+        fresh = dict[str, Any]()
+        whole = FollowedChain(RUN_ID, tmp_path, outlet).tell("", NOW + number, 0.0)
+        assert whole is not None
+        take_in(fresh, json.loads(whole.data))
+        assert words(data) == words(fresh), (number, event)
+    assert data["run"] == LATER
+    assert len(data["functions"]) == 4
+    writer.store.close()
+
+
+def test_it_looks_no_more_often_than_it_may(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.write([started(units=2), *deployment("one")])
+    follows = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()))
+    first = follows.tell("", NOW, 10.0)
+    assert first is not None
+    writer.write(deployment("two"))
+    assert follows.tell(first.id, NOW + 9, 10.0) is None
+    again = follows.tell(first.id, NOW + 100, 10.0)
+    assert again is not None
+    assert [row[1][0] for row in json.loads(again.data)["rows"]] == ["two"]
+    assert follows.tell(again.id, NOW + 101, 10.0) is None
+    writer.store.close()
+
+
+def test_texts_are_redacted_and_a_run_that_is_nowhere_is_said(tmp_path: Path) -> None:
+    redactor = Redactor()
+    redactor.add_variables({"API_TOKEN": "hunter2hunter2"})
+    writer = Writer(tmp_path)
+    writer.write(whole_run("one")[:-1])
+    writer.write(deployment("two", outcome=failed("no hunter2hunter2 here")))
+    told = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
+    assert told is not None
+    assert "hunter2hunter2" not in told.data
+    with pytest.raises(UsageError, match="does not have run nowhere any more"):
+        FollowedChain("nowhere", tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
+    writer.store.close()
