@@ -15,7 +15,7 @@ from orchestrator.journal.store import Store, open_store
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.ui.guard import Guard
-from orchestrator.ui.server import PageServer, Verbs, served_page
+from orchestrator.ui.server import Actions, PageServer, Verbs, served_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,14 @@ class Page:
 
 
 @asynccontextmanager
-async def served(state_dir: Path, port: int = 0, verbs: Verbs | None = None) -> AsyncIterator[Page]:
+async def served(
+    state_dir: Path, port: int = 0, *, verbs: Verbs | None = None, actions: Actions | None = None
+) -> AsyncIterator[Page]:
     """Serve the page of a state folder until the block ends."""
     guard = Guard()
     options = RunOptions("ui", state_dir.parent / "deploy.toml", state_dir)
     sources = sources_of(options, Outlet(Redactor()))
-    sources = replace(sources, verbs=verbs) if verbs is not None else sources
+    sources = replace(sources, verbs=verbs or sources.verbs, actions=actions)
     async with served_page(PageServer(sources, guard), guard, port):
         yield Page(guard.address, guard.token)
 

@@ -7,6 +7,7 @@
 | of a script, a style, the page itself: they hold no data    | given                         |
 | of data, without the token in `Authorization: Bearer`       | 401                           |
 | of data, with it                                            | given                         |
+| that changes something (POST), without an `Origin` of ours  | 403                           |
 
 The token is in no cookie, which every server of this machine would be sent, and in no address that is asked for: the
 fragment of the page's own address is not sent. So no other page can make a browser send it.
@@ -24,6 +25,7 @@ from aiohttp.typedefs import Handler, Middleware
 HOST = "127.0.0.1"
 _NAMES = (HOST, "localhost")
 DATA = "/api/"
+_LOOKING = ("GET", "HEAD")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
@@ -55,6 +57,8 @@ class Guard:
         if request.headers.getall("Host", []) not in [[f"{name}:{self.port}"] for name in _NAMES]:
             return 403, f"this is {self.address}, and answers under that name alone"
         origin = request.headers.get("Origin")
+        if origin is None and request.method not in _LOOKING:
+            return 403, "this is for the page alone: a browser says with `Origin` which one asks"
         if origin is not None and origin not in [f"http://{name}:{self.port}" for name in _NAMES]:
             return 403, "another page may not ask this one's server"
         if request.path.startswith(DATA) and not self._has_token(request):

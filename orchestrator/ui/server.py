@@ -25,7 +25,7 @@ INTERVAL_S = 1.0
 _QUIET_S = 15.0  # after which a stream says that it is still there
 _LEAVE_S = 1.0  # for requests that are being answered while the program ends
 
-_OWN = ("talking.js", "live.js", "runs.js", "asking.js", "ui.js", "ui.css")
+_OWN = ("talking.js", "live.js", "runs.js", "asking.js", "acting.js", "ui.js", "ui.css")
 _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
 
 
@@ -44,19 +44,38 @@ class Verbs(Protocol):
     async def plan(self, patterns: Sequence[str]) -> Answered: ...
     async def jobs(self) -> Answered: ...
     async def board(self, job: str) -> Answered: ...
+    async def way_back(self, run: str) -> Answered: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody wants done to a run. `environment`: the name that they have typed, "" for none."""
+
+    verb: str
+    run: str
+    environment: str
+
+
+class Actions(Protocol):
+    """What the page may do. Called in threads; raises `OrchestratorError`."""
+
+    def begin(self, act: Act) -> Safe: ...
+    def told(self) -> Safe: ...
 
 
 @dataclass(frozen=True, slots=True)
 class PageSources:
     """What the page is told. `runs`, `follow` are called in threads, and raise `OrchestratorError`.
 
-    `runs`: what `orchestrator runs` tells; `follow`: the chain of a run by its id, or the beginning of one.
+    `runs`: what `orchestrator runs` tells; `follow`: the chain of a run by its id, or the beginning of one. `actions`:
+    None where the page only looks.
     """
 
     outlet: Outlet
     runs: Callable[[], Safe]
     follow: Callable[[str], FollowedChain]
     verbs: Verbs
+    actions: Actions | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +107,9 @@ class PageServer:
         app.router.add_get("/api/runs/{run}/events", self._events)
         app.router.add_get("/api/why/{function:.+}", self._why)
         app.router.add_get("/api/plan", self._plan)
+        app.router.add_get("/api/runs/{run}/rollback", self._way_back)
+        app.router.add_get("/api/actions", self._actions)
+        app.router.add_post("/api/actions", self._act)
         app.router.add_get("/api/jobs", self._jobs)
         app.router.add_get("/api/jobs/{job}", self._board)
         return app
@@ -110,6 +132,28 @@ class PageServer:
 
     async def _board(self, request: web.Request) -> web.StreamResponse:
         return _given(await self._sources.verbs.board(request.match_info["job"]))
+
+    async def _way_back(self, request: web.Request) -> web.StreamResponse:
+        return _given(await self._sources.verbs.way_back(request.match_info["run"]))
+
+    async def _actions(self, _request: web.Request) -> web.StreamResponse:
+        actions, outlet = self._sources.actions, self._sources.outlet
+        nothing = {"allowed": False, "actions": []}
+        return await self._answer(actions.told if actions is not None else partial(outlet.json, nothing))
+
+    async def _act(self, request: web.Request) -> web.StreamResponse:
+        actions = self._sources.actions
+        if actions is None:
+            refused = UsageError("this page only looks", advice="`orchestrator ui --allow-actions` lets it act")
+            return _given(Answered(403, self._told(refused)))
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType
+        try:
+            body = await request.json()
+            act = Act(**{name: str(body[name]) for name in ("verb", "run", "environment")})
+        except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+            raise web.HTTPBadRequest from None
+        return await self._answer(partial(actions.begin, act))
 
     async def _answer(self, document: Callable[[], Safe]) -> web.StreamResponse:
         try:

@@ -213,6 +213,7 @@ def _why(output: str, **given: Any) -> int:
 @click.command("ui")
 @opt.option("--port", type=click.IntRange(0, 65535), default=0, help="Where it listens; default: any free port.")
 @opt.option("--open/--no-open", "open_page", default=True, help="Open it in the browser; --no-open: print it alone.")
+@opt.option("--allow-actions", is_flag=True, help="Let the page stop runs, resume, promote and roll them back.")
 @opt.sandbox
 @opt.manifest
 @opt.place
@@ -220,7 +221,8 @@ def _ui(**given: Any) -> int:
     """Show runs in the browser of this machine: all of them, and one as it goes on, whichever process carries it out;
     what `why`, `plan`, `jobs` and `run JOB --status` say, too.
 
-    Listens on loopback alone, until Ctrl-C; the address that it prints has the token that lets you in. Changes nothing.
+    Listens on loopback alone, until Ctrl-C; the address that it prints has the token that lets you in. Changes
+    nothing, unless --allow-actions lets the page do what `resume`, `promote` and `rollback` do, each asked about.
 
     \b
     orchestrator ui                          opens the page

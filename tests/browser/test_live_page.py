@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.app.commands.serving.ui import door
 from orchestrator.journal.events import Event
+from orchestrator.journal.identity import Identity
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.ui.server import Answered
+from orchestrator.redaction.safe import Safe
+from orchestrator.ui.server import Act, Answered
 from tests.browser.chrome import Chrome
-from tests.browser.test_report_page import READY, ROWS
-from tests.runs import RUN_ID, deployment, ended, failed, started
+from tests.browser.test_report_page import LONG_TASK_MS, READY, ROWS
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
 from tests.ui import Page, Writer, served
 from tests.unit.report.test_page import ATTEMPTS
 
@@ -54,14 +57,33 @@ class Hostile:
         job = dict.fromkeys(names, self.text) | {"next_due": "2026-11-29T03:00+00:00", "open_due": None}
         return self.told({"jobs": [job]})
 
+    async def way_back(self, run: str) -> Answered:
+        return await self.plan([run])
+
     async def board(self, job: str) -> Answered:
         return Answered(422, self.outlet.json({"error": self.text, "advice": job, "detail": self.text}))
 
 
-def in_browser(tmp_path: Path, play: Callable[[Chrome, Page, Writer], Awaitable[None]], verbs: Any = None) -> None:
+class Acting:
+    """Notes what is begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[Act] = []
+
+    def begin(self, act: Act) -> Safe:
+        self.begun.append(act)
+        return self.told()
+
+    def told(self) -> Safe:
+        acts = [{"verb": one.verb, "run": one.run, "pid": 7, "exit_code": 2, "ended": "refused", "said": ATTEMPTS[0]}
+                for one in self.begun]  # fmt: skip
+        return Outlet(Redactor()).json({"allowed": True, "actions": acts})
+
+
+def in_browser(tmp_path: Path, play: Callable[[Chrome, Page, Writer], Awaitable[None]], **given: Any) -> None:
     async def main() -> None:
         state_dir = tmp_path / "state"
-        async with served(state_dir, verbs=verbs) as page, Chrome(tmp_path / "profile") as chrome:
+        async with served(state_dir, **given) as page, Chrome(tmp_path / "profile") as chrome:
             writer = Writer(state_dir)
             await chrome.look()
             await play(chrome, page, writer)
@@ -143,7 +165,7 @@ def test_functions_plans_and_jobs_are_told_as_text(tmp_path: Path) -> None:
         assert await chrome.js("document.querySelectorAll('img, body script').length") == 0
         chrome.errors[:] = [one for one in chrome.errors if "422" not in one]  # which the browser tells of itself
 
-    in_browser(tmp_path, play, verbs)
+    in_browser(tmp_path, play, verbs=verbs)
 
 
 def test_the_file_that_a_browser_is_started_with_leads_to_the_page(tmp_path: Path) -> None:
@@ -159,3 +181,77 @@ def test_the_file_that_a_browser_is_started_with_leads_to_the_page(tmp_path: Pat
             assert not folder.exists()
 
     asyncio.run(main())
+
+
+def test_nothing_takes_long_while_five_thousand_rows_grow_and_scroll(tmp_path: Path) -> None:
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        events: list[Event] = [started(units=5040)]
+        for number in range(5000):
+            events += deployment(f"function-{number:05}", STARTED_AT + number * 0.1)
+        writer.write(events)
+        await chrome.open(page.url, READY)
+        await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+        await chrome.until(f"{READY} && document.querySelector('.rows')?.ariaRowCount === '5001'")
+        await chrome.js("document.querySelector('.rows').scrollIntoView()")
+
+        async def scroll() -> None:
+            for number in range(40):
+                writer.write(deployment(f"later-{number:05}", STARTED_AT + 500 + number * 0.1))
+            await chrome.js("""new Promise((done) => { const rows = document.querySelector('.rows'); let step = 0;
+                const go = () => { rows.scrollTop = (step * 7919) % rows.scrollHeight;
+                    if (++step < 120 || rows.ariaRowCount !== '5041') requestAnimationFrame(go); else done(); };
+                go(); })""")
+
+        tasks = await chrome.tasks_ms(scroll)
+        assert len(tasks) > 120  # it was watched
+        assert tasks[0] < LONG_TASK_MS, tasks[:5]
+
+    in_browser(tmp_path, play)
+
+
+def test_an_action_is_asked_about_and_wants_the_environment_typed(tmp_path: Path) -> None:
+    acting, verbs = Acting(), Hostile()
+
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        prod = replace(started(units=1), identity=Identity(environment="prod"))
+        writer.write([prod, *deployment("one", outcome=failed()), ended(1)])
+        await chrome.open(page.url, READY)
+        await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+        await chrome.until(f"{READY} && document.querySelector('.acts button')")
+        assert await chrome.js("document.querySelector('.acts').innerText") == "Roll back …"
+        await chrome.click(".acts button")
+        await chrome.until("document.querySelector('dialog[open] #units')")
+        assert verbs.planned == [[RUN_ID]]
+        assert await chrome.mistakes() == []
+        await chrome.click("dialog .agree")  # it is disabled
+        for text, disabled in (("pro", True), ("prod", False)):
+            await chrome.js(f"""(() => {{ const one = document.getElementById('typed'); one.value = '{text}';
+                one.dispatchEvent(new Event('input')); }})()""")
+            assert await chrome.js("document.querySelector('.agree').disabled") is disabled
+        assert acting.begun == []
+        await chrome.click("dialog .agree")
+        await chrome.until("document.querySelector('#begun summary')")
+        assert acting.begun == [Act("rollback", RUN_ID, "prod")]
+        assert await chrome.js("document.querySelector('#begun').innerText.includes('refused')")
+        assert await chrome.js("document.querySelector('dialog')") is None
+        assert await chrome.mistakes() == []
+        await chrome.click(".acts button")
+        await chrome.until("document.querySelector('dialog[open]')")
+        await chrome.js("location.hash = '#/jobs'")  # back, say: what was asked goes with its page
+        await chrome.until("!document.querySelector('dialog')")
+        assert len(acting.begun) == 1
+        assert await chrome.js("window.had === undefined")
+
+    in_browser(tmp_path, play, verbs=verbs, actions=acting)
+
+
+def test_a_page_that_only_looks_has_no_buttons_to_act(tmp_path: Path) -> None:
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        writer.write([started(units=1), *deployment("one"), ended()])
+        await chrome.open(page.url, READY)
+        await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+        await chrome.until(f"{READY} && document.querySelector('.rows')")
+        await chrome.frame()
+        assert await chrome.js("document.querySelectorAll('.acts button').length") == 0
+
+    in_browser(tmp_path, play)

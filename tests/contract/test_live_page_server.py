@@ -13,6 +13,10 @@ import pytest
 
 from orchestrator.errors import StartError
 from orchestrator.journal.store import open_store
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.redaction.safe import Safe
+from orchestrator.ui.server import Act
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started, whole_run
 from tests.ui import Page, Writer, served
 
@@ -98,9 +102,62 @@ def test_the_page_itself_is_given_under_our_name_and_nothing_else_is(tmp_path: P
         async with session.get("", headers={"Host": "evil.example"}) as answer:
             assert answer.status == 403
         async with session.post("api/runs", headers=page.headers) as answer:
-            assert answer.status == 405
+            assert answer.status == 403
 
     played(tmp_path, play)
+
+
+class Noted:
+    """Actions that are noted."""
+
+    def __init__(self) -> None:
+        self.begun: list[Act] = []
+
+    def begin(self, act: Act) -> Safe:
+        self.begun.append(act)
+        return self.told()
+
+    def told(self) -> Safe:
+        return Outlet(Redactor()).json({"allowed": True, "actions": []})
+
+
+ACT = {"verb": "resume", "run": RUN_ID, "environment": "prod"}
+OURS = {"Authorization": "Bearer {token}", "Origin": "{own}", "Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("change", "body", "status"),
+    [
+        ({}, json.dumps(ACT), 200),
+        ({"Authorization": None}, json.dumps(ACT), 401),
+        ({"Origin": None}, json.dumps(ACT), 403),
+        ({"Origin": "http://evil.example"}, json.dumps(ACT), 403),
+        ({"Origin": "null"}, json.dumps(ACT), 403),
+        ({"Host": "evil.example"}, json.dumps(ACT), 403),
+        ({"Content-Type": "text/plain"}, json.dumps(ACT), 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, json.dumps(ACT), 415),
+        ({}, "{", 400),
+        ({}, "[]", 400),
+        ({}, '{"verb": "resume"}', 400),
+        ({}, " " * 70_000, 413),
+    ],
+)
+def test_only_the_page_acts(tmp_path: Path, change: dict[str, str | None], body: str, status: int) -> None:
+    noted = Noted()
+
+    async def main() -> None:
+        for actions in (noted, None):
+            async with served(tmp_path / "state", actions=actions) as page, aiohttp.ClientSession() as session:
+                given = {"token": page.token, "own": page.address.rstrip("/")}
+                headers = {name: text.format(**given) for name, text in (OURS | change).items() if text is not None}
+                address = f"{page.address}api/actions"
+                async with session.post(address, data=body, headers=headers) as answer:
+                    wanted = status if actions or status == 401 else 403  # a page that only looks
+                    assert answer.status == wanted
+                    assert ("error" in await answer.json()) is (wanted != 200)
+
+    asyncio.run(main())
+    assert noted.begun == ([Act("resume", RUN_ID, "prod")] if status == 200 else [])
 
 
 def test_a_run_is_told_as_it_grows_and_only_what_has_changed(tmp_path: Path) -> None:

@@ -7,20 +7,20 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tests.e2e.harness import PROGRAM, TIMEOUT_S, Project, environment, run
+from tests.e2e.harness import PROGRAM, TIMEOUT_S, Project, count_events, environment, forked, run, wait_for
 
 FAST = {"ORCHESTRATOR_DURATIONS": "fixed:0.05"}
 
 
 @contextmanager
-def page(project: Project) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def page(project: Project, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start it, and give the address that it prints."""
     process = subprocess.Popen(
-        [*PROGRAM, "ui", "--no-open", "--sandbox"], cwd=project.root, env=environment(FAST), text=True,
+        [*PROGRAM, "ui", "--no-open", "--sandbox", *options], cwd=project.root, env=environment(FAST), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -31,9 +31,13 @@ def page(project: Project) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate()
 
 
-def asked(url: str, path: str) -> tuple[int, Any]:
+def asked(url: str, path: str, act: Mapping[str, str] | None = None) -> tuple[int, Any]:
     address, _, token = url.partition("#token=")
-    request = urllib.request.Request(address + path, headers={"Authorization": f"Bearer {token}"})
+    headers = {"Authorization": f"Bearer {token}"}
+    if act is not None:
+        headers |= {"Origin": address.rstrip("/"), "Content-Type": "application/json"}
+    body = json.dumps(act).encode() if act is not None else None
+    request = urllib.request.Request(address + path, data=body, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             return answer.status, json.load(answer)
@@ -65,3 +69,31 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out) == (0, "")
         assert err == "whoever has this address can look at your runs; Ctrl-C ends the page, and no run\n"
+
+
+def test_a_run_is_stopped_and_taken_up_from_the_page(project: Project) -> None:
+    project.write(18)
+    log, slow = project.root / "events.ndjson", {"ORCHESTRATOR_DURATIONS": "fixed:1"}
+    deploy = ("deploy", "--sandbox", "--yes", "--events", str(log))
+    with (
+        forked(project.root, *deploy, environ=slow) as process,
+        page(project, "--allow-actions") as (served, url),
+    ):
+        wait_for(lambda: count_events(log, "operation_accepted") >= 1, process)
+        found = asked(url, "api/runs")[1]["runs"][0]
+        act = {"verb": "stop", "run": found["run_id"], "environment": ""}
+        assert asked(url, "api/actions", act)[1]["pid"] == process.pid
+        assert process.wait(TIMEOUT_S) == 3
+        assert asked(url, "api/runs")[1]["runs"][0]["state"] == "interrupted"
+        status, told = asked(url, "api/actions", act)
+        assert (status, told["error"]) == (422, "this run is not under way on this machine")
+        act["verb"] = "resume"
+        assert asked(url, "api/actions", act)[1]["exit_code"] is None
+
+        def begun() -> Any:
+            return asked(url, "api/actions")[1]["actions"][0]
+
+        wait_for(lambda: begun()["exit_code"] is not None, served)
+        assert (begun()["exit_code"], begun()["ended"]) == (0, "done"), begun()["said"]
+        assert "18 deployed" in begun()["said"]
+        assert asked(url, "api/runs")[1]["runs"][0]["state"] == "done"

@@ -96,7 +96,7 @@ class RunPage {
     this.panel.addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
     this.timeline = new Timeline(data, this.functions, this.view, (one) => this.open(one));
     this.lines = timelineSection(this.functions, this.view, this.timeline);
-    this.title = make("h1", {}, `Run ${data.run}`);
+    this.title = make("h1");
     this.state = make("p", { class: "state" });
     this.parts = PARTS.map(([drawn, names]) => ({ drawn, names, box: make("div"), told: "" }));
     const [summary, time, failures, tables] = this.parts.map((part) => part.box);
@@ -115,6 +115,7 @@ class RunPage {
   }
 
   draw() {
+    this.title.textContent = `Run ${this.data.run}`;
     this.state.textContent = this.data.state;
     for (const part of this.parts) {
       const told = JSON.stringify(part.names.map((name) => this.data[name]));

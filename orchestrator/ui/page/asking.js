@@ -72,12 +72,13 @@ const whyParts = (why) => {
       ["declared", placeWords(why.place)],
     ]) : make("p", {}, "Nobody knows."), next ? listed("Warnings", next.warnings) : null),
     why.waits.length ? section("waits", "What it waits for",
-      table(["run", "waits for", "who", "what to do"], why.waits.map((one) => [runLink(one.run_id), one.words || one.for, one.who, one.advice]), { caption: "Waits", unseen: true })) : null,
-    why.runs.length ? section("history", "What became of it", table(["run", "began", "by", "verb", "action", "because", "outcome", "version"],
-      why.runs.map((run) => [run.elsewhere ? run.run_id : runLink(run.run_id), when(run.started_at), run.by, run.verb, run.action, run.reason,
-        [run.outcome, run.why, run.advice, run.rolled_back_by && `rolled back by ${run.rolled_back_by}`].filter(Boolean).join("\n"), id(run.version_id)]),
+      leanTable(["run", "waits for", "who", "what to do"], why.waits.map((one) => [runLink(one.run_id), one.words || one.for, one.who, one.advice]), { caption: "Waits", unseen: true })) : null,
+    why.runs.length ? section("history", "What became of it", leanTable(["run", "outcome", "action", "because", "began", "by", "verb", "version"],
+      why.runs.map((run) => [run.elsewhere ? run.run_id : runLink(run.run_id),
+        [run.outcome, run.why, run.advice, run.rolled_back_by && `rolled back by ${run.rolled_back_by}`].filter(Boolean).join("\n"),
+        run.action, run.reason, when(run.started_at), run.by, run.verb, id(run.version_id)]),
       { caption: "The last runs that were about it", unseen: true })) : null,
-    why.settings.length ? section("settings", "Settings", table(["setting", "state", "wanted", "live", "from", "line"],
+    why.settings.length ? section("settings", "Settings", leanTable(["setting", "state", "wanted", "live", "from", "line"],
       why.settings.map((row) => [row.key, row.state, row.value, row.live, row.from, placeWords(row.place)]),
       { caption: "Each setting, and where it comes from", unseen: true })) : null,
   ];
@@ -91,12 +92,12 @@ class PlanPage extends Asking {
   }
 }
 
-const planParts = (plan) => {
+const planParts = (plan, title = "What changes") => {
   const changed = plan.units.filter((unit) => unit.action !== "unchanged");
   const counts = Object.entries(plan.counts).filter(([, number]) => number).map(([name, number]) => `${number.toLocaleString("en")} ${name}`);
   return [
     section("counts", "In short", make("p", { class: "sentence" }, counts.join(", ") || "nothing to do"), listed("Warnings", plan.warnings)),
-    changed.length ? section("units", "What changes", table(["function", "action", "because", "what to do"],
+    changed.length ? section("units", title, leanTable(["function", "action", "because", "what to do"],
       changed.map((unit) => [whyLink(unit.function), unit.action, [unit.reason, unit.detail, ...unit.warnings].filter(Boolean).join("\n"), unit.advice]),
       { caption: "Functions that are not as wanted", unseen: true })) : make("p", {}, "Everything is as it is wanted."),
   ];
@@ -114,7 +115,7 @@ const dueWords = (job) => (job.open_due ? `${when(job.open_due.due_at)} is not d
 
 const jobsParts = (found) => {
   if (!found.jobs.length) return make("p", {}, "The manifest declares no jobs.");
-  return section("jobs", "Declared", table(["job", "runs", "schedule", "next due", "open", "environment", "line"],
+  return section("jobs", "Declared", leanTable(["job", "runs", "schedule", "next due", "open", "environment", "line"],
     found.jobs.map((job) => [make("a", { href: `#/jobs/${encodeURIComponent(job.job)}` }, job.job), job.run,
       job.schedule ? `${job.schedule} (${job.timezone})` : "", when(job.next_due), dueWords(job), job.environment, job.place]),
     { caption: "Jobs of the manifest, and when each is due", unseen: true }));
@@ -124,7 +125,7 @@ const boardParts = (board) => {
   const totals = Object.entries(board.totals).map(([name, number]) => `${number.toLocaleString("en")} ${name}`);
   return [
     section("totals", "How far it is", make("p", { class: "sentence" }, totals.join(", "))),
-    board.functions.length ? section("functions", "Functions", table(["function", "status", "runtime", "folder", "note"],
+    board.functions.length ? section("functions", "Functions", leanTable(["function", "status", "runtime", "folder", "note"],
       board.functions.map((row) => [row.function, row.status, row.runtime, row.folder_id, row.note]), { caption: "Functions of the job", unseen: true })) : null,
   ];
 };

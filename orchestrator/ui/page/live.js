@@ -18,6 +18,8 @@ class LiveRun {
     this.ends = new AbortController();
     box.append(make("p", { class: "wait", role: "status" }, "Reading the run …"));
     this.outer = box;
+    this.acts = make("aside", { class: "beside", "aria-label": "Actions", hidden: true });
+    this.bar = new ActBar(this.acts, wrong);
     hearEvents(`api/runs/${encodeURIComponent(run)}/events`, (event, told) => this.hear(event, told),
       (error) => this.wrong(error), this.ends.signal);
   }
@@ -28,7 +30,7 @@ class LiveRun {
     if (numbers === null || !this.page) {
       if (this.page) this.page.leave();
       this.box.replaceChildren();
-      this.outer.replaceChildren(this.box);
+      this.outer.replaceChildren(this.acts, this.box);
       this.page = new RunPage(this.data, this.box, (one) => make("p", {},
         make("a", { href: `#/why/${encodeURIComponent(one.key)}` }, "Why it is so, and what became of it in other runs")));
       document.title = `Run ${this.data.run}: ${this.data.state}`;
@@ -36,12 +38,14 @@ class LiveRun {
       this.page.update(numbers);
       document.title = `Run ${this.data.run}: ${this.data.state}`;
     }
+    this.bar.update(this.data);
     document.documentElement.dataset.over = this.data.over ? "yes" : "no";
     document.documentElement.dataset.ready = "yes";
   }
 
   leave() {
     this.ends.abort();
+    this.bar.leave();
     if (this.page) this.page.leave();
   }
 }

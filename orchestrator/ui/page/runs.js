@@ -12,7 +12,13 @@ const lasted = (run) => {
 
 const outcomeWords = (run) => Object.entries(run.outcomes).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ");
 
-const runsTable = (runs) => table(
+/* A table without the columns that have nothing in any row. */
+const leanTable = (head, rows, options) => {
+  const kept = head.map((_, at) => at).filter((at) => rows.some((row) => row[at] !== "" && row[at] !== null && row[at] !== undefined));
+  return table(kept.map((at) => head[at]), rows.map((row) => kept.map((at) => row[at])), options);
+};
+
+const runsTable = (runs) => leanTable(
   ["run", "state", "began", "took", "verb", "environment", "functions", "outcomes"],
   runs.map((run) => [
     make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), run.state, when(run.started_at), lasted(run),

@@ -23,10 +23,11 @@ class Refused extends Error {
   }
 }
 
-const asked = async (path, headers = {}, signal = undefined) => {
+/* Asks; with a `body` it asks for a change. */
+const asked = async (path, headers = {}, signal = undefined, body = undefined) => {
   let answer;
   try {
-    answer = await fetch(path, { headers: { Authorization: `Bearer ${TOKEN}`, ...headers }, signal });
+    answer = await fetch(path, { method: body === undefined ? "GET" : "POST", body, headers: { Authorization: `Bearer ${TOKEN}`, ...headers }, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refused(NO_ANSWER);

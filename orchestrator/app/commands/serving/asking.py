@@ -55,6 +55,10 @@ class AskedVerbs:
         """Tell how far a job is, as `run JOB --status` does."""
         return await self._ask("run", "--status", *self._cloud, "--", job)
 
+    async def way_back(self, run: str) -> Answered:
+        """Tell what `rollback RUN` would take back, and what it would leave."""
+        return await self._ask("rollback", "--dry-run", *self._cloud, "--", run)
+
     async def _ask(self, verb: str, *words: str) -> Answered:
         command = [sys.executable, "-m", "orchestrator", verb, "--output=json", *words]
         async with self._limit:

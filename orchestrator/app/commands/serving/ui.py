@@ -8,13 +8,14 @@ import tempfile
 import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 
+from orchestrator.app.commands.serving.acting import PageActions
 from orchestrator.app.commands.serving.asking import AskedVerbs
 from orchestrator.app.session.known_run import known_runs
 from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
@@ -34,26 +35,36 @@ _OPEN_S = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What was asked for besides the page."""
+
+    open_page: bool
+    may_act: bool
+
+
 def ui_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Serve the page until a signal ends it. It only reads. Raises `StartError` where the port cannot be used."""
+    """Serve the page until a signal ends it. Raises `StartError` where the port cannot be used."""
     options = replace(read_place("ui", given), sandbox=given["sandbox"])
     messages.outlet.redactor.add_variables(options.parameters)
     with ungrouped(OrchestratorError):
-        anyio.run(_serve, options, messages, given["port"], given["open_page"])
+        anyio.run(_serve, options, messages, given["port"], _Wanted(given["open_page"], given["allow_actions"]))
     return CommandResult(Exit.DONE)
 
 
-async def _serve(options: RunOptions, messages: Messages, port: int, open_page: bool) -> None:
+async def _serve(options: RunOptions, messages: Messages, port: int, wanted: _Wanted) -> None:
     guard = Guard()
-    server = PageServer(sources_of(options, messages.outlet), guard)
+    server = PageServer(sources_of(options, messages.outlet, may_act=wanted.may_act), guard)
     heeded = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
     with anyio.open_signal_receiver(*heeded) as signals:
         async with served_page(server, guard, port):
             url = f"{guard.address}#token={guard.token}"
             messages.announce(url)
-            messages.say("whoever has this address can look at your runs; Ctrl-C ends the page, and no run")
+            may = "look at your runs"
+            may += ", stop them, let them go on and roll them back" if wanted.may_act else ""
+            messages.say(f"whoever has this address can {may}; Ctrl-C ends the page, and no run")
             with ExitStack() as stack:
-                if open_page:
+                if wanted.open_page:
                     await _open(stack.enter_context(door(url, messages.outlet)), messages)
                 async for _ in signals:
                     return
@@ -89,16 +100,16 @@ def _has_window() -> bool:
         return False
 
 
-def sources_of(options: RunOptions, outlet: Outlet) -> PageSources:
+def sources_of(options: RunOptions, outlet: Outlet, *, may_act: bool = False) -> PageSources:
     """Give what the page of a state folder is told."""
     state_dir = state_dir_of(options.config, options.state_dir)
 
     def runs() -> Safe:
         return render_json(RunsView(known_runs(options)), None, outlet)
 
-    return PageSources(
-        outlet, runs, partial(_follow, options.environment, state_dir, outlet), AskedVerbs(options, outlet)
-    )
+    follow = partial(_follow, options.environment, state_dir, outlet)
+    actions = PageActions(options, outlet) if may_act else None
+    return PageSources(outlet, runs, follow, AskedVerbs(options, outlet), actions)
 
 
 def _follow(environment: str, state_dir: Path, outlet: Outlet, named: str) -> FollowedChain:

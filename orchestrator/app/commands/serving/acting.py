@@ -1,0 +1,133 @@
+"""What the page may do with --allow-actions: each is the command that a person would type, in a process of its own.
+
+So locks, leases, checks of the manifest and what a protected environment wants hold as they do there: the command has
+no terminal, so it wants `--env` with the name that was typed on the page. It outlives the page.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.app.session.known_run import known_runs
+from orchestrator.app.session.options import RunOptions, state_dir_of
+from orchestrator.coordination.interrupting import interrupt_run
+from orchestrator.errors import Exit, StartError, UsageError
+from orchestrator.journal.folder import make_private_folder, open_private
+from orchestrator.journal.runs import RunSummary
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.safe import Safe
+from orchestrator.ui.server import Act
+
+STOP = "stop"
+_VERBS = ("resume", "promote", "rollback")
+_TOLD_BYTES = 16_000  # of what a command has said, its end
+_FOLDER = "ui"
+_LOCK_S = 15
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A command that was begun. `exit_code` None: it runs, or nobody has looked since it ended."""
+
+    act: Act
+    at: float
+    process: subprocess.Popen[bytes]
+    said: Path
+    exit_code: int | None = None
+
+
+class PageActions:
+    """The commands that pages have begun since the program was started."""
+
+    def __init__(self, options: RunOptions, outlet: Outlet) -> None:
+        self._options, self._outlet = options, outlet
+        self._state_dir = state_dir_of(options.config, options.state_dir).absolute()
+        self._begun: list[_Begun] = []
+
+    def begin(self, act: Act) -> Safe:
+        """Begin a command, or stop a run. Raises `UsageError` where it is none, or cannot be done to this run now."""
+        run = self._run(act)
+        if act.verb == STOP:
+            pid = interrupt_run(self._state_dir, run.started_at)
+            return self._outlet.json({"verb": STOP, "run": run.id, "pid": pid})
+        if act.verb not in _VERBS:
+            raise UsageError(f"{act.verb!r} is nothing that the page can do", advice=f"{STOP}, {', '.join(_VERBS)}")
+        if any(one.process.poll() is None for one in self._begun):
+            raise UsageError("a command of this page is under way", advice="wait until it has ended")
+        begun = self._start(act)
+        self._begun.append(begun)
+        return self._outlet.json(self._facts(begun))
+
+    def told(self) -> Safe:
+        """Tell of the commands that were begun, the newest first."""
+        return self._outlet.json({"allowed": True, "actions": [self._facts(one) for one in reversed(self._begun)]})
+
+    def _run(self, act: Act) -> RunSummary:
+        run = next((one for one in known_runs(self._options) if one.id == act.run), None)
+        if run is None:
+            raise UsageError(f"there is no run {act.run!r}", advice="look at the list of runs")
+        environment = run.identity.environment
+        if environment and act.environment != environment:
+            raise UsageError(
+                f"the run is one in the environment {environment}", advice="type that name to say that it is meant"
+            )
+        return run
+
+    def _start(self, act: Act) -> _Begun:
+        options = self._options
+        command = [sys.executable, "-m", "orchestrator", act.verb, act.run, "--yes", f"--state={self._state_dir}"]
+        command += [f"--lock-timeout={_LOCK_S}s"]  # what the page has looked at before may still be ending
+        command += [f"--config={options.config.absolute()}"]
+        command += [f"--env={act.environment}"] if act.environment else []
+        command += [f"--var={name}={value}" for name, value in options.variables.items()]
+        command += [f"--bucket={options.bucket}"] if options.bucket else []
+        said = self._state_dir / _FOLDER / f"{time.time_ns()}-{act.verb}.log"
+        try:
+            make_private_folder(said.parent)
+            with open(said, "wb", opener=open_private) as file:
+                # Not in our group of processes: Ctrl-C ends the page, and no run.
+                process = subprocess.Popen(  # noqa: S603 - a command of ours
+                    command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                    env={**os.environ, "NO_COLOR": "1"},
+                )  # fmt: skip
+        except OSError as error:
+            raise StartError(f"{act.verb} cannot be begun: {error.strerror}", advice=f"see to {said.parent}") from error
+        return _Begun(act, time.time(), process, said)
+
+    def _facts(self, one: _Begun) -> Mapping[str, Any]:
+        if one.exit_code is None:
+            one.exit_code = one.process.poll()
+        code = one.exit_code
+        return {
+            "verb": one.act.verb, "run": one.act.run, "at": one.at, "pid": one.process.pid, "exit_code": code,
+            "ended": "" if code is None else _ended(code), "said": _tail(one.said), "file": str(one.said),
+        }  # fmt: skip
+
+
+def _ended(code: int) -> str:
+    words = {
+        Exit.DONE: "done",
+        Exit.FAILED: "some functions failed or were blocked",
+        Exit.USAGE: "refused",
+        Exit.INTERRUPTED: "interrupted or paused: there is something to go on with",
+        Exit.LOCKED: "refused: another run is under way",
+        Exit.ROLLED_BACK: "failed and rolled back",
+        Exit.NOT_STARTED: "could not start",
+    }
+    return next((text for one, text in words.items() if one == code), f"killed ({code})")
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TOLD_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,115 @@
+"use strict";
+/* What can be done to a run, where the program lets the page act. Each is asked about; where the run is one in an
+   environment, its name is to be typed. */
+
+const ACTS = {
+  stop: { words: "Stop", states: ["running"],
+    asks: "Nothing new starts, and what was asked for settles: as Ctrl-C where it runs. Resume goes on with it." },
+  resume: { words: "Resume", states: ["interrupted"],
+    asks: "What was asked for is followed to its end; the rest is planned anew, and done: `orchestrator resume`." },
+  promote: { words: "Let it go on", states: ["paused"],
+    asks: "What is left is planned anew, and done; its next waves, pauses and gates follow: `orchestrator promote`." },
+  rollback: { words: "Roll back", states: ["done", "failed", "interrupted", "paused"],
+    asks: "What the run has changed is taken back, at once for all functions: `orchestrator rollback`." },
+};
+const LOOK_AT_ACTS_MS = 1500;
+
+/* Asks in a dialogue. `environment`: whose name is to be typed, "" for none; `act`: is called once somebody agrees. */
+const askToAct = (verb, data, act) => {
+  const { words, asks } = ACTS[verb];
+  const before = document.activeElement;
+  const ends = new AbortController();
+  const agree = make("button", { type: "submit", class: "agree", disabled: Boolean(data.environment) }, words);
+  const typed = make("input", { id: "typed", autocomplete: "off", spellcheck: "false",
+    oninput: () => { agree.disabled = typed.value !== data.environment; } });
+  const close = () => { ends.abort(); dialog.close(); };
+  const dialog = make("dialog", { "aria-labelledby": "act-title", onclose: () => {
+    ends.abort();
+    dialog.remove();
+    if (before && before.isConnected) before.focus();
+  } }, make("form", { onsubmit: (event) => { event.preventDefault(); if (!agree.disabled) { close(); act(data.environment); } } },
+    make("h2", { id: "act-title" }, `${words}: run ${data.run}`), make("p", {}, asks),
+    verb === "rollback" ? wayBack(data.run, ends.signal) : null,
+    data.environment ? [make("label", { for: "typed" }, `It is one in the environment ${data.environment}: type that name. `), typed] : null,
+    make("p", { class: "choice" }, make("button", { type: "button", onclick: close }, "Cancel"), agree)));
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+};
+
+/* What a rollback would do, once that is known; nobody has to wait for it. */
+const wayBack = (run, signal) => {
+  const box = make("div", { class: "preview", tabindex: "0", role: "group", "aria-label": "What would go back" }, make("p", { role: "status" }, "Looking at what would go back …"));
+  askedJson(`api/runs/${encodeURIComponent(run)}/rollback`, signal).then(
+    (plan) => box.replaceChildren(...planParts(plan, "What goes back").flat(Infinity).filter(Boolean)),
+    (error) => { if (!signal.aborted) box.replaceChildren(make("p", { class: "message" }, error.message), make("p", {}, error.advice || "")); });
+  return box;
+};
+
+class ActBar {
+  constructor(box, wrong) {
+    Object.assign(this, { box, wrong, ends: new AbortController(), told: "", allowed: false });
+    this.buttons = make("div", { class: "acts", role: "group", "aria-label": "What can be done to the run" });
+    this.begun = make("section", { id: "begun", "aria-labelledby": "begun-title", hidden: true });
+    box.append(this.buttons, this.begun);
+    this.look();
+  }
+
+  /* The run is now as its data says. */
+  update(data) {
+    this.data = data;
+    const fitting = this.allowed ? Object.keys(ACTS).filter((verb) => ACTS[verb].states.includes(data.state)) : [];
+    const told = fitting.join();
+    if (told === this.told) return;
+    this.told = told;
+    this.buttons.replaceChildren(...fitting.map((verb) => make("button", { type: "button", onclick: () => {
+      this.dialog = askToAct(verb, this.data, (environment) => this.act(verb, environment));
+    } }, `${ACTS[verb].words} …`)));
+  }
+
+  async act(verb, environment) {
+    try {
+      await asked("api/actions", { "Content-Type": "application/json" }, this.ends.signal,
+        JSON.stringify({ verb, run: this.data.run, environment }));
+      this.wrong(null);
+      this.look();
+    } catch (error) {
+      if (!this.ends.signal.aborted) this.wrong(error);
+    }
+  }
+
+  /* Looks at what was begun, again and again while something of it runs. */
+  async look() {
+    if (this.looks) return;
+    this.looks = true;
+    try {
+      for (let runs = true; runs && !this.ends.signal.aborted;) {
+        const { allowed, actions } = await askedJson("api/actions", this.ends.signal);
+        this.allowed = allowed;
+        this.box.hidden = !allowed;
+        if (this.data) this.update(this.data);
+        this.show(actions);
+        runs = actions.some((one) => one.exit_code === null);
+        if (runs) await pauseOf(LOOK_AT_ACTS_MS, this.ends.signal);
+      }
+    } catch (error) {
+      if (!this.ends.signal.aborted) this.wrong(error);
+    }
+    this.looks = false;
+  }
+
+  show(actions) {
+    const told = JSON.stringify(actions);
+    if (told === this.shownActs || this.begun.contains(document.activeElement)) return;
+    this.shownActs = told;
+    this.begun.hidden = !actions.length;
+    this.begun.replaceChildren(make("h2", { id: "begun-title" }, "Begun from this page"), ...actions.map((one, at) =>
+      make("details", { open: at === 0 }, make("summary", {}, `${one.verb} ${one.run}: ${one.exit_code === null ? `under way, process ${one.pid}` : one.ended}`),
+        make("pre", { tabindex: "0" }, one.said || "It has said nothing."))));
+  }
+
+  leave() {
+    this.ends.abort();
+    if (this.dialog && this.dialog.open) this.dialog.close();
+  }
+}
