@@ -140,6 +140,7 @@ class _OwnTable:
         self._inherited = merge(layer.values for layer in draft.layers if not self.is_own(layer))
         self._own: Mapping[str, Any] = self._at(self.file, self.path) or {}
         self._gone: set[str] = set()  # keys that go as a whole
+        self._withheld: set[Slot] = set()  # what `without` takes away from now on
 
     def is_own(self, layer: Layer) -> bool:
         """Say whether that is the table."""
@@ -204,8 +205,11 @@ class _OwnTable:
         elif not replaced and len(slot) > 1 and _entry(slot, own) is not None:
             index = _index(key, own, slot[1]) if named_list(key) else None
             edits.append(Edit((*self.path, key, slot[1] if index is None else index), REMOVED))
-        if slot in slots_of_merged(self._inherited):
-            edits.append(Edit((*self.path, "without"), ".".join(slot), adds=True))
+        inherited = slots_of_merged(self._inherited)
+        for one in (slot, *_others(slot)):  # where nothing stands in its place, what it had displaced would come back
+            if one in inherited and one not in self._withheld:
+                self._withheld.add(one)
+                edits.append(Edit((*self.path, "without"), ".".join(one), adds=True))
         return edits
 
     def _not_taken_away(self, slot: Slot) -> list[Edit]:

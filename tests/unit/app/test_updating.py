@@ -98,6 +98,12 @@ def test_a_plan_after_an_update_has_nothing_to_do_at_length(before: list[Setting
     check(before, after)
 
 
+def test_what_a_removed_key_had_displaced_does_not_come_back() -> None:
+    """Two log to one folder, which is a default then; the third one's group goes."""
+    folder, group = settings(log=LogOptions(folder_id="b1g")), settings(log=LogOptions(group_id="e23"))
+    check([folder, group, folder], [folder, settings()])
+
+
 OTHER_ROLE = "serverless.functions.invoker"
 MANY = {"provisioned": 3, "zone_instances": 2, "zone_requests": 0}
 HEAD = '[cloud]\nfolder_id = "folder"\n[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\n'
