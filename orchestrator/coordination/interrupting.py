@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from orchestrator.coordination.local_lock import FILE
+from orchestrator.coordination.local_lock import FILE, holder_here
 from orchestrator.errors import UsageError
 
 _PROCESSES = Path("/proc")
@@ -28,7 +25,9 @@ def interrupt_run(state_dir: Path, started_at: float) -> int:
     | ignores SIGINT, as in a shell's background           | SIGTERM: it settles for five seconds                 |
     | any other                                            | SIGINT: it settles                                   |
     """
-    pid, since = _holder(state_dir)
+    pid, since = 0, 0.0
+    with suppress(PermissionError):  # of whom nothing is known then
+        pid, since = holder_here(state_dir)
     if not pid or since > started_at:
         raise UsageError("this run is not under way on this machine", advice="look at its state again")
     try:
@@ -41,17 +40,6 @@ def interrupt_run(state_dir: Path, started_at: float) -> int:
     except OSError as error:
         raise UsageError(f"process {pid} cannot be looked at: {error.strerror}", advice=_ADVICE) from error
     return pid
-
-
-def _holder(state_dir: Path) -> tuple[int, float]:
-    """Give the process of this machine that the lock names, and since when it holds it; (0, 0.0) where it is none."""
-    try:
-        holder: dict[str, Any] = orjson.loads((state_dir / FILE).read_bytes())
-        if holder["host"] == socket.gethostname():
-            return int(holder["pid"]), float(holder["since"])
-    except (ValueError, KeyError, TypeError, OSError):
-        pass
-    return 0, 0.0
 
 
 def _holds(pid: int, lock: Path) -> bool:

@@ -141,15 +141,30 @@ def alive_since(state_dir: Path) -> float:
     Goes by what the holder wrote of itself: whoever tried the lock would be in the way of one that wants it.
     """
     try:
-        holder: dict[str, Any] = orjson.loads((state_dir / FILE).read_bytes())
-        if holder["host"] == socket.gethostname():
-            os.kill(int(holder["pid"]), 0)
-            return float(holder["since"])
+        pid, since = holder_here(state_dir)
+        if pid:
+            os.kill(pid, 0)
+            return since
     except PermissionError:  # it lives, and is another user's
         return 0.0
-    except (ValueError, KeyError, TypeError, OSError):
+    except OSError:
         pass
     return math.inf
+
+
+def holder_here(state_dir: Path) -> tuple[int, float]:
+    """Give the process of this machine that the lock names, and since when; (0, 0.0) where it names none. Raises
+    `PermissionError` where the lock is another user's.
+    """
+    try:
+        holder: dict[str, Any] = orjson.loads((state_dir / FILE).read_bytes())
+        if holder["host"] == socket.gethostname():
+            return int(holder["pid"]), float(holder["since"])
+    except PermissionError:
+        raise
+    except (ValueError, KeyError, TypeError, OSError):
+        pass
+    return 0, 0.0
 
 
 def lock_held(who: str, timeout_s: float) -> LockHeldError:
