@@ -14,7 +14,7 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState, indexed
 from orchestrator.model.of_others import is_of_others
 from orchestrator.ports import Reading
 from orchestrator.resilience.groups import each
-from orchestrator.version.history import history_of
+from orchestrator.version.history import history_of, is_of_job
 from orchestrator.version.stamp import read_stamp
 
 T = TypeVar("T")
@@ -136,10 +136,9 @@ class _Reader:
     async def _versions_of(self, function: Function) -> None:
         listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)
         found = await self._world.read(listing)
-        latest = next((one for one in found if LATEST in one.tags), None)
+        latest = next((one for one in found if LATEST in one.tags and is_of_job(one)), None)
         before = history_of(found, latest).before_job(latest) if latest is not None else None
-        kept = {version.id: version if version is before else self._kept(version) for version in found}
-        self.versions |= kept
+        self.versions |= {version.id: version if version is before else self._kept(version) for version in found}
 
     def _kept(self, version: Version) -> Version:
         """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""

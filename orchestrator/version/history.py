@@ -91,9 +91,9 @@ class History:
         """Find the newest Version before one that a job made, and before all others that jobs have made since: what
         jobs have changed is what is otherwise. None where no job made it.
         """
-        if not _is_of_job(version):
+        if not is_of_job(version):
             return None
-        return next((one for one in reversed(self.versions[: self._place(version)]) if not _is_of_job(one)), None)
+        return next((one for one in reversed(self.versions[: self._place(version)]) if not is_of_job(one)), None)
 
     def doubt(self, version: Version) -> Doubt | None:
         """Say why the code of a Version may not be that of its stamp; None where nothing speaks for that.
@@ -125,7 +125,8 @@ class History:
         return next((number for number, one in enumerate(self.versions) if one.id == version.id), len(self.versions))
 
 
-def _is_of_job(version: Version) -> bool:
+def is_of_job(version: Version) -> bool:
+    """Say whether a job made a Version, and wanted something else than the manifest."""
     stamp = read_stamp(version.description)
     return stamp is not None and JOB_MARK in dict(stamp.marks)
 
