@@ -24,11 +24,15 @@ from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, OrchestratorError, UsageError
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.journal.state import RunState
-from orchestrator.model import Action, Deployed, FunctionSpec, Unchanged, Unit
+from orchestrator.journal.unit_state import UnitState
+from orchestrator.model import Action, Deployed, FunctionSpec, Settings, Unchanged, Unit, Version
 from orchestrator.model.live_state import LiveState
 from orchestrator.report.plain_text import counted
+from orchestrator.resilience.groups import each
 from orchestrator.version.as_live import with_parts
 from orchestrator.version.copy import settings_of
+
+_AT_ONCE = 8  # versions that are read
 
 
 class JobManifest:
@@ -80,28 +84,48 @@ class JobManifest:
         """Find besides what runs before have changed, which were cut off before it was written: by what each version
         has that its base had not. What cannot be read is said.
         """
-        world, made, redactor = self._session.world, self._made, self._session.messages.outlet.redactor
+        made, redactor = self._made, self._session.messages.outlet.redactor
         if made is None:
             return
-        for key, unit in state.units.items():
-            declared = self._session.request.manifest.functions.get(key)
-            done = isinstance(unit.outcome, Deployed) and unit.version_id and unit.base_version_id
-            if key in self._looked or not done or declared is None or declared.mistakes:
-                continue
+        before: dict[str, Settings] = {}
+        now: dict[str, Version] = {}
+        unread: dict[str, str] = {}
+
+        async def read(unit: UnitState) -> None:
+            get = self._session.world.functions.get_version
             try:
-                base, now = [
-                    await world.read(partial(world.functions.get_version, one))
-                    for one in (unit.base_version_id, unit.version_id)
-                ]
+                before[unit.key], now[unit.key] = (
+                    settings_of(await self._session.world.read(partial(get, unit.base_version_id))),
+                    await self._session.world.read(partial(get, unit.version_id)),
+                )
             except CloudError as error:
-                why = f"what run {state.run_id} has changed of {key} is not written into the manifest: {error.message}"
+                unread[unit.key] = error.message
+
+        left = {unit.key: spec for unit in state.units.values() if (spec := self._left_by(unit)) is not None}
+        await each([state.units[key] for key in left], read, at_once=_AT_ONCE)
+        found = [
+            LiveFunction(key, function, now[key], spec)
+            for key, spec in left.items()
+            if key in now and (function := self._live.by_id.get(state.units[key].function_id or "")) is not None
+        ]
+        names = await known_names(self._session, found)
+        for key, declared in left.items():
+            if key in unread:
+                why = f"what run {state.run_id} has changed of {key} is not written into the manifest: {unread[key]}"
                 self._session.messages.incomplete.append(f"{why}; `orchestrator import --update {key}` does")
                 continue
-            function = self._live.by_id.get(unit.function_id or "")
-            found = [LiveFunction(key, function, now, declared)] if function is not None else []
-            names = await known_names(self._session, found)
-            before, after = (with_parts(settings_of(one), declared.settings, declared.as_live) for one in (base, now))
-            write_slots(made, key, job_slots(declared.settings, before, after), declared, names, redactor.hides)
+            base, to = (
+                with_parts(one, declared.settings, declared.as_live) for one in (before[key], settings_of(now[key]))
+            )
+            write_slots(made, key, job_slots(declared.settings, base, to), declared, names, redactor.hides)
+
+    def _left_by(self, unit: UnitState) -> FunctionSpec | None:
+        """Give what is declared of a function that a run before has deployed and nobody has looked at since."""
+        declared = self._session.request.manifest.functions.get(unit.key)
+        done = isinstance(unit.outcome, Deployed) and unit.version_id and unit.base_version_id
+        if unit.key in self._looked or not done or declared is None or declared.mistakes:
+            return None
+        return declared
 
     def _declared(self, unit: Unit) -> FunctionSpec | None:
         declared = self._session.request.manifest.functions.get(unit.key)
