@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.app.commands.serving.asking import bucket_words, manifest_words
 from orchestrator.app.session.known_run import known_runs
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.coordination.interrupting import interrupt_run
@@ -84,10 +85,7 @@ class PageActions:
         options = self._options
         command = [sys.executable, "-m", "orchestrator", act.verb, act.run, "--yes", f"--state={self._state_dir}"]
         command += [f"--lock-timeout={_LOCK_S}s"]  # what the page has looked at before may still be ending
-        command += [f"--config={options.config.absolute()}"]
-        command += [f"--env={act.environment}"] if act.environment else []
-        command += [f"--var={name}={value}" for name, value in options.variables.items()]
-        command += [f"--bucket={options.bucket}"] if options.bucket else []
+        command += [*manifest_words(options, act.environment), *bucket_words(options)]
         said = self._state_dir / _FOLDER / f"{time.time_ns()}-{act.verb}.log"
         try:
             make_private_folder(said.parent)

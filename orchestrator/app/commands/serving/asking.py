@@ -24,18 +24,28 @@ _STOP_S = 5.0
 _ADVICE = "       "  # how `Messages` writes what to do next, under an error
 
 
+def manifest_words(options: RunOptions, environment: str) -> list[str]:
+    """Give the options by which a command of the page has the page's manifest."""
+    words = [f"--config={options.config.absolute()}"]
+    words += [f"--env={environment}"] if environment else []
+    return words + [f"--var={name}={value}" for name, value in options.variables.items()]
+
+
+def bucket_words(options: RunOptions) -> list[str]:
+    """Give the option by which it has the page's bucket."""
+    return [f"--bucket={options.bucket}"] if options.bucket else []
+
+
 class AskedVerbs:
     """Verbs that change nothing, as to this manifest and state folder."""
 
     def __init__(self, options: RunOptions, outlet: Outlet) -> None:
         self._outlet = outlet
         self._limit = anyio.CapacityLimiter(_AT_ONCE)
-        chosen = [f"--config={options.config.absolute()}"]
-        chosen += [f"--env={options.environment}"] if options.environment else []
-        chosen += [f"--var={name}={value}" for name, value in options.variables.items()]
+        chosen = manifest_words(options, options.environment)
         reached = [f"--state={options.state_dir.absolute()}"] if options.state_dir is not None else []
         reached += [f"--endpoint={options.endpoint}"] if options.endpoint else []
-        reached += [f"--bucket={options.bucket}"] if options.bucket else []
+        reached += bucket_words(options)
         reached += ["--sandbox"] if options.sandbox else []
         self._manifest, self._cloud = chosen, chosen + reached
 
