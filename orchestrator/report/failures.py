@@ -126,7 +126,7 @@ def _block(group: list[Told]) -> str:
     names = named([told.unit.key for told in group], NAMED_MAX)
     lines = [f"{counted(len(group), 'function')} {first.what}: {names}", *_said(group, lambda one: one.message)]
     for told in group[:NAMED_MAX]:
-        ids = _ids(told)
+        ids = ids_of(told.failure, told.failure.operation_id or last_operation(told.unit))
         if ids:
             lines.append(f"    {told.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
     lines += _said(group, lambda one: one.advice, "advice")
@@ -153,10 +153,10 @@ def _said(group: list[Told], text_of: Callable[[Failure], str], label: str = "")
     return lines
 
 
-def _ids(told: Told) -> str:
-    failure = told.failure
+def ids_of(failure: Failure, operation_id: str) -> str:
+    """Write what a failure is known by to the cloud, in one line."""
     facts = {
-        "operation": failure.operation_id or last_operation(told.unit),
+        "operation": operation_id,
         "HTTP": str(failure.http_status or ""),
         "request id": failure.request_id,
         "server trace id": failure.server_trace_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.errors import Mistake
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Place, Unit
-from orchestrator.report.failures import NAMED_MAX, Cause, causes
+from orchestrator.report.failures import NAMED_MAX, Cause, causes, told_of
 from orchestrator.report.plain_text import counted, named
 
 ANNOTATIONS_MAX = 10  # that GitHub shows of one step; more stand in its log alone
@@ -56,15 +56,14 @@ def findings_of_run(units: Iterable[UnitState], places: Mapping[str, Place]) -> 
     """Give what failed, is unknown or blocked in a run, function by function, equal causes together. `places`: where
     functions are declared, by their keys.
     """
-    return [_of_unit(cause, unit, places) for cause in causes(units) for unit in cause.units]
+    return _of_each(causes(units), places)
 
 
 def shown_findings(units: Sequence[UnitState], places: Mapping[str, Place]) -> list[Finding]:
     """Give the same for people who see ten of them: where there are more, one for each cause."""
-    every = findings_of_run(units, places)
-    if len(every) <= ANNOTATIONS_MAX:
-        return every
     found = causes(units)
+    if sum(len(cause.units) for cause in found) <= ANNOTATIONS_MAX:
+        return _of_each(found, places)
     shown = [_of_cause(cause, places) for cause in found[: ANNOTATIONS_MAX - (len(found) > ANNOTATIONS_MAX)]]
     if more := found[len(shown) :]:
         count = counted(sum(len(cause.units) for cause in more), "more function")
@@ -74,9 +73,14 @@ def shown_findings(units: Sequence[UnitState], places: Mapping[str, Place]) -> l
     return shown
 
 
+def _of_each(found: Iterable[Cause], places: Mapping[str, Place]) -> list[Finding]:
+    return [_of_unit(cause, unit, places) for cause in found for unit in cause.units]
+
+
 def _of_unit(cause: Cause, unit: UnitState, places: Mapping[str, Place]) -> Finding:
-    (alone,) = causes([unit])  # with its own words: equal failures may differ in ids
-    text = "\n".join(filter(None, (alone.failure.message, alone.failure.advice)))
+    told = told_of(unit, "")  # with its own words: equal failures may differ in ids
+    failure = told.failure if told is not None else cause.failure
+    text = "\n".join(filter(None, (failure.message, failure.advice)))
     return Finding(*_at(places.get(unit.key)), cause.what, unit.key, text)
 
 

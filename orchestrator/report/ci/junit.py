@@ -14,7 +14,6 @@ The shape is that of Jenkins' junit-10.xsd: testsuites, testsuite, testcase, and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from html import escape
 
 from orchestrator.errors import ManifestError, OrchestratorError
@@ -23,6 +22,7 @@ from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Blocked, Cancelled, Failed, Failure, Inconclusive, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
+from orchestrator.report.failures import ids_of
 from orchestrator.report.records import NOT_ENDED, iso, name_of
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -75,15 +75,8 @@ def _case(unit: UnitState, environment: str) -> _Case:
 
 
 def _told(failure: Failure) -> str:
-    facts: Mapping[str, object] = {
-        "operation": failure.operation_id,
-        "HTTP": failure.http_status,
-        "request id": failure.request_id,
-        "server trace id": failure.server_trace_id,
-        "client request id": failure.client_request_id,
-    }
-    named = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-    return "\n".join(part for part in (named, failure.advice, failure.detail) if part)
+    ids = ids_of(failure, failure.operation_id)
+    return "\n".join(part for part in (ids, failure.advice, failure.detail) if part)
 
 
 def _open(name: str, classname: str, seconds: float) -> str:
