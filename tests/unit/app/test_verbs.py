@@ -98,7 +98,7 @@ def test_no_option_is_in_two_verbs_and_not_in_the_table() -> None:
     assert {option for option, found in verbs.items() if len(found) > 1} == set(TABLE) | OTHERWISE
 
 
-@pytest.mark.parametrize("option", OTHERWISE)
+@pytest.mark.parametrize("option", sorted(OTHERWISE))
 def test_what_only_has_the_same_name_has_a_variable_of_its_own(option: str) -> None:
     found = [one.envvar for verb in cli.commands if (one := options_of(verb).get(option))]
     assert len(found) == len(set(found)) > 1
