@@ -1,0 +1,120 @@
+"""Messages, docstrings, comments and pages follow docs/style.md, as far as a machine can check it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.prose import ROOT, WORDS_MAX, banned_words, pieces, sentences, words_in
+
+BANNED = banned_words()
+PATTERNS = (
+    "*.md",
+    "*.toml",
+    ".ci/*",
+    "Makefile",
+    "docs/**/*.md",
+    "examples/**/*.toml",
+    "jobs/*.py",
+    "orchestrator/**/*.cjs",
+    "orchestrator/**/*.js",
+    "orchestrator/**/*.py",
+    "tests/**/*.py",
+)
+OTHERS_WORK = "orchestrator/report/html/uplot/"
+# Files and folders that have not been revised yet. The list only becomes shorter.
+LEFT = (
+    "CHANGELOG.md",
+    "README.md",
+    "docs/bounds",
+    "docs/bucket",
+    "docs/ci",
+    "docs/extending",
+    "docs/import",
+    "docs/jobs",
+    "docs/manifest",
+    "docs/notifications",
+    "docs/packages",
+    "docs/promises",
+    "docs/prune",
+    "docs/report",
+    "docs/rollback",
+    "docs/rollout",
+    "docs/sandbox",
+    "docs/saved-plans",
+    "docs/speed",
+    "docs/teams",
+    "docs/terminal",
+    "docs/ui",
+    "docs/why",
+    "Makefile",
+    ".ci/",
+    "deploy.toml",
+    "pyproject.toml",
+    "examples/",
+    "jobs/",
+    "orchestrator/app/",
+    "orchestrator/cli",
+    "orchestrator/cloud/",
+    "orchestrator/commands/",
+    "orchestrator/coordination/",
+    "orchestrator/engine/",
+    "orchestrator/errors",
+    "orchestrator/function/",
+    "orchestrator/job/",
+    "orchestrator/journal/",
+    "orchestrator/manifest/",
+    "orchestrator/model/",
+    "orchestrator/package/",
+    "orchestrator/planning/",
+    "orchestrator/ports",
+    "orchestrator/prediction/",
+    "orchestrator/redaction/",
+    "orchestrator/report/",
+    "orchestrator/resilience/",
+    "orchestrator/sandbox/",
+    "orchestrator/ui/",
+    "orchestrator/verbs/",
+    "orchestrator/version/",
+    "tests/",
+)
+
+
+def rooms() -> dict[str, list[Path]]:
+    """The files that are checked, by the folder that they belong to."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted({path for pattern in PATTERNS for path in ROOT.glob(pattern) if path.is_file()}):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith((OTHERS_WORK, *LEFT)):
+            found["/".join(name.split("/")[:2])].append(path)
+    return found
+
+
+ROOMS = rooms()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_prose_follows_the_style(room: str) -> None:
+    """Of tests, their own words are checked, and not the messages that they expect."""
+    wrong = []
+    for path in ROOMS[room]:
+        for piece in pieces(path):
+            if piece.kind == "message" and room.startswith("tests/"):
+                continue
+            for sentence in sentences(piece.text):
+                wrong += [f"{piece.place}: {word[0]!r} in: {sentence}" for word in BANNED.finditer(sentence)]
+                if (words := words_in(sentence)) > WORDS_MAX:
+                    wrong.append(f"{piece.place}: {words} words: {sentence}")
+    assert wrong == [], "docs/style.md says what to write instead"
+
+
+def test_the_words_are_found() -> None:
+    assert [word[0] for word in BANNED.finditer("It stands anew; `told`: standstill, un-told, Somebody.")] == [
+        "stands",
+        "anew",
+        "told",
+        "Somebody",
+    ]
+    assert list(sentences("One `told. b` two. Three\n\n* four | five")) == ["One X two.", "Three", "* four", "five"]
