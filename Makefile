@@ -15,7 +15,7 @@ COMPILE = -m compileall -q -j 0 -x '/(yandex|grpc_tools|mypy|mypyc|pip|setuptool
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo demo-rollback test long long-share browser draws lint floors clean
+.PHONY: demo demo-rollback test long long-share browser draws lint dist floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -52,6 +52,18 @@ lint: .venv-test/installed
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
 
+# Wheel and source distribution of what is committed, into dist/, and checked. The wheel is the same bytes each time: the
+# times in it are those of the commit.
+dist: .venv-dist/installed
+	rm -rf dist build/tree
+	mkdir -p build/tree
+	git archive HEAD | tar -x -C build/tree
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-dist/bin/python -m build --outdir dist build/tree > build/log \
+		|| { cat build/log; exit 1; }
+	.venv-dist/bin/twine check --strict dist/*
+	.venv-dist/bin/check-wheel-contents dist/*.whl
+	.venv-dist/bin/python .ci/contents dist
+
 # With the lowest versions that pyproject.toml declares, each exactly: whoever has them installed gets no tracebacks.
 floors: .venv-floors/installed
 	.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/speed --ignore tests/simulation
@@ -62,7 +74,7 @@ floors: .venv-floors/installed
 	.venv-demo/bin/python $(PIP) $(CONSTRAINTS) -e .
 	touch $@
 
-.venv-test/installed: pyproject.toml constraints.txt
+.venv-test/installed: pyproject.toml constraints.txt orchestrator/__init__.py
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python $(NEW_PIP)
 	.venv-test/bin/python $(PIP) --no-compile $(CONSTRAINTS) -e '.[test]'
@@ -73,6 +85,13 @@ floors: .venv-floors/installed
 	cd .venv-test && npm pack --silent axe-core@$(AXE) && tar -xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.part
 	mv .venv-test/axe.part $@
 
+.venv-dist/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python $(NEW_PIP)
+	.venv-dist/bin/python .ci/extra dist > .venv-dist/requirements.txt
+	.venv-dist/bin/python $(PIP) --no-compile $(CONSTRAINTS) -r .venv-dist/requirements.txt
+	touch $@
+
 .venv-floors/installed: pyproject.toml .ci/floors
 	$(PYTHON) -m venv .venv-floors
 	.venv-floors/bin/python $(NEW_PIP)
@@ -81,4 +100,4 @@ floors: .venv-floors/installed
 	touch $@
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-floors .orchestrator build dist *.egg-info
+	rm -rf .venv-demo .venv-test .venv-dist .venv-floors .orchestrator build dist *.egg-info
