@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 from operator import is_
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from orchestrator.redaction.redactor import Redactor
@@ -43,9 +44,10 @@ class Outlet:
         """Let lines of ours out whose foreign parts went through `value`."""
         return Safe(uncommanding(several_lines(text)))
 
-    def json(self, value: Any, *, indent: bool = False) -> Safe:
-        """Write a value as JSON, on one line or indented."""
-        return to_json(self.redactor.value(value), indent=indent)
+    def json(self, value: Any, *, indent: bool = False, ours: Mapping[str, str] = MappingProxyType({})) -> Safe:
+        """Write a value as JSON, on one line or indented. `ours`: added to a mapping, with no foreign text in it."""
+        redacted = self.redactor.value(value)
+        return to_json({**redacted, **ours} if ours else redacted, indent=indent)
 
     def script_data(self, value: Any) -> Safe:
         """Write a value as JSON that may stand in a page, in an element of its own. Its texts went through `value`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 MARK = "[redacted]"
 _NOT_MARK = rf"(?!{re.escape(MARK)})"  # so that redacting twice changes nothing
@@ -103,6 +103,7 @@ _BY_NAME = (
 )
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Say whether a value under this name is to be hidden: `YC_TOKEN`, `privateKey`, but not `secret_id`."""
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS.search(name)

@@ -31,6 +31,11 @@ from orchestrator.redaction.patterns import (
 )
 
 _PASSES = 5  # the first nearly always changes nothing, and is then the only one
+_SEEN_MAX = 10_000  # texts whose redaction is remembered
+_SEEN_MAX_CHARACTERS = 200  # of each
+
+# What a known value may begin at, in a text that is no longer than most: looked through without a line of Python each.
+_BEGINNINGS = tuple(slice(at, at + LEAST) for at in range(500))  # all of a text of up to so many characters
 
 _E = TypeVar("_E", bound=Event)
 _A_NAME = re.compile(r"[\w.-]+")
@@ -59,6 +64,9 @@ class Redactor:
         self._words = set(OUR_WORDS)
         self._longest = max(map(len, OUR_WORDS))  # of them
         self._secrets: set[str] = set()
+        # Texts that were redacted. Replaced whole by what changes how: telemetry reads here in a thread of its own, and
+        # what it found by the former rules must not be remembered for the new ones.
+        self._seen: dict[str, str] = {}
         self.learned: Callable[[str], object] = lambda _: None  # told each secret value once, as it is
 
     def add(self, value: str) -> None:
@@ -69,7 +77,9 @@ class Redactor:
         forms = {dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
         for form in forms | {value, quote(value, safe="", errors="replace")}:
             if len(form) >= LEAST and form not in MARK:
-                self._known.setdefault(form[:LEAST], {}).setdefault(len(form), set()).add(form)
+                same = self._known.get(form[:LEAST], {})  # never changed itself: another thread may go through it
+                self._known[form[:LEAST]] = same | {len(form): same.get(len(form), set()) | {form}}
+        self._seen = {}
 
     def add_variables(self, variables: Mapping[str, str]) -> None:
         """Hide the values of those variables whose names say that they are secret, and the passwords in URLs of all."""
@@ -117,6 +127,7 @@ class Redactor:
             if word:
                 self._words.add(word)
                 self._longest = max(self._longest, len(word))
+        self._seen = {}
 
     def hides(self, text: str) -> bool:
         """Whether something of a text is not to be shown."""
@@ -124,6 +135,17 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Redact a text. Doing it again changes nothing."""
+        seen = self._seen
+        found = seen.get(text)
+        if found is None:
+            found = self._redacted(text)
+            if len(text) <= _SEEN_MAX_CHARACTERS:
+                if len(seen) >= _SEEN_MAX:
+                    seen.clear()
+                seen[text] = found
+        return found
+
+    def _redacted(self, text: str) -> str:
         for _ in range(_PASSES):
             shown = hide(self._without_known(text) if self._known else text, self._is_kept)
             if shown == text:
@@ -176,16 +198,16 @@ class Redactor:
 
     def _mapping(self, mapping: Mapping[Any, Any]) -> dict[Any, Any]:
         # {"name": "PASSWORD", "value": "…"}: the name is a value of its own
-        named = any(
+        named = "value" in mapping and any(
             isinstance(name := mapping.get(word), str) and is_secret_name(name)
             for word in ("name", "key", "environment_variable", "environmentVariable")
         )
         redacted = {}
         for key, value in mapping.items():
-            hide = (isinstance(key, str) and is_secret_name(key)) or (named and key == "value")
-            redacted[self.text(key) if isinstance(key, str) else key] = (
-                self._hidden(value) if hide else self.value(value)
-            )
+            is_text = isinstance(key, str)
+            hide = (is_text and is_secret_name(key)) or (named and key == "value")
+            shown = self._hidden(value) if hide else self.text(value) if type(value) is str else self.value(value)
+            redacted[self.text(key) if is_text else key] = shown
         return redacted
 
     def _hidden(self, value: Any) -> Any:
@@ -200,6 +222,8 @@ class Redactor:
 
     def _without_known(self, text: str) -> str:
         parts, start, at, end = [], 0, 0, len(text) - LEAST
+        if end < len(_BEGINNINGS) and self._known.keys().isdisjoint(map(text.__getitem__, _BEGINNINGS[: end + 1])):
+            return text
         while at <= end:
             forms = self._known.get(text[at : at + LEAST])
             length = max((n for n, same in forms.items() if text[at : at + n] in same), default=0) if forms else 0

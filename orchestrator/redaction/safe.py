@@ -33,6 +33,8 @@ _ANYWHERE = re.compile(r"#(?=#[\w.-]*\[)")
 
 def one_line(text: str) -> str:
     """Write a text on one line, whatever is no character to be read as its escape."""
+    if text.isascii() and text.isprintable():  # as nearly all texts are
+        return text
     return _ON_A_LINE.sub(_escaped, text)
 
 
@@ -57,7 +59,9 @@ def to_json(value: Any, *, indent: bool = False) -> Safe:
         text = orjson.dumps(value, option=option).decode()
     except TypeError:
         text = orjson.dumps(encodable(value), option=option).decode()
-    return Safe(_ANYWHERE.sub(r"\\u0023", _IN_JSON.sub(_json_escaped, text)))
+    if not text.isascii() or "\x7f" in text:  # else it has none of them: each line of logs comes by here
+        text = _IN_JSON.sub(_json_escaped, text)
+    return Safe(_ANYWHERE.sub(r"\\u0023", text) if "##" in text else text)
 
 
 def in_element(json: Safe) -> Safe:

@@ -43,6 +43,7 @@ from orchestrator.report.display.rollout_lines import ROLLOUT_LINES, LogLine
 from orchestrator.report.streams import Unbroken, may_colour
 
 _TRACES = ("exception", "stack")
+_OURS = ("level", "timestamp")  # of a line: put there by the chain
 # What differs between equal errors: ids of the cloud, and numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f-]{32,64}|\d+(?:\.\d+)?)\b")
 _IN_BRIEF = ("function", "step", "kind", "message")
@@ -82,7 +83,7 @@ def _chain(format: str, *, colours: bool, outlet: Outlet) -> list[Processor]:
         return "\n".join([str(console(logger, method, safe)), *map(uncommanding, below)])
 
     def as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        return outlet.json(event)
+        return outlet.json(event, ours={name: event.pop(name) for name in _OURS})
 
     return [
         structlog.contextvars.merge_contextvars,
@@ -121,7 +122,8 @@ class LogListener:
 
     def __init__(self, run_id: str, *, brief: bool = False, each_failure: bool = False) -> None:
         self._run_id = run_id
-        self._log: Any = structlog.get_logger()
+        # Bound once: the logger that is looked up for each line costs as much as the line itself.
+        self._log: Any = structlog.get_logger().bind(run_id=run_id)
         self._brief = brief
         self._each_failure = each_failure
         self._told: set[tuple[object, ...]] = set()
@@ -134,7 +136,7 @@ class LogListener:
             level, text, facts = handler(event)
             if self._brief and isinstance(event, UnitEnded):  # in full it is told at the end
                 facts = {name: facts[name] for name in _IN_BRIEF if name in facts}
-            self._log.log(LEVELS[level], text, **({"run_id": self._run_id} | facts))
+            self._log.log(LEVELS[level], text, **facts)
         if isinstance(event, RunEnded):
             structlog.contextvars.unbind_contextvars("run_id")
 

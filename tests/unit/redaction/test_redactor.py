@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from orchestrator.journal.events import OperationDone, RunEnded, StepRetried, UnitEnded, UnitPlanned
 from orchestrator.model import Blocked, Deployed, Failed, HttpCheck, Step, Unknown, Verify
-from orchestrator.redaction.patterns import MARK, is_secret_name
-from orchestrator.redaction.redactor import Redactor
+from orchestrator.redaction.patterns import LEAST, MARK, is_secret_name
+from orchestrator.redaction.redactor import _SEEN_MAX, Redactor
 from tests.builders import spec
 from tests.runs import failed, planned
 
@@ -325,3 +325,34 @@ def test_the_name_of_a_variable_is_no_secret_wherever_it_stands() -> None:
         "description: ${HOME}, $${HOME}, ${DB_PASSWORD}"
     )
     assert redactor.text("x ${X:-hunter2}") == f"x {MARK}"
+
+
+def test_what_is_learned_later_holds_for_texts_that_were_seen_before() -> None:
+    redactor = Redactor()
+    text = f"it says {LOCKBOX}"
+    assert redactor.text(text) == text
+    redactor.add(LOCKBOX)
+    assert redactor.text(text) == f"it says {MARK}"
+    redactor.protect([LOCKBOX])
+    assert redactor.text(text) == text
+
+
+def test_many_texts_and_long_ones_are_redacted_as_few_are() -> None:
+    redactor = Redactor()
+    redactor.add(LOCKBOX)
+    for number in range(_SEEN_MAX + 10):
+        redactor.text(f"{number}")
+    for padding in ("", "x " * 100, "x " * 1000):
+        assert redactor.text(f"{padding}{LOCKBOX}") == f"{padding}{MARK}"
+        assert redactor.text(f"{padding}{LOCKBOX}") == f"{padding}{MARK}"
+
+
+def test_learning_changes_nothing_that_another_thread_may_go_through() -> None:
+    redactor = Redactor()
+    redactor.add(LOCKBOX)
+    same, seen = redactor._known[LOCKBOX[:LEAST]], redactor._seen
+    before = {length: set(forms) for length, forms in same.items()}
+    redactor.add(f"{LOCKBOX}#")
+    redactor.add(f"{LOCKBOX[:-1]}_")
+    assert same == before
+    assert redactor._seen is not seen

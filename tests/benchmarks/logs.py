@@ -1,0 +1,59 @@
+"""What a line of logs costs: `python -m tests.benchmarks.logs [FUNCTIONS]`. CPU time an event, each seen once.
+
+Ten events a function, as a deployment has them; fifty secret values are known, which each text is looked through for.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Iterator
+
+from orchestrator.journal.events import Event
+from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.logs import LogListener, configure
+from tests.runs import RUN_ID, deployment, started
+
+SECRETS = 50
+
+
+class Nowhere(io.StringIO):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def events(functions: int) -> Iterator[Event]:
+    """Give the events of a run of so many functions."""
+    yield started(units=functions)
+    for number in range(functions):
+        yield from deployment(f"function-{number:05d}")
+
+
+def outlet() -> Outlet:
+    """Make one that knows secrets."""
+    redactor = Redactor()
+    for number in range(SECRETS):
+        redactor.add(f"s3cr3t-value-{number:04d}")
+    return Outlet(redactor)
+
+
+def main() -> None:
+    functions = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    run = list(events(functions))
+    for form in ("json", "console"):
+        for level in ("debug", "info"):
+            configure(level, form, Nowhere(), outlet())
+            listener = LogListener(RUN_ID)
+            began_s = time.process_time()
+            for event in run:
+                listener(event)
+            each_s = (time.process_time() - began_s) / len(run)
+            print(f"{form:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - it is what this is for
+
+
+if __name__ == "__main__":
+    main()
