@@ -15,7 +15,7 @@ COMPILE = -m compileall -q -j 0 -x '/(yandex|grpc_tools|mypy|mypyc|pip|setuptool
 # Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo demo-rollback test long long-share browser draws lint dist floors clean
+.PHONY: demo demo-rollback test long long-share browser draws lint dist docs floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -64,6 +64,10 @@ dist: .venv-dist/installed
 	.venv-dist/bin/check-wheel-contents dist/*.whl
 	.venv-dist/bin/python .ci/contents dist
 
+# The documentation as a site, in build/site. A warning, such as a link that leads nowhere, is an error.
+docs: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --clean
+
 # With the lowest versions that pyproject.toml declares, each exactly: whoever has them installed gets no tracebacks.
 floors: .venv-floors/installed
 	.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/speed --ignore tests/simulation
@@ -79,6 +83,12 @@ floors: .venv-floors/installed
 	.venv-test/bin/python $(NEW_PIP)
 	.venv-test/bin/python $(PIP) --no-compile $(CONSTRAINTS) -e '.[test]'
 	.venv-test/bin/python $(COMPILE) .venv-test/lib
+	touch $@
+
+.venv-docs/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(NEW_PIP)
+	.venv-docs/bin/python $(PIP) $(CONSTRAINTS) 'mkdocs-material>=9.6'
 	touch $@
 
 .venv-test/axe.min.js: .venv-test/installed
@@ -100,4 +110,4 @@ floors: .venv-floors/installed
 	touch $@
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-dist .venv-floors .orchestrator build dist *.egg-info
+	rm -rf .venv-demo .venv-test .venv-dist .venv-docs .venv-floors .orchestrator build dist *.egg-info

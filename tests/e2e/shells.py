@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.e2e.harness import TIMEOUT_S, Cloud, Ended, environment, warm
@@ -20,13 +21,13 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as warm:
 """
 
 
-def shell(line: str, root: Path, cloud: Cloud) -> Ended:
-    """Run a line as a shell does, with `orchestrator` on its path."""
+def shell(line: str, root: Path, cloud: Cloud | None, variables: Mapping[str, str] | None = None) -> Ended:
+    """Run a line as a shell does, with `orchestrator` on its path; without a cloud, where it needs none."""
     folder = root / "bin"
     folder.mkdir(exist_ok=True)
     (folder / "orchestrator").write_text(FORKED.format(python=sys.executable, socket=warm()))
     (folder / "orchestrator").chmod(0o755)
-    environ = environment(cloud.environ())
+    environ = environment({**(cloud.environ() if cloud else {}), **(variables or {})})
     environ["PATH"] = f"{folder}:{environ['PATH']}"
     done = subprocess.run(
         ["/bin/sh", "-c", line], cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
