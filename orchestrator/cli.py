@@ -1,4 +1,4 @@
-"""The command line: options to values, errors to exit codes. What a command does is imported when it is run."""
+"""The command line: options become values, errors become exit codes. Commands are imported when they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from orchestrator import __version__
 from orchestrator.errors import OrchestratorError
 from orchestrator.report.streams import open_streams
-from orchestrator.verbs import changing, reading
+from orchestrator.verbs import changing, inspecting, reading
 from orchestrator.verbs.answering import answer
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
@@ -20,16 +20,27 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHES
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="orchestrator")
 def cli() -> None:
-    """Deploy many Yandex Cloud Functions: package, upload, create versions, follow every Operation to its end.
+    """Deploy many Yandex Cloud Functions: package, upload, create versions, and follow every Operation to its end.
 
     \b
-    Exit codes: 0 done or nothing to do, 1 some functions failed or were blocked, 2 usage or manifest error,
-    3 interrupted, paused, or an outcome is unknown, 4 another run holds the lock, 5 failed and rolled back,
-    6 could not start (credentials, network, bucket, rights).
-    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    Exit codes:
+      0  done, or nothing to do
+      1  some functions failed or were blocked
+      2  usage or manifest error
+      3  interrupted, paused, or an outcome is unknown
+      4  another run holds the lock
+      5  failed and rolled back
+      6  could not start: credentials, network, bucket or permissions
+
+    \b
+    Examples:
+      orchestrator init                # write a first deploy.toml
+      orchestrator plan                # show what a deploy would change
+      orchestrator deploy --sandbox    # deploy to the built-in sandbox
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
 
 
-for verb in (*changing.VERBS, *reading.VERBS):
+for verb in (*changing.VERBS, *reading.VERBS, *inspecting.VERBS):
     cli.add_command(verb)
 
 

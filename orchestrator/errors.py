@@ -1,6 +1,6 @@
-"""The families of errors, each with the exit code that it leads to.
+"""The kinds of errors, each with its exit code.
 
-Facts only: whether an error is worth another try is decided in `policy`, never by the shape of an exception.
+They hold facts only: `policy` decides whether an error is worth a retry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1  # some functions failed or were blocked
     USAGE = 2  # usage or manifest error
-    INTERRUPTED = 3  # interrupted, paused, or an outcome is unknown: there is something to go on with
+    INTERRUPTED = 3  # interrupted, paused, or an outcome is unknown: the run can be resumed
     LOCKED = 4  # another run holds the lock
     ROLLED_BACK = 5
     NOT_STARTED = 6  # credentials, network, bucket, rights
@@ -44,7 +44,7 @@ class Code(IntEnum):
 
 
 class OrchestratorError(Exception):
-    """Base of all errors that a user may see: one sentence, and what to do next (`advice`, may be empty)."""
+    """Base of all errors that a user may see: one sentence, and the next step in `advice`, which may be empty."""
 
     exit = Exit.FAILED
 
@@ -56,13 +56,13 @@ class OrchestratorError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """One mistake in a manifest: where it stands (line 0: the file as a whole), which key, which rule it breaks."""
+    """One mistake in a manifest: its place (line 0 is the whole file), its key, and the rule that it breaks."""
 
     file: str
     line: int
     key: str  # dotted, as written: functions.thumbnailer.memory
     rule: str  # a sentence: what is wrong, what is allowed, "did you mean …?"
-    function: str = ""  # whom it concerns, where it stands in a table that many share
+    function: str = ""  # the function concerned, where the table is shared by several
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -70,25 +70,25 @@ class Mistake:
 
 
 class ManifestError(OrchestratorError):
-    """A manifest with mistakes: all of them at once, in the order of files and lines."""
+    """A manifest with mistakes: all of them, in the order of files and lines."""
 
     exit = Exit.USAGE
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         several = "s" if len(mistakes) != 1 else ""
         count = f"{len(mistakes)} mistake{several}"
-        super().__init__(f"{count} in the manifest", advice=f"fix the line{several} named above")
+        super().__init__(f"{count} in the manifest", advice=f"fix the line{several} listed above")
         self.mistakes = mistakes
 
 
 class UsageError(OrchestratorError):
-    """A command that makes no sense as it was typed."""
+    """A command line that makes no sense."""
 
     exit = Exit.USAGE
 
 
 class NotHereError(UsageError):
-    """A function that was named does not exist in the environment that was chosen. `function`: as it was named."""
+    """A selected function does not exist in the chosen environment. `function` is the name as it was given."""
 
     def __init__(self, function: str, message: str, *, advice: str = "") -> None:
         super().__init__(message, advice=advice)
@@ -102,13 +102,13 @@ class StartError(OrchestratorError):
 
 
 class InterruptedRunError(OrchestratorError):
-    """The run cannot go on but can be taken up again (a fixed token has expired, say)."""
+    """The run cannot continue but can be resumed, for example after a fixed token has expired."""
 
     exit = Exit.INTERRUPTED
 
 
 class DeclinedError(OrchestratorError):
-    """Somebody was asked, and said no. Nothing was sent, so there is nothing to go on with."""
+    """The user declined the prompt. Nothing was sent, so there is nothing to resume."""
 
 
 class LockHeldError(OrchestratorError):
@@ -118,7 +118,7 @@ class LockHeldError(OrchestratorError):
 
 
 class PackageError(OrchestratorError):
-    """A function's package cannot be made: its own failure, not the run's. `detail`: a build's output, say."""
+    """A function's package cannot be made. The function fails, not the run. `detail` may be the output of a build."""
 
     def __init__(self, message: str, *, advice: str = "", detail: str = "") -> None:
         super().__init__(message, advice=advice)
@@ -132,11 +132,11 @@ class JournalError(OrchestratorError):
 
 
 class CloudError(OrchestratorError):
-    """A call that the cloud refused, or that had no usable answer.
+    """A call that the cloud refused, or that had no usable response.
 
-    `code` is the gRPC code of the body (None where there was no such body), `http_status` None where there was no
-    answer at all. `sent`: the request may have reached the service, so a call that changes something may have
-    acted. `retry_after_s` is the server's own wish.
+    `code` is the gRPC code of the body, or None without such a body. `http_status` is None without a response.
+    `sent` means that the request may have reached the service, so a change may have happened. `retry_after_s` is the
+    delay that the server asked for.
     """
 
     def __init__(
@@ -163,4 +163,4 @@ class CloudError(OrchestratorError):
         self.request_id = request_id
         self.server_trace_id = server_trace_id
         self.client_request_id = client_request_id
-        self.quota = quota  # metric name of a QuotaFailure violation, where the body has one
+        self.quota = quota  # metric name of a QuotaFailure violation, if the body has one

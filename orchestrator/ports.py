@@ -1,7 +1,7 @@
-"""What the engine needs of the outside world, on one page.
+"""What the engine needs from the outside world, on one page.
 
-Every method may raise `CloudError` (the adapters translate once, at the edge); `Packager` raises `PackageError`.
-All of it is awaited through anyio, so the same engine runs on virtual time against `sandbox.memory.ports`.
+Every method may raise `CloudError`, into which adapters translate their errors; `Packager` raises `PackageError`.
+Everything is awaited through anyio, so the same engine runs on virtual time against `sandbox.memory.ports`.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ Guard = Callable[[], Awaitable[None]]
 
 
 async def unguarded() -> None:
-    """Nothing has to be looked at before a call: no lease is held."""
+    """The guard of calls without a lease: checks nothing."""
 
 
 class Functions(Protocol):
-    """The Functions service. Listings are complete (all pages) or raise: never a part of the truth."""
+    """The Functions service. A listing has all pages, or raises."""
 
     async def list_functions(self, folder_id: str) -> tuple[Function, ...]: ...
     async def find_function(self, folder_id: str, name: str) -> Function | None: ...
     async def get_function(self, function_id: str) -> Function: ...
     async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> tuple[Version, ...]:
-        """All versions of all functions of a folder, or of one function. `filter` as the API takes it:
+        """Return all versions of all functions of a folder, or of one function. `filter` is an API filter, such as
         `status="CREATING"`.
         """
         ...
@@ -57,26 +57,26 @@ class Functions(Protocol):
     async def get_version(self, version_id: str) -> Version: ...
     async def version_by_tag(self, function_id: str, tag: str) -> Version: ...
     async def tag_history(self, function_id: str) -> tuple[TagHeld, ...]:
-        """Which Version had which tag of a Function, from when to when; `$latest` is one of them. In no order that the
-        cloud promises.
+        """Return which Version had which tag of a Function, and when. `$latest` is one of the tags. The cloud promises
+        no order.
         """
         ...
 
     async def list_runtimes(self) -> tuple[str, ...]: ...
     async def list_operations(self, function_id: str) -> tuple[Operation, ...]: ...
     async def list_scaling(self, function_id: str) -> tuple[ScalingPolicy, ...]:
-        """The scaling policies of a Function, one a tag."""
+        """Return the scaling policies of a Function, one for each tag that has one."""
         ...
 
     async def list_access(self, function_id: str) -> tuple[AccessBinding, ...]:
-        """The access bindings of a Function itself, not those that its folder and its cloud give."""
+        """Return the access bindings of the Function itself, not those inherited from its folder and cloud."""
         ...
 
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
-        """Ask for a change. What can be asked for is made by `version.body` and `function.fields`.
+        """Request a change. `version.body` and `function.fields` build the requests.
 
-        `guard` is the last thing that is awaited before the request leaves, each time that it does: after the token,
-        after a connection was found. Where it raises, nothing is sent.
+        `guard` is awaited last before each attempt is sent: after the token and the connection are ready. Where it
+        raises, nothing is sent.
         """
         ...
 
@@ -91,59 +91,60 @@ class Invocations(Protocol):
     """Calls to Functions themselves."""
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
-        """Call once, and answer whatever status came. Raises `CloudError`: DEADLINE_EXCEEDED after `timeout_s`,
-        UNAVAILABLE where there was no connection, or no whole answer; with `sent` False where no token could be had.
+        """Invoke once and return the answer, whatever its status. Raises `CloudError`: DEADLINE_EXCEEDED after
+        `timeout_s`, UNAVAILABLE without a connection or a complete answer; `sent` is False where no token was
+        available.
         """
         ...
 
 
 class Directory(Protocol):
-    """Look-ups in other services: which cloud a folder is in, quotas, names of secrets and service accounts."""
+    """Queries to other services: the cloud of a folder, quotas, and names of secrets and service accounts."""
 
     async def cloud_of(self, folder_id: str) -> str | None:
-        """Ask resource-manager; None where it does not tell (no right, no such folder)."""
+        """Return the cloud ID from resource-manager, or None where it gives none (no permission, no such folder)."""
         ...
 
     async def folders_of(self, cloud_id: str) -> tuple[str, ...]:
-        """List the ids of the folders of a cloud that may be seen."""
+        """Return the IDs of the visible folders of a cloud."""
         ...
 
     async def secrets_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
-        """List name and id of each Lockbox secret of a folder."""
+        """Return name and ID of each Lockbox secret of a folder."""
         ...
 
     async def service_accounts_of(self, folder_id: str) -> tuple[tuple[str, str], ...]:
-        """List name and id of each service account of a folder."""
+        """Return name and ID of each service account of a folder."""
         ...
 
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
-        """Ask quota-manager for the limits of `serverless-functions` of a cloud."""
+        """Return the limits of `serverless-functions` of a cloud, from quota-manager."""
         ...
 
     async def secret_by_name(self, folder_id: str, name: str) -> str | None:
-        """Find the id of a Lockbox secret, None where the folder has none of that name."""
+        """Return the ID of a Lockbox secret, or None where the folder has none of that name."""
         ...
 
     async def latest_secret_version(self, secret_id: str) -> str:
-        """Find the id of the current version of a Lockbox secret; payloads are never read."""
+        """Return the ID of the current version of a Lockbox secret. Payloads are never read."""
         ...
 
     async def secret_versions(self, secret_id: str) -> tuple[SecretVersion, ...]:
-        """List the versions of a Lockbox secret, those that are destroyed included."""
+        """Return the versions of a Lockbox secret, destroyed ones included."""
         ...
 
     async def service_account_by_name(self, folder_id: str, name: str) -> str | None: ...
     async def service_account(self, account_id: str) -> ServiceAccount | None:
-        """Find a service account by its id; None: there is none. Where it may not be seen, PERMISSION_DENIED is raised:
-        that does not say that it is gone.
+        """Return a service account by its ID, or None where it does not exist. Raises PERMISSION_DENIED where it is not
+        visible, which does not mean that it is gone.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """A command of the user's, without a shell. `facts`: variables that it gets besides the environment, of which the
-    credentials are left out; `stdin`: what it can read.
+    """A user command, without a shell. `facts` are variables added to the environment, which has no credentials.
+    `stdin` is its input.
     """
 
     command: tuple[str, ...]
@@ -155,7 +156,7 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
-    """How a command ended. `status`: None where it was ended at its limit; `output`: the end of what it printed."""
+    """How a command ended. `status` is None after a timeout; `output` is the last part of its output."""
 
     status: int | None
     output: str
@@ -163,101 +164,101 @@ class CommandEnd:
 
 
 class Commands(Protocol):
-    """Commands of the user's on this machine."""
+    """User commands on this machine."""
 
     async def run(self, request: CommandRequest) -> CommandEnd:
-        """Run one to its end; whatever it has started ends with it. What cannot start has a status of 127, and says so
-        in its output.
+        """Run one to its end, and end all processes that it started. A command that cannot start has status 127 and the
+        reason as its output.
         """
         ...
 
 
 Progress = Callable[[int], None]  # bytes sent so far
-PACKAGE_KEPT_S = 30 * 86_400.0  # no package that was put since may be removed from a bucket
-PUT_AGAIN_AFTER_S = PACKAGE_KEPT_S / 2  # so that a run which finds one has half that time to use it
+PACKAGE_KEPT_S = 30 * 86_400.0  # packages uploaded more recently than this are never removed from a bucket
+PUT_AGAIN_AFTER_S = PACKAGE_KEPT_S / 2  # a run that finds a package has at least this long to use it
 
 
 class ObjectStore(Protocol):
     """Object Storage."""
 
     async def check(self, bucket: str) -> None:
-        """Raise `CloudError` with advice where the bucket is missing or may not be used."""
+        """Raise `CloudError` with advice where the bucket is missing or cannot be used."""
         ...
 
     async def etag(self, bucket: str, key: str) -> str | None:
-        """Ask which state of an object is there: its ETag, without quotes; None: there is no such object."""
+        """Return the ETag of an object, without quotes, or None where the object does not exist."""
         ...
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
-        """Put a package under a content-addressed key unless it is there. Cancelling ends the upload at once.
+        """Upload a package under its content-addressed key unless it exists. Cancelling ends the upload at once.
 
-        One that was put more than `PUT_AGAIN_AFTER_S` ago, on the storage's clock, is put again: nobody removes it
-        soon then.
+        A package older than `PUT_AGAIN_AFTER_S`, by the storage's clock, is uploaded again, so that no prune removes it
+        soon.
         """
         ...
 
     async def contents(self, bucket: str, prefix: str) -> BucketListing:
-        """List the objects whose keys begin with `prefix`: all of them, or it raises."""
+        """Return all objects whose keys begin with `prefix`."""
         ...
 
     async def delete(self, bucket: str, listed: ListedObject) -> bool:
-        """Delete an object as it was listed, whatever its bytes are. False: it was put again since, and stays. One that
-        is gone counts as deleted.
+        """Delete a listed object, and return False where it was uploaded again since the listing: it is kept then. A
+        missing object counts as deleted.
         """
         ...
 
 
 class Records(Protocol):
-    """Small objects that change by compare-and-set. `etag` stands for one state of an object."""
+    """Small objects that change by compare-and-set. An `etag` identifies one state of an object."""
 
     async def read(self, key: str) -> tuple[bytes, str] | None:
-        """Read an object and its etag; None where there is none."""
+        """Return an object and its etag, or None where it does not exist."""
         ...
 
     async def create(self, key: str, body: bytes) -> str | None:
-        """Write an object that is not there yet. Gives its etag; None: it is there."""
+        """Write a new object and return its etag, or None where it exists already."""
         ...
 
     async def replace(self, key: str, body: bytes, etag: str) -> str | None:
-        """Write over the object that has this etag. Gives the new one; None: it has changed, or is gone."""
+        """Overwrite the object with this etag and return the new one, or None where it was changed or deleted."""
         ...
 
 
 class Packager(Protocol):
-    """Makes packages of source code, in threads. Raises `PackageError`."""
+    """Makes packages from source code, in threads. Raises `PackageError`."""
 
     async def build(self, code: SourceCode) -> None:
         """Run the build command, once per distinct (folder, command) and run."""
         ...
 
     async def scan(self, code: SourceCode) -> Tree:
-        """Read the tree without packing it; once per distinct value and run."""
+        """Return the tree without packing it; read once per distinct value and run."""
         ...
 
     async def pack(self, code: SourceCode) -> Package:
-        """Write the zip; once per distinct value and run. The caller reads it; `close` removes it."""
+        """Write the zip, once per distinct value and run. The caller reads it; `close` removes it."""
         ...
 
     def read(self, package: Package) -> bytes:
-        """The zip whole, for an inline `content` (≤ 3,670,016 bytes)."""
+        """Return the bytes of the zip, for an inline `content` (≤ 3,670,016 bytes)."""
         ...
 
 
 class Journal(Protocol):
-    """The append-only record of one run. `append` returns only once the event is written."""
+    """The append-only record of one run. `append` returns when the event is written."""
 
     def append(self, event: Event) -> None: ...
 
 
 class Clock(Protocol):
-    """Wall-clock time in seconds since the epoch, for records; time spans come from anyio."""
+    """Wall-clock time in seconds since the epoch, for records. Durations are measured with anyio."""
 
     def __call__(self) -> float: ...
 
 
 class Reading(Protocol):
-    """What planning works with: the ports that answer questions. `cloud_id`: of all folders, None: asked for each.
-    `server_time`: the cloud's clock, as its last answer gave it.
+    """The ports that planning reads from. `cloud_id` is the cloud of all folders, or None to query it for each folder.
+    `server_time` is the cloud's clock, from its last response.
     """
 
     @property
@@ -274,5 +275,5 @@ class Reading(Protocol):
     def server_time(self) -> Callable[[], datetime | None]: ...
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that changes nothing, again where that is worth it."""
+        """Make a call that changes nothing, with retries where they can help."""
         ...

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 STYLE = ROOT / "docs" / "style.md"
 WORDS_MAX = 35
+_UNWRAPPED = re.compile(r"\x08\n(?:.+(?:\n|$))*")  # click does not join the lines of these paragraphs
 _CODE_SPAN = re.compile(r"``[^`]*``|`[^`]*`")
 _FENCE = re.compile(r"(?ms)^ *(```|~~~).*?^ *\1 *$")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
@@ -85,7 +86,8 @@ def _of_python(path: Path, text: str) -> Iterator[Piece]:
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 docstrings.add(id(first.value))
                 if isinstance(first.value.value, str):
-                    yield Piece(path, first.lineno, "docstring", first.value.value)
+                    said = _UNWRAPPED.sub(lambda found: found[0].replace("\n", "\n\n"), first.value.value)
+                    yield Piece(path, first.lineno, "docstring", said)
     inside = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

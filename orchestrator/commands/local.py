@@ -1,4 +1,4 @@
-"""Commands of the user's on this machine: each a process group of its own, which never outlives its call, nor us."""
+"""User commands on this machine. Each has its own process group, which ends with its call and with this process."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ from orchestrator.ports import CommandEnd, CommandRequest
 
 OUTPUT_KEPT_BYTES = 64 * 1024
 LINES_SHOWN = 50
-_AT_ONCE = 128  # threads that wait for a command; how many run is declared
-_NOT_FOUND = 127  # as shells say it
-_LOOK_S = 0.05  # how often a silent command is looked after, and a cancelled one is killed
-_PIPE_CHUNKS = 16  # a pipe holds 64 KB, or 16 pages that are hardly filled
-# Commands run code of strangers (packages' install scripts), and their output is kept: our credentials are not for
-# them. A command that needs some takes them from variables of other names, or from a file.
+_AT_ONCE = 128  # threads that wait for a command; the manifest limits how many run
+_NOT_FOUND = 127  # the exit status of shells
+_LOOK_S = 0.05  # how often a silent command is polled and checked for cancellation
+_PIPE_CHUNKS = 16  # a pipe holds 64 KB, or 16 nearly empty pages
+# Commands run third-party code (install scripts of packages), and their output is stored, so they do not get our
+# credentials. A command that needs credentials takes them from variables with other names, or from a file.
 CREDENTIALS = frozenset({
     "YC_IAM_TOKEN", "YC_TOKEN", "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY",
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 })  # fmt: skip
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
-# A process in the command's group that waits for our end of its input to close: where we are killed, nobody else would
-# end the command. `kill 0` is its group. The command runs as it would without it, in the same process as this shell,
-# and reads the file that comes first.
+# A watcher in the command's group waits until our end of its input closes, then kills the group (`kill 0`): without it
+# the command would survive us if we were killed. The command replaces this shell, and reads the file in `$1`.
 _GUARDED = 'exec 3<&0 <"$1"; shift; { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 & exec 3<&-; exec "$@"'
 
 Check = Callable[[], None]
@@ -48,11 +47,11 @@ def run_group(
     output: bytearray,
     stdin: bytes = b"",
 ) -> int:
-    """Run a command to its end, in a worker thread. Where `check` raises, or this process is killed, all that was
-    started is killed. `output` gets the end of what it prints, while it runs; `stdin` is what it can read.
+    """Run a command in a worker thread and return its exit status.
 
-    Gives the exit status, below 0 for a signal; 126 or 127, as a shell does, where there is no such command. Raises
-    `OSError` where the folder is none, `ValueError` for a NUL in the command.
+    The status is negative for a signal, and 126 or 127 where the command does not exist, as in a shell. The whole
+    process group is killed where `check` raises or this process is killed. `output` receives the last output while the
+    command runs; `stdin` is its input. Raises `OSError` for an unusable folder, `ValueError` for a NUL in the command.
     """
     kept = {name: value for name, value in environment.items() if name not in CREDENTIALS}
     with TemporaryFile() as given:
@@ -75,7 +74,7 @@ def run_group(
 
 
 def _finish(process: Popen[bytes], check: Check, output: bytearray) -> int:
-    """Wait for the process itself, not for the end of its output: what it left in the background may hold that open."""
+    """Wait for the process itself, not for the end of its output: a background process may keep that open."""
     with process:
         assert process.stdout is not None  # noqa: S101  # it was asked for
         talking = True
@@ -88,16 +87,16 @@ def _finish(process: Popen[bytes], check: Check, output: bytearray) -> int:
                     with suppress(TimeoutExpired):
                         process.wait(_LOOK_S)
         finally:
-            with suppress(ProcessLookupError, PermissionError):  # nobody left; on macOS, only zombies left
+            with suppress(ProcessLookupError, PermissionError):  # the group is empty, or on macOS has only zombies
                 os.killpg(process.pid, signal.SIGKILL)
-        for _ in range(_PIPE_CHUNKS):  # what was still in the pipe, and no more than that
+        for _ in range(_PIPE_CHUNKS):  # what was already in the pipe, and no more
             if not talking or not _read(process.stdout, 0, output):
                 break
     return process.returncode
 
 
 def _read(stream: IO[bytes], wait_s: float, output: bytearray) -> bool:
-    """Add a chunk to the output if there is one in time, keeping its end. False: there will be no more."""
+    """Append the next chunk to the output, if it arrives in time. Return False at the end of the stream."""
     ready = select.poll()
     ready.register(stream, select.POLLIN)
     if not ready.poll(wait_s * 1000):
@@ -109,13 +108,13 @@ def _read(stream: IO[bytes], wait_s: float, output: bytearray) -> bool:
 
 
 def last_lines(output: bytes) -> str:
-    """Turn output into text fit for any terminal: the last lines, colours and control characters taken out."""
+    """Return the last lines of an output as text, without colours and control characters."""
     text = _ESCAPES.sub("", output.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n"))
     return "\n".join(text.rstrip().split("\n")[-LINES_SHOWN:])
 
 
 class LocalCommands:
-    """`ports.Commands`, off the event loop. What runs gets an environment, of which credentials are left out."""
+    """`ports.Commands`, off the event loop. Commands get the environment without credentials."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -132,5 +131,5 @@ class LocalCommands:
                 status = await to_thread.run_sync(work, limiter=self._threads)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            return CommandEnd(_NOT_FOUND, f"it cannot start in {request.folder}: {reason}", 0.0)
+            return CommandEnd(_NOT_FOUND, f"cannot start in {request.folder}: {reason}", 0.0)
         return CommandEnd(status, last_lines(bytes(output)), anyio.current_time() - began)

@@ -1,4 +1,4 @@
-"""One way from a verb to its exit code: what it gives back is shown, what goes wrong is told."""
+"""The one way from a verb to its exit code: show its result or report its error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.verbs.ci_options import files_for_ci
 
 
 def answer(command: Callable[[Any], Any], output: str = "text") -> int:
-    """Run a command, given its `Messages`; show what it gives back, or what went wrong. Gives the exit code."""
+    """Run a command with its `Messages`, show its result or its error, and return the exit code."""
     from orchestrator.report.messages import Messages  # noqa: PLC0415 - heavy imports only when needed
 
     messages = Messages(*files_for_ci())
@@ -31,7 +31,7 @@ def answer(command: Callable[[Any], Any], output: str = "text") -> int:
 
 
 def _found_above() -> str:
-    """Give the manifest that a folder above has, where the verb takes one and none was named; "" else."""
+    """Return the manifest found in a folder above, where the verb takes one and none was named; else ""."""
     context = click.get_current_context(silent=True)
     if context is None or context.get_parameter_source("config") is not ParameterSource.DEFAULT:
         return ""

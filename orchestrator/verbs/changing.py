@@ -1,4 +1,4 @@
-"""The verbs that change what is live: their options, their help. What they do is imported when it is done."""
+"""The verbs that change the live state: options and help. Commands are imported when they run."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ from orchestrator.verbs.answering import answer
 @ci_options.changes
 @opt.cloud
 def _deploy(output: str, **given: Any) -> int:
-    """Deploy FUNCTIONS: names, globs, label:K=V, any of these with "!": left out, @FILE; default: all of the manifest.
+    """Deploy functions of the manifest.
+
+    FUNCTIONS: names, globs, label:K=V or @FILE; a leading "!" excludes. Default: all functions of the manifest. The
+    plan is shown and confirmed first.
 
     \b
-    orchestrator deploy --sandbox            all of deploy.toml, into the sandbox
-    orchestrator deploy 'auth-*' --yes       without a question, as CI needs it
-    orchestrator deploy '!legacy-*'          all but these
-    orchestrator deploy --failed             what failed in the last run
-    orchestrator deploy --plan plan.json     what `plan --out plan.json` has shown, and nothing else
-    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    Examples:
+      orchestrator deploy --sandbox          # all functions, to the sandbox
+      orchestrator deploy 'auth-*' --yes     # without a prompt, for CI
+      orchestrator deploy '!legacy-*'        # all functions except these
+      orchestrator deploy --plan plan.json   # what `plan --out plan.json` showed
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.deploy import deploy_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(deploy_command, given), output)
@@ -41,9 +44,9 @@ def _deploy(output: str, **given: Any) -> int:
 @click.argument("job")
 @opt.selection
 @opt.param
-@opt.option("--status", is_flag=True, help="Show how far the job has come, and change nothing.")
-@opt.option("--update-manifest", is_flag=True, help="Write what the job changes into the manifest, too; shown first.")
-@opt.option("--due", is_flag=True, help="Run only if a time of its schedule is due, once for each: for cron.")
+@opt.option("--status", is_flag=True, help="Show the progress of the job without changing anything.")
+@opt.option("--update-manifest", is_flag=True, help="Also write the job's changes into the manifest, once shown.")
+@opt.option("--due", is_flag=True, help="Run only if a scheduled time is due, and once for each: for cron.")
 @opt.simulate
 @opt.changing
 @opt.skips
@@ -51,14 +54,17 @@ def _deploy(output: str, **given: Any) -> int:
 @ci_options.changes
 @opt.cloud
 def _run(output: str, **given: Any) -> int:
-    """Run JOB, a [jobs.JOB] of the manifest; FUNCTIONS: only these of what it has to do.
+    """Run a job of the manifest.
+
+    JOB: the name of a [jobs.JOB] table. FUNCTIONS: run the job only for these.
 
     \b
-    orchestrator run to-python312 --dry-run  what it would do, and why
-    orchestrator run to-python312 --status   the board: done, old tags, waiting, failed, skipped
-    orchestrator run to-python312 --update-manifest   and deploy.toml says python312 afterwards
-    orchestrator run nightly --due --yes     for a crontab: does nothing unless it is due
-    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    Examples:
+      orchestrator run to-python312 --dry-run   # show what it would change
+      orchestrator run to-python312 --status    # show the progress so far
+      orchestrator run to-python312 --update-manifest
+      orchestrator run nightly --due --yes      # for cron: runs only if it is due
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.run import run_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(run_command, given), output)
@@ -66,22 +72,29 @@ def _run(output: str, **given: Any) -> int:
 
 @click.command("resume")
 @click.argument("run", default="last")
-@opt.option("--give-up", is_flag=True, help="Leave what it left undone as it is: there is nothing to resume then.")
+@opt.option("--give-up", is_flag=True, help="Leave the rest undone for good: the run cannot be resumed after that.")
 @opt.plan_of_run
 @opt.param
-@opt.option("--yes", "-y", is_flag=True, help="As for deploy; resume never asks, since the run was agreed to.")
+@opt.option("--yes", "-y", is_flag=True, help="Accepted, but not needed: resume never prompts.")
 @opt.events
 @opt.skips
 @opt.agreeing
 @ci_options.changes
 @opt.reach
 def _resume(output: str, **given: Any) -> int:
-    """Take up RUN (an id, the beginning of one, or "last"), which was interrupted or killed.
+    """Resume a run that was interrupted or killed.
 
-    Functions that have ended are not touched; what was asked for is followed to its end; the rest is planned anew, and
-    done where it is still what the run was about: with its manifest, in its folders. After too many failures nothing
-    new starts; nor does what was rolled back. The exit code is that of the run and of all that took it up.
-    """
+    RUN: an ID, the beginning of one, or "last".
+
+    Finished functions are not touched, and calls in flight are followed to their end. The rest is planned again with
+    the run's own manifest and folders, and deployed where the run still applies. Nothing new starts after too many
+    failures, and functions that were rolled back stay as they are. The exit code covers the run and every resume of it.
+
+    \b
+    Examples:
+      orchestrator resume              # the last run
+      orchestrator resume --give-up    # leave the rest undone for good
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.resume import resume_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(resume_command, given), output)
@@ -96,17 +109,20 @@ def _resume(output: str, **given: Any) -> int:
 @ci_options.changes
 @opt.reach
 def _rollback(output: str, **given: Any) -> int:
-    """Take back what RUN has changed, or of it only FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE.
+    """Undo what a run has changed.
 
-    RUN: an id, the beginning of one, or "last"; default: the last run that changed something, which may be a whole
-    chain of runs. Tags go back to the versions that held them, then $latest to a copy of the former version. What
-    somebody else has changed since is left alone, and named. No waves, no pauses.
+    RUN: an ID, the beginning of one, or "last". Default: the last run that changed something, with its resumes.
+    FUNCTIONS: undo only these: names, globs, label:K=V or @FILE; a leading "!" excludes.
+
+    Tags return to the versions that had them, then $latest becomes a copy of its former version. Functions that were
+    changed by other means since are listed and left alone. There are no waves and no pauses.
 
     \b
-    orchestrator rollback                    the last run that changed something
-    orchestrator rollback --dry-run          what goes back to what, and what is left alone
-    orchestrator rollback last 'auth-*'      of the last run only these
-    """  # noqa: D301 - \b is click's mark for text that is not to be rewrapped
+    Examples:
+      orchestrator rollback                # the last run that changed something
+      orchestrator rollback --dry-run      # show what would be restored
+      orchestrator rollback last 'auth-*'  # only these functions of that run
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.rollback import rollback_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(rollback_command, given), output)
@@ -120,13 +136,20 @@ def _rollback(output: str, **given: Any) -> int:
 @ci_options.changes
 @opt.reach
 def _prune(output: str, **given: Any) -> int:
-    """Delete old versions of FUNCTIONS: names, globs, label:K=V, "!" leaves out, @FILE; default: all of the manifest.
+    """Delete old versions, packages and run records.
 
-    Kept: the newest of each function, what has a tag, what the last runs have found or made, what the manifest names,
-    what was not made by this tool. Without records of runs in the bucket only what is older than 90 days goes.
-    Of the bucket packages that nobody needs any more go as well, and records of old runs. --dry-run shows what would
-    go, and why the rest stays.
-    """
+    FUNCTIONS: names, globs, label:K=V or @FILE; a leading "!" excludes. Default: all functions of the manifest.
+
+    Kept are the newest versions of each function, those that have a tag, that the last runs found or created, that the
+    manifest names, and that were made by other means. Without run records in the bucket, only versions older than 90
+    days are deleted. In the bucket, unused packages and outdated run records are deleted too.
+
+    \b
+    Examples:
+      orchestrator prune --dry-run           # show what would be deleted, and why
+      orchestrator prune --keep 3 'auth-*'   # only versions of these functions
+      orchestrator prune --only packages --yes
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.prune import prune_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(prune_command, given), output)
@@ -136,18 +159,25 @@ def _prune(output: str, **given: Any) -> int:
 @click.argument("run", default="last")
 @opt.plan_of_run
 @opt.param
-@opt.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@opt.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @opt.events
 @opt.skips
 @opt.agreeing
 @ci_options.changes
 @opt.reach
 def _promote(output: str, **given: Any) -> int:
-    """Let RUN go on, which is paused (an id, the beginning of one, or "last": the last that is paused).
+    """Continue a paused run.
 
-    What is left of it is planned anew, shown, and asked about; its next waves, pauses and gates follow. Who has let it
-    go on stands in its record. After a breach that it was paused for, the budget of failures is a new one.
-    """
+    RUN: an ID, the beginning of one, or "last" for the last paused run.
+
+    The rest of the run is planned again, shown and confirmed. Its remaining waves, pauses and gates follow. The run
+    records who continued it. A run that paused because of a breach gets a new budget of failures.
+
+    \b
+    Examples:
+      orchestrator promote              # the last paused run
+      orchestrator promote --now --yes  # without further pauses
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.promote import promote_command  # noqa: PLC0415 - heavy imports only when needed
 
     return answer(partial(promote_command, given), output)

@@ -61,8 +61,8 @@ def test_what_cannot_be_chosen_is_said(project: Project) -> None:
     project.write(1, defaults='environment = { LEVEL = "${LEVEL:-info}" }\n', more=ENVIRONMENTS)
     for given, said in (
         (("--env", "prd"), 'deploy.toml has no environment "prd"; did you mean "prod"?'),
-        (("--var", "LEVEL"), "--var LEVEL: this is no variable with its value"),
-        (("--var", "A-B=x"), "--var A-B: this is no variable with its value"),
+        (("--var", "LEVEL"), "--var LEVEL: expected NAME=VALUE"),
+        (("--var", "A-B=x"), "--var A-B: expected NAME=VALUE"),
         (("--var", "LEVL=x"), '--var LEVL: nothing in the manifest uses `${LEVL}`; did you mean "LEVEL"?'),
     ):
         end = run(project.root, "validate", *given)

@@ -65,7 +65,7 @@ def test_a_bad_manifest_sends_nothing(tmp_path: Path, kind: str) -> None:
     assert end.out == ""
     assert told in end.err
     assert re.search(
-        r"^error: \d mistakes? in the manifest\n       fix the lines? named above$", end.err, flags=re.MULTILINE
+        r"^error: \d mistakes? in the manifest\n       fix the lines? listed above$", end.err, flags=re.MULTILINE
     )
     assert callers == []
     assert not (tmp_path / ".orchestrator").exists()

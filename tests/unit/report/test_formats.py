@@ -256,7 +256,7 @@ def test_an_error_is_said_with_its_mistakes_and_its_advice(capsys: pytest.Captur
         "error: no function is selected\n"
         "deploy.toml:3: functions.a.memry: unknown key\n"
         "error: 1 mistake in the manifest\n"
-        "       fix the line named above\n"
+        "       fix the line listed above\n"
     )
 
 
