@@ -1,4 +1,4 @@
-"""The five recipes of README.md, carried out as they stand there."""
+"""The five recipes of README.md, carried out as a reader would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def recipe(title: str) -> dict[str, str]:
     """Give the blocks of a recipe by their language."""
-    section = README.split("## Five recipes")[1].split("### What it promises")[0]
+    section = README.split("## Five recipes")[1].split("## Where to go next")[0]
     text = section.split(f"**{title}**")[1].split("\n\n**")[0]
     return dict(re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL))
 
