@@ -107,6 +107,7 @@ _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "pruned": Pruned, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked,
     "cancelled": Cancelled, "unknown": Unknown, "inconclusive": Inconclusive,
 }  # fmt: skip
+OUTCOMES = tuple(_OUTCOMES)
 # Fields whose stored name is another than the program's own.
 _STORED: Mapping[type[Outcome], Mapping[str, str]] = {
     Deployed: {"read_back": "observed"},

@@ -15,7 +15,6 @@ from pydantic import (
     Field,
     PlainValidator,
     StringConstraints,
-    TypeAdapter,
     WithJsonSchema,
 )
 
@@ -224,8 +223,3 @@ class StrictTable(BaseModel):
     """A table: no unknown keys, no conversions of types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
-
-
-def schema_of(kind: type) -> dict[str, Any]:
-    """Give the JSON Schema of a value that is published."""
-    return TypeAdapter(kind).json_schema()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from orchestrator import cli_options as opt
+from orchestrator.report.published.catalog import CATALOG
 from orchestrator.verbs import ci_options
 from orchestrator.verbs.answering import answer
 
@@ -161,24 +162,26 @@ def _package(output: str, **given: Any) -> int:
 
 
 @click.command("schema")
-@click.argument("of", type=click.Choice(["manifest", "include", "gate", "report"]), default="manifest")
-def _schema(of: str) -> int:
+@click.argument("of", metavar="[KIND]", type=click.Choice(["manifest", "include", *CATALOG]), default="manifest")
+@click.option("--list", "listed", is_flag=True, help="List the kinds, their versions and the commands that write them.")
+def _schema(of: str, *, listed: bool) -> int:
     """Print a JSON Schema.
 
     \b
     manifest  deploy.toml, for editors (default)
     include   a file that deploy.toml includes
-    gate      what a gate reads on its standard input
-    report    what `report --json` prints
+    plan, result, report, event, ...
+              a JSON document that a command writes: see --list
 
     \b
     Examples:
       orchestrator schema > deploy.schema.json
-      orchestrator schema report
+      orchestrator schema plan
+      orchestrator schema --list
     """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.app.commands.schema import schema_command  # noqa: PLC0415 - heavy imports only when needed
 
-    return answer(lambda _: schema_command(of))
+    return answer(lambda _: schema_command(of, listed=listed))
 
 
 @click.command("sandbox")

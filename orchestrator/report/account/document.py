@@ -32,9 +32,3 @@ def report_json(view: ReportView) -> tuple[str, dict[str, Any]]:
     """Give the document of an account, and its schema."""
     document: dict[str, Any] = account_json(view.account)
     return SCHEMA, document
-
-
-def report_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the JSON Schema of the document, of that of an account: it says its schema first. Keys may be added."""
-    named = {"schema": {"const": SCHEMA, "type": "string"}, **schema["properties"]}
-    return {**schema, "properties": named, "required": ["schema", *schema["required"]]}

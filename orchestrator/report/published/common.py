@@ -1,0 +1,197 @@
+"""What several published documents have in common: words that are enumerated, and objects."""
+
+from __future__ import annotations
+
+from orchestrator.journal.event_json import OUTCOMES
+from orchestrator.journal.identity import Selection
+from orchestrator.model import Action, ChangeKind, Failure, FileChanges, Place, Step, Verdict, WayBack, WayBackKind
+from orchestrator.report.published.shape import (
+    COUNT,
+    INTEGER,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    TIME,
+    Takes,
+    among,
+    just,
+    keyed,
+    keys,
+    keys_from,
+    members_among,
+    or_null,
+    several,
+)
+from orchestrator.report.records import NOT_ENDED
+
+STATES = ("done", "failed", "interrupted", "paused", "rolled back", "given up", "running")
+
+ACTION = members_among(Action)
+STEP = members_among(Step)
+CALL = members_among(ChangeKind)
+VERDICT = members_among(Verdict)
+ENDED_AS = among(*OUTCOMES)
+OUTCOME = among(*OUTCOMES, NOT_ENDED)
+OUTCOME_COUNTS = keyed(COUNT, OUTCOME)
+STATE = among(*STATES)
+EXIT_CODE: Takes = {"type": "integer", "enum": list(range(7))}
+NO_WORD: Takes = just("")
+
+
+def or_empty(of: Takes) -> Takes:
+    """One of these, or "" for none."""
+    return {"anyOf": [of, NO_WORD]}
+
+
+PLACE = keys_from(
+    Place,
+    "Where something is in a manifest.",
+    {"file": "the path, relative to the folder of the main file", "line": "the line, from 1; 0: the file as a whole"},
+    {"line": COUNT},
+)
+FILES = keys_from(
+    FileChanges,
+    "In which files a package differs from the live one.",
+    {
+        "changed": "paths of files with another content or mode",
+        "added": "paths that the live package does not have",
+        "removed": "paths that the new package does not have",
+    },
+)
+WAY_BACK = keys_from(
+    WayBack,
+    "How a function could be taken back.",
+    {
+        "kind": "how: a copy of the former version; tags and own settings only; not at all; "
+        "or it stays, since it was created",
+        "why": 'why not all of it comes back, a sentence; "" where all of it does',
+    },
+)
+FAILURE = keys_from(
+    Failure,
+    "Why something failed.",
+    {
+        "message": "one sentence: what went wrong, in the cloud's own words where it said them",
+        "kind": 'groups equal failures, see "Kinds of failures"; "" for none',
+        "http_status": "of the answer that refused a call, null where there was none",
+        "request_id": 'the cloud\'s id of the request, for its support; "" where there is none',
+        "server_trace_id": "the same, of its trace",
+        "client_request_id": "the id that this program sent along",
+        "operation_id": 'of the Operation that failed, "" where there is none',
+        "advice": 'what to do next, "" for nothing',
+        "detail": "more lines: what a build printed, or which call it was",
+    },
+)
+CHANGE_KEYS: dict[str, tuple[Takes, str]] = {
+    "kind": (CALL, "the call of the API that makes the change; `verify` is none: a version is called"),
+    "before": (OBJECT, "what it is about, as it was; names and ids, no value of a variable"),
+    "after": (OBJECT, "the same as it is to be; null for a tag that goes, or for the id of a version to be made"),
+}
+CHANGE = keys("change", "One change of a function.", CHANGE_KEYS)
+_PLAN_OF = {
+    "plan?": (TEXT, "the id of the saved plan that was carried out"),
+    "plan_file?": (TEXT, "its file, an absolute path"),
+    "plan_made_by?": (TEXT, "who made it: user@host"),
+    "plan_made_at?": (TEXT, "when, ISO 8601 in UTC"),
+    "plan_commit?": (TEXT, "of which commit"),
+}
+LEFT_BY = among("failed", "undone", "")
+SELECTION = keys(
+    "selection",
+    "What the command named, as it was typed.",
+    {
+        "functions": (TEXTS, "names, globs and label:K=V; empty: all functions"),
+        "labels": (TEXTS, "of --label"),
+        "left_by": (LEFT_BY, "--failed or --undone: what a former run had left"),
+        "job": (TEXT, 'the job, "" for none'),
+        "parameters": (keyed(TEXT), "parameters of the job; a secret value shows as …"),
+        "variables": (keyed(TEXT), "of --var; a secret value shows as …"),
+        **_PLAN_OF,
+    },
+)
+IDENTITY: dict[str, tuple[Takes, str]] = {
+    "manifest_path": (TEXT, 'the absolute path of the manifest; "" where an old version of the program did not say'),
+    "environment": (TEXT, 'the environment of the manifest, "" for none'),
+    "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
+    "clouds": (TEXTS, "ids of their clouds"),
+    "selection": (SELECTION, "what the command named"),
+    "user": (TEXT, "who began it"),
+    "host": (TEXT, "on which machine"),
+    "commit": (TEXT, 'of the work tree that the manifest is in, "" for none'),
+}
+SELECTION_STORED = keys_from(
+    Selection,
+    "What the command named, as it was typed.",
+    {
+        "patterns": "names, globs and label:K=V; empty: all functions",
+        "labels": "of --label",
+        "left_by": "--failed or --undone: what a former run had left",
+        "job": 'the job, "" for none',
+        "parameters": "parameters of the job; a secret value shows as …",
+        "plan": 'the id of the saved plan that was carried out, "" for none',
+        "plan_file": "its file, an absolute path",
+        "plan_by": "who made it: user@host",
+        "plan_at": "when, ISO 8601 in UTC",
+        "plan_commit": "of which commit",
+        "variables": "of --var; a secret value shows as …",
+        "update_manifest": "what it changes is written into the manifest",
+    },
+    {"left_by": LEFT_BY},
+    title="stored selection",
+)
+IDENTITY_STORED = keys(
+    "identity",
+    "What a run was about, who began it, and where.",
+    {
+        "manifest": (TEXT, "the absolute path of the manifest"),
+        "place": (TEXT, 'its path in its git work tree, "" where there is none'),
+        "environment": (TEXT, 'the environment of the manifest, "" for none'),
+        "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
+        "clouds": (TEXTS, "ids of their clouds"),
+        "selection": (SELECTION_STORED, "what the command named"),
+        "user": (TEXT, "who began it"),
+        "host": (TEXT, "on which machine"),
+        "commit": (TEXT, "of that work tree"),
+        "outside": ({"type": "boolean"}, "the manifest has environments, and none of them was chosen"),
+    },
+)
+UNIT_FACTS: dict[str, tuple[Takes, str]] = {
+    "function": (TEXT, "its key in the manifest"),
+    "name": (TEXT, "its name in the cloud"),
+    "folder_id": (TEXT, "the folder that it is in"),
+}
+GOES_BACK = or_empty(members_among(WayBackKind))
+WHEN = or_null(TIME)
+CODE_OR_NULL = or_null(EXIT_CODE)
+PLACE_OR_NULL = or_null(PLACE)
+UNDECLARED = several(
+    keys(
+        "undeclared",
+        "Functions that are live in a folder and that the manifest does not have.",
+        {
+            "folder_id": (TEXT, "the folder"),
+            "functions": (
+                several(
+                    keys(
+                        "undeclared function",
+                        "One that this tool has made.",
+                        {"name": (TEXT, "its name"), "function_id": (TEXT, "its id")},
+                    )
+                ),
+                "those whose live version this tool made",
+            ),
+            "others": (COUNT, "how many more there are"),
+        },
+    )
+)
+LIMIT: Takes = {"anyOf": [INTEGER, TEXT, {"type": "null"}]}
+ENVIRONMENT: dict[str, tuple[Takes, str]] = {
+    "environment?": (TEXT, "the environment of the manifest, where one is chosen")
+}
+ORIGIN: dict[str, tuple[Takes, str]] = {
+    "from": (TEXT, 'the table of the manifest that says it, such as defaults or functions.NAME; "" above all tables'),
+    "place": (PLACE_OR_NULL, "where that is; null where no file says it"),
+    "over": (several(PLACE), "the places of the values that it replaces"),
+    "variables": (TEXTS, "names of the variables in it"),
+    "written": (TEXT, "the text before variables are put in, where there are any"),
+}

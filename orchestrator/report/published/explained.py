@@ -1,0 +1,196 @@
+"""The schema of "why"."""
+
+from __future__ import annotations
+
+from orchestrator.planning.why.facts import (
+    Held,
+    LiveFacts,
+    Maker,
+    NextPlan,
+    PastOperation,
+    PastRun,
+    SentCall,
+    WaitsFor,
+)
+from orchestrator.report.published.common import (
+    ACTION,
+    CALL,
+    ENVIRONMENT,
+    ORIGIN,
+    OUTCOME,
+    PLACE_OR_NULL,
+    STATE,
+    UNIT_FACTS,
+    VERDICT,
+    WAY_BACK,
+    WHEN,
+    or_empty,
+)
+from orchestrator.report.published.shape import (
+    FLAG,
+    TEXT,
+    TEXTS,
+    TIME,
+    among,
+    keys,
+    keys_from,
+    members_among,
+    or_null,
+    several,
+)
+
+_MAKER = keys_from(
+    Maker,
+    "Who made a version.",
+    {
+        "kind": "run: a run that is known here; tool: this tool, elsewhere; hand: someone with other means",
+        "how": "in words, where it was made by hand",
+        "reason": "why its run made it",
+        "run_id": "the run",
+        "verb": "its command",
+        "job": "its job",
+        "by": "who began it: user@host",
+        "commit": "of which commit",
+        "operation_id": "the Operation",
+        "account": "the id of the account that asked for it",
+        "followed_by": "the run that followed its Operation to the end, where that was another",
+    },
+)
+_NOW = keys_from(
+    LiveFacts,
+    "What is live.",
+    {
+        "status": "of the function",
+        "version_id": "of `$latest`",
+        "version_status": "its status",
+        "created_at": "when it was made, null where not known",
+        "tags": "its tags",
+        "made_by": "who made it, null where not known",
+        "verdict": "of its verification; none: there was none, as far as is known here",
+        "verdict_reason": "why it has not passed",
+        "verdict_run": "the run that verified it",
+        "creating": "ids of versions that are being made",
+    },
+    {
+        "created_at": WHEN,
+        "made_by": or_null(_MAKER),
+        "verdict": {"type": "string", "enum": [*VERDICT["enum"], "none"]},
+    },
+)
+_NEXT = keys_from(
+    NextPlan,
+    "What the next plan does to it.",
+    {
+        "action": "what is done",
+        "reason": "why, in words",
+        "advice": "of what blocks it",
+        "detail": "more lines on that",
+        "then": "what follows once its version is there",
+        "way_back": "how it could be taken back",
+        "warnings": "sentences about its package",
+        "job": 'whose plan it is, "": the manifest\'s',
+    },
+    {"way_back": or_null(WAY_BACK), "action": TEXT},
+)
+_SETTING = keys(
+    "setting compared",
+    "One value of the function, beside what is live.",
+    {
+        "key": (TEXT, "its key, dotted"),
+        "state": (members_among(Held), "how it compares to what is live"),
+        "value": (TEXT, 'in words; "" for none, or where values never show'),
+        "live": (TEXT, "the same of what is live"),
+        **ORIGIN,
+    },
+)
+_WAIT = keys(
+    "wait",
+    "What it waits for in a run that is under way.",
+    {
+        "run_id": (TEXT, 'the run, "" where it has none yet'),
+        "for": (members_among(WaitsFor), "for what"),
+        "words": (TEXT, "a sentence"),
+        "since": (WHEN, "since when, null where not known"),
+        "until": (WHEN, "until when, null where not known"),
+        "advice": (TEXT, "what someone can do"),
+        "operation_id": (TEXT, "the Operation that it waits for"),
+        "who": (TEXT, "whose run it is, where it is another machine's"),
+    },
+)
+_OPERATION = keys_from(
+    PastOperation,
+    "An Operation of a run.",
+    {
+        "id": "its id",
+        "call": "the call that it is of",
+        "ended": "how it ended",
+        "error": "why it failed",
+        "version_id": "the version that it makes, or moves a tag to",
+        "idempotency_key": "of its call",
+    },
+    {"call": CALL, "ended": among("done", "failed", "not seen to end")},
+)
+_SENT = keys_from(
+    SentCall,
+    "A call of a run.",
+    {
+        "call": "which one",
+        "idempotency_key": "its Idempotency-Key",
+        "at": "when it was sent",
+        "answered": "an Operation, or a refusal, is known of it",
+    },
+    {"call": CALL, "at": TIME},
+)
+_PAST = keys_from(
+    PastRun,
+    "What became of it in one run.",
+    {
+        "run_id": "the run",
+        "verb": "its command",
+        "state": "what the run has come to",
+        "started_at": "when it began, null where not known",
+        "by": "who began it: user@host",
+        "commit": "of which commit",
+        "action": "what its plan did to the function",
+        "reason": "why, in words",
+        "outcome": "what became of the function",
+        "why": "why it failed, or what blocked it",
+        "advice": "what to do about that",
+        "version_id": "the version that it made, or found",
+        "base_version_id": "the one that was `$latest` before",
+        "operations": "its Operations",
+        "sent": "its calls",
+        "retries": "how often a call was tried again",
+        "taken_up_by": "the run that resumed it",
+        "rolled_back_by": "the rollback that took it back",
+        "rolls_back": "the run that it takes back",
+        "elsewhere": "only its record in the bucket is known here",
+    },
+    {
+        "started_at": WHEN,
+        "state": STATE,
+        "outcome": OUTCOME,
+        "operations": several(_OPERATION),
+        "sent": several(_SENT),
+        "action": or_empty(ACTION),
+    },
+)
+WHY = keys(
+    "why",
+    "",
+    {
+        **ENVIRONMENT,
+        **UNIT_FACTS,
+        "function_id": (or_null(TEXT), "its id, null where it is not live, or not known"),
+        "place": (PLACE_OR_NULL, "where the manifest declares it, null where it does not"),
+        "declared": (FLAG, "the manifest declares it"),
+        "disabled": (FLAG, "the manifest disables it"),
+        "now": (or_null(_NOW), "what is live, null where there is nothing, or it is not known"),
+        "next": (or_null(_NEXT), "what the next plan does to it, null where that is not known"),
+        "settings": (several(_SETTING), "its settings, and how they compare to what is live"),
+        "waits": (several(_WAIT), "what it waits for now"),
+        "runs": (several(_PAST), "what became of it in former runs, the newest first"),
+        "absent": (TEXTS, "what there is none of, sentences"),
+        "unknown": (TEXTS, "what could not be found out, and why"),
+    },
+)

@@ -1,0 +1,132 @@
+"""The schema of "prune", and what a result says of a prune."""
+
+from __future__ import annotations
+
+from orchestrator.planning.prune.leftovers import DUE_TIMES, NOTES, PACKAGES, RECORDS
+from orchestrator.planning.prune.rule import Why
+from orchestrator.report.published.common import UNIT_FACTS, WHEN
+from orchestrator.report.published.shape import (
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    TIME,
+    Takes,
+    among,
+    keyed,
+    keys,
+    members_among,
+    several,
+)
+
+_TOTAL_KEYS: dict[str, tuple[Takes, str]] = {
+    "objects": (COUNT, "how many"),
+    "size_bytes": (COUNT, "of them together"),
+}
+_TOTAL = keys("total", "How much something is.", _TOTAL_KEYS)
+_KIND = keys(
+    "kind of objects",
+    "Objects of one kind in the bucket.",
+    {
+        "kind": (among(PACKAGES, RECORDS, NOTES, DUE_TIMES), "what they are"),
+        "before": (_TOTAL, "how much there was"),
+        "after": (_TOTAL, "how much is left, or will be"),
+        "goes": (
+            several(
+                keys(
+                    "object that goes",
+                    "An object.",
+                    {
+                        "object": (TEXT, "its key"),
+                        "size_bytes": (COUNT, "its size"),
+                        "modified_at": (TIME, "when it was put"),
+                    },
+                )
+            ),
+            "what is deleted",
+        ),
+        "kept": (
+            several(
+                keys("kept", "What is kept for one reason.", {"reason": (TEXT, "why it is kept"), **_TOTAL_KEYS}),
+            ),
+            "what is kept, and why",
+        ),
+        "held": (TEXTS, "sentences on what keeps some of it, and how to change that"),
+        "after_read?": (FLAG, "`after` was listed again; else it is computed"),
+        "deleted?": (_TOTAL, "how much was deleted"),
+        "put_again?": (TEXTS, "keys that a run has put again meanwhile, and that stay"),
+        "not_come_to?": (COUNT, "how many were not looked at before the end"),
+        "failed?": (
+            several(
+                keys(
+                    "object that failed",
+                    "An object that could not be deleted.",
+                    {"object": (TEXT, "its key"), "reason": (TEXT, "why")},
+                )
+            ),
+            "what could not be deleted",
+        ),
+    },
+)
+STORAGE = keys(
+    "storage",
+    "What in the bucket may go, or has gone.",
+    {"bucket": (TEXT, "the bucket"), "kinds": (several(_KIND), "by kind; the keys from `after_read` on: once pruned")},
+)
+_USAGE: dict[str, tuple[Takes, str]] = {
+    "cloud_id": (TEXT, "the cloud"),
+    "quota": (TEXT, "the id of the quota"),
+    "usage": (NUMBER, "how much of it was used before"),
+    "limit": (NUMBER, "of how much"),
+    "usage_after": (NUMBER, "how much is used once the versions are gone"),
+}
+_USAGES = several(keys("usage", "How much of a quota is used.", _USAGE))
+USAGE_AFTER = several(
+    keys(
+        "usage after",
+        "How much of a quota is used since a prune.",
+        {**_USAGE, "read": (FLAG, "`usage_after` is what the cloud said; else it is computed")},
+    )
+)
+_VERSION = keys(
+    "version",
+    "One version, and what becomes of it.",
+    {
+        "version_id": (TEXT, "its id"),
+        "created_at": (WHEN, "when it was made, null where the cloud does not say"),
+        "size_bytes": (COUNT, "of its image, 0 where the cloud does not say"),
+        "goes": (FLAG, "it is deleted"),
+        "why": (members_among(Why), "why it goes, or stays"),
+        "detail": (TEXT, "more on that, its tags say"),
+    },
+)
+PRUNE = keys(
+    "prune",
+    "",
+    {
+        "environment?": (TEXT, "the environment of the manifest, where one is chosen"),
+        "functions": (
+            several(
+                keys(
+                    "function with versions",
+                    "One function.",
+                    {
+                        **UNIT_FACTS,
+                        "function_id": (TEXT, "its id"),
+                        "left_alone": (TEXT, 'why nothing of it goes, "" where something may'),
+                        "versions": (several(_VERSION), "all its versions, the newest first"),
+                    },
+                )
+            ),
+            "the functions",
+        ),
+        "goes": (COUNT, "versions that go"),
+        "stays": (COUNT, "versions that stay"),
+        "size_bytes": (COUNT, "of those that go"),
+        "reasons": (keyed(COUNT, members_among(Why)), "versions by why they go, or stay"),
+        "notes": (TEXTS, "sentences on what is not known"),
+        "usage": (_USAGES, "quotas that count versions"),
+        "storage?": (STORAGE, "what in the bucket goes, where that was asked for"),
+    },
+)

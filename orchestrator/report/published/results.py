@@ -1,0 +1,253 @@
+"""The schemas of runs: "result" and "runs"."""
+
+from __future__ import annotations
+
+from orchestrator.model import Step
+from orchestrator.report.published.common import (
+    CALL,
+    CHANGE_KEYS,
+    CODE_OR_NULL,
+    FAILURE,
+    IDENTITY,
+    OUTCOME,
+    OUTCOME_COUNTS,
+    STATE,
+    STEP,
+    UNIT_FACTS,
+    VERDICT,
+    WHEN,
+)
+from orchestrator.report.published.prunes import STORAGE, USAGE_AFTER
+from orchestrator.report.published.shape import (
+    COUNT,
+    FLAG,
+    NUMBER,
+    OBJECT,
+    SHA256,
+    TEXT,
+    TEXTS,
+    TIME,
+    TRUE,
+    Takes,
+    among,
+    keyed,
+    keys,
+    members_among,
+    or_null,
+    several,
+)
+
+SKIPS: Takes = several(among("pauses", "verification"))
+_FAILED: dict[str, tuple[Takes, str]] = {
+    "failed_step?": (STEP, "of one that failed: in which step"),
+    "failure?": (FAILURE, "of one that failed: why"),
+    "outcome_reason?": (TEXT, "of one that is blocked, cancelled, unknown or inconclusive: why"),
+}
+_FUNCTION = keys(
+    "function",
+    "What became of one function.",
+    {
+        **UNIT_FACTS,
+        "function_id": (TEXT, 'its id, "" where there is none yet'),
+        "action": (TEXT, 'what the plan did to it, as in "plan"; "" where the journal no longer has that'),
+        "reason": (TEXT, "why, in words"),
+        "warnings": (TEXTS, "sentences about its package"),
+        "base_version_id": (TEXT, 'the version that was `$latest`, "" for none'),
+        "fingerprint": (TEXT, "of its new version: settings and source"),
+        "before": (OBJECT, "the settings that were live, by the API's names; no value of a variable"),
+        "version_id": (TEXT, 'the version that was made, or found; "" for none'),
+        "outcome": (OUTCOME, "what became of it"),
+        "verdicts?": (
+            several(
+                keys(
+                    "verdict",
+                    "What a verification said of a version.",
+                    {
+                        "version_id": (TEXT, "the version"),
+                        "verdict": (VERDICT, "what it said"),
+                        "reason": (TEXT, 'why it has not passed, "" where it has'),
+                        "attempts": (COUNT, "how often it was called"),
+                        "seconds": (NUMBER, "how long that took"),
+                    },
+                )
+            ),
+            "of those that were verified",
+        ),
+        **_FAILED,
+        "rolled_back_to?": (TEXT, "the copy of the former version that serves in its place since"),
+        "overwritten?": (TEXT, "someone else's version that its own has replaced unseen"),
+        "step": (or_null(STEP), "the step that it is in; null between steps and after the end"),
+        "started_at": (WHEN, "its first step; null where it has not begun"),
+        "ended_at": (WHEN, "its end; null where it has not ended"),
+        "seconds": (keyed(NUMBER, members_among(Step)), "how long each step took; repeats add up"),
+        "retries": (COUNT, "how often a call was tried again"),
+        "operation_ids": (TEXTS, "its Operations, in their order"),
+        "requests": (
+            several(
+                keys(
+                    "request",
+                    "A call, written down before it was sent.",
+                    {
+                        "call": (CALL, "which one"),
+                        "idempotency_key": (TEXT, "its Idempotency-Key"),
+                        "attempt": (COUNT, "from 1"),
+                    },
+                )
+            ),
+            "its calls that change something",
+        ),
+        "package": (
+            or_null(
+                keys(
+                    "stored package",
+                    "Where its package is.",
+                    {
+                        "bucket": (TEXT, "the bucket"),
+                        "object": (TEXT, "its key there"),
+                        "sha256": (SHA256, "of the zip, hex"),
+                        "size_bytes": (COUNT, "of the zip"),
+                        "existed": (FLAG, "it was there already"),
+                    },
+                )
+            ),
+            "null where none was stored",
+        ),
+        "changes": (
+            several(
+                keys(
+                    "change made",
+                    "One change, and what became of it.",
+                    {
+                        **CHANGE_KEYS,
+                        "outcome": (among("done", "failed", "asked for", "not begun"), "what became of it"),
+                        "operation_ids": (TEXTS, "its Operations"),
+                    },
+                )
+            ),
+            "its changes, in their order",
+        ),
+    },
+)
+_LINK = keys(
+    "run of the chain",
+    "One run.",
+    {
+        "run_id": (TEXT, "its id"),
+        "started_at": (TIME, "when it began"),
+        "ended_at": (WHEN, "when it ended; null where it was killed, or is under way"),
+        "exit_code": (CODE_OR_NULL, "its exit code, null as before"),
+        "by?": (TEXT, "who began it: user@host"),
+        "approves?": (TEXT, "the paused run that it lets continue"),
+        "skips?": (SKIPS, "what it was not to wait for"),
+        "adopt?": (TEXTS, "live versions that might lose settings: NAME@VERSION_ID, or * for all"),
+    },
+)
+_PAUSED = keys(
+    "pause",
+    "Where a run waits until someone lets it continue.",
+    {
+        "reason": (TEXT, "why"),
+        "wave": (COUNT, "the last wave that has ended, 0 for none"),
+        "until": (WHEN, "the end of a declared pause, null for none"),
+    },
+)
+_GATE = keys(
+    "gate verdict",
+    "What the gate said of a wave.",
+    {
+        "wave": (COUNT, "the wave; 0: all versions, before tags move"),
+        "verdict": (VERDICT, "what it said"),
+        "exit_code": (or_null({"type": "integer"}), "of its command, null where it was ended at its time limit"),
+        "seconds": (NUMBER, "how long it took"),
+        "output": (TEXT, "its last lines"),
+    },
+)
+_BACK_FUNCTION = keys(
+    "function taken back",
+    "One function of a rollback.",
+    {
+        "function": (TEXT, "its key in the manifest"),
+        "version_id": (TEXT, 'the copy that the rollback made, "" for none'),
+        "outcome": (OUTCOME, "what became of it"),
+        **_FAILED,
+        "back_in_part?": (TEXTS, "what of it is back, where not all of it is"),
+    },
+)
+_BACK = keys(
+    "rollback",
+    "The rollback that took a run back.",
+    {
+        "run_id": (TEXT, "its id"),
+        "exit_code": (CODE_OR_NULL, "its exit code, null where it has not ended"),
+        "outcomes": (OUTCOME_COUNTS, "its functions by outcome"),
+        "functions": (several(_BACK_FUNCTION), "its functions"),
+    },
+)
+RESULT = keys(
+    "result",
+    "",
+    {
+        "run_id": (TEXT, "the id of the run, the last of its chain"),
+        "verb": (TEXT, "the command that began it: deploy, rollback, prune, or `run NAME`"),
+        "endpoint": (TEXT, 'the installation; "sandbox" for the embedded one'),
+        "manifest": (TEXT, "its path as it was typed"),
+        "program": (TEXT, "the version of the program"),
+        "resumes": (TEXT, 'the run that it resumed, "" for none'),
+        "chain": (several(_LINK), "all runs of the chain, the oldest first"),
+        **IDENTITY,
+        "state": (STATE, "what it has come to"),
+        "paused?": (_PAUSED, "of a run that is paused"),
+        "breach": (TEXT, 'which limit of failures was passed, "" for none'),
+        "given_up": (FLAG, "what it has left undone will not be done"),
+        "started_at": (WHEN, "when it began"),
+        "ended_at": (WHEN, "when it ended; null where it was killed, or is under way"),
+        "exit_code": (CODE_OR_NULL, "its exit code, null as before"),
+        "reason": (TEXT, 'why it stopped before its plan was done, "" where it did not'),
+        "skips?": (SKIPS, "what it was not to wait for"),
+        "gates?": (several(_GATE), "what the gate said, wave by wave"),
+        "total": (COUNT, "functions of its plan"),
+        "disabled": (COUNT, "functions that the manifest disables, which are not among them"),
+        "outcomes": (OUTCOME_COUNTS, "functions by outcome; what there is none of is missing"),
+        "rolls_back?": (TEXT, "the run that it takes back"),
+        "rollback?": (_BACK, "the rollback that took it back"),
+        "functions": (several(_FUNCTION), "every function of the chain"),
+        "warnings": (TEXTS, "what could not be written or sent at its end"),
+        "storage?": (STORAGE, "what a prune did to the bucket"),
+        "usage?": (USAGE_AFTER, "quotas that a prune has given something back of"),
+    },
+)
+RUNS = keys(
+    "runs",
+    "",
+    {
+        "runs": (
+            several(
+                keys(
+                    "run",
+                    "One run.",
+                    {
+                        "run_id": (TEXT, "its id"),
+                        "verb": (TEXT, "the command that began it: deploy, rollback, prune, or `run NAME`"),
+                        "endpoint": (TEXT, 'the installation; "sandbox" for the embedded one'),
+                        "started_at": (TIME, "when it began"),
+                        "ended_at": (WHEN, "when it ended; null where it was killed, or is under way"),
+                        "exit_code": (CODE_OR_NULL, "its exit code, null as before"),
+                        "functions": (COUNT, "functions of its plan"),
+                        "outcomes": (OUTCOME_COUNTS, "functions by outcome"),
+                        "program": (TEXT, "the version of the program"),
+                        "manifest": (TEXT, "its path as it was typed"),
+                        **IDENTITY,
+                        "status": (among("ended", "running", "interrupted", "paused"), "whether it is over"),
+                        "state": (STATE, "what it has come to"),
+                        "rolled_back_by?": (TEXT, "the rollback that took it back, or some of it"),
+                        "superseded_by?": (TEXT, "of a paused one: the later run that has done what it left"),
+                        "resumes": (TEXT, 'the run that it resumed, "" for none'),
+                        "taken_up_by": (TEXT, 'the run that resumed it, "" for none'),
+                        "elsewhere?": (TRUE, "only its record in the bucket is known here"),
+                    },
+                )
+            ),
+            "the runs, the newest first",
+        ),
+    },
+)

@@ -1,0 +1,103 @@
+"""Documents held to their published schemas: as users read these, or strictly, where each key has to be described."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import orjson
+
+from orchestrator.report.published.catalog import CATALOG
+from orchestrator.report.published.schemas import published_schema
+
+EVENT = "event"
+_ADVICE = (
+    "\nA key that no schema describes, or another type: see orchestrator/report/published/, one table for each document"
+)
+
+
+def kind_of(document: Any) -> str:
+    """Name the kind of a document by its `schema`; it says a number that is published."""
+    assert isinstance(document, dict), f"no document with a schema: {str(document)[:200]}"
+    said = document.get("schema")
+    if isinstance(said, int):
+        assert said == CATALOG[EVENT].number
+        return EVENT
+    head, kind, number = str(said).split("/")
+    assert (head, number) == ("orchestrator", str(CATALOG[kind].number)), said
+    return kind
+
+
+def published(document: Any) -> str:
+    """Fail where a document is not as its schema says, or has a key that this does not describe; give its kind."""
+    kind = kind_of(document)
+    at = document.get("kind", "") if kind == EVENT else ""
+    error = next(iter(validator(kind, at, strict=True).iter_errors(document)), None)
+    if error is not None:
+        at = "/".join(map(str, error.absolute_path))
+        raise AssertionError(f"{kind} at /{at}: {(error.context or [error])[0].message[:400]}{_ADVICE}")
+    return kind
+
+
+@cache
+def schema_of(kind: str) -> dict[str, Any]:
+    return published_schema(kind)
+
+
+@cache
+def validator(kind: str, event: str = "", *, strict: bool = False) -> Any:
+    """Give the validator of a kind. `event`: of that kind of events alone, which is sooner done."""
+    schema = closed(schema_of(kind)) if strict else schema_of(kind)
+    if event:
+        assert event in schema["$defs"], f"no event is called {event!r}{_ADVICE}"
+        of = schema["$defs"][event]
+        if strict:  # as this program writes it: what a former one may not have written is there
+            of = of | {"required": [name for name in of["properties"] if name != "environment"]}
+        schema = {**of, "$defs": schema["$defs"]}
+    return jsonschema.Draft202012Validator(schema)
+
+
+def closed(node: Any) -> Any:
+    """A schema in which objects have no other keys than are described."""
+    if isinstance(node, list):
+        return [closed(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: closed(value) for key, value in node.items()}
+    return made | ({"additionalProperties": False} if {"properties", "required", "type"} <= node.keys() else {})
+
+
+def objects(kind: str, document: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Give each object of a document that its schema describes key by key, with that part of the schema."""
+    schema = schema_of(kind)
+    return _objects(schema, document, schema.get("$defs", {}))
+
+
+def _objects(node: Any, value: Any, defined: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    if "$ref" in node:
+        node = defined[node["$ref"].removeprefix("#/$defs/")]
+    for branch in node.get("anyOf", ()):
+        if jsonschema.Draft202012Validator({**branch, "$defs": defined}).is_valid(value):
+            yield from _objects(branch, value, defined)
+            return
+    if isinstance(value, list):
+        for one in value:
+            yield from _objects(node.get("items", {}), one, defined)
+    elif isinstance(value, dict):
+        if "properties" in node:
+            yield node, value
+        properties, others = node.get("properties", {}), node.get("additionalProperties", {})
+        for key, one in value.items():
+            yield from _objects(properties.get(key, others), one, defined)
+
+
+def documents_in(text: str) -> Iterator[Any]:
+    """Give what a program has written: one document, or one a line."""
+    if text.startswith("{\n"):
+        yield orjson.loads(text)
+        return
+    for line in text.splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            yield orjson.loads(line)
