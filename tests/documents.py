@@ -36,7 +36,7 @@ def lines_of(events: list[Event]) -> list[dict[str, Any]]:
         file = EventFile("-", RUN_ID, OUTLET)
         for event in events:
             file(event)
-    return list(documents_in(stdout.buffer.getvalue().decode()))  # type: ignore[attr-defined]  # a BytesIO
+    return list(documents_in(stdout.buffer.getvalue().decode()))
 
 
 def gate_facts() -> dict[str, Any]:
@@ -67,6 +67,7 @@ def _documents() -> Iterator[tuple[str, Any]]:
     said = notification("breach", run(BREACHED), hook, run_id=RUN_ID, then="orchestrator resume")
     yield "a notification", orjson.loads(OUTLET.json(said))
     yield "what a gate reads", gate_facts()
+
     ends = [UnitEnded(1.0, "f", outcome) for outcome in OUTCOMES]
     for number, line in enumerate(lines_of([*A_RUN[:-1], *ends, ended(1, reason="stopped")])):
         yield f"event {number} {line['kind']}", line

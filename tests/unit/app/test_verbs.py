@@ -8,8 +8,8 @@ import pytest
 from orchestrator.cli import cli
 
 CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
-# Another option in each, so another variable, too: functions of `show`, versions of `prune`; a plan, a manifest.
-OTHERWISE = {"--all", "--out"}
+# Another option in each, so another variable, too: functions of `show`, versions of `prune`; a plan, a manifest; files.
+OTHERWISE = {"--all", "--out", "--list"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
 REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
 LOOKS = (*REACHES, "runs", "show", "report")  # at what is known of runs

@@ -45,7 +45,7 @@ from orchestrator.model import (
 )
 from tests.runs import RUN_ID, deployment, ended, failed, started, whole_run
 
-OUTCOMES = [
+OUTCOMES: list[Outcome] = [
     Deployed("v1", read_back=True),
     Unchanged("v0"),
     failed(detail="line 1\nline 2"),
