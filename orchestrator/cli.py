@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from functools import partial
 
@@ -14,6 +15,7 @@ from orchestrator.report.streams import open_streams
 from orchestrator.verbs import changing, inspecting, reading
 from orchestrator.verbs.answering import answer
 
+COMPLETING = "_ORCHESTRATOR_COMPLETE"  # the variable by which a shell asks for completions, as click names it
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ORCHESTRATOR", "max_content_width": 110}
 
 
@@ -51,6 +53,10 @@ def _raise(error: OrchestratorError, _messages: object) -> None:
 def main() -> None:
     """Run the program and exit with one of the published codes."""
     open_streams()
+    if COMPLETING in os.environ:
+        from orchestrator.completion.shells import complete  # noqa: PLC0415 - only a shell needs it
+
+        sys.exit(complete(cli))
     try:
         if "--adopt" in sys.argv:
             from orchestrator.app.session.typed import with_adoption  # noqa: PLC0415 - heavy imports when needed

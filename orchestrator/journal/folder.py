@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.errors import JournalError
 
+FILE = "journal.sqlite3"
 ADVICE = "name a folder that can be written: --state DIR, or ORCHESTRATOR_STATE"
 _IGNORE = "*\n"  # of `.gitignore`, by which a folder of ours is known
 _OTHERS = 0o077  # what anybody but the owner may do

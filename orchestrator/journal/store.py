@@ -19,7 +19,7 @@ import orjson
 from orchestrator.errors import JournalError, UsageError
 from orchestrator.journal.event_json import EVENTS
 from orchestrator.journal.events import Event, RunEnded, RunStarted
-from orchestrator.journal.folder import ADVICE, make_private_database, make_state_dir, refuse_links
+from orchestrator.journal.folder import ADVICE, FILE, make_private_database, make_state_dir, refuse_links
 from orchestrator.journal.functions.function_runs import FunctionRuns
 from orchestrator.journal.identity import NONE
 from orchestrator.journal.kept.begun import BegunCommands
@@ -33,7 +33,6 @@ from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated
 from orchestrator.journal.state import RunState, ids_of_chain, read_chain
 from orchestrator.journal.summaries import read_summaries
 
-FILE = "journal.sqlite3"
 _BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"

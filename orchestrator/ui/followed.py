@@ -14,8 +14,9 @@ from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import UsageError
 from orchestrator.journal.condition_events import LimitChanged, LongWait, SlotRefused
 from orchestrator.journal.events import Event, UnitPlanned
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.state import RunState
-from orchestrator.journal.store import FILE, Store, open_store
+from orchestrator.journal.store import Store, open_store
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.account.accounting import Accounting
 from orchestrator.report.account.accounts import account_of

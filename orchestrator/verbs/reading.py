@@ -226,4 +226,22 @@ def _import(output: str, **given: Any) -> int:
     return answer(partial(import_command, given), output)
 
 
-VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _sandbox)
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def _completion(shell: str) -> int:
+    """Print the completion script of a shell.
+
+    It completes commands, options, names of functions, labels, jobs and environments, and ids of runs.
+
+    \b
+    Examples:
+      eval "$(orchestrator completion bash)"  # in ~/.bashrc
+      eval "$(orchestrator completion zsh)"   # in ~/.zshrc, after compinit
+      orchestrator completion fish | source   # in ~/.config/fish/config.fish
+    """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
+    from orchestrator.completion.shells import print_script  # noqa: PLC0415 - only a shell needs it
+
+    return print_script(shell)
+
+
+VERBS = (_init, _plan, _import, _jobs, _validate, _render, _package, _schema, _sandbox, _completion)

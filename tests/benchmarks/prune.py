@@ -19,9 +19,10 @@ import anyio
 from orchestrator.engine.run import execute
 from orchestrator.engine.world import World
 from orchestrator.journal.events import Event, OperationDone, RunStarted
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.record import RunRecord
 from orchestrator.journal.state import RunState, fold
-from orchestrator.journal.store import FILE, open_store
+from orchestrator.journal.store import open_store
 from orchestrator.manifest.load import load
 from orchestrator.model import Fingerprint, FunctionSpec, Limits, Plan, Pruned
 from orchestrator.planning.prune.plan import units_of

@@ -35,6 +35,17 @@ def test_help_imports_nothing_heavy(tmp_path: Path, verb: str) -> None:
     assert set(HEAVY) & set(done.stderr.split()) == set()
 
 
+def test_a_completion_imports_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "deploy.toml").write_text("[functions.auth]\n", "utf-8")
+    asked = {"_ORCHESTRATOR_COMPLETE": "bash_complete", "COMP_LINE": "orchestrator deploy ", "COMP_WORDBREAKS": ":="}
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES], cwd=tmp_path, env=environment(asked), capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == "plain\nauth\n"
+    assert {*HEAVY, "orchestrator.model", "orchestrator.report.messages"} & set(done.stderr.split()) == set()
+
+
 @pytest.mark.parametrize("verb", cli.commands)
 def test_every_option_says_its_environment_variable(tmp_path: Path, verb: str) -> None:
     text = " ".join(run(tmp_path, verb, "--help", environ={"COLUMNS": "110"}).out.split())

@@ -17,11 +17,12 @@ from orchestrator.coordination.local_lock import FILE as LOCK
 from orchestrator.errors import JournalError
 from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import BytesSent, Event, OperationAccepted, StepStarted, UnitEnded
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.functions.function_runs import FunctionNames
 from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.kept.begun import Begun
 from orchestrator.journal.rollout_events import RunPaused, WaveStarted
-from orchestrator.journal.store import FILE, open_store
+from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Cancelled, Failed, Failure, Outcome, Step, Unchanged
 from orchestrator.planning.why.facts import MadeBy, WaitsFor
 from orchestrator.planning.why.past_runs import utc

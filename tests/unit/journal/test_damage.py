@@ -17,8 +17,9 @@ import pytest
 from orchestrator.errors import Exit, JournalError
 from orchestrator.journal import schema, store
 from orchestrator.journal.events import SCHEMA, UnitEnded
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.schema import translated
-from orchestrator.journal.store import FILE, open_store
+from orchestrator.journal.store import open_store
 from orchestrator.model import Deployed
 from tests.runs import RUN_ID, STARTED_AT, ended, started, whole_run
 

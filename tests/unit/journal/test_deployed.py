@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal import store
+from orchestrator.journal import folder
 from orchestrator.journal.events import Event, OperationAccepted, RunEnded, UnitEnded, UnitPlanned
 from orchestrator.journal.kept.deployed import DeployedByRun, StampedFunction
 from orchestrator.journal.store import Store, open_store
@@ -106,7 +106,7 @@ def test_a_former_journal_gets_what_its_runs_have_deployed(tmp_path: Path) -> No
         write(journal, "two", planned(Action.CREATE, "", "new"), accepted("d4e-2", "v2"), ended(Deployed("v2")))
         write(journal, "three", planned(function_id="d4e-3", name="cut"), accepted("d4e-3", "v3"))
         write(journal, "four", planned(Action.RETAG, "d4e-4", "tag"), ended(Deployed("v4")))
-    path = tmp_path / store.FILE
+    path = tmp_path / folder.FILE
     connection = sqlite3.connect(path)
     rows = "SELECT * FROM deployed ORDER BY name"
     kept = connection.execute(rows).fetchall()
@@ -124,5 +124,5 @@ def test_the_golden_journal_gets_what_its_runs_have_deployed(tmp_path: Path) -> 
     shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
     with open_store(tmp_path):
         pass
-    found = sqlite3.connect(tmp_path / store.FILE).execute("SELECT name, function_id FROM deployed").fetchall()
+    found = sqlite3.connect(tmp_path / folder.FILE).execute("SELECT name, function_id FROM deployed").fetchall()
     assert len(found) == len(dict(found)) > 5

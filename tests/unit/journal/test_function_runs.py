@@ -10,9 +10,10 @@ import pytest
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.events import Event
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.functions.function_runs import FunctionNames, of_unit
 from orchestrator.journal.state import fold
-from orchestrator.journal.store import FILE, open_store
+from orchestrator.journal.store import open_store
 from orchestrator.model import Action, Deployed, Unchanged
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, planned, started
 

@@ -20,8 +20,9 @@ from orchestrator.journal.events import (
     StepStarted,
     UnitEnded,
 )
+from orchestrator.journal.folder import FILE
 from orchestrator.journal.state import fold
-from orchestrator.journal.store import FILE, open_store
+from orchestrator.journal.store import open_store
 from orchestrator.model import Blocked, Deployed, Outcome, Step, Unknown
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from orchestrator.journal import store
+from orchestrator.journal import folder
 from orchestrator.journal.events import RunEnded, RunStarted
 from orchestrator.journal.kept.verdicts import KnownVerdict
 from orchestrator.journal.rollout_events import VersionVerified
@@ -66,7 +66,7 @@ def test_pruning_runs_leaves_verdicts(tmp_path: Path) -> None:
 def test_a_former_journal_gets_the_verdicts_that_its_runs_have(tmp_path: Path) -> None:
     with open_store(tmp_path) as journal:
         write(journal, "one", found(2.0, Verdict.FAILED, "boom"), found(3.0, Verdict.PASSED))
-    path = tmp_path / store.FILE
+    path = tmp_path / folder.FILE
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE verdicts")
     for later in ("begun", "deployed"):
