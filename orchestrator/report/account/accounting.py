@@ -97,6 +97,8 @@ class Accounting:
         for number, run in enumerate(self.clock.runs):
             yield Spell(run.started.at, ends[number], "run")
             yield Spell(run.worked_at, ends[number], "reading back")
+            if run.rollback_at is not None:
+                yield Spell(run.rollback_at, ends[number], "rolling back")
         last_end = ends[len(ends) - 1] if ends else 0.0
         for stop in self.clock.stops:
             if stop.kind in ("pause", "gate", "outage"):

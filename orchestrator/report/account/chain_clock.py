@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.journal.condition_events import OutageBegan, OutageEnded
 from orchestrator.journal.events import Breached, Event, RunEnded, RunStarted
-from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, RunPaused, WaveStarted
+from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, RollbackBegun, RunPaused, WaveStarted
 
 _INFINITE = float("inf")
 
@@ -34,6 +34,7 @@ class RunClock:
     last_at: float
     worked_at: float  # when anything was done last, before what is live was read back
     ended: RunEnded | None = None
+    rollback_at: float | None = None  # when another run began to roll it back
 
 
 @dataclass(slots=True)
@@ -96,6 +97,10 @@ class ChainClock:
         self.runs[-1].ended = event
         self._close(event.at)
 
+    def rollback_begun(self, event: RollbackBegun) -> None:
+        """Note that from here on another run works, which rolls this one back."""
+        self.runs[-1].rollback_at = event.at
+
     def gate_ended(self, event: GateEnded) -> None:
         """Hear what a gate has said."""
         open_ = [one for one in self.stops if one.kind == "gate" and one.to is None]
@@ -140,5 +145,6 @@ _HANDLERS: Mapping[type[Event], Callable[[ChainClock, Any], None]] = {
     OutageBegan: lambda chain, event: chain.stops.append(Waited("outage", chain.wave, event.at, None, event.reason)),
     OutageEnded: lambda chain, event: chain.end("outage", event.at),
     Breached: lambda chain, event: chain.stops.append(Waited("breach", chain.wave, event.at, event.at, event.reason)),
+    RollbackBegun: ChainClock.rollback_begun,
     RunEnded: ChainClock.run_ended,
 }

@@ -22,6 +22,7 @@ _WORDS = {
     "pause": "in pauses between waves",
     "gate": "waiting for gates",
     "outage": "in an outage of the cloud",
+    "rolling back": "rolling back",
     "reading back": "reading back what is live",
     "other": "before and between its operations",
 }

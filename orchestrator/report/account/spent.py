@@ -12,6 +12,7 @@
 | Operations run and nobody waits: the end of a wave, or of the run         | "tail"         |
 | a new version is called, to verify it                                     | "verifying"    |
 | packages are made or uploaded                                             | "preparing"    |
+| another run rolls this one back                                           | "rolling back" |
 | what is live is read back                                                 | "reading back" |
 | anything else                                                             | "other"        |
 """
@@ -26,11 +27,12 @@ from typing import NamedTuple
 from orchestrator.report.account.usage import HeldSlot, KnownLimits, ScopeKey
 
 PARTS = (
-    "bound", "waiting", "tail", "verifying", "preparing", "pause", "gate", "outage", "reading back", "other",
+    "bound", "waiting", "tail", "verifying", "preparing", "pause", "gate", "outage", "rolling back",
+    "reading back", "other",
 )  # fmt: skip
 _GRACE_S = 1.0  # in which a slot that has come free is given to the next, at the pace of the calls
 _STOPS = ("outage", "pause", "gate")
-_BELOW = ("verifying", "preparing", "reading back")  # in this order, where no Operation runs
+_BELOW = ("verifying", "preparing", "rolling back", "reading back")  # in this order, where no Operation runs
 
 
 class Spell(NamedTuple):

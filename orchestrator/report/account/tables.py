@@ -21,6 +21,7 @@ _PARTS = {
     "pause": "pauses between waves",
     "gate": "gates",
     "outage": "outage of the cloud",
+    "rolling back": "rolling back, by a run of its own",
     "reading back": "reading back what is live",
     "other": "between operations",
 }

@@ -22,6 +22,7 @@ from orchestrator.journal.rollout_events import (
     GateBegan,
     GateEnded,
     PauseBegan,
+    RollbackBegun,
     RunPaused,
     VersionVerified,
     WaveStarted,
@@ -85,6 +86,12 @@ def test_slots_that_are_full_while_others_wait_bound_the_run() -> None:
     assert found.would_give is not None
     assert (found.would_give.scope, found.would_give.limit, found.would_give.seconds) == ("folder b1gfolder", 20, 6.0)
     assert found.sentence == "11.0 s, of which 5.0 s bound by the folder's 2 operations; 20 would give 6.0 s"
+
+
+def test_the_time_in_which_another_run_rolls_back_is_a_part_of_its_own() -> None:
+    begun = RollbackBegun(at=T + 7, run_id="r2", reason="the canary failed")
+    found = account(run_of(limits(2), operation("a", 0, 0, 5), [begun], keys="a", end=11))
+    assert spent(found) == {"tail": 5.0, "rolling back": 4.0, "other": 2.0}
 
 
 def test_slots_are_counted_in_their_folder_and_in_its_cloud() -> None:
