@@ -65,7 +65,6 @@ LEFT = (
     "orchestrator/manifest/",
     "orchestrator/model/",
     "orchestrator/package/",
-    "orchestrator/planning/",
     "orchestrator/prediction/",
     "orchestrator/redaction/",
     "orchestrator/report/",

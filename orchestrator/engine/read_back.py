@@ -220,4 +220,4 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
 
 
 def _failed(problem: str) -> Failed:
-    return Failed(Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="look at it, then deploy again"))
+    return Failed(Step.READ_BACK, Failure(problem, kind="not as desired", advice="look at it, then deploy again"))

@@ -1,4 +1,4 @@
-"""Looks for the file of an entry point in a package, before the cloud does: there it costs an operation to learn."""
+"""Checks that a package has the file of its entry point, before the cloud does: that would cost an Operation."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "
 
 
 def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, str] | None:
-    """Tell what is wrong with an entry point: ("error" or "warning", a sentence); None where nothing is, or where it
-    cannot be told. `paths` are the names in the package, with "/".
+    """Return what is wrong with an entry point: ("error" or "warning", a sentence). None if nothing is, or if it cannot
+    be checked. `paths`: the names in the package, with "/".
 
-    | the file is missing of | and the package has                       | is                                          |
-    | ---                    | ---                                       | ---                                         |
-    | Python, bash           | anything                                  | an error                                    |
-    | Node.js                | no package.json, no tsconfig.json         | an error                                    |
-    | Node.js                | one: its scripts may make it in the cloud | a warning                                   |
-    | PHP                    | no composer.json                          | an error                                    |
-    | PHP                    | one: its scripts may make it in the cloud | a warning                                   |
-    | Go                     | no .go file at all                        | an error                                    |
-    | Go                     | some: its package may be meant            | a warning                                   |
-    | Java, Kotlin, .NET, R  | anything: a class is named, not a file    | not told                                    |
+    | a file is missing for | and the package has                       | this is     |
+    | ---                   | ---                                       | ---         |
+    | Python, bash          | anything                                  | an error    |
+    | Node.js               | no package.json, no tsconfig.json         | an error    |
+    | Node.js               | one: its scripts may make it in the cloud | a warning   |
+    | PHP                   | no composer.json                          | an error    |
+    | PHP                   | one: its scripts may make it in the cloud | a warning   |
+    | Go                    | no .go file                               | an error    |
+    | Go                    | some: its package may be meant            | a warning   |
+    | Java, Kotlin, .NET, R | anything: a class is named, not a file    | not checked |
     """
     for prefix, judge in _JUDGES.items():
         if runtime.startswith(prefix):
@@ -36,21 +36,21 @@ def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tupl
     return None
 
 
-# By the runtime's beginning: files whose scripts the cloud runs, or which it compiles, before the function is called.
+# By the runtime's prefix: files whose scripts the cloud runs, or which it compiles, before the function is called.
 _MADE_BY = {"nodejs": ("package.json", "tsconfig.json"), "php": ("composer.json",)}
 
 
 def _doubt(language: str, paths: Collection[str]) -> str:
-    """Say why a missing file is no error: the cloud may make it, or another thing be meant. "" for none."""
+    """Return why a missing file is no error, "" if it is one: the cloud may make it, or a package may be meant."""
     makers = [name for name in _MADE_BY.get(language, ()) if name in paths]
     if makers:
-        return f"no error, since the cloud may make it by {makers[0]}"
+        return f"not an error, because {makers[0]} may make it in the cloud"
     by_package = language == "golang" and any(path.endswith(".go") for path in paths)
-    return "no error, since a Go package may be meant" if by_package else ""
+    return "not an error, because a Go package may be meant" if by_package else ""
 
 
 def misspelled_entry(runtime: str, entrypoint: str) -> str:
-    """Say what is wrong with an entry point whatever is in the package, "" where that tells nothing."""
+    """Return what is wrong with an entry point whatever the package has, "" for nothing."""
     module, dot, handler = entrypoint.rpartition(".")
     if runtime.startswith("python") and not (dot and module and handler):
         return f"entrypoint {entrypoint!r} names no function: write it as file.function, such as index.handler"
@@ -83,14 +83,14 @@ def _bash(entrypoint: str, paths: Collection[str]) -> str | None:
 
 
 def _by_extension(*extensions: str) -> Callable[[str, Collection[str]], str | None]:
-    """Judge entry points of the form file.function, where the file has one of the extensions."""
+    """Return a check for entry points of the form file.function, where the file has one of the extensions."""
 
     def judge(entrypoint: str, paths: Collection[str]) -> str | None:
         module, _, handler = entrypoint.rpartition(".")
         if not module:
             return None
         stem = posixpath.normpath(module)
-        # Go may be told the package, whose files have any names.
+        # A Go entry point may name the package, whose files have any names.
         if (
             extensions == (".go",)
             and posixpath.basename(stem) == "main"
@@ -100,7 +100,7 @@ def _by_extension(*extensions: str) -> Callable[[str, Collection[str]], str | No
         wanted = tuple(f"{stem}{extension}" for extension in extensions)
         if _found((*wanted, *(f"{stem}/index{extension}" for extension in extensions)), paths):
             return None
-        # TypeScript is compiled by the cloud, into a folder that the package does not have yet.
+        # The cloud compiles TypeScript into a folder that the package does not have yet.
         name = posixpath.basename(stem)
         if any(posixpath.basename(path) == f"{name}.ts" for path in paths) and "tsconfig.json" in paths:
             return None
@@ -115,7 +115,7 @@ def _found(wanted: tuple[str, ...], paths: Collection[str]) -> bool:
 
 
 def _suggest(stem: str, stems: dict[str, str], spell: Callable[[str], str]) -> str:
-    """Find what was probably meant: a file of that name in another folder, else one that is spelled alike."""
+    """Return what was probably meant: a file of that name in another folder, or one with a similar name."""
     name = posixpath.basename(stem)
     elsewhere = sorted((near for near in stems if posixpath.basename(near) == name), key=lambda near: (len(near), near))
     alike = elsewhere or get_close_matches(stem, sorted(stems), n=1)
@@ -136,7 +136,7 @@ _JUDGES: dict[str, Callable[[str, Collection[str]], str | None]] = {
 
 
 def telling_paths(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, ...]:
-    """Leave of a package's names those that tell as much of its entry point, and of how it is built, as all of them."""
+    """Return the paths that are enough to check the entry point, and to find out how the package is built."""
     name = posixpath.basename(posixpath.normpath(entrypoint.rpartition(".")[0].replace(".", "/") or entrypoint))
     telling = INSTALLS | {"tsconfig.json"}
     few = tuple(path for path in paths if path in telling or name in path)

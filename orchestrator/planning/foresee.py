@@ -1,4 +1,6 @@
-"""What would fail in mid-run and can be known before: asked only where a plan has something new, sent nothing."""
+"""Finds what would fail during the run and can be known before. It asks only about what is new in a plan, and changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,13 @@ from orchestrator.version.body import INLINE_MAX_BYTES, too_large
 
 _AT_ONCE = 8
 _ZIP_MAX_BYTES = 128 << 20
-_ENTRY_BYTES = 256  # of a zip beside an entry's content and twice its name, at most
+_ENTRY_BYTES = 256  # size of a zip beside an entry's content and twice its name, at most
 _PATH_MAX = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """A plan in which what cannot succeed is blocked, and what may fail, for people."""
+    """A plan in which what cannot succeed is blocked, and warnings about what may fail."""
 
     plan: Plan
     warnings: tuple[str, ...] = ()
@@ -67,17 +69,17 @@ async def foresee(
     known: KnownRollbacks = NO_ROLLBACKS,
     again: Container[str] = (),
 ) -> Foreseen:
-    """Hold a plan against what can be known of the cloud. `inline`: packages go without a bucket; `adopt`: Versions
-    from which a tag may be taken that somebody has given them; `known`, `again`: see `moved_by_hand`.
+    """Check a plan against what the cloud says. `inline`: packages are sent without a bucket. `adopt`: Versions that
+    others have given a tag which may be taken from them. `known`, `again`: see `moved_by_hand`.
 
-    Quotas, rights and runtimes that nobody tells are not guessed; where it is a right that is missing, it is named.
+    Quotas, permissions and runtimes that cannot be read are not guessed. A missing permission is named.
     """
     looking = _Looking(world, live)
     looking.found(await moved_by_hand(world, plan.units, adopt, known, again))
     await looking.at_secrets(plan.units)
     await looking.at_packages(plan.units, inline=inline)
     await looking.at_runtimes(plan.units)
-    await looking.at_quotas([looking.blocked(unit) for unit in plan.units], limits)  # what is blocked takes no room
+    await looking.at_quotas([looking.blocked(unit) for unit in plan.units], limits)  # blocked units take no quota
     units = [looking.blocked(unit) for unit in plan.units]
     return Foreseen(replace(plan, units=tuple(units)), tuple(looking.warnings))
 
@@ -99,11 +101,11 @@ class _Looking:
         return replace(blocked(unit, found), failed_step=self._steps.get(unit.key))
 
     def found(self, failures: Mapping[str, Failure]) -> None:
-        """Take in what was found elsewhere, by unit."""
+        """Add failures that were found elsewhere, by unit."""
         self._failures |= failures
 
     async def at_quotas(self, units: Iterable[Unit], limits: Limits) -> None:
-        """Look whether there is room for what is new, and whether the limits of the manifest are those that hold."""
+        """Check whether there is room for what is new, and whether the limits of the manifest are the real ones."""
         changing = [unit for unit in units if unit.changes]
         new = [unit for unit in changing if unit.action is Action.CREATE or tags_of(unit) or more_provisioned(unit) > 0]
         declared = limits_declared(limits)
@@ -116,7 +118,7 @@ class _Looking:
         self.warnings += warnings
         for cloud_id, quotas in told.items():
             self.warnings += [
-                f"[limits] {name} is {value}, and quota-manager tells {quota.limit:g} for cloud {cloud_id}, which holds"
+                f"[limits] {name} is {value}, but the quota of cloud {cloud_id} is {quota.limit:g}, which is used"
                 for name, value in declared.items()
                 for quota in quotas
                 if is_quota_of(quota, name) and quota.limit != value
@@ -129,13 +131,13 @@ class _Looking:
             count = sum(unit.action is Action.CREATE for unit in new)
             if error.code is Code.PERMISSION_DENIED and count:
                 self.warnings.append(
-                    f"whether cloud {cloud_id} has room for new functions ({count} in this plan) cannot be seen: give"
+                    f"cannot check whether cloud {cloud_id} has room for new functions ({count} in this plan): give"
                     " the account the role quota-manager.viewer"
                 )
             return ()
 
     async def at_secrets(self, units: Iterable[Unit]) -> None:
-        """Look whether secrets have the versions and keys that are asked for; what is live already has them."""
+        """Check whether secrets have the requested versions and keys. What is live already has them."""
         wanted: defaultdict[str, list[tuple[Unit, Secret]]] = defaultdict(list)
         for unit in units:
             if any(change.kind is ChangeKind.VERSION for change in unit.changes):
@@ -153,9 +155,9 @@ class _Looking:
                     failure.unless_token(error)
                 others = f" and {len(wanted[secret_id]) - 1} more" if len(wanted[secret_id]) > 1 else ""
                 self.warnings.append(
-                    f"which keys secret {secret_id} has, of which {first.key}{others} would get some, cannot be seen:"
-                    f" {error.message}; {'check its id; ' if error.code is Code.NOT_FOUND else ''}the role"
-                    " lockbox.viewer shows it"
+                    f"cannot check the keys of secret {secret_id}, which {first.key}{others} would use:"
+                    f" {error.message}; {'check its ID; ' if error.code is Code.NOT_FOUND else ''}the role"
+                    " lockbox.viewer is needed to see them"
                 )
                 return
             for unit, secret in wanted[secret_id]:
@@ -172,7 +174,9 @@ class _Looking:
         return {(row.get("id"), row.get("versionId"), row.get("key")) for row in rows}
 
     async def at_packages(self, units: Iterable[Unit], *, inline: bool) -> None:
-        """Pack what may be too large to be sent, since only then its size is known; the run packs it no second time."""
+        """Build packages that may be too large to send: only then is their size known. The run does not build them
+        again.
+        """
         largest = INLINE_MAX_BYTES if inline else _ZIP_MAX_BYTES
         codes: defaultdict[SourceCode, list[Unit]] = defaultdict(list)
         for unit in units:
@@ -193,7 +197,7 @@ class _Looking:
         await each(codes, pack, at_once=_AT_ONCE)
 
     async def at_runtimes(self, units: Iterable[Unit]) -> None:
-        """Doubt runtimes that the cloud does not list. It is asked only where some are new to what is live."""
+        """Warn about runtimes that the cloud does not list. It is asked only if some are not live yet."""
         live = {version.runtime for version in self._live.versions.values()}
         new: defaultdict[str, list[Unit]] = defaultdict(list)
         for unit in units:
@@ -202,28 +206,28 @@ class _Looking:
                 new[unit.spec.settings.runtime].append(unit)
         known = self._live.runtimes
         if new and not known:
-            with suppress(CloudError):  # the deploy itself will tell
+            with suppress(CloudError):  # the deployment itself will show it
                 known = await self._world.read(self._world.functions.list_runtimes)
         for runtime, those in new.items():
             if known and runtime not in known:
                 place, count = those[0].spec.place, len(those) - 1
                 more = f" and {count} other{'s' if count > 1 else ''}" if count else ""
                 self.warnings.append(
-                    f"{place.file}:{place.line}: the cloud lists no runtime {runtime}, which {those[0].key}{more} would"
-                    f" get{did_you_mean(runtime, known)}"
+                    f"{place.file}:{place.line}: the cloud does not list runtime {runtime}, which"
+                    f" {those[0].key}{more} would get{did_you_mean(runtime, known)}"
                 )
 
 
 def missing_key(secret: Secret, versions: Mapping[str, SecretVersion]) -> Failure | None:
-    """Say what a secret lacks of what is asked for. `versions`: those that are listed, by their ids.
+    """Return what a secret lacks of what is requested. `versions`: those that are listed, by their IDs.
 
-    | version            | its keys  | key | lacks       |
-    | ---                | ---       | --- | ---         |
-    | not listed         |           |     | the version |
-    | listed, not ACTIVE |           |     | the version |
-    | listed             | not told  | any | nothing     |
-    | listed             | a, b      | a   | nothing     |
-    | listed             | a, b      | c   | the key     |
+    | version            | its keys | key | lacks       |
+    | ---                | ---      | --- | ---         |
+    | not listed         |          |     | the version |
+    | listed, not ACTIVE |          |     | the version |
+    | listed             | unknown  | any | nothing     |
+    | listed             | a, b     | a   | nothing     |
+    | listed             | a, b     | c   | the key     |
     """
     version_id = secret.version_id or ""
     version = versions.get(version_id)
@@ -233,7 +237,7 @@ def missing_key(secret: Secret, versions: Mapping[str, SecretVersion]) -> Failur
             if version is None
             else f"version {version_id} of secret {secret.id} is {version.status}",
             kind="secret",
-            advice=f"correct the `version_id` of {secret.environment_variable}, or leave it out for the newest",
+            advice=f"correct the `version_id` of {secret.environment_variable}, or remove it for the newest version",
         )
     keys = version.keys
     if not keys or secret.key in keys:
@@ -247,25 +251,25 @@ def missing_key(secret: Secret, versions: Mapping[str, SecretVersion]) -> Failur
 
 
 def may_exceed(tree: Tree | None, largest: int) -> bool:
-    """Say whether the zip of a tree may have more than `largest` bytes."""
+    """Return whether the zip of a tree may have more than `largest` bytes."""
     if tree is None or zip_at_most(tree.size_bytes, len(tree.paths), len(tree.paths) * _PATH_MAX) <= largest:
         return False
     return zip_at_most(tree.size_bytes, len(tree.paths), sum(len(path.encode()) for path in tree.paths)) > largest
 
 
 def zip_at_most(size_bytes: int, files: int, names_bytes: int) -> int:
-    """Say how many bytes a zip can have of files of this size together, with names of so many bytes together."""
-    # What cannot be compressed is stored in blocks of 16 KB with 5 bytes each.
+    """Return the largest possible size of a zip, from the total size of its files and of their names in bytes."""
+    # Content that cannot be compressed is stored in blocks of 16 KB with 5 bytes each.
     return size_bytes + size_bytes // 1000 + files * _ENTRY_BYTES + 2 * names_bytes
 
 
 def limits_declared(limits: Limits) -> dict[str, int]:
-    """Give the quotas of Operations that are not the documented ones, by their name in [limits]."""
+    """Return the Operation quotas that differ from the documented ones, by their name in [limits]."""
     default, names = Limits(), ("operations_per_folder", "operations_per_cloud")
     return {name: getattr(limits, name) for name in names if getattr(limits, name) != getattr(default, name)}
 
 
 def is_quota_of(quota: Quota, name: str) -> bool:
-    """Say whether a quota of Operations is the one that [limits] calls so."""
+    """Return whether a quota of Operations is the one that [limits] calls by this name."""
     kind, spelled = name.rpartition("_")[2], quota.id.rsplit(".", 1)[-1].lower()
     return kind in spelled and "operation" in spelled

@@ -1,4 +1,4 @@
-"""Reading what is live: whole folders in bulk, or a few functions by themselves; and what of it nobody declares."""
+"""Reads the live state: whole folders in bulk, or a few functions one by one. Finds what is live and not declared."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from orchestrator.version.stamp import read_stamp
 
 T = TypeVar("T")
 
-FEW = 10  # functions of one folder; up to here a few calls for each are less than all pages of the folder may be
-LISTED_MAX = 500  # functions of a folder up to which it is read whole, to tell whose those are that nobody wants
+FEW = 10  # functions of one folder: up to here a few calls for each may be fewer than all pages of the folder
+LISTED_MAX = 500  # functions of a folder: up to here it is read whole, to find out who made those that are not declared
 _AT_ONCE = 8
-# Of old Versions, but for the one before a job's: for boards; for what the cloud fills in beside a network; for how
-# much a prune gives back.
+# Fields of former Versions to keep, beyond the one before a job's: for boards, for what the cloud fills in beside a
+# network, for the size that a prune frees.
 _KEPT = ("runtime", "connectivity", "imageSize")
 
 
@@ -38,14 +38,15 @@ async def read_live(
     kept: Container[str] = (),
     left: Iterable[FunctionSpec] = (),
 ) -> LiveState:
-    """Read what is live of the wanted functions, with all their Versions: the older ones tell who made the live one. Of
-    the folders in `whole` everything, and of those in `listed` which Functions there are, with the `$latest` of those
-    that are not wanted as far as that is cheap. `fresh`: `$latest` by its tag as well, since a listing may lag behind.
-    `kept`: ids of old Versions of which all is kept, not only what every plan looks at; of functions of which something
-    is left as it is live, these and those in `left`, it is kept of each: what has changed from one to the next tells
-    whose change that was.
+    """Read the live state of the desired functions, with all their Versions: the older ones show who made the live one.
 
-    Raises `CloudError` where any of it cannot be read: a part of the truth would be taken for an empty cloud.
+    Folders in `whole` are read completely. For those in `listed`, only the existing Functions are found, with the
+    `$latest` of undeclared ones as far as that is cheap. `fresh`: read `$latest` by its tag too, since a listing may
+    lag behind. `kept`: IDs of former Versions to keep whole, beyond the fields that every plan uses. For functions that
+    leave settings as they are live, and for those in `left`, these settings are kept of each Version: their differences
+    show who changed them.
+
+    Raises `CloudError` if any of it cannot be read, because a partial answer would be taken for an empty cloud.
     """
     specs = tuple(specs)
     left = [spec for spec in (*specs, *left) if spec.as_live]
@@ -55,7 +56,7 @@ async def read_live(
         wanted.setdefault(spec.folder_id, []).append(spec)
     few = {folder_id: some for folder_id, some in wanted.items() if len(some) <= FEW and folder_id not in whole}
     many = wanted.keys() - few.keys()
-    read_at = world.server_time()  # before the first call: whatever ended earlier is in the answers
+    read_at = world.server_time()  # before the first call, so that the answers include everything that ended earlier
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
     await each(sorted(few.keys() & listed), lambda one: reader.listing(one, few[one]), at_once=_AT_ONCE)
     some = [spec for folder_id in few if folder_id not in reader.doubtful for spec in few[folder_id]]
@@ -72,7 +73,7 @@ async def read_live(
 
 
 class _Reader:
-    """Collects what was read, by id."""
+    """Collects what was read, by ID."""
 
     def __init__(self, world: Reading, kept: Container[str], left: Iterable[FunctionSpec], *, fresh: bool) -> None:
         self._world = world
@@ -84,7 +85,7 @@ class _Reader:
         self.versions: dict[str, Version] = {}
         self.clouds: dict[str, str] = {}
         self.listed: dict[str, tuple[Function, ...]] = {}  # folder → all its Functions
-        self.doubtful: set[str] = set()  # folders that have to be read whole, few as their wanted functions are
+        self.doubtful: set[str] = set()  # folders that must be read whole although few of their functions are desired
 
     async def folder(self, folder_id: str) -> None:
         functions = self._world.functions
@@ -99,9 +100,10 @@ class _Reader:
             self._left_ids.add(function.id)
 
     async def listing(self, folder_id: str, wanted: Iterable[FunctionSpec]) -> None:
-        """See which Functions there are, and of those that nobody wants which Version is live.
+        """Find out which Functions exist, and which Version of the undeclared ones is live.
 
-        Where they are more than a few, reading the folder whole takes fewer calls; of very many nobody is looked at.
+        If there are more than a few, reading the folder whole takes fewer calls. If there are very many, their Versions
+        are not read.
         """
         functions = self._world.functions
         found = self.listed[folder_id] = await self._world.read(partial(functions.list_functions, folder_id))
@@ -111,7 +113,7 @@ class _Reader:
         others = [function for function in found if function.name not in names and function.id not in ids]
 
         async def look(function: Function) -> None:
-            with suppress(CloudError):  # no reason to stop a run that is not about it
+            with suppress(CloudError):  # not needed for this run, so it does not stop it
                 await self._version(partial(functions.version_by_tag, function.id, LATEST))
 
         if len(others) <= FEW:
@@ -131,7 +133,7 @@ class _Reader:
         copied = spec.code.version_id if isinstance(spec.code, VersionCopy) else LATEST
         known = [version for version in self.versions.values() if version.function_id == function.id]
         if copied not in {LATEST, *(one.id for one in known), *(tag for one in known for tag in one.tags)}:
-            await self._version(partial(functions.get_version, copied))  # it may be another Function's
+            await self._version(partial(functions.get_version, copied))  # it may belong to another Function
 
     async def _versions_of(self, function: Function) -> None:
         listing = partial(self._world.functions.list_versions, function.folder_id, function_id=function.id)
@@ -141,14 +143,14 @@ class _Reader:
         self.versions |= {version.id: version if version is before else self._kept(version) for version in found}
 
     def _kept(self, version: Version) -> Version:
-        """Keep of the many old ones only what is ever looked at; whole, they would take 5 KB each."""
+        """Return an old Version with only the fields that are ever used. Whole, each of the many would take 5 KB."""
         old = version.status in ("ACTIVE", "OBSOLETE") and not version.tags and version.id not in self._whole_ids
         old = old and version.function_id not in self._left_ids
         kept = {name: version.raw[name] for name in _KEPT if name in version.raw}
         return replace(version, raw=kept) if old else version
 
     async def cloud(self, folder_id: str) -> None:
-        """Ask which cloud a folder is in; where nobody tells, the folder counts as being in one with all such."""
+        """Read which cloud a folder is in. If that cannot be read, all such folders count as one cloud."""
         found = self._world.cloud_id
         if found is None:
             try:
@@ -175,11 +177,12 @@ class _Reader:
         return version
 
     async def _there(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Read one thing; None where there is no such thing."""
+        """Read one object, None if it does not exist."""
         try:
             return await self._world.read(call)
         except CloudError as error:
-            if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):  # a tag is no id, an id no tag
+            # the cloud refuses a tag as an ID, and an ID as a tag
+            if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
                 return None
             raise
 
@@ -187,10 +190,10 @@ class _Reader:
 def undeclared(
     declared: Iterable[FunctionSpec], live: LiveState, of_others: Collection[tuple[str, ...]] = ()
 ) -> tuple[Undeclared, ...]:
-    """Find them, folder by folder, where all Functions of a folder were read. `declared`: disabled ones, too.
-    `of_others`: those that other environments declare, see `Manifest`.
+    """Return the undeclared Functions, folder by folder, where all Functions of a folder were read. `declared`:
+    including disabled ones. `of_others`: those that other environments declare, see `Manifest`.
 
-    Ours are those whose live Version has our stamp; only they are anybody's of this manifest for all that is known.
+    Only Functions whose live Version has our stamp may belong to this manifest.
     """
     declared = tuple(declared)
     ids = {spec.id for spec in declared}

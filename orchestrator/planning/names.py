@@ -1,4 +1,4 @@
-"""What named things stand for: service accounts and secrets given by name, and secrets' latest versions."""
+"""Resolves names to IDs: service accounts and secrets given by name, and the latest versions of secrets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NOTHING_LIVE = LiveState()
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The specs with ids in place of names, and those of which some name could not be resolved."""
+    """The specs with IDs in place of names, and those with a name that could not be resolved."""
 
     specs: dict[str, FunctionSpec] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
 
 
 async def resolve_names(world: Reading, specs: Mapping[str, FunctionSpec], live: LiveState = _NOTHING_LIVE) -> Resolved:
-    """Resolve service accounts and secrets that are given by name, and secrets' latest versions. Payloads are never
-    read. What cannot be resolved stops that function only. `live`: what is left as it is live there is not asked for.
-    Raises `CloudError` where the token is not accepted.
+    """Resolve service accounts and secrets that are given by name, and the latest versions of secrets. Payloads are
+    never read. An unresolved name stops only that function. `live`: what a function leaves as it is live there is not
+    looked up. Raises `CloudError` if the token is not accepted.
     """
     resolver = _Resolver(world)
     resolved = Resolved()
@@ -47,7 +47,7 @@ async def resolve_names(world: Reading, specs: Mapping[str, FunctionSpec], live:
 
 
 def _left(spec: FunctionSpec, live: LiveState) -> AsLive:
-    """Give what of a function is left as it is live, and is live."""
+    """Return what a function leaves as it is live, and is live."""
     found = find(spec, live) if spec.as_live else None
     there = isinstance(found, Function) and live.latest(found.id) is not None
     return spec.as_live if there else NONE_LEFT
@@ -60,7 +60,7 @@ class _UnresolvedError(Exception):
 
 
 class _Resolver:
-    """Asks each thing once."""
+    """Looks each name up once."""
 
     def __init__(self, world: Reading) -> None:
         self._world = world
@@ -91,7 +91,9 @@ class _Resolver:
         )
         if found is None:
             message = f'folder {folder_id} has no service account named "{name}"'
-            raise _UnresolvedError(Failure(message, kind="name", advice="correct `service_account`, or give its id"))
+            raise _UnresolvedError(
+                Failure(message, kind="name", advice=("correct `service_account`, or give the account's ID"))
+            )
         return found
 
     async def _secret(self, folder_id: str, secret: Secret) -> Secret:

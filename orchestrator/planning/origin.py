@@ -1,4 +1,4 @@
-"""Who made the Version that is live: whether a new one may take its place without a question."""
+"""Who made the live Version, and so whether a new one may replace it without asking."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`label`: what the Version is, where somebody has to be asked before anything of it goes; "" where it is what
-    deploy.toml has asked for.
+    """`label`: what the Version is, if someone must agree before any of it is removed. "" if it is what deploy.toml
+    asked for.
 
-    `by_hand`: somebody made or edited it. `as_desired`: its stamp is that of the settings which are desired now, so
-    what these leave open was filled in by the cloud. `code`: what is said of its code, where that may be another than
-    its stamp says and is to go; "" where not. `code_alone`: its settings are what deploy.toml has asked for. `by_job`:
-    a job made it, and what that has changed is not put back without a question.
+    `by_hand`: it was made or edited by hand. `as_desired`: its stamp has the settings that are desired now, so the
+    cloud filled in what these leave open. `code`: a message about its code, if that may differ from its stamp and would
+    be replaced; otherwise "". `code_alone`: its settings are what deploy.toml asked for. `by_job`: a job made it, and
+    its changes are not reverted without asking.
     """
 
     label: str = ""
@@ -34,8 +34,8 @@ class Origin:
 
 
 def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: History) -> Origin:
-    """Find out who made the live Version. What a job made is its own: running it again asks nobody. What others have
-    changed of what is left as it is live is theirs, and no edit.
+    """Return who made the live Version. A job may replace its own Versions without asking. Changes by others to what is
+    left as it is live do not count as edits.
     """
     history = history.leaving(spec.as_live)
     stamp, doubt = read_stamp(latest.description), history.doubt(latest)
@@ -59,20 +59,21 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
     if job is not None and job != dict(digest.marks).get(JOB_MARK):
         return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code, by_job=True)
     if LIVE_MARK in dict(stamp.marks) and not is_as_marked(spec.settings, first, stamp, history.as_live):
-        label = f"{latest.id} has settings that were left as they were live, and are not left so any more"
+        label = f"{latest.id} has settings that were left as they were live, and no longer are"
         return Origin(label, as_desired=as_desired, code=code)
     label = f"{latest.id} is a copy" if code else ""
     return Origin(label, as_desired=as_desired, code=code, code_alone=True)
 
 
 def _as_desired_then(spec: FunctionSpec, stamp: Fingerprint, first: Version) -> bool:
-    """Say whether a Version was made of the settings that are desired now, but for what is left as it is live: as that
-    was then, or as it is declared.
+    """Return whether a Version was made from the settings that are desired now, apart from what is left as it is live:
+    that may have its live value of then, or its declared value.
     """
     left = spec.as_live
     if not leaves_settings(left):
         return False
-    if live_mark(spec.settings, left) in stamp.marks and not left.but:  # else a job changes what is left so
+    # otherwise a job changes what is left as it is live
+    if live_mark(spec.settings, left) in stamp.marks and not left.but:
         return True
     then = [with_parts(spec.settings, one, left) for one in (settings_of(first), left.declared) if one is not None]
     return any(fingerprint(one, "").settings == stamp.settings for one in then)
@@ -84,14 +85,14 @@ def _as_made(spec: FunctionSpec, first: Version, stamp: Fingerprint, left: AsLiv
         return True
     if not leaves_settings(left):
         return False
-    declared = as_if_declared(first, spec.as_live)  # as it was made, perhaps, before anything of it was left so
+    declared = as_if_declared(first, spec.as_live)  # it may have been made before any of it was left as it is live
     return is_as_marked(settings, first, stamp, left) or is_as_stamped(spec.settings, declared, stamp)
 
 
 def _made_again(latest: Version, former: Replaced) -> str:
     return (
-        f"somebody has made the function again: {latest.function_id} is not {former.former_id}, which run"
-        f" {former.run_id} deployed under its name"
+        f"the function was created again: {latest.function_id} is not {former.former_id}, which run {former.run_id}"
+        " deployed under its name"
     )
 
 

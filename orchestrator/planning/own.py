@@ -1,5 +1,5 @@
-"""Reading what Functions themselves have and no listing shows: scaling policies, access. It costs a call for each
-Function, so only those are read of which somebody wants it.
+"""Reads what no listing shows of a Function: scaling policies, access. It takes a call for each Function, so only what
+is desired is read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OWN = {ChangeKind.SCALING: "its scaling policies", ChangeKind.ACCESS: "its acces
 
 
 async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Function:
-    """Read of a Function what a kind of change is about; the rest of it may be left out. Raises `CloudError`."""
+    """Return a Function with what a kind of change is about; the rest may be missing. Raises `CloudError`."""
     if kind is ChangeKind.SCALING:
         listed = await world.read(partial(world.functions.list_scaling, function_id))
         return Function(function_id, "", "", scaling=policies_of(listed))
@@ -34,8 +34,8 @@ async def read_own(world: Reading, function_id: str, kind: ChangeKind) -> Functi
 
 
 def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
-    """Give the kinds of change of which a declared function wants something that no listing shows. What is left as it
-    is live need not be looked at.
+    """Return the kinds of change for which a declared function desires something that no listing shows. What is left as
+    it is live need not be read.
     """
     found = set[ChangeKind]()
     if (spec.scaling or spec.scaling_exact) and not spec.as_live.has("scaling"):
@@ -46,12 +46,14 @@ def declared_kinds(spec: FunctionSpec) -> frozenset[ChangeKind]:
 
 
 def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:
-    """Give the kinds of these changes that are about what no listing shows."""
+    """Return the kinds of these changes that are about what no listing shows."""
     return frozenset(change.kind for change in changes if change.kind in OWN)
 
 
 async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
-    """Read of Functions what is wanted of them, by their ids. Raises `CloudError` where any of it cannot be read."""
+    """Return the live state with what is desired of these Functions, by ID. Raises `CloudError` if any of it cannot be
+    read.
+    """
     functions = dict(live.by_id)
 
     async def read(one: tuple[str, ChangeKind]) -> None:
@@ -67,8 +69,8 @@ async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterabl
 async def each_own(
     world: Reading, functions: Mapping[str, Function], wanted: Mapping[str, Iterable[ChangeKind]]
 ) -> tuple[dict[str, Function], dict[tuple[str, ChangeKind], Failure]]:
-    """Read of Functions what is wanted of them, by their ids. Gives them with it, and by id and kind what cannot be
-    read. Raises `InterruptedRunError` where the token is not accepted.
+    """Read what is desired of these Functions, by ID. Returns the Functions with it, and by ID and kind what cannot be
+    read. Raises `InterruptedRunError` if the token is not accepted.
     """
     found, failures = dict(functions), dict[tuple[str, ChangeKind], Failure]()
 
@@ -80,7 +82,8 @@ async def each_own(
             failure.unless_token(error)
             failures[one] = failure.of_call(error)
         else:
-            found[function_id] = _with(found[function_id], own)  # as it is by now: the other kind is read beside it
+            # the Function as it is by now: the other kind is read at the same time
+            found[function_id] = _with(found[function_id], own)
 
     calls = [(one, kind) for one, kinds in wanted.items() for kind in sorted(kinds)]
     await each(calls, read, at_once=_AT_ONCE)
@@ -90,9 +93,8 @@ async def each_own(
 async def with_declared(
     world: Reading, specs: Mapping[str, FunctionSpec], live: LiveState
 ) -> tuple[LiveState, dict[str, Failure]]:
-    """Read what declared functions want to be compared; also gives those of which it cannot be read, by their keys.
-
-    Raises `InterruptedRunError` where the token is not accepted.
+    """Read what declared functions are compared with. Also returns failures by key, where it cannot be read. Raises
+    `InterruptedRunError` if the token is not accepted.
     """
     there = {
         key: function.id
@@ -113,7 +115,7 @@ async def with_declared(
 
 
 def _with(function: Function, found: Function) -> Function:
-    """Add what was read of a Function to what is known of it."""
+    """Return a Function with what was read added to it."""
     read = {name: value for name in ("scaling", "public") if (value := getattr(found, name)) is not None}
     return replace(function, **read)
 

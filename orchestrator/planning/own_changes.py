@@ -1,4 +1,4 @@
-"""What a unit changes of what its Function itself has, and what is said of that. Pure."""
+"""The changes of a Function's own settings in a unit, and the messages about them. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from orchestrator.version.adoption import GUARDED
 _MOVES = (ChangeKind.VERSION, ChangeKind.TAG)  # kinds that move tags
 
 
-OPEN = "anybody may invoke it, without authentication, once this is done"
+OPEN = "anyone may invoke it, without authentication, once this is done"
 
 
 def with_own_first(unit: Unit, function: Function) -> Unit:
-    """Add what is to change of labels and description, first: a new Version is the last thing to be seen. Access that
-    is taken away goes then, too.
+    """Add the changes of labels and description, first: a new Version is visible last. Access that is removed is
+    removed then, too.
     """
     changes = tuple(one for one in own_changes(unit.spec, function) if _comes_first(one))
     if not changes or unit.action is Action.BLOCKED:
@@ -29,8 +29,8 @@ def with_own_first(unit: Unit, function: Function) -> Unit:
 
 
 def with_own_last(unit: Unit, live: LiveState) -> Unit:
-    """Add what is to change of scaling policies, last: by then the tags that they are about are there. Access is given
-    after that, to a Version that has been verified where it is to be.
+    """Add the changes of scaling policies, last: by then their tags exist. Access is granted after that, to a Version
+    that has been verified if required.
     """
     if unit.action is Action.BLOCKED:
         return unit
@@ -43,15 +43,13 @@ def with_own_last(unit: Unit, live: LiveState) -> Unit:
 
 
 def closed_unseen(unit: Unit, latest: Version) -> Failure | None:
-    """Say why a unit is left alone that would take away access which no run known here has given; None where it takes
-    none away.
-    """
+    """Return why a unit is blocked that would remove access which no known run has granted, None if it would not."""
     if not any(change.kind is ChangeKind.ACCESS and not opens(change) for change in unit.changes):
         return None
     return Failure(
-        "anybody may invoke it, which no run known here has made so, and `public = false` would take that away",
+        "it is public, no known run has made it so, and `public = false` would remove this access",
         kind=GUARDED,
-        advice="write `public = true`, leave `public` out, or let it go with"
+        advice="write `public = true`, leave `public` out, or remove the access with"
         f" --adopt {quoted(f'{unit.key}@{latest.id}')}",
     )
 
@@ -66,7 +64,7 @@ def _opened(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def _and(unit: Unit, changes: Iterable[Change]) -> Unit:
-    """Say of a unit that it makes these changes of the Function's own settings as well."""
+    """Add changes of the Function's own settings to a unit and to its reason."""
     words = "; ".join(map(in_words, changes))
     if unit.action is Action.UNCHANGED:
         return replace(unit, action=Action.UPDATE, reason=words)
@@ -74,7 +72,7 @@ def _and(unit: Unit, changes: Iterable[Change]) -> Unit:
 
 
 def _moved(unit: Unit) -> dict[str, str]:
-    """Give the tags that a unit moves → the Version that held each before, "" for none."""
+    """Return the tags that a unit moves → the Version that held each before, "" for none."""
     moves = [
         change for change in unit.changes if change.kind in _MOVES and any(to != "" for to in change.after.values())
     ]
@@ -82,13 +80,13 @@ def _moved(unit: Unit) -> dict[str, str]:
 
 
 def _policies(unit: Unit) -> dict[str, Mapping[str, int] | None]:
-    """Give the policies that a unit sets, by tag; None: it takes the one that is there away."""
+    """Return the policies that a unit sets, by tag. None: the unit removes the policy."""
     changes = [change for change in unit.changes if change.kind is ChangeKind.SCALING]
     return {tag: policy for change in changes for tag, policy in change.after["scaling"].items()}
 
 
 def _without_version(unit: Unit, live: LiveState) -> Iterator[str]:
-    """Say which policies are for a tag that no Version has."""
+    """Yield warnings about policies for a tag that no Version has."""
     moved = _moved(unit)
     for tag, policy in _policies(unit).items():
         if policy is not None and tag not in moved and (unit.function_id or "", tag) not in live.tagged:
@@ -96,8 +94,8 @@ def _without_version(unit: Unit, live: LiveState) -> Iterator[str]:
 
 
 def _starting_again(unit: Unit, function: Function) -> Iterator[str]:
-    """Say what becomes of provisioned instances where a tag goes from one Version to another: policies are by tag, and
-    one that is set, or taken away, is so after that.
+    """Yield warnings about provisioned instances of tags that move to another Version. Policies are by tag, and changes
+    to them are made after the move.
     """
     live, then = function.scaling or {}, _policies(unit)
     for tag, holder in _moved(unit).items():
@@ -105,5 +103,5 @@ def _starting_again(unit: Unit, function: Function) -> Iterator[str]:
         stays = tag not in then or bool((then[tag] or {}).get("provisioned"))
         if holder and count and stays:
             name = tag if tag == LATEST else f"the tag {tag}"
-            instances = f"{count} provisioned instance{'s, which start' if count > 1 else ', which starts'}"
-            yield f"{name} has {instances} again with the new version: calls may meet a cold start until then"
+            instances = f"{count} provisioned instance{'s' if count > 1 else ''}"
+            yield f"{name} starts {instances} again with the new version: until then, calls may meet a cold start"

@@ -1,4 +1,4 @@
-"""How a package differs from the live one, as far as the files of that are known. Pure."""
+"""How a package differs from the live one, if the files of that are known. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.version.stamp import code_digest, former_code_digest, read_sta
 
 @dataclass(frozen=True, slots=True)
 class PackageDifference:
-    """`version_id`: of the live Version, "" for none. `files` None: `why` says why they cannot be told."""
+    """`version_id`: of the live Version, "" for none. `files` None: `why` says why they are not known."""
 
     version_id: str = ""
     files: FileChanges | None = None
@@ -23,15 +23,15 @@ class PackageDifference:
 
 
 def compared(spec: FunctionSpec, tree: Tree, live: LiveState, packed: FilesOf) -> PackageDifference:
-    """Hold what would be packed against what is live. `packed`: see `planner.build`.
+    """Compare what would be packed with what is live. `packed`: see `planner.build`.
 
-    | live is                                  | files                     |
-    | ---                                      | ---                       |
-    | nothing                                  | all are new               |
-    | a package of the same files              | none differ               |
-    | another package, of a run known here     | those that differ         |
-    | another package, of a run unknown here   | not known                 |
-    | what somebody made or edited by hand     | not known                 |
+    | live is                            | files             |
+    | ---                                | ---               |
+    | nothing                            | all are new       |
+    | a package of the same files        | none differ       |
+    | another package, of a known run    | those that differ |
+    | another package, of an unknown run | not known         |
+    | made or edited by hand             | not known         |
     """
     function = find(spec, live)
     latest = live.latest(function.id) if isinstance(function, Function) else None

@@ -1,4 +1,4 @@
-"""Desired × live → Plan: for each function what is done, and why, in words. Pure; printing it is the dry run."""
+"""Desired × live → Plan: for each function the action and the reason, in words. Pure. The dry run prints this plan."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from orchestrator.version.stamp import (
     short_mark,
 )
 
-# The tree of a source, the ETag of a zip in a bucket, what went wrong; None: neither is known.
+# The tree of a source, the ETag of a zip in a bucket, or what went wrong. None: neither is known.
 Prepared = Tree | str | tuple[Step, Failure] | None
 FilesOf = Callable[[str], PackedFiles | None]
 
@@ -72,13 +72,13 @@ def build(
     packed: FilesOf = _nothing_known,
     opened: Container[str] = (),
 ) -> Plan:
-    """Plan every wanted function. `unresolved`: those whose named secrets or accounts could not be found.
+    """Plan every desired function. `unresolved`: those whose named secrets or accounts could not be found.
 
-    `forced` (see `stamp.forced_digest`): what was not made by this forced run gets a new version, changed or not.
-    `adopt`: what may be taken away of versions that this tool has not made, or that deploy.toml does not know of.
-    `jobs`: key → the job that wants something else there than deploy.toml does. `verifying`: which versions have passed
-    their verification, and whether new ones are verified. `packed`: gives the files of a package by the digest of its
-    code, None where they are not known. `opened`: ids of Functions that we have made public.
+    `forced` (see `stamp.forced_digest`): everything that this forced run did not make gets a new Version, changed or
+    not. `adopt`: what may be removed from Versions that this tool has not made, or that deploy.toml does not describe.
+    `jobs`: key → the job that desires something other than deploy.toml. `verifying`: which Versions have passed their
+    verification, and whether new ones are verified. `packed`: returns the files of a package by the digest of its code,
+    None if unknown. `opened`: IDs of Functions that this tool has made public.
     """
     planner = _Planner(live, histories(live), forced, adopt, jobs, packed, opened)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
@@ -91,7 +91,7 @@ def build(
 
 
 def _each_once(units: list[Unit]) -> list[Unit]:
-    """Leave alone what several units are about: one by its id, another by its name, say."""
+    """Block units that refer to the same Function, for example one by its ID and one by its name."""
     keys: dict[str, list[str]] = {}
     for unit in units:
         if unit.function_id is not None:
@@ -106,14 +106,14 @@ def _each_once(units: list[Unit]) -> list[Unit]:
 
 def _meant_twice(function_id: str, keys: list[str]) -> Failure:
     return Failure(
-        f"{', '.join(sorted(keys))} are one live function, {function_id}",
+        f"{', '.join(sorted(keys))} refer to one live function, {function_id}",
         kind="same function",
-        advice="take all but one of them out, or correct `id`, `name` or `folder_id`",
+        advice="remove all but one of them, or correct `id`, `name` or `folder_id`",
     )
 
 
 def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:
-    """Take turns between folders, so that no folder's quota idles while another's queue is long."""
+    """Alternate between folders, so that no folder's quota is idle while another has a long queue."""
     folders: dict[str, list[Unit]] = {}
     for unit in units:
         folders.setdefault(unit.spec.folder_id, []).append(unit)
@@ -122,7 +122,7 @@ def _interleaved(units: list[Unit]) -> tuple[Unit, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """What all functions of a plan are held against. `histories`: by function id."""
+    """What all functions of a plan are compared with. `histories`: by Function ID."""
 
     live: LiveState
     histories: Mapping[str, History]
@@ -202,10 +202,10 @@ class _Planner:
             reason = f"the live version lacks the tag{'s' if len(missing) > 1 else ''} {', '.join(where)}"
             moves = tuple(Change(ChangeKind.TAG, {tag: holders.get(tag, "")}, {tag: latest.id}) for tag in missing)
             return replace(unit, action=Action.RETAG, reason=reason, changes=moves)
-        return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted")
+        return replace(unit, action=Action.UNCHANGED, reason="up to date")
 
     def _files(self, stamp: Fingerprint, tree: Tree) -> FileChanges | None:
-        """Compare a source with the package that is live, as far as its files are known."""
+        """Compare a source with the live package, if its files are known."""
         before = self.packed(stamp.code) if tree.digests else None
         return file_changes(before, tree.files) if before is not None else None
 
@@ -213,7 +213,7 @@ class _Planner:
         return self.histories.get(version.function_id, EMPTY).leaving(spec.as_live)
 
     def _holders(self, unit: Unit) -> dict[str, str]:
-        """Give the ids of the Versions that hold `$latest` and the unit's tags now."""
+        """Return the IDs of the Versions that hold `$latest` and the unit's tags now."""
         tags = (LATEST, *unit.spec.settings.tags)
         held = {tag: self.live.tagged.get((unit.function_id or "", tag)) for tag in tags}
         return {tag: version.id for tag, version in held.items() if version is not None}
@@ -226,7 +226,7 @@ class _Planner:
             doubt = self._history(spec, copied).doubt(copied)
             by_hand = doubt is not None or read_stamp(copied.description) is None
             if doubt is not None and not doubt.mine:
-                copied = replace(copied, description="")  # its code is not that of its stamp
+                copied = replace(copied, description="")  # its code differs from its stamp
         marks = (
             *code_marks(spec.code, etag, copied, by_hand=by_hand),
             *([PACKED_ANEW] if former_code_digest(tree) else []),
@@ -238,7 +238,7 @@ class _Planner:
         )
 
     def _guarded(self, change: Unit, latest: Version, made: Origin) -> Unit:
-        """Let a version take the place of the live one, unless that takes something away which nobody agreed to."""
+        """Return the change, or block it if it removes something without consent."""
         spec = change.spec
         names = (spec.key, spec.name)
         if not made.label or self.adopt.allows(names, latest.id):
@@ -268,15 +268,15 @@ def _new_function(spec: FunctionSpec) -> Change:
 
 
 def _new_version(spec: FunctionSpec, holders: Mapping[str, str]) -> Change:
-    """A new Version, which takes `$latest` and its tags from the Versions that hold them now, if any."""
+    """Return a new Version, which takes `$latest` and its tags from the Versions that hold them now."""
     moved = (LATEST, *sorted(spec.settings.tags))
     return Change(ChangeKind.VERSION, {tag: holders.get(tag, "") for tag in moved}, dict.fromkeys(moved))
 
 
 def _would_lose(latest: Version, lost: Sequence[str]) -> Failure:
     return Failure(
-        f"version {latest.id} has settings that are left as they are live, and that this program does not know or"
-        f" cannot read: {', '.join(lost)}",
+        f"version {latest.id} has settings that are left as they are live, but that this program cannot keep: it"
+        f" does not know them or cannot read them: {', '.join(lost)}",
         kind=LEFT_KIND,
         advice="a new version would lose them: use a newer release of this program, or declare them",
     )

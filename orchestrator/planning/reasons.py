@@ -1,4 +1,4 @@
-"""Why there is to be a new Version, in words: what is desired, what is live, its stamp, and who made it."""
+"""Why a new Version is needed, in words: from what is desired, what is live, its stamp, and who made it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.version.compare import differences, setting_changes
 from orchestrator.version.copy import unknown_fields
 from orchestrator.version.stamp import object_changed
 
-# A mark of the stamp: packed by the rules with defaults, where that makes a difference. Its reason is told once.
+# A mark of the stamp: packed with the default exclusions, where they matter. Its reason is shown once.
 PACKED_ANEW = ("p", "2")
 FILES_NAMED = 3  # files that a reason names
 
@@ -19,9 +19,9 @@ FILES_NAMED = 3  # files that a reason names
 def new_version_reason(
     unit: Unit, latest: Version, stamp: Fingerprint | None, desired: Fingerprint, made: Origin
 ) -> str:
-    """Say why there is to be a new Version, "" where the live one is what is desired.
+    """Return why a new Version is needed, "" if the live one is as desired.
 
-    | the live Version, the first that holds        | the reason                                         |
+    | the live Version, the first that applies      | the reason                                         |
     | ---                                           | ---                                                |
     | is the one to copy, with the desired settings | none                                               |
     | was made by hand, or by another tool          | who made it, and what differs from what is desired |
@@ -32,7 +32,7 @@ def new_version_reason(
     spec, reason = unit.spec, ""
     is_copy = isinstance(spec.code, VersionCopy) and spec.code.version_id == latest.id
     if is_copy and not differences(spec.settings, latest.raw):
-        pass  # whoever made it, and whatever the stamp says: a copy would be the same again
+        pass  # whatever its maker and its stamp: a copy would be equal
     elif made.by_hand:
         changes = "; ".join(differences(spec.settings, latest.raw, filled_in=made.as_desired).values())
         reason = f"{made.label}: {changes}" if changes else made.label
@@ -48,7 +48,7 @@ def new_version_reason(
 
 
 def with_settings(unit: Unit, latest: Version, made: Origin) -> Unit:
-    """Say beside the reason which settings a new Version changes, where the reason tells of them."""
+    """Add the settings that a new Version changes, if the reason is about them."""
     settings, filled_in = unit.spec.settings, made.by_hand and made.as_desired
     told = "; ".join(differences(settings, latest.raw, filled_in=filled_in).values())
     if not told or told not in unit.reason:
@@ -58,22 +58,24 @@ def with_settings(unit: Unit, latest: Version, made: Origin) -> Unit:
 
 
 def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint, *, as_desired: bool) -> str:
-    """Say in what a version of ours differs from what is desired, "" where it does not."""
+    """Return how a Version of ours differs from what is desired, "" if it does not."""
     spec = unit.spec
     found = [_code_words(stamp, desired, unit.files)] if stamp.code != desired.code else []
     if isinstance(spec.code, BucketPackage) and not found and object_changed(stamp, desired):
         found.append(f"package {spec.code.object} was overwritten")
-    if not as_desired:  # what is declared to be left as it is live may change without a difference
+    if not as_desired:  # what is left as it is live may change without a difference
         unseen = [] if leaves_settings(spec.as_live) else ["settings changed"]
         found += differences(spec.settings, latest.raw).values() or unseen
     unknown = unknown_fields(latest.raw) if found else ()
-    if unknown:  # no reason to stop a version of ours: the cloud may have got a new field, which all versions have
-        found.append(f"takes away settings that this program does not know: {', '.join(unknown)}")
+    if unknown:  # no reason to block: the cloud may have a new field, which all Versions have
+        found.append(f"removes settings that this program does not know: {', '.join(unknown)}")
     return "; ".join(found)
 
 
 def _code_words(stamp: Fingerprint, desired: Fingerprint, files: FileChanges | None) -> str:
-    """Name the files that differ, "code: index.py, +util.py, -old.py, 12 more"; their packages where nobody knows."""
+    """Return the files that differ, "code: index.py, +util.py, -old.py, 12 more", or the packages if their files are
+    not known.
+    """
     names = files.signed() if files is not None else ()
     if not names:
         return f"package {stamp.code[:4]}… → {desired.code[:4]}…"
@@ -82,11 +84,11 @@ def _code_words(stamp: Fingerprint, desired: Fingerprint, files: FileChanges | N
 
 
 def _packed_anew(tree: Tree | None, files: FileChanges | None) -> str:
-    """Name what a changed packing rule takes out of a package, or puts in; "" for nothing. Where the files of the live
-    package are known, only what differs from it: a file that came into the source since was never in it.
+    """Return the files that a changed packing rule removes from a package or adds to it, "" for none. If the files of
+    the live package are known, only those that differ: a file that was added to the source later was never in it.
     """
     names = tree.since_then if tree is not None else ()
     if files is not None:
         names = tuple(name for name in names if name in files.removed or name in files.added)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"packing rules of this version of the program: {', '.join(names[:3])}{more}" if names else ""
+    return f"packing rules of this release: {', '.join(names[:3])}{more}" if names else ""

@@ -1,4 +1,4 @@
-"""The settings of functions as their tables make them, each with where it comes from. Nothing secret is in them."""
+"""The settings of functions after all tables are merged, each with its origin. Secrets are hidden."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from orchestrator.model import FunctionSpec, Place
 from orchestrator.redaction.patterns import MARK, is_secret_variable
 from orchestrator.redaction.redactor import Redactor
 
-# Free texts and tables in which secrets stand under names of their own.
+# Free texts, and tables with secrets under names of their own.
 _FREE = ("verify", "build")
-_OF_NO_USE = ("only",)  # once it is known in which environment this is
+_OF_NO_USE = ("only",)  # set once the environment is known
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedValue:
-    """`origin`: with `value` as a manifest has it, paths relative to the manifest's folder, and `MARK` in place of what
-    is secret. `toml`: the same as TOML writes it, on one line.
+    """`origin`: its `value` is as in a manifest, with paths relative to the manifest's folder, and `MARK` in place of
+    secrets. `toml`: the same as TOML, on one line.
     """
 
     origin: ValueOrigin
@@ -30,7 +30,7 @@ class ResolvedValue:
 
     @property
     def is_redacted(self) -> bool:
-        """Whether something of it does not show."""
+        """Whether some of it is hidden."""
         return MARK in self.toml
 
 
@@ -46,16 +46,16 @@ class ResolvedFunction:
 
 
 def resolved_function(found: Survey, spec: FunctionSpec) -> ResolvedFunction:
-    """Give a function's values. A folder that nothing names ("") is no value.
+    """Return a function's values. An unnamed folder ("") is not a value.
 
-    | a value                                            | shows                         |
-    | ---                                                | ---                           |
-    | of a variable whose name says that it is secret    | as MARK                       |
-    | that a variable of such a name was put into        | as MARK                       |
-    | in `verify`, `build`, under a secret's name        | as MARK, the rest as it is    |
-    | any other                                          | as it is                      |
+    | a value                                              | is shown as              |
+    | ---                                                  | ---                      |
+    | of a variable whose name looks secret                | MARK                     |
+    | with a variable of such a name in it                 | MARK                     |
+    | in `verify`, `build`, under a name that looks secret | MARK, the rest unchanged |
+    | any other                                            | it is                    |
 
-    Beyond that, whoever shows it hides what looks like a secret, and what is known to be one.
+    The caller also hides what looks like a secret, and what is known to be one.
     """
     origins = (one for one in origins_of(found, spec.key) if one.setting not in _OF_NO_USE)
     values = (_resolved(one, spec, found.main.folder) for one in origins)
@@ -65,7 +65,7 @@ def resolved_function(found: Survey, spec: FunctionSpec) -> ResolvedFunction:
 
 def _resolved(one: ValueOrigin, spec: FunctionSpec, folder: str) -> ResolvedValue:
     value = spec.folder_id or None if one.setting == "folder_id" else _shown(one, folder)
-    written = "" if value == MARK else one.written  # a part of it may be no variable
+    written = "" if value == MARK else one.written  # a part of it may not be a variable
     return ResolvedValue(
         replace(one, value=value, written=written), toml_value(literal(value)) if value is not None else ""
     )

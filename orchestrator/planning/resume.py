@@ -1,6 +1,6 @@
-"""What is left of a run that was cut off, and what of a new plan still is what it was about. Pure.
+"""What is left of an interrupted run, and which units of a new plan are still about the same. Pure.
 
-A run and all that took it up are one chain, folded into one `RunState`; each is judged as a whole.
+A run and all its resumptions are one chain, folded into one `RunState`. Each unit is judged over the whole chain.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _CHANGES = {Action.CREATE, Action.VERSION, Action.COPY}
 
 
 def to_resume(run: RunState) -> dict[str, UnitState]:
-    """Give the units that a run did not bring to an end: cut off, cancelled, unknown, or made and not read back. What
-    somebody has taken back since is none of them.
+    """Return the units that a run did not finish: interrupted, cancelled, unknown, or made and not read back. Units
+    that someone has rolled back since are left out.
 
-    One that was to be made and is blocked since (its source has changed, say) has not come to its end either.
+    A unit that was to be made and is blocked since (its source has changed, say) is not finished either.
     """
     return {key: unit for key, unit in run.units.items() if not _has_ended(unit) and not run.taken_back.by(unit)}
 
 
 def ended_by_rollback(run: RunState) -> dict[str, Blocked]:
-    """Give the outcome of the units that a run did not bring to an end, and that somebody has rolled back since."""
+    """Return the outcome of the unfinished units that someone has rolled back since."""
     ended = {key: run.taken_back.by(unit) for key, unit in run.units.items() if not _has_ended(unit)}
     return {key: Blocked(f"run {by} has rolled it back") for key, by in ended.items() if by}
 
@@ -70,35 +70,35 @@ def _has_ended(unit: UnitState) -> bool:
 
 
 def failed(run: RunState) -> dict[str, UnitState]:
-    """Give the units that failed, or were blocked."""
+    """Return the units that failed, or were blocked."""
     return {key: unit for key, unit in run.units.items() if isinstance(unit.outcome, Failed | Blocked)}
 
 
 def undone(run: RunState) -> dict[str, UnitState]:
-    """Give the units that are not as they were wanted: failed, blocked, cancelled, unknown, not come to."""
+    """Return the units that are not as desired: failed, blocked, cancelled, unknown, not reached."""
     return {key: unit for key, unit in run.units.items() if not isinstance(unit.outcome, Deployed | Pruned | Unchanged)}
 
 
 def outcomes_of(run: RunState) -> dict[str, Outcome]:
-    """Give the outcome of each unit of a chain. What nothing was told of counts as cancelled: it is not done."""
-    found = {key: Cancelled("not come to") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
+    """Return the outcome of each unit of a chain. A unit without any event counts as cancelled."""
+    found = {key: Cancelled("not reached") if unit.outcome is None else unit.outcome for key, unit in run.units.items()}
     return found | ended_by_rollback(run)
 
 
 def left_of(before: RunState) -> dict[str, UnitState]:
-    """Give what is to be taken up; after a breach only what was asked for, to see what became of it."""
+    """Return what to resume. After a breach, only what was requested, to learn its result."""
     left = {} if before.given_up else to_resume(before)
     return {key: unit for key, unit in left.items() if _begun(unit)} if before.breach else left
 
 
 def prunes(run: RunState) -> bool:
-    """Say whether a run is a prune, or a job that deletes Versions."""
+    """Return whether a run is a prune, or a job that deletes Versions."""
     return run.verb == _PRUNES or any(unit.action == Action.PRUNE for unit in run.units.values())
 
 
 def prunes_on(run: RunState) -> bool:
-    """Say whether a prune was cut off: how far it came in the bucket stands nowhere, so that is looked at again.
-    Where its plan does not stand in the journal nobody can tell what was agreed to.
+    """Return whether a prune was interrupted. Its progress in the bucket is not recorded, so that is checked again. If
+    the journal lacks its plan, what was agreed to is not known.
     """
     if run.total > len(run.units):
         return False
@@ -116,15 +116,15 @@ def named_now(
 ) -> tuple[dict[str, UnitState], dict[str, UnitState]]:
     """Find the units of a former run again: a key is only a label, a unit is a Function of a folder.
 
-    That is the Function with the id, where both sides know it, else the one with the name. Gives the units that are
-    among `specs`, by the keys of today, and those that are not; the latter by keys that nothing else has.
+    A unit matches by Function ID if both sides have it, otherwise by name. Returns the units that are among `specs`, by
+    their present keys, and those that are not, by keys that nothing else has.
     """
     by_id = {(spec.folder_id, spec.id): key for key, spec in specs.items() if spec.id is not None}
     by_name = {(spec.folder_id, spec.name): key for key, spec in specs.items() if spec.id is None}
     found, gone = dict[str, UnitState](), dict[str, UnitState]()
     for key, unit in units.items():
         now = by_id.get((unit.folder_id, unit.function_id)) or by_name.get((unit.folder_id, unit.name))
-        if now is None and key in specs and specs[key].untold:  # its mistakes are said, in place of its loss
+        if now is None and key in specs and specs[key].untold:  # its mistakes are reported, instead of its absence
             now = key
         if now is not None:
             found[now] = replace(unit, key=now)
@@ -137,7 +137,7 @@ def named_now(
 
 
 def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepted, ...]]:
-    """Give the Operations whose end nobody has seen, by unit."""
+    """Return the Operations whose end is not known, by unit."""
     return {
         key: tuple(
             known
@@ -150,7 +150,7 @@ def accepted(units: Mapping[str, UnitState]) -> dict[str, tuple[OperationAccepte
 
 
 def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
-    """Say again what the new run takes over, so that it can be resumed as well."""
+    """Repeat the events that the new run takes over, so that it can be resumed, too."""
     for unit in units.values():
         yield UnitPlanned(
             at, unit.key, unit.name, unit.folder_id, unit.function_id, unit.action, unit.reason,
@@ -163,14 +163,12 @@ def taken_over(units: Mapping[str, UnitState], at: float) -> Iterator[Event]:
 
 
 def forced_of(units: Mapping[str, UnitState]) -> str:
-    """Give what set a forced run's versions apart, "" where it was not forced."""
+    """Return what set a forced run's Versions apart, "" if it was not forced."""
     return next((parts[2] for unit in units.values() if len(parts := unit.fingerprint.split(".")) == 3), "")
 
 
 def agreed(units: Mapping[str, UnitState]) -> Adoption:
-    """Give what a run was to take away: it was shown and agreed to for the versions that its units were based on, and
-    those that had the tags which it was to move, but for units that were blocked.
-    """
+    """Return what a run was allowed to remove, as agreed for the Versions that its units were based on."""
     closed = {key for key, unit in units.items() if any(one.change.kind is ChangeKind.ACCESS for one in unit.changes)}
     changed = {key: unit for key, unit in units.items() if unit.action in _CHANGES or key in closed}
     holders = {(key, holder) for key, unit in units.items() for holder in held_then(unit).values() if holder}
@@ -182,18 +180,18 @@ def agreed(units: Mapping[str, UnitState]) -> Adoption:
 def still_meant(
     plan: Plan, live: LiveState, then: Mapping[str, UnitState], verifying: Verifying = NOT_VERIFYING
 ) -> tuple[Plan, dict[str, Outcome]]:
-    """Hold a plan against what the run was about.
+    """Compare a plan with what the run was about.
 
-    Gives the plan of what is left, in which a unit is blocked that has changed since, or whose function somebody else
-    has deployed since; and the outcomes of what is live by now, whatever else is wanted of it since.
+    Returns the plan of what is left, and the outcomes of what is live by now. In the plan, a unit is blocked if it has
+    changed since, or if someone else has deployed its function since.
 
-    | live                   | wanted now              | gives                                  |
-    | ---                    | ---                     | ---                                    |
-    | what the run made      | anything                | `Deployed`; what is left: see `_after` |
-    | what is wanted now     | what the run was about  | `Unchanged`; see `_found`; or verify   |
-    | what is wanted now     | anything else           | blocked: it has changed                |
-    | anything else          | what the run was about  | the unit                               |
-    | anything else          | anything else           | blocked: it has changed                |
+    | live                | desired now            | result                                 |
+    | ---                 | ---                    | ---                                    |
+    | what the run made   | anything               | `Deployed`; what is left: see `_after` |
+    | what is desired now | what the run was about | `Unchanged`; see `_found`; or verify   |
+    | what is desired now | anything else          | blocked: it has changed                |
+    | anything else       | what the run was about | the unit                               |
+    | anything else       | anything else          | blocked: it has changed                |
     """
     units, settled = [], dict[str, Outcome]()
     for unit in plan.units:
@@ -217,11 +215,11 @@ def still_meant(
 
 
 def _after(unit: Unit, latest: Version, live: LiveState, then: UnitState, verifying: Verifying) -> Unit:
-    """Give what is left to be done after the Version that the run has made: its verification, its promotion, its
-    scaling, its access.
-    """
+    """Return what is left to do after the Version that the run has made: verification, promotion, scaling, access."""
     made = replace(
-        unit, action=Action.UNCHANGED, reason="what the run made is live", changes=(), failure=None, failed_step=None,
+        unit, action=Action.UNCHANGED, reason=(
+            "the version that the run made is live"
+        ), changes=(), failure=None, failed_step=None,
         fingerprint=_fingerprint_of(then), function_id=latest.function_id, base_version_id=latest.id, warnings=(),
     )  # fmt: skip
     made, function = with_verification(made, live, verifying), live.by_id[latest.function_id]
@@ -239,12 +237,12 @@ def _fingerprint_of(then: UnitState) -> Fingerprint | None:
 
 
 def _has_changed(unit: Unit, then: UnitState) -> bool:
-    """Say whether something else is wanted than the run was to make. What it was to leave alone may be anything."""
+    """Return whether the desired state differs from what the run was to make. An untouched unit may differ."""
     return then.action != Action.UNCHANGED and then.fingerprint not in ("", str(unit.fingerprint))
 
 
 def _own_changed(unit: Unit, live: LiveState, then: UnitState) -> bool:
-    """Say whether other settings of the Function itself are wanted than the run was to make, see `function.fields`."""
+    """Return whether other own settings of the Function are desired than the run was to make, see `function.fields`."""
     if not then.changes or then.action == Action.UNCHANGED:
         return False
     changes = [one.change for one in then.changes if one.change.kind.is_own or one.change.kind is ChangeKind.FUNCTION]
@@ -252,8 +250,8 @@ def _own_changed(unit: Unit, live: LiveState, then: UnitState) -> bool:
 
 
 def _found(unit: Unit, then: UnitState) -> Outcome:
-    """Give the outcome of what is live as wanted, and is no Version that the run made: tags or settings that it moved
-    before it was cut off, or what was there without it.
+    """Return the outcome of a unit that is live as desired, with a Version that the run did not make. Either the run
+    moved tags or settings before it was interrupted, or all was so without it.
     """
     version_id = unit.base_version_id or ""
     moved = (then.requests or version_id in then.verdicts) and then.action not in _CHANGES
@@ -261,7 +259,7 @@ def _found(unit: Unit, then: UnitState) -> Outcome:
 
 
 def _made(then: UnitState, latest: Version) -> bool:
-    """Say whether a Version is the one that the unit was to make, and not a copy of its description by hand."""
+    """Return whether a Version is the one that the unit was to make. A copied description does not count."""
     if then.action not in _CHANGES or not then.fingerprint or latest.id == then.base_version_id:
         return False
     told = {known.version_id for known in then.operations.values()} - {""}
@@ -274,9 +272,9 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
         return unit
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     other = based_since(unit.base_version_id or (latest.id if latest is not None else ""), live, then)
-    serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another version is to serve, or one serves by now
+    serving = unit.action not in (Action.UPDATE, Action.RETAG)  # another Version is to serve, or serves by now
     if then.function_id and unit.function_id != then.function_id:
-        again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""
+        again = f" and created again as {unit.function_id}" if unit.function_id is not None else ""
         why = f"the function, {then.function_id}, was deleted since the run began{again}"
     elif not guarded and str(unit.fingerprint) != then.fingerprint and (serving or then.fingerprint):
         code = "the version that its code is copied from" if isinstance(unit.spec.code, VersionCopy) else "its source"
@@ -284,16 +282,16 @@ def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:
         why = of_it or f"its settings or {code} have changed since the run began"
     elif _own_changed(unit, live, then):
         why = "the function's own settings have changed since the run began"
-    elif serving and other:  # and who made it is another's, perhaps: nobody has agreed to its loss
+    elif serving and other:  # another may have made it, and no one agreed to lose it
         why = other
     elif not guarded and (moved := taken_since(unit, then)):
         why = moved
     elif others := set_since(unit, live, then):
-        why = f"{others}, which somebody has changed since the run began"
+        why = f"{others}, changed by other means since the run began"
     else:
         return unit
-    failure = Failure(why, kind="changed since", advice="`plan` shows what it would be now, `deploy` does it")
-    # It stays what it was meant to be: once that can be done again, `resume` does it.
+    failure = Failure(why, kind="changed since", advice="run `plan` to see what would change now, then `deploy`")
+    # It keeps its intended change, so that `resume` makes it as soon as that is possible again.
     meant, base = _fingerprint_of(then), then.base_version_id or None
     return replace(
         unit, action=Action.BLOCKED, reason=why, failure=failure, changes=(), fingerprint=meant, base_version_id=base

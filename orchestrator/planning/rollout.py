@@ -1,4 +1,4 @@
-"""What the rollout of a plan is: its waves, and when it stops by itself. Pure; each with its truth table."""
+"""The rollout of a plan: its waves, and when it stops by itself. Pure; each function has its truth table."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from orchestrator.journal.runs import RolloutState
 from orchestrator.model import Action, Plan, Rollout, Unit
 from orchestrator.planning.selection import Selectable, fitting
 
-WAIT_MAX_S = 900.0  # a pause that is longer ends the run as paused: nobody holds a lease on functions for that long
+WAIT_MAX_S = 900.0  # a longer pause ends the run as paused: no run holds a lease on functions for that long
 
 
 def wave_ends(units: int, waves: Sequence[int | str], canary: int = 0) -> tuple[int, ...]:
-    """Say after how many units each wave ends; the last one ends with the last unit, whatever was declared. `canary`:
-    how many units are a wave of their own, before the others, which are of what is left then.
+    """Return the number of units after which each wave ends. The last wave ends with the last unit, whatever was
+    declared. `canary`: size of the first wave; the others share the rest.
 
     | units | canary | waves              | ends          |
     | ---   | ---    | ---                | ---           |
@@ -38,7 +38,9 @@ def wave_ends(units: int, waves: Sequence[int | str], canary: int = 0) -> tuple[
 
 
 def canaries(units: Sequence[Unit], rollout: Rollout) -> frozenset[str]:
-    """Give the keys of the units that `canary` selects; few or none, since only some of them are in a plan."""
+    """Return the keys of the units that `canary` selects. There may be none, since a plan has only some of the
+    functions.
+    """
     if not rollout.canary:
         return frozenset()
     things = {
@@ -49,20 +51,21 @@ def canaries(units: Sequence[Unit], rollout: Rollout) -> frozenset[str]:
 
 
 def canary_first(plan: Plan, rollout: Rollout) -> Plan:
-    """Give the plan in the order in which its units start."""
+    """Return the plan in the order in which its units start."""
     first = canaries(plan.units, rollout)
     return Plan(tuple(sorted(plan.units, key=lambda unit: unit.key not in first))) if first else plan
 
 
 def canary_size(plan: Plan, rollout: Rollout) -> int:
-    """Say how many units the canary wave has, 0 where there is none."""
+    """Return how many units the canary wave has, 0 for none."""
     return len(canaries(_changing(plan), rollout))
 
 
 def no_canary(plan: Plan, rollout: Rollout) -> str:
-    """Say so where a canary is declared and nothing of it changes, so that `waves` begins at once; else "".
+    """Return a notice if a canary is declared and none of it changes, so that `waves` begins at once. Otherwise return
+    "".
 
-    Functions that would be in it, and could not be prepared, are named: their failure stops the run before it begins.
+    Its functions that could not be prepared are named: their failure stops the run before it begins.
     """
     todo = _changing(plan)
     if not rollout.canary or not todo or canaries(todo, rollout):
@@ -74,11 +77,11 @@ def no_canary(plan: Plan, rollout: Rollout) -> str:
     blocked = sorted(canaries([unit for unit in plan.units if unit.action is Action.BLOCKED], rollout))
     if blocked:
         return f"canary ({names}): {', '.join(blocked)} blocked, so the waves begin at once, without a canary"
-    return f"canary ({names}): nothing of it changes, so the waves begin at once"
+    return f"canary ({names}): unchanged, so the waves begin at once"
 
 
 def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
-    """Give the units of each wave, the canary's first; those for which nothing is done are in none."""
+    """Return the units of each wave, the canary first. Units without changes are in none."""
     todo, first = _changing(plan), canaries(_changing(plan), rollout)
     todo.sort(key=lambda unit: unit.key not in first)
     ends = wave_ends(len(todo), rollout.waves, len(first))
@@ -87,7 +90,7 @@ def waves_of(plan: Plan, rollout: Rollout) -> tuple[tuple[Unit, ...], ...]:
 
 @dataclass(frozen=True, slots=True)
 class ChainWaves:
-    """The waves of a chain's first run: `turns` and `count` as `waves_left` takes them, the canary's size."""
+    """The waves of a chain's first run. `turns` and `count`: see `waves_left`. `canary`: its size."""
 
     turns: Mapping[str, int]
     count: int
@@ -96,7 +99,7 @@ class ChainWaves:
 
 @dataclass(frozen=True, slots=True)
 class PlannedWave:
-    """A wave as a plan shows it: its number, of how many."""
+    """A wave as a plan shows it: its number, and how many there are."""
 
     number: int
     of: int
@@ -105,7 +108,7 @@ class PlannedWave:
 
 
 def planned_waves(plan: Plan, rollout: Rollout, chain: ChainWaves | None = None) -> tuple[PlannedWave, ...]:
-    """Give the waves that something is done in. `chain`: what is planned is what is left of these."""
+    """Return the waves with changes. `chain`: the plan has what is left of these."""
     todo = _changing(plan)
     if chain is None:
         waves, canary = waves_of(plan, rollout), canary_size(plan, rollout)
@@ -120,19 +123,19 @@ def planned_waves(plan: Plan, rollout: Rollout, chain: ChainWaves | None = None)
 
 
 def without_pauses(rollout: Rollout) -> Rollout:
-    """Give the rollout of a run that waits for no time and for nobody between its waves."""
+    """Return the rollout of a run that does not pause between its waves."""
     return replace(rollout, pause_s=0.0, approval=False)
 
 
 def ends_paused(rollout: Rollout) -> bool:
-    """Say whether a run ends as paused after each wave, rather than waiting.
+    """Return whether a run ends as paused after each wave, instead of waiting.
 
-    | pause         | ends as paused |
-    | ---           | ---            |
-    | none          | no             |
-    | up to 15 min  | no: it waits   |
-    | longer        | yes            |
-    | "approval"    | yes            |
+    | pause        | ends as paused |
+    | ---          | ---            |
+    | none         | no             |
+    | up to 15 min | no: it waits   |
+    | longer       | yes            |
+    | "approval"   | yes            |
     """
     return rollout.approval or rollout.pause_s > WAIT_MAX_S
 
@@ -143,8 +146,8 @@ def _changing(plan: Plan) -> list[Unit]:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What is left to do of a wave. `begin`, `end`: how many units those before it had, and those with it, when the
-    first run began.
+    """What is left of a wave. `begin`, `end`: the number of units before it, and up to its end, when the first run
+    began.
     """
 
     begin: int
@@ -153,16 +156,16 @@ class Wave:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is left: nothing of it has come to an end."""
+        """Whether all of it is left: none of its units has ended."""
         return len(self.units) >= self.end - self.begin
 
 
 def waves_left(
     units: Sequence[Unit], waves: Sequence[int | str], turns: Mapping[str, int], count: int, canary: int = 0
 ) -> tuple[Wave, ...]:
-    """Give the waves of a chain of runs, with what is left of each: they stay those of the run that began it.
+    """Return the waves of a chain of runs, with what is left of each. They stay the waves of the first run.
 
-    `turns`: key → the unit's place, from 1, among the `count` units of that run's waves; 0: this run begins a chain.
+    `turns`: key → the unit's place, from 1, among the `count` units of that run's waves. 0: this run begins a chain.
     `canary`: how many of these are its canary.
 
     | waves     | count | canary | left, by their turns | ends     | left of each wave |
@@ -180,8 +183,8 @@ def waves_left(
 
 
 def as_begun(rollout: Rollout, then: RolloutState) -> tuple[Rollout, str]:
-    """Give a rollout with what a chain keeps of its first run: its waves, and how many may fail. Says what of that the
-    manifest has otherwise by now, "" where it is the same; a former program has written neither.
+    """Return a rollout with what a chain keeps of its first run: its waves, and how many may fail. Also returns what
+    the manifest declares differently now, "" if nothing. Former programs have recorded neither.
     """
     if not then.waves:
         return rollout, ""
@@ -200,25 +203,25 @@ def _written(value: object) -> str:
 
 
 def stop_rule(waves: int, max_failures: int | str | None) -> str:
-    """Say when a run of so many waves stops by itself, "" where it goes on to its end.
+    """Return when a run of this many waves stops by itself, "" if it never does.
 
-    | waves | max_failures | says                                                                               |
-    | ---   | ---          | ---                                                                                |
-    | 0, 1  | none         |                                                                                    |
-    | 2     | none         | a wave with a failure is the last one                                              |
-    | any   | 0            | it stops at the first failure                                                      |
-    | any   | 3            | it stops once more than 3 functions have failed                                    |
-    | 1     | "2%"         | it stops once more than 2% of the functions have failed                            |
-    | 2     | "2%"         | it stops once more than 2% of the functions up to the running wave's end have …    |
+    | waves | max_failures | says                                                                            |
+    | ---   | ---          | ---                                                                             |
+    | 0, 1  | none         |                                                                                 |
+    | 2     | none         | a wave with a failure is the last one                                           |
+    | any   | 0            | it stops at the first failure                                                   |
+    | any   | 3            | it stops when more than 3 functions have failed                                 |
+    | 1     | "2%"         | it stops when more than 2% of the functions have failed                         |
+    | 2     | "2%"         | it stops when more than 2% of the functions up to the running wave's end have … |
     """
     if max_failures is None:
         return "a wave with a failure is the last one" if waves > 1 else ""
     if max_failures == 0:
         return "it stops at the first failure"
     if isinstance(max_failures, int):
-        return f"it stops once more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
+        return f"it stops when more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
     up_to = " up to the running wave's end" if waves > 1 else ""
-    return f"it stops once more than {max_failures} of the functions{up_to} have failed"
+    return f"it stops when more than {max_failures} of the functions{up_to} have failed"
 
 
 def _count(share: int | str, units: int) -> int:

@@ -1,4 +1,4 @@
-"""What the quotas of a cloud leave room for, before anything is sent. What nobody tells is not guessed. Pure."""
+"""What the quotas of a cloud leave room for, before anything is sent. Unknown quotas are not guessed. Pure."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from orchestrator.model import LATEST, Action, ChangeKind, Failure, Quota, Unit
 from orchestrator.model.live_state import LiveState
 
 FUNCTIONS = (
-    "functions.count"  # the ends of quota ids; how the first is spelled is public, the second not (cloud-api §6)
+    "functions.count"  # ends of the quota IDs; the spelling of the first is public, of the second not (cloud-api §6)
 )
 TAGS = "tags"
-PROVISIONED = "provisioned"  # a part of the quota's id, whose spelling is not public
+PROVISIONED = "provisioned"  # a part of the quota's ID, whose spelling is not public
 TAGS_DOCUMENTED = 10  # per function
 
-Told = Mapping[str, Sequence[Quota]]  # cloud id → what quota-manager tells of it
+Told = Mapping[str, Sequence[Quota]]  # cloud ID → the quotas that quota-manager returned
 
 
 def blocked(unit: Unit, failure: Failure) -> Unit:
-    """Leave a unit alone, for the reason given."""
+    """Block a unit, for the given reason."""
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 
 
 def of(quotas: Iterable[Quota], name: str) -> Quota | None:
-    """Find the quota whose id ends with the name; None where it is not told."""
+    """Return the quota whose ID ends with the name, None if it is unknown."""
     return next((one for one in quotas if f".{one.id.lower()}".endswith(f".{name}")), None)
 
 
 def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
-    """Find the new Functions that their cloud has no room for, by unit.
+    """Return failures for the new Functions that their cloud has no room for, by unit.
 
-    | the quota tells limit and usage | new | of these without room, in the plan's order |
-    | ---                             | --- | ---                                        |
-    | 10, 5                           | 5   | none                                       |
-    | 10, 5                           | 12  | the last 7                                 |
-    | 10, 12: it was lowered          | 1   | all                                        |
-    | nothing                         | any | none: not known                            |
+    | limit and usage of the quota | new | of these without room, in the plan's order |
+    | ---                          | --- | ---                                        |
+    | 10, 5                        | 5   | none                                       |
+    | 10, 5                        | 12  | the last 7                                 |
+    | 10, 12: it was lowered       | 1   | all                                        |
+    | unknown                      | any | none                                       |
     """
     new: defaultdict[str, list[Unit]] = defaultdict(list)
     for unit in units:
@@ -50,20 +50,20 @@ def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dic
         if quota is None or len(those) <= left:
             continue
         failure = Failure(
-            f"the plan makes {_functions(len(those), 'new ')}, and cloud {cloud_id} has room for {left}"
-            f" ({quota.usage:g} of {quota.limit:g} are there)",
+            f"the plan creates {_functions(len(those), 'new ')}, but cloud {cloud_id} has room for {left} (quota:"
+            f" {quota.limit:g}, used: {quota.usage:g})",
             kind="quota",
-            advice=f"ask for a higher quota ({quota.id}), or delete functions that nobody needs",
+            advice=f"request a higher quota ({quota.id}), or delete functions that are not needed",
         )
         found |= dict.fromkeys((unit.key for unit in those[left:]), failure)
     return found
 
 
 def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[dict[str, Failure], tuple[str, ...]]:
-    """Find the units whose function would get more tags than it may have; and say where only the documented quota
-    tells so. A tag that moves from one Version to another is none more; those that are not read do not count.
+    """Return failures for the units whose function would get too many tags, and warnings if only the documented quota
+    is known. A tag that moves between Versions is not an additional one. Tags that were not read do not count.
     """
-    tags: defaultdict[str, set[str]] = defaultdict(set)  # function id → its tags
+    tags: defaultdict[str, set[str]] = defaultdict(set)  # Function ID → its tags
     wanted = [unit for unit in units if tags_of(unit) and _moves_tags(unit)]
     known = {unit.function_id for unit in wanted}
     for function_id, tag in live.tagged:
@@ -78,18 +78,18 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
         if not new or len(has | new) <= allowed:
             continue
         message = f"with {', '.join(sorted(new))} it would have {len(has | new)} tags"
-        advice = "take a tag that nobody needs away from it"
+        advice = "remove a tag that is not needed"
         if quota is not None:
-            more = f"{advice}, or ask for a higher quota ({quota.id})"
+            more = f"{advice}, or request a higher quota ({quota.id})"
             found[unit.key] = Failure(f"{message}; {allowed} are allowed", kind="quota", advice=more)
         else:
-            warnings.append(f"{unit.key}: {message}; {allowed} are the documented quota: {advice}")
+            warnings.append(f"{unit.key}: {message}; the documented quota is {allowed}: {advice}")
     return found, tuple(warnings)
 
 
 def without_provisioned(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
-    """Find the units that want more provisioned instances than their cloud has room for, in the plan's order. What
-    others give back is no room: nobody knows when that is.
+    """Return failures for the units that need more provisioned instances than their cloud has room for, in the plan's
+    order. Instances that other units release do not count: the time of that is not known.
     """
     left: dict[str, float] = {}
     found: dict[str, Failure] = {}
@@ -103,16 +103,16 @@ def without_provisioned(units: Iterable[Unit], live: LiveState, told: Told) -> d
             left[cloud_id] = room - more
             continue
         found[unit.key] = Failure(
-            f"it would have {more} more provisioned instance{'s' if more > 1 else ''}, and cloud {cloud_id} has room"
-            f" for {room:g} ({quota.usage:g} of {quota.limit:g} are there)",
+            f"it would have {more} more provisioned instance{'s' if more > 1 else ''}, but cloud {cloud_id} has room"
+            f" for {room:g} (quota: {quota.limit:g}, used: {quota.usage:g})",
             kind="quota",
-            advice=f"ask for a higher quota ({quota.id}), or declare fewer in `scaling`",
+            advice=f"request a higher quota ({quota.id}), or declare fewer in `scaling`",
         )
     return found
 
 
 def more_provisioned(unit: Unit) -> int:
-    """Say how many more provisioned instances a unit asks for than there are."""
+    """Return how many more provisioned instances a unit requests than there are."""
     changes = [change for change in unit.changes if change.kind is ChangeKind.SCALING]
     return sum(_provisioned(change.after) - _provisioned(change.before) for change in changes)
 
@@ -122,7 +122,7 @@ def _provisioned(policies: Mapping[str, Mapping[str, Mapping[str, int] | None]])
 
 
 def tags_of(unit: Unit) -> set[str]:
-    """Give the tags that a unit moves: with its new version, a ring tag among them, and once it is verified."""
+    """Return the tags that a unit moves: with its new Version, including a ring tag, and after verification."""
     return {*unit.spec.settings.tags, *unit.spec.promote}
 
 

@@ -1,10 +1,10 @@
-"""Which functions a command or a job is about. One grammar, wherever functions are selected:
+"""Selects the functions of a command or a job. The same grammar is used everywhere:
 
-    NAME            a function by its name        GLOB               those whose names fit, as in auth-*
-    label:KEY=VALUE those that have the label     !…                 any of these: left out
-    @FILE           the patterns of a file, one a line, # comments; @- is standard input
+    NAME            a function by its name        GLOB               those whose names match, as in auth-*
+    label:KEY=VALUE those that have the label     !…                 excludes any of these
+    @FILE           the patterns of a file, one per line, # comments; @- is standard input
 
-Several patterns are added up, then those with ! are taken away; with none but these, from all.
+Several patterns add up, then those with ! are excluded. If all have !, they exclude from all functions.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NAMED_MAX = 5
 
 
 class Listed(str):
-    """A pattern that a file of names has. `place`: its file and line."""
+    """A pattern from a file of names. `place`: its file and line."""
 
     __slots__ = ("place",)
     place: str
 
     def __new__(cls, pattern: str, place: str) -> Self:
-        """Make one."""
+        """Return a pattern with its place."""
         made = super().__new__(cls, pattern)
         made.place = place
         return made
@@ -42,8 +42,8 @@ class Listed(str):
 
 @dataclass(frozen=True, slots=True)
 class Selectable:
-    """What selects a function. `disabled_at`: where it is disabled, "" where it is not. `any_label`: its labels cannot
-    be told, so it may have any.
+    """What selects a function. `disabled_at`: where it is disabled, "" if it is enabled. `any_label`: its labels are
+    not known, so it may have any.
     """
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Selectable:
 
 
 def select(manifest: Manifest, patterns: Iterable[str] = (), labels: Iterable[str] = ()) -> dict[str, FunctionSpec]:
-    """Choose functions of a manifest. Raises `UsageError`, see `choose`."""
+    """Return the selected functions of a manifest. Raises `UsageError`, see `choose`."""
     return choose(manifest.functions, patterns, labels, of=manifest.path.name, elsewhere=manifest.elsewhere)
 
 
@@ -66,10 +66,10 @@ def choose(
     known: Collection[str] = (),
     elsewhere: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, FunctionSpec]:
-    """Choose functions by `patterns` (none: all) that have all of `labels` ("k=v"). `of`, `known`: see `matching`.
-    `elsewhere`: functions that do not exist in this environment, and in which they do.
+    """Return the functions that match `patterns` (none: all) and have all of `labels` ("k=v"). `of`, `known`: see
+    `matching`. `elsewhere`: functions that do not exist in this environment, and the environments that have them.
 
-    Disabled functions are left out; an empty selection is an error. Raises `UsageError`.
+    Disabled functions are left out. An empty selection is an error. Raises `UsageError`.
     """
     selectable = {key: selectable_of(spec) for key, spec in functions.items()}
     patterns = tuple(patterns)
@@ -92,14 +92,14 @@ def _not_here(name: str, environments: Collection[str]) -> NotHereError:
 
 
 def selectable_of(spec: FunctionSpec) -> Selectable:
-    """Tell what selects a function of the manifest: its key, and its labels."""
+    """Return what selects a function of the manifest: its key and its labels."""
     place = "" if spec.enabled else f"{spec.place.file}:{spec.place.line}"
     return Selectable((spec.key,), spec.labels, place, any_label="labels" in spec.untold)
 
 
 def canary_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
-    """Look whether each pattern of [rollout] canary matches something: a slip of the keys would let the first wave
-    begin without it.
+    """Return a mistake for each pattern of [rollout] canary that matches nothing: with a typo, the first wave would
+    begin without a canary.
     """
     rule = lost_canary(manifest, manifest.rollout.canary)
     place = place_of(manifest.path, ("rollout", "canary"), manifest.environment) if rule else None
@@ -107,7 +107,7 @@ def canary_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
 
 
 def lost_canary(manifest: Manifest, canary: Iterable[str]) -> str:
-    """Say which patterns match no function of the manifest; "" where all do, or where it declares none at all."""
+    """Return which patterns match no function of the manifest; "" if all match, or if it declares no function."""
     things = {key: selectable_of(spec) for key, spec in manifest.functions.items()}
     try:
         if things:
@@ -118,25 +118,25 @@ def lost_canary(manifest: Manifest, canary: Iterable[str]) -> str:
 
 
 def require_promote(specs: Iterable[FunctionSpec], rollout: Rollout) -> None:
-    """See that a run in two phases has tags to move in the second one. Raises `UsageError`."""
+    """Check that a run in two phases has tags to move in the second one. Raises `UsageError`."""
     if lacking := _without_promote(specs, rollout):
         raise UsageError(
             f"two_phase needs `promote` on every function of the run: {lacking}",
-            advice='write promote = ["stable"], say, or select functions that have it',
+            advice='write for example promote = ["stable"], or select functions that have it',
         )
 
 
 def two_phase_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
-    """Look whether a run of all functions in two phases has tags to move for each of them."""
+    """Return a mistake if a run of all functions in two phases lacks tags to move for some of them."""
     specs = [spec for spec in manifest.functions.values() if spec.enabled and not spec.mistakes]
     lacking = _without_promote(specs, manifest.rollout)
     place = place_of(manifest.path, ("rollout", "two_phase"), manifest.environment) if lacking else None
-    rule = f'needs `promote` on every function: {lacking}; write promote = ["stable"], say'
+    rule = f'needs `promote` on every function: {lacking}; write for example promote = ["stable"]'
     return (Mistake(place.file, place.line, "rollout.two_phase", rule),) if place is not None else ()
 
 
 def _without_promote(specs: Iterable[FunctionSpec], rollout: Rollout) -> str:
-    """Say which functions have no tag for the second of two phases, "" where all have, or there is one phase."""
+    """Return the functions that have no tag for the second of two phases; "" for none, or if there is one phase."""
     lacking = sorted(spec.key for spec in specs if rollout.two_phase and not spec.promote)
     more = f" and {len(lacking) - _NAMED_MAX} more" if len(lacking) > _NAMED_MAX else ""
     names = f"{', '.join(lacking[:_NAMED_MAX])}{more}"
@@ -152,11 +152,11 @@ def matching(
     known: Collection[str] = (),
     elsewhere: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[str]:
-    """Give the keys of what the patterns select, in the order of `things`, disabled ones left out.
+    """Return the keys of what the patterns select, in the order of `things`, without disabled ones.
 
-    A pattern that matches nothing is an error, and so is the name of something disabled. `of`: what has these things,
-    for advice. `known`: names that may be left out (`!NAME`) though they are not here, as those `elsewhere`: see
-    `choose`. Raises `UsageError`.
+    A pattern that matches nothing is an error, and so is the name of something disabled. `of`: where these come from,
+    for advice. `known`: names that may be excluded (`!NAME`) although they do not exist here, like those `elsewhere`:
+    see `choose`. Raises `UsageError`.
     """
     named = dict[str, set[str]]()
     for key, thing in things.items():
@@ -183,7 +183,7 @@ def matching(
 
 
 def fitting(things: Mapping[str, Selectable], patterns: Iterable[str]) -> set[str]:
-    """Give the keys of what the patterns select, as `matching` does; one that selects nothing here is no error."""
+    """Return the keys of what the patterns select, as `matching` does. A pattern that matches nothing is no error."""
     named = {name: key for key, thing in things.items() for name in thing.names}
     wanted, left_out, patterns = set[str](), set[str](), tuple(patterns)
     for pattern in patterns:
@@ -198,19 +198,19 @@ def fitting(things: Mapping[str, Selectable], patterns: Iterable[str]) -> set[st
 
 
 def _fits(thing: Selectable, pattern: str, *, sure: bool) -> bool:
-    """Whether a thing is meant by a label or a glob. `sure`: not where its labels cannot be told."""
+    """Return whether a label or a glob matches. `sure`: only if the labels are known."""
     if pattern.startswith(_LABEL):
         return _has_label(thing, pattern.removeprefix(_LABEL), f"{_LABEL}key=value", sure=sure)
     return any(fnmatchcase(name, pattern) for name in thing.names)
 
 
 def _has_label(thing: Selectable, label: str, written: str, *, sure: bool = False) -> bool:
-    """Whether a thing has a label, KEY=VALUE. One whose labels are written wrongly may have it, and is not left out
-    unseen, unless it is to be `sure`. `written`: how a label is asked for here. Raises `UsageError`.
+    """Return whether this has a label, KEY=VALUE. If its labels are invalid it may have it, and is not excluded
+    silently, unless `sure`. `written`: how a label is given here. Raises `UsageError`.
     """
     key, sign, value = label.partition("=")
     if not sign:
-        raise UsageError(f'"{label}" is no label', advice=f"write {written}")
+        raise UsageError(f'"{label}" is not a label', advice=f"write {written}")
     return thing.labels.get(key) == value or (thing.any_label and not sure)
 
 
@@ -228,7 +228,9 @@ def _lost(
     of: str,
     elsewhere: Mapping[str, Collection[str]],
 ) -> UsageError:
-    """Say which patterns match nothing, where they are written, and what was most likely meant by the first."""
+    """Return the error for patterns that match nothing: where they are written, and what was most likely meant by the
+    first.
+    """
     said = [
         f'"{pattern}"' + (f" ({pattern.place})" if isinstance(pattern, Listed) else "")
         for pattern in patterns[:_NAMED_MAX]
@@ -248,8 +250,8 @@ def _some(things: Mapping[str, Selectable]) -> str:
 
 
 def expanded(patterns: Iterable[str], folder: Path = Path()) -> tuple[str, ...]:
-    """Put the patterns of a file in the place of `@FILE`, or of `!@FILE`, which leaves them out. `folder`: which a
-    relative FILE is in. Raises `UsageError`.
+    """Replace `@FILE` by the patterns of the file, or `!@FILE`, which excludes them. `folder`: for a relative FILE.
+    Raises `UsageError`.
     """
     return tuple(found for pattern in patterns for found in _expanded(pattern, folder))
 
@@ -265,7 +267,7 @@ def _expanded(pattern: str, folder: Path) -> Iterator[str]:
 
 @cache
 def _all_of(stream: TextIO) -> str:
-    """Read a stream once, however often a plan is made again."""
+    """Return the whole content of a stream, which is read once even if a plan is made again."""
     return stream.read()
 
 
@@ -273,7 +275,7 @@ def _of_file(name: str, folder: Path) -> Iterator[Listed]:
     try:
         text = _all_of(sys.stdin) if name == "-" else Path(folder, name).read_text("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"the list of functions {name} cannot be read: {why}", advice="check @FILE") from error
     found = [
         Listed(stripped, f"{name}:{number}")
@@ -281,5 +283,5 @@ def _of_file(name: str, folder: Path) -> Iterator[Listed]:
         if (stripped := line.partition("#")[0].strip())
     ]
     if not found:
-        raise UsageError(f"the list of functions {name} is empty", advice="write a name or a glob on each line")
+        raise UsageError(f"the list of functions {name} is empty", advice="write one name or glob per line")
     yield from found

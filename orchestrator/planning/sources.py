@@ -1,8 +1,8 @@
-"""What the sources hold: built and read before a plan, equal ones once; of a zip in a bucket, which state is there.
+"""The content of the sources: built and read before a plan, equal ones once. For a zip in a bucket, its present state.
 
-Where the manifest does not say which state of a zip is meant (no `sha256`), an object that was overwritten is other
-code under the same name. Its ETag tells, by a mark in the stamp of the version that was made of it; of a version
-without that mark it cannot be told.
+Without a `sha256`, the manifest does not say which state of a zip is meant, so an overwritten object is new code under
+the same name. Its ETag shows this: the stamp of the Version has a mark of it. For a Version without this mark it is not
+known.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from orchestrator.version.stamp import object_changed, read_stamp
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What each function's source holds now, and how many seconds it took to build and to read it."""
+    """The present content of each function's source, and how many seconds it took to build and to read."""
 
     prepared: dict[str, Prepared] = field(default_factory=dict)
     seconds: dict[str, dict[Step, float]] = field(default_factory=dict)
 
 
 async def read_sources(world: Reading, specs: Mapping[str, FunctionSpec]) -> Sources:
-    """Build and read the tree of every source, equal ones once. A failure is that function's, not the run's."""
+    """Build and read the tree of every source, equal ones once. A failure belongs to that function, not to the run."""
     sources = Sources()
     codes: dict[SourceCode, list[str]] = {}
     for key, spec in specs.items():
@@ -70,8 +70,8 @@ _AT_ONCE = 16
 
 
 async def read_etags(world: Reading, specs: Mapping[str, FunctionSpec]) -> dict[str, str]:
-    """Ask for the ETags of the zips that functions name without a `sha256`, each once: by the functions' keys. What is
-    not there, or may not be looked at, is left out.
+    """Return the ETags of the zips that functions name without a `sha256`, by function key. Each is read once. Objects
+    that do not exist or may not be read are left out.
     """
     objects: dict[BucketPackage, list[str]] = {}
     for key, spec in specs.items():
@@ -85,7 +85,7 @@ async def read_etags(world: Reading, specs: Mapping[str, FunctionSpec]) -> dict[
     async def read(code: BucketPackage) -> None:
         try:
             etag = await world.read(partial(store.etag, code.bucket, code.object))
-        except CloudError:  # the cloud itself reads the object; that we may not is no reason to stop
+        except CloudError:  # the cloud reads the object itself, so the run need not stop if this account may not
             return
         if etag is not None:
             found.update(dict.fromkeys(objects[code], etag))
@@ -95,7 +95,7 @@ async def read_etags(world: Reading, specs: Mapping[str, FunctionSpec]) -> dict[
 
 
 def untold(plan: Plan, live: LiveState) -> tuple[str, ...]:
-    """List the functions that are left alone although nobody can tell whether their zip was overwritten."""
+    """Return the functions that are left alone although it is not known whether their zip was overwritten."""
     return tuple(unit.key for unit in plan.units if unit.action is Action.UNCHANGED and _is_untold(unit, live))
 
 

@@ -1,4 +1,4 @@
-"""In which stage of a run each change of a unit is made: all of a stage is made before any of the next. Pure."""
+"""In which stage of a run each change of a unit is made: a stage begins after all of the one before. Pure."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ _LAST = (ChangeKind.TAG, ChangeKind.SCALING, ChangeKind.ACCESS)  # kinds that co
 
 
 class Staging(Enum):
-    """What the stages of a run are."""
+    """The stages of a run."""
 
-    WHOLE = auto()  # one: each unit is carried out to its end
+    WHOLE = auto()  # one stage: each unit is carried out to its end
     TWO_PHASE = auto()  # new Versions, verified; then tags move
-    BACK = auto()  # tags and own settings go back; then $latest does
+    BACK = auto()  # tags and own settings are restored; then `$latest`
 
 
 def staging_of(rollout: Rollout, *, back: bool) -> Staging:
-    """Say which stages a run has. `back`: it takes another one back."""
+    """Return which stages a run has. `back`: it rolls another one back."""
     if back:
         return Staging.BACK
     return Staging.TWO_PHASE if rollout.two_phase else Staging.WHOLE
 
 
 def second_stage(unit: Unit, staging: Staging) -> int:
-    """Give the index of the first change of a unit that is made in the second stage.
+    """Return the index of the first change of a unit that is made in the second stage.
 
-    | changes of a unit               | whole | two phases | back    |
-    | ---                             | ---   | ---        | ---     |
-    | create, version, verify, tag    | none  | the tag    |         |
-    | tag, tag                        | none  | the first  | none    |
-    | version, verify, tag, scaling   | none  | the tag    |         |
-    | tag, update, version            |       |            | version |
+    | changes of a unit             | whole | two phases | back    |
+    | ---                           | ---   | ---        | ---     |
+    | create, version, verify, tag  | none  | the tag    |         |
+    | tag, tag                      | none  | the first  | none    |
+    | version, verify, tag, scaling | none  | the tag    |         |
+    | tag, update, version          |       |            | version |
     """
     kinds = [change.kind for change in unit.changes]
     if staging is Staging.TWO_PHASE:

@@ -1,5 +1,5 @@
-"""What a plan adds to the changes of a unit so that its Version is verified, and then promoted (pure); and the
-promotions that somebody has undone: no run moves a tag back in silence.
+"""Adds verification and promotion to the changes of a unit (pure). Also finds promotions that someone has undone: no
+run moves a tag back silently.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """What is known of verification. `passed`: ids of Versions that have passed; `told`: what is known of others that
-    were verified, by their ids; `skipped`: nothing is verified in this run; `rings`: new Versions get a ring tag even
-    where they are not verified.
+    """What is known of verification. `passed`: IDs of Versions that have passed. `told`: what is known of others that
+    were verified, by ID. `skipped`: this run verifies nothing. `rings`: new Versions get a ring tag even if they are
+    not verified.
     """
 
     passed: frozenset[str] = frozenset()
@@ -42,15 +42,15 @@ NOT_VERIFYING = Verifying()
 
 
 def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: Collection[str] = ()) -> Unit:
-    """Add to a unit's changes what comes after its Version is there. `taken`: the tags that its Function has.
+    """Add to a unit's changes what follows its Version. `taken`: the tags that its Function has.
 
-    | the unit                                 | its changes end with                                              |
-    | ---                                      | ---                                                               |
-    | makes a Version                          | verify, where it is declared; then a tag for each promoted one    |
-    | leaves the live one, which has passed    | a tag for each promoted one that another Version holds            |
-    | leaves the live one, not known to pass   | verify, then the same                                             |
-    | leaves a rollback's copy of another one  | the same, where that other one counts as the live one             |
-    | is blocked                               | nothing                                                           |
+    | the unit                                | its changes end with                                   |
+    | ---                                     | ---                                                    |
+    | makes a Version                         | verify, if declared; then a tag for each promoted one  |
+    | leaves the live one, which has passed   | a tag for each promoted one that another Version holds |
+    | leaves the live one, not known to pass  | verify, then the same                                  |
+    | leaves a rollback's copy of another one | the same, and that other one counts as the live one    |
+    | is blocked                              | nothing                                                |
     """
     spec = unit.spec
     if unit.action is Action.BLOCKED:
@@ -71,7 +71,7 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
     moves = [Change(ChangeKind.TAG, {tag: held.get(tag, "")}, {tag: latest.id}) for tag in elsewhere]
     if not checks and not moves:
         return unit
-    # What is known to be bad is said also where nothing is verified: its tags move all the same.
+    # A known bad result is reported even if nothing is verified: the tags move anyway.
     unknown = "is not known to have passed its verification" if is_checked else ""
     told = verifying.told.get(latest.id, unknown) if spec.verify is not None else ""
     reason = " and ".join(part for part in (told, _lacks(elsewhere)) if part)
@@ -82,7 +82,7 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
 
 
 def tags_by_function(live: LiveState) -> Mapping[str, set[str]]:
-    """Give the tags that each Function has, by its id."""
+    """Return the tags that each Function has, by ID."""
     found: dict[str, set[str]] = {}
     for function_id, tag in live.tagged:
         if tag != LATEST:
@@ -91,7 +91,7 @@ def tags_by_function(live: LiveState) -> Mapping[str, set[str]]:
 
 
 def on_another_base(unit: Unit, base: Version | None, latest: Version) -> Unit:
-    """Let a unit that is made from another `$latest` than it was planned for take the ring tag which that one lacks."""
+    """Return a unit on another `$latest` than planned, with the ring tag that this one lacks."""
     tags = unit.spec.settings.tags
     ring = ring_of(tags)
     other = next_ring(latest.tags) if ring else ""
@@ -110,7 +110,7 @@ def _is_verified(spec: FunctionSpec, verifying: Verifying) -> bool:
 def _with_ring(
     unit: Unit, latest: Version | None, live: LiveState, verifying: Verifying, taken: Collection[str]
 ) -> Unit:
-    """Let the new Version take a ring tag, in its body and in its change."""
+    """Return a unit whose new Version takes a ring tag, in its body and in its change."""
     spec = unit.spec
     if spec.verify is None and not verifying.rings:
         return unit
@@ -148,13 +148,15 @@ async def moved_by_hand(
     known: KnownRollbacks = NO_ROLLBACKS,
     again: Container[str] = (),
 ) -> dict[str, Failure]:
-    """Find the units that would move a tag back to the live Version, or on to the one that takes its place, where
-    somebody has taken the tag from it. Where nobody tells which Version had which tag, nothing is found: the tag moves,
-    as it does from where a rollback of ours has put it, for the live one never had it then. Where it had it, the tag is
-    withdrawn by that rollback, as far as it is `known`: a new Version gets it, the one that it was taken from only
-    where the function is to be deployed `again`.
+    """Return failures for the units that would move a tag back to the live Version, or on to its successor, although
+    someone has taken the tag from it.
 
-    A new Version gets its promoted tags whoever holds them: it is verified, and that is what promotion is for.
+    Without a tag history nothing is found, and the tag moves. It also moves from where a rollback of ours has put it,
+    since the live Version never had it. If the live Version had it, that rollback has withdrawn the tag, as far as it
+    is `known`. Then a new Version gets the tag; the former holder gets it only if the function is to be deployed
+    `again`.
+
+    A new Version gets its promoted tags from any holder: it is verified, and promotion is for that.
     """
     found: dict[str, Failure] = {}
 
@@ -176,15 +178,15 @@ async def moved_by_hand(
 
 
 def taken_from(history: Iterable[TagHeld], change: Change) -> datetime | None:
-    """Say when a tag was taken from the Version that a change gives it to; None where that one never had it."""
+    """Return when a tag was taken from the Version that a change gives it to, None if that never had it."""
     ((tag, version_id),) = change.after.items()
     ends = [row.to_at for row in history if (row.tag, row.version_id) == (tag, version_id) and row.to_at is not None]
     return max(ends, default=None)
 
 
 def _moves(unit: Unit) -> list[Change]:
-    """Give the moves of tags to the Version that is live already, or to the one that takes its place, of those that
-    another Version holds. A promoted one may also be held by none: it was verified, then taken away.
+    """Return the tag moves to the live Version, or to its successor, of tags that another Version holds. A promoted tag
+    may also be held by none: it was verified, then removed.
     """
     promoted, declared = set(unit.spec.promote), set(without_rings(unit.spec.settings.tags))
     found = []
@@ -207,13 +209,13 @@ def _may(unit: Unit, change: Change, adopt: Adoption) -> bool:
 
 
 def _holder(change: Change) -> str:
-    """Give the Version that has the tag now; where none has it, the one that had it."""
+    """Return the Version that has the tag now, or if none has, the one that had it."""
     ((before, after),) = zip(change.before.values(), change.after.values(), strict=True)
     return str(before or after)
 
 
 async def _who(world: Reading, unit: Unit, change: Change, at: datetime) -> str:
-    """Find who has moved a tag at a time, "" where nobody tells."""
+    """Return who moved a tag at a time, "" if unknown."""
     operations = await world.read(partial(world.functions.list_operations, unit.function_id or ""))
     holder = next(iter(change.before.values()))
     moves = [
@@ -236,9 +238,9 @@ def _makes_version(unit: Unit) -> bool:
 def _withdrawn(unit: Unit, change: Change, by: str) -> Failure:
     tag, where = _where(change)
     return Failure(
-        f"withdrawn by {by}: it has moved the tag {tag} {where}, and nothing has changed since",
+        f"withdrawn by {by}: it moved the tag {tag} {where}, and nothing has changed since",
         kind=WITHDRAWN,
-        advice=f"change the function, or deploy it all the same with {again_option([unit.key])}",
+        advice=f"change the function, or deploy it anyway with {again_option([unit.key])}",
     )
 
 
@@ -247,8 +249,8 @@ def _failure(unit: Unit, change: Change, at: datetime, who: str) -> Failure:
     by = f" by {who}" if who else ""
     key = "promote" if tag in unit.spec.promote else "tags"
     return Failure(
-        f"the tag {tag} was moved by hand since: {where} at {at:%Y-%m-%d %H:%M:%S} UTC{by}",
+        f"the tag {tag} was moved by hand: {where} at {at:%Y-%m-%d %H:%M:%S} UTC{by}",
         kind=MOVED,
-        advice=f"leave it there and take it out of `{key}`, or move it with --adopt"
+        advice=f"leave it there and remove it from `{key}`, or move it with --adopt"
         f" {quote(f'{unit.key}@{_holder(change)}')}",
     )

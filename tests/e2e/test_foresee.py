@@ -29,7 +29,9 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
         assert made.code == 0, made.err
         plan = run(project.root, "plan", environ=cloud.environ())
         assert plan.code == 1, plan.err
-        assert "the plan makes 4 new functions, and cloud sandbox-cloud has room for 3 (1 of 4 are there)" in plan.out
+        assert (
+            "the plan creates 4 new functions, but cloud sandbox-cloud has room for 3 (quota: 4, used: 1)" in plan.out
+        )
         assert 'f001  blocked      version e6v1 of secret e6q1 has no key "tokn": it has token' in plan.out
         assert plan.out.splitlines()[-1] == "plan: 3 create, 1 unchanged, 2 blocked"
         waves = ["2 waves; it stops at the first failure", "  wave 1: 1 function: f002"]

@@ -58,7 +58,7 @@ def test_what_was_made_again_with_our_description_is_not_called_unchanged(
         assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
         (run_id,) = (row["run_id"] for row in json.loads(run(project.root, "runs", "-o", "json").out)["runs"])
         former, now = made_again(served.cloud, clock, project.folder_id)
-        said = f"somebody has made the function again: {now} is not {former}, which run {run_id} deployed"
+        said = f"the function was created again: {now} is not {former}, which run {run_id} deployed"
         code, planned = unit(project, cloud, "plan")
         assert (code, planned["action"], planned["reason"]) == (0, "new version", f"{said} under its name")
         assert unit(project, cloud, "deploy", "--yes")[1]["outcome"] == "deployed"

@@ -118,7 +118,7 @@ def test_what_cannot_be_resolved_stops_that_function_alone(cloud: Cloud, project
     assert plan(project, cloud, "-o", "json").code == 1
     assert plan(project, cloud, "f000").code == 0
     assert "f001  blocked      folder" in end.out
-    assert 'has no service account named "nobody"; correct `service_account`, or give its id' in end.out
+    assert 'has no service account named "nobody"; correct `service_account`, or give the account' in end.out
     assert "f000  create" in end.out
 
 
@@ -184,7 +184,7 @@ def test_a_runtime_that_the_cloud_does_not_list_is_doubted_before_anything_is_ma
     end = plan(project, cloud)
     assert end.code == 0, end.err
     (warning,) = [line for line in end.err.splitlines() if line.startswith("warning: ")]
-    assert "the cloud lists no runtime pyton312, which f000 and 1 other would get" in warning
+    assert "the cloud does not list runtime pyton312, which f000 and 1 other would get" in warning
     assert 'did you mean "python312"?' in warning
     manifest.write_text(manifest.read_text("utf-8").replace("pyton312", "python312"), "utf-8")
     assert "warning" not in plan(project, cloud).err

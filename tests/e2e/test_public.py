@@ -42,7 +42,7 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
     project.write(2, more="public = true\n")
     end = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert end.code == 0, end.err
-    assert "warning: f001: anybody may invoke it, without authentication, once this is done" in end.err
+    assert "warning: f001: anyone may invoke it, without authentication, once this is done" in end.err
     function = live(cloud, project)
     assert (status(function), status(live(cloud, project, "f000"))) == (200, 401)
 
@@ -92,7 +92,7 @@ def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud
     run_id = json.loads(end.out)["run_id"]
     assert end.code == 1, end.err  # not 5: something of it is not back
     shown = run(project.root, "show", run_id, environ=cloud.environ()).out
-    said = "version back, but access stays as it is: anybody could invoke it before"
+    said = "version back, but access stays as it is: the function was public before"
     assert re.search(r"rolled back in part by run \S+: 2 functions: f000: tag orc-b, " + said, shown), shown
     assert re.search(r"f001 +failed +\S+ +failed +in part", shown), shown
     assert "all the same" not in shown

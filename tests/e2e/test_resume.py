@@ -168,7 +168,7 @@ def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cl
     found = json.loads(end.out)["functions"]
     told = {one["function"]: one for one in found}
     assert {one.get("outcome_reason", "") for one in found if one["outcome"] == "blocked"} == {
-        "deploy.toml does not want it any more"
+        "deploy.toml no longer includes it"
     }
     for one in found:
         if one["outcome"] == "deployed":
@@ -190,7 +190,7 @@ def test_what_is_disabled_by_now_is_followed_and_not_deployed(tmp_path: Path, pr
     assert end.code == 1, end.err
     found = {one["function"]: one for one in json.loads(end.out)["functions"]}
     blocked = {name: one["outcome_reason"] for name, one in found.items() if one["outcome"] == "blocked"}
-    assert set(blocked.values()) == {"deploy.toml does not want it any more"}
+    assert set(blocked.values()) == {"deploy.toml no longer includes it"}
     assert made == found.keys() - blocked.keys()
     assert not left_on or left_on in made
     assert len(blocked) >= 2

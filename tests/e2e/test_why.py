@@ -57,7 +57,7 @@ def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, p
     assert 'name="f000"' in asked[0]["query"]["filter"]  # of this function alone
     assert asked[1]["query"]["functionId"] == found["function_id"]
     run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
-    assert (found["next"]["action"], found["next"]["reason"]) == ("unchanged", "what is live is what is wanted")
+    assert (found["next"]["action"], found["next"]["reason"]) == ("unchanged", "up to date")
     assert (found["now"]["made_by"]["kind"], found["now"]["made_by"]["run_id"]) == ("run", run_id)
     assert found["now"]["made_by"]["operation_id"] == found["runs"][0]["operations"][1]["id"]
     assert [(one["call"], one["ended"]) for one in found["runs"][0]["operations"]] == OPERATIONS

@@ -199,7 +199,7 @@ def test_what_no_look_could_see_is_said_when_it_is_read_back(tmp_path: Path, cou
     assert isinstance(outcome, Failed)
     assert outcome.failure.kind == "overwritten"
     assert outcome.overwritten == made[0]
-    assert f"somebody made version {made[0]} after the plan" in outcome.failure.message
+    assert f"version {made[0]} was made by other means after the plan" in outcome.failure.message
     assert f'version_id = "{made[0]}"' in outcome.failure.advice
     assert all(isinstance(other, Deployed) for other in outcomes.values())
 

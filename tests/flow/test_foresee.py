@@ -46,9 +46,9 @@ def test_new_functions_that_the_cloud_has_no_room_for_are_never_asked_for(tmp_pa
     assert bench.wire.calls["create function"] - before == 5
     (reason,) = reasons(outcomes)
     assert reason.startswith(
-        "the plan makes 12 new functions, and cloud sandbox-cloud has room for 5 (3 of 8 are there)"
+        "the plan creates 12 new functions, but cloud sandbox-cloud has room for 5 (quota: 8, used: 3)"
     )
-    assert "ask for a higher quota (serverless.functions.count)" in reason
+    assert "request a higher quota (serverless.functions.count)" in reason
     blocked = [unit for unit in bench.plan.units if unit.action is Action.BLOCKED]
     assert [unit.key for unit in blocked] == [f"f{number:03}" for number in range(8, 15)]
     assert all(not unit.changes for unit in blocked)
@@ -59,7 +59,7 @@ def test_a_quota_that_nobody_tells_is_not_guessed(tmp_path: Path) -> None:
     assert kinds(bench.deploy(sources(tmp_path, 15))) == {"Deployed": 15}
     (warning,) = bench.foreseen.warnings
     assert warning == (
-        "whether cloud sandbox-cloud has room for new functions (15 in this plan) cannot be seen: give the account the"
+        "cannot check whether cloud sandbox-cloud has room for new functions (15 in this plan): give the account the"
         " role quota-manager.viewer"
     )
     changed = sources(tmp_path, 15).replace('memory = "128MB"', 'memory = "256MB"')
@@ -80,7 +80,7 @@ def test_an_eleventh_tag_is_foreseen_though_old_versions_hold_the_others(tmp_pat
     assert kinds(outcomes) == {"Blocked": 1, "Deployed": 1}
     (reason,) = reasons(outcomes)
     assert reason == (
-        "with one-more it would have 11 tags; 10 are allowed; take a tag that nobody needs away from it, or ask for a"
+        "with one-more it would have 11 tags; 10 are allowed; remove a tag that is not needed, or request a"
         " higher quota (serverless.functions.tags)"
     )
     moved = manifest.replace("[functions.f000]\n", '[functions.f000]\ntags = ["t3"]\n')
@@ -138,8 +138,8 @@ def test_a_listing_that_one_may_not_read_is_said_with_its_role_and_stops_nothing
     assert kinds(bench.deploy(with_secret(tmp_path))) == {"Deployed": 2}
     (warning,) = bench.foreseen.warnings
     assert warning == (
-        "which keys secret e6q1 has, of which f000 would get some, cannot be seen: Permission denied; the role"
-        " lockbox.viewer shows it"
+        "cannot check the keys of secret e6q1, which f000 would use: Permission denied; the role lockbox.viewer is"
+        " needed to see them"
     )
 
 

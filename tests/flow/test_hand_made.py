@@ -161,8 +161,8 @@ def test_a_tag_that_was_moved_back_by_hand_stays(bench: Bench, source: str) -> N
     first, second = deployed(bench, "first"), deployed(bench, "second")
     move(bench, first)
     why = blocked(deploy(bench, source))
-    assert f"the tag stable was moved by hand since: to {first} at " in why
-    assert f"take it out of `tags`, or move it with --adopt fun@{first}" in why
+    assert f"the tag stable was moved by hand: to {first} at " in why
+    assert f"remove it from `tags`, or move it with --adopt fun@{first}" in why
     assert live(bench, "stable")["id"] == first
     assert isinstance(deploy(bench, source, adopt=first), Deployed)
     now = live(bench, "stable")["id"]

@@ -209,11 +209,11 @@ def test_a_moved_tag_takes_its_provisioned_instances_along_and_the_plan_says_so(
     assert not bench.plan.units[0].warnings  # there is no former version whose instances could end
     bench.deploy(declared(tmp_path, *lines, 'description = "new"'))
     (said,) = bench.plan.units[0].warnings
-    assert said.startswith("the tag stable has 1 provisioned instance, which starts again with the new version")
+    assert said.startswith("the tag stable starts 1 provisioned instance again with the new version")
     more = scaling(stable="provisioned = 2", latest="provisioned = 0")
     bench.deploy(declared(tmp_path, lines[0], more, 'description = "newer"'))
     (said,) = bench.plan.units[0].warnings
-    assert said.startswith("the tag stable has 1 provisioned instance, which starts again")
+    assert said.startswith("the tag stable starts 1 provisioned instance again")
     none = scaling(stable="provisioned = 0, zone_requests = 1", latest="provisioned = 0")
     bench.deploy(declared(tmp_path, lines[0], none, 'description = "newest"'))
     assert not bench.plan.units[0].warnings  # they end

@@ -420,7 +420,7 @@ def test_a_tag_that_somebody_has_moved_away_is_not_moved_back_in_silence(tmp_pat
     bench.pass_time(60)
     outcome = only(bench.deploy(text))
     assert isinstance(outcome, Blocked)
-    assert f"the tag stable was moved by hand since: to {first.version_id} at 20" in outcome.reason
+    assert f"the tag stable was moved by hand: to {first.version_id} at 20" in outcome.reason
     assert f"--adopt f000@{first.version_id}" in outcome.reason
     assert "stable" in tags(bench)[first.version_id]
     again = only(bench.deploy(text, adopt=Adoption(versions=frozenset({("f000", first.version_id)}))))

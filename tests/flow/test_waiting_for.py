@@ -83,14 +83,14 @@ def test_a_function_of_the_second_wave_waits_for_the_first_the_pause_and_the_gat
     last = [event.key for event in events if isinstance(event, UnitEnded)][-1]
     assert kinds(events, last)[:4] == [W.WAVE, W.PAUSE, W.GATE, W.WAVE]
     told = [one.words for one in waits(events, last) if one.kind is W.WAVE]
-    under_way = "wave 2 of 2, which it is in; wave 1 is under way, {} of 1 functions have ended"
+    under_way = "its wave (2 of 2); wave 1 is in progress, {} of 1 functions have ended"
     assert under_way.format(0) in told
     assert under_way.format(1) in told
     pause = next(one for one in waits(events, last) if one.kind is W.PAUSE)
-    assert pause.words == "the pause of 1m after wave 1; then wave 2 of 2, which it is in"
+    assert pause.words == "the pause of 1m after wave 1; then its wave (2 of 2)"
     assert datetime.fromisoformat(pause.until) - datetime.fromisoformat(pause.since) == timedelta(seconds=60)
     gate = next(one for one in waits(events, last) if one.kind is W.GATE)
-    assert gate.words == "the gate after wave 1; then wave 2 of 2, which it is in"
+    assert gate.words == "the gate after wave 1; then its wave (2 of 2)"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -130,7 +130,7 @@ def told_of(*events: Event, key: str = "a", now_s: float = at(1), packs: bool = 
         ([OutageBegan(at(1), "no route")], W.CLOUD, "the cloud does not answer: no route"),
         ([Breached(at(1), "2 of 9 failed")], W.NOTHING, "the run starts nothing more: 2 of 9 failed"),
         ([Breached(at(1), "2 of 9 failed", "rollback")], W.ROLLBACK, "the rollback of the run: 2 of 9 failed"),
-        ([], W.SLOT, "an Operation slot: folder b1gfolder has 0 in flight; not asked for yet: 1"),
+        ([], W.SLOT, "an Operation slot: folder b1gfolder has 0 in flight; not requested yet: 1"),
     ],
 )
 def test_what_stops_a_whole_run(events: Iterable[Event], kind: WaitsFor, words: str) -> None:
@@ -142,7 +142,7 @@ def test_what_stops_a_whole_run(events: Iterable[Event], kind: WaitsFor, words: 
 def test_an_upload_that_is_tried_again_says_why() -> None:
     told = told_of(StepRetried(at(1), "a", Step.UPLOAD, 1, 2.0, "503"), packs=True)
     assert told is not None
-    assert (told.kind, told.words) == (W.PACKAGE, "its package, which is made and stored, after: 503")
+    assert (told.kind, told.words) == (W.PACKAGE, "its package, which is being made and stored, after: 503")
 
 
 def test_a_unit_that_no_plan_has_waits_for_nothing() -> None:
@@ -172,7 +172,7 @@ def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = T
     ("events", "kind", "words", "now_s"),
     [
         (of_a_call()[:3], W.ANSWER, "the answer to createVersion", 1),
-        (of_a_call(error="503"), W.RETRY, "another try of createVersion (attempt 2), after: 503", 3),
+        (of_a_call(error="503"), W.RETRY, "the next attempt of createVersion (attempt 2), after: 503", 3),
         (of_a_call(error="503"), W.SLOT, "an Operation slot: ", 9),
         (of_a_call(done=False), W.OPERATION, "Operation op1 (createVersion)", 4),
         (of_a_call(), W.VERIFICATION, "the verification of version v1", 6),

@@ -55,9 +55,9 @@ def removed(bench: Bench) -> str:
 
 
 GONE: list[tuple[Callable[[Bench], str], str]] = [
-    (retired, "versions with runtime python312 cannot be made any more"),
+    (retired, "the cloud makes no more versions with runtime python312"),
     (destroyed, "version e6v1 of secret e6q1 is DESTROYED"),
-    (removed, "service account aje1 is gone"),
+    (removed, "service account aje1 was deleted"),
 ]
 
 
@@ -67,7 +67,7 @@ def test_what_could_not_be_made_again_has_no_way_back(bench: Bench, change: Call
     manifest = change(bench)
     outcome = bench.deploy(manifest, rollout=BACK)["fun"]
     assert isinstance(outcome, Blocked)
-    assert "it could not be rolled back whole (none): " in outcome.reason
+    assert "it could not be rolled back completely (none): " in outcome.reason
     assert "--no-way-back fun" in outcome.reason
     way = way_of(bench)
     assert way is not None
@@ -128,7 +128,7 @@ def test_what_was_rolled_back_is_deployed_again_where_somebody_says_so(bench: Be
     assert kinds(bench.deploy(NEWER)) == {"Deployed": 1}
     (unit,) = bench.plan.units
     assert unit.action is Action.VERSION
-    assert unit.reason.endswith("again, though it was withdrawn by a rollback")
+    assert unit.reason.endswith("deployed again, although a rollback withdrew it")
     assert kinds(bench.deploy(NEWER)) == {"Unchanged": 1}
 
 
@@ -174,7 +174,7 @@ def test_a_tag_that_a_rollback_has_moved_is_withdrawn_and_moved_by_nobodys_hand(
     bench.rollbacks = KnownRollbacks(tuple(moves_of(back, "rollback R2 of run R1")))
     outcome = bench.deploy(tagged)["fun"]
     assert isinstance(outcome, Blocked)
-    assert outcome.reason.startswith("withdrawn by rollback R2 of run R1: it has moved the tag stable to ")
+    assert outcome.reason.startswith("withdrawn by rollback R2 of run R1: it moved the tag stable to ")
     assert "--again fun" in outcome.reason
     bench.again = {"fun"}
     assert kinds(bench.deploy(tagged)) == {"Deployed": 1}

@@ -1,5 +1,5 @@
-"""What is read before a run is taken back: what is live now, the Versions that were live before, and of what somebody
-has deployed or moved since, who and when.
+"""What a rollback reads first: what is live now, the Versions that were live before, and who has deployed or moved tags
+since, and when.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from orchestrator.resilience import failure
 from orchestrator.resilience.groups import each
 
 _AT_ONCE = 8
-_CLOSE = timedelta(seconds=5)  # between the end of an Operation and what the tag history says of it
+_CLOSE = timedelta(seconds=5)  # between the end of an Operation and its row in the tag history
 
 
 async def read_touched(reading: Reading, touched: Iterable[Touched]) -> LiveState:
-    """Read what is live of the Functions that a run has touched, and all of the Versions that were live before.
-
+    """Return the live state of the Functions that a run has touched, with all the Versions that were live before.
     Raises `CloudError`.
     """
     touched = list(touched)
@@ -43,8 +42,8 @@ async def read_former(
     lossy: Container[str] = (),
     wider: Container[str] = (),
 ) -> Former:
-    """Find each Version that was live before: one that is gone is not among them. Of what is left alone ask who has
-    done it; where nobody tells, that is not said. Raises `CloudError`.
+    """Return each Version that was live before; a deleted one is left out. For what is left alone, look up who changed
+    it; this is left out where the cloud does not say. Raises `CloudError`.
     """
     reader = _Reader(reading, live)
     await each([as_found(one, live) for one in touched], reader.look, at_once=_AT_ONCE)
@@ -52,7 +51,7 @@ async def read_former(
 
 
 async def read_histories(reading: Reading, function_ids: Iterable[str]) -> dict[str, tuple[TagHeld, ...]]:
-    """Read who has held the tags of each Function, by its id. Raises `CloudError`."""
+    """Return the tag history of each Function, by its ID. Raises `CloudError`."""
     found: dict[str, tuple[TagHeld, ...]] = {}
 
     async def read(function_id: str) -> None:
@@ -63,14 +62,14 @@ async def read_histories(reading: Reading, function_ids: Iterable[str]) -> dict[
 
 
 def spec_of(touched: Touched) -> FunctionSpec:
-    """Say which Function was touched, and nothing that is wanted of it."""
+    """Return a spec that identifies the Function and desires nothing."""
     nothing, place, known = Settings("", "", 0), Place("", 0), touched.function_id or None
     return FunctionSpec(touched.key, touched.name, touched.folder_id, nothing, VersionCopy(LATEST), place, id=known)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Collects what was read; the names are those of `Former`."""
+    """Collects what was read. The attributes are named as in `Former`."""
 
     reading: Reading
     live: LiveState
@@ -79,7 +78,7 @@ class _Reader:
     moved: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def look(self, touched: Touched) -> None:
-        """Read what is needed of one Function, most often nothing."""
+        """Read what is needed for one Function, usually nothing."""
         latest = self.live.latest(touched.function_id)
         if latest is not None and latest.id in touched.made and touched.base_version_id:
             await self._former(touched.base_version_id)
@@ -95,7 +94,7 @@ class _Reader:
             self.moved[touched.function_id, tag] = _of_move(tag, version_id, history, operations)
 
     async def _former(self, version_id: str) -> None:
-        """Find a Version as it was listed, whole; or read it by itself."""
+        """Return a Version whole: from the listing, or read by itself."""
         found = self.live.versions.get(version_id)
         if found is None or "id" not in found.raw:
             try:
@@ -122,7 +121,7 @@ class _Reader:
 
 
 def _of_move(tag: str, version_id: str, history: Sequence[TagHeld], operations: Iterable[Operation]) -> str:
-    """Say when a tag came to where it is ("": was taken away), and who asked for that."""
+    """Return when a tag was moved to where it is now ("": it was removed), and who requested it."""
     if version_id:
         moves = [(held.from_at, version_id) for held in history if (held.tag, held.version_id) == (tag, version_id)]
     else:

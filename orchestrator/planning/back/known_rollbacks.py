@@ -1,5 +1,5 @@
-"""What plans keep to of the rollbacks that are known here: one that has not come to its end is gone on with before
-anything else, and a tag that one has moved was moved by nobody's hand. Pure.
+"""What the rollbacks that are known on this machine mean for a plan: an unfinished one is resumed before anything else,
+and a tag that one has moved was not moved by hand. Pure.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from orchestrator.model import Action, Change, ChangeKind, Failure, Plan, Unit
 
 UNENDED = "rollback not ended"  # the kind of failure
 _APART_S = 60.0  # clocks
-_NAMED_MAX = 5  # functions that an option names one by one
+_NAMED_MAX = 5  # functions that an option lists by name
 
 
 @dataclass(frozen=True, slots=True)
 class TagMove:
-    """A move of a tag that a rollback has asked for. `holder`: the id of the Version that has it since, "" for none;
-    `since_s`, `until_s`: of the clock here; `by`: which rollback, for people.
+    """A tag move that a rollback requested. `holder`: the ID of the Version that has held the tag since, "" for none.
+    `since_s`, `until_s`: times of the local clock. `by`: the rollback, in words.
     """
 
     function_id: str
@@ -36,15 +36,15 @@ class TagMove:
 
 @dataclass(frozen=True, slots=True)
 class KnownRollbacks:
-    """`moves`: of tags. `unended`: what rollbacks that have not come to their end have left, by a folder's id and a
-    Function's id or name: why nothing else may change it, and what to type.
+    """`moves`: of tags. `unended`: what unfinished rollbacks have left, by folder ID and by a Function's ID or name:
+    why nothing else may change it, and the command to type.
     """
 
     moves: tuple[TagMove, ...] = ()
     unended: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def mover(self, unit: Unit, change: Change, at: datetime) -> str:
-        """Say which rollback has moved a tag at that time to where a unit would take it from, "" where none has."""
+        """Return the rollback that moved a tag at that time to its present holder, "" for none."""
         ((tag, holder),) = change.before.items()
         found = (
             move.by
@@ -59,7 +59,7 @@ NO_ROLLBACKS = KnownRollbacks()
 
 
 def moves_of(units: Iterable[UnitState], by: str) -> Iterator[TagMove]:
-    """Give the moves of tags that a rollback has asked for, of which none is known to have been refused."""
+    """Yield the tag moves that a rollback requested, except those known to be refused."""
     for unit in units:
         for state in unit.changes:
             events = (*state.requests, *state.operations.values(), *state.done.values())
@@ -70,14 +70,13 @@ def moves_of(units: Iterable[UnitState], by: str) -> Iterator[TagMove]:
 
 
 def not_over_rollbacks(plan: Plan, known: KnownRollbacks, *, again: Container[str] = ()) -> Plan:
-    """Block what a rollback has left undone. `again`: keys or names of functions of which somebody says that they are
-    to be deployed all the same.
+    """Block the functions that an unfinished rollback has left. `again`: keys or names of functions to deploy anyway.
 
-    | the function                           | would be changed | becomes                      |
-    | ---                                    | ---              | ---                          |
-    | is left by a rollback that has not     | yes              | blocked, until it is `again` |
-    | come to its end                        | no               | what it is                   |
-    | any other                              | either           | what it is                   |
+    | the function                      | would be changed | becomes                       |
+    | ---                               | ---              | ---                           |
+    | is left by an unfinished rollback | yes              | blocked, unless it is `again` |
+    | is left by an unfinished rollback | no               | as planned                    |
+    | any other                         | either           | as planned                    |
     """
     left = {unit.key: why for unit in plan.units if (why := _why(unit, known, again)) is not None}
     alike: dict[tuple[str, str], list[str]] = {}
@@ -100,25 +99,25 @@ def _left_by(unit: Unit, known: KnownRollbacks, again: Container[str]) -> tuple[
 
 
 def _blocked(unit: Unit, message: str, advice: str, options: Mapping[tuple[str, str], str]) -> Unit:
-    advice = f"{advice}, or deploy it all the same with {options[message, advice]}"
+    advice = f"{advice}, or deploy it anyway with {options[message, advice]}"
     failure = Failure(message, kind=UNENDED, advice=advice)
     return replace(unit, action=Action.BLOCKED, reason=message, failure=failure, changes=())
 
 
 def unended(plan: Plan, known: KnownRollbacks, *, again: Container[str] = ()) -> tuple[str, ...]:
-    """Say which rollbacks are to be gone on with first, and how many functions of a plan each has left: what is live of
-    them is not to stay, also where the plan would not change it.
+    """Return the rollbacks to resume first, each with the number of functions of the plan that it has left. Their live
+    state will not stay, even where the plan does not change it.
     """
     counts = Counter(why for unit in plan.units if (why := _left_by(unit, known, again)) is not None)
     return tuple(
-        f"{message}: {goes_on}; functions of this plan that it has left: {count}"
+        f"{message}: {goes_on}; functions of this plan to roll back: {count}"
         for (message, goes_on), count in counts.items()
     )
 
 
 def again_option(keys: Sequence[str], others: Iterable[str] = ()) -> str:
-    """Write the option that deploys functions though they were rolled back: by their names, or where these are many by
-    a pattern that fits none of the `others`, which are rolled back too.
+    """Return the option that deploys functions although they were rolled back. It lists their names, or if there are
+    many, has a pattern that matches none of the `others`, which are rolled back too.
     """
     if len(keys) > _NAMED_MAX:
         alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(keys), max(keys), strict=False))

@@ -1,10 +1,11 @@
-"""What a rollback goes by where no run tells it: one Version of a Function, or a time, of which the cloud alone tells.
+"""What a rollback is based on when no run is named: one Version of a Function, or a time. For a time, only the
+cloud has the data:
 
-| to a time, by the cloud                | what is known                                                               |
-| ---                                    | ---                                                                         |
-| `$latest`, tags                        | who held them then, by the tag history                                      |
-| the Versions made since                | those of this tool, by their stamps; all others are somebody else's         |
-| labels, description of the Function    | nothing: they stay as they are                                              |
+| to a time, by the cloud             | what is known                                                            |
+| ---                                 | ---                                                                      |
+| `$latest`, tags                     | who held them then, by the tag history                                   |
+| the Versions made since             | those of this tool, by their stamps; all others were made by other means |
+| labels, description of the Function | nothing: they stay as they are                                           |
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from orchestrator.version.stamp import read_back_mark, read_stamp
 
 
 def of_function(spec: FunctionSpec, live: LiveState) -> Touched | None:
-    """Give a Function to which nothing was done; None where there is no such Function."""
+    """Return a Function to which nothing was done, None if it does not exist."""
     by_name = live.by_name.get((spec.folder_id, spec.name))
     function = live.by_id.get(spec.id) if spec.id is not None else by_name
     return Touched(spec.key, function.name, function.folder_id, function.id) if function is not None else None
 
 
 def back_to(touched: Touched, version_id: str, live: LiveState) -> Touched:
-    """Let `$latest`, whatever Version it is, go back to this one; tags stay where they are."""
+    """Return a Function whose `$latest` goes back to this Version, whatever it is now. Tags do not move."""
     latest = live.latest(touched.function_id)
     if latest is None or latest.id == version_id:
         return touched
@@ -38,7 +39,7 @@ def back_to(touched: Touched, version_id: str, live: LiveState) -> Touched:
 
 
 def back_to_time(touched: Touched, at: datetime, history: Sequence[TagHeld], live: LiveState) -> Touched:
-    """Say what was done to a Function since a time, by the Versions that it has and by its tag history."""
+    """Return what was done to a Function since a time, from its Versions and its tag history."""
     then = _held_at(history, at)
     made = [version for version in _of(touched, live) if version.created_at is not None and version.created_at > at]
     ours = [one for one in made if read_stamp(one.description) is not None and not read_back_mark(one.description)]
@@ -56,7 +57,7 @@ def back_to_time(touched: Touched, at: datetime, history: Sequence[TagHeld], liv
 
 
 def _held_at(history: Iterable[TagHeld], at: datetime) -> dict[str, str]:
-    """Give who held which tag at a time."""
+    """Return which Version held each tag at a time."""
     return {
         held.tag: held.version_id
         for held in sorted(history, key=lambda one: one.from_at)
@@ -65,6 +66,6 @@ def _held_at(history: Iterable[TagHeld], at: datetime) -> dict[str, str]:
 
 
 def _of(touched: Touched, live: LiveState) -> list[Version]:
-    """Give the Versions of a Function, the newest last."""
+    """Return the Versions of a Function, the newest last."""
     own = [version for version in live.versions.values() if version.function_id == touched.function_id]
     return sorted(own, key=lambda one: one.created_at.timestamp() if one.created_at is not None else 0.0)

@@ -1,20 +1,20 @@
-"""How what a run has changed comes back: for each Function its changes, or why it is left alone. Pure.
+"""How the changes of a run are rolled back: the changes for each Function, or why it is left alone. Pure.
 
-| $latest now                            | comes back by                                                              |
-| ---                                    | ---                                                                        |
-| a Version of the run                   | a copy of the former one, to the letter, with a back mark                  |
-| a Version of the run, and none before  | nothing: a Function that exists may be called by somebody; it is named     |
-| the copy that took the run back        | nothing: it is back                                                        |
-| any other                              | nothing: somebody has deployed since; it is named, with who and when       |
+| $latest now                           | rolled back by                                                   |
+| ---                                   | ---                                                              |
+| a Version of the run                  | an exact copy of the former one, with a back mark                |
+| a Version of the run, and none before | nothing: the Function may be in use; it is reported              |
+| the copy that took the run back       | nothing: it is done                                              |
+| any other                             | nothing: another deployment followed; reported with who and when |
 
-| a tag that the run moved               | comes back by                                                              |
-| ---                                    | ---                                                                        |
-| on a Version of the run                | moving to the very Version that held it; to none, where none did           |
-| on the Version that held it            | nothing: it is back                                                        |
-| anywhere else                          | nothing: somebody has moved it since; it is named                          |
+| a tag that the run moved    | rolled back by                                              |
+| ---                         | ---                                                         |
+| on a Version of the run     | moving to the Version that held it; removed, where none did |
+| on the Version that held it | nothing: it is done                                         |
+| anywhere else               | nothing: it was moved since; it is reported                 |
 
-Own settings (labels, description, scaling policies, access) come back where they still are as the run left them; but
-access that would be wider than it is now only where somebody agrees to it.
+Own settings (labels, description, scaling policies, access) are restored if they still are as the run left them.
+Access is made wider only with consent.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ from orchestrator.version.stamp import (
     read_stamp,
 )
 
-NOT_BACK = "not back"  # the kind of failure of what a rollback leaves alone
+NOT_BACK = "not back"  # the failure kind of what a rollback leaves alone
 
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """The Versions that were live before a run, whole; and who has done since what is left alone, in words: by Version
-    id for what was deployed, by Function id and tag for what was moved. `lossy`: keys or names of Functions whose
-    unknown settings may be lost; `wider`: of those that everybody may invoke again. `run_id`: of the run; `reaching`:
-    what else is to be typed to roll it back.
+    """The Versions that were live before a run, whole, and who has since changed what is left alone. This is text: by
+    Version ID for deployments, by Function ID and tag for tag moves. `lossy`: keys or names of Functions whose unknown
+    settings may be lost. `wider`: of those that may become public again. `run_id`: of the run. `reaching`: what else to
+    type to roll it back.
     """
 
     versions: Mapping[str, Version]
@@ -75,14 +75,14 @@ class Former:
 
 
 def taken_back(touched: Iterable[Touched], live: LiveState, former: Former) -> tuple[Unit, ...]:
-    """Plan the way back of what a run has touched. A unit that leaves something alone has a `failure` that says what;
-    it makes the changes that it has all the same.
+    """Plan the rollback of what a run has touched. A unit that leaves something alone has a `failure` that says what,
+    and still makes its other changes.
     """
     return tuple(_unit(as_found(one, live), live, former) for one in touched)
 
 
 def as_found(touched: Touched, live: LiveState) -> Touched:
-    """Add what is seen to be made by a request whose answer was lost. Without a Version its tags have moved nowhere."""
+    """Add a Version that was made by a request whose answer was lost. If there is no Version, no tag has moved."""
     latest = live.latest(touched.function_id)
     if latest is not None and _is_answer(touched, latest) and not _is_back(touched, latest, live):
         touched = replace(touched, made=(*touched.made, latest.id))
@@ -92,8 +92,8 @@ def as_found(touched: Touched, live: LiveState) -> Touched:
 
 
 def _is_answer(touched: Touched, latest: Version) -> bool:
-    """Say whether a Version is what was asked for last, of which no Operation is known, and not a copy of its
-    description by hand.
+    """Return whether a Version is the one that was requested last, if no Operation of that request is known. A manual
+    copy of its description does not count.
     """
     stamp = read_stamp(latest.description)
     if not touched.unsure or latest.id in (touched.base_version_id, *touched.made):
@@ -104,8 +104,8 @@ def _is_answer(touched: Touched, latest: Version) -> bool:
 
 
 def moved_since(touched: Touched, live: LiveState) -> dict[str, str]:
-    """Give the tags that are neither where the run put them nor where they were before → the Version that has them now,
-    "" for none.
+    """Return the tags that are neither where the run put them nor where they were before → the Version that has them
+    now, "" for none.
     """
     now = {tag: _held(touched, live, tag) for tag in touched.tags}
     return {
@@ -116,7 +116,7 @@ def moved_since(touched: Touched, live: LiveState) -> dict[str, str]:
 
 
 def deployed_since(touched: Touched, live: LiveState) -> Version | None:
-    """Give the Version that took the place of what the run made, None where none did or the run was taken back."""
+    """Return the Version that replaced the one that the run made, None if there is none or the run was rolled back."""
     latest = live.latest(touched.function_id)
     if not touched.made or latest is None or latest.id in (touched.base_version_id, *touched.made):
         return None
@@ -124,8 +124,8 @@ def deployed_since(touched: Touched, live: LiveState) -> Version | None:
 
 
 def _is_back(touched: Touched, latest: Version, live: LiveState) -> bool:
-    """Say whether `$latest` is the copy that took the run back. Where the description left no room for a mark, it is a
-    Version of the same description, settings and size.
+    """Return whether `$latest` is the copy that rolled the run back. If its description had no room for a mark, the
+    copy is recognised by equal description, settings and size.
     """
     base, withdrawn = live.versions.get(touched.base_version_id), parse_fingerprint(touched.fingerprint)
     if withdrawn is None:
@@ -150,8 +150,8 @@ def _unit(touched: Touched, live: LiveState, former: Former) -> Unit:
         nothing = Settings("", "", 0)
         gone = FunctionSpec(touched.key, touched.name, touched.folder_id, nothing, VersionCopy(LATEST), place)
         if touched.created or not touched.function_id:
-            return Unit(touched.key, gone, Action.UNCHANGED, "it was created by that run, and is not there any more")
-        return _left(Unit(touched.key, gone, Action.BLOCKED, ""), ["the function is not there any more"])
+            return Unit(touched.key, gone, Action.UNCHANGED, "it was created by that run, and does not exist any more")
+        return _left(Unit(touched.key, gone, Action.BLOCKED, ""), ["the function does not exist any more"])
     spec = _as_it_is(touched, function, live, place)
     unit = Unit(touched.key, spec, Action.UNCHANGED, "", function_id=function.id)
     latest = live.latest(function.id)
@@ -166,19 +166,19 @@ def _unit(touched: Touched, live: LiveState, former: Former) -> Unit:
 
 
 def _latest(unit: Unit, touched: Touched, function: Function, live: LiveState, former: Former) -> tuple[Unit, str]:
-    """Add the copy of the former Version; or say why there is none, "" where none is needed."""
+    """Add the copy of the former Version. Otherwise return why there is none, "" if none is needed."""
     if any(one.id in touched.made or _is_answer(touched, one) for one in live.creating.get(function.id, ())):
-        return unit, "its new version is still being made: roll it back once that has ended"
+        return unit, "its new version is still being made: roll it back when that has ended"
     if not touched.made:
         return unit, ""
     latest = live.latest(function.id)
     if latest is None:
-        return unit, "it has no version any more"
+        return unit, "it no longer has a version"
     since = deployed_since(touched, live)
     if since is not None:
         return unit, f"{since.id} was deployed since{former.deployed.get(since.id, '')}"
     if latest.id not in touched.made or not touched.base_version_id:
-        return unit, ""  # it is back, or nothing was there before
+        return unit, ""  # it is rolled back, or there was none before
     base = former.versions.get(touched.base_version_id)
     if base is None:
         return unit, f"version {touched.base_version_id}, which was live before, is gone"
@@ -188,7 +188,9 @@ def _latest(unit: Unit, touched: Touched, function: Function, live: LiveState, f
 
 
 def _tagged_again(unit: Unit, base: Version) -> bool:
-    """Say whether a tag goes back to an OBSOLETE Version before it is copied, which makes it ACTIVE (cloud-api §2)."""
+    """Return whether a tag moves back to an OBSOLETE Version before that is copied: the tag makes it ACTIVE (cloud-api
+    §2).
+    """
     return base.status == "OBSOLETE" and any(base.id in change.after.values() for change in unit.changes)
 
 
@@ -212,14 +214,14 @@ def _copied(unit: Unit, touched: Touched, function: Function, base: Version, lat
 
 
 def _tags(touched: Touched, live: LiveState, former: Former) -> tuple[list[Change], list[str]]:
-    """Give the moves of tags, and what is said of those that stay."""
+    """Return the tag moves, and messages about the tags that stay."""
     moves, left, since = [], [], moved_since(touched, live)
     for tag, holder_id in touched.tags.items():
         now_id = _held(touched, live, tag)
         if now_id == holder_id:
             continue
         if tag in since:
-            where = f"moved to {now_id}" if now_id else "taken away"
+            where = f"moved to {now_id}" if now_id else "removed"
             left.append(f"the tag {tag} was {where} since{former.moved.get((touched.function_id, tag), '')}")
         elif holder_id and holder_id not in live.versions:
             left.append(f"version {holder_id}, which held the tag {tag}, is gone")
@@ -229,7 +231,7 @@ def _tags(touched: Touched, live: LiveState, former: Former) -> tuple[list[Chang
 
 
 def _own(touched: Touched, function: Function, former: Former) -> tuple[list[Change], list[str]]:
-    """Give the changes of the Function's own settings, and what is said of those that stay."""
+    """Return the changes of the Function's own settings, and messages about those that stay."""
     found = [taken_back_change(function, change) for change in reversed(touched.own)]
     wider = [change for change, _ in found if change is not None and opens(change)]
     agreed = touched.key in former.wider or function.name in former.wider
@@ -238,14 +240,14 @@ def _own(touched: Touched, function: Function, former: Former) -> tuple[list[Cha
     if wider and not agreed:
         words = ["orchestrator", "rollback", former.run_id or "RUN", touched.key, "--wider", touched.key]
         left.append(
-            "access stays as it is: anybody could invoke it before, and no rollback makes that so by itself:"
-            f" `{join([*words, *former.reaching])}` does"
+            "access stays as it is: the function was public before, and a rollback makes it public again only with"
+            f" `{join([*words, *former.reaching])}`"
         )
     return [change for change, _ in found if change is not None and (agreed or change not in wider)], left
 
 
 def _as_it_is(touched: Touched, function: Function, live: LiveState, place: Place) -> FunctionSpec:
-    """Describe the Function as it is: nothing is wanted of it but what its changes say."""
+    """Describe the Function as it is: only its changes are desired."""
     latest = live.latest(function.id)
     code = VersionCopy(latest.id if latest is not None else LATEST)
     settings = replace(settings_of(latest), tags=()) if latest is not None else Settings("", "", 0)
@@ -262,26 +264,26 @@ def _action(unit: Unit) -> Action:
 
 
 def _reason(unit: Unit, touched: Touched) -> str:
-    """Say what goes back, and to what."""
+    """Return what is rolled back, and to which state."""
     found = [f"back to {touched.base_version_id}"] if _action(unit) is Action.COPY else []
     for change in unit.changes:
         if change.kind is ChangeKind.TAG:
             ((tag, holder),) = change.after.items()
-            found.append(f"tag {tag} back to {holder}" if holder else f"tag {tag} goes, which nobody held")
+            found.append(f"tag {tag} back to {holder}" if holder else f"tag {tag} removed, as before")
     own = dict.fromkeys(name for one in unit.changes if one.kind.is_own for name in one.after)
     found += [f"{' and '.join(own)} back"] if own else []
     if touched.created:
         found.append("it was created by that run, and stays")
     if found:
         return "; ".join(found)
-    return "it is as it was before" if touched.base_version_id or not touched.made else "its first version stays"
+    return "nothing to roll back" if touched.base_version_id or not touched.made else "its first version stays"
 
 
 def _left(unit: Unit, left: list[str]) -> Unit:
-    """Say what is left alone of a unit: all of it, where nothing else is to be done."""
+    """Report what a unit leaves alone. Without any change, the whole unit is left alone."""
     if not left:
         return unit
-    failure = Failure(f"left alone: {'; '.join(left)}", kind=NOT_BACK, advice="look at it, then decide by hand")
+    failure = Failure(f"left alone: {'; '.join(left)}", kind=NOT_BACK, advice="look at it, then change it by hand")
     if unit.changes:
         return replace(unit, failure=failure)
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)

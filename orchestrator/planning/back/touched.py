@@ -1,4 +1,4 @@
-"""What a run, or a chain of them, has done to each Function, as its journal or its record tells. Pure."""
+"""What a run, or a chain of runs, has done to each Function, according to its journal or record. Pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import ChangeState, UnitState
 from orchestrator.model import LATEST, Change, ChangeKind, Deployed, Failed, Unknown
 
-_NOTHING_BACK = (ChangeKind.VERIFY, ChangeKind.DELETE)  # kinds of change that leave nothing to be taken back
-_BEGUN = ("done", "asked for")  # what became of a change that may have had an effect
+_NOTHING_BACK = (ChangeKind.VERIFY, ChangeKind.DELETE)  # kinds of change that need no rollback
+_BEGUN = ("done", "asked for")  # outcomes of a change that may have had an effect
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
     """What was done to one Function.
 
-    `made`: ids of the Versions that were made, the newest last; `base_version_id`: the `$latest` before, "" for none.
-    `tags`: each tag that was moved → id of the Version that held it before, "" for none; `moved_to`: the Version that
-    it was moved to, where that was there before, "" for none. `own`: the changes that were
-    made of its own settings. `fingerprint`: of the Version that was asked for last, "" where none was; `unsure`: no
-    Operation is known that makes it. `perhaps`: nothing tells that it was asked for, and a record may be behind.
+    `made`: IDs of the Versions that were made, the newest last. `base_version_id`: the `$latest` before, "" for none.
+    `tags`: each tag that was moved → ID of the Version that held it before, "" for none. `moved_to`: the Version that
+    it was moved to, "" if that was made by the run. `own`: the changes of the Function's own settings. `fingerprint`:
+    of the Version that was requested last, "" for none. `unsure`: no Operation is known to make it. `perhaps`: no
+    request is known, but a record may be behind.
     """
 
     key: str
@@ -40,7 +40,9 @@ class Touched:
 
 
 def touched_by(run: RunState, units: Mapping[str, UnitState] | None = None) -> dict[str, Touched]:
-    """Give the Functions that a run has changed, or may have. `units`: of them these alone, by their keys here."""
+    """Return the Functions that a run has changed, or may have changed. `units`: only these, by their keys in this
+    manifest.
+    """
     behind = any(link.recorded and link.exit_code is None for link in run.chain)
     found = {key: _touched(unit, behind=behind) for key, unit in (run.units if units is None else units).items()}
     return {key: one for key, one in found.items() if one is not None}
@@ -80,14 +82,14 @@ def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
 
 
 def _is_begun(unit: UnitState, state: ChangeState) -> bool:
-    """Say whether a change may have had an effect.
+    """Return whether a change may have had an effect.
 
-    | its last request                      | may have had an effect                                         |
-    | ---                                   | ---                                                            |
-    | was refused, which ended the unit     | no                                                             |
-    | has no answer                         | yes                                                            |
-    | has an Operation                      | as that ended; its end unknown: yes                            |
-    | is not told, the unit's end unknown   | yes: a record of a lost machine leaves requests out            |
+    | its last request                        | may have had an effect                         |
+    | ---                                     | ---                                            |
+    | was refused, which ended the unit       | no                                             |
+    | has no answer                           | yes                                            |
+    | has an Operation                        | yes, unless the Operation failed               |
+    | is not recorded, the unit's end unknown | yes: a record of a lost machine lacks requests |
     """
     if _is_unanswered(state):
         refused = unit.outcome
@@ -100,14 +102,14 @@ def _is_begun(unit: UnitState, state: ChangeState) -> bool:
 
 
 def _is_untold(unit: UnitState, state: ChangeState) -> bool:
-    """Say whether a change that nothing is told of may have been made by a run whose record is behind.
+    """Return whether a change without any event may have been made by a run whose record is behind.
 
-    | of the unit                                           | may have been made                              |
-    | ---                                                   | ---                                             |
-    | no end is known                                       | yes                                             |
-    | whoever took it up has planned without it             | yes: it was there by then                       |
-    | whoever took it up has found it deployed              | yes: it was there by then                       |
-    | whoever took it up has planned it, and has not begun  | no                                              |
+    | the unit                                         | may have been made        |
+    | ---                                              | ---                       |
+    | has no known end                                 | yes                       |
+    | was planned without it by a resuming run         | yes: it was there by then |
+    | was found deployed by a resuming run             | yes: it was there by then |
+    | was planned by a resuming run, and has not begun | no                        |
     """
     if state.requests or state.operations:
         return False
@@ -117,18 +119,18 @@ def _is_untold(unit: UnitState, state: ChangeState) -> bool:
 
 
 def _is_unanswered(state: ChangeState) -> bool:
-    """Say whether a request was made after the last one of which an Operation is known."""
+    """Return whether a request was made after the last one that has a known Operation."""
     last = next(reversed(state.operations.values()), None)
     return bool(state.requests) and (last is None or state.requests[-1].at > last.at)
 
 
 def made_by(unit: UnitState) -> tuple[str, ...]:
-    """Give the ids of the Versions that a unit has made, the newest last."""
+    """Return the IDs of the Versions that a unit has made, the newest last."""
     return tuple(dict.fromkeys(one for state in unit.changes for one in _made(state)))
 
 
 def _made(state: ChangeState) -> Iterator[str]:
-    """Give the Versions of a change whose Operation has not failed."""
+    """Yield the Versions of a change whose Operation has not failed."""
     if state.change.kind is not ChangeKind.VERSION:
         return
     for operation_id, accepted in state.operations.items():

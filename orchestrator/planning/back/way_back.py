@@ -1,7 +1,7 @@
-"""The way back of each unit, planned with the way forth: what a rollback could do, seen before anything is changed.
+"""The way back of each unit: what a rollback could restore, worked out before anything is changed.
 
-What is read: the runtimes that Versions can be made with, and the secrets and service accounts of the Versions that are
-live now. What nobody tells, for lack of a right, counts as there.
+This reads the available runtimes, and the secrets and service accounts of the live Versions. What this account may not
+read counts as available.
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ _AT_ONCE = 8
 async def with_ways_back(
     world: Reading, plan: Plan, live: LiveState, *, demanded: bool = False, agreed: Container[str] = ()
 ) -> Plan:
-    """Say of each unit that changes something how that could be taken back. `demanded`: what could not be taken back
-    whole is blocked, but for functions that are `agreed` to, by key or name.
-
-    Raises `InterruptedRunError` where the token is not accepted.
+    """Add to each changing unit how it could be rolled back. `demanded`: block what could not be rolled back
+    completely, except for functions in `agreed`, by key or name. Raises `InterruptedRunError` if the token is not
+    accepted.
     """
     bases = {unit.key: base for unit in plan.units if (base := _base(unit, live)) is not None}
     known = _Known()
@@ -56,21 +55,21 @@ async def with_ways_back(
 
 
 def _base(unit: Unit, live: LiveState) -> Version | None:
-    """Give the Version that a unit's new one is to take the place of."""
+    """Return the Version that a unit's new one replaces."""
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
     return live.latest(unit.function_id) if makes and unit.function_id is not None else None
 
 
 def _way_back(unit: Unit, base: Version | None, known: _Known) -> WayBack | None:
-    """Say how a unit comes back.
+    """Return how a unit can be rolled back.
 
-    | the unit                                        | its way back                    |
-    | ---                                             | ---                             |
-    | changes nothing                                 |                                 |
-    | creates the Function, or its first Version      | stays                           |
-    | moves tags or own settings alone                | tags only, which is all of it   |
-    | makes a Version in place of one that can be made again | copy                     |
-    | makes a Version in place of any other one       | tags only or none, and why      |
+    | the unit                                      | its way back                |
+    | ---                                           | ---                         |
+    | changes nothing                               |                             |
+    | creates the Function, or its first Version    | stays                       |
+    | moves only tags, or changes only own settings | tags only: this is complete |
+    | replaces a Version that can be made again     | copy                        |
+    | replaces any other Version                    | tags only or none, and why  |
     """
     kinds = {change.kind for change in unit.changes} - {ChangeKind.VERIFY}
     if not kinds:
@@ -91,21 +90,21 @@ def _demanded(unit: Unit, agreed: Container[str]) -> Unit:
     if way is None or way.is_whole or unit.action is Action.BLOCKED or unit.key in agreed or unit.spec.name in agreed:
         return unit
     refused = Failure(
-        f"it could not be rolled back whole ({way.kind}): {way.why}",
+        f"it could not be rolled back completely ({way.kind}): {way.why}",
         kind=NO_WAY_BACK,
-        advice=f"deploy it all the same with --no-way-back {quoted(unit.key)}, or leave it out",
+        advice=f"deploy it anyway with --no-way-back {quoted(unit.key)}, or leave it out",
     )
     return replace(unit, action=Action.BLOCKED, reason=refused.message, failure=refused, changes=())
 
 
 class _Known:
-    """What was read of runtimes, secrets and accounts."""
+    """What was read about runtimes, secrets and accounts."""
 
     def __init__(self) -> None:
         self._runtimes: tuple[str, ...] = ()
-        self._secrets: dict[str, dict[str, SecretVersion] | None] = {}  # None: there is no such secret
-        self._gone: set[str] = set()  # ids of service accounts
-        self._clouds_own: set[tuple[str, str]] = set()  # unknown fields, and their values
+        self._secrets: dict[str, dict[str, SecretVersion] | None] = {}  # None: the secret does not exist
+        self._gone: set[str] = set()  # IDs of service accounts
+        self._clouds_own: set[tuple[str, str]] = set()  # unknown fields and their values
 
     async def read(self, world: Reading, live: LiveState, bases: Iterable[Version]) -> None:
         bases = list(bases)
@@ -139,7 +138,7 @@ class _Known:
         await each(sorted(accounts), account, at_once=_AT_ONCE)
 
     def missing(self, base: Version) -> Iterator[str]:
-        """Say why a Version could not be made again as it is."""
+        """Yield the reasons why a Version could not be made again as it is."""
         if not base.is_active:
             yield f"{base.id}, which is live, is {base.status}"
         if unreadable := unreadable_fields(base.raw):
@@ -150,29 +149,28 @@ class _Known:
         ]:
             yield f"{base.id} has settings that this program does not know: {', '.join(unknown)}"
         if self._runtimes and base.runtime not in self._runtimes:
-            yield f"versions with runtime {base.runtime} cannot be made any more"
+            yield f"the cloud makes no more versions with runtime {base.runtime}"
         settings = settings_of(base)
         yield from filter(None, map(self._secret, settings.secrets))
-        yield from (f"service account {one} is gone" for one in _accounts(settings) if one in self._gone)
+        yield from (f"service account {one} was deleted" for one in _accounts(settings) if one in self._gone)
 
     def _secret(self, secret: Secret) -> str:
-        """Say why a new Version could not name a secret, "" where it could or nobody tells."""
+        """Return why a new Version could not use a secret, "" if it could or nothing is known."""
         versions = self._secrets.get(secret.id or "", {})
         if versions is None:
-            return f"secret {secret.id} is gone"
+            return f"secret {secret.id} was deleted"
         if not versions or not secret.version_id:
             return ""
         version = versions.get(secret.version_id)
         if version is not None and version.is_active:
             return ""
-        return (
-            f"version {secret.version_id} of secret {secret.id} is {version.status if version is not None else 'gone'}"
-        )
+        status = version.status if version is not None else "deleted"
+        return f"version {secret.version_id} of secret {secret.id} is {status}"
 
 
 def _clouds_own(bases: Iterable[Version], live: LiveState) -> set[tuple[str, str]]:
-    """Find the fields that this program does not know and did not send: those of Versions that it has made itself, but
-    for a rollback's copies, which are sent them. A new Version gets them as well.
+    """Return the fields that this program does not know and did not send: those of its own Versions, except copies by a
+    rollback, which were sent them. A new Version has them too.
     """
     ours = [base for base in bases if read_stamp(base.description) and not read_back_mark(base.description)]
     found = [(base, values) for base in ours if (values := unknown_values(base.raw))]

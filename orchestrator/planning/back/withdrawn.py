@@ -1,7 +1,8 @@
-"""What was rolled back stays so: an unattended run does not deploy it again until something of it changes. Pure.
+"""What was rolled back stays rolled back: an unattended run does not deploy it again until something in it changes.
+Pure.
 
-The copy that a rollback makes bears a mark of what was withdrawn for it, so that this holds on every machine, whatever
-has become of journals.
+The copy that a rollback makes has a mark of the Version that it withdrew. So this works on every machine, and without a
+journal.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ WITHDRAWN = "withdrawn"  # the kind of failure
 def without_withdrawn(
     plan: Plan, live: LiveState, *, again: Container[str] = (), told: Mapping[str, str] = MappingProxyType({})
 ) -> Plan:
-    """Block what was rolled back and is just as it was then. `again`: keys or names of functions of which somebody says
-    that they are to be deployed all the same. `told`: what is known of a rollback, by the id of the Version it made.
+    """Block what was rolled back and has not changed since. `again`: keys or names of functions to deploy anyway.
+    `told`: what is known of a rollback, by the ID of the Version that it made.
 
-    | live is                            | wanted is                      | becomes                       |
-    | ---                                | ---                            | ---                           |
-    | a copy that a rollback has made    | what was withdrawn for it      | blocked, until it is `again`  |
-    | any, after such a copy             | what was withdrawn for that    | blocked, unless it was `again`|
-    | a copy that a rollback has made    | anything else                  | what it is                    |
-    | anything else                      | anything                       | what it is                    |
+    | live                         | desired                 | becomes                        |
+    | ---                          | ---                     | ---                            |
+    | a rollback's copy            | what it withdrew        | blocked, unless it is `again`  |
+    | any, after a rollback's copy | what that copy withdrew | blocked, unless deployed again since |
+    | a rollback's copy            | anything else           | as planned                     |
+    | anything else                | anything                | as planned                     |
     """
     back = {version.function_id for version in live.versions.values() if read_back_mark(version.description)}
     made: dict[str, list[Version]] = {}
@@ -44,7 +45,7 @@ def without_withdrawn(
 
 
 def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Version | None:
-    """Find the copy that a rollback has put in the place of what a unit is to make. None: there is none."""
+    """Return the copy by which a rollback replaced what a unit is to make, None if there is none."""
     latest = live.latest(unit.function_id) if unit.function_id is not None else None
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
     if latest is None or unit.fingerprint is None or not makes:
@@ -55,7 +56,7 @@ def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Versio
 
 
 def _again(by: str, withdrawn: Mapping[str, str], again: Container[str]) -> str:
-    """Write the option for all that one rollback has withdrawn, which is told as one."""
+    """Return the option for everything that one rollback has withdrawn, since it is reported as a whole."""
     alike = [key for key, one in withdrawn.items() if one == by and key not in again]
     return again_option(alike, [key for key, one in withdrawn.items() if one != by]) if alike else ""
 
@@ -64,18 +65,18 @@ def _held_back(unit: Unit, by: str, again: Container[str], options: Mapping[str,
     if not by:
         return unit
     if unit.key in again or unit.spec.name in again:
-        return replace(unit, reason=f"{unit.reason}; again, though it was withdrawn by {by}")
+        return replace(unit, reason=f"{unit.reason}; deployed again, although {by} withdrew it")
     failure = Failure(
-        f"withdrawn by {by}: the former version was put in its place, and nothing of it has changed since",
+        f"withdrawn by {by}: the former version was restored, and nothing has changed since",
         kind=WITHDRAWN,
-        advice=f"change it, or deploy it all the same with {options[by]}",
+        advice=f"change it, or deploy it anyway with {options[by]}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 
 
 def _withdrawn_before(digest: Fingerprint, made: Iterable[Version], spec: FunctionSpec | None = None) -> Version | None:
-    """Find the copy that a rollback has put in the place of what is wanted, where others were deployed since, but not
-    this again. None: there is none. What is left as it is live may be another since.
+    """Return the copy by which a rollback replaced what is desired, if others were deployed since, but not this again.
+    None: there is none. Settings that are left as they are live may differ since.
     """
     versions = sorted(made, key=lambda one: str(one.created_at))
     for version in reversed(versions):
@@ -88,8 +89,8 @@ def _withdrawn_before(digest: Fingerprint, made: Iterable[Version], spec: Functi
 
 
 def stands_for(latest: Version, live: LiveState) -> frozenset[str]:
-    """Give the ids of the Versions that the live one stands for: itself, and where a rollback has made it, those that
-    it is a copy of, by their stamps. What they have passed it has passed, and the tags that they hold it needs not.
+    """Return the IDs of the Versions that the live one represents: itself, and if a rollback made it, those that it
+    copies, by their stamps. A verification that they passed counts for it, and it needs no tags that they hold.
     """
     stamp = read_stamp(latest.description)
     if stamp is None or not read_back_mark(latest.description):

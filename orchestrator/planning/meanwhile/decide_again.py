@@ -1,4 +1,4 @@
-"""What becomes of a unit whose Function got another `$latest` after the plan: nothing of it is overwritten. Pure."""
+"""What happens to a unit whose Function got another `$latest` after the plan: nothing of that is overwritten. Pure."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ from orchestrator.version.stamp import (
 def decided_again(
     unit: Unit, base: Version | None, latest: Version | None, by: str = "", history: History = EMPTY
 ) -> Unit | Unchanged | Blocked:
-    """Decide about a unit that makes a Version. `base`: `$latest` as the plan found it; `latest`: as it is now; `by`:
-    who made that, where it is known; `history`: of the Function, as the plan found it.
+    """Decide about a unit that makes a Version. `base`: `$latest` when the plan was made. `latest`: `$latest` now.
+    `by`: who made it, if known. `history`: of the Function, when the plan was made.
 
-    | $latest is now                            | the unit               | becomes                              |
-    | ---                                       | ---                    | ---                                  |
-    | what is desired, with its tags, by us     | any                    | Unchanged                            |
-    | another, with all that this unit changes  | a copy of the former   | Unchanged                            |
-    | another                                   | a copy of the former   | the same change, made to the new one |
-    | another, changed in the same settings     | a copy of the former   | Blocked                              |
-    | another, changed in what is left as it is | any                    | the same change, with what is live   |
-    | another, or gone                          | anything else          | Blocked                              |
-    | another, or gone                          | any, which is `exact`  | Blocked                              |
+    | $latest is now                                  | the unit              | becomes                               |
+    | ---                                             | ---                   | ---                                   |
+    | what is desired, with its tags, made by us      | any                   | Unchanged                             |
+    | another, which has all changes of this unit     | a copy of the base    | Unchanged                             |
+    | another                                         | a copy of the base    | the same change, based on the new one |
+    | another, with other values of the same settings | a copy of the base    | Blocked                               |
+    | another, changed only in what is left as it is live | any               | the same change, with the live values |
+    | another, or deleted                             | anything else         | Blocked                               |
+    | another, or deleted                             | any, which is `exact` | Blocked                               |
     """
     if latest is None:
-        return Blocked("changed since the plan: the function has no version any more; plan again")
+        return Blocked("changed since the plan: the function no longer has a version; plan again")
     left = unit.spec.as_live
     history = history.with_also(latest).leaving(left)
     doubt = history.doubt(latest)
@@ -76,7 +76,7 @@ def decided_again(
 def _same_change(
     unit: Unit, meant: Fingerprint, base: Version, latest: Version, history: History, changed: str
 ) -> Unit | Unchanged | Blocked:
-    """Make the changes of a copy to the Version that is live now."""
+    """Apply the changes of a copy to the Version that is live now."""
     doubt = history.doubt(latest)
     unreadable = unreadable_fields(latest.raw)
     if unreadable:
@@ -108,7 +108,7 @@ def _same_change(
 def _with_what_is_live(
     unit: Unit, meant: Fingerprint, base: Version, latest: Version, history: History, changed: str
 ) -> Unit | Blocked:
-    """Make the same change with what is left as it is live as it is now."""
+    """Make the same change, with the present live values of what is left as it is live."""
     lost = not_carried(latest.raw, unit.spec.as_live)
     if lost:
         return Blocked(f"{changed}, with settings that cannot be left as they are live: {', '.join(lost)}")
@@ -149,7 +149,7 @@ def _is_desired(unit: Unit, latest: Version) -> bool:
 
 
 def _based_on(change: Change, latest: Version) -> Change:
-    """Let a Version take what the new `$latest` holds from that one."""
+    """Return a change whose new Version takes the tags from the new `$latest`."""
     if change.kind is not ChangeKind.VERSION:
         return change
     held = {tag: latest.id for tag in change.before if tag in (LATEST, *latest.tags)}

@@ -1,6 +1,4 @@
-"""Versions of others that a new Version has replaced unseen: no look before it was asked for can close the last gap.
-Pure.
-"""
+"""Versions of others that a new Version has replaced unseen: no check before the call can close the last gap. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from orchestrator.version.stamp import read_stamp
 
 
 def by_function(live: LiveState) -> dict[str, list[Version]]:
-    """Group the Versions that were read by the ids of their Functions."""
+    """Return the Versions that were read, by the IDs of their Functions."""
     found: dict[str, list[Version]] = {}
     for version in live.versions.values():
         found.setdefault(version.function_id, []).append(version)
@@ -32,11 +30,11 @@ def replaced(
     fingerprint: str,
     known: Mapping[str, Version] = MappingProxyType({}),
 ) -> Version | None:
-    """Find the newest Version of somebody else between the one that a unit was based on and the one that it made.
+    """Return the newest Version that someone else made between a unit's base and its new Version.
 
-    `since`: when its base was made, None where it had none. `versions`: of the same Function; `known`: those that the
-    plan has seen, by id: one that was still being made then is none of them. An earlier attempt of ours has the stamp
-    of `fingerprint`.
+    `since`: when its base was made, None if it had none. `versions`: of the same Function. `known`: those that the plan
+    saw complete, by ID; one that was still being made is not among them. `fingerprint`: of an earlier attempt of this
+    tool.
     """
     if made.created_at is None:
         return None
@@ -46,7 +44,7 @@ def replaced(
         if version.is_active
         and version.id not in (made.id, base_id)
         and (version.id not in known or known[version.id].is_creating)
-        and version.created_at is not None  # later than `made` perhaps, if it was ready sooner: it has lost $latest
+        and version.created_at is not None  # it may be later than `made` if that was ready sooner: it has lost $latest
         and (since is None or version.created_at > since)
         and str(read_stamp(version.description) or "") != fingerprint
     ]
@@ -54,21 +52,21 @@ def replaced(
 
 
 def told(key: str, lost: Version, made: Version, whole: Version | None) -> Failed:
-    """Say what was replaced, and how it comes back. `whole`: the lost Version with all its settings, where that could
-    be read: of a listing only a part is kept.
+    """Return the failure that says what was replaced, and how to restore it. `whole`: the lost Version with all its
+    settings, if it could be read: listings are kept only in part.
     """
-    problem = f"somebody made version {lost.id} after the plan, and version {made.id} has replaced it"
-    back = f'to bring its code back, write `version_id = "{lost.id}"` in [functions.{key}] in place of its source'
+    problem = f"version {lost.id} was made by other means after the plan, and version {made.id} has replaced it"
+    back = f'to restore its code, write `version_id = "{lost.id}"` in [functions.{key}] in place of its source'
     other = differences(settings_of(made), whole.raw) if whole is not None else {}
     if other:
         changed = f"from {lost.id} to {made.id} changed: {'; '.join(other.values())}"
-        back += f"; to bring its settings back, declare them there as that version had them ({changed})"
+        back += f"; to restore its settings, declare them there with the former values ({changed})"
     failure = Failure(problem, kind="overwritten", advice=f"{back}; then deploy")
     return Failed(Step.READ_BACK, failure, overwritten=lost.id)
 
 
 def after_a_kill(done: Mapping[str, Outcome], live: LiveState, then: Mapping[str, UnitState]) -> dict[str, Outcome]:
-    """Look at what a run had deployed that was killed before it read back: its last gap was not looked into."""
+    """Check what a run had deployed before it was killed: it did not read it back, so it did not check its last gap."""
     siblings, found = by_function(live), dict(done)
     for key, outcome in done.items():
         unit = then.get(key)

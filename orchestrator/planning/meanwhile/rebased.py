@@ -1,5 +1,5 @@
-"""A unit as it was before others changed what is left as it is live: so that a plan, a run or a rollback of before that
-change is known again. Pure.
+"""A unit as it was before others changed what is left as it is live. With it, an earlier plan, run or rollback is
+recognised. Pure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from orchestrator.version.stamp import BASE_MARK, base_mark
 
 
 def on_former_bases(unit: Unit, live: LiveState) -> Iterator[Unit]:
-    """Give the unit as it would have been planned on each Version that others have made the live one of, by changing
-    nothing but what is left as it is live; the newest first.
+    """Yield the unit as it would have been planned on earlier Versions, the newest first. From each of them, others
+    have made the live Version by changing only what is left as it is live.
     """
     latest = live.latest(unit.function_id or "")
     if latest is None or not leaves_settings(unit.spec.as_live):
@@ -28,16 +28,16 @@ def on_former_bases(unit: Unit, live: LiveState) -> Iterator[Unit]:
 
 
 def as_run_then(unit: Unit, live: LiveState, fingerprint: str, base_id: str) -> Unit:
-    """Give the unit as a run has planned it, on that base if it may be, where others have changed what is left as it is
-    live since; else as it is.
+    """Return the unit as a run has planned it, on that base if possible, if others have since changed what is left as
+    it is live. Otherwise return it unchanged.
     """
     former = [one for one in on_former_bases(unit, live) if str(one.fingerprint) == fingerprint]
     return next((one for one in former if one.base_version_id == base_id), former[0] if former else unit)
 
 
 def is_of_another_base(unit: Unit, live: LiveState, base_id: str) -> bool:
-    """Say whether what is wanted has settings or code of another Version than `base_id`, the one it was to have them
-    of, so that nobody need have changed what is declared.
+    """Return whether the desired settings or code come from another Version than `base_id`, the intended one. If so,
+    the declaration need not have changed.
     """
     if isinstance(unit.spec.code, VersionCopy):
         return True

@@ -1,7 +1,8 @@
-"""Versions that later decisions go by, though nobody runs them: who made the live one, and what was withdrawn. Pure.
+"""Versions that nobody runs, but that later decisions need: they show who made the live one, and what was withdrawn.
+Pure.
 
-What is kept says of itself what it said before: `version.history` tells by the older Versions whether somebody has made
-or edited one by hand, and a copy that a rollback has made keeps what was withdrawn for it from being deployed again.
+After a prune, the Versions that stay must still mean the same. By the older Versions, `version.history` finds out
+whether one was made or edited by hand. And a rollback's copy prevents that what it withdrew is deployed again.
 """
 
 from __future__ import annotations
@@ -18,21 +19,22 @@ from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
 def evidence(
     versions: Sequence[Version], latest: Version | None, kept: Collection[str], asked: Collection[str], *, later: int
 ) -> frozenset[str]:
-    """Give the ids of the Versions of one Function that tell something of those that are `kept`, and of what may be
-    deployed again. `asked`: ids of those of which plans ask who made them, `$latest` among them. `later`: after so many
-    later deployments of the Function nothing is kept for what a rollback has withdrawn: who wants that again by then
-    wants it in place of all these.
+    """Return the IDs of the Versions of one Function that are evidence about those that are `kept`, or about what may
+    be deployed again.
 
-    | a Version that                                                             | tells                          |
+    `asked`: IDs of those whose maker plans need to know, including `$latest`. `later`: after this many later
+    deployments of the Function, what a rollback withdrew may be deployed again, so its evidence goes.
+
+    | a Version that                                                             | shows                          |
     | ---                                                                        | ---                            |
-    | is the oldest that says what a kept one says                               | that the kept one was copied   |
-    | is the newest of ours before one that somebody else made, and plans look at | that it is no first one       |
-    | is what a kept copy of a rollback was copied from, at last                 | whose code the copy has        |
-    | was there right before a kept copy of a rollback                           | what it took the place of      |
+    | is the oldest with the same content as a kept one                          | that the kept one was copied   |
+    | is the newest of ours before one in `asked` that someone else made         | that it is not a first one     |
+    | is the original of a kept copy by a rollback                               | whose code the copy has        |
+    | was there right before a kept copy of a rollback                           | what it replaced               |
     | is the newest of ours, without a doubt, before `$latest`                   | what the cloud fills in        |
-    | is a copy of a rollback, with fewer than `later` deployments after it, and |                                |
-    | what it withdrew is not one of these                                       | that it stays withdrawn        |
-    | is the newest that was deployed though a kept copy had withdrawn it        | that it may be                 |
+    | is a rollback's copy with fewer than `later` deployments after it,         |                                |
+    | if what it withdrew was not deployed again                                 | that it stays withdrawn        |
+    | is the newest that was deployed although a kept copy had withdrawn it      | that it may be deployed        |
     """
     telling = _Telling(history_of(versions, latest), set(asked))
     telling.ask_sources()
@@ -51,7 +53,7 @@ def evidence(
 
 @dataclass(frozen=True)
 class _Telling:
-    """The Versions of one Function, the oldest first, and what each says."""
+    """The Versions of one Function, the oldest first, and what each shows."""
 
     history: History
     asked: set[str]
@@ -86,7 +88,7 @@ class _Telling:
         return [version for version in self.made if read_back_mark(version.description)]
 
     def copies_since(self, later: int) -> Iterator[Version]:
-        """Give the copies of rollbacks that have fewer than so many deployments after them."""
+        """Yield the copies by rollbacks that have fewer than this many deployments after them."""
         after = 0
         for version, said in zip(reversed(self.made), reversed(self.said), strict=True):
             if read_back_mark(version.description):
@@ -96,14 +98,14 @@ class _Telling:
                 after += said is not None
 
     def ask_sources(self) -> None:
-        """Ask of what rollbacks have copied as of their copies: these have its code."""
+        """Add the originals of rollback copies to those whose maker is needed: the copies have their code."""
         for copy in reversed(self.copies):
             if copy.id in self.asked:
                 self.asked.update(one.id for one in self.source(copy))
 
     def source(self, copy: Version) -> Iterator[Version]:
-        """Give the Version that a rollback's copy is of, where it is there. Of copies of copies the first one is: what
-        lies between says no more.
+        """Yield the Version that a rollback's copy was made from, if it exists. For a copy of a copy this is the first
+        one: those in between add nothing.
         """
         found = self._alike_before(copy)
         while found is not None and self._passes_on(found):
@@ -118,14 +120,14 @@ class _Telling:
         return next((self.made[one] for one in range(at - 1, -1, -1) if self.texts[one] == self.texts[at]), None)
 
     def _passes_on(self, copy: Version) -> bool:
-        """Say whether the code of a Version is in doubt where that of its source is, and not else."""
+        """Return whether the code of a Version is in doubt exactly if that of its original is."""
         at = self.places[copy.id]
         said = self.said[at]
         is_first = said is None or self.oldest[said] is copy
         return bool(read_back_mark(copy.description)) and (is_first or takes_place(copy, self.made[:at]))
 
     def of(self, version: Version) -> Iterator[Version]:
-        """Give the other Versions that what is said of this one depends on."""
+        """Yield the other Versions that the judgment of this one depends on."""
         at = self.places[version.id]
         said, made = self.said[at], self.made
         if said is not None:
@@ -139,7 +141,7 @@ class _Telling:
             yield from [lifting] if lifting is not None else []
 
     def lifts(self, copy: Version) -> Version | None:
-        """Find the newest Version after a rollback's copy that is what was withdrawn for it: it was deployed again."""
+        """Return the newest Version after a rollback's copy that is what the copy withdrew: it was deployed again."""
         for version in reversed(self.made[self.places[copy.id] + 1 :]):
             stamp = read_stamp(version.description)
             if stamp is not None and is_withdrawn(copy, stamp):

@@ -1,4 +1,4 @@
-"""Which Versions of the Functions of a prune go, by what is live, what runs tell and which Operations are under way."""
+"""Finds the Versions to prune, from the live state, the runs and the unfinished Operations."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class PrunedFunctions:
-    """The Functions that a prune is about, by key, each once, and all their Versions, by Function id."""
+    """The Functions of a prune, by key, each once, and all their Versions, by Function ID."""
 
     functions: Mapping[str, Function]
     versions: Mapping[str, list[Version]]
 
     @property
     def names(self) -> dict[tuple[str, str], str]:
-        """What each is known by (its folder, and its id or its name) → its id."""
+        """(folder ID, Function ID or name) → Function ID."""
         return {(one.folder_id, name): one.id for one in self.functions.values() for name in (one.id, one.name) if name}
 
     @property
     def version_ids(self) -> dict[str, str]:
-        """The id of each Version → the same."""
+        """Version ID → Function ID."""
         return {version.id: version.id for some in self.versions.values() for version in some}
 
 
 def pruned_functions(specs: Mapping[str, FunctionSpec], live: LiveState) -> PrunedFunctions:
-    """Find them; what is not there is left out."""
+    """Return the Functions of a prune. Those that do not exist are left out."""
     functions = dict(_found(specs, live))
     versions: dict[str, list[Version]] = {function.id: [] for function in functions.values()}
     for version in live.versions.values():
@@ -65,8 +65,8 @@ async def find_prunable(
     named: frozenset[str],
     now: datetime,
 ) -> tuple[FunctionPrune, ...]:
-    """Judge all Versions. `known`: by Function id; `named`: ids that the manifest names. Of Functions where something
-    would go it is asked whether an Operation has not ended. Raises `CloudError`.
+    """Judge all Versions. `known`: by Function ID. `named`: IDs in the manifest. If something of a Function would be
+    deleted, its unfinished Operations are looked up. Raises `CloudError`.
     """
 
     def judge(key: str, function: Function, needs: KnownNeeds) -> FunctionPrune:
@@ -89,7 +89,7 @@ async def find_prunable(
 
 
 async def _under_way(reading: Reading, function_ids: Iterable[str]) -> dict[str, str]:
-    """Give the ids of Operations that have not ended, by Function; deletions need nothing. Raises `CloudError`."""
+    """Return the IDs of unfinished Operations, by Function ID. Deletions do not count. Raises `CloudError`."""
     found = dict[str, str]()
 
     async def look(function_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What in the bucket may go, by kinds, and what is kept and why. Values."""
+"""What may be deleted from the bucket, by kind, and what is kept and why. Values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES, RECORDS, NOTES, DUE_TIMES = "packages", "records of runs", "notes of s
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How much something is."""
+    """A number of objects and their size."""
 
     number: int = 0
     size_bytes: int = 0
@@ -27,8 +27,8 @@ NOTHING = Total()
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Objects of one kind. `goes`: those that may be deleted; `kept`: how much of the others, by why they are kept;
-    `held`: sentences on what keeps some that would go else, and how to let go of it.
+    """Objects of one kind. `goes`: those that may be deleted. `kept`: the total of the others, by the reason. `held`:
+    messages about what keeps some that would be deleted otherwise, and how to release them.
     """
 
     kind: str
@@ -38,19 +38,19 @@ class Leftovers:
 
     @property
     def before(self) -> Total:
-        """How much there is now."""
+        """The total now."""
         return sum(self.kept.values(), total_of(self.goes))
 
     @property
     def after(self) -> Total:
-        """How much there is once it is pruned."""
+        """The total after the prune."""
         return sum(self.kept.values(), NOTHING)
 
 
 @dataclass(slots=True)
 class Removed:
-    """What became of the objects of one kind that may go. `again`: keys that were put again since they were listed, and
-    stay; `failed`: keys that could not be deleted, and why; `left`: how many were not come to.
+    """The result of deleting the objects of one kind. `again`: keys that were written again since they were listed, and
+    stay. `failed`: keys that could not be deleted, and why. `left`: the number of objects that were not reached.
     """
 
     kind: str
@@ -62,8 +62,8 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class StoredLeftovers:
-    """What in a bucket may go, by kinds. `run_ids`: of the runs whose records do; `dead`: runs that have died and hold
-    a lease, each with its last beat.
+    """What may be deleted from a bucket, by kind. `run_ids`: of the runs whose records are deleted. `dead`: runs that
+    were killed and still hold a lease, each with its last heartbeat.
     """
 
     bucket: str
@@ -73,17 +73,17 @@ class StoredLeftovers:
 
     @property
     def goes(self) -> Total:
-        """How much goes of all kinds."""
+        """The total to delete, of all kinds."""
         return sum((total_of(kind.goes) for kind in self.kinds), NOTHING)
 
 
 def total_of(objects: Iterable[ListedObject]) -> Total:
-    """Add objects up."""
+    """Return the total of these objects."""
     return sum((Total(1, one.size_bytes) for one in objects), NOTHING)
 
 
 def leftovers_of(kind: str, judged: Iterable[tuple[ListedObject, str]], held: Iterable[str] = ()) -> Leftovers:
-    """Put objects of a kind together. `judged`: each with why it is kept, "" where it goes."""
+    """Return the leftovers of a kind. `judged`: each object with why it is kept, "" if it is deleted."""
     goes, kept = list[ListedObject](), dict[str, Total]()
     for one, why in judged:
         if why:

@@ -1,7 +1,7 @@
-"""Which packages in the bucket may go, and what keeps the others. Pure.
+"""Which packages in the bucket may be deleted, and what keeps the others. Pure.
 
-A Version keeps its own code: once it is made nobody reads its package any more, and a rollback copies a Version. What
-has to be kept is what a run is about to use, on this machine or another.
+A Version keeps its own code: once it is made, its package is not read again, and a rollback copies a Version. Only
+packages that a run is about to use must stay, on this machine or another.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from orchestrator.model import BucketListing, ListedObject
 from orchestrator.ports import PACKAGE_KEPT_S, PUT_AGAIN_AFTER_S
 
 PACKAGE_NAME = re.compile(r"[0-9a-f]{64}\.zip")
-CLOCKS_S = DAY_S  # by how much the clocks of machines and of the storage may differ
-_SILENT_S = PACKAGE_KEPT_S  # for how long a run may go on without writing its record: much longer than a wave takes
+CLOCKS_S = DAY_S  # largest difference between the clocks of machines and of the storage
+_SILENT_S = PACKAGE_KEPT_S  # longest time for a run without writing its record: much longer than a wave takes
 
 
 class PackageKept(StrEnum):
-    """Why a package is kept, the first that holds; `NOT`: it goes."""
+    """Why a package is kept, the first reason that applies. `NOT`: it is deleted."""
 
     NOT = ""
     YOUNG = f"put in the last {PACKAGE_KEPT_S / DAY_S:.0f} days"
@@ -34,8 +34,8 @@ class PackageKept(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RelyingRun:
-    """A run that may still need packages: those that were put from `since` to `until`, in epoch seconds. `why`: how it
-    stands, in a few words.
+    """A run that may still need packages: those written from `since` to `until`, in epoch seconds. `why`: its state, in
+    a few words.
     """
 
     run_id: str
@@ -46,8 +46,8 @@ class RelyingRun:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What keeps packages. `named`: keys, or the names at their ends, that the manifest has; `plans`: keys that saved
-    plans need, and which plan.
+    """What keeps packages. `named`: keys, or the last parts of keys, that the manifest has. `plans`: keys that saved
+    plans need, and the plan.
     """
 
     named: frozenset[str] = frozenset()
@@ -57,7 +57,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class JudgedPackage:
-    """A package, why it is kept, and by what: a plan, or runs."""
+    """A package, why it is kept, and for which plan or runs."""
 
     listed: ListedObject
     why: PackageKept
@@ -65,16 +65,16 @@ class JudgedPackage:
 
 
 def judge_packages(listing: BucketListing, prefix: str, needs: Needs) -> tuple[JudgedPackage, ...]:
-    """Say of each package below `prefix` why it is kept. Other objects are none of ours, and left out.
+    """Return why each package below `prefix` is kept. Other objects are left out: they are not ours.
 
-    | an object                                                         | goes  |
-    | ---                                                               | ---   |
-    | its key is not `PREFIX<64 hex digits>.zip`, whole                 | never |
-    | was put less than `PACKAGE_KEPT_S` ago, on the storage's clock    | never |
-    | the manifest names it (`package`, or anywhere in its text)        | never |
-    | a saved plan that has not expired needs it                        | never |
-    | was put while a run in flight could rely on it (see `relying_runs`)  | never |
-    | other                                                             | yes   |
+    | an object                                                           | is deleted |
+    | ---                                                                 | ---        |
+    | whose key is not exactly `PREFIX<64 hex digits>.zip`                | never      |
+    | written less than `PACKAGE_KEPT_S` ago, by the storage's clock      | never      |
+    | that the manifest names (`package`, or anywhere in its text)        | never      |
+    | that a saved plan needs, which has not expired                      | never      |
+    | written while a run in flight could rely on it (see `relying_runs`) | never      |
+    | other                                                               | yes        |
     """
     return tuple(
         _judged(one, one.key.removeprefix(prefix), listing.at, needs)
@@ -95,21 +95,21 @@ def _judged(one: ListedObject, name: str, at: float, needs: Needs) -> JudgedPack
 
 
 def relying_runs(digests: Sequence[RunDigest], alive: Iterable[str] = ()) -> tuple[RelyingRun, ...]:
-    """Give the runs that may still need packages, by their records, the newest first. `alive`: ids of those that hold a
-    lease.
+    """Return the runs that may still need packages, according to their records, the newest first. `alive`: IDs of those
+    that hold a lease.
 
-    A run relies on what it found or put: nothing older than `PUT_AGAIN_AFTER_S` before it began.
+    A run relies on what it found or wrote: nothing older than `PUT_AGAIN_AFTER_S` before it began.
 
-    | the last of a chain                                                | needs what was put until                  |
-    | ---                                                                | ---                                       |
-    | holds a lease                                                      | now                                       |
-    | has not ended                                                      | `PACKAGE_KEPT_S` after its last writing   |
-    | is paused or interrupted, or has left something undone             | its end                                   |
-    | any of these without a lease; later runs have done all it has left | nothing                                   |
-    | any of these without a lease; was given up                         | nothing                                   |
-    | other                                                              | nothing                                   |
+    | the last run of a chain                                      | needs what was written until           |
+    | ---                                                          | ---                                    |
+    | holds a lease                                                | now                                    |
+    | has not ended                                                | `PACKAGE_KEPT_S` after its last record |
+    | is paused or interrupted, or has left something undone       | its end                                |
+    | any of these without a lease; later runs have done all of it | nothing                                |
+    | any of these without a lease; was given up                   | nothing                                |
+    | other                                                        | nothing                                |
 
-    A deploy of all functions that had their turn has done all that earlier deploys of the same manifest left.
+    A deploy that reached all functions has done everything that earlier deploys of the same manifest left.
     """
     holders = frozenset(alive)
     done, settled, found = set[str](), set[tuple[object, ...]](), list[RelyingRun]()
@@ -123,7 +123,7 @@ def relying_runs(digests: Sequence[RunDigest], alive: Iterable[str] = ()) -> tup
         about = first.run.endpoint, identity.place or identity.manifest or first.run.manifest, identity.environment
         over = last.run.given_up or (first.run.verb == "deploy" and about in settled) or bool(left and left <= done)
         if living:
-            found.append(RelyingRun(last.run.id, since, float("inf"), "is under way"))
+            found.append(RelyingRun(last.run.id, since, float("inf"), "is in progress"))
         elif is_undone(last.run) and not over:
             silent_s = _SILENT_S if last.run.ended_at is None else CLOCKS_S
             found.append(RelyingRun(last.run.id, since, last.written_at + silent_s, _how(last)))

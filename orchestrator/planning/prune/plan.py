@@ -1,4 +1,4 @@
-"""The plan of a prune: for each Function the Versions that go, and why the others stay. Pure."""
+"""The plan of a prune: for each Function the Versions to delete, and why the others stay. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DELETING = "DELETING"  # a status of Versions
 
 @dataclass(frozen=True, slots=True)
 class FunctionPrune:
-    """One Function. `versions`: all of it, the newest first."""
+    """One Function. `versions`: all of its Versions, the newest first."""
 
     key: str
     function: Function
@@ -35,19 +35,19 @@ class FunctionPrune:
 
     @property
     def goes(self) -> tuple[JudgedVersion, ...]:
-        """Those that are deleted, the oldest first."""
+        """Those to delete, the oldest first."""
         return tuple(one for one in reversed(self.versions) if one.goes)
 
     @property
     def left_alone(self) -> str:
-        """Why nothing of it goes whatever its Versions are, "" where that is not so."""
+        """Why nothing of it is deleted whatever its Versions are, "" if not so."""
         return next((one.detail for one in self.versions if one.why is Why.LAST_RUN), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A quota of a cloud, before: its id, how much is used, and of how much. `goes`: how many Versions of the cloud are
-    to go.
+    """A quota of a cloud, before the prune: its ID, the usage, the limit. `goes`: how many Versions of the cloud are to
+    be deleted.
     """
 
     cloud_id: str
@@ -58,13 +58,13 @@ class Usage:
 
     @property
     def expected(self) -> float:
-        """How much will be used once these are gone."""
+        """The usage after these are deleted."""
         return max(0.0, self.usage - self.goes)
 
 
 @dataclass(frozen=True, slots=True)
 class UsageAfter:
-    """The same once Versions were deleted. `read`: the cloud was asked; else `after` is computed of what is deleted."""
+    """The same quota after Versions were deleted. `read`: the cloud was asked; otherwise `after` is computed."""
 
     before: Usage
     after: float
@@ -73,8 +73,8 @@ class UsageAfter:
 
 @dataclass(frozen=True, slots=True)
 class PrunePlan:
-    """All Functions that a prune is about. `notes`: sentences about what is not known. `usage`: quotas that count what
-    goes, as far as the cloud tells.
+    """All Functions of a prune. `notes`: sentences about what is not known. `usage`: quotas that count what is deleted,
+    as far as they can be read.
     """
 
     functions: tuple[FunctionPrune, ...]
@@ -88,16 +88,16 @@ class PrunePlan:
 
     @property
     def stays(self) -> int:
-        """How many stay."""
+        """How many Versions stay."""
         return sum(len(function.versions) for function in self.functions) - self.goes
 
     @property
     def size_bytes(self) -> int:
-        """How large the images are of those that are deleted."""
+        """The total image size of those that are deleted."""
         return sum(one.size_bytes for function in self.functions for one in function.versions if one.goes)
 
     def words(self) -> Iterator[str]:
-        """Give the keys, names and ids in it."""
+        """Yield the keys, names and IDs in it."""
         for found in self.functions:
             yield from (found.key, found.function.name, found.function.folder_id, found.function.id)
             yield from (version.version_id for version in found.versions)
@@ -109,7 +109,7 @@ class PrunePlan:
 
 
 def units_of(prune: PrunePlan, live: LiveState, declared: Mapping[str, FunctionSpec]) -> Plan:
-    """Make the units: a Function with something to delete is one, each Version a change, the oldest first."""
+    """Return the plan: each Function with something to delete is a unit, each Version a change, the oldest first."""
     units = []
     for found in prune.functions:
         if goes := found.goes:
@@ -135,7 +135,7 @@ def _deletion(goes: JudgedVersion) -> Change:
 
 
 def nothing_wanted(key: str, function: Function) -> FunctionSpec:
-    """Name a Function of which nothing is wanted."""
+    """Return a spec that only identifies a Function."""
     return FunctionSpec(
         key, function.name, function.folder_id, Settings("", "", 0), VersionCopy(LATEST), Place("", 0), id=function.id,
         labels=function.labels,
@@ -143,8 +143,8 @@ def nothing_wanted(key: str, function: Function) -> FunctionSpec:
 
 
 def only(prune: PrunePlan, agreed: Mapping[str, Iterable[str]]) -> PrunePlan:
-    """Leave of what goes what was agreed to already: ids of Versions by the Function's id. One of these that is being
-    deleted goes as well: it was asked for, and is followed to its end.
+    """Return the prune without the Versions that were not agreed to. `agreed`: Function ID → Version IDs. An agreed
+    Version that is being deleted is included: it was requested, and is followed to its end.
     """
     ids = {function_id: frozenset(found) for function_id, found in agreed.items()}
     return replace(prune, functions=tuple(_only(one, ids.get(one.function.id, frozenset())) for one in prune.functions))

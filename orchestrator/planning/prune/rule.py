@@ -1,20 +1,21 @@
-"""Which Versions of a Function may go, and why the others stay. Pure: it is told all of them, and what runs tell.
+"""Which Versions of a Function may be deleted, and why the others stay. Pure: all Versions, and what runs say, are
+passed in.
 
-| the first of these that holds for a Version                                | it    | why                     |
-| ---                                                                        | ---   | ---                     |
-| its Function's last run failed, was stopped, or has not ended              | stays | LAST_RUN                |
-| is `$latest`                                                               | stays | LATEST                  |
-| has a tag                                                                  | stays | TAGGED                  |
-| is CREATING or DELETING, or of a status that nobody knows                  | stays | CHANGING                |
-| its Function has an unfinished Operation                                   | stays | OPERATION               |
-| is named in the manifest                                                   | stays | NAMED                   |
-| is the base, or a target, of one of the last K runs that touched it        | stays | RUN                     |
-| was made between that base and that target: overwritten by the run, unseen | stays | RUN                     |
-| is one of the N newest of its Function, whoever made them                  | stays | NEWEST                  |
-| was not made by this tool, and not `all` may go                            | stays | OTHERS                  |
-| tells something of one that stays, or of what was withdrawn                | stays | EVIDENCE                |
-| the bucket does not tell of K runs of its Function, and it is no 90 days old | stays | UNRECORDED            |
-| none                                                                       | goes  | OLD                     |
+| the first that applies to a Version                                     | it    | why        |
+| ---                                                                     | ---   | ---        |
+| its Function's last run failed, was stopped, or has not ended           | stays | LAST_RUN   |
+| is `$latest`                                                            | stays | LATEST     |
+| has a tag                                                               | stays | TAGGED     |
+| is CREATING or DELETING, or has an unknown status                       | stays | CHANGING   |
+| its Function has an unfinished Operation                                | stays | OPERATION  |
+| is named in the manifest                                                | stays | NAMED      |
+| is the base, or the result, of one of the last K runs that touched it   | stays | RUN        |
+| was made between that base and that result: the run overwrote it unseen | stays | RUN        |
+| is one of the N newest of its Function, by any maker                    | stays | NEWEST     |
+| was not made by this tool, without `--all`                              | stays | OTHERS     |
+| is evidence about one that stays, or about what was withdrawn           | stays | EVIDENCE   |
+| is under 90 days old, and the bucket has records of fewer than K runs   | stays | UNRECORDED |
+| none                                                                    | goes  | OLD        |
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from orchestrator.version.stamp import read_back_mark, read_stamp
 
 KEEP = 5  # versions of each function
 RUNS = 10  # of each function, whose versions stay
-UNRECORDED_DAYS = 90  # for which a version stays where the records of runs do not tell whether one needs it
+UNRECORDED_DAYS = 90  # a Version this young stays, if the records of runs cannot show whether one needs it
 _MAY_GO = ("ACTIVE", "OBSOLETE")
 
 
 class Why(StrEnum):
-    """Why a Version stays, or goes. The values are published."""
+    """Why a Version stays, or is deleted. The values are published."""
 
     LAST_RUN = "last run"
     LATEST = "$latest"
@@ -50,14 +51,15 @@ class Why(StrEnum):
     OTHERS = "made by others"
     EVIDENCE = "evidence"
     UNRECORDED = "without records"
-    NEW_SINCE = "not of this run"  # of a run that is taken up: nobody has agreed to it
+    NEW_SINCE = "not of this run"  # of a resumed run: its deletion was not agreed to
     OLD = "old"
 
 
 @dataclass(frozen=True, slots=True)
 class PrunePolicy:
-    """`keep`: so many of the newest Versions of a Function stay; `runs`: those of so many of its last runs. `all`: what
-    others made goes, too. `only`: what is pruned, of "versions", "packages", "records"; () for whatever can be.
+    """`keep`: how many of the newest Versions of a Function stay. `runs`: the Versions of how many last runs stay.
+    `all`: delete what others made, too. `only`: what to prune, of "versions", "packages", "records"; () for everything
+    possible.
     """
 
     keep: int = KEEP
@@ -70,10 +72,10 @@ class PrunePolicy:
 class KnownNeeds:
     """What is known of one Function besides its Versions.
 
-    `needed`: ids of the Versions that the last K runs have found or left there; `spans`: for each of them its base and
-    the one that it made. `recorded`: the bucket's records tell of that many. `left_alone`: why nothing of it goes, in
-    words, "" where it may. `operation`: the id of an unfinished one, "" for none. `made_again`: somebody else has made
-    the Function itself, so what its Versions say of themselves was copied.
+    `needed`: IDs of the Versions that the last K runs found or made. `spans`: for each of these runs its base and the
+    Version that it made. `recorded`: the bucket has records of that many. `left_alone`: why nothing of it is deleted,
+    "" if it may be. `operation`: the ID of an unfinished one, "" for none. `made_again`: someone else created the
+    Function again, so the stamps of its Versions were copied.
     """
 
     needed: frozenset[str] = frozenset()
@@ -86,7 +88,7 @@ class KnownNeeds:
 
 @dataclass(frozen=True, slots=True)
 class JudgedVersion:
-    """One Version. `size_bytes`: of its image, 0 where that is not told; `detail`: the tags, say."""
+    """One Version. `size_bytes`: of its image, 0 if unknown. `detail`: for example its tags."""
 
     version_id: str
     created_at: datetime | None
@@ -113,7 +115,7 @@ class _Judge:
     overwritten: frozenset[str]
 
     def first(self, version: Version) -> tuple[Why, str]:
-        """Say why a Version stays whatever the others are; OLD where nothing says so."""
+        """Return why a Version stays whatever the others are; OLD if there is no reason."""
         known = self.known
         tags = [tag for tag in version.tags if tag != LATEST]
         if known.left_alone:
@@ -137,7 +139,7 @@ class _Judge:
         return Why.OLD, ""
 
     def too_young(self, version: Version) -> bool:
-        """Say whether a run that nobody has recorded may need it."""
+        """Return whether an unrecorded run may need it."""
         made = version.created_at
         return not self.known.recorded and (made is None or self.now - made <= timedelta(days=UNRECORDED_DAYS))
 
@@ -151,7 +153,7 @@ def judged(
     named: Collection[str] = (),
     now: datetime,
 ) -> tuple[JudgedVersion, ...]:
-    """Judge all Versions of one Function, the newest first. `named`: ids that stand in the manifest."""
+    """Judge all Versions of one Function, the newest first. `named`: IDs in the manifest."""
     order = _newest_first(versions, latest)
     usable = [version.id for version in order if version.status in _MAY_GO]
     newest = frozenset(usable[: policy.keep])
@@ -161,7 +163,8 @@ def judged(
     goes = [version for version in order if whys[version.id][0] is Why.OLD]
     young = {version.id for version in goes if judge.too_young(version)}
     kept = {version.id for version in order if whys[version.id][0] is not Why.OLD or version.id in young}
-    asked = {one.id for one in order if one.tags or one.id in named or one is latest}  # plans ask who made them
+    # plans need to know who made them
+    asked = {one.id for one in order if one.tags or one.id in named or one is latest}
     later = max(policy.runs, RUNS)
     tells = evidence(versions, latest, kept, asked, later=later) if len(kept) < len(order) else frozenset[str]()
     whys |= dict.fromkeys(young, (Why.UNRECORDED, ""))
@@ -170,8 +173,8 @@ def judged(
 
 
 def _ours(order: Sequence[Version], known: KnownNeeds) -> frozenset[str]:
-    """Give the ids of those that this tool has made: they have a stamp, and none that an older one has, see
-    `version.history`; a rollback's copy may.
+    """Return the IDs of those that this tool has made: they have a stamp that no older one has, see `version.history`.
+    Copies by a rollback may share one.
     """
     found, said = list[str](), set[Whole]()
     for version in () if known.made_again else reversed(order):
@@ -183,7 +186,7 @@ def _ours(order: Sequence[Version], known: KnownNeeds) -> frozenset[str]:
 
 
 def _between(order: Sequence[Version], spans: Collection[tuple[str, str]]) -> Iterator[str]:
-    """Give the ids of those that were made after the base of a run and before what it made: nobody planned for them."""
+    """Yield the IDs of those made after the base of a run and before its result: no plan has seen them."""
     place = {version.id: at for at, version in enumerate(order)}
     for base, made in spans:
         if base in place and made in place:
@@ -191,7 +194,7 @@ def _between(order: Sequence[Version], spans: Collection[tuple[str, str]]) -> It
 
 
 def _newest_first(versions: Sequence[Version], latest: Version | None) -> list[Version]:
-    """Put Versions in the order in which they were asked for, the newest first, those being made among them."""
+    """Return the Versions by the time of their request, the newest first, including those being made."""
     ended = history_of(versions, latest).versions
     listed = {version.id for version in ended}
     making = [version for version in versions if version.id not in listed]

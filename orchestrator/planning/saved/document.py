@@ -1,4 +1,4 @@
-"""A saved plan: one JSON document, with all that is done and nothing that it is done with: no value of a variable."""
+"""A saved plan: one JSON document. It says what will be done, but has no value of a variable."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from orchestrator.version.body import settings_fields
 SCHEMA = "orchestrator/saved-plan/"
 SCHEMA_NUMBER = 1
 Facts = Mapping[str, Any]
-Hide = Callable[[Any], Any]  # what is to be shown, made safe
+Hide = Callable[[Any], Any]  # makes what is shown safe
 
 
 @dataclass(frozen=True, slots=True)
 class SavedOptions:
-    """The options that shaped a plan. `only`: keys of the functions, where a former run's left ones were selected."""
+    """The options that shaped a plan. `only`: keys of the functions, if those left by a former run were selected."""
 
     patterns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
-    forced: str = ""  # what sets its versions apart from equal ones
+    forced: str = ""  # what sets its Versions apart from equal ones
     adopt: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class SavedOptions:
 
 @dataclass(frozen=True, slots=True)
 class StoredPackage:
-    """A package that was stored with the plan, so that no source is needed. `object`: its key in the bucket."""
+    """A package that was stored with the plan, so that the source is not needed. `object`: its key in the bucket."""
 
     sha256: str
     size_bytes: int
@@ -45,8 +45,8 @@ class StoredPackage:
 
 @dataclass(frozen=True, slots=True)
 class SavedUnit:
-    """One function of a saved plan. `facts`: the marks of what is desired; `stands_for`: of what names were resolved
-    to; `changes`: as they are shown, `marks` of each. `shown`: the rest of what is only shown.
+    """One function of a saved plan. `facts`: marks of the desired state. `stands_for`: marks of what names were
+    resolved to. `changes`: as they are shown, each with its mark in `marks`. `shown`: what else is only shown.
     """
 
     key: str
@@ -69,8 +69,8 @@ class SavedUnit:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """What a file of `plan --out` says. Times: ISO 8601 in UTC. `dirty`: whether the work tree had changes that no
-    commit has; None: not known. `key_id`: of the key that marks and seal are made with.
+    """The content of a file of `plan --out`. Times: ISO 8601 in UTC. `dirty`: whether the work tree had uncommitted
+    changes, None if unknown. `key_id`: of the key for marks and seal.
     """
 
     made_at: str
@@ -90,8 +90,8 @@ class SavedPlan:
 
 
 def fingerprint_text(key: PlanKey, unit_key: str, digest: Fingerprint | None, *, marks: bool = True) -> str:
-    """Write a fingerprint with its marks. Its hash of the settings is of values too, so it is marked: anybody could try
-    values against the plain one.
+    """Return a fingerprint as text, with its marks. Its hash of the settings includes values, so it is marked: a plain
+    hash would allow guessing them.
     """
     if digest is None:
         return ""
@@ -100,19 +100,19 @@ def fingerprint_text(key: PlanKey, unit_key: str, digest: Fingerprint | None, *,
 
 
 def change_mark(key: PlanKey, unit_key: str, change: Change) -> str:
-    """Mark what a change does exactly."""
+    """Return the mark of a change with all its details."""
     return key.mark(unit_key, str(change.kind), dict(change.before), dict(change.after))
 
 
 def marked_facts(key: PlanKey, unit_key: str, facts: Facts) -> dict[str, str]:
-    """Mark each fact. Equal values of two functions, or under two names, have marks of their own."""
+    """Return the mark of each fact. Equal values of two functions, or under two names, have different marks."""
     return {name: key.mark(unit_key, name, value) for name, value in sorted(facts.items())}
 
 
 def saved_unit(
     unit: Unit, key: PlanKey, facts: Facts, resolved: Facts, hide: Hide, prepared: Prepared, *, uploaded: bool
 ) -> SavedUnit:
-    """Make what a file says of a unit. `facts`: what is desired, `resolved`: what names stand for."""
+    """Return the saved form of a unit. `facts`: the desired state. `resolved`: what names stand for."""
     way, settings = unit.way_back, unit.spec.settings
     tree = prepared if uploaded and isinstance(prepared, Tree) and isinstance(unit.spec.code, SourceCode) else None
     if tree is not None:
@@ -138,7 +138,7 @@ def saved_unit(
 
 
 def _shown(unit: Unit, hide: Hide) -> dict[str, Any]:
-    """Give what is only shown of a unit. Of variables only the names, of a verification only its kind."""
+    """Return what is only shown of a unit. Variables are reduced to their names, a verification to its kind."""
     spec, failure = unit.spec, unit.failure
     body = {**settings_fields(spec.settings, spec.settings.description), "environment": None}
     verify = spec.verify
@@ -160,13 +160,13 @@ def _shown(unit: Unit, hide: Hide) -> dict[str, Any]:
 
 
 def with_id(plan: SavedPlan) -> SavedPlan:
-    """Give a plan its id, a hash of all that it says but of its packages: these are stored under it."""
+    """Return a plan with its ID: a hash of its content except its packages, which are stored under this ID."""
     bare = replace(plan, units=tuple(replace(unit, package=None) for unit in plan.units))
     return replace(plan, id=short_hash(_to_json(bare)))
 
 
 def sealed(plan: SavedPlan, key: PlanKey) -> dict[str, Any]:
-    """Give the document to write."""
+    """Return the document to write."""
     document = _to_json(plan)
     return {**document, SEAL: key.seal(document)}
 
@@ -215,13 +215,13 @@ def _unit_json(unit: SavedUnit) -> dict[str, Any]:
 
 
 def _tree_json(tree: Tree) -> dict[str, Any]:
-    """Give a tree as former programs read it: they know no digests of files."""
+    """Return a tree in the form that former programs read: without digests of files."""
     return {name: value for name, value in asdict(tree).items() if name != "digests"}
 
 
 def read_document(document: Mapping[str, Any]) -> SavedPlan:
-    """Read a document of this schema. Raises `KeyError`, `TypeError`, `ValueError`, `AttributeError` for what is none:
-    nothing of it is checked but its form.
+    """Read a document of this schema. Only its form is checked. Raises `KeyError`, `TypeError`, `ValueError` or
+    `AttributeError` if it is invalid.
     """
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in document["options"].items()
@@ -274,11 +274,11 @@ def _read_unit(unit: Mapping[str, Any]) -> SavedUnit:
 
 
 def makes_package(unit: Unit) -> bool:
-    """Say whether a unit's Version is made of a package of ours."""
+    """Return whether a unit's Version is made from a package of ours."""
     makes = any(change.kind is ChangeKind.VERSION for change in unit.changes)
     return makes and isinstance(unit.spec.code, SourceCode)
 
 
 def units_by_key(plan: Plan) -> dict[str, Unit]:
-    """Give the units of a plan by their keys."""
+    """Return the units of a plan by their keys."""
     return {unit.key: unit for unit in plan.units}

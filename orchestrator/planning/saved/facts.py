@@ -1,5 +1,5 @@
-"""What a plan was made of, as flat facts: name → JSON. A saved plan holds a mark of each, never the value itself, and
-names those that are others by the time it is applied. Paths count from the manifest's folder: clones lie anywhere.
+"""What a plan was made from, as flat facts: name → JSON. A saved plan holds only a mark of each value. When it is
+applied, the facts that differ can be named. Paths are relative to the manifest's folder, since each clone has its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from orchestrator.model import FunctionSpec, Rollout, Settings, SourceCode, Stor
 from orchestrator.planning.planner import Prepared
 from orchestrator.version.fields import FIELDS
 
-SOURCE_FILES = "source files"  # the fact of what a source holds
+SOURCE_FILES = "source files"  # the fact about the content of a source
 _KEYS = {row.setting: row.key for row in FIELDS}
 _BY_ENTRY = {"secrets": "environment_variable", "mounts": "name", "storage_mounts": "name"}
 _OF_SPEC = (
@@ -24,9 +24,9 @@ _OF_SPEC = (
 
 
 def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, uploaded: bool) -> dict[str, Any]:
-    """Give what is desired of a function as the manifest declares it, and what its source holds. `root`: the
-    manifest's folder. `uploaded`: its package is stored with the plan, and its source is perhaps not here: then it
-    cannot be told which folder a build runs in that names none.
+    """Return the desired state of a function as the manifest declares it, and the content of its source. `root`: the
+    manifest's folder. `uploaded`: its package is stored with the plan, so the source may be missing here. Then it is
+    not known in which folder a build runs that names none.
     """
     found = facts_of_settings(spec.settings)
     found |= {f"labels.{name}": value for name, value in spec.labels.items()}
@@ -45,7 +45,7 @@ def facts_of_function(spec: FunctionSpec, prepared: Prepared, root: Path, *, upl
 
 
 def facts_of_settings(settings: Settings) -> dict[str, Any]:
-    """Give the settings of a Version: maps by entry, lists that have names by name."""
+    """Return the settings of a Version: maps by entry, lists with names by name."""
     found: dict[str, Any] = {}
     for setting, value in _given(settings).items():
         name = _KEYS.get(setting, setting)
@@ -59,19 +59,19 @@ def facts_of_settings(settings: Settings) -> dict[str, Any]:
 
 
 def facts_of_run(rollout: Rollout, storage: Storage, root: Path) -> dict[str, Any]:
-    """Give what holds for the run as a whole: how it spreads, and where its packages lie."""
+    """Return what applies to the run as a whole: its rollout, and where its packages are stored."""
     found = {f"rollout.{name}": _plain(value, root) for name, value in _given(rollout).items()}
     return found | {"storage.bucket": storage.bucket or "", "storage.prefix": storage.prefix}
 
 
 def stands_for(declared: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what names in the manifest stand for: the facts that resolving has changed."""
+    """Return what names in the manifest stand for: the facts that resolving has changed."""
     names = sorted(declared.keys() | resolved.keys())
     return {name: resolved.get(name) for name in names if declared.get(name) != resolved.get(name)}
 
 
 def _plain(value: Any, root: Path) -> Any:
-    """Turn a value into JSON's kinds."""
+    """Convert a value to JSON types."""
     if isinstance(value, Path):
         return os.path.relpath(value, root).replace(os.sep, "/") if value.is_absolute() else value.as_posix()
     if is_dataclass(value) and not isinstance(value, type):
@@ -86,7 +86,9 @@ def _plain(value: Any, root: Path) -> Any:
 
 
 def _given(value: Any) -> dict[str, Any]:
-    """Give what of a value is not as by default: a field that a newer program adds changes nothing of an old plan."""
+    """Return the fields of a value that differ from their defaults, so that a new field of a newer program changes no
+    fact of an old plan.
+    """
     found = {}
     for slot in fields(value):
         one = getattr(value, slot.name)

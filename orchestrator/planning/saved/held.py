@@ -1,6 +1,6 @@
-"""A saved plan held against a plan that was made just now, of the same manifest and of what is live by now. Pure.
+"""Compares a saved plan with a plan that was made just now, from the same manifest and the present live state. Pure.
 
-What is desired must be the same, or nothing is done at all. Of what is live each function answers for itself.
+What is desired must be the same, or nothing is done at all. The live state is judged for each function by itself.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ def differing(
     prepared: Mapping[str, Prepared],
     absent: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """Say what is desired otherwise than the plan says, by name and never by value, each with the functions of which
-    that is so (none: of the run as a whole). `run`, `functions`: the facts of today; `prepared`: what the sources hold,
-    or why they cannot be read; `absent`: why functions of the plan are none of today's.
+    """Return the names of the desired facts that differ from the plan, never their values, each with the functions
+    concerned (none: the run as a whole). `run`, `functions`: the present facts. `prepared`: the content of the sources,
+    or why they cannot be read. `absent`: why functions of the plan are not among the present ones.
     """
     then, found = {unit.key: unit for unit in saved.units}, dict[str, list[str]]()
     for words in (_words(name, *pair) for name, pair in _unlike(saved.facts, marked_facts(key, "", run))):
         found[words] = []
     for one in sorted(then.keys() ^ functions.keys()):
-        words = "selected, and not in the plan" if one in functions else absent[one]
+        words = "selected, but not in the plan" if one in functions else absent[one]
         found.setdefault(words, []).append(one)
     for unit in saved.units:
         if unit.key not in functions:
             continue
         was, now = dict(unit.facts), marked_facts(key, unit.key, functions[unit.key])
-        if SOURCE_FILES not in was:  # they could not be read then, so nothing is done with them
+        if SOURCE_FILES not in was:  # they could not be read when the plan was made, so nothing is done with them
             now.pop(SOURCE_FILES, None)
         lost = prepared.get(unit.key)
         for name, pair in _unlike(was, now):
@@ -63,7 +63,7 @@ def differing(
 
 
 def _unlike(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, tuple[bool, bool]]]:
-    """Give the names of marks that are not alike, each with whether it was and is there."""
+    """Yield the names of marks that differ, each with whether it existed then and exists now."""
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
             yield name, (name in then, name in now)
@@ -74,7 +74,7 @@ def _words(name: str, was: bool, now: bool) -> str:
 
 
 def new_bases(saved: SavedPlan, plan: Plan, live: LiveState, key: PlanKey) -> dict[str, Version]:
-    """Give the live Versions that came after the plan, by the keys of their functions."""
+    """Return the live Versions that came after the plan, by the keys of their functions."""
     units, found = units_by_key(plan), dict[str, Version]()
     for then in saved.units:
         unit = units[then.key]
@@ -86,8 +86,8 @@ def new_bases(saved: SavedPlan, plan: Plan, live: LiveState, key: PlanKey) -> di
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What a saved plan is held against. `resolved`: what names stand for, by function; `authors`: who made the
-    Versions that came after the plan, by their ids, where that is known.
+    """What a saved plan is compared with. `resolved`: what names stand for, by function. `authors`: who made the
+    Versions that came after the plan, by ID, if known.
     """
 
     live: LiveState
@@ -97,18 +97,18 @@ class Today:
 
 
 def held(saved: SavedPlan, plan: Plan, now: Today) -> Plan:
-    """Give the plan to carry out: of each function what the saved one says, or nothing.
+    """Return the plan to carry out: for each function what the saved one says, or nothing.
 
-    | saved           | planned now                             | becomes                                 |
-    | ---             | ---                                     | ---                                     |
-    | no change       | no change                               | as planned now                          |
-    | no change       | the same live Version is to be verified | unchanged: it was known to be good then |
-    | no change       | any other change                        | blocked: changed since                  |
-    | changes         | none, since all is live                 | unchanged: as planned already           |
-    | changes         | the same, or the last of them           | that, and nothing is decided again      |
-    | changes         | the same, but for what is left as it is live | that                               |
-    | changes         | blocked, for the same live Version      | blocked as planned now                  |
-    | changes         | anything else                           | blocked: changed since                  |
+    | saved     | planned now                                 | becomes                                 |
+    | ---       | ---                                         | ---                                     |
+    | no change | no change                                   | as planned now                          |
+    | no change | the same live Version is to be verified     | unchanged: it was known to be good then |
+    | no change | any other change                            | blocked: changed since                  |
+    | changes   | none, since all is live                     | unchanged: already live as planned      |
+    | changes   | the same, or the last of them               | that, and it is not decided again       |
+    | changes   | the same, except what is left as it is live | that                                    |
+    | changes   | blocked, for the same live Version          | blocked as planned now                  |
+    | changes   | anything else                               | blocked: changed since                  |
     """
     units = units_by_key(plan)
     then = {unit.key: unit for unit in saved.units}
@@ -123,11 +123,11 @@ def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
     if unit.action is Action.BLOCKED:
         return unit if same_base or not then.changes else changed_since(unit, _since(then, unit, latest, now))
     if not unit.changes:
-        as_planned = replace(unit, reason="live as planned already") if then.changes else unit
+        as_planned = replace(unit, reason="already live as planned") if then.changes else unit
         return as_planned if unit.action is Action.UNCHANGED else changed_since(unit, _since(then, unit, latest, now))
     if not then.changes:
         if same_base and {change.kind for change in unit.changes} == {ChangeKind.VERIFY}:
-            return replace(unit, action=Action.UNCHANGED, reason="what is live is what is wanted", changes=())
+            return replace(unit, action=Action.UNCHANGED, reason="up to date", changes=())
         return changed_since(unit, _since(then, unit, latest, now))
     if _is_left(then, former or unit, latest, now.key):
         return replace(unit, exact=True)
@@ -135,13 +135,13 @@ def _held(then: SavedUnit, unit: Unit, now: Today) -> Unit:
 
 
 def _on_base_of(then: SavedUnit, unit: Unit, now: Today) -> Unit | None:
-    """Give the unit on the base of then, where others have changed nothing since but what is left as it is live."""
+    """Return the unit on its former base, if others have since changed only what is left as it is live."""
     return next((one for one in on_former_bases(unit, now.live) if one.base_version_id == then.base_version_id), None)
 
 
 def _is_left(then: SavedUnit, unit: Unit, latest: Version | None, key: PlanKey) -> bool:
-    """Say whether all that is to be changed now is of what was to be changed then, in that order, for the same reason:
-    the same Version of the same base, to be taken back in the same way.
+    """Return whether the present changes are the last of the planned ones, in that order, for the same reason: the same
+    Version on the same base, with the same way back.
     """
     at = 0
     for change in unit.changes:
@@ -166,7 +166,7 @@ def _is_left(then: SavedUnit, unit: Unit, latest: Version | None, key: PlanKey) 
 
 
 def _is_as_planned(then: SavedUnit, latest: Version, key: PlanKey) -> bool:
-    """Say whether the live Version is the one that the plan was to make, by whomever it was made."""
+    """Return whether the live Version is the one that the plan was to make, by any maker."""
     stamp = read_stamp(latest.description)
     if stamp is None or not any(one.kind is ChangeKind.VERSION for one in then.changes):
         return False
@@ -174,15 +174,15 @@ def _is_as_planned(then: SavedUnit, latest: Version, key: PlanKey) -> bool:
 
 
 def _of_new_version(change: Change, version_id: str) -> Change:
-    """Write a change as it was planned before its Version was there."""
+    """Return a change as it was planned before its Version existed."""
     after = {name: None if value == version_id else value for name, value in change.after.items()}
     return replace(change, after=after)
 
 
 def _since(then: SavedUnit, unit: Unit, latest: Version | None, now: Today) -> str:
-    """Say what has changed of the live state, as far as that can be told."""
+    """Return what has changed in the live state, as far as it is known."""
     if then.function_id and unit.function_id != then.function_id:
-        again = f" and made again: it is {unit.function_id} now" if unit.function_id is not None else ""
+        again = f" and created again as {unit.function_id}" if unit.function_id is not None else ""
         return f"the function, {then.function_id}, was deleted{again}"
     if (latest.id if latest is not None else "") != then.base_version_id:
         if latest is None:
@@ -195,15 +195,15 @@ def _since(then: SavedUnit, unit: Unit, latest: Version | None, now: Today) -> s
         return moved
     resolved = marked_facts(now.key, unit.key, now.resolved.get(unit.key, {}))
     if others := [name for name, _ in _unlike(then.stands_for, resolved)]:
-        return f"what is named stands for something else now: {', '.join(others)}"
+        return f"names in the manifest stand for something else now: {', '.join(others)}"
     way = unit.way_back
     if way is not None and not way.is_whole and then.is_back_whole:
-        return f"it could not be taken back any more: {way.why}"
-    return f"it would be another now: {unit.reason}"
+        return f"it could no longer be rolled back: {way.why}"
+    return f"the change would be different now: {unit.reason}"
 
 
 def _moved(then: SavedUnit, unit: Unit) -> str:
-    """Say which tags other Versions hold than then, or which settings of the function itself were changed."""
+    """Return which tags are held by other Versions than before, or that own settings of the Function have changed."""
     before, now = _held_by(then.changes), _held_by(unit.changes)
     tags = [tag for tag in before if tag in now and before[tag] != now[tag] and tag != LATEST]
     if tags:
@@ -218,12 +218,12 @@ def _held_by(changes: tuple[Change, ...]) -> dict[str, str]:
 
 
 def is_changed_since(outcome: Outcome | None) -> bool:
-    """Say whether a function was left alone since something of it has changed: the same plan never does it."""
+    """Return whether a function was left alone because it has changed since: the same plan will never change it."""
     return isinstance(outcome, Blocked) and outcome.reason.startswith(_SINCE)
 
 
 def changed_since(unit: Unit, why: str) -> Unit:
-    """Block a unit, since something of it has changed."""
+    """Block a unit, because it has changed since."""
     failure = Failure(f"{_SINCE}{why}", kind=CHANGED, advice=_ADVICE)
     unit = replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure)
     return replace(unit, changes=(), way_back=None, failed_step=None)

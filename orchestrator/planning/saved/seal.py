@@ -1,6 +1,6 @@
-"""What keeps a saved plan from being changed, and the values that it was made with from being guessed: HMAC-SHA256.
+"""HMAC-SHA256 marks and seals: they protect a saved plan from being changed, and its values from being guessed.
 
-A plain hash of a password can be tried against a list of passwords. Without the key of these marks nobody can.
+A plain hash of a password can be checked against a list of passwords. A mark cannot, without its key.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import orjson
 from orchestrator.redaction.safe import encodable
 
 KEY_BYTES = 32
-SEAL = "seal"  # the document's own key for it
+SEAL = "seal"  # the document's own key for its seal
 _MARK_DIGITS = 32  # hex: 128 bits
 
 
 @dataclass(frozen=True, slots=True)
 class PlanKey:
-    """The secret that plans of one bucket, or of one state folder, are marked and sealed with."""
+    """The secret key for marks and seals of the plans of one bucket, or of one state folder."""
 
     secret: bytes = field(repr=False)
 
     @property
     def id(self) -> str:
-        """What it is told from other keys by: 8 hex digits, from which nobody finds the key."""
+        """Its ID: 8 hex digits, from which the key cannot be derived."""
         return hashlib.sha256(self.secret).hexdigest()[:8]
 
     def mark(self, *of: Any) -> str:
-        """Mark JSON values: equal ones alike, 32 hex digits."""
+        """Return the mark of JSON values, 32 hex digits. Equal values have equal marks."""
         return self._hmac(b"value", list(of))[:_MARK_DIGITS]
 
     def seal(self, document: Mapping[str, Any]) -> str:
-        """Seal all of a document but its seal: 64 hex digits."""
+        """Return the seal of a document, computed without its seal field: 64 hex digits."""
         return self._hmac(b"plan", {name: value for name, value in document.items() if name != SEAL})
 
     def is_sealed(self, document: Mapping[str, Any]) -> bool:
-        """Say whether a document is just as it was sealed."""
+        """Return whether a document is exactly as it was sealed."""
         seal = document.get(SEAL)
         return isinstance(seal, str) and seal.isascii() and hmac.compare_digest(seal, self.seal(document))
 
@@ -49,8 +49,8 @@ class PlanKey:
 
 
 def exact(value: Any) -> bytes:
-    """Write JSON in the one way that marks and seals are taken of: keys in order, no spaces. Text that is none (bytes
-    of a file name) as its escapes.
+    """Return JSON in the canonical form for marks and seals: sorted keys, no spaces. Text that is not Unicode (bytes of
+    a file name) is escaped.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -59,5 +59,5 @@ def exact(value: Any) -> bytes:
 
 
 def short_hash(value: Any) -> str:
-    """Hash JSON that holds no secret: 12 hex digits, to name it by."""
+    """Return a short hash of JSON without secrets: 12 hex digits, used as a name."""
     return hashlib.sha256(exact(value)).hexdigest()[:12]

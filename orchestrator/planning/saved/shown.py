@@ -1,4 +1,4 @@
-"""A saved plan as a plan that can be shown: of what it is made with there is as much as is shown of it."""
+"""A saved plan as a plan to be shown. It has only what is shown."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from orchestrator.model import (
 )
 from orchestrator.planning.saved.document import SavedPlan, SavedUnit
 
-_HIDDEN = "…"  # stands for the command of a gate
+_HIDDEN = "…"  # in place of the command of a gate
 _VERIFIED = {"call": Verify(), "http": Verify(http=HttpCheck()), "command": Verify(command=(_HIDDEN,))}
 
 
 def shown_plan(saved: SavedPlan) -> Plan:
-    """Give the units of a saved plan. Raises `KeyError`, `TypeError`, `ValueError` for what is none."""
+    """Return the units of a saved plan. Raises `KeyError`, `TypeError` or `ValueError` if it is invalid."""
     return Plan(tuple(_unit(unit) for unit in saved.units))
 
 
 def shown_rollout(saved: SavedPlan) -> Rollout:
-    """Give the rollout of a saved plan. Raises the same."""
+    """Return the rollout of a saved plan. Raises the same."""
     shown: dict[str, Any] = dict(saved.shown["rollout"])
     gate = Gate((_HIDDEN,), Path()) if shown.pop("gate") else None
     known: dict[str, Any] = {slot.name: shown[slot.name] for slot in fields(Rollout) if slot.name in shown}
@@ -47,7 +47,7 @@ def shown_rollout(saved: SavedPlan) -> Rollout:
 
 
 def shown_undeclared(saved: SavedPlan) -> tuple[Undeclared, ...]:
-    """Give what was live and not in the manifest. Raises the same."""
+    """Return what was live and not in the manifest. Raises the same."""
     return tuple(
         Undeclared(
             found["folder_id"],

@@ -1,4 +1,6 @@
-"""What is told of one function: what it is, what the next plan does to it and why, what became of it. Values alone."""
+"""What `why` shows of one function: what it is, what the next plan does to it and why, what runs did to it. Values
+only.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from orchestrator.model import Place, WayBack
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The function that is asked about. `place`: where the manifest declares it, None where it does not; `id_` "": it
-    is not live, or nobody could tell. `disabled`: it is left out of every run.
+    """The function in question. `place`: where the manifest declares it, None if it does not. `id_` "": it is not live,
+    or it is not known. `disabled`: it is left out of every run.
     """
 
     key: str
@@ -26,17 +28,17 @@ class Subject:
 class MadeBy(StrEnum):
     """Who made a Version. The values are published."""
 
-    RUN = "run"  # a run of this tool that is known here
-    TOOL = "tool"  # this tool, in a run that neither the journal nor the records know
-    HAND = "hand"  # somebody with other means, or somebody has edited what this tool had made
+    RUN = "run"  # a known run of this tool
+    TOOL = "tool"  # this tool, in a run that neither the journal nor the records have
+    HAND = "hand"  # someone with other means, or someone who edited what this tool had made
 
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Who made the live Version. `how`: in words, where it was made by hand; `reason`: why its run has made it, as that
-    run's plan said; `job`: of its stamp, or of the run; `account`: the id of the account that asked for it, "" where
-    nobody has looked; `followed_by`: the run that has followed its Operation to the end, where the one that sent the
-    call did not live so long.
+    """Who made the live Version. `how`: in words, if it was made by hand. `reason`: why its run made it, from that
+    run's plan. `job`: from its stamp, or of the run. `account`: the ID of the account that requested it, "" if not
+    looked up. `followed_by`: the run that followed its Operation to the end, if the one that sent the call was killed
+    before.
     """
 
     kind: MadeBy
@@ -54,8 +56,8 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What is live. `verdict`: "passed", "failed", "inconclusive", "none": it was not verified, as far as is known
-    here; `creating`: ids of Versions that are being made. Times: ISO 8601, UTC; "" where not told.
+    """What is live. `verdict`: "passed", "failed", "inconclusive", "none": no verification is known here. `creating`:
+    IDs of Versions that are being made. Times: ISO 8601, UTC; "" if unknown.
     """
 
     status: str = ""  # of the Function
@@ -71,20 +73,20 @@ class LiveFacts:
 
 
 class Held(StrEnum):
-    """How a declared value stands to what is live. The values are published."""
+    """How a declared value compares with the live one. The values are published."""
 
     SAME = "same"
     CHANGED = "changed"
     ADDED = "added"  # the live Version has none
     REMOVED = "removed"  # the live Version has it, and the next one would not
     NOT_COMPARED = "not compared"
-    LEFT = "left as it is live"  # another than is declared, and somebody else's
+    LEFT = "left as it is live"  # differs from the declared value, and someone else set it
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One value of the function. `wanted`, `live`: in words, "" for none, or for what never shows, a variable's value.
-    `table`, `place`, `over`, `variables`, `written`: see `ValueOrigin`; `table` "live": nothing declares it.
+    """One value of the function. `wanted`, `live`: in words, "" for none, or for a variable's value, which is never
+    shown. `table`, `place`, `over`, `variables`, `written`: see `ValueOrigin`; `table` "live": it is not declared.
     """
 
     key: str
@@ -100,8 +102,8 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True)
 class NextPlan:
-    """What the next plan does to the function. `advice`, `detail`: of what blocks it; `then`: what follows its Version;
-    `way_back`: how it could be taken back.
+    """What the next plan does to the function. `advice`, `detail`: about what blocks it. `then`: what follows its
+    Version. `way_back`: how it could be rolled back.
     """
 
     action: str
@@ -109,15 +111,15 @@ class NextPlan:
     advice: str = ""
     detail: str = ""
     then: str = ""
-    way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
+    way_back: WayBack | None = None  # None: nothing is changed, or it was not checked
     warnings: tuple[str, ...] = ()
     job: str = ""  # whose plan it is; "": the manifest's
 
 
 @dataclass(frozen=True, slots=True)
 class PastOperation:
-    """An Operation of a run: `call` as the API names it; `ended`: "done", "failed", "not seen to end"; `version_id`: of
-    the Version that it makes or moves a tag to; `idempotency_key`: of the call that it came of, "" where none is known.
+    """An Operation of a run. `call`: as the API names it. `ended`: "done", "failed", "not seen to end". `version_id`:
+    of the Version that it makes or moves a tag to. `idempotency_key`: of its call, "" if unknown.
     """
 
     id: str
@@ -130,8 +132,8 @@ class PastOperation:
 
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """A call of a run: written before it was sent. One that another run repeats has the same Idempotency-Key, and the
-    cloud answers with the same Operation. `answered`: an Operation, or a refusal, is known of it.
+    """A call of a run, recorded before it was sent. If another run repeats it, it has the same Idempotency-Key, and the
+    cloud answers with the same Operation. `answered`: an Operation or a refusal of it is known.
     """
 
     call: str
@@ -142,9 +144,8 @@ class SentCall:
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What became of the function in one run. `state`: the run's, as `runs` says it; `outcome`: the function's, ""
-    where it has not ended there; `why`: a failure's message, or what blocked it. `elsewhere`: known by the bucket's
-    record alone.
+    """What one run did to the function. `state`: of the run, as in `runs`. `outcome`: of the function, "" if it has not
+    ended there. `why`: a failure's message, or what blocked it. `elsewhere`: known only from the bucket's record.
     """
 
     run_id: str
@@ -170,7 +171,7 @@ class PastRun:
 
 
 class WaitsFor(StrEnum):
-    """What a function waits for in a run that is under way. The values are published."""
+    """What a function waits for in a run that is in progress. The values are published."""
 
     PLAN = "plan"  # the command has no run yet: it connects, builds, plans
     WAVE = "wave"
@@ -179,22 +180,22 @@ class WaitsFor(StrEnum):
     GATE = "gate"
     PACKAGE = "package"
     SLOT = "slot"  # the quota of unfinished Operations
-    ANSWER = "answer"  # of a call that was sent
+    ANSWER = "answer"  # to a call that was sent
     RETRY = "retry"
     OPERATION = "operation"
     VERIFICATION = "verification"
-    CLOUD = "cloud"  # which does not answer
-    TAGS = "tags"  # its Version is there; its tags move in the second phase
-    LEASE = "lease"  # of a run on another machine
+    CLOUD = "cloud"  # it does not answer
+    TAGS = "tags"  # its Version exists; its tags move in the second phase
+    LEASE = "lease"  # held by a run on another machine
     ROLLBACK = "rollback"
-    END = "end"  # it has come to its end, and what is live is read back at the run's
+    END = "end"  # it has ended, and its live state is read back at the end of the run
     NOTHING = "nothing"  # its run starts nothing more
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingFor:
-    """What the function waits for. `words`: a sentence; `until`: a time, where one is known; `who`: whose run it is,
-    where it is another machine's; `advice`: what somebody can do.
+    """What the function waits for. `words`: a sentence. `until`: a time, if known. `who`: who started the run, if it is
+    on another machine. `advice`: what a user can do.
     """
 
     run_id: str
@@ -209,8 +210,8 @@ class WaitingFor:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All of it. `unknown`: what could not be found out, and why; `absent`: what there is none of, in words. `now`,
-    `next_plan` None: one of these says why.
+    """The whole answer. `unknown`: what could not be found out, and why. `absent`: what does not exist, in words. If
+    `now` or `next_plan` is None, one of these says why.
     """
 
     subject: Subject
@@ -223,7 +224,7 @@ class Explanation:
     unknown: tuple[str, ...] = ()
 
     def words(self) -> Iterator[str]:
-        """Give the keys, names and ids in it: what nobody may take for a secret."""
+        """Yield the keys, names and IDs in it, which must not be taken for secrets."""
         one, now = self.subject, self.now
         yield from (one.key, one.name, one.folder_id, one.id_)
         if now is not None:

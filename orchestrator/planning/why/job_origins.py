@@ -1,5 +1,5 @@
-"""Where the values come from that a job wants of a function: from the job, the manifest, or the live Version that is
-copied. Pure but for the lines of the manifest.
+"""Where the values that a job desires come from: the job, the manifest, or the live Version that is copied. Pure,
+except for the lines of the manifest.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def job_origins(
     origins: Sequence[ValueOrigin],
     latest: Version | None,
 ) -> tuple[ValueOrigin, ...]:
-    """Give the origins of what a job wants. `declared`, `origins`: the manifest's, where it has the function.
+    """Return the origins of what a job desires. `declared`, `origins`: from the manifest, if it has the function.
 
-    | the value is                             | it comes from                                                |
-    | ---                                      | ---                                                          |
-    | what the manifest declares               | there                                                        |
-    | another, and the live Version has it     | the live Version, which is copied                            |
-    | another                                  | [jobs.NAME]: its key that has it, or is called so, or its table |
+    | the value is                         | it comes from                                                   |
+    | ---                                  | ---                                                             |
+    | what the manifest declares           | the manifest                                                    |
+    | another, and the live Version has it | the live Version, which is copied                               |
+    | another                              | [jobs.NAME]: the key with this value or name, or else the table |
     """
     wanted, live = _fields(spec), _live(latest)
     asked = _fields(declared) if declared is not None else {}
@@ -69,7 +69,7 @@ def _live(latest: Version | None) -> Mapping[str, Any]:
 
 
 def _parts(row: Field, wanted: Any, declared: Any, live: Any) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Split a field as it is laid over others: the entry's name, what is wanted, declared and live of it."""
+    """Split a field as tables are merged: yield each entry's name, and its desired, declared and live values."""
     if row.shown in (Shown.ENTRIES, Shown.ITEMS):
         for name, value in (wanted or {}).items():
             yield name, value, (declared or {}).get(name), (live or {}).get(name)

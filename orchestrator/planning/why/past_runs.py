@@ -1,4 +1,4 @@
-"""What became of a function in one run, and who has made a Version: by the run's events about it. Pure."""
+"""What one run did to a function, and who made a Version: from the run's events about it. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Inconclus
 from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun, SentCall, WaitingFor, WaitsFor
 
 _FAILED, _DONE = "failed", "done"
-_SETTLED = ("deployed", "unchanged")  # outcomes after which a run is as it was wanted
-_ANSWERS = (OperationAccepted, StepRetried, UnitEnded)  # that tell that a call before has been answered
+_SETTLED = ("deployed", "unchanged")  # outcomes after which a function is as desired
+_ANSWERS = (OperationAccepted, StepRetried, UnitEnded)  # these show that an earlier call was answered
 
 
 def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool = False) -> PastRun | None:
-    """Tell a run by its events about one unit; None where it has none of it. `state`: what the run has come to."""
+    """Return what a run's events say about one unit, None if there are none. `state`: of the run."""
     told = list(events)
     run = fold(told)
     unit = run.units.get(key)
@@ -49,16 +49,16 @@ def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool =
 
 
 def maker_of(runs: Iterable[PastRun], version_id: str, created_at: str) -> Maker | None:
-    """Say which of these runs has made a Version; None where none is known to have. `created_at`: of the Version, as
-    `utc` writes it.
+    """Return which of these runs made a Version, None if that is not known. `created_at`: of the Version, as `utc`
+    writes it.
 
-    | its Operation is known by         | it was made by                                                          |
-    | ---                               | ---                                                                     |
-    | one run                           | that                                                                    |
-    | several: later ones followed it   | the first of them                                                       |
-    | a run that has sent a call which  | the last that had sent it when the Version was made; the first, where   |
-    | one before it had sent, too: with | none had, by these clocks. It was killed before it heard the answer,    |
-    | one Idempotency-Key               | and the one that the Operation is known by has followed it              |
+    | its Operation is known by           | it was made by                                                        |
+    | ---                                 | ---                                                                   |
+    | one run                             | that run                                                              |
+    | several: later ones followed it     | the first of them                                                     |
+    | a run whose call an earlier run had | the last that had sent it when the Version was made, or if the clocks |
+    | sent too, with one Idempotency-Key  | show none, the first. It was killed before the answer came, and the   |
+    |                                     | run with the Operation followed it                                    |
     """
     told = sorted(runs, key=lambda run: run.started_at)
     knowing = [(run, one) for run in told for one in run.operations if _has_made(one, version_id)]
@@ -85,7 +85,7 @@ def _has_made(one: PastOperation, version_id: str) -> bool:
 
 
 def by_whom(run: RunState) -> str:
-    """Say who began a run, and where: user@host."""
+    """Return who started a run, and where: user@host."""
     return run.chain[-1].by if run.chain else ""
 
 
@@ -94,7 +94,7 @@ def _why(unit: UnitState) -> tuple[str, str]:
         case Failed(step, failure, back):
             to = f"; {back} serves since" if back else ""
             return f"step {step}: {failure.message}{to}", failure.advice
-        case Blocked(reason) if reason.startswith(f"{unit.reason}; "):  # with the ways out, as the plan said them
+        case Blocked(reason) if reason.startswith(f"{unit.reason}; "):  # with the possible next steps, as in the plan
             return unit.reason, reason.removeprefix(f"{unit.reason}; ")
         case Blocked(reason) | Cancelled(reason) | Unknown(reason) | Inconclusive(reason):
             return reason, ""
@@ -119,19 +119,18 @@ def _sent(events: Sequence[Event], key: str) -> Iterator[SentCall]:
 
 
 def utc(at_s: float | None) -> str:
-    """Write seconds since the epoch as ISO 8601 in UTC, "" for none."""
+    """Return epoch seconds as ISO 8601 in UTC, "" for none."""
     return "" if not at_s else datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds")
 
 
 def still_waited(waiting: Iterable[WaitingFor], past: Sequence[PastRun]) -> list[WaitingFor]:
-    """Leave out of what a function waits for the paused runs that have nothing more to do for it. `past`: the newest
-    first.
+    """Leave out the paused runs that have nothing more to do for a function. `past`: the newest first.
 
-    | of a paused run                                       | it waits |
-    | ---                                                   | ---      |
-    | a newer run has made it as wanted, or found it so     | no       |
-    | somebody has rolled it back                           | no       |
-    | anything else                                         | yes      |
+    | a paused run                                       | it waits |
+    | ---                                                | ---      |
+    | a newer run has deployed it, or found it unchanged | no       |
+    | someone has rolled it back                         | no       |
+    | anything else                                      | yes      |
     """
     ids = [one.run_id for one in past]
 

@@ -1,4 +1,4 @@
-"""Each value that a function declares, held against what is live. Pure. Values of variables never show."""
+"""Compares each value that a function declares with the live one. Pure. Values of variables are never shown."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from orchestrator.version.fields import FIELDS, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import fingerprint, object_changed, read_stamp, without_stamp
 
-LIVE_ONLY = "live"  # the table of what nothing declares
+LIVE_ONLY = "live"  # the table of what is not declared
 _BY_KEY = {row.key: row for row in FIELDS}
-# Keys whose value is another way to say what a field of the Version has.
+# Keys that are another form of a field of the Version.
 _ALIASES = {"service_account": "service_account_id", "storage_mounts": "mounts"}
 _ENTRIES = (Shown.ENTRIES, Shown.ITEMS)
 _CODE = ("source", "package", "version_id")
-# Free texts that may hold a secret: of what `${NAME}` stands in the text as it is written shows. Their tables have keys
-# that cannot: paths, patterns, numbers.
+# Free texts that may hold a secret: their `${NAME}` are shown unexpanded. Their tables also have keys without secrets:
+# paths, patterns, numbers.
 _NEVER_SHOWN = ("environment", "verify", "build")
 _SHOWN_OF_THEM = frozenset({"build.folder", "build.inputs", "verify.attempts", "verify.timeout", "verify.safe"})
 _HIDDEN = "…"
@@ -35,8 +35,8 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """A field of the Version as it is wanted and as it is live, in comparable form; None for none. `told`: what
-    changes, in the words of a plan, "" where nothing does.
+    """The desired and the live value of a field of the Version, in comparable form; None for none. `told`: the change
+    in the words of a plan, "" for none.
     """
 
     row: Field
@@ -53,17 +53,17 @@ def setting_rows(
     function: Function | None,
     planned: Fingerprint | None = None,
 ) -> tuple[SettingRow, ...]:
-    """Give a row for each declared value, and for each that only the live Version has. `spec`: with names resolved.
-    `planned`: what the next Version would be known by, None where nothing is planned: then code is not compared.
+    """Return a row for each declared value, and for each that only the live Version has. `spec`: with names resolved.
+    `planned`: the fingerprint of the next Version, None if nothing is planned: then code is not compared.
 
-    | wanted | live     | is                                       |
-    | ---    | ---      | ---                                      |
-    | a      | a        | same                                     |
-    | a      | b        | changed                                  |
-    | a      | none     | added                                    |
-    | none   | b        | removed; same where the cloud filled it in |
-    | a      | unknown  | not compared                             |
-    | a, none | b       | left as it is live, where `ignore` says so |
+    | desired | live    | is                                      |
+    | ---     | ---     | ---                                     |
+    | a       | a       | same                                    |
+    | a       | b       | changed                                 |
+    | a       | none    | added                                   |
+    | none    | b       | removed; same if the cloud filled it in |
+    | a       | unknown | not compared                            |
+    | a, none | b       | left as it is live, if `ignore` says so |
     """
     left = spec.as_live
     rows = _rows(replace(spec, settings=left.declared or spec.settings), spec, origins, live, function, planned)
@@ -86,7 +86,7 @@ def _rows(
     planned: Fingerprint | None,
 ) -> tuple[SettingRow, ...]:
     latest = live.latest(function.id) if function is not None else None
-    # Made of these very settings: what they leave open was filled in by the cloud.
+    # Made from these very settings: the cloud filled in what they leave open.
     stamp = read_stamp(latest.description) if latest is not None else None
     made_of = [fingerprint(one.settings, "").settings for one in (spec, carried)]
     as_made = stamp is not None and stamp.settings in made_of
@@ -98,7 +98,7 @@ def _rows(
 
 
 def sides_of(spec: FunctionSpec, latest: Version, *, as_made: bool) -> dict[str, _Sides]:
-    """Compare each field of the Version: by its key in the manifest."""
+    """Compare each field of the Version. Returns the sides by the key in the manifest."""
     wanted = with_mounts_alone(settings_fields(spec.settings, spec.settings.description.rstrip()))
     live = with_mounts_alone({**latest.raw, "description": without_stamp(latest.description)})
     return {row.key: _side(row, wanted.get(row.api), live.get(row.api), as_made=as_made) for row in FIELDS}
@@ -155,7 +155,7 @@ def _whole(found: _Sides) -> Held:
 
 
 def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
-    """Write a declared value as people know it; what may be secret never shows."""
+    """Return a declared value in a readable form. What may be secret is never shown."""
     if one.setting in _NEVER_SHOWN and one.key not in _SHOWN_OF_THEM:
         return one.written or _HIDDEN
     if one.setting == "folder_id":
@@ -172,7 +172,7 @@ def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
 
 
 def _as_in_a_manifest(one: ValueOrigin, spec: FunctionSpec) -> Any:
-    """Give a value as its file could have it: paths relative to the manifest's folder."""
+    """Return a value as it could be in the manifest: paths relative to its folder."""
     value = plain_value(one.setting, one.name, one.value)
     is_path = one.setting in ("source", "files") or one.key == "build.folder"
     if is_path and isinstance(value, str) and isinstance(spec.code, SourceCode):
@@ -204,7 +204,7 @@ def _entry_words(found: _Sides, name: str) -> str:
 
 
 def _live_only(sides: Iterable[_Sides], declared: set[str], *, whole: bool) -> Iterator[SettingRow]:
-    """Give what the live Version has and nothing declares. `whole`: no setting is declared."""
+    """Yield rows for what the live Version has and is not declared. `whole`: no setting is declared."""
     for found in sides:
         key = found.row.key
         if found.row.shown in _ENTRIES:
@@ -218,7 +218,7 @@ def _live_only(sides: Iterable[_Sides], declared: set[str], *, whole: bool) -> I
 
 
 def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held, str]]:
-    """Compare what the Function itself has: by the keys of the manifest."""
+    """Compare the Function's own settings, by the keys of the manifest."""
     found: dict[str, tuple[Held, str]] = {}
     if function is None:
         return found
@@ -237,7 +237,7 @@ def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held,
 
 
 def _code(stamp: Fingerprint | None, planned: Fingerprint | None) -> dict[str, tuple[Held, str]]:
-    """Compare the code by its digests, as far as the stamp of the live Version tells of it."""
+    """Compare the code by its digests, if the stamp of the live Version has them."""
     if stamp is None or planned is None:
         return {}
     same = stamp.code == planned.code and not object_changed(stamp, planned)
@@ -246,7 +246,7 @@ def _code(stamp: Fingerprint | None, planned: Fingerprint | None) -> dict[str, t
 
 
 def _tags(spec: FunctionSpec, live: LiveState, function: Function | None) -> dict[str, tuple[Held, str]]:
-    """Say whether the live Version has all declared tags, and who holds the others."""
+    """Return whether the live Version has all declared tags, and who holds the others."""
     latest = live.latest(function.id) if function is not None else None
     if function is None or latest is None:
         return {}

@@ -1,4 +1,4 @@
-"""How far all functions of a chain of runs are: what the one that is asked about is held against. Pure."""
+"""How far all functions of a chain of runs are, to compare one function with. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from orchestrator.model import Action
 
 @dataclass(slots=True)
 class Standing:
-    """How far one function is. `turn`: from 1, its place in the waves, 0: it is in none; `is_asked`: a call of it has
-    no answer yet; `in_flight`: ids of its Operations that are not done.
+    """How far one function is. `turn`: its place in the waves, from 1; 0: none. `is_asked`: a call has no answer yet.
+    `in_flight`: IDs of its unfinished Operations.
     """
 
     folder_id: str
@@ -38,16 +38,16 @@ class Standings:
     """How far each function is, by folder and name. Call `begin_run` where a run of the chain begins, then `apply`."""
 
     functions: dict[tuple[str, str], Standing] = field(default_factory=dict)
-    turns: int = 0  # functions for which the chain's first run does something
-    _called: dict[str, Standing] = field(default_factory=dict)  # by the key that the last plan of it has
+    turns: int = 0  # functions that the chain's first run changes
+    _called: dict[str, Standing] = field(default_factory=dict)  # by key in the latest plan
     _runs: int = 0
 
     def begin_run(self) -> None:
-        """Begin a run of the chain. The waves are of what the first one does something for."""
+        """Begin a run of the chain. The waves have the units that the first run changes."""
         self._runs += 1
 
     def apply(self, mark: UnitMark) -> None:
-        """Take in that a function has come one step further."""
+        """Record that a function has made one more step."""
         if mark.kind == UnitPlanned.kind:
             self._plan(mark)
             return
@@ -75,24 +75,24 @@ class Standings:
             one.turn = self.turns
 
     def turn_of(self, folder_id: str, name: str) -> int:
-        """Say which place a function has in the waves, 0 for none."""
+        """Return the place of a function in the waves, 0 for none."""
         found = self.functions.get((folder_id, name))
         return found.turn if found is not None else 0
 
     def ended_in(self, wave: int, ends: Sequence[int]) -> tuple[int, int]:
-        """Say how many functions of a wave (from 1) have ended, and how many it has. `ends`: see `wave_ends`."""
+        """Return how many functions of a wave (from 1) have ended, and how many it has. `ends`: see `wave_ends`."""
         first = ends[wave - 2] if wave > 1 else 0
         members = [one for one in self.functions.values() if first < one.turn <= ends[wave - 1]]
         return sum(one.is_ended for one in members), len(members)
 
     def busy(self) -> Counter[str]:
-        """Count the functions that have something in flight, by folder."""
+        """Return how many functions have something in flight, by folder."""
         return Counter(
             one.folder_id for one in self.functions.values() if not one.is_ended and (one.in_flight or one.is_asked)
         )
 
     def not_asked_for(self, folder_id: str) -> int:
-        """Count the functions of a folder for which something is to be done, and nothing was asked for yet."""
+        """Return how many functions of a folder have changes to make, but no request yet."""
         return sum(
             one.folder_id == folder_id and one.does_something and not one.was_asked and not one.is_ended
             for one in self.functions.values()

@@ -1,7 +1,7 @@
-"""What a function waits for in a run that is under way, by the events that its journal or record has by now. Pure.
+"""What a function waits for in a run that is in progress, from the events in its journal or record so far. Pure.
 
-The journal stores no step that has only begun, and writes some records with the next one, so what it tells is true as
-of its last record.
+The journal stores no step that has only begun, and writes some events together with the next one. So the answer is true
+as of its last event.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from orchestrator.planning.why.standings import Standings
 
 @dataclass(slots=True)
 class LiveRun:
-    """A run that is under way, as far as it is about itself and some units; of all others, how far they are.
+    """A run in progress: the events about itself and some units, and how far all others are.
 
-    Call `apply` with each event of its chain; or `hear` with those about itself and some units, in their order, and
+    Call `apply` with each event of its chain. Or call `hear` with those about itself and some units, in order, and
     `standings` with the marks of all.
     """
 
@@ -45,11 +45,12 @@ class LiveRun:
     gate: GateBegan | None = None
     outage: OutageBegan | None = None
     limits: dict[str, LimitChanged] = field(default_factory=dict)  # "folder ID", "cloud ID"
-    retried: dict[str, StepRetried] = field(default_factory=dict)  # by unit: the last one, until it goes on
-    packed: dict[str, int] = field(default_factory=dict)  # by unit: packages made, the plan's reading included
+    retried: dict[str, StepRetried] = field(default_factory=dict)  # by unit: the last retry, until the next step
+    # by unit: packages made, including when the plan reads the source
+    packed: dict[str, int] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
-        """Take one event in, whatever unit it is about."""
+        """Apply one event, about any unit."""
         self.hear(event)
         if isinstance(event, RunStarted):
             self.standings.begin_run()
@@ -57,7 +58,7 @@ class LiveRun:
             self.standings.apply(mark)
 
     def hear(self, event: Event) -> None:
-        """Take in an event about the run, or about one of the units that are asked about."""
+        """Apply an event about the run, or about one of the units in question."""
         self.run.apply(event)
         self._between_waves(event)
         match event:
@@ -90,7 +91,7 @@ class LiveRun:
 
 
 def live_run(events: Iterable[Event]) -> LiveRun:
-    """Fold the events of a chain of runs, of which the last is under way."""
+    """Fold the events of a chain of runs, whose last is in progress."""
     found = LiveRun()
     for event in events:
         found.apply(event)
@@ -98,25 +99,25 @@ def live_run(events: Iterable[Event]) -> LiveRun:
 
 
 def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, now_s: float = 0.0, who: str = "") -> WaitingFor | None:
-    """Say what a unit waits for; None where the run has no such unit. `packs`: its code is a source that is packed.
-    `now_s`: the time, in seconds since the epoch.
+    """Return what a unit waits for, None if the run has no such unit. `packs`: its code is a source that is packed.
+    `now_s`: the time, in epoch seconds.
 
-    The first that holds:
+    The first that applies:
 
-    | the run, or the unit                                  | it waits for                                     |
-    | ---                                                   | ---                                              |
-    | the unit has ended                                    | the run's end, at which what is live is read     |
-    | the cloud does not answer                             | the cloud                                        |
-    | an Operation was accepted, its end was not seen       | the Operation                                    |
-    | a call was refused, and is tried again                | the next try; after its wait, an Operation slot  |
-    | a call has no answer yet                              | the answer                                       |
-    | its Version is there, and is verified                 | the verification                                 |
-    | its Version is there, its tags are not asked for      | its tags: the second phase                       |
-    | too many failures                                     | nothing: it does not start; or the rollback      |
-    | its wave is not the running one: a pause, a gate      | the pause, the gate                              |
-    | its wave is a later one                               | the wave                                         |
-    | it packs, and no package is made yet                  | its package                                      |
-    | otherwise                                             | an Operation slot                                |
+    | the run, or the unit                             | it waits for                                        |
+    | ---                                              | ---                                                 |
+    | the unit has ended                               | the end of the run, to read the live state back     |
+    | the cloud does not answer                        | the cloud                                           |
+    | an Operation was accepted, its end is not known  | the Operation                                       |
+    | a call was refused, and is tried again           | the next attempt; after its wait, an Operation slot |
+    | a call has no answer yet                         | the answer                                          |
+    | its Version exists, and is verified              | the verification                                    |
+    | its Version exists, its tags are not requested   | its tags: the second phase                          |
+    | too many failures                                | nothing: it does not start; or the rollback         |
+    | its wave is not the running one: a pause, a gate | the pause, the gate                                 |
+    | its wave is a later one                          | the wave                                            |
+    | it packs, and no package is made yet             | its package                                         |
+    | otherwise                                        | an Operation slot                                   |
     """
     run = live.run
     unit = run.units.get(key)
@@ -127,13 +128,13 @@ def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, now_s: float = 0.
     return WaitingFor(run.run_id, kind, words, utc(since_s), utc(until_s), "", operation_id, who)
 
 
-_Found = tuple[WaitsFor, str, float, float, str]  # words, since, until, id of an Operation
+_Found = tuple[WaitsFor, str, float, float, str]  # words, since, until, ID of an Operation
 
 
 def _of_unit(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
-    """Find what a unit waits for that has ended, or has asked for something."""
+    """Return what a unit waits for that has ended, or has sent a request."""
     if unit.outcome is not None:
-        words = f"it has ended: {outcome_name(unit.outcome)}; what is live is read back at the run's end"
+        words = f"it has ended: {outcome_name(unit.outcome)}; its live state is read back at the end of the run"
         return WaitsFor.END, words, unit.ended_at or 0.0, 0.0, ""
     if live.outage is not None:
         return WaitsFor.CLOUD, f"the cloud does not answer: {live.outage.reason}", live.outage.at, 0.0, ""
@@ -143,7 +144,7 @@ def _of_unit(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
 
 
 def _asked_for(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
-    """Find the call that is under way: its Operation, its answer, its next try."""
+    """Return the call in progress: its Operation, its answer, its next attempt."""
     for one in reversed(unit.operations.values()):
         if one.operation_id not in unit.done:
             words = f"Operation {one.operation_id} ({one.call})"
@@ -156,12 +157,12 @@ def _asked_for(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
         return WaitsFor.ANSWER, f"the answer to {unit.call}", last, 0.0, ""
     if now_s > retried.at + retried.wait_s:  # it is in the queue again
         return _slot(live, unit)
-    words = f"another try of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
+    words = f"the next attempt of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"
     return WaitsFor.RETRY, words, retried.at, retried.at + retried.wait_s, ""
 
 
 def _after_its_version(live: LiveRun, unit: UnitState) -> _Found | None:
-    """Find the change that comes next, where those before it are made."""
+    """Return the next change, if those before it are made."""
     done_at = max((one.at for one in unit.done.values()), default=0.0)
     left = [change.change for change in unit.planned if change.outcome == "not begun"]
     if left and left[0].kind is ChangeKind.VERIFY:
@@ -173,7 +174,7 @@ def _after_its_version(live: LiveRun, unit: UnitState) -> _Found | None:
 
 
 def _of_run(live: LiveRun) -> _Found | None:
-    """Find what stops a whole run."""
+    """Return what stops a whole run."""
     run = live.run
     if run.breach and run.rollout.then == "rollback":
         return WaitsFor.ROLLBACK, f"the rollback of the run: {run.breach}", 0.0, 0.0, ""
@@ -188,7 +189,7 @@ def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
     turn = standings.turn_of(unit.folder_id, unit.name)
     number = bisect_left(ends, turn) + 1 if ends and turn else 1
     if len(ends) > 1 and (wave is None or wave.number < number):
-        before = f"wave {number} of {len(ends)}, which it is in"
+        before = f"its wave ({number} of {len(ends)})"
         if live.pause is not None:
             until_s = live.pause.at + live.pause.seconds
             words = f"the pause of {as_duration(live.pause.seconds)} after wave {live.pause.wave}; then {before}"
@@ -197,20 +198,20 @@ def _before_it_begins(live: LiveRun, unit: UnitState, *, packs: bool) -> _Found:
             return WaitsFor.GATE, f"the gate after wave {live.gate.wave}; then {before}", live.gate.at, 0.0, ""
         if wave is not None:
             ended, members = standings.ended_in(wave.number, ends)
-            now = f"; wave {wave.number} is under way, {ended} of {members} functions have ended"
+            now = f"; wave {wave.number} is in progress, {ended} of {members} functions have ended"
         else:
             now = ""
         return WaitsFor.WAVE, f"{before}{now}", wave.at if wave is not None else 0.0, 0.0, ""
-    # The plan has read the source once; a package that was stored is told of only with the next record.
+    # The plan has already read the source once. A stored package is reported only with the next event.
     if packs and unit.package is None and live.packed.get(unit.key, 0) < 2:
         retried = live.retried.get(unit.key)
         why = f", after: {retried.reason}" if retried is not None else ""
-        return WaitsFor.PACKAGE, f"its package, which is made and stored{why}", run.started_at or 0.0, 0.0, ""
+        return WaitsFor.PACKAGE, f"its package, which is being made and stored{why}", run.started_at or 0.0, 0.0, ""
     return _slot(live, unit)
 
 
 def _slot(live: LiveRun, unit: UnitState) -> _Found:
-    """Say how full the quota of unfinished Operations is, as far as the run has been told."""
+    """Return how full the quota of unfinished Operations is, as far as the run knows."""
     run, busy = live.run, live.standings.busy()
     waiting = live.standings.not_asked_for(unit.folder_id)
     taken, limit = busy[unit.folder_id], live.limits.get(f"folder {unit.folder_id}")
@@ -219,7 +220,7 @@ def _slot(live: LiveRun, unit: UnitState) -> _Found:
         f"{what}: {busy.total()} of {one.allowed:g}" for what, one in live.limits.items() if what.startswith("cloud")
     )
     more = f"; {cloud}" if cloud else ""
-    words = f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; not asked for yet: {waiting}"
+    words = f"an Operation slot: folder {unit.folder_id} has {taken}{of} in flight{more}; not requested yet: {waiting}"
     return WaitsFor.SLOT, words, unit.started_at or run.started_at or 0.0, 0.0, ""
 
 

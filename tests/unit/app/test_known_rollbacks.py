@@ -67,8 +67,8 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
     assert [one.action for one in plan.units] == [Action.BLOCKED, Action.BLOCKED, Action.RETAG]
     text = plan_text(PlanView(plan), whole=True)
     assert text.count(WHY[0]) == 1
-    assert f"2 functions blocked: a, b: {WHY[0]}; {WHY[1]}, or deploy it all the same with --again a,b" in text
-    said = f"{WHY[0]}: {WHY[1]}; functions of this plan that it has left"
+    assert f"2 functions blocked: a, b: {WHY[0]}; {WHY[1]}, or deploy it anyway with --again a,b" in text
+    said = f"{WHY[0]}: {WHY[1]}; functions of this plan to roll back"
     assert unended(plan, known) == (f"{said}: 2",)
     assert unended(plan, known, again={"b"}) == (f"{said}: 1",)
     unchanged = replace(unit("a"), action=Action.UNCHANGED, changes=())  # what is live is not to stay all the same

@@ -141,19 +141,19 @@ def test_runs_that_took_one_up_are_one_with_it(tmp_path: Path, monkeypatch: pyte
     again, other = past_run(9, FAILED, code=1, resumes="R7"), past_run(8, None, code=None, resumes="R7")
     needs, _ = known(tmp_path, bucket([again, other, first, done(5)]), monkeypatch)
     assert needs.needed == {"v9", "v8", "v7", "v6", "v5", "v4"}
-    assert needs.left_alone == "run R9 has failed at it"
+    assert needs.left_alone == "run R9 failed at it"
 
 
 def test_the_run_that_took_up_one_without_a_record_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs, _ = known(tmp_path, bucket([past_run(9, FAILED, code=1, resumes="R1"), done(8), done(7)]), monkeypatch)
-    assert needs.left_alone == "run R9 has failed at it"
+    assert needs.left_alone == "run R9 failed at it"
     assert needs.needed == {"v9", "v8", "v7", "v6"}
 
 
 def test_the_last_run_is_the_last_that_either_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = past_run(10, FAILED, code=1)
     needs, _ = known(tmp_path / "1", bucket([done(9)]), monkeypatch, journal=[failed])
-    assert needs.left_alone == "run R10 has failed at it"
+    assert needs.left_alone == "run R10 failed at it"
     needs, _ = known(tmp_path / "2", bucket([done(11), failed]), monkeypatch, journal=[failed])
     assert needs.left_alone == ""
 

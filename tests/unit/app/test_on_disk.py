@@ -92,7 +92,7 @@ def test_doubts_are_warnings(project: Path) -> None:
     assert mistake.startswith(f"{AT}entrypoint 'index.handler': the package has no index.js")
     (project / "src" / "package.json").write_text("{}")
     _, (warning,) = validated(project, node.replace('["*.py"]', '["*.py", "package.json"]'))
-    assert warning.endswith("no error, since the cloud may make it by package.json")
+    assert warning.endswith("not an error, because package.json may make it in the cloud")
 
 
 def test_what_many_functions_share_is_said_once(project: Path) -> None:

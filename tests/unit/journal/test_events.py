@@ -58,7 +58,7 @@ OUTCOMES: list[Outcome] = [
 ]
 A_RUN = [
     started(units=1),
-    UnitsUnchanged(1.0, (("f", "f", "b1g", "d4e", "version-1", "print", "what is live is what is wanted"),)),
+    UnitsUnchanged(1.0, (("f", "f", "b1g", "d4e", "version-1", "print", "up to date"),)),
     WaveStarted(1.0, 1, 3, 10, folders={"b1g": 10}),
     BreakerOpened(1.0, "b1g", Step.CREATE, "refused alike", 12),
     OutageBegan(1.0, "no answer"),

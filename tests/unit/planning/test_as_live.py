@@ -131,7 +131,7 @@ def test_whatever_is_live_of_what_is_left_so_nothing_is_to_do_and_a_new_version_
     edited = by_hand("v2", ours, replace(declared, **{setting: theirs_of_it}))
     there, wanted = row(edited) if gone else row(ours, edited), spec(settings=declared, as_live=named)
     unit = plan_one(wanted, there)
-    assert (unit.action, unit.reason) == (Action.UNCHANGED, "what is live is what is wanted")
+    assert (unit.action, unit.reason) == (Action.UNCHANGED, "up to date")
     for changed in (replace(wanted, code=NEW_CODE), replace(wanted, settings=other_than(setting, declared))):
         unit = plan_one(changed, there)
         assert unit.action is Action.VERSION, unit.reason
@@ -187,7 +187,7 @@ def test_what_is_not_left_so_any_more_is_guarded_though_we_made_that_version() -
     unit = plan_one(replace(WANTED, as_live=NONE_LEFT), row(V1, carried))
     assert unit.action is Action.BLOCKED
     assert unit.reason == (
-        "v2 has settings that were left as they were live, and are not left so any more, and the new version would"
+        "v2 has settings that were left as they were live, and no longer are, and the new version would"
         " take away memory 1GB → 128MB"
     )
     assert plan_one(spec(settings=with_memory(1)), row(V1, carried)).action is Action.UNCHANGED
@@ -231,7 +231,8 @@ def test_what_a_new_version_could_not_carry_on_stops_it_and_nothing_else() -> No
     unit = plan_one(spec(as_live=named, code=NEW_CODE), row(ours))
     assert unit.action is Action.BLOCKED
     assert unit.reason == (
-        "version v1 has settings that are left as they are live, and that this program does not know or cannot read:"
+        "version v1 has settings that are left as they are live, but that this program cannot keep: it does"
+        " not know them or cannot read them:"
         " logOptions.stream, secrets"
     )
 
@@ -273,7 +274,7 @@ def test_code_alone_needs_something_live(there: LiveState) -> None:
         unit = plan_one(wanted, there)
         assert unit.action is Action.BLOCKED
         assert 'with `settings = "live"` it has no settings of its own' in unit.reason
-    assert "there is no function with the id d4e" in plan_one(replace(CODE_ONLY, id="d4e"), there).reason
+    assert "has no function with the ID d4e" in plan_one(replace(CODE_ONLY, id="d4e"), there).reason
 
 
 def test_a_stamp_has_room_for_every_mark() -> None:

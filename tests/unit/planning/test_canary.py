@@ -58,7 +58,7 @@ def test_canaries_start_first_and_are_a_wave_of_what_changes() -> None:
     [
         ((), ""),
         (("ping",), ""),
-        (("auth-out",), "canary (auth-out): nothing of it changes, so the waves begin at once"),
+        (("auth-out",), "canary (auth-out): unchanged, so the waves begin at once"),
     ],
 )
 def test_a_canary_of_which_nothing_changes_is_told(canary: tuple[str, ...], says: str) -> None:

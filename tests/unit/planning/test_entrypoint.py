@@ -46,12 +46,18 @@ MISSING = [
     ("nodejs22", "index.handler", ("src/index.js",), "error", "did you mean 'src/index.handler'?"),
     ("nodejs22", "dist/index.handler", ("src/index.ts",), "error", "no dist/index.js or dist/index.mjs"),
     ("nodejs22", "a.handler", ("index.js", "lib/package.json"), "error", "no a.js or"),
-    ("nodejs22", "a.handler", ("index.js", "package.json"), "warning", "since the cloud may make it by package.json"),
-    ("nodejs22", "a.handler", ("b.ts", "tsconfig.json"), "warning", "since the cloud may make it by tsconfig.json"),
-    ("golang123", "index.Handler", ("handler.go",), "warning", "no index.go; no error, since a Go package may be"),
+    ("nodejs22", "a.handler", ("index.js", "package.json"), "warning", "because package.json may make it in the cloud"),
+    ("nodejs22", "a.handler", ("b.ts", "tsconfig.json"), "warning", "because tsconfig.json may make it in the cloud"),
+    (
+        "golang123",
+        "index.Handler",
+        ("handler.go",),
+        "warning",
+        "no index.go; not an error, because a Go package may be",
+    ),
     ("golang123", "main.Handler", ("go.mod",), "error", "the package has no main.go"),
     ("php82", "index.handler", ("public/index.php",), "error", "did you mean 'public/index.handler'?"),
-    ("php82", "index.handler", ("composer.json",), "warning", "since the cloud may make it by composer.json"),
+    ("php82", "index.handler", ("composer.json",), "warning", "because composer.json may make it in the cloud"),
 ]
 
 

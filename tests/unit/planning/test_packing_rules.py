@@ -17,7 +17,7 @@ from tests.builders import function, settings, source, spec, version
 
 OLD, NEW, EDITED = "a" * 64, "b" * 64, "c" * 64
 WITH_DIFFERENCE = Tree(NEW, 10, ("index.py",), former_hash=OLD, since_then=(".idea/x", "deploy.toml"))
-NAMED = "packing rules of this version of the program: .idea/x, deploy.toml"
+NAMED = "packing rules of this release: .idea/x, deploy.toml"
 
 
 def planned(live_hash: str, now: Tree, *, marks: tuple[tuple[str, str], ...] = (), memory_bytes: int = 2**27) -> Unit:
@@ -73,5 +73,5 @@ def test_of_known_files_only_what_was_in_the_live_package_is_named(was: tuple[st
     now = replace(WITH_DIFFERENCE, digests=digests)
     (unit,) = build({"f": spec(code=source())}, live, {"f": now}, {}, packed=lambda _code: before).units
     code = ", ".join(["index.py", *([f"-{named}"] if named else [])])
-    rules = f"; packing rules of this version of the program: {named}" if named else ""
+    rules = f"; packing rules of this release: {named}" if named else ""
     assert unit.reason == f"code: {code}{rules}"

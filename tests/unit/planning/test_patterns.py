@@ -64,7 +64,7 @@ WRONG = [
     ("web wbe auth-logn", 'matches "wbe", "auth-logn"', 'did you mean "web"?'),
     ("label:team=none", 'matches "label:team=none"', " has auth-login, auth-logout, web"),
     ("!zz*", 'matches "!zz*"', " has auth-login"),
-    ("label:team", '"team" is no label', "label:key=value"),
+    ("label:team", '"team" is not a label', "label:key=value"),
     ("off", '"off" is disabled', "remove `enabled = false` at deploy.toml:1"),
 ]
 
@@ -122,7 +122,7 @@ def test_every_name_that_is_lost_is_told_with_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(None, "No such file"), (b"", "is empty"), (b"# only\n", "is empty"), (b"\xff\xfew\x00", "it is no UTF-8 text")],
+    [(None, "No such file"), (b"", "is empty"), (b"# only\n", "is empty"), (b"\xff\xfew\x00", "it is not UTF-8 text")],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
     if content is not None:

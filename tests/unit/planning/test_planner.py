@@ -47,13 +47,13 @@ def test_a_missing_function_is_created_where_that_is_allowed() -> None:
 def test_a_missing_function_is_blocked_otherwise_with_advice() -> None:
     unit = plan_one(spec(), EMPTY)
     assert unit.action is Action.BLOCKED
-    assert unit.reason == 'there is no function named "f" in folder folder'
+    assert unit.reason == 'folder folder has no function named "f"'
     assert unit.failure is not None
     assert "create = true" in unit.failure.advice
 
 
 def test_a_pinned_id_that_is_not_there_is_blocked() -> None:
-    assert plan_one(spec(id="d4e"), EMPTY).reason == "there is no function with the id d4e in folder folder"
+    assert plan_one(spec(id="d4e"), EMPTY).reason == "folder folder has no function with the ID d4e"
 
 
 def test_what_is_live_as_wanted_is_unchanged() -> None:
@@ -91,7 +91,7 @@ def test_what_a_new_version_drops_of_ours_that_is_not_known_is_said() -> None:
     unit = plan_one(spec(settings=settings(runtime="python313")), there)
     assert (unit.action, unit.reason) == (
         Action.VERSION,
-        "runtime python312 → python313; takes away settings that this program does not know: gpu",
+        "runtime python312 → python313; removes settings that this program does not know: gpu",
     )
 
 
@@ -160,7 +160,7 @@ def test_a_copy_resolves_latest_and_tags_to_the_version_they_stand_for() -> None
 
 def test_a_copy_of_a_version_that_is_not_there_is_blocked() -> None:
     unit = plan_one(spec(code=VersionCopy("v9")), live(spec()))
-    assert unit.reason == "there is no version v9 to copy the code from in folder folder"
+    assert unit.reason == "folder folder has no version v9 to copy the code from"
 
 
 def test_a_source_that_cannot_be_read_fails_its_function_only() -> None:
@@ -189,7 +189,7 @@ def test_two_names_for_one_live_function_are_both_blocked() -> None:
     there = live(spec("f"))
     plan = build({"f": spec("f"), "g": spec("g", id="id-f")}, there, {}, {})
     assert {unit.action for unit in plan.units} == {Action.BLOCKED}
-    assert {unit.reason for unit in plan.units} == {"f, g are one live function, id-f"}
+    assert {unit.reason for unit in plan.units} == {"f, g refer to one live function, id-f"}
 
 
 def test_folders_take_turns() -> None:

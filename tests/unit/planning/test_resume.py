@@ -205,12 +205,12 @@ def test_a_copy_of_another_version_is_not_told_as_other_settings(
 @pytest.mark.parametrize(
     ("there", "versions", "whole", "why"),
     [
-        (True, ["v0"], True, "job up does not want it any more"),
-        (True, ["v0", "v9"], True, f"{TOOK} since the run began: job up does not want it any more"),
-        (True, ["v9"], True, f"{TOOK}, and v0 was deleted, since the run began: job up does not want it any more"),
-        (True, [], True, "its version, v0, was deleted since the run began: job up does not want it any more"),
+        (True, ["v0"], True, "job up no longer includes it"),
+        (True, ["v0", "v9"], True, f"{TOOK} since the run began: job up no longer includes it"),
+        (True, ["v9"], True, f"{TOOK}, and v0 was deleted, since the run began: job up no longer includes it"),
+        (True, [], True, "its version, v0, was deleted since the run began: job up no longer includes it"),
         (False, [], True, "the function, id-f, was deleted since the run began"),
-        (False, [], False, "job up does not want it any more"),
+        (False, [], False, "job up no longer includes it"),
     ],
 )
 def test_what_is_wanted_no_more_is_told_by_what_is_live(
@@ -234,9 +234,9 @@ def _run(**changes: Any) -> UnitState:
     [
         (("$latest", "stable"), "b", ""),
         (("$latest", "stable", "more"), "b", ""),
-        (("$latest",), "b", "version v1 was made, and does not hold the tag stable (v0 has it)"),
+        (("$latest",), "b", "version v1 was made, but does not hold the tag stable (v0 has it)"),
         (("$latest", "stable"), "c",
-         "version v1 was made, and the function's own settings were changed since"),
+         "version v1 was made, but the function's own settings were changed since"),
     ],
 )  # fmt: skip
 def test_what_a_run_made_is_deployed_only_with_all_that_it_changed(tags: tuple[str, ...], team: str, why: str) -> None:
@@ -256,11 +256,11 @@ def test_what_a_run_made_is_deployed_only_with_all_that_it_changed(tags: tuple[s
     [
         ("id-f", "v0", "a", ""),
         ("id-f", "v0", "b", ""),
-        ("id-f", "v0", "c", "label team is c now, which somebody has changed since the run began"),
+        ("id-f", "v0", "c", "label team is c now, changed by other means since the run began"),
         ("id-f", "v9", "a", "the tag stable was moved to v9 since the run began"),
         ("id-f", "", "a", "the tag stable was moved to none since the run began"),
         ("id-g", "v0", "a",
-         "the function, id-f, was deleted since the run began and made again: it is id-g now"),
+         "the function, id-f, was deleted since the run began and created again as id-g"),
         (None, "v0", "a", "the function, id-f, was deleted since the run began"),
     ],
 )  # fmt: skip

@@ -51,7 +51,7 @@ def test_the_folders_of_a_cloud_share_its_room_and_others_do_not() -> None:
     found = without_functions(units, LiveState(clouds=CLOUDS), told)
     assert list(found) == ["folder2-2"]
     (failure,) = found.values()
-    assert failure.message == "the plan makes 6 new functions, and cloud cloud has room for 5 (95 of 100 are there)"
+    assert failure.message == "the plan creates 6 new functions, but cloud cloud has room for 5 (quota: 100, used: 95)"
     assert "serverless.functions.count" in failure.advice
 
 
@@ -110,7 +110,7 @@ def test_of_a_tag_too_many_it_is_said_which() -> None:
     (failure,) = without_tags(units, live, {"cloud": [TAGS]})[0].values()
     assert failure.message == "with new it would have 11 tags; 10 are allowed"
     (warning,) = without_tags(units, live, {"cloud": []})[1]
-    assert warning.startswith("f: with new it would have 11 tags; 10 are the documented quota: ")
+    assert warning.startswith("f: with new it would have 11 tags; the documented quota is 10: ")
 
 
 def test_a_raised_quota_of_tags_holds() -> None:

@@ -43,7 +43,7 @@ def test_selection(patterns: tuple[str, ...], labels: tuple[str, ...], expected:
         (("zzz*",), (), 'no function matches "zzz*"', "deploy.toml has auth-login, auth-logout, thumbnailer"),
         (("legacy",), (), 'function "legacy" is disabled', "remove `enabled = false` at deploy.toml:1"),
         ((), ("team=none",), "no function is selected", "deploy.toml has auth-login, auth-logout, thumbnailer"),
-        ((), ("team",), '"team" is no label', "write --label key=value"),
+        ((), ("team",), '"team" is not a label', "write --label key=value"),
     ],
 )
 def test_bad_selections(patterns: tuple[str, ...], labels: tuple[str, ...], message: str, advice: str) -> None:

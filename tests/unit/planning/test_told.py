@@ -8,14 +8,14 @@ from tests.builders import settings, version
 
 MADE = version("v3", "id-f", **settings_fields(settings(), ""))
 LOST = version("v2", "id-f", **settings_fields(settings(memory_bytes=1 << 30, environment={"FIX": "1"}), ""))
-CODE = 'to bring its code back, write `version_id = "v2"` in [functions.f] in place of its source'
+CODE = 'to restore its code, write `version_id = "v2"` in [functions.f] in place of its source'
 
 
 def test_what_was_replaced_is_said_with_the_way_back() -> None:
     failure = told("f", LOST, MADE, LOST).failure
-    assert failure.message == "somebody made version v2 after the plan, and version v3 has replaced it"
+    assert failure.message == "version v2 was made by other means after the plan, and version v3 has replaced it"
     assert failure.advice == (
-        f"{CODE}; to bring its settings back, declare them there as that version had them (from v2 to v3 changed:"
+        f"{CODE}; to restore its settings, declare them there with the former values (from v2 to v3 changed:"
         " memory 1GB → 128MB; environment: -FIX); then deploy"
     )
 

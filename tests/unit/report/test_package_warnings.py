@@ -20,8 +20,8 @@ from tests.builders import function, settings, source, spec
 
 NODE = Tree("a" * 64, 10, ("other.js", "package.json"), left_out=(".DS_Store", "tests/"), warnings=("it is odd",))
 MISSING = (
-    "entrypoint 'index.handler': the package has no index.js or index.mjs or index.cjs or index.ts; no error, since the"
-    " cloud may make it by package.json"
+    "entrypoint 'index.handler': the package has no index.js or index.mjs or index.cjs or index.ts; not an error,"
+    " because package.json may make it in the cloud"
 )
 
 

@@ -153,7 +153,7 @@ UNITS = tuple(unit(f"f{number:03}") for number in range(12))
         (
             Rollout(waves=(11, "100%"), max_failures="2%"),
             [
-                "2 waves; it stops once more than 2% of the functions up to the running wave's end have failed",
+                "2 waves; it stops when more than 2% of the functions up to the running wave's end have failed",
                 "  wave 1: 11 functions: f000, f001, f002, f003, f004 and 6 more",
                 "  wave 2: 1 function: f011",
             ],

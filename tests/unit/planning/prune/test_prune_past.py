@@ -199,25 +199,25 @@ FAILED_BACK = Failed(Step.VERIFY, Failure("no"), rolled_back_to="v8")
 UNSETTLED = [  # of each outcome what a prune does: nothing of the function goes for this reason; "" where it may
     ("done", run(9, Deployed("v9", read_back=True)), ""),
     ("found as wanted", run(9, Unchanged("v8")), ""),
-    ("failed", run(9, FAILED, code=1), "run R9 has failed at it"),
-    ("failed, and given up", run(9, FAILED, code=1, also=[GivenUp(9003.0, 1)]), "run R9 has failed at it"),
-    ("inconclusive", run(9, Inconclusive("?", "v9"), code=3), "run R9 was not seen to end"),
+    ("failed", run(9, FAILED, code=1), "run R9 failed at it"),
+    ("failed, and given up", run(9, FAILED, code=1, also=[GivenUp(9003.0, 1)]), "run R9 failed at it"),
+    ("inconclusive", run(9, Inconclusive("?", "v9"), code=3), "run R9 has not ended"),
     ("inconclusive, given up", run(9, Inconclusive("?"), code=1, also=[GivenUp(1.0, 1)]), "run R9 could not verify it"),
-    ("unknown", run(9, Unknown("?", "o9"), code=3), "run R9 was not seen to end"),
-    ("unknown, given up", run(9, Unknown("?", "o9"), code=1, also=UP), "run R9 has left it in doubt"),
-    ("failed, and put back", run(9, FAILED_BACK, code=1), "run R9 has failed at it"),
-    ("failed, and rolled back", run(9, FAILED, code=5, also=[ROLLS_BACK]), "run R9 has failed at it"),
-    ("blocked", run(9, Blocked("edited"), code=1), "run R9 has found it blocked"),
-    ("blocked, given up", run(9, Blocked("edited"), code=1, also=UP), "run R9 has found it blocked"),
+    ("unknown", run(9, Unknown("?", "o9"), code=3), "run R9 has not ended"),
+    ("unknown, given up", run(9, Unknown("?", "o9"), code=1, also=UP), "run R9 left it in doubt"),
+    ("failed, and put back", run(9, FAILED_BACK, code=1), "run R9 failed at it"),
+    ("failed, and rolled back", run(9, FAILED, code=5, also=[ROLLS_BACK]), "run R9 failed at it"),
+    ("blocked", run(9, Blocked("edited"), code=1), "run R9 found it blocked"),
+    ("blocked, given up", run(9, Blocked("edited"), code=1, also=UP), "run R9 found it blocked"),
     ("unchanged, stopped", run(9, Unchanged("v8"), code=1, also=[BREACHED]), "run R9 was stopped: too many"),
     ("others failed", run(9, Deployed("v9", read_back=True), code=1), ""),
-    ("never begun", run(9, None, code=1, action=Action.COPY), "run R9 has left it undone"),
+    ("never begun", run(9, None, code=1, action=Action.COPY), "run R9 left it undone"),
     ("never begun, given up", run(9, None, code=1, action=Action.COPY, also=UP), ""),
-    ("asked for, given up", run(9, None, code=1, also=UP), "run R9 has left it in doubt"),
-    ("cancelled", run(9, Cancelled(), code=1), "run R9 has left it undone"),
+    ("asked for, given up", run(9, None, code=1, also=UP), "run R9 left it in doubt"),
+    ("cancelled", run(9, Cancelled(), code=1), "run R9 left it undone"),
     ("cancelled, given up", run(9, Cancelled(), code=1, also=[GivenUp(9003.0, 1)]), ""),
-    ("killed", run(9, None, code=None), "run R9 was not seen to end"),
-    ("killed after its end", run(9, Deployed("v9"), code=None), "run R9 was not seen to end"),
+    ("killed", run(9, None, code=None), "run R9 has not ended"),
+    ("killed after its end", run(9, Deployed("v9"), code=None), "run R9 has not ended"),
     ("paused", run(9, Deployed("v9", read_back=True), code=3, also=[PAUSED]), "run R9 is paused"),
     ("breached", run(9, Deployed("v9", read_back=True), code=1, also=[BREACHED]), "run R9 was stopped: too many"),
     ("rolls back", run(9, Deployed("v9"), code=3, also=[ROLLS_BACK]), "run R9 is to be rolled back"),
@@ -261,14 +261,14 @@ def test_a_function_is_known_once_as_many_good_runs_as_others_are() -> None:
 def test_the_last_run_that_was_about_it_decides() -> None:
     failed = run(8, FAILED, code=1)
     assert past(done(9), failed).told["d4e-f"].left_alone == ""
-    assert past(run(9, Blocked("edited"), code=1), done(8)).told["d4e-f"].left_alone == "run R9 has found it blocked"
+    assert past(run(9, Blocked("edited"), code=1), done(8)).told["d4e-f"].left_alone == "run R9 found it blocked"
     assert past(done(10), run(9, Blocked("edited"), code=1)).told["d4e-f"].left_alone == ""
     assert past(run(9, Unchanged("v8")), failed).told["d4e-f"].left_alone == ""
 
 
 def test_a_prune_is_no_run_that_tried_something() -> None:
     pruned = run(9, Pruned(3, read_back=True), action=Action.PRUNE)
-    assert past(pruned, run(8, FAILED, code=1)).told["d4e-f"].left_alone == "run R8 has failed at it"
+    assert past(pruned, run(8, FAILED, code=1)).told["d4e-f"].left_alone == "run R8 failed at it"
 
 
 def test_a_record_counts_before_what_was_read_from_it_once() -> None:

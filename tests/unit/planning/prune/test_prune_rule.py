@@ -74,7 +74,7 @@ def test_what_a_version_is_itself(changed: Version, expected: Why) -> None:
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (replace(RECORDED, left_alone="run R has failed at it"), Why.LAST_RUN),
+        (replace(RECORDED, left_alone="run R failed at it"), Why.LAST_RUN),
         (replace(RECORDED, operation="d4e-op"), Why.OPERATION),
         (replace(RECORDED, needed=frozenset({"v7"})), Why.RUN),
         (replace(RECORDED, made_again=True), Why.OTHERS),

@@ -76,7 +76,7 @@ def test_what_is_as_it_was_is_carried_out_and_not_decided_again() -> None:
 def test_what_is_live_as_planned_is_unchanged_and_says_so() -> None:
     saved = saved_of({"f": NEW}, plan_of(NEW, live(OLD)))
     unit = hold(saved, plan_of(NEW, live(NEW, "v2")), live(NEW, "v2"))
-    assert (unit.action, unit.reason) == (Action.UNCHANGED, "live as planned already")
+    assert (unit.action, unit.reason) == (Action.UNCHANGED, "already live as planned")
     assert new_bases(saved, plan_of(NEW, live(NEW, "v2")), live(NEW, "v2"), KEY) == {}
 
 
@@ -137,7 +137,7 @@ def test_a_function_that_was_made_again_is_another() -> None:
     there = function(id="id-new")
     again = indexed([there], [version("v1", there.id, **dict(live(OLD).versions["v1"].raw))])
     assert hold(saved, plan_of(NEW, again), again).reason.endswith(
-        "the function, id-f, was deleted and made again: it is id-new now"
+        "the function, id-f, was deleted and created again as id-new"
     )
 
 
@@ -154,7 +154,7 @@ def test_a_way_back_that_is_lost_blocks() -> None:
     lost = replace(plan, units=(replace(plan.units[0], way_back=WayBack(WayBackKind.NONE, "no secret any more")),))
     saved = saved_of({"f": NEW}, whole)
     assert hold(saved, whole, live(OLD)).action is Action.VERSION
-    assert hold(saved, lost, live(OLD)).reason.endswith("it could not be taken back any more: no secret any more")
+    assert hold(saved, lost, live(OLD)).reason.endswith("it could no longer be rolled back: no secret any more")
 
 
 def test_what_names_stand_for_is_live_state() -> None:
@@ -166,7 +166,7 @@ def test_what_names_stand_for_is_live_state() -> None:
     saved = saved_of({"f": named}, plan_of(first, live(OLD)))
     resolved = stands_for(facts_of_settings(named.settings), facts_of_settings(second.settings))
     unit = hold(saved, plan_of(second, live(OLD)), live(OLD), resolved)
-    assert unit.reason.endswith("what is named stands for something else now: secrets.TOKEN")
+    assert unit.reason.endswith("names in the manifest stand for something else now: secrets.TOKEN")
 
 
 def test_what_is_blocked_now_for_the_same_version_keeps_its_reason() -> None:
@@ -235,7 +235,7 @@ def test_a_selection_that_has_more_or_less_and_a_run_that_spreads_otherwise() ->
     one, two = {"f": NEW}, {"g": replace(NEW, key="g", name="g")}
     saved = saved_of(one, planned(one, live(OLD)))
     assert differing(saved, KEY, RUN, facts_of(two), {}, {"f": "in the plan, and not in deploy.toml any more"}) == {
-        "in the plan, and not in deploy.toml any more": ["f"], "selected, and not in the plan": ["g"]
+        "in the plan, and not in deploy.toml any more": ["f"], "selected, but not in the plan": ["g"]
     }  # fmt: skip
     rollout = facts_of_run(Rollout(waves=(1, "100%"), max_failures=0), Storage("other"), ROOT)
     said = ["rollout.max_failures added", "rollout.waves added", "storage.bucket changed"]
