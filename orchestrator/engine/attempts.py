@@ -1,4 +1,6 @@
-"""What the kinds of change have in common: attempts until an Operation is one of now, and what they count against."""
+"""What all kinds of change share: repeated attempts until an Operation belongs to this run, and the quotas it counts
+against.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,14 @@ from orchestrator.model import (
 from orchestrator.model.live_state import UNKNOWN_CLOUD, LiveState
 from orchestrator.resilience import failure
 
-_MAX_REPLAYS = 1000  # of Operations that had failed before this run began: each attempt is a key of its own, and cheap
-_LOOKED_FROM = 2  # the attempt before which the Operations of the function are listed, once for all that follow
+# Limit on replays of Operations that failed before this run. Each attempt has its own key and is cheap.
+_MAX_REPLAYS = 1000
+_LOOKED_FROM = 2  # the attempt before which the Function's Operations are listed, once for all later attempts
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a unit stands at between two of its changes. `code`: what a Version is made of, once it is ready."""
+    """The state of a unit between two of its changes. `code`: the code part of a Version's body, once it is ready."""
 
     function_id: str
     version_id: str
@@ -35,7 +38,7 @@ class Made:
 
 
 class SettledError(Exception):
-    """A unit ends here, with nothing more to be done."""
+    """A unit ends here: nothing more is to be done."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(type(outcome).__name__)
@@ -57,11 +60,11 @@ class Attempts:
         what: str,
         found: Operation | None = None,
     ) -> Operation:
-        """Make a call until its Operation is one of now, not the replay of one that came to nothing before.
+        """Make a call until its Operation is a new one, and not the replay of an earlier one that failed.
 
-        `call` makes it with the key of the n-th attempt, `failed` is the step that an Operation's error is told of.
-        Of the first attempt clocks tell, and what is in doubt counts as a replay; after it no clock is asked, so no
-        clock that is wrong makes this go on and on.
+        `call` makes the call with the key of the n-th attempt. `failed` is the step that an Operation's error is
+        reported for. For the first attempt, clocks decide, and a doubtful Operation counts as a replay. Later attempts
+        consult no clock, so a wrong clock cannot keep this loop running.
         """
         known: frozenset[str] | None = None
         for attempt in range(1, _MAX_REPLAYS + 1):
@@ -76,10 +79,10 @@ class Attempts:
             if operation.error is not None:
                 raise StepFailedError(failed, failure.of_operation(operation))
             return operation
-        raise UnsettledError(f"{_MAX_REPLAYS} earlier {what} were answered instead of this one")
+        raise UnsettledError(f"{_MAX_REPLAYS} earlier {what} were returned instead of a new one")
 
     async def _known(self, call: Call) -> frozenset[str] | None:
-        """List the Operations that are there before a call is made; None where that cannot be seen."""
+        """Return the Operations that exist before a call is made. None: they cannot be read."""
         if not call.function_id:
             return None
         world = self.calls.world
@@ -96,18 +99,20 @@ class Attempts:
         return QuotaScope(function, folder_id, self.live.clouds.get(folder_id, UNKNOWN_CLOUD))
 
     async def moved_by_hand(self, unit: Unit, function_id: str, moved: TagMovedError) -> SettledError | UnsettledError:
-        """Make the end of a unit that would take a tag from where somebody has put it since the plan."""
+        """Return the end of a unit that would move a tag which was moved by other means since the plan."""
         who = await self._author(function_id, moved)
-        where = f"moved to version {moved.holder_id}" if moved.holder_id else "taken away"
-        reason = f"changed since the plan: the tag {moved.tag} was {where}{who}; look at it, and plan again"
+        where = f"moved to version {moved.holder_id}" if moved.holder_id else "removed"
+        reason = f"changed since the plan: the tag {moved.tag} was {where}{who}; check it, then plan again"
         return self.overtaken(unit, reason)
 
     def overtaken(self, unit: Unit, reason: str) -> SettledError | UnsettledError:
-        """Make the end of a unit that would change what somebody has changed since the plan, unless it was us."""
+        """Return the end of a unit whose target was changed by other means since the plan, unless this run changed
+        it.
+        """
         return UnsettledError(reason) if self.calls.is_unsure(unit.key) else SettledError(Blocked(reason))
 
     async def _author(self, function_id: str, moved: TagMovedError) -> str:
-        """Say when and by whom, as far as the Function's Operations tell."""
+        """Return when and by whom, if the Function's Operations show it."""
         world, version_id = self.calls.world, moved.holder_id or moved.former_id
         try:
             operations = await world.read(partial(world.functions.list_operations, function_id))
@@ -121,5 +126,5 @@ class Attempts:
         return f" at {at:%Y-%m-%d %H:%M:%S} UTC{f' by {by}' if by else ''}"
 
     def ended_before(self, operation: Operation) -> bool:
-        """Say whether this Operation was answered for its key, and was over before we asked for it."""
+        """Return whether this Operation is a replay: it was done before this call was sent."""
         return operation.id in self.calls.replayed

@@ -1,5 +1,5 @@
-"""What a change is based on, looked at again right before it is asked for: `$latest` and the tags that a Version is to
-take, the holder of a tag, a Function's own settings.
+"""What a call is based on, checked again right before the call: `$latest` and the tags that a Version takes, the holder
+of a tag, a Function's own settings.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from orchestrator.function.fields import is_alike
 from orchestrator.model import LATEST, ChangeKind, Function, Version
 from orchestrator.planning.own import read_own
 
-VALID_S = 5.0  # how long a look counts: what is waited for after it is the pace, and a slot that is about to be free
-SETTINGS_VALID_S = 1.0  # the same of a Function's own settings, and of a tag: what is lost cannot be seen afterwards
+# How long a check is valid. After it, the call waits only for the pace and for a slot that is about to be free.
+VALID_S = 5.0
+SETTINGS_VALID_S = 1.0  # the same for a Function's own settings and for a tag: a lost update cannot be seen afterwards
 
 
 class BaseChangedError(Exception):
-    """`$latest` is not what the plan was based on. `latest`: what it is now, None where no Version has it."""
+    """`$latest` is not the Version that the plan was based on. `latest`: the Version that it is now, None if there is
+    none.
+    """
 
     def __init__(self, latest: Version | None) -> None:
         super().__init__(latest.id if latest is not None else "none")
@@ -30,8 +33,8 @@ class BaseChangedError(Exception):
 
 
 class TagMovedError(Exception):
-    """A tag is not where the plan found it. `holder_id`: the Version that has it now, "" for none; `former_id`: the
-    same, then.
+    """A tag is not where the plan found it. `holder_id`: the Version that has it now, "" for none. `former_id`: the
+    Version that had it in the plan.
     """
 
     def __init__(self, tag: str, holder_id: str, former_id: str) -> None:
@@ -40,27 +43,27 @@ class TagMovedError(Exception):
 
 
 class Looked(Protocol):
-    """Something that a call is based on. `look` raises where it is not as it was any more."""
+    """Something that a call is based on. `look` raises if it has changed."""
 
     async def look(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Several things that one call is based on, looked at one after the other."""
+    """Several bases of one call, checked in order."""
 
     of: Sequence[Looked]
 
     async def look(self) -> None:
-        """See that all are as they were. Raises what the first of them raises that is not."""
+        """Check all of them. Raises what the first one that has changed raises."""
         for one in self.of:
             await one.look()
 
 
 @dataclass(slots=True)
 class Base:
-    """The Version that a plan found as `$latest` of a Function, "" for none, and those that held the tags which a new
-    one takes.
+    """The Version that the plan found as `$latest` of a Function ("" for none), and the holders of the tags that a new
+    Version takes.
     """
 
     world: World
@@ -70,8 +73,8 @@ class Base:
     _looked_at: float = field(default=float("-inf"))
 
     async def look(self) -> None:
-        """See that it still is `$latest`, and that no tag was moved; a look of the last 5 s counts. Raises
-        `BaseChangedError` or `TagMovedError` where that is not so, `CloudError` where it cannot be seen.
+        """Check that it is still `$latest` and that no tag was moved. A check of the last 5 s counts. Raises
+        `BaseChangedError`, `TagMovedError`, or `CloudError` if it cannot be read.
         """
         began_at = anyio.current_time()
         if began_at - self._looked_at < VALID_S:
@@ -81,7 +84,7 @@ class Base:
             raise BaseChangedError(latest)
         for tag, version_id in self.tags.items():
             if latest is not None and version_id == latest.id and tag in latest.tags:
-                continue  # as it mostly is: no call is needed to see it
+                continue  # the usual case: no call is needed
             found = _id(await _holder(self.world, self.function_id, tag))
             if found != version_id:
                 raise TagMovedError(tag, found, version_id)
@@ -90,7 +93,7 @@ class Base:
 
 @dataclass(slots=True)
 class TagHolder:
-    """The Version that a plan found a tag at, "" for none."""
+    """The Version that the plan found a tag at, "" for none."""
 
     world: World
     function_id: str
@@ -99,8 +102,8 @@ class TagHolder:
     _looked_at: float = field(default=float("-inf"))
 
     async def look(self) -> None:
-        """See that it still has the tag; a look of the last second counts. Raises `TagMovedError` where it has not,
-        `CloudError` where that cannot be seen.
+        """Check that it still has the tag. A check of the last second counts. Raises `TagMovedError`, or `CloudError`
+        if it cannot be read.
         """
         began_at = anyio.current_time()
         if began_at - self._looked_at < SETTINGS_VALID_S:
@@ -112,7 +115,7 @@ class TagHolder:
 
 
 async def _holder(world: World, function_id: str, tag: str) -> Version | None:
-    """Find the Version that has a tag, None where none has."""
+    """Return the Version that has a tag, None if no Version has it."""
     try:
         return await world.read(partial(world.functions.version_by_tag, function_id, tag))
     except CloudError as error:
@@ -126,7 +129,7 @@ def _id(version: Version | None) -> str:
 
 
 class FunctionChangedError(Exception):
-    """What a Function itself has is not what a change was made of. `function`: as it is now."""
+    """A Function's own settings are not those that a change was computed from. `function`: as it is now."""
 
     def __init__(self, function: Function) -> None:
         super().__init__(function.id)
@@ -135,8 +138,8 @@ class FunctionChangedError(Exception):
 
 @dataclass(slots=True)
 class OwnSettings:
-    """A Function as it was read at a time (of the event loop's clock) for a kind of change: an update replaces a map of
-    its as a whole, and a policy takes the place of the one that is there.
+    """A Function as it was read at one time (of the event loop's clock) for one kind of change. An update replaces a
+    whole map, and a policy replaces the existing one.
     """
 
     world: World
@@ -145,8 +148,8 @@ class OwnSettings:
     _looked_at: float
 
     async def look(self) -> None:
-        """See that it still is as it was; a look of the last second counts. Raises `FunctionChangedError`,
-        `CloudError` where that cannot be seen.
+        """Check that it has not changed. A check of the last second counts. Raises `FunctionChangedError`, or
+        `CloudError` if it cannot be read.
         """
         began_at = anyio.current_time()
         if began_at - self._looked_at < SETTINGS_VALID_S:

@@ -1,4 +1,4 @@
-"""Ends what a run would only hear refused: calls of one kind in one folder that are all refused alike."""
+"""Stops calls that would only be refused: calls of one kind in one folder that all fail for the same reason."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from orchestrator.journal.events import Event, StepFinished, StepStarted
 from orchestrator.model import ChangeKind, Failed, Outcome, SourceCode, Step, Unit
 
 ALIKE = 5  # refusals in a row
-# Steps in which a call is refused at once; what fails later says something of that function alone.
+# Steps in which a call is refused at once. A later failure concerns one function only.
 _CALLS = frozenset((Step.UPLOAD, *(kind.step for kind in ChangeKind)))
-_OWN = {"description", "entrypoint", "environment", "tags"}  # settings in which functions differ that are one fleet
+_OWN = {"description", "entrypoint", "environment", "tags"}  # settings that differ between functions of one fleet
 
 
 class Refusal(NamedTuple):
-    """A call that was refused. `words`: its message without the function's own names, so that two can be compared."""
+    """A call that was refused. `words`: its message without the function's own names, for comparison."""
 
     kind: str  # a gRPC code's name
     words: str
 
 
 class Lane(NamedTuple):
-    """Calls that one cause can refuse all of: rights, a quota, what lies in a folder."""
+    """Calls that one cause can refuse together: missing rights, a quota, the content of a folder."""
 
     folder_id: str
     step: Step
@@ -42,39 +42,41 @@ class Opened:
 
 @dataclass(slots=True)
 class _Calls:
-    """What became of the calls of a lane so far."""
+    """The results of a lane's calls so far."""
 
     accepted: bool = False
-    asked: dict[str, int] = field(default_factory=dict)  # units whose answer is awaited → when they asked
+    asked: dict[str, int] = field(default_factory=dict)  # units that wait for an answer → the order in which they asked
     refused: deque[tuple[Refusal | None, int, Unit]] = field(default_factory=lambda: deque(maxlen=ALIKE))
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Hears of every call and of every unit's end.
+    """Watches every call and every unit's end.
 
-    | in one folder, of one kind of call                           | opens                                        |
-    | ---                                                          | ---                                          |
-    | five in a row refused with the same code and the same words  | yes                                          |
-    | the same, but one was accepted before                        | no: that it is refused is no rule there      |
-    | the same, but one asked before the first answer still waits  | not yet                                      |
-    | the same, five of two folders, or of two kinds of call       | no                                           |
-    | refusals of different codes or words; RESOURCE_EXHAUSTED     | no                                           |
-    | Operations that fail                                         | no: they were accepted                       |
-    | any, where `max_failures` is declared (`on` is False)        | no: that is the limit that is wanted         |
+    | in one folder, of one kind of call                          | opens                                    |
+    | ---                                                         | ---                                      |
+    | five in a row refused with the same code and the same words | yes                                      |
+    | the same, but one was accepted before                       | no: not every such call is refused there |
+    | the same, but an earlier call still waits for its answer    | not yet                                  |
+    | the same, but in two folders, or of two kinds of call       | no                                       |
+    | refusals of different codes or words; RESOURCE_EXHAUSTED    | no                                       |
+    | Operations that fail                                        | no: they were accepted                   |
+    | any, where `max_failures` is declared (`on` is False)       | no: that is the limit to use             |
 
-    It ends no more than the five are evidence for: units of that folder with that kind of call before them, and with
-    every setting that the five have in common. Five with a runtime that is refused say nothing of another runtime.
+    It stops no more than the five refusals justify: units of that folder that still have that kind of call to make, and
+    that share every setting that the five have in common. Five refusals with one runtime say nothing about another
+    runtime.
     """
 
     folders: Mapping[str, str]  # unit → folder id
     on: bool = True
     _lanes: dict[Lane, _Calls] = field(default_factory=dict)
-    _order: int = 0  # of questions and answers
-    _closed: set[str] = field(default_factory=set)  # units that it has ended, whose end may still be to come
+    _order: int = 0  # counts calls and answers
+    # Units that it has stopped; their end may not have been reported yet.
+    _closed: set[str] = field(default_factory=set)
 
     def hear(self, event: Event) -> None:
-        """Count a call that is made or answered."""
+        """Record a call that was made or answered."""
         if not isinstance(event, StepStarted | StepFinished) or event.step not in _CALLS:
             return
         if not self.on or event.key not in self.folders:
@@ -88,7 +90,7 @@ class Breaker:
             calls.accepted = calls.accepted or event.ok
 
     def ended(self, unit: Unit, outcome: Outcome, left: Iterable[Unit]) -> Opened | None:
-        """Count a unit's end in. `left`: the units that have not ended. Gives what the breaker ends by that."""
+        """Record a unit's end. `left`: the units that have not ended. Returns what the breaker stops because of it."""
         if not self.on or not isinstance(outcome, Failed) or outcome.step not in _CALLS:
             return None
         lane = Lane(unit.spec.folder_id, outcome.step)
@@ -107,17 +109,18 @@ class Breaker:
         self._closed.update(one.key for one in units)
         differs = sorted({name for one in ahead for name, _ in common - _traits(one)})
         shared = f" with the same {', '.join(differs)}" if differs else ""
-        cause = f"{ALIKE} functions{shared} in a row were refused alike in folder {lane.folder_id}, step {lane.step}"
-        return Opened(lane, f"{cause}: {found.kind}: {found.words}", units)
+        cause = f"{ALIKE} functions in a row{shared} were refused for the same reason"
+        where = f"in folder {lane.folder_id}, step {lane.step}"
+        return Opened(lane, f"{cause} {where}: {found.kind}: {found.words}", units)
 
     def _lane(self, lane: Lane) -> _Calls:
         return self._lanes.setdefault(lane, _Calls())
 
 
 def alike(refusals: list[Refusal | None]) -> Refusal | None:
-    """Give what the last five calls were all refused with; None where they were not.
+    """Return the refusal that the last five calls share, None if they do not.
 
-    | the last five                             | alike |
+    | the last five                             | same? |
     | ---                                       | ---   |
     | the same code and the same words, each    | yes   |
     | one failed in another way (None)          | no    |
@@ -129,9 +132,10 @@ def alike(refusals: list[Refusal | None]) -> Refusal | None:
 
 
 def refusal(unit: Unit, failed: Failed) -> Refusal | None:
-    """Give what a unit's call was refused with, None where that says nothing of other units."""
+    """Return a unit's refusal, None if it says nothing about other units."""
     failure = failed.failure
-    if failure.kind == Code.RESOURCE_EXHAUSTED.name:  # a quota of new functions, say: what is there may go on
+    # A quota of new functions, for example: existing functions are not affected.
+    if failure.kind == Code.RESOURCE_EXHAUSTED.name:
         return None
     words = failure.message
     for own in (unit.function_id, unit.spec.name, unit.base_version_id):
@@ -140,7 +144,7 @@ def refusal(unit: Unit, failed: Failed) -> Refusal | None:
 
 
 def _traits(unit: Unit) -> frozenset[tuple[str, str]]:
-    """Give what a cloud may refuse a unit for and other units may share, as (setting, value)."""
+    """Return what a cloud may refuse a unit for and other units may share, as (setting, value)."""
     settings = unit.spec.settings
     named = {(one.name, repr(getattr(settings, one.name))) for one in fields(settings) if one.name not in _OWN}
     return frozenset(named | {("code", type(unit.spec.code).__name__)})

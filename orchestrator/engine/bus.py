@@ -1,4 +1,4 @@
-"""Every event: journal first, then the state, then the listeners."""
+"""Passes every event on: to the journal first, then to the state, then to the listeners."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _log = structlog.get_logger()
 
 
 class Bus:
-    """Call it with an event. A journal that cannot be written raises `JournalError`; a listener never stops a run.
+    """Call it with an event. Raises `JournalError` if the journal cannot be written. A listener never stops a run.
 
-    `clean` takes out of an event what may stand nowhere: the cloud's messages may repeat values that were sent.
+    `clean` removes secrets from an event: the cloud's messages may repeat values that were sent.
     """
 
     def __init__(
@@ -41,6 +41,6 @@ class Bus:
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 - the fence: a full pipe or a bad display is no reason to stop
+            except Exception as error:  # noqa: BLE001 - a full pipe or a broken display must not stop the run
                 self._listeners.remove(listener)
                 _log.warning("listener_dropped", listener=type(listener).__name__, error=str(error))

@@ -1,4 +1,4 @@
-"""One call that returns an Operation, from the intent to the end of the Operation, holding a slot all the while."""
+"""One call that returns an Operation, from its intent to the end of the Operation. It holds a slot all the time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from orchestrator.resilience.stop import Stop, StoppedError
 
 
 class StepFailedError(Exception):
-    """A unit cannot go on."""
+    """A unit cannot continue."""
 
     def __init__(self, step: Step, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -37,7 +37,7 @@ class StepFailedError(Exception):
 
 
 class UnsettledError(Exception):
-    """Asked for, but how it ended is not known."""
+    """A call was made, but its outcome is not known."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -46,9 +46,9 @@ class UnsettledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What a unit has asked of the cloud and not seen the end of: what is unknown if it must stop right now.
+    """What a unit has in flight: what is unknown if the unit must stop right now.
 
-    `unsure`: a request may have been acted on, and no Operation is known.
+    `unsure`: a request may have taken effect, and no Operation is known.
     """
 
     unsure: bool = False
@@ -64,7 +64,7 @@ NOTHING = InFlight()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to be made."""
+    """One call to make."""
 
     at: At
     kind: ChangeKind
@@ -74,13 +74,13 @@ class Call:
     attempt: int
     request: ApiRequest
     kinds: tuple[Kind, ...]  # of this call, and of what its unit does after it
-    look: Callable[[], Awaitable[Operation | None]] | None = None  # for what an unsure try has begun
-    base: Looked | None = None  # what it is based on, and must still be there
+    look: Callable[[], Awaitable[Operation | None]] | None = None  # finds what an unsure attempt has started
+    base: Looked | None = None  # what the call is based on; checked before it is sent
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Makes calls under the slots and the request rate, and follows their Operations."""
+    """Makes calls within the slots and the request rate, and follows their Operations."""
 
     world: World
     emit: Emit
@@ -88,24 +88,24 @@ class Calls:
     slots: Slots
     pace: Pace
     tracker: Tracker
-    background: TaskGroup  # of the run: ends with its last unit
+    background: TaskGroup  # the run's; ends with its last unit
     steps: Steps
-    used_up: dict[tuple[ChangeKind, str], Failure] = field(default_factory=dict)  # (…, cloud or folder): a static quota
+    used_up: dict[tuple[ChangeKind, str], Failure] = field(default_factory=dict)  # static quotas, by cloud or folder
     retries: Counter[policy.ErrorClass] = field(default_factory=Counter)  # of the whole run, by class
-    sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls that were sent for the first time
+    sent: Counter[ChangeKind] = field(default_factory=Counter)  # calls, not counting retries
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by unit
     first_sent: dict[str, Sent] = field(default_factory=dict)  # by unit: its call, since the last refusal
-    replayed: set[str] = field(default_factory=set)  # Operations that were over (or perhaps) before their call was sent
+    replayed: set[str] = field(default_factory=set)  # Operations that were (or may have been) done before their call
 
     def apart(self) -> Calls:
-        """Give the same for one of several changes that a unit makes at once: what it has in flight is its own."""
+        """Return a copy for one of several changes that a unit makes at once. What it has in flight is its own."""
         return replace(self, in_flight={}, first_sent={})
 
     async def run(self, call: Call, found: Operation | None = None) -> Operation:
-        """Return the `done` Operation, with its response or its error. `found`: it is there, nothing is sent.
+        """Return the `done` Operation, with its response or its error. `found`: an existing Operation; nothing is sent.
 
-        Raises `StepFailedError` where the cloud refuses, `UnsettledError` where the outcome is unknown,
-        `StoppedError` where the run stops before anything was asked for, `InterruptedRunError` with a dead token.
+        Raises `StepFailedError` if the cloud refuses, `UnsettledError` if the outcome is unknown, `StoppedError` if the
+        run stops before the call is sent, and `InterruptedRunError` if the token is not accepted.
         """
         if found is not None:
             with self.steps.step(call.at, Step.QUEUE), self.stop.interruptible(call.at.unit):
@@ -113,7 +113,7 @@ class Calls:
         else:
             slot, operation = await self._accepted(call)
         slot.accepted()
-        # No clock is fine enough to tell a failure of a moment ago, answered for its key, from one that was this quick.
+        # No clock can separate a replayed failure of a moment ago from a new one that came this quickly.
         doubted = call.attempt == 1 and operation.done and operation.error is not None
         self.in_flight[call.at.unit] = InFlight(operation_id=operation.id, version_id=operation.version_id)
         self.emit(
@@ -136,18 +136,18 @@ class Calls:
         return tracked.operation
 
     async def _keep(self, slot: Slot, at: At, operation: Operation) -> None:
-        """Keep the slot of an Operation whose end was not seen until it is: it counts in the cloud all the while."""
-        with suppress(InterruptedRunError):  # which the run hears of by other calls
+        """Hold the slot of an Operation until its end is seen: the cloud counts it until then."""
+        with suppress(InterruptedRunError):  # other calls report it to the run
             tracked = await self.tracker.finished(operation)
             if tracked.operation.done:
                 slot.release()
                 self.emit(operation_done(self.world.clock(), at, tracked))
             elif self.slots.statistics().waiting:
-                self.stop.request(f"Operation {operation.id} still is {tracked.reason}, and others wait for its slot")
+                self.stop.request(f"Operation {operation.id} is still {tracked.reason}, and others wait for its slot")
 
     async def _accepted(self, call: Call) -> tuple[Slot, Operation]:
-        """Send until the cloud takes it. Waits hold no slot; an unsure try is repeated with the very same key."""
-        tries = Counter[policy.ErrorClass]()  # many refusals are no reason not to repeat one lost answer
+        """Send until the cloud accepts the call. Waits hold no slot. An unsure attempt is sent again with its key."""
+        tries = Counter[policy.ErrorClass]()  # many refusals must not prevent the retry of one lost answer
         self.sent[call.kind] += 1
         self.first_sent.pop(call.at.unit, None)
         while True:
@@ -160,7 +160,7 @@ class Calls:
                 raise StepFailedError(call.kind.step, used_up)
             try:
                 with self.steps.step(call.at, call.kind.step):
-                    # The cloud may have forgotten the key of a try that was long ago, but not what came of it.
+                    # The cloud may have forgotten the key of an old attempt, but not its result.
                     found = await call.look() if self._unsure(call) and call.look is not None else None
                     if found is None and call.base is not None:
                         await call.base.look()
@@ -173,7 +173,7 @@ class Calls:
                 raise
 
     def _still_wanted(self, call: Call) -> None:
-        """Send nothing that a stop came before, while something was looked at. What may have been sent is found out."""
+        """Raise `StoppedError` if the run was stopped during the checks and nothing can have been sent."""
         why = self.stop.why(call.at.unit)
         if why and not self._unsure(call):
             raise StoppedError(why)
@@ -185,7 +185,7 @@ class Calls:
         return await self.slots.acquire(call.scope, expected_s, look, last=call.kind is ChangeKind.DELETE)
 
     def _looks(self, call: Call) -> Callable[[], Awaitable[None]]:
-        """Look at the base before the slot is there; what cannot be seen now is looked at once more, with it."""
+        """Check the base while waiting for the slot. If it cannot be read now, it is checked again with the slot."""
 
         async def look() -> None:
             with suppress(CloudError):
@@ -195,7 +195,7 @@ class Calls:
         return look
 
     def _give_back(self, slot: Slot, error: CloudError) -> float:
-        """Give a slot back, and let quotas and pace learn from a refusal. Says how long to wait at least."""
+        """Release a slot, and let quotas and pace learn from a refusal. Returns the minimum wait in seconds."""
         if error.code is not Code.RESOURCE_EXHAUSTED or policy.judge(error) is policy.ErrorClass.QUOTA:
             slot.release()
             return 0.0
@@ -207,21 +207,21 @@ class Calls:
         return slot.refused(error.quota, error.retry_after_s)
 
     async def _turn(self, slot: Slot) -> None:
-        """Wait until it may be sent. Other waits may come before it is, so the guard is awaited again by `send`."""
+        """Wait until the call may be sent. Other waits may follow, so `send` awaits the guard again."""
         try:
             await self.pace.turn()
             await self.world.outage.gate()
-            await self.world.guard()  # a stop ends this one, however long it takes to find out
+            await self.world.guard()  # a stop ends this wait, however long it takes
         except BaseException:
             slot.release()
             raise
 
     def take(self, unit: str) -> InFlight:
-        """Say what a unit that has come to its end leaves in flight, and forget it."""
+        """Return what an ended unit leaves in flight, and forget it."""
         return self.in_flight.pop(unit, NOTHING)
 
     def is_unsure(self, unit: str) -> bool:
-        """Say whether one of a unit's tries may have been acted on, and no Operation is known."""
+        """Return whether an attempt of a unit may have taken effect while no Operation is known."""
         return self.in_flight.get(unit, NOTHING).unsure
 
     def _unsure(self, call: Call) -> bool:
@@ -245,15 +245,15 @@ class Calls:
             operation = await self.world.functions.send(
                 call.request, idempotency_key=call.idempotency_key, guard=self.world.guard
             )
-        except StoppedError:  # by the guard: it was not sent
+        except StoppedError:  # raised by the guard: nothing was sent
             self._is_unsure(call, unsure=before)
             raise
         except CloudError as error:
             self.world.outage.failed(error)
-            # A refusal says nothing of an earlier try whose answer was lost.
+            # A refusal says nothing about an earlier attempt whose answer was lost.
             unsure = before or policy.judge(error) is policy.ErrorClass.UNSURE
             self._is_unsure(call, unsure=unsure)
-            if not unsure:  # nothing can have begun by then: an Operation's age is that of the next try
+            if not unsure:  # nothing can have started yet: an Operation's age counts from the next attempt
                 self.first_sent.pop(call.at.unit, None)
             raise
         self.world.outage.answered()
@@ -262,22 +262,22 @@ class Calls:
         return operation
 
     async def _again(self, call: Call, error: CloudError, tries: Counter[policy.ErrorClass], closed_s: float) -> None:
-        """Wait before the next try, or raise what this error means for the unit."""
+        """Wait before the next attempt, or raise what this error means for the unit."""
         failure.unless_token(error)
         verdict = policy.judge(error)
-        lost = self.world.outage.on  # then it counts as no try
+        lost = self.world.outage.on  # during an outage, an attempt does not count
         tries[verdict] += not lost
         if not lost and not policy.worth_retrying(error, tries[verdict]):
-            if self._unsure(call) and error.code is not Code.ALREADY_EXISTS:  # that tells what became of it
+            if self._unsure(call) and error.code is not Code.ALREADY_EXISTS:  # ALREADY_EXISTS shows the result
                 raise UnsettledError(f"no usable answer to {call.kind}: {error.message}") from error
             failed = failure.of_call(error)
-            if verdict is policy.ErrorClass.QUOTA and not call.function_id:  # of the cloud, not of one function
+            if verdict is policy.ErrorClass.QUOTA and not call.function_id:  # the cloud's quota, not a function's
                 self.used_up[call.kind, call.scope.cloud or call.scope.folder] = failed
             raise StepFailedError(call.kind.step, failed) from error
         wait_s = 0.0 if lost else policy.backoff_s(tries[verdict], self.world.rng, error.retry_after_s)
         if error.code is Code.RESOURCE_EXHAUSTED:
-            wait_s = closed_s  # it goes back to the queue, which knows by now for how many there is room
-        if not self.stop.reason:  # else nothing is waited for any more
+            wait_s = closed_s  # the queue knows by now how many calls there is room for
+        if not self.stop.reason:  # after a stop, nothing waits any more
             self.world.outage.endure(max(wait_s, 0.0 if lost else error.retry_after_s or 0.0), error.message)
         self.steps.retrying(call.at, call.kind.step)(tries.total(), wait_s, error)
         self.retries[verdict] += not lost
@@ -289,7 +289,7 @@ class Calls:
 
 
 def operation_done(clock_s: float, at: At, tracked: Tracked) -> OperationDone:
-    """Tell of a unit's Operation that is `done`. Its seconds are -1.0 where they are not known."""
+    """Return the event for a unit's Operation that is `done`. Its seconds are -1.0 if they are not known."""
     operation, seconds = tracked.operation, -1.0 if tracked.length_s is None else tracked.length_s
     error = operation.error.message if operation.error is not None else ""
     return OperationDone(clock_s, at.unit, operation.id, seconds, error, at.change)

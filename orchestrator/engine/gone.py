@@ -1,4 +1,4 @@
-"""Reading back what was deleted: the Versions are not listed any more."""
+"""Reads back deletions: the deleted Versions must not be listed any more."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from orchestrator.model import Failed, Failure, Outcome, Pruned, Step, Unit, Unk
 from orchestrator.resilience.groups import each
 
 _AT_ONCE = 8
-_WAITS_S = (0.5, 1.0, 2.0, 3.0, 3.5)  # between looks: what is listed may lag behind Operations
+_WAITS_S = (0.5, 1.0, 2.0, 3.0, 3.5)  # between looks: listings may lag behind Operations
 
 
 async def seen_gone(world: World, units: Iterable[Unit], outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """Return the outcomes that reading back changes: of units that were pruned, or whose end was not seen.
 
-    | was       | is listed still      | is                               |
+    | was       | still listed         | is                               |
     | ---       | ---                  | ---                              |
     | pruned    | nothing              | pruned, read back                |
     | pruned    | some                 | failed, and names one            |
@@ -51,7 +51,7 @@ async def seen_gone(world: World, units: Iterable[Unit], outcomes: Mapping[str, 
         try:
             await each(left, look, at_once=_AT_ONCE)
         except (CloudError, InterruptedRunError) as error:
-            reason = f"what is left could not be read back: {error.message}"
+            reason = f"the remaining versions could not be read back: {error.message}"
             unseen = (unit.key for unit in left if unit.key not in found and isinstance(outcomes[unit.key], Pruned))
             return found | dict.fromkeys(unseen, Unknown(reason))
         left = [unit for unit in left if unit.key in still and isinstance(outcomes[unit.key], Pruned)]
@@ -59,6 +59,6 @@ async def seen_gone(world: World, units: Iterable[Unit], outcomes: Mapping[str, 
             break
         await anyio.sleep(wait_s)
     for unit in left:
-        failure = Failure(f"version {still[unit.key]} is still there", kind="not as desired", advice="prune again")
+        failure = Failure(f"version {still[unit.key]} still exists", kind="not as desired", advice="prune again")
         found[unit.key] = Failed(Step.READ_BACK, failure)
     return found

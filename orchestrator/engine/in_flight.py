@@ -1,7 +1,7 @@
-"""Operations that a run left behind when it was cut off. What was accepted is never asked for again.
+"""Operations that a run left behind when it was cut off. What the cloud accepted is never requested again.
 
-Before a version is asked for, one that makes it is looked for, since its key may be forgotten; before a resume, those
-of the journal are followed to their end.
+Before a version is requested, this looks for an Operation that already makes it: the cloud may have forgotten the key.
+Before a resume, the journal's Operations are followed to their end.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from orchestrator.version.stamp import is_same, read_stamp
 async def in_flight(
     world: World, live: LiveState, unit: Unit, function_id: str, *, asked_for: bool = False
 ) -> Operation | None:
-    """Find the Operation that makes just this version. None where there is none, or none can be told to.
+    """Return the Operation that makes exactly this version. None if there is none, or none can be recognized.
 
-    `asked_for`: we have asked for it ourselves since `live` was read, and do not know what became of that.
+    `asked_for`: this run has requested the version since `live` was read, and does not know the result.
 
-    A folder that was read whole shows the versions that are being made (where the cloud lists them: unverified), so
-    nothing is asked there unless one of them is ours. Of few functions each is asked for its Operations.
+    A folder that was listed completely shows the versions that are being made (if the cloud lists them: unverified).
+    There, nothing is read unless one of them is ours. For a few functions, the Operations of each are read.
     """
     pending = {version.id for version in live.creating.get(function_id, ()) if _same(version.description, unit)}
     if not asked_for and not pending and unit.spec.folder_id in live.whole:
@@ -52,12 +52,12 @@ async def in_flight(
             ):
                 return operation
     except CloudError:
-        return None  # the Idempotency-Key is what protects; this look is for where it was forgotten
+        return None  # only an extra check: the Idempotency-Key prevents duplicates unless the cloud has forgotten it
     return None
 
 
 def _is_news(operation: Operation, live: LiveState) -> bool:
-    """Say whether what is live, as it was read, may not show what became of it."""
+    """Return whether the live state, as read, may not show this Operation's result."""
     if not operation.done or operation.modified_at is None or live.read_at is None:
         return not operation.done
     return operation.modified_at >= live.read_at
@@ -67,7 +67,7 @@ async def _is_ours(world: World, version_id: str, unit: Unit) -> bool:
     try:
         version = await world.read(partial(world.functions.get_version, version_id))
     except CloudError as error:
-        if error.code is Code.NOT_FOUND:  # it is not shown while it is made
+        if error.code is Code.NOT_FOUND:  # a version is not shown while it is being made
             return False
         raise
     return _same(version.description, unit)
@@ -80,10 +80,10 @@ def _same(description: str, unit: Unit) -> bool:
 async def settle(
     world: World, emit: Emit, stop: Stop, accepted: Mapping[str, tuple[OperationAccepted, ...]]
 ) -> dict[str, Outcome]:
-    """Follow the Operations of each unit (by its key). Gives the outcomes that are plain by then: an Operation that
-    failed, or whose end is still not seen. Of the others what is live will tell.
+    """Follow the Operations of each unit (by its key). Returns the outcomes that are certain by then: an Operation that
+    failed, or whose end is still not seen. The live state decides about the others.
 
-    Raises `InterruptedRunError` where the token or the network is gone, `StoppedError` where the run is stopped.
+    Raises `InterruptedRunError` if the token or the network fails, `StoppedError` if the run is stopped.
     """
     tracker = Tracker(world)
     outcomes: dict[str, Outcome] = {}
@@ -106,7 +106,7 @@ async def settle(
 async def _outcome(world: World, emit: Emit, tracker: Tracker, key: str, known: OperationAccepted) -> Outcome | None:
     tracked = await tracker.finished(Operation(known.operation_id, done=False))
     if not tracked.operation.done:
-        if tracked.refused:  # too old to be known, say: what is live will tell
+        if tracked.refused:  # for example, too old to be known: the live state decides
             return None
         return Unknown(tracked.reason, known.operation_id, known.version_id)
     emit(operation_done(world.clock(), At(key, known.change), tracked))

@@ -1,4 +1,4 @@
-"""What runs learn of a cloud and keep for the next one: its quotas, its request rate, how long its Operations take."""
+"""What runs learn about a cloud and keep for the next run: quotas, the request rate, and how long Operations take."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from orchestrator.model.live_state import UNKNOWN_CLOUD
 from orchestrator.ports import Directory
 
 _DIGITS = 3
-LENGTH_MAX_S = 86_400.0  # of an Operation, as it is believed
+LENGTH_MAX_S = 86_400.0  # the longest Operation that is believed
 _KINDS = frozenset(map(str, Kind))
-_CALLS = 50  # over which the time of a call is averaged
+_CALLS = 50  # the average of a call's time covers about this many calls
 
 
 @dataclass(slots=True)
 class Knowledge:
-    """What is known of one installation. `limits`: of a folder or cloud, how many Operations it admitted, and how many
-    it refused (None: it never did).
+    """What is known about one installation. `limits`: for a folder or cloud, how many Operations it admitted, and at
+    how many it refused (None: never).
     """
 
     limits: dict[LimitKey, tuple[int, int | None]] = field(default_factory=dict)
     requests_per_second: float | None = None
-    call_s: float | None = None  # how long createVersion takes to be answered, on average
-    told: dict[LimitKey, int] = field(default_factory=dict)  # what is certain; never kept
+    call_s: float | None = None  # average time until createVersion is answered
+    told: dict[LimitKey, int] = field(default_factory=dict)  # certain; never kept
     durations: Learned = field(default_factory=Learned)
 
     def answered(self, seconds: float) -> None:
@@ -39,14 +39,14 @@ class Knowledge:
         self.call_s = seconds if self.call_s is None else self.call_s + (seconds - self.call_s) / _CALLS
 
     def learn(self, slots: Slots, pace: Pace) -> None:
-        """Take over what a run has found out. What others took for a while says nothing of the quota."""
+        """Keep what a run has found out. A limit that others used for a while says nothing about the quota."""
         for key, limit in slots.limits.items():
             if not limit.known and not limit.shared:
                 self.limits[key] = limit.allowed + limit.reserve, limit.ceiling
         self.requests_per_second = pace.per_second
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as the journal keeps it."""
+        """Return it as the journal stores it."""
         return {
             "limits": [[*key, *found] for key, found in self.limits.items()],
             "requests_per_second": self.requests_per_second,
@@ -58,7 +58,7 @@ class Knowledge:
 
 
 def from_json(values: Mapping[str, Any]) -> Knowledge:
-    """Read it. What cannot be understood (of a newer program, say) is not known."""
+    """Parse it. What cannot be parsed (from a newer program, for example) is ignored."""
     knowledge = Knowledge()
     with suppress(KeyError, TypeError, ValueError, AttributeError):
         limits = {
@@ -66,7 +66,7 @@ def from_json(values: Mapping[str, Any]) -> Knowledge:
             for kind, name, allowed, ceiling in values["limits"]
         }
         rate = values["requests_per_second"]
-        # Former programs believed whatever times they were told.
+        # Earlier programs believed any time that they were given.
         lengths = {
             Kind(kind): [float(one) for one in found if 0 < float(one) < LENGTH_MAX_S]
             for kind, found in values["durations"].items()
@@ -80,7 +80,7 @@ def from_json(values: Mapping[str, Any]) -> Knowledge:
 async def find_limits(
     directory: Directory, clouds: Mapping[str, str], declared: Limits, knowledge: Knowledge
 ) -> dict[LimitKey, Limit]:
-    """Find the quotas of these folders (folder → cloud): from quota-manager, else as learned, else as declared."""
+    """Return the quotas of these folders (folder → cloud): from quota-manager, else as learned, else as declared."""
     found: dict[LimitKey, Limit] = {}
     for cloud_id in dict.fromkeys(clouds.values()):
         quotas = await _read(directory, cloud_id)
@@ -99,7 +99,7 @@ async def find_limits(
 
 
 async def _read(directory: Directory, cloud_id: str) -> tuple[Quota, ...]:
-    """Ask quota-manager, once: a run can do without."""
+    """Ask quota-manager once. A run can work without it."""
     if cloud_id == UNKNOWN_CLOUD:
         return ()
     try:
@@ -109,7 +109,7 @@ async def _read(directory: Directory, cloud_id: str) -> tuple[Quota, ...]:
 
 
 def _told(quotas: Iterable[Quota], kind: str) -> int | None:
-    """Find the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api §6)."""
+    """Return the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api §6)."""
     for quota in quotas:
         name = quota.id.rsplit(".", 1)[-1].lower()
         if kind in name and "operation" in name and quota.limit >= 1:

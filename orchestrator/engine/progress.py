@@ -1,4 +1,4 @@
-"""What has become of the units of one run so far, and what that means for those that are left."""
+"""The outcomes of one run's units so far, and what they mean for the units that are left."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ from orchestrator.resilience.stop import Stop
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How every unit of the plan ended; `interruption` where the run could not go on by itself."""
+    """How every unit of the plan ended. `interruption`: why the run could not continue by itself."""
 
     outcomes: dict[str, Outcome]
     interruption: InterruptedRunError | None = None
-    breach: str = ""  # why too many failures stopped the run, or ended a part of it
-    held: int = 0  # slots that were not given back: of Operations whose end was not seen
-    paused: RunPaused | None = None  # somebody has to let it go on
-    unwritten: bool = False  # the journal cannot be written, so it does not know how all of them ended
+    breach: str = ""  # why too many failures stopped the run, or a part of it
+    held: int = 0  # slots that were not released: of Operations whose end was not seen
+    paused: RunPaused | None = None  # someone must let it continue
+    unwritten: bool = False  # the journal cannot be written, so it does not have all outcomes
 
 
 @dataclass(slots=True)
 class RunProgress:
-    """What the units of a run have in common, and what has become of them so far. `left`: what has not ended."""
+    """What the units of a run share, and their outcomes so far. `left`: units that have not ended."""
 
     world: World
     emit: Emit
@@ -63,28 +63,28 @@ class RunProgress:
     left: dict[str, Unit]
     rollout: Rollout
     members: Members
-    calls: Calls | None = None  # None until it is known how many calls may be made
+    calls: Calls | None = None  # None until the limits are known
     held: int = 0
     causes: list[str] = field(default_factory=list)  # why parts of the run were given up
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     again: dict[str, Unit] = field(default_factory=dict)  # units that were decided again
-    made: dict[str, Made] = field(default_factory=dict)  # what units stand at that wait for the second stage
-    passed: set[str] = field(default_factory=set)  # ids of Versions that have passed their verification
-    undecided: dict[str, Undecided] = field(default_factory=dict)  # those that are verified again at the wave's end
+    made: dict[str, Made] = field(default_factory=dict)  # the state of units that wait for the second stage
+    passed: set[str] = field(default_factory=set)  # IDs of Versions that passed their verification
+    undecided: dict[str, Undecided] = field(default_factory=dict)  # units to verify again at the end of the wave
     interruption: InterruptedRunError | None = None
     paused: RunPaused | None = None
     unjudged: bool = False  # the gate was cut off
-    canary: int = 0  # units of the canary wave of the chain's first run
+    canary: int = 0  # size of the canary wave of the chain's first run
     canaries: frozenset[str] = frozenset()
-    failed_touched: bool = False  # one that was touched has failed
+    failed_touched: bool = False  # a unit failed after it was changed
 
     def expect_canaries(self, plan: Plan) -> None:
-        """See which units are canaries. A chain keeps those of its first run."""
+        """Determine which units are canaries. A chain keeps those of its first run."""
         self.canary = self.tally.before.canary or canary_size(plan, self.rollout)
         self.canaries = canaries(plan.units, self.rollout)
 
     def begin(self) -> None:
-        """Start nothing where too much has failed before."""
+        """Start nothing if too much has failed before."""
         breach = self.tally.begin()
         if breach and not self.tally.before.breach:
             self._tell_breach(breach)
@@ -92,8 +92,8 @@ class RunProgress:
             self.stop.request(breach)
 
     def breached(self, why: str, *, judged: bool = False) -> None:
-        """Start nothing more: for good, or until somebody lets it go on. `judged`: by somebody else than its failures
-        (a gate), so all of it is bad.
+        """Start nothing more: for good, or until someone lets it continue. `judged`: the gate decided, and not the
+        number of failures, so all of the run counts as bad.
         """
         self.tally.breach = self.tally.breach or why
         self._tell_breach(why, judged=judged)
@@ -107,29 +107,29 @@ class RunProgress:
         self.emit(Breached(self.world.clock(), why, then))
 
     def pause(self, why: str, wave: int, until: float = 0.0) -> None:
-        """End the run here, to go on only when somebody says so."""
+        """End the run here. It continues only when someone says so."""
         self.paused = RunPaused(self.world.clock(), why, wave, until)
         self.emit(self.paused)
         self.stop.request(why)
 
     def pause_for_breach(self) -> None:
-        """Let the run end as paused where that is what its breach leads to."""
+        """Mark the run as paused if its breach leads to that."""
         begun_here = self.tally.breach and not self.tally.before.breach
         pauses = self.rollout.on_breach == PAUSE and not self.rollout.two_phase
         if pauses and begun_here and self.paused is None:
             self.pause(self.tally.breach, 0)
 
     def end(self, unit: Unit, outcome: Outcome) -> None:
-        """Settle a unit: its outcome is said once here, and once more only if reading back says otherwise."""
+        """Settle a unit. Its outcome is reported once here, and again only if reading back shows another one."""
         self.outcomes[unit.key] = outcome
         self.left.pop(unit.key, None)
-        if isinstance(outcome, Failed):  # what fails its verification here may have been made by a run before
+        if isinstance(outcome, Failed):  # a unit that fails verification here may have been changed by an earlier run
             verified = outcome.step is Step.VERIFY
             self.failed_touched |= unit.key in self.members.touched or (
                 verified and unit.key in self.tally.before.begun
             )
         stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "") or self._splits(unit, outcome)
-        if stopped:  # before the outcome: a kill between the two must not lose it
+        if stopped:  # before the outcome is reported: a kill between the two must not lose the breach
             self._tell_breach(stopped)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
         if stopped:
@@ -143,22 +143,22 @@ class RunProgress:
         return 0 < turn <= self.canary if turn else unit.key in self.canaries
 
     def _splits(self, unit: Unit, outcome: Outcome) -> str:
-        """Say why no tag moves in two phases, since this unit has ended without its part; "" where they may."""
+        """Return why no tag moves in two phases, because this unit ended without success; "" if they may."""
         if not self.rollout.two_phase or self.tally.breach or not isinstance(outcome, Failed | Blocked):
             return ""
         what = "failed" if isinstance(outcome, Failed) else "is blocked"
-        self.tally.breach = f"two_phase: {unit.key} {what}, so no tag moves"
+        self.tally.breach = f"two_phase: {unit.key} {what}: no tag moves"
         return self.tally.breach
 
     def _close(self, opened: Opened) -> None:
-        """Try no more of what would only be refused."""
+        """Do not try calls that would only be refused."""
         lane = opened.lane
         self.causes.append(opened.cause)
         self.emit(BreakerOpened(self.world.clock(), lane.folder_id, lane.step, opened.cause, len(opened.units)))
         self.stop.close((unit.key for unit in opened.units), opened.cause)
 
     def given_up(self) -> str:
-        """Say why parts of the run were given up, and how many functions each of them had; "" where none was."""
+        """Return why parts of the run were given up, and how many functions each part had; "" if none was."""
         counts = Counter(outcome.reason for outcome in self.outcomes.values() if isinstance(outcome, Cancelled))
         left = {cause: counts[cause] for cause in self.causes}
         return "; ".join(
@@ -166,16 +166,18 @@ class RunProgress:
         )
 
     def break_off(self, error: InterruptedRunError) -> None:
-        """End the whole run: nothing can be asked of the cloud any more."""
+        """End the whole run: the cloud cannot be called any more."""
         self.interruption = self.interruption or error
         self.stop.abandon(error.message)
 
     def cut_off(self, unit: Unit, reason: str) -> Outcome:
-        """Say what is true of a unit that did not come to its end."""
+        """Return the outcome of a unit that did not finish."""
         return verdicts.cut_off(self.calls.take(unit.key) if self.calls is not None else NOTHING, reason)
 
     async def carry_out(self, deployer: Deployer, unit: Unit, stage: slice) -> Outcome | None:
-        """Carry out the changes of one unit that are in a stage, the last one to its outcome. None: others follow."""
+        """Make the changes of one unit in a stage. Returns its outcome after the last stage, None if another stage
+        follows.
+        """
         try:
             found = await self._carried_out(deployer, unit, stage, self.made.pop(unit.key, None))
         finally:
@@ -183,15 +185,15 @@ class RunProgress:
         return self._settle(unit, found)
 
     async def verify_again(self, deployer: Deployer, unit: Unit, stage: slice) -> Outcome | None:
-        """Verify a unit once more, and go on with what is left of the stage; see `carry_out`.
+        """Verify a unit again, then continue with what is left of the stage; see `carry_out`.
 
         | the second verification | `on_inconclusive` | the unit                                  |
         | ---                     | ---               | ---                                       |
-        | passed                  | any               | goes on: its promoted tags move           |
+        | passed                  | any               | continues: its promoted tags move         |
         | failed                  | any               | failed                                    |
         | inconclusive            | pause             | inconclusive                              |
         | inconclusive            | fail              | failed                                    |
-        | inconclusive            | pass              | goes on; its verdict stays inconclusive   |
+        | inconclusive            | pass              | continues; its verdict stays inconclusive |
         """
         number, waiting = verification_of(unit), self.undecided.pop(unit.key)
         try:
@@ -207,7 +209,7 @@ class RunProgress:
         return self._settle(unit, found.outcome if isinstance(found, Undecided) else found)
 
     def seen(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Take in what reading back has shown, and tell what is another outcome than before."""
+        """Apply what reading back has shown, and report each outcome that differs."""
         for key, outcome in outcomes.items():
             if outcome != self.outcomes[key]:
                 self.outcomes[key] = outcome
@@ -215,13 +217,15 @@ class RunProgress:
 
     @property
     def is_gate_left(self) -> bool:
-        """Whether nothing but the gate's answer is missing. What was made is not read back then: what nobody has read
-        back is taken up by `resume`, and the gate is asked again.
+        """Whether only the gate's answer is missing. What was made is not read back in that case: `resume` reads it
+        back and asks the gate again.
         """
         return self.unjudged and not any(isinstance(outcome, Cancelled) for outcome in self.outcomes.values())
 
     def undecided_end(self, unit: Unit) -> Outcome | None:
-        """Give what becomes of a unit that waits to be verified again, and is not; None where it does not wait."""
+        """Return the outcome of a unit that waits for its second verification and does not get it. None: it does not
+        wait.
+        """
         waiting = self.undecided.pop(unit.key, None)
         return waiting.outcome if waiting is not None else None
 
@@ -238,7 +242,7 @@ class RunProgress:
         return found
 
     def _settle(self, unit: Unit, found: Outcome | Made | Undecided) -> Outcome | None:
-        """Take in what has become of a unit; None: that is not its end."""
+        """Record a unit's result. Returns None if the unit has not ended."""
         if isinstance(found, Made):
             self.made[unit.key] = found
             return None

@@ -1,4 +1,4 @@
-"""The end is evidence: every version that should be there is read back from the cloud and compared."""
+"""Outcomes are based on evidence: every version that should exist is read back from the cloud and compared."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from orchestrator.planning.own import planned_kinds, with_own
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
 
-LAG_S = 10.0  # for which what is shown may lag behind what is done
+LAG_S = 10.0  # how long listings may lag behind changes
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 2.5  # between two looks
-_SAME_VERSION = (Action.RETAG, Action.UPDATE, Action.VERIFY)  # what makes no Version
+_SAME_VERSION = (Action.RETAG, Action.UPDATE, Action.VERIFY)  # actions that make no Version
 
-_MADE_BEFORE = (Action.UPDATE, Action.VERIFY)  # of Versions that are not of the run's making
+_MADE_BEFORE = (Action.UPDATE, Action.VERIFY)  # actions on Versions that this run did not make
 
 
 async def read_back(
@@ -51,11 +51,11 @@ async def read_back(
     outcomes: Mapping[str, Outcome],
     passed: Collection[str] = (),
 ) -> dict[str, Outcome]:
-    """Return the outcomes that reading back changes: Deployed to read back, or to what is true instead. `before`: what
-    was live as the plan was made; `passed`: ids of Versions that were verified.
+    """Return the outcomes that reading back changes: Deployed becomes read back, or the true outcome. `before`: the
+    live state when the plan was made. `passed`: IDs of Versions that passed verification.
 
-    What cannot be read is Unknown, never Deployed. What is still as it was before is looked at again for some seconds:
-    listings may lag behind Operations.
+    What cannot be read is Unknown, never Deployed. What still looks unchanged is read again for some seconds: listings
+    may lag behind Operations.
     """
     left = {unit.key: unit for unit in plan.units if isinstance(outcomes.get(unit.key), Deployed | Unknown)}
     pruned = [unit for unit in plan.units if unit.action is Action.PRUNE and unit.key in outcomes]
@@ -67,7 +67,7 @@ async def read_back(
             live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], fresh=True)
             live = await with_own(world, live, _own_wanted(left.values(), live))
         except (CloudError, InterruptedRunError) as error:
-            reason = f"what is live could not be read back: {error.message}"
+            reason = f"the live state could not be read back: {error.message}"
             for key in left.keys() - found.keys():
                 if isinstance(deployed := outcomes[key], Deployed):
                     found[key] = Unknown(reason, version_id=deployed.version_id)
@@ -79,7 +79,7 @@ async def read_back(
                 outcome = (
                     await _overwrote(world, unit, live.versions.get(outcome.version_id), before, siblings) or outcome
                 )
-            if isinstance(outcome, Deployed) and unit.failure is not None:  # something of it could not be taken back
+            if isinstance(outcome, Deployed) and unit.failure is not None:  # part of it could not be rolled back
                 outcome = Failed(Step.READ_BACK, unit.failure)
             found[key] = outcome
         left = {key: unit for key, unit in left.items() if _may_lag(unit, outcomes[key], live)}
@@ -91,7 +91,7 @@ async def read_back(
 
 
 def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
-    """Say whether what is shown of a unit that was deployed may be what was before."""
+    """Return whether the listing of a deployed unit may still show the former state."""
     if not isinstance(outcome, Deployed):
         return False
     function, version = _function(unit, live), live.versions.get(outcome.version_id)
@@ -105,7 +105,7 @@ def _may_lag(unit: Unit, outcome: Outcome, live: LiveState) -> bool:
 async def _overwrote(
     world: World, unit: Unit, made: Version | None, before: LiveState, siblings: Mapping[str, list[Version]]
 ) -> Failed | None:
-    """Say of a Version of somebody else's that the one which the unit has `made` replaced it."""
+    """Return the failure of a unit whose new Version replaced one that someone else had made since the plan."""
     if made is None or unit.action in _SAME_VERSION:
         return None
     base = before.versions.get(unit.base_version_id or "")
@@ -122,7 +122,7 @@ async def _overwrote(
 
 
 def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:
-    """Ask for the version that was made; the one that was copied from is of no interest any more."""
+    """Ask for the version that was made. The one that was copied is not needed any more."""
     made = outcome.version_id if isinstance(outcome, Deployed | Unknown) else ""
     return replace(unit.spec, code=VersionCopy(made or LATEST))
 
@@ -134,11 +134,11 @@ def _judge(unit: Unit, outcome: Outcome, live: LiveState, passed: Collection[str
     if own and isinstance(outcome, Deployed):
         return _failed(own)
     if isinstance(outcome, Unknown):
-        # Its answer or its end was not seen, but perhaps what it made is.
+        # The answer or the end was not seen, but the result may be.
         if own:
             return outcome
         if latest is not None and latest.id not in passed and _is_verified(unit):
-            return outcome  # made, perhaps, and not verified: `resume` finds out
+            return outcome  # possibly made, and not verified: `resume` finds out
         if unit.action in _SAME_VERSION and latest is not None and latest.id == unit.base_version_id:
             seen = _compare(unit, Deployed(latest.id), latest, latest)
             return seen if isinstance(seen, Deployed) else outcome
@@ -162,25 +162,25 @@ def _function(unit: Unit, live: LiveState) -> Function | None:
 
 
 def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live: LiveState) -> str:
-    """Say which of the Function's own settings, or of its tags that were moved by themselves, are not what this unit
-    was to make them, "" where all are.
+    """Return which of the Function's own settings, or of the tags moved by a change of their own, differ from what this
+    unit was to set; "" if none does.
     """
     if function is None:
         return ""
     made = outcome.version_id if isinstance(outcome, Deployed) else ""
     for change in unit.changes:
         if change.kind.is_own and own_request(function, change):
-            return f"the function's own settings are not what was asked for ({in_words(change)})"
+            return f"the function's own settings differ from the desired ones ({in_words(change)})"
         for tag, wanted in change.after.items() if change.kind is ChangeKind.TAG else ():
             holder = live.tagged.get((function.id, tag))
             holder_id, wanted_id = holder.id if holder is not None else "", made if wanted is None else str(wanted)
             if holder_id != wanted_id and (wanted is not None or made):
-                return f"the tag {tag} is on {holder_id or 'no version'}, not on {wanted_id or 'none'}"
+                return f"the tag {tag} is on version {holder_id or '(none)'}, not on version {wanted_id or '(none)'}"
     return ""
 
 
 def _own_wanted(units: Iterable[Unit], live: LiveState) -> dict[str, frozenset[ChangeKind]]:
-    """Say of which Functions something has to be read that no listing shows."""
+    """Return which own settings must be read per Function, because no listing shows them."""
     found = [(_function(unit, live), planned_kinds(unit.changes)) for unit in units]
     return {function.id: kinds for function, kinds in found if function is not None and kinds}
 
@@ -190,14 +190,14 @@ def _is_verified(unit: Unit) -> bool:
 
 
 def _moved(unit: Unit, version_id: str) -> set[str]:
-    """Give the tags that a unit moves to its Version by changes of their own."""
+    """Return the tags that a unit moves to its Version with changes of their own."""
     tags = [change.after.items() for change in unit.changes if change.kind is ChangeKind.TAG]
     return {tag for items in tags for tag, to in items if to in (None, version_id)}
 
 
 def _to_hold(unit: Unit, version_id: str) -> set[str]:
-    """Give the tags that a Version is to hold by now: those that a unit has moved to it, and of a new one its own. One
-    that was there before may be a rollback's copy, of a Version that has kept its tags.
+    """Return the tags that a Version must have by now: those that a unit moved to it, and for a new Version its own. A
+    Version that already existed may be a rollback's copy of one that kept its tags.
     """
     own = () if unit.action in _SAME_VERSION else unit.spec.settings.tags
     return {*own, *_moved(unit, version_id)}
@@ -205,19 +205,21 @@ def _to_hold(unit: Unit, version_id: str) -> set[str]:
 
 def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | None) -> Outcome:
     held = _to_hold(unit, version.id)
-    if unit.action is Action.UPDATE and not held:  # its Version is not of our making
+    if unit.action is Action.UPDATE and not held:  # its Version was not made by this tool
         return replace(outcome, read_back=True)
     problem = ""
     if not version.is_active:
         problem = f"version {version.id} is {version.status}, not ACTIVE"
     elif latest is not None and latest.id != version.id:
-        problem = f"version {version.id} was made, but {latest.id} has taken $latest since: somebody else deploys too"
+        problem = (
+            f"version {version.id} was made, but {latest.id} has taken $latest since: someone else is deploying too"
+        )
     elif missing := sorted(held - set(version.tags)):
         problem = f"version {version.id} does not hold the tag {', '.join(missing)}"
     elif unit.action not in _MADE_BEFORE and (different := not_as_sent(unit.spec.settings, version.raw, unit.as_it_is)):
-        problem = f"version {version.id} is not what was sent: {'; '.join(different)}"
+        problem = f"version {version.id} differs from what was sent: {'; '.join(different)}"
     return _failed(problem) if problem else replace(outcome, read_back=True)
 
 
 def _failed(problem: str) -> Failed:
-    return Failed(Step.READ_BACK, Failure(problem, kind="not as desired", advice="look at it, then deploy again"))
+    return Failed(Step.READ_BACK, Failure(problem, kind="not as desired", advice="check it, then deploy again"))

@@ -1,4 +1,4 @@
-"""A whole run: one coroutine per admitted unit in one task group, then the reading back of what is live."""
+"""A whole run: one coroutine per admitted unit in one task group, then the read-back of the live state."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop
 
 _AT_ONCE = Rollout()
-ADMITTED_INLINE_MAX = 48  # without a bucket: each then holds its package, up to 3.5 MB and as much again in base64
-ADMITTED_MAX = 512  # units with a coroutine: packaging and uploads run this far ahead of the slots
-_ASK_S = 5.0  # for quota-manager's answer
-REQUESTS_PER_SECOND = 20.0  # to begin with; the real limit is not published (cloud-api §6)
-_FASTEST = 100.0  # requests a second, where nothing was declared and nothing refused
+ADMITTED_INLINE_MAX = 48  # without a bucket: each unit holds its package, up to 3.5 MB, plus its base64 form
+ADMITTED_MAX = 512  # units that have a coroutine: packaging and uploads run this far ahead of the slots
+_ASK_S = 5.0  # to wait for quota-manager's answer
+REQUESTS_PER_SECOND = 20.0  # initial rate; the real limit is not published (cloud-api §6)
+_FASTEST = 100.0  # requests a second, if nothing was declared and nothing refused
 
 
 def listen(world: World, emit: Emit, stop: Stop) -> None:
-    """Let outages and long waits be told, and a stop shorten them."""
+    """Report outages and long waits, and let a stop shorten them."""
     stop.heard = world.outage.hurry
     world.outage.changed = lambda why, seconds: emit(
         OutageBegan(world.clock(), why) if why else OutageEnded(world.clock(), seconds)
@@ -71,17 +71,17 @@ async def execute(
     before: verdicts.Before = verdicts.NOTHING_BEFORE,
     back: bool = False,
 ) -> Result:
-    """Carry out a plan, wave after wave. A unit's failure is its outcome; nothing but a bug raises.
+    """Carry out a plan, wave after wave. A unit's failure is its outcome; only a bug raises.
 
-    `chain`: `emit` folds into it, with all that this run takes up; `before`: what of that counts. `back`: it takes a
-    run back, so nothing stops it but a person or a cloud that cannot be asked any more.
+    `chain`: the state of this run and all runs that it resumes; `emit` folds into it. `before`: what counts from the
+    earlier runs. `back`: this run is a rollback, so only a person or an unreachable cloud stops it.
     """
     listen(world, emit, stop)
     changes = sum(unit.action is not Action.UNCHANGED for unit in plan.units)
     admitted = ADMITTED_MAX if world.store is not None else ADMITTED_INLINE_MAX
     tally = verdicts.Tally(changes, rollout.max_failures, before)
     left = {unit.key: unit for unit in plan.units if unit.action is not Action.UNCHANGED}
-    # A declared limit is the one that is wanted: nothing stops the run earlier.
+    # A declared limit takes precedence: nothing stops the run earlier.
     on = rollout.max_failures is None and not back
     breaker = Breaker({key: unit.spec.folder_id for key, unit in left.items()}, on=on)
 
@@ -112,7 +112,7 @@ async def execute(
             if unit.key not in run.outcomes:
                 run.end(unit, run.cut_off(unit, stop.reason))
     except JournalError as broken:
-        # Nothing may be asked of the cloud that is not written down first.
+        # Nothing may be sent to the cloud that is not written down first.
         unwritten = True
         run.break_off(InterruptedRunError(broken.message, advice=broken.advice))
         for unit in plan.units:
@@ -122,7 +122,7 @@ async def execute(
 
 
 def _settled(plan: Plan, run: RunProgress) -> list[Unit]:
-    """Settle what needs nothing done. Gives the others."""
+    """Settle the units with nothing to do. Returns the others."""
     todo: list[Unit] = []
     for unit in plan.units:
         settled = verdicts.settled(unit)
@@ -140,7 +140,7 @@ def _settled(plan: Plan, run: RunProgress) -> list[Unit]:
 async def _all_units(
     plan: Plan, live: LiveState, run: RunProgress, calls: Calls, chain: RunState, staging: Staging
 ) -> None:
-    """Settle what needs nothing done, then carry out the others, stage after stage."""
+    """Settle the units with nothing to do, then carry out the others, stage by stage."""
     todo, rollout = _settled(plan, run), run.rollout
     attempts = Attempts(calls, live)
     verifier = Verifier(calls, CallsAtOnce(rollout.verify_at_once), live, run.passed)
@@ -175,8 +175,8 @@ async def _all_units(
         return
     await replace(waves, rollout=_AT_ONCE, gates=None, canary=0).go(todo, begin)
     left = [unit for unit in todo if unit.key in run.made]
-    if staging is Staging.TWO_PHASE and len(left) < len(todo):  # nothing has failed: they were cut off, say
-        run.stop.request(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not ready, so no tag moves")
+    if staging is Staging.TWO_PHASE and len(left) < len(todo):  # nothing failed: for example, some units were cut off
+        run.stop.request(f"two_phase: {len(todo) - len(left)} of {len(todo)} functions are not ready: no tag moves")
     if staging is Staging.TWO_PHASE and gates is not None and not run.stop.reason:
         await gates.judge(Judging(0, 1, 0, len(run.members.turns)))
     last = replace(waves, carry_out=second, gates=None)
@@ -186,7 +186,9 @@ async def _all_units(
 
 
 def _expectations(world: World) -> Callable[[Unit], float]:
-    """Say how long the Operations of units will take, in seconds, by what was learned before this run."""
+    """Return a function that estimates how long a unit's Operations take, in seconds, from what earlier runs
+    learned.
+    """
     mean_s = {kind: world.knowledge.durations.of(kind).mean_s for kind in Kind}
 
     def expected_s(unit: Unit) -> float:
@@ -204,7 +206,7 @@ async def _calls(world: World, live: LiveState, emit: Emit, stop: Stop, backgrou
 
 
 async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
-    """Find how many Operations may be unfinished, and tell."""
+    """Find out how many Operations may be unfinished, and report it."""
 
     def tell(key: LimitKey, allowed: int, reason: str) -> None:
         cloud_id = live.clouds.get(key.id, "") if key.kind == "folder" else ""
@@ -222,7 +224,7 @@ async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
 
 
 def _pace(world: World) -> Pace:
-    """Start at the rate that was learned. What is declared is never passed: nobody tells what the cloud admits."""
+    """Start at the learned rate. A declared rate is never exceeded: the cloud does not report what it admits."""
     declared = world.limits.requests_per_second
     if declared is not None:
         return Pace(declared)

@@ -1,4 +1,4 @@
-"""Where a unit is: each step is said when it begins and when it ends, however it ends."""
+"""The step that a unit is in. An event reports when each step begins and when it ends, however it ends."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from orchestrator.ports import Clock
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A change of a unit: what events and calls speak of."""
+    """A change of a unit, as events and calls refer to it."""
 
     unit: str  # its key
-    change: int  # index in its list of changes
+    change: int  # index in the unit's list of changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Steps:
 
     @contextmanager
     def step(self, at: At, step: Step) -> Iterator[None]:
-        """Say when a change enters and leaves a step."""
+        """Report when a change enters and leaves a step."""
         started_at, ok = anyio.current_time(), False
         self.emit(StepStarted(self.clock(), at.unit, step, at.change))
         try:
@@ -45,7 +45,7 @@ class Steps:
             self.emit(StepFinished(self.clock(), at.unit, step, seconds, ok, at.change))
 
     def retrying(self, at: At, step: Step) -> Callable[[int, float, CloudError], None]:
-        """Make the listener that reports the retries of a step."""
+        """Return the listener that reports the retries of a step."""
 
         def report(attempt: int, wait_s: float, error: CloudError) -> None:
             self.emit(

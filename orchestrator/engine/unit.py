@@ -1,4 +1,4 @@
-"""The life of one unit: its changes, one after the other, to its outcome."""
+"""Carries one unit through its changes, one after the other, to its outcome."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from orchestrator.resilience.stop import StoppedError
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What a unit stands at of which its verification could not say whether it works, and why that is so."""
+    """The state of a unit whose verification was inconclusive, and why."""
 
     made: Made
     reason: str
 
     @property
     def outcome(self) -> Inconclusive:
-        """What becomes of it where nothing more is tried."""
+        """The outcome if nothing more is tried."""
         return Inconclusive(self.reason, self.made.version_id)
 
 
 def verification_of(unit: Unit) -> int:
-    """Give the index of the change in which a unit is verified; after all of them where there is none."""
+    """Return the index of the change that verifies a unit, or the number of changes if there is none."""
     kinds = [change.kind for change in unit.changes]
     return kinds.index(ChangeKind.VERIFY) if ChangeKind.VERIFY in kinds else len(kinds)
 
@@ -43,11 +43,10 @@ class Deployer:
     code: CodeOf
 
     async def carry_out(self, unit: Unit, stage: slice, made: Made | None = None) -> Outcome | Made | Undecided:
-        """Make those changes of a unit that are in a stage; its failure is a value. Gives what it stands at where other
-        changes are to follow, or where its verification could not tell anything; else its outcome. `made`: what it
-        stands at by the changes before.
+        """Make the changes of a unit in a stage; a failure is a value. Returns the state so far if other changes follow
+        or if the verification was inconclusive, else the outcome. `made`: the state after the earlier changes.
 
-        Raises `InterruptedRunError` where the run cannot go on: what was asked for by then is in flight in `Calls`.
+        Raises `InterruptedRunError` if the run cannot continue: what was sent by then is in flight in `Calls`.
         """
         calls = self.changes.calls
         if unit.action is Action.PRUNE:
@@ -70,7 +69,7 @@ class Deployer:
         made = made or Made(unit.function_id or "", unit.base_version_id or "", {})
         for number in stage:
             if unit.changes[number].kind is ChangeKind.VERSION:
-                # Before anything is asked of the cloud: a Function whose first package cannot be made is not created.
+                # Before any call: a Function whose first package cannot be built is not created.
                 with self.changes.calls.stop.interruptible(unit.key):
                     made = replace(made, code=await self.code.of(unit, At(unit.key, number)))
         for number in stage:
@@ -83,8 +82,8 @@ class Deployer:
 
 
 def _how_far(unit: Unit, number: int, made: Made, reason: str) -> str:
-    """Say what stands of a unit that had to stop before its change of this number."""
+    """Return how far a unit got that had to stop before its change of this number."""
     if made.version_id in ("", unit.base_version_id):
         return reason
     left = "verified" if any(change.kind is ChangeKind.VERIFY for change in unit.changes[number:]) else "promoted"
-    return f"{reason}; version {made.version_id} is made, and not {left} yet"
+    return f"{reason}; version {made.version_id} was made, but not {left} yet"

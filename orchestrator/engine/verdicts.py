@@ -1,4 +1,4 @@
-"""What the outcomes of units mean for their run: its exit code, when it stops; each with its truth table."""
+"""What the outcomes of units mean for their run: its exit code and when it stops. Each rule has its truth table."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ STOP, ROLLBACK = "stop", "rollback"  # what a breach leads to
 
 
 def rolled_back_code(back: int) -> Exit:
-    """Say what a run ends with that was rolled back. `back`: what the rollback ended with, which has seen every touched
-    function as it was before, but for those that are new.
+    """Return the exit code of a run that was rolled back. `back`: the rollback's exit code. It has read back every
+    changed function in its former state, except new ones.
 
-    | the rollback | exit                                         |
-    | ---          | ---                                          |
-    | 0            | 5: all is back                               |
-    | 3            | 3: `resume` goes on with the rollback        |
-    | 1, others    | 1: something was left alone, or failed       |
+    | the rollback | exit                                   |
+    | ---          | ---                                    |
+    | 0            | 5: everything is restored              |
+    | 3            | 3: `resume` continues the rollback     |
+    | 1, others    | 1: something was left alone, or failed |
     """
     return {Exit.DONE: Exit.ROLLED_BACK, Exit.INTERRUPTED: Exit.INTERRUPTED}.get(Exit(back), Exit.FAILED)
 
@@ -49,20 +49,20 @@ def exit_code(
     paused: bool = False,
     unwritten: bool = False,
 ) -> Exit:
-    """Say what a run ends with, by what became of its units. `breached`: it was stopped for good.
+    """Return the exit code of a run by the outcomes of its units. `breached`: it was stopped for good.
 
-    | outcomes                                                                | exit |
-    | ---                                                                     | ---  |
-    | any; the lease, or the lock, was lost: others may have changed it since | 3    |
-    | any; the journal cannot be written: it does not know what became of all | 3    |
-    | any Unknown                                                             | 3    |
-    | any; it is paused: `promote` goes on with it                            | 3    |
-    | any Inconclusive: `resume` verifies it again, but after a breach        | 3    |
-    | interrupted, and any Deployed or Pruned that was not read back          | 3    |
-    | interrupted, and any Cancelled: `resume` starts it, but after a breach  | 3    |
-    | any; breached: by its gate, say, though all of them are deployed        | 1    |
-    | any Failed, Blocked or Cancelled                                        | 1    |
-    | only these and Unchanged: an interruption that came too late is none    | 0    |
+    | outcomes                                                                  | exit |
+    | ---                                                                       | ---  |
+    | any; the lease, or the lock, was lost: others may have changed it         | 3    |
+    | any; the journal cannot be written: it does not have all outcomes         | 3    |
+    | any Unknown                                                               | 3    |
+    | any; it is paused: `promote` continues it                                 | 3    |
+    | any Inconclusive: `resume` verifies it again, except after a breach       | 3    |
+    | interrupted, and any Deployed or Pruned that was not read back            | 3    |
+    | interrupted, and any Cancelled: `resume` starts it, except after a breach | 3    |
+    | any; breached, for example by its gate although all are deployed          | 1    |
+    | any Failed, Blocked or Cancelled                                          | 1    |
+    | only these and Unchanged: an interruption that came too late is ignored   | 0    |
     """
     outcomes = tuple(outcomes)
     found = {type(outcome) for outcome in outcomes}
@@ -76,7 +76,8 @@ def exit_code(
 
 
 def breach(failed: int, units: int, max_failures: int | str | None) -> str:
-    """Say why a run of `units` must stop after `failed` failures, "" where it need not: only *more* than allowed stops.
+    """Return why a run of `units` must stop after `failed` failures, "" if it need not. Only *more* than allowed stops
+    it.
 
     | failed | units | max_failures | stops |
     | ---    | ---   | ---          | ---   |
@@ -94,17 +95,17 @@ def breach(failed: int, units: int, max_failures: int | str | None) -> str:
 
 
 def leads_to(on_breach: str, *, two_phase: bool, failed_touched: bool, any_touched: bool) -> str:
-    """Say what a breach leads to: "stop", "rollback" or "pause". What fails before anything was touched (a build, a
-    package, a refusal) says nothing against the Versions that were made, so by itself it takes nothing back.
+    """Return what a breach leads to: "stop", "rollback" or "pause". A failure before anything was changed (a build, a
+    package, a refusal) says nothing against the new Versions, so by itself it rolls nothing back.
 
-    | on_breach | two_phase | something was done for                    | leads to  |
-    | ---       | ---       | ---                                       | ---       |
-    | stop      | no        | any                                       | stop      |
-    | pause     | no        | any                                       | pause     |
-    | rollback  | no        | one that failed                           | rollback  |
-    | rollback  | no        | others alone, or for none                 | stop      |
-    | any       | yes       | any function: all of them go, or none     | rollback  |
-    | any       | yes       | none                                      | stop      |
+    | on_breach | two_phase | something was changed for       | leads to |
+    | ---       | ---       | ---                             | ---      |
+    | stop      | no        | any                             | stop     |
+    | pause     | no        | any                             | pause    |
+    | rollback  | no        | one that failed                 | rollback |
+    | rollback  | no        | only others, or none            | stop     |
+    | any       | yes       | any function: all move, or none | rollback |
+    | any       | yes       | none                            | stop     |
     """
     if two_phase:
         return ROLLBACK if any_touched else STOP
@@ -115,15 +116,15 @@ def leads_to(on_breach: str, *, two_phase: bool, failed_touched: bool, any_touch
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What counts of the runs that a run takes up: how many failed, of how many that ended. `breach`: why too many had
+    """What counts from the runs that a run resumes: how many failed, of how many that ended. `breach`: why too many had
     failed by then.
 
-    Their waves go on here: `in_waves` is how many units these have, `turns` key → the place, from 1, that a unit which
-    is taken up has among them, `failed_at` the places of those that failed in a wave, `unprepared_at` the places that
-    those would have had which failed while planning. `canary`: how many of them are the canary's. `approved`: somebody
-    has let the chain go on. `members`: what the runs before have brought to an end, by its turn, for the gate.
-    `touched`: something was done for one that failed. `verified`: what was said last of the version of a unit that is
-    taken up, by its key. `begun`: keys of those taken up for which something was done, perhaps.
+    Their waves continue here. `in_waves`: how many units these have. `turns`: by key, the place, from 1, of a resumed
+    unit among them. `failed_at`: the places of those that failed in a wave. `unprepared_at`: the places that units
+    which failed in planning would have had. `canary`: how many of them are canaries. `approved`: someone has let the
+    chain continue. `members`: what the earlier runs have ended, by its turn, for the gate. `touched`: a unit failed
+    after it was changed. `verified`: by key, the last verdict on the version of a resumed unit. `begun`: keys of
+    resumed units that may have been changed.
     """
 
     failed: int = 0
@@ -146,20 +147,20 @@ NOTHING_BEFORE = Before()
 
 @dataclass(slots=True)
 class Tally:
-    """The failures of a run so far. `units`: how many something is done for, or would be if it could.
+    """The failures of a run so far. `units`: how many it changes, or would change if it could.
 
-    `before`: of the runs that this one takes up.
+    `before`: of the runs that this one resumes.
 
-    | failed                           | a count       | a share                                          |
-    | ---                              | ---           | ---                                              |
-    | in a wave                        | of the chain  | of the units up to the running wave's end        |
-    | in a run before, of the chain    | of the chain  | the same: a chain has the waves of its first run |
-    | while planning: a build, say     | of the chain  | of all units: it is in no wave                   |
-    | blocked                          | not at all    | not at all: it was no part of what was tried     |
-    | a canary, while planning or later| always stops  | always stops                                     |
+    | failed                            | a count      | a share                                          |
+    | ---                               | ---          | ---                                              |
+    | in a wave                         | of the chain | of the units up to the running wave's end        |
+    | in a run before, of the chain     | of the chain | the same: a chain has the waves of its first run |
+    | while planning, e.g. a build      | of the chain | of all units: it is in no wave                   |
+    | blocked                           | not at all   | not at all: it was not tried                     |
+    | a canary, while planning or later | always stops | always stops                                     |
 
-    Without `max_failures`, a wave in which something failed is the last one, in whichever run of the chain it did. What
-    failed while planning counts for the wave in which it would have been, by its place in the plan.
+    Without `max_failures`, a wave with a failure is the last one, whichever run of the chain it happened in. A failure
+    in planning counts for the wave that the unit would have been in, by its place in the plan.
     """
 
     units: int
@@ -167,12 +168,13 @@ class Tally:
     before: Before = NOTHING_BEFORE
     failed: int = 0
     breach: str = ""  # why too many failures stop the run
-    unprepared_at: list[int] = field(default_factory=list)  # places in the chain's waves: of what failed in planning
+    # Places in the chain's waves of units that failed in planning.
+    unprepared_at: list[int] = field(default_factory=list)
     _unprepared: int = 0  # of `failed`: before the first wave
-    _reached: int = 0  # units up to the running wave's end, of the chain
+    _reached: int = 0  # units of the chain up to the end of the running wave
 
     def begin(self) -> str:
-        """Say why nothing may start at all, since too much has failed before; "" where something may."""
+        """Return why nothing may start at all because too much has failed before; "" if something may."""
         before = self.before
         canary = any(0 < turn <= before.canary for turn in before.failed_at)  # its end was seen only now
         self.breach = before.breach or ("a canary failed" if canary else "")
@@ -180,8 +182,8 @@ class Tally:
         return self.breach
 
     def wave_begins(self, end: int) -> str:
-        """Begin a wave that ends with the `end`-th unit of the chain's waves. Says why nothing of it may start, since
-        too much of it has failed in the runs before; "" where something may, or nothing may anyhow.
+        """Begin a wave that ends with the `end`-th unit of the chain's waves. Returns why nothing of it may start
+        because too much of it failed in the earlier runs; "" if something may, or if the run stops anyway.
         """
         self._unprepared = self._unprepared if self._reached else self.failed
         self._reached = end
@@ -191,8 +193,8 @@ class Tally:
         return ""
 
     def ended(self, outcome: Outcome, canary: str = "") -> str:
-        """Count an outcome in. Says why the run must stop now, "" where it need not, or does so already. `canary`: the
-        key of the unit, where it is one.
+        """Count an outcome. Returns why the run must stop now, "" if it need not or already stops. `canary`: the key of
+        the unit if it is one.
         """
         if not isinstance(outcome, Failed) or self.breach:
             return ""
@@ -207,7 +209,7 @@ class Tally:
         return self.breach
 
     def wave_ended(self, number: int) -> str:
-        """End a wave that others are to follow. Says why none does, "" where they may."""
+        """End a wave that others would follow. Returns why none follows, "" if they may."""
         unprepared = (*self.unprepared_at, *self.before.unprepared_at)
         failed = self._in_waves() + sum(turn <= self._reached for turn in unprepared)
         if self.max_failures is not None or not failed or self.breach:
@@ -217,12 +219,12 @@ class Tally:
         return self.breach
 
     def _in_waves(self) -> int:
-        """Count what has failed up to the running wave's end, in all runs of the chain."""
+        """Count what has failed up to the end of the running wave, in all runs of the chain."""
         return self.failed - self._unprepared + sum(turn <= self._reached for turn in self.before.failed_at)
 
 
 def settled(unit: Unit) -> Outcome | None:
-    """Give the outcome of a unit for which nothing is done; None where something is."""
+    """Return the outcome of a unit with nothing to do; None if there is something to do."""
     if unit.action is Action.UNCHANGED:
         return Unchanged(unit.base_version_id or "")
     if unit.action is Action.BLOCKED:
@@ -234,7 +236,7 @@ def settled(unit: Unit) -> Outcome | None:
 
 
 def cut_off(in_flight: InFlight, reason: str) -> Outcome:
-    """Say what is true of a unit that had to stop where it was: unknown only where something is in flight."""
+    """Return the outcome of a unit that had to stop where it was: unknown only if something is in flight."""
     if in_flight:
-        return Unknown(f"not seen to end: {reason}", in_flight.operation_id, in_flight.version_id)
+        return Unknown(f"its end was not seen: {reason}", in_flight.operation_id, in_flight.version_id)
     return Cancelled(reason)

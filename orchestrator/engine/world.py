@@ -32,29 +32,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports, and what comes from outside besides: time, chance, limits."""
+    """The ports, and the other inputs from outside: time, randomness, limits."""
 
     functions: Functions
     operations: Operations
     directory: Directory
-    store: ObjectStore | None  # None: there is no bucket, packages go inline
+    store: ObjectStore | None  # None: there is no bucket, packages are sent inline
     packager: Packager
     clock: Clock
-    server_time: Callable[[], datetime | None]  # the cloud's clock, as it last told
+    server_time: Callable[[], datetime | None]  # the cloud's clock, as last reported
     rng: random.Random
     storage: Storage
     limits: Limits
-    cloud_id: str | None = None  # of all folders; None: asked for each
+    cloud_id: str | None = None  # of all folders; None: looked up for each
     outage: Outage = field(default_factory=Outage)
-    knowledge: Knowledge = field(default_factory=Knowledge)  # learns while the run goes on
+    knowledge: Knowledge = field(default_factory=Knowledge)  # learns during the run
     invocations: Invocations | None = None  # None: Functions cannot be called
     commands: Commands | None = None
-    outlet: Outlet = field(default_factory=lambda: Outlet(Redactor()))  # for what commands of the user's are told
+    outlet: Outlet = field(default_factory=lambda: Outlet(Redactor()))  # redacts what the user's commands are given
     run_id: str = ""
-    reaching: tuple[str, ...] = ()  # the options that stand in each line to type, for it to find this run
-    environment: str = ""  # the one of the manifest that is chosen
-    guard: Guard = unguarded  # the last await before each call that changes something
+    reaching: tuple[str, ...] = ()  # the options that each suggested command line needs to find this run
+    environment: str = ""  # the chosen environment of the manifest
+    guard: Guard = unguarded  # awaited last, before each call that changes something
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that changes nothing, again and again as `retried` does. Raises what that raises."""
+        """Make a call that changes nothing, with retries as in `retried`. Raises what that raises."""
         return await retried(call, rng=self.rng, outage=self.outage)

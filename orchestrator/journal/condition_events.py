@@ -1,4 +1,4 @@
-"""Under which conditions a run works: what the cloud allows, whether it answers, whether the lease is ours."""
+"""The conditions under which a run works: what the cloud allows, whether it answers, whether the lease is ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from orchestrator.model import Step
 
 @dataclass(frozen=True, slots=True)
 class BreakerOpened(Event):
-    """Calls of one step in one folder were refused alike, each of them, and no more of them are tried. `left`: how many
-    functions had not been asked for; a few of them may have been on their way.
+    """All calls of one step in one folder were refused for the same reason, and no more of them are tried. `left`: how
+    many functions had not asked yet; a few of these may have been on their way.
     """
 
     kind: ClassVar[str] = "breaker_opened"
@@ -24,7 +24,7 @@ class BreakerOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutageBegan(Event):
-    """The cloud does not answer any more: the run pauses."""
+    """The cloud stopped answering: the run waits."""
 
     kind: ClassVar[str] = "outage_began"
     reason: str
@@ -32,7 +32,7 @@ class OutageBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutageEnded(Event):
-    """The cloud answers again: the run goes on."""
+    """The cloud answers again: the run continues."""
 
     kind: ClassVar[str] = "outage_ended"
     seconds: float
@@ -40,7 +40,7 @@ class OutageEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class LongWait(Event):
-    """Something is asked for again only after so many seconds, more than ten: mostly since the server says so."""
+    """The next attempt comes only after this many seconds, more than ten. Usually the server asked for it."""
 
     kind: ClassVar[str] = "long_wait"
     seconds: float
@@ -58,7 +58,7 @@ class LeaseTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost(Event):
-    """The lease is lost: nothing more is asked of the cloud."""
+    """The lease is lost: nothing more is sent to the cloud."""
 
     kind: ClassVar[str] = "lease_lost"
     reason: str
@@ -66,11 +66,11 @@ class LeaseLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged(Event):
-    """How much may be asked of the cloud at once, and why that is so now.
+    """How much may be in flight at once, or be sent per second, and why.
 
     `what`: "folder ID" or "cloud ID" (unfinished Operations), or "requests per second". `reason`: "quota-manager",
-    "learned before", "declared" (or documented) at the start; then "refused", "others use it", "calm".
-    `cloud_id`: of a folder, the cloud that it is in; "" where that is not known, or nobody has written it.
+    "learned before", "declared" (or documented) at the start; then "refused", "others use it", "calm". `cloud_id`: the
+    cloud of a folder; "" if it is not known or was not written.
     """
 
     kind: ClassVar[str] = "limit_changed"
@@ -82,8 +82,8 @@ class LimitChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class SlotRefused(Event):
-    """The cloud had no room for another Operation. `what`: "folder ID", "cloud ID" or "function ID", as its refusal
-    says or, where it does not, the one that was nearest to its limit. `held`: how many others of ours counted there.
+    """The cloud had no room for another Operation. `what`: "folder ID", "cloud ID" or "function ID", as the refusal
+    says; if it does not, the one nearest to its limit. `held`: how many others of ours counted there.
     """
 
     kind: ClassVar[str] = "slot_refused"

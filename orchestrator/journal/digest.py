@@ -1,4 +1,4 @@
-"""What a run's record tells in short: enough to judge how long it is needed, without making its events."""
+"""A short form of a run's record: enough to decide how long it is needed, without building its events."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.model import Action, ListedObject
 
 Names = frozenset[str]  # of Functions
-_REMOVES = "deleteVersion"  # of what it takes away nothing can be given back
+_REMOVES = "deleteVersion"  # what this call removes cannot be restored
 _DONE = ("deployed", "unchanged")
 
 
 @dataclass(frozen=True, slots=True)
 class RunDigest:
-    """A run, and what it has done, by names of Functions as `folder/id` and `folder/name`.
+    """A run and its effect, by names of Functions as `folder/id` and `folder/name`.
 
-    `touched`: those of which an Operation was accepted that makes or moves something; `left`: those that were to be
-    changed and have not come to a good end; `done`: those that have. `written_at`: epoch seconds on the storage's
-    clock, when its record was written last.
+    `touched`: those with an accepted Operation that makes or moves something. `left`: those that were to be changed and
+    did not succeed. `done`: those that did. `written_at`: when the record was last written, in epoch seconds on the
+    storage's clock.
     """
 
     run: RunSummary
@@ -51,12 +51,12 @@ class _Reading:
     ended: Mapping[str, Any] = field(default_factory=dict)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the Functions, by key
     outcomes: dict[str, str] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)  # keys for which something was to be done
+    changed: set[str] = field(default_factory=set)  # keys of units that the run was to change
     touched: set[str] = field(default_factory=set)
     given_up: bool = False
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take one event in; most kinds say nothing of it."""
+        """Apply one event. Most kinds have no effect."""
         match event["kind"]:
             case RunStarted.kind:
                 self.started = event
@@ -75,14 +75,14 @@ class _Reading:
                 self.ended = event
 
     def named(self, keys: Iterable[str]) -> frozenset[str]:
-        """Give what Functions are known by."""
+        """Return the names that Functions are known by."""
         return frozenset(name for key in keys for name in self.names.get(key, ()))
 
 
 def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None = None) -> RunDigest:
-    """Read a record. `names`: of those that were read before; runs of a large fleet share them, where they are equal.
+    """Parse a record. `names`: from records that were read before; runs of a large fleet share equal sets.
 
-    Raises `ValueError` for what is no record, or of a newer program.
+    Raises `ValueError` if it is not a record, or if it is from a newer program.
     """
     reading = _Reading()
     try:
@@ -93,7 +93,7 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
             reading.take(event)
         started, ended = reading.started, reading.ended
         if not started:
-            raise ValueError("it does not begin with the run")
+            raise ValueError("it does not start with the run's first event")
         run = RunSummary(
             id=started["run_id"],
             verb=started["verb"],
@@ -111,7 +111,7 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
             rolls_back=started.get("rolls_back", ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it cannot be understood ({error!r})") from error
+        raise ValueError(f"it cannot be parsed ({error!r})") from error
     done = {key for key, outcome in reading.outcomes.items() if outcome in _DONE}
     known = {} if names is None else names
     touched, left, done_names = (
@@ -122,36 +122,38 @@ def read_digest(body: bytes, written_at: float, names: dict[Names, Names] | None
 
 @dataclass(slots=True)
 class EndedRuns:
-    """Digests of records that one command has read, of runs that have ended: nobody writes these again, so that they
-    need not be read twice. `names`: see `read_digest`; `found`: by the record's key, with its size in bytes.
+    """Digests of records that one command has read, of runs that have ended. These are not written again, so they need
+    not be read twice. `names`: see `read_digest`. `found`: by the record's key, with its size in bytes.
     """
 
     names: dict[Names, Names] = field(default_factory=dict)
     found: dict[str, tuple[int, RunDigest]] = field(default_factory=dict)
 
     def take(self, key: str, body: bytes) -> None:
-        """Take in a record that was read. What cannot be understood is left to whoever reads it next."""
+        """Keep a record that was read. One that cannot be parsed is left to the next reader."""
         with suppress(ValueError):
             digest = read_digest(body, 0.0, self.names)
             if digest.run.ended_at is not None:
                 self.found[key] = len(body), digest
 
     def of(self, listed: ListedObject) -> RunDigest | None:
-        """Give what is known of a record as it is listed now."""
+        """Return the digest of a record as it is listed now, None if it is not known."""
         size_bytes, digest = self.found.get(listed.key, (-1, None))
         same = digest is not None and size_bytes == listed.size_bytes
         return replace(digest, written_at=listed.modified_at) if digest is not None and same else None
 
 
 def newest_first(digests: Iterable[RunDigest]) -> list[RunDigest]:
-    """Put runs in order, the newest first, and say of each which one took it up."""
+    """Return the runs in order, the newest first, each with the run that resumed it."""
     found = sorted(digests, key=lambda one: (one.written_at, one.run.id), reverse=True)
     later = {one.run.resumes: one.run.id for one in reversed(found) if one.run.resumes}
     return [replace(one, run=replace(one.run, taken_up_by=later.get(one.run.id, ""))) for one in found]
 
 
 def chains(digests: Sequence[RunDigest]) -> Iterator[tuple[RunDigest, ...]]:
-    """Give each run that nobody took up with all that it took up, the last one first. `digests`: in their order."""
+    """Yield each run that was not resumed, with all runs that it resumed, the last one first. `digests`: in that
+    order.
+    """
     by_id = {one.run.id: one for one in digests}
     for last in digests:
         if last.run.taken_up_by in by_id:
@@ -163,13 +165,13 @@ def chains(digests: Sequence[RunDigest]) -> Iterator[tuple[RunDigest, ...]]:
 
 
 def last_of_functions(digests: Sequence[RunDigest], runs: int) -> frozenset[str]:
-    """Give the ids of the runs that are among the last `runs` chains which have changed some Function. Runs that only
-    remove Versions change none.
+    """Return the IDs of the runs in the last `runs` chains that changed any Function. Runs that only delete Versions
+    change none.
     """
     counted, found = Counter[str](), set[str]()
     for chain in chains(digests):
         touched = frozenset[str]().union(*(one.touched for one in chain))
-        # A record that is behind may not tell all of them.
+        # An outdated record may not list all of them.
         perhaps = frozenset[str]().union(*(one.left for one in chain if one.run.ended_at is None))
         if any(counted[name] < runs for name in touched | perhaps):
             found.update(one.run.id for one in chain)

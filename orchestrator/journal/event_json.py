@@ -1,7 +1,7 @@
 """Events and outcomes as JSON: the rows of the journal, the lines of `--events`.
 
-What is stored and published is named by the tables here and by the values of `Step`, `Action` and `ChangeKind`: these
-names stay as they are, whatever the program itself calls the same thing.
+The tables here and the values of `Step`, `Action` and `ChangeKind` define the stored and published names. These names
+never change, even if the program's own names do.
 """
 
 from __future__ import annotations
@@ -102,27 +102,29 @@ EVENTS: Mapping[str, type[Event]] = {
     )
 }
 _SLOTS = {kind: tuple(slot.name for slot in fields(event)) for kind, event in EVENTS.items()}
-CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # that this program knows
+CHANGE_KINDS = frozenset(str(kind) for kind in ChangeKind)  # the kinds that this program knows
 _OUTCOMES: Mapping[str, type[Outcome]] = {
     "deployed": Deployed, "pruned": Pruned, "unchanged": Unchanged, "failed": Failed, "blocked": Blocked,
     "cancelled": Cancelled, "unknown": Unknown, "inconclusive": Inconclusive,
 }  # fmt: skip
 OUTCOMES = tuple(_OUTCOMES)
-# Fields whose stored name is another than the program's own.
+# Fields whose stored name differs from the program's own.
 _STORED: Mapping[type[Outcome], Mapping[str, str]] = {
     Deployed: {"read_back": "observed"},
     Pruned: {"read_back": "observed"},
 }
-_LEFT_OUT = ("rolled_back_to", "overwritten")  # of those that failed, where they say nothing
+_LEFT_OUT = ("rolled_back_to", "overwritten")  # fields of failed units that are left out if empty
 _LISTS = {"warnings", "adopt", "skips", "waves"}  # of plain values
 _NAMES = {cls: name for name, cls in _OUTCOMES.items()}
 
 
 class NewerRecordError(ValueError):
-    """A record has a name in it that only a newer program knows. The message says which, as of the record: "has …"."""
+    """A record has a name that only a newer program knows. The message continues a sentence about the record: "has
+    …".
+    """
 
     def __init__(self, what: str, name: object) -> None:
-        super().__init__(f"has the {what} {str(name)!r}, which this one does not know")
+        super().__init__(f"has the {what} {str(name)!r}, which this program does not know")
 
 
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -136,12 +138,12 @@ def _member(of: type[_Member], name: Any) -> _Member:
 
 
 def outcome_name(outcome: Outcome) -> str:
-    """Name an outcome as stored and shown: "deployed", "unknown" …"""
+    """Return the name of an outcome as it is stored and shown: "deployed", "unknown" …"""
     return _NAMES[type(outcome)]
 
 
 def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
-    """Turn an outcome into JSON values, with its name under "outcome"."""
+    """Convert an outcome to JSON values, with its name under "outcome"."""
     stored = _STORED.get(type(outcome), {})
     values = {stored.get(name, name): value for name, value in asdict(outcome).items()}
     for name in _LEFT_OUT:
@@ -151,7 +153,7 @@ def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
-    """Undo `outcome_to_dict`. Fields that a newer program added are passed over. Raises `NewerRecordError`."""
+    """Undo `outcome_to_dict`. Fields that a newer program added are ignored. Raises `NewerRecordError`."""
     if data["outcome"] not in _OUTCOMES:
         raise NewerRecordError("outcome", data["outcome"])
     cls = _OUTCOMES[data["outcome"]]
@@ -165,19 +167,19 @@ def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
 
 
 def change_to_dict(change: Change) -> dict[str, Any]:
-    """Turn a change into JSON values."""
+    """Convert a change to JSON values."""
     return {"kind": str(change.kind), "before": dict(change.before), "after": dict(change.after)}
 
 
 def _changes(rows: list[Mapping[str, Any]]) -> tuple[Change, ...]:
-    """Read a unit's changes. A list with a kind that only a newer program knows is not read by halves."""
+    """Parse a unit's changes. A list that has a kind which only a newer program knows is not read in part."""
     if any(row["kind"] not in CHANGE_KINDS for row in rows):
         return ()
     return tuple(Change(ChangeKind(row["kind"]), row["before"], row["after"]) for row in rows)
 
 
 def to_dict(event: Event) -> dict[str, Any]:
-    """Turn an event into JSON values, with its kind under "kind"."""
+    """Convert an event to JSON values, with its kind under "kind"."""
     data: dict[str, Any] = {"kind": event.kind}
     for name in _SLOTS[event.kind]:
         value = getattr(event, name)
@@ -192,9 +194,7 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Event:
-    """Undo `to_dict`. Raises `KeyError` for a kind that this program does not know, `NewerRecordError` for another name
-    that it does not.
-    """
+    """Undo `to_dict`. Raises `KeyError` for an unknown kind of event, `NewerRecordError` for any other unknown name."""
     cls = EVENTS[data["kind"]]
     values = {name: data[name] for name in _SLOTS[data["kind"]] if name in data}
     if "step" in values:

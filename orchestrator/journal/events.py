@@ -1,7 +1,8 @@
-"""What happened, as frozen values with a dict form: the journal's rows, the progress display and the logs read these.
+"""What happened, as frozen values with a dict form. The journal's rows, the progress display and the logs are made from
+these.
 
-No event carries an environment value, a secret, a token or a body. `at` is seconds since the epoch, `key` a unit's,
-`change` the index of what it is about in the unit's list of changes.
+No event has an environment value, a secret, a token or a body. `at`: seconds since the epoch. `key`: of a unit.
+`change`: the index of the change that the event is about, in the unit's list.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SCHEMA = 1  # raised when a stored event changes its meaning
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at a time."""
+    """Something that happened at a point in time."""
 
     kind: ClassVar[str] = ""
     at: float
@@ -26,7 +27,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run begins. `units` is the number of functions in its plan, `manifest` its path as it was typed."""
+    """A run begins. `units`: the number of functions in its plan. `manifest`: its path as typed."""
 
     kind: ClassVar[str] = "run_started"
     run_id: str
@@ -34,28 +35,28 @@ class RunStarted(Event):
     endpoint: str
     manifest: str
     units: int
-    program: str  # our version
+    program: str  # version of this program
     schema: int = SCHEMA
-    resumes: str = ""  # the id of the run that this one takes up
+    resumes: str = ""  # the ID of the run that this one resumes
     identity: Identity = NOTHING_KNOWN
-    adopt: tuple[str, ...] = ()  # NAME@VERSION_ID of live versions that may lose what they have, or "*": all of them
-    planned_s: float = 0.0  # how long its plan took before, builds included
-    rolls_back: str = ""  # the id of the run that this one takes back
-    approves: str = ""  # the id of the paused run that this one, which resumes it, lets go on
-    skips: tuple[str, ...] = ()  # what it was told not to wait for: "pauses", "verification"
-    recorded: bool = False  # read from a bucket: what was asked for after its last writing is not among its events
-    canary: int = 0  # units of its canary wave, which come first in its plan
-    disabled: int = 0  # functions that it leaves out, since the manifest disables them; of a run of all
-    waves: tuple[int | str, ...] = ()  # of its chain; () where a former program has not written it
+    adopt: tuple[str, ...] = ()  # NAME@VERSION_ID of live versions that may lose settings, or "*": all of them
+    planned_s: float = 0.0  # how long planning took before, builds included
+    rolls_back: str = ""  # the ID of the run that this one rolls back
+    approves: str = ""  # the ID of the paused run that this run resumes and lets continue
+    skips: tuple[str, ...] = ()  # what it does not wait for: "pauses", "verification"
+    recorded: bool = False  # read from a bucket: calls after the last write are not among its events
+    canary: int = 0  # number of units of its canary wave, which come first in its plan
+    disabled: int = 0  # functions that it leaves out because the manifest disables them; of a run of all
+    waves: tuple[int | str, ...] = ()  # of its chain; () if an earlier program did not write it
     max_failures: int | str | None = ""  # of its chain; None: not declared, "": not written
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPlanned(Event):
-    """What the plan says of one function, its changes in their order, and what was live before it was touched.
+    """The plan for one function, its changes in order, and what was live before the run touched it.
 
-    With the run's endpoint, `folder_id` and `function_id` (`name` until the Function exists) are the unit's identity;
-    `key` is only what the manifest calls it.
+    With the run's endpoint, `folder_id` and `function_id` (`name` until the Function exists) identify the unit. `key`
+    is only its name in the manifest.
     """
 
     kind: ClassVar[str] = "unit_planned"
@@ -70,12 +71,12 @@ class UnitPlanned(Event):
     before: Mapping[str, Any] = field(default_factory=dict)  # the live Version's settings, see `live_state.remembered`
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()  # sentences about its package
-    way_back: str = ""  # a `WayBackKind`, by its value; "" where nobody has looked
-    back_from: int = 0  # index of the first change that takes it back again; 0: there is none
+    way_back: str = ""  # a `WayBackKind`, by its value; "" if not determined
+    back_from: int = 0  # index of the first change that rolls it back; 0: there is none
 
 
 def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanned:
-    """Make the event of a unit. `before`: the live Version's settings, without values."""
+    """Return the event of a unit. `before`: the live Version's settings, without values."""
     return UnitPlanned(
         at, unit.key, unit.spec.name, unit.spec.folder_id, unit.function_id or "", unit.action, unit.reason,
         unit.base_version_id or "", str(unit.fingerprint or ""), before, unit.changes, unit.warnings,
@@ -85,9 +86,9 @@ def unit_planned(at: float, unit: Unit, before: Mapping[str, Any]) -> UnitPlanne
 
 @dataclass(frozen=True, slots=True)
 class UnitsUnchanged(Event):
-    """Functions for which nothing is done, as the plan says: planned and ended. One record of the journal for all.
+    """Functions that the plan leaves unchanged: planned and ended. One journal record for all of them.
 
-    Each of `units`: key, name, folder id, function id, id of the live Version, fingerprint, reason.
+    Each of `units`: key, name, folder ID, function ID, ID of the live Version, fingerprint, reason.
     """
 
     kind: ClassVar[str] = "units_unchanged"
@@ -106,7 +107,7 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepFinished(Event):
-    """A unit leaves a step, whether it went well or not. `seconds` counts retries and their waits."""
+    """A unit leaves a step, whether it succeeded or not. `seconds` includes retries and their waits."""
 
     kind: ClassVar[str] = "step_finished"
     key: str
@@ -118,7 +119,7 @@ class StepFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepRetried(Event):
-    """A call failed in a way that is worth another try, after `wait_s`, holding no slot."""
+    """A call failed and is tried again after `wait_s`. No slot is held meanwhile."""
 
     kind: ClassVar[str] = "step_retried"
     key: str
@@ -132,7 +133,7 @@ class StepRetried(Event):
 
 @dataclass(frozen=True, slots=True)
 class BytesSent(Event):
-    """Progress of an upload. For displays only: never journaled."""
+    """Progress of an upload. For displays only: never stored in the journal."""
 
     kind: ClassVar[str] = "bytes_sent"
     key: str
@@ -143,7 +144,7 @@ class BytesSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class PackageStored(Event):
-    """The package is where createVersion can take it from. `existed`: nothing was uploaded."""
+    """The package is where createVersion can read it. `existed`: nothing was uploaded."""
 
     kind: ClassVar[str] = "package_stored"
     key: str
@@ -170,7 +171,7 @@ class Requested(Event):
 
 @dataclass(frozen=True, slots=True)
 class OperationAccepted(Event):
-    """The cloud took the call; written before the first poll."""
+    """The cloud accepted the call. Written before the first poll."""
 
     kind: ClassVar[str] = "operation_accepted"
     key: str
@@ -184,19 +185,19 @@ class OperationAccepted(Event):
 
 @dataclass(frozen=True, slots=True)
 class OperationDone(Event):
-    """The Operation was seen `done`; `error` is empty where it succeeded."""
+    """The Operation was seen `done`. `error` is empty if it succeeded."""
 
     kind: ClassVar[str] = "operation_done"
     key: str
     operation_id: str
-    seconds: float  # by the cloud's own createdAt and modifiedAt, -1 where it gave none
+    seconds: float  # by the cloud's own createdAt and modifiedAt, -1 if they are missing
     error: str = ""
     change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UnitEnded(Event):
-    """A unit's outcome; a later one (of reading back) replaces an earlier one."""
+    """A unit's outcome. A later one (from reading back) replaces an earlier one."""
 
     kind: ClassVar[str] = "unit_ended"
     key: str
@@ -205,10 +206,10 @@ class UnitEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class Breached(Event):
-    """Too many functions failed: nothing new starts, in this run and in all that take it up.
+    """Too many functions failed: nothing new starts, in this run and in all that resume it.
 
-    Written before the outcome that makes it so, so that a kill between the two cannot lose it. `then`: what it leads
-    to: "stop", "rollback", "pause".
+    Written before the outcome that causes it, so that a kill between the two cannot lose it. `then`: what it leads to:
+    "stop", "rollback", "pause".
     """
 
     kind: ClassVar[str] = "breached"
@@ -218,7 +219,7 @@ class Breached(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """The run is over; `reason` says why where it stopped before its plan was done."""
+    """The run has ended. `reason`: why it stopped before its plan was done."""
 
     kind: ClassVar[str] = "run_ended"
     exit_code: int

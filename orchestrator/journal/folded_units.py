@@ -1,6 +1,6 @@
-"""The units of a run, or of a chain of runs, folded from their events, and how many of them are where.
+"""The units of a run, or of a chain of runs, folded from their events, with counts per state.
 
-The counters are kept per event, so displays read them for nothing.
+The counts are updated with each event, so displays read them at no cost.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.unit_state import UnitState, names_of, plan_again
 from orchestrator.model import Action, Failed, Step, Unchanged
 
-_Name = TypeVar("_Name", bound=str)  # an outcome's, or a step's
+_Name = TypeVar("_Name", bound=str)  # of an outcome or a step
 
 
 @dataclass(slots=True, kw_only=True)
 class FoldedUnits:
-    """All units by their key, and counts of them. `keys`: what the runs before called them, by folder and function."""
+    """All units by key, and counts of them. `keys`: their keys in the earlier runs, by folder and function."""
 
     units: dict[str, UnitState] = field(default_factory=dict)
-    turns: int = 0  # units for which the first run does something: its waves are made of these
-    outcomes: dict[str, int] = field(default_factory=dict)  # ended units by the outcome's name
+    turns: int = 0  # units that the first run changes; its waves consist of these
+    outcomes: dict[str, int] = field(default_factory=dict)  # ended units, by the outcome's name
     steps: dict[Step, int] = field(default_factory=dict)  # units that are in a step, by step
-    running: dict[str, UnitState] = field(default_factory=dict)  # begun and not ended
+    running: dict[str, UnitState] = field(default_factory=dict)  # started and not ended
     ended: int = 0
-    is_taken_up: bool = False  # by a run after the first
+    is_taken_up: bool = False  # resumed by a run after the first
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def unit(self, key: str) -> UnitState:
-        """Give the unit of that key, empty where nothing has said anything of it."""
+        """Return the unit with that key, an empty one if no event has mentioned it."""
         if key not in self.units:
             self.units[key] = UnitState(key)
         return self.units[key]
 
     def take_up(self) -> None:
-        """Begin another run of the chain: nothing is under way now, and its keys may be others."""
+        """Begin another run of the chain: nothing is in progress now, and keys may differ."""
         for unit in list(self.running.values()):
             _leave(self, unit)
         self.running.clear()
@@ -69,7 +69,7 @@ def _planned(state: FoldedUnits, event: UnitPlanned) -> None:
     unit = state.unit(event.key)
     if not unit.turn and not state.is_taken_up and event.action not in (Action.UNCHANGED, Action.BLOCKED):
         unit.turn = state.turns = state.turns + 1
-    if unit.outcome is not None:  # it is taken up again
+    if unit.outcome is not None:  # it is resumed
         _count(state.outcomes, outcome_name(unit.outcome), -1)
         state.ended -= 1
         unit.outcome = unit.ended_at = None
@@ -77,7 +77,7 @@ def _planned(state: FoldedUnits, event: UnitPlanned) -> None:
     unit.name, unit.folder_id, unit.action, unit.reason = event.name, event.folder_id, event.action, event.reason
     unit.function_id = event.function_id or unit.function_id
     unit.warnings = tuple(event.warnings)
-    # A unit that nothing can be done for now is still what it was meant to be.
+    # A unit that cannot be changed now keeps its earlier description.
     unit.fingerprint = event.fingerprint or unit.fingerprint
     unit.base_version_id = event.base_version_id or unit.base_version_id
     unit.before, unit.way_back = event.before or unit.before, event.way_back or unit.way_back
@@ -85,11 +85,11 @@ def _planned(state: FoldedUnits, event: UnitPlanned) -> None:
 
 
 def _call(state: FoldedUnits, event: UnitPlanned) -> None:
-    """Call a unit of a run before as this run does: a key is only a label, which may be another by now."""
+    """Give a unit of an earlier run the key that this run uses: a key is only a label and may have changed."""
     before = next((key for name in names_of(event) if (key := state.keys.get(name)) is not None), None)
     if before == event.key:
         return
-    if event.key in state.units:  # another Function was called so
+    if event.key in state.units:  # another Function had this key
         other = state.units.pop(event.key)
         other.key = f"{other.folder_id}/{other.name or other.function_id}"
         state.units[other.key] = other
@@ -119,7 +119,7 @@ def _step_retried(state: FoldedUnits, event: StepRetried) -> None:
 
 
 def _bytes_sent(state: FoldedUnits, event: BytesSent) -> None:
-    # May come from a worker thread: it changes a known unit's figures and nothing else.
+    # May come from a worker thread: it only changes figures of a known unit.
     unit = state.units.get(event.key)
     if unit is not None:
         unit.sent_bytes, unit.size_bytes = event.sent_bytes, event.size_bytes
@@ -135,7 +135,7 @@ def _requested(state: FoldedUnits, event: Requested) -> None:
     unit.function_id = event.function_id or unit.function_id
     if change is not None:
         change.requests.append(event)
-        # A journal holds no StepStarted: the request itself tells which step a unit is in.
+        # A journal has no StepStarted: the request itself shows which step a unit is in.
         _enter(state, unit, change.change.kind.step, event.at)
 
 

@@ -1,7 +1,7 @@
-"""The state folder: made on first use, private to its owner, and out of version control by itself.
+"""The state folder: created on first use, private to its owner, and excluded from version control.
 
-Whatever is kept in it is made here, whoever comes first: folders are 0700, files 0600, and older ones that are wider
-are tightened. A link in it is never followed: a repository can carry one that leads to a file of the user's.
+All files in it are created here. Folders are 0700 and files 0600; older ones with wider permissions are tightened.
+Links in it are never followed: a repository could contain one that leads to a user's file.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from orchestrator.errors import JournalError
 
 FILE = "journal.sqlite3"
-ADVICE = "name a folder that can be written: --state DIR, or ORCHESTRATOR_STATE"
-_IGNORE = "*\n"  # of `.gitignore`, by which a folder of ours is known
-_OTHERS = 0o077  # what anybody but the owner may do
+ADVICE = "set a writable folder with --state DIR or ORCHESTRATOR_STATE"
+_IGNORE = "*\n"  # content of `.gitignore`, which identifies a folder of ours
+_OTHERS = 0o077  # permissions of everyone except the owner
 _BESIDE = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
 def make_state_dir(state_dir: Path) -> None:
-    """Make the folder (mode 0700) with a `.gitignore` in it. Raises `JournalError` where that cannot be done.
+    """Create the folder (mode 0700) with a `.gitignore` in it. Raises `JournalError` if that fails.
 
-    One that is there is tightened only where it is ours: --state may name a folder that holds other things too. It may
-    be a link to a state folder, or to an empty folder, and to nothing else.
+    An existing folder is tightened only if it is ours: --state may name a folder with other content. It may be a link
+    only if that leads to a state folder or to an empty folder.
     """
     try:
         _make_or_settle(state_dir)
@@ -34,7 +34,7 @@ def make_state_dir(state_dir: Path) -> None:
                 file.write(_IGNORE)
     except (FileExistsError, NotADirectoryError) as error:
         raise JournalError(
-            f"the state folder {state_dir} cannot be made: a file is in its place", advice=ADVICE
+            f"the state folder {state_dir} cannot be created: a file is in its place", advice=ADVICE
         ) from error
     except OSError as error:
         raise JournalError(
@@ -49,7 +49,7 @@ def _make_or_settle(state_dir: Path) -> None:
         ours = state_dir.is_dir() and _is_ours(state_dir)
         if state_dir.is_symlink() and not ours:
             raise OSError(
-                errno.ELOOP, f"it is a link to {state_dir.readlink()}, which is no state folder; remove the link"
+                errno.ELOOP, f"it is a link to {state_dir.readlink()}, which is not a state folder; remove the link"
             ) from None
         if not state_dir.is_dir():
             raise
@@ -58,7 +58,7 @@ def _make_or_settle(state_dir: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Say whether a folder is a state folder, or may become one: it is empty."""
+    """Return whether a folder is a state folder, or may become one because it is empty."""
     ignore = folder / ".gitignore"
     if ignore.is_file() and not ignore.is_symlink():
         return ignore.read_text(encoding="utf-8", errors="replace") == _IGNORE
@@ -66,7 +66,9 @@ def _is_ours(folder: Path) -> bool:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder in the state folder (mode 0700), its missing parents too. Raises `OSError`, for a link as well."""
+    """Create a folder in the state folder (mode 0700), with its missing parents. Raises `OSError`, also if it is a
+    link.
+    """
     try:
         folder.mkdir(mode=0o700)
     except FileNotFoundError:
@@ -82,9 +84,9 @@ def make_private_folder(folder: Path) -> None:
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """Open a file of the state folder (mode 0600): an `opener` for `open`. Raises `OSError`, for a link as well."""
+    """Open a file of the state folder (mode 0600): an `opener` for `open`. Raises `OSError`, also if it is a link."""
     try:
-        # Emptied only once it is known to be a file of ours; O_NONBLOCK, since a pipe in its place would hang us.
+        # Truncated only after it is known to be a file of ours. O_NONBLOCK: a pipe in its place would block.
         descriptor = os.open(path, flags & ~os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise _linked(Path(path)) if error.errno == errno.ELOOP else error from None
@@ -99,16 +101,16 @@ def open_private(path: str | Path, flags: int) -> int:
 def _settle(descriptor: int, *, empty: bool) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "something that is no file is in its place")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     _tighten(descriptor, status, 0o600)
     if empty:
         os.ftruncate(descriptor, 0)
 
 
 def make_private_database(path: Path) -> None:
-    """Make the file of an SQLite database, so that those which SQLite makes beside it are private as well.
+    """Create the file of an SQLite database, so that the files which SQLite creates beside it are private too.
 
-    Raises `OSError`. What is there is not opened: closing it again would give up the locks of this process on it.
+    Raises `OSError`. An existing file is not opened: closing it would release this process's locks on it.
     """
     refuse_links(path)
     try:
@@ -121,7 +123,7 @@ def make_private_database(path: Path) -> None:
 
 
 def refuse_links(path: Path) -> None:
-    """Raise `OSError` where an SQLite database, or one of the files beside it, is a link."""
+    """Raise `OSError` if an SQLite database, or one of the files beside it, is a link."""
     for end in _BESIDE:
         if (beside := Path(f"{path}{end}")).is_symlink():
             raise _linked(beside)

@@ -1,6 +1,6 @@
-"""What a run was about: a run is taken up, and its failures are selected, only as that.
+"""What a run was about: a run can be resumed, and its failures selected, only for the same target.
 
-Former programs wrote less; what they did not write is empty here, and equal to anything.
+Earlier programs wrote less. What they did not write is empty here, and equals anything.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-NONE = "none"  # in place of the name of an environment: none of those that the manifest declares
-HIDDEN = "…"  # stands for the value of a parameter whose name, or look, says that it is secret
+NONE = "none"  # instead of an environment's name: none of those that the manifest declares
+HIDDEN = "…"  # replaces the value of a parameter whose name or form indicates a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command named, as it was typed. `variables`: of `--var`, as `parameters` those of a job, without values
-    that are secret (`HIDDEN`). `left_by`: "failed", "undone" (of the run before), or "". `plan`: the id
-    of the saved plan that had named it, `plan_file`: the absolute path of that; `plan_by`: who had made it (user@host),
-    `plan_at`: when (ISO 8601 in UTC), `plan_commit`: of which commit. `update_manifest`: what it changes is
-    written into the manifest.
+    """What the command named, as typed. `variables`: of `--var`. `parameters`: of a job. Both without secret values
+    (`HIDDEN`). `left_by`: "failed", "undone" (of the run before), or "". `plan`: the ID of the saved plan that named
+    it. `plan_file`: its absolute path. `plan_by`: who made it (user@host). `plan_at`: when (ISO 8601 in UTC).
+    `plan_commit`: at which commit. `update_manifest`: changes are written into the manifest.
     """
 
     patterns: tuple[str, ...] = ()
@@ -37,17 +36,17 @@ class Selection:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it was about all functions, whatever a former run has left."""
+        """Whether it was about all functions, whatever an earlier run left."""
         return not (self.patterns or self.labels or self.left_by)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a run was about, who began it, and where.
+    """What a run was about, who started it, and where.
 
-    `manifest`: its absolute path. `place`: its path in the git work tree that it lies in ("" where there is none),
-    which is the same on another machine. `folders`: all that the manifest, or the job, is about, whatever was selected.
-    `commit`: of that work tree. `outside`: the manifest declares environments, and it was about none of them.
+    `manifest`: its absolute path. `place`: its path in its git work tree ("" without one), which is the same on another
+    machine. `folders`: all that the manifest, or the job, is about, whatever was selected. `commit`: of that work tree.
+    `outside`: the manifest declares environments, and the run was for none of them.
     """
 
     manifest: str = ""
@@ -62,7 +61,7 @@ class Identity:
     outside: bool = False
 
     def is_in(self, named: str) -> bool:
-        """Say whether it was about the environment that somebody has named: `NONE` for none, "" where any will do."""
+        """Return whether it was about the named environment: `NONE` for none, "" if any will do."""
         return named == "" or self.environment == ("" if named == NONE else named)
 
 
@@ -70,7 +69,9 @@ NOTHING_KNOWN = Identity()
 
 
 def gone_on_with(then: Identity, now: Identity) -> Identity:
-    """Say what a run is about that was gone on with: where its saved plan was found, and the values that were given."""
+    """Return what a continued run is about: the original, with the saved plan's new place and the newly given
+    values.
+    """
     was, given = then.selection, now.selection
     selection = replace(
         was, plan_file=given.plan_file or was.plan_file, parameters={**was.parameters, **given.parameters},
@@ -80,12 +81,12 @@ def gone_on_with(then: Identity, now: Identity) -> Identity:
 
 
 def identity_to_dict(identity: Identity) -> dict[str, Any]:
-    """Turn it into JSON values."""
+    """Convert it to JSON values."""
     return asdict(identity)
 
 
 def identity_from_dict(data: Mapping[str, Any]) -> Identity:
-    """Undo `identity_to_dict`. Fields that a newer program added are passed over."""
+    """Undo `identity_to_dict`. Fields that a newer program added are ignored."""
     values = _known(Identity, data)
     values["selection"] = Selection(**_known(Selection, data.get("selection", {})))
     return Identity(**values)

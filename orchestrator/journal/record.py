@@ -1,7 +1,7 @@
-"""A run as one document, for the bucket: what it takes to take it up on a machine that has lost its journal.
+"""A run as one document for the bucket: what is needed to resume it on a machine that has lost its journal.
 
-It is made of the run's own events: what was planned, which Operations were accepted and how they ended, what was asked
-for without one, and what became of each function; how it came there is left out. No value of a variable is in them.
+It consists of the run's own events: what was planned, which Operations were accepted and how they ended, requests
+without a known Operation, and outcomes. Intermediate steps are left out. It has no value of a variable.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ _OF_THE_RUN = (RunStarted, Breached, GivenUp, GateEnded, RunPaused, RollbackBegu
 
 @dataclass(slots=True)
 class RunRecord:
-    """One run. Call it with each event of it, in their order."""
+    """One run. Call it with each of its events, in order."""
 
     run: list[Event] = field(default_factory=list)
     planned: dict[str, UnitPlanned] = field(default_factory=dict)
-    operations: dict[str, list[Event]] = field(default_factory=dict)  # by id: accepted, and done where that was seen
-    asked: dict[tuple[str, int], Event] = field(default_factory=dict)  # by unit and change: no Operation is known of it
-    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
+    operations: dict[str, list[Event]] = field(default_factory=dict)  # by ID: accepted, and done if that was seen
+    # By unit and change: requests without a known Operation.
+    asked: dict[tuple[str, int], Event] = field(default_factory=dict)
+    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its ID
     ended: dict[str, UnitEnded] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
@@ -60,7 +61,7 @@ class RunRecord:
                 self.run.append(event)
 
     def events(self) -> Iterator[Event]:
-        """Give the events that lead to the same state, RunEnded last."""
+        """Yield the events that lead to the same state, RunEnded last."""
         last = [event for event in self.run if isinstance(event, RunEnded)]
         yield from (event for event in self.run if not isinstance(event, RunEnded))
         yield from self.planned.values()
@@ -71,14 +72,14 @@ class RunRecord:
         yield from last
 
     def encode(self) -> bytes:
-        """Write it as JSON."""
+        """Encode it as JSON."""
         return orjson.dumps({"schema": RECORD_SCHEMA, "events": [to_dict(event) for event in self.events()]})
 
 
 def read_record(body: bytes) -> list[Event]:
-    """Undo `RunRecord.encode`; kinds that only a newer program knows are passed over.
+    """Undo `RunRecord.encode`. Kinds that only a newer program knows are skipped.
 
-    Raises `ValueError` for what is no such document, or of a newer program.
+    Raises `ValueError` if it is not such a document, or if it is from a newer program.
     """
     try:
         document: Mapping[str, Any] = orjson.loads(body)
@@ -88,19 +89,19 @@ def read_record(body: bytes) -> list[Event]:
     except NewerRecordError as error:
         raise ValueError(f"it was written by a newer orchestrator: it {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it cannot be understood ({error!r})") from error
+        raise ValueError(f"it cannot be parsed ({error!r})") from error
     if not events or not isinstance(events[0], RunStarted):
-        raise ValueError("it does not begin with the run")
+        raise ValueError("it does not start with the run's first event")
     return [replace(events[0], recorded=True), *events[1:]]
 
 
 def encode_index(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Write the index: `run_id` and `endpoint` of each run, the newest first."""
+    """Encode the index: `run_id` and `endpoint` of each run, the newest first."""
     return orjson.dumps({"schema": RECORD_SCHEMA, "runs": rows})
 
 
 def read_index(body: bytes) -> list[Mapping[str, Any]]:
-    """Undo `encode_index`. One that cannot be understood is begun anew: it only says where to look."""
+    """Undo `encode_index`. An index that cannot be parsed counts as empty: it only says where to look."""
     try:
         rows = orjson.loads(body)["runs"]
         return [row for row in rows if isinstance(row["run_id"], str) and isinstance(row["endpoint"], str)]

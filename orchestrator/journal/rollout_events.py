@@ -1,4 +1,4 @@
-"""What happened between the waves of a run, and what was found out about its Versions: events like all others."""
+"""What happened between the waves of a run, and what was found out about its Versions, as events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.model import Verdict
 
 @dataclass(frozen=True, slots=True)
 class VersionVerified(Event):
-    """A Version was verified. `attempts`: how often it was called; `reason`: why it has not passed."""
+    """A Version was verified. `attempts`: how often it was called. `reason`: why it did not pass."""
 
     kind: ClassVar[str] = "version_verified"
     key: str
@@ -26,29 +26,31 @@ class VersionVerified(Event):
 
 @dataclass(frozen=True, slots=True)
 class GateEnded(Event):
-    """The gate's command has judged a wave (0: all of it, before tags move). `output`: its last lines, made safe."""
+    """The gate's command has judged a wave (0: all of the run, before tags move). `output`: its last lines, with
+    secrets removed.
+    """
 
     kind: ClassVar[str] = "gate_ended"
     wave: int
     verdict: Verdict
     seconds: float
-    exit_code: int | None = None  # None: it was ended at its limit
+    exit_code: int | None = None  # None: it was ended at its time limit
     output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunPaused(Event):
-    """The run ends here, and goes on only when somebody says so. `wave`: the last one that has ended."""
+    """The run ends here, and continues only when someone says so. `wave`: the last one that ended."""
 
     kind: ClassVar[str] = "run_paused"
     reason: str
     wave: int = 0
-    until: float = 0.0  # seconds since the epoch, where a pause was declared that is too long to wait for; else 0
+    until: float = 0.0  # seconds since the epoch, for a declared pause that is too long to wait for; else 0
 
 
 @dataclass(frozen=True, slots=True)
 class PauseBegan(Event):
-    """A wave has ended, and the run waits so many seconds before it goes on."""
+    """A wave has ended, and the run waits this many seconds before it continues."""
 
     kind: ClassVar[str] = "pause_began"
     wave: int
@@ -57,7 +59,7 @@ class PauseBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class GateBegan(Event):
-    """The gate's command begins to judge a wave: whoever looks at the journal meanwhile sees what the run waits for."""
+    """The gate's command starts to judge a wave. Anyone who reads the journal meanwhile sees what the run waits for."""
 
     kind: ClassVar[str] = "gate_began"
     wave: int
@@ -65,7 +67,7 @@ class GateBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class RollbackBegun(Event):
-    """What the run has changed is taken back, by a run of its own."""
+    """A separate run rolls back what this run changed."""
 
     kind: ClassVar[str] = "rollback_begun"
     run_id: str
@@ -74,19 +76,19 @@ class RollbackBegun(Event):
 
 @dataclass(frozen=True, slots=True)
 class WaveStarted(Event):
-    """A wave of the rollout begins; the one before it has ended whole."""
+    """A wave of the rollout begins; the one before it has ended completely."""
 
     kind: ClassVar[str] = "wave_started"
     number: int  # from 1
     waves: int
     units: int
     canary: bool = False
-    folders: Mapping[str, int] = field(default_factory=dict)  # its units by folder; none where nobody has written it
+    folders: Mapping[str, int] = field(default_factory=dict)  # its units by folder; none if this was not written
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp(Event):
-    """What the runs of this chain have left undone, so many functions, is given up: nobody will take it up."""
+    """What this chain of runs left undone, for this many functions, is given up and will not be resumed."""
 
     kind: ClassVar[str] = "given_up"
     units: int

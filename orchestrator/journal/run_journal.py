@@ -34,9 +34,9 @@ from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.schema import translated
 from orchestrator.model import Action, Unchanged
 
-# For displays only. The step that a unit is in follows from its requests and operations as well.
+# For displays only. The step of a unit also follows from its requests and Operations.
 _NOT_STORED = (BytesSent, StepStarted)
-# A run that is taken up without these asks for them again: that an Operation is done, that a package lies there.
+# A resumed run that misses these finds them out again: that an Operation is done, that a package exists.
 _WITH_THE_NEXT = (StepFinished, StepRetried, LimitChanged, SlotRefused, LeaseTaken, PackageStored, OperationDone)
 
 OUTCOMES = """
@@ -60,22 +60,22 @@ class RunJournal:
         self._connection = connection
         self._run_id = started.run_id
         self._endpoint = started.endpoint
-        self._unplanned = started.units  # units of which the plan has not been told yet
+        self._unplanned = started.units  # units whose plan has not been reported yet
         self._seq = 0
         self._waiting: list[Event] = []
-        self._unchanged: dict[str, UnitPlanned] = {}  # of which one record tells, written with the plan
+        self._unchanged: dict[str, UnitPlanned] = {}  # units that share one record, written with the plan
         self._is_written = self._has_ended = False
         self._deployed = DeployedByRun()
 
     def append(self, event: Event) -> None:
-        """Write an event and commit it. Raises `JournalError`; the event is then not in the journal.
+        """Write an event and commit it. Raises `JournalError`; then the event is not in the journal.
 
-        `RunStarted` was written by `start_run` already; what is for displays only is not written at all. What a
-        run can do without is written with the next event: a commit costs as much as ten inserts. So is a plan, which
-        is written whole: a run that is killed has all of it in the journal, or has asked for nothing. Functions for
-        which nothing is done, and nothing is said, share one record.
+        `start_run` has written `RunStarted` already, and events for displays only are never written. Events that a run
+        can do without are written with the next event: a commit costs as much as ten inserts. So is a plan, which is
+        written as a whole: after a kill, the journal has all of it, or nothing was requested. Unchanged functions
+        without warnings share one record.
 
-        After `RunEnded` nothing is written: what is met while a run closes what it has opened, an outage say, is no
+        After `RunEnded` nothing is written. What happens while a run closes its connections, such as an outage, is not
         part of it.
         """
         if (
@@ -108,15 +108,15 @@ class RunJournal:
         self._is_written, self._has_ended = bool(self._unchanged), isinstance(event, RunEnded)
 
     def _is_told(self, event: Event) -> bool:
-        """Say whether the record of what is unchanged tells as much."""
-        if isinstance(event, StepFinished):  # packages that had to be made to see that nothing has changed
+        """Return whether the record of unchanged units already contains this."""
+        if isinstance(event, StepFinished):  # packages that were built to see that nothing has changed
             return event.key in self._unchanged
         if not isinstance(event, UnitEnded) or event.key not in self._unchanged:
             return False
         return event.outcome == Unchanged(self._unchanged[event.key].base_version_id)
 
     def flush(self) -> None:
-        """Write what waits for the next event. Raises `JournalError`."""
+        """Write the events that wait for the next one. Raises `JournalError`."""
         with translated(self._path), transaction(self._connection):
             for one in self._waiting:
                 self.insert(one)
@@ -130,7 +130,7 @@ class RunJournal:
         )
 
     def insert(self, event: Event) -> None:
-        """Write the next record, inside whatever transaction there is."""
+        """Write the next record, within the current transaction."""
         values = to_dict(event)
         data = orjson.dumps(values)
         self._connection.execute(
@@ -149,7 +149,7 @@ def _is_unchanged(event: Event) -> TypeGuard[UnitPlanned]:
 
 
 def _units_unchanged(units: Collection[UnitPlanned]) -> UnitsUnchanged:
-    """Make one event of what the plan says of unchanged functions, one at least."""
+    """Return one event with the plan of unchanged functions, at least one."""
     rows = [
         (one.key, one.name, one.folder_id, one.function_id, one.base_version_id, one.fingerprint, one.reason)
         for one in units
@@ -159,12 +159,12 @@ def _units_unchanged(units: Collection[UnitPlanned]) -> UnitsUnchanged:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what is done in the block, all or nothing."""
+    """Commit the statements of the block together, or none of them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
     except BaseException:
-        if connection.in_transaction:  # a full disk has rolled back already
+        if connection.in_transaction:  # a full disk has already rolled back
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""One run in a line: among others, and in the chain of runs that took each other up."""
+"""One run in a line: in a list, and in its chain of resumed runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from orchestrator.journal.rollout_events import GateEnded, RollbackBegun, RunPau
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One line of `runs`. `outcomes`: units by the outcome's name; `ended_at`, `exit_code` None: not ended.
+    """One line of `runs`. `outcomes`: units by the outcome's name. `ended_at`, `exit_code` None: not ended.
 
-    `resumes`: the run that it took up; `taken_up_by`: the one that took it up; `alive`: it may still be under way.
-    `rolled_back_by`: the rollback that took it back, or some of it; `after_rollback`: what it has come to by
-    that, "" where that says nothing. `superseded_by`: of one that is paused, the later run that has done, or is to do
-    once it goes on, all that it had left.
+    `resumes`: the run that it resumed. `taken_up_by`: the run that resumed it. `alive`: it may still be running.
+    `rolled_back_by`: the rollback of it, or of a part of it. `after_rollback`: its state after that, "" if unaffected.
+    `superseded_by`: for a paused run, the later run that has done, or will do when it continues, all that it had left.
     """
 
     id: str
@@ -35,36 +34,36 @@ class RunSummary:
     taken_up_by: str = ""
     alive: bool = False
     identity: Identity = NOTHING_KNOWN
-    paused: bool = False  # it waits until somebody lets it go on
-    given_up: bool = False  # it gives up what its chain has left undone
-    rolls_back: str = ""  # the run that it takes back
+    paused: bool = False  # it waits until someone lets it continue
+    given_up: bool = False  # it gives up what its chain left undone
+    rolls_back: str = ""  # the run that it rolls back
     rolled_back_by: str = ""
     after_rollback: str = ""
     superseded_by: str = ""
-    elsewhere: bool = False  # known by its record in the bucket alone
+    elsewhere: bool = False  # known only from its record in the bucket
 
 
-PAUSE = "pause"  # what a breach leads to where somebody is to be asked
+PAUSE = "pause"  # what a breach leads to if someone must decide
 
 
 @dataclass(slots=True)
 class Link:
-    """One run of a chain. `ended_at`, `exit_code` None: it was killed, or is under way."""
+    """One run of a chain. `ended_at`, `exit_code` None: it was killed, or is still running."""
 
     run_id: str
     started_at: float
     ended_at: float | None = None
     exit_code: int | None = None
     reason: str = ""
-    by: str = ""  # who began it: user@host
-    approves: str = ""  # the paused run that it lets go on
+    by: str = ""  # who started it: user@host
+    approves: str = ""  # the paused run that it lets continue
     skips: tuple[str, ...] = ()
     adopt: tuple[str, ...] = ()  # live versions that it lets lose settings: NAME@VERSION_ID, or all of them
-    recorded: bool = False  # it is known by its record alone
+    recorded: bool = False  # known only from its record
 
 
 def link_of(event: RunStarted) -> Link:
-    """Begin a link."""
+    """Return the link for a run that starts."""
     by = "@".join(part for part in (event.identity.user, event.identity.host) if part)
     return Link(
         event.run_id, event.at, by=by, approves=event.approves, skips=tuple(event.skips), adopt=tuple(event.adopt),
@@ -74,29 +73,31 @@ def link_of(event: RunStarted) -> Link:
 
 @dataclass(slots=True)
 class RolloutState:
-    """Of a chain of runs. `paused`: it waits until somebody lets it go on. `then`: what its breach leads to; "" for no
-    breach. `rollback`: the id of the run that takes it back, "" where none has begun.
+    """The rollout state of a chain of runs. `paused`: it waits until someone lets it continue. `then`: what its breach
+    leads to; "" without one. `rollback`: the ID of the run that rolls it back, "" if none has started.
 
-    A breach that pauses is a pause from the moment on in which it is written, even where the run was killed then.
+    A breach that pauses counts as a pause from the moment it is written, even if the run was killed right then.
     """
 
     paused: RunPaused | None = None
     then: str = ""
     rollback: str = ""
-    rolls_back: str = ""  # the id of the run that this one takes back
-    approves: str = ""  # of the last run of the chain: the paused run that it lets go on
+    rolls_back: str = ""  # the ID of the run that this one rolls back
+    approves: str = ""  # of the last run of the chain: the paused run that it lets continue
     skips: tuple[str, ...] = ()
-    canary: int = 0  # units of the canary wave of the chain's first run
+    canary: int = 0  # size of the canary wave of the chain's first run
     gates: list[GateEnded] = field(default_factory=list)
-    waves: tuple[int | str, ...] = ()  # as the first run of the chain was told them; () where that is not known
-    max_failures: int | str | None = ""  # likewise; "" where that is not known
+    waves: tuple[int | str, ...] = ()  # as given to the first run of the chain; () if not known
+    max_failures: int | str | None = ""  # the same; "" if not known
 
     def owes_rollback(self, exit_code: int | None) -> bool:
-        """Say whether a breach is to take a run back that has ended so (None: it has not), and that is not done."""
+        """Return whether a breach still has to roll back a run that ended with this exit code (None: it has not
+        ended).
+        """
         return self.then == "rollback" and exit_code in (None, Exit.INTERRUPTED)
 
     def apply(self, event: Event) -> None:
-        """Take one event in. Kinds that say nothing of it change nothing."""
+        """Apply one event. Kinds that do not concern it change nothing."""
         match event:
             case RunStarted():
                 self.rolls_back = self.rolls_back or event.rolls_back

@@ -1,6 +1,6 @@
-"""The journal's tables, as numbered migrations, and SQLite's errors as `JournalError`, by its result codes.
+"""The journal's tables, as numbered migrations, and SQLite's errors as `JournalError`, by result code.
 
-Rows of runs are only ever added, and completed once.
+Rows of runs are only added, and completed once.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from orchestrator.errors import JournalError
 from orchestrator.journal.folder import ADVICE
 
-APPLICATION_ID = 0x4F524348  # "ORCH", in the file's header: tells a journal from any other SQLite file
+APPLICATION_ID = 0x4F524348  # "ORCH" in the file's header: identifies a journal among SQLite files
 
-# Migration n leads from schema n to schema n + 1. What was released is never edited, only followed by another.
+# Migration n leads from schema n to schema n + 1. A released migration is never edited, only followed by another.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -120,7 +120,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ORDER BY at
         """,
     ),
-    # What is asked of one function, or of the run itself (key ""), among the records of 30,000 functions.
+    # For queries about one function, or about the run itself (key ""), among the records of 30,000 functions.
     ("CREATE INDEX events_of_unit ON events (run_id, key)",),
 )
 
@@ -128,13 +128,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 def migrate(connection: sqlite3.Connection, origin: str) -> None:
     """Bring the tables up to this program's schema, in one transaction. The connection is in autocommit mode.
 
-    Raises `JournalError` where the file is of a newer program, or of another one; `sqlite3.Error` otherwise.
+    Raises `JournalError` if the file is from a newer program or from another one, else `sqlite3.Error`.
     """
     if version_of(connection, origin) == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statements in MIGRATIONS[version_of(connection, origin) :]:  # asked again: another process may be quicker
+        # Read again: another process may have been faster.
+        for statements in MIGRATIONS[version_of(connection, origin) :]:
             for statement in statements:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -146,31 +147,32 @@ def migrate(connection: sqlite3.Connection, origin: str) -> None:
 
 
 def version_of(connection: sqlite3.Connection, origin: str) -> int:
-    """Read the schema's number, 0 in an empty file. Raises `JournalError` as `migrate` does."""
+    """Return the schema's number, 0 for an empty file. Raises `JournalError` like `migrate`."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application_id != APPLICATION_ID:
         raise JournalError(
-            f"{origin} is a database of another program", advice="move it away, or name another folder: --state DIR"
+            f"{origin} is a database of another program",
+            advice="move the file away, or use another folder: --state DIR",
         )
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise JournalError(
-            f"{origin} was written by a newer orchestrator (schema {version}, this program knows {len(MIGRATIONS)})",
-            advice="upgrade orchestrator, or name another folder: --state DIR",
+            f"{origin} was written by a newer orchestrator (schema {version}, this program supports {len(MIGRATIONS)})",
+            advice="upgrade orchestrator, or use another folder: --state DIR",
         )
     return int(version)
 
 
 _DAMAGED = (
-    "keep a copy, move it away and deploy again: what is live is read from the cloud, and what was asked for already"
-    " is found by its Idempotency-Key, not repeated"
+    "keep a copy, move it away and deploy again: the live state is read from the cloud, and earlier requests are found"
+    " by their Idempotency-Keys, not repeated"
 )
-# Primary result codes (sqlite.org/rescode.html) → what is the matter, what to do.
+# Primary result codes (sqlite.org/rescode.html) → what is wrong, what to do.
 _CAUSES = {
-    sqlite3.SQLITE_BUSY: ("is in use by another process", "wait until that process has ended, then try again"),
-    sqlite3.SQLITE_LOCKED: ("is in use by another process", "wait until that process has ended, then try again"),
-    sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "make room, then run the same command again"),
+    sqlite3.SQLITE_BUSY: ("is in use by another process", "wait until that process ends, then try again"),
+    sqlite3.SQLITE_LOCKED: ("is in use by another process", "wait until that process ends, then try again"),
+    sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "free some space, then run the same command again"),
     sqlite3.SQLITE_READONLY: ("cannot be written: the file or its folder is read-only", ADVICE),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened: its folder is read-only, or something else is in its place", ADVICE),
     sqlite3.SQLITE_PERM: ("cannot be opened: no permission", ADVICE),
@@ -182,7 +184,7 @@ _CAUSES = {
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raise `JournalError` in place of SQLite's own errors."""
+    """Raise `JournalError` instead of SQLite's own errors."""
     try:
         yield
     except sqlite3.Error as error:
@@ -192,13 +194,13 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, run_id: str, seq: int, what: str) -> JournalError:
-    """Make the error of a record that is not as it was written."""
+    """Return the error for a damaged record."""
     return JournalError(f"the journal {path} is damaged: record {seq} of run {run_id} {what}", advice=_DAMAGED)
 
 
 def newer(path: Path, run_id: str, why: str = "") -> JournalError:
-    """Make the error of a run that only a newer program can read. `why`: what of it, "" for all of it."""
+    """Return the error for a run that only a newer program can read. `why`: which part of it, "" for all of it."""
     return JournalError(
         f"run {run_id} in the journal {path} was written by a newer orchestrator{f': {why}' if why else ''}",
-        advice="upgrade orchestrator to read it, or name another folder: --state DIR; nothing of it is lost",
+        advice="upgrade orchestrator to read it, or use another folder: --state DIR; no data is lost",
     )

@@ -1,7 +1,7 @@
-"""What has happened so far, folded from events: the displays, the summary and `show` read this, live or from a journal.
+"""What has happened so far, folded from events. The displays, the summary and `show` read this, live or from a journal.
 
-Any prefix of a run's events folds, and so does one with unknown kinds left out: a fact that is missing stays empty.
-A run and all that took it up are one chain: their events, one run after the other, fold into one state.
+Any prefix of a run's events can be folded, and so can events with unknown kinds left out: a missing fact stays empty. A
+run and all that resumed it are one chain: their events, one run after the other, fold into one state.
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ from orchestrator.journal.taken_back import NOTHING_TAKEN_BACK, TakenBack, first
 from orchestrator.journal.unit_state import names_of
 from orchestrator.model import Failed
 
-ReadEvents = Callable[[str], Iterable[Event]]  # of a run, by its id
+ReadEvents = Callable[[str], Iterable[Event]]  # of a run, by its ID
 
 
 @dataclass(slots=True)
 class RunState(FoldedUnits):
-    """A run, or a chain of runs, as far as its events tell: `run_id` and times are the last run's, the units all."""
+    """A run, or a chain of runs, as its events show it. `run_id` and times are the last run's; the units are those of
+    all.
+    """
 
     run_id: str = ""
     verb: str = ""
     endpoint: str = ""
     manifest: str = ""
     program: str = ""
-    resumes: str = ""  # the run that this one takes up
-    identity: Identity = NOTHING_KNOWN  # of the chain's first run, with what was said anew since: see `gone_on_with`
+    resumes: str = ""  # the run that this one resumes
+    identity: Identity = NOTHING_KNOWN  # of the chain's first run, with what was given again since: see `gone_on_with`
     chain: list[Link] = field(default_factory=list)
     rollout: RolloutState = field(default_factory=RolloutState)
-    breach: str = ""  # why too many failures have stopped it, for good
-    given_up: bool = False  # what is undone stays so
-    taken_back: TakenBack = NOTHING_TAKEN_BACK  # as far as the journal knows that it was read from
-    total: int = 0  # units of the plan, of the first run's
-    disabled: int = 0  # functions that the first run left out, since the manifest disables them
+    breach: str = ""  # why too many failures stopped it for good
+    given_up: bool = False  # what is undone stays undone
+    taken_back: TakenBack = NOTHING_TAKEN_BACK  # as far as the journal shows it
+    total: int = 0  # units of the first run's plan
+    disabled: int = 0  # functions that the first run left out because the manifest disables them
     started_at: float | None = None
     planned_s: float = 0.0  # before it started, builds included
     ended_at: float | None = None
@@ -48,13 +50,15 @@ class RunState(FoldedUnits):
     reason: str = ""  # why it stopped before its plan was done
 
     def apply(self, event: Event) -> None:
-        """Take one event in, in constant time. Kinds that this program does not know change nothing."""
+        """Apply one event, in constant time. Kinds that this program does not know change nothing."""
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
 
     def approve(self) -> None:
-        """Let a paused chain go on. A breach that it paused for is past then: what has failed by now counts no more."""
+        """Let a paused chain continue. If it paused for a breach, the breach is over: earlier failures do not count any
+        more.
+        """
         if self.breach and self.rollout.then == PAUSE:
             self.breach = self.rollout.then = ""
             for unit in self.units.values():
@@ -63,19 +67,21 @@ class RunState(FoldedUnits):
 
     @property
     def owes_rollback(self) -> bool:
-        """Whether a breach is to take it back, and that is not done."""
+        """Whether a breach still has to roll it back."""
         is_over = self.given_up or self.taken_back.whole is not None
         return not is_over and self.rollout.owes_rollback(self.exit_code)
 
     def hear_taken_back(self, taken: TakenBack) -> None:
-        """Take in what people have taken back of the chain, besides its own events. All of it: it is not paused."""
+        """Record what people rolled back, besides the chain's own events. If it is all of the chain, it is not paused
+        any more.
+        """
         self.taken_back = taken
         if taken.whole is not None:
             self.rollout.paused = None
 
 
 def fold(events: Iterable[Event]) -> RunState:
-    """Fold events into the state that they lead to."""
+    """Fold events into the resulting state."""
     state = RunState()
     for event in events:
         state.apply(event)
@@ -83,7 +89,7 @@ def fold(events: Iterable[Event]) -> RunState:
 
 
 def ids_of_chain(runs: Sequence[RunSummary], run_id: str) -> tuple[str, ...]:
-    """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
+    """Return the IDs of the runs in a run's chain: it, all that it resumed, and all that resumed it."""
     by_id = {run.id: run for run in runs}
     while (first := by_id.get(run_id)) is not None and first.resumes in by_id:
         run_id = first.resumes
@@ -101,8 +107,8 @@ def read_chain(runs: Sequence[RunSummary], run_id: str, events: ReadEvents) -> R
 
 
 def _taken_back(runs: Sequence[RunSummary], run_id: str, state: RunState, events: ReadEvents) -> TakenBack:
-    """Find what rollbacks that were typed have taken back. One that a breach has begun is the chain's own: `resume`
-    goes on with it. Where a rollback of some functions cannot be read, nobody can tell which: all of it counts.
+    """Return what typed rollbacks have rolled back. A rollback that a breach started belongs to the chain: `resume`
+    continues it. If a rollback of some functions cannot be read, it counts as a rollback of all.
     """
     first = firsts_of(runs)
     own, some, named = (
@@ -127,7 +133,7 @@ def _taken_back(runs: Sequence[RunSummary], run_id: str, state: RunState, events
 
 
 def _run_started(state: RunState, event: RunStarted) -> None:
-    if state.chain:  # a run before it, which this one takes up
+    if state.chain:  # this run resumes an earlier one
         state.take_up()
         state.ended_at, state.exit_code, state.reason = None, None, ""
         state.identity = gone_on_with(state.identity, event.identity)

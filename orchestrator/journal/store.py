@@ -1,8 +1,7 @@
-"""The journal: one SQLite file, append-only. What was asked of the cloud is committed before `append` returns, so a
-killed run loses none of it.
+"""The journal: one SQLite file, append-only. `append` commits before it returns, so a killed run loses no request.
 
-WAL with synchronous=NORMAL: what was committed survives the death of the process; a power cut may take the last few
-records, never the file. One writer (the holder of the lock) and any number of readers at a time.
+WAL with synchronous=NORMAL: committed data survives a crash of the process. A power failure may lose the last few
+records, never the file. There is one writer (the holder of the lock) and any number of readers at a time.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated
 from orchestrator.journal.state import RunState, ids_of_chain, read_chain
 from orchestrator.journal.summaries import read_summaries
 
-_BUSY_TIMEOUT_S = 5.0  # for the moments in which another process opens, closes or migrates the file
+_BUSY_TIMEOUT_S = 5.0  # for moments when another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
 _IMMUTABLE = "mode=ro&immutable=1"
 
 
 def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
-    """Open the journal of a state folder, made here if need be.
+    """Open the journal of a state folder. It is created if missing.
 
-    `read_only` makes and changes nothing: a folder without a journal is one without runs. Raises `JournalError`.
+    With `read_only`, nothing is created or changed: a folder without a journal has no runs. Raises `JournalError`.
     """
     path = state_dir / FILE
     if not read_only:
@@ -59,7 +58,7 @@ def open_store(state_dir: Path, *, read_only: bool = False) -> Store:
 
 
 def has_journal(state_dir: Path) -> bool:
-    """Say whether the folder has a journal, so that what was written to it can be read again."""
+    """Return whether the folder has a journal that can be read."""
     return _exists(state_dir / FILE)
 
 
@@ -69,7 +68,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
-        self._runs: tuple[tuple[int, int], list[RunSummary]] | None = None  # with what the file was like then
+        self._runs: tuple[tuple[int, int], list[RunSummary]] | None = None  # with the state of the file at that time
 
     def __enter__(self) -> Self:
         return self
@@ -80,13 +79,13 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         self.close()
 
     def close(self) -> None:
-        """Close; the last connection to the file checkpoints it. Closing twice is harmless."""
+        """Close. The last connection to the file checkpoints it. Closing twice is harmless."""
         with translated(self._path):
             self._connection.close()
 
     def start_run(self, started: RunStarted, *, begun: Sequence[int] = ()) -> RunJournal:
-        """Write a run's first record, in place of commands that had `begun` (their ids), and return the journal that
-        takes the others. Raises `JournalError`.
+        """Write a run's first record, and delete the rows of `begun` commands (by ID) that led to it. Returns the
+        journal for the other records. Raises `JournalError`.
         """
         row = (
             started.run_id, started.at, started.verb, started.endpoint, started.units, started.program, started.schema,
@@ -103,7 +102,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         return journal
 
     def prune(self, now: float) -> tuple[str, ...]:
-        """Let go of the runs that nothing reads any more. Gives their ids. Raises `JournalError`."""
+        """Delete the runs that are not needed any more. Returns their IDs. Raises `JournalError`."""
         gone = outdated(self.runs(), now)
         if gone:
             rows = [(run_id,) for run_id in gone]
@@ -113,7 +112,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         return gone
 
     def keep(self, events: Sequence[Event]) -> None:
-        """Write a run that another machine has recorded, whole; one that is here already stays as it is."""
+        """Store a whole run that another machine recorded. A run that exists here already is not changed."""
         started, *others = events
         if not isinstance(started, RunStarted) or any(run.id == started.run_id for run in self.runs()):
             return
@@ -123,13 +122,13 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         journal.flush()
 
     def knowledge(self, endpoint: str) -> dict[str, Any]:
-        """Read what was learned of an installation; empty where nothing was. Raises `JournalError`."""
+        """Return what was learned about an installation; empty if nothing was. Raises `JournalError`."""
         with translated(self._path):
             found = self._connection.execute("SELECT data FROM knowledge WHERE endpoint = ?", (endpoint,)).fetchone()
         return dict(orjson.loads(found[0])) if found is not None else {}
 
     def learn(self, endpoint: str, values: Mapping[str, Any], at: float) -> None:
-        """Keep what was learned of an installation, in place of what was known. Raises `JournalError`."""
+        """Store what was learned about an installation, replacing what was known. Raises `JournalError`."""
         with translated(self._path):
             self._connection.execute(
                 "INSERT INTO knowledge VALUES (?, ?, ?)"
@@ -138,17 +137,17 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
             )
 
     def verdicts(self, endpoint: str, version_ids: Sequence[str]) -> dict[str, KnownVerdict]:
-        """Read what verification has said of some Versions, by their ids. Raises `JournalError`."""
+        """Return the verification verdicts of some Versions, by ID. Raises `JournalError`."""
         with translated(self._path):
             return read_verdicts(self._connection, endpoint, version_ids)
 
     def learn_verdicts(self, endpoint: str, run_id: str, verified: Iterable[VersionVerified]) -> None:
-        """Keep what another machine's run has found out of Versions. Raises `JournalError`."""
+        """Store what another machine's run found out about Versions. Raises `JournalError`."""
         with translated(self._path), transaction(self._connection):
             write_verdicts(self._connection, endpoint, run_id, verified)
 
     def runs(self) -> list[RunSummary]:
-        """All runs, the newest first; read once as long as nobody has written. Raises `JournalError`."""
+        """All runs, the newest first. Cached until the file is written. Raises `JournalError`."""
         with translated(self._path):
             (others,) = self._connection.execute("PRAGMA data_version").fetchone()
             seen = others, self._connection.total_changes
@@ -157,35 +156,37 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
             return list(self._runs[1])
 
     def chain(self, run_id: str) -> tuple[str, ...]:
-        """Give the ids of the runs that a run belongs with: it, all that it took up, and all that took it up."""
+        """Return the IDs of the runs in a run's chain: it, all that it resumed, and all that resumed it."""
         return ids_of_chain(self.runs(), run_id)
 
     def chain_state(self, run_id: str) -> RunState:
-        """Fold the chain that a run belongs to, see `read_chain`. Raises `JournalError` as `events` does."""
+        """Fold the chain that a run belongs to, see `read_chain`. Raises `JournalError` like `events`."""
         return read_chain(self.runs(), run_id, self.events)
 
     def rollback_of(self, chain: RunState) -> RunState | None:
-        """Fold the rollback that a breach of a chain has begun, None where none is here. Raises as `events` does."""
+        """Fold the rollback that a breach of a chain started, None if it is not in this journal. Raises like
+        `events`.
+        """
         found = {run.id for run in self.runs()} if chain.rollout.rollback else set[str]()
         return self.chain_state(chain.rollout.rollback) if chain.rollout.rollback in found else None
 
     def taken_back_by(self, chain: RunState) -> RunState | None:
-        """Fold the rollback that took a chain back, whoever began it: one of all of it, else the newest. None where
-        none did, or where that was taken back itself. Raises as `events` does.
+        """Fold the rollback of a chain, no matter who started it: one of the whole chain, else the newest. None if
+        there is none, or if that was rolled back itself. Raises like `events`.
         """
         by = next((run.rolled_back_by for run in self.runs() if run.id == chain.run_id), "")
         return self.chain_state(by) if by else None
 
     def events(self, run_id: str) -> Iterator[Event]:
-        """Give a run's events in their order; kinds that only a newer program knows are passed over.
+        """Yield a run's events in order. Kinds that only a newer program knows are skipped.
 
-        Raises `JournalError` where a record is missing or damaged, or only a newer program can tell what it means.
+        Raises `JournalError` if a record is missing or damaged, or if only a newer program can read it.
         """
         return (event for _, event in self.events_after(run_id, 0))
 
     def events_after(self, run_id: str, after: int) -> Iterator[tuple[int, Event]]:
-        """Give the events of a run that follow its record of the number `after`, each with its own number: for whoever
-        has read the others. Raises as `events`.
+        """Yield the events of a run after its record number `after`, each with its own number, for readers that have
+        the others. Raises like `events`.
         """
         with translated(self._path):
             self._check_schema(run_id)
@@ -194,28 +195,28 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
             rows = self._connection.execute(
                 "SELECT seq, kind, data, crc FROM events WHERE run_id = ? AND seq > ? ORDER BY seq", (run_id, after)
             )
-            count, ended = after, after > 0  # where some are known already, its end may be among them
+            count, ended = after, after > 0  # if some are known already, its end may be among them
             for count, (seq, kind, data, crc) in enumerate(rows, start=after + 1):
                 if seq != count:
                     raise damaged(self._path, run_id, count, "is missing")
                 if crc32(data.encode()) != crc:
                     raise damaged(self._path, run_id, seq, "does not match its checksum")
-                ended = ended or kind == RunEnded.kind  # former programs wrote some events after it
+                ended = ended or kind == RunEnded.kind  # earlier programs wrote some events after it
                 if kind in EVENTS:
                     yield seq, self._event_of(run_id, seq, data, crc)
             if ended_at is not None and not ended:
                 raise damaged(self._path, run_id, count + 1, "is missing")
 
     def find(self, text: str, environment: str = "") -> str:
-        """Find the id of a run by the id itself, a beginning that only one has, or "last": in an environment, if named.
+        """Return the ID of a run by its ID, a unique prefix, or "last": in an environment, if given.
 
-        Raises `UsageError` that names the runs there are, `JournalError` as `runs`.
+        Raises `UsageError` that lists the existing runs, `JournalError` like `runs`.
         """
         with translated(self._path):
             rows = self._connection.execute("SELECT id FROM runs ORDER BY started_at DESC, id DESC").fetchall()
         ids: list[str] = [run_id for (run_id,) in rows]
         if not ids:
-            raise UsageError(f"no runs yet: {self._path.parent} holds no journal of any", advice="deploy first")
+            raise UsageError(f"no runs yet: {self._path.parent} has no journal with a run", advice="deploy first")
         if text == "last":
             return self._last_in(environment) if environment else ids[0]
         if text in ids:
@@ -226,8 +227,8 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         what = f"{len(fitting)} runs begin with {text!r}" if fitting else f"there is no run {text!r}"
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
-        why = f"; of a function `orchestrator why {text}` tells" if not text[:1].isdigit() else ""
-        raise UsageError(what, advice=f"known, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
+        why = f"; for a function, use `orchestrator why {text}`" if not text[:1].isdigit() else ""
+        raise UsageError(what, advice=f"known runs, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
 
     def _last_in(self, environment: str) -> str:
         found = next((run.id for run in self.runs() if run.identity.is_in(environment)), None)
@@ -238,7 +239,7 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
 
 
 def _exists(path: Path) -> bool:
-    """Say whether there is a journal. Raises `JournalError` where that cannot be told."""
+    """Return whether there is a journal. Raises `JournalError` if that cannot be determined."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -251,7 +252,7 @@ def _exists(path: Path) -> bool:
 
 
 def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Connect, to the current schema. A reader of an older file migrates it first, as a writer would."""
+    """Connect, with the current schema. A reader of an older file migrates it first, as a writer would."""
     if read_only:
         connection, version = _open_reader(path)
         if version == len(MIGRATIONS):
@@ -274,8 +275,8 @@ def _open_reader(path: Path, parameters: str = "mode=ro") -> tuple[sqlite3.Conne
         return connection, version_of(connection, f"the journal {path}")
     except sqlite3.OperationalError as error:
         connection.close()
-        # In a folder that cannot be written, SQLite cannot make the file (-shm) through which it reads a WAL. But a
-        # journal that was closed has no WAL: the file is all of it, and nobody can be writing there.
+        # In a read-only folder, SQLite cannot create the -shm file that it needs to read a WAL. But a closed journal
+        # has no WAL: the file is complete, and nothing can be writing to it.
         closed = not Path(f"{path}-wal").exists()
         if closed and error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN and parameters != _IMMUTABLE:
             return _open_reader(path, _IMMUTABLE)
@@ -286,7 +287,7 @@ def _open_reader(path: Path, parameters: str = "mode=ro") -> tuple[sqlite3.Conne
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:
-    # A path as a URI: the only way to say "do not create", and "read only".
+    # A path as a URI is the only way to say "do not create" and "read only".
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{parameters}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
     )

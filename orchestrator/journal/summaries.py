@@ -18,10 +18,10 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.taken_back import firsts_of, standing_rollbacks, state_after
 
-# Named as the columns are; the rest of a summary is read from the run's first record.
+# Named like the columns; the rest of a summary is read from the run's first record.
 _SUMMARY = ["id", "verb", "endpoint", "started_at", "ended_at", "exit_code", "units", "program", "outcomes"]
 _OF_FIRST = ("manifest", "resumes", "rolls_back", "identity")
-# Whether a run ended, or was killed, once it had paused: only those are looked into that can have (exit code 3).
+# Whether a run ended, or was killed, after it paused. Only possible with exit code 3, so only those are searched.
 _PAUSED = """
     coalesce(runs.exit_code, 3) = 3 AND EXISTS (
         SELECT 1 FROM events AS event INDEXED BY events_of_unit WHERE event.run_id = runs.id AND event.key = '' AND (
@@ -30,7 +30,7 @@ _PAUSED = """
     )
 """
 
-# Whether it has given up what its chain has left undone: such a run has no functions.
+# Whether it gave up what its chain left undone: such a run has no functions.
 _GIVEN_UP = """
     runs.units = 0 AND EXISTS (
         SELECT 1 FROM events AS event INDEXED BY events_of_unit
@@ -40,7 +40,7 @@ _GIVEN_UP = """
 
 
 def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
-    """Give all runs, the newest first. Raises `sqlite3.Error`."""
+    """Return all runs, the newest first. Raises `sqlite3.Error`."""
     columns = ", ".join(f"runs.{name}" for name in _SUMMARY)
     rows = connection.execute(
         f"SELECT {columns}, {_PAUSED}, {_GIVEN_UP}, first.data FROM runs"  # noqa: S608 - ours
@@ -51,7 +51,7 @@ def read_summaries(connection: sqlite3.Connection) -> list[RunSummary]:
 
 
 def linked(runs: Iterable[RunSummary]) -> list[RunSummary]:
-    """Say of each run what took it up, or back, as far as that is among them. Gives them the newest first."""
+    """Return the runs, the newest first, each with the listed runs that resumed it or rolled it back."""
     found = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     later = {run.resumes: run.id for run in reversed(found) if run.resumes}
     first, back = firsts_of(found), standing_rollbacks(found)
@@ -61,7 +61,7 @@ def linked(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 
 def summary_of(run: RunState) -> RunSummary:
-    """Sum up a run that was folded from its record in the bucket."""
+    """Return the summary of a run that was folded from its record in the bucket."""
     return RunSummary(
         run.run_id, run.verb, run.endpoint, run.started_at or 0.0, run.ended_at, run.exit_code, run.total, run.program,
         dict(run.outcomes), run.manifest, run.resumes,
@@ -71,7 +71,7 @@ def summary_of(run: RunState) -> RunSummary:
 
 
 def _with_rollbacks(run: RunSummary, back: Sequence[RunSummary]) -> RunSummary:
-    """Say what has become of a run by the rollbacks of it: by one of all of it, where there is one."""
+    """Apply a run's rollbacks to its summary: the rollback of all of it, if there is one."""
     whole = next((one for one in back if one.identity.selection.is_whole), None)
     by = whole or next(iter(back), None)
     return replace(
@@ -91,7 +91,7 @@ def _summary(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary
         "given_up": bool(given_up),
     }
     started = None
-    with suppress(KeyError, TypeError, ValueError):  # a damaged record is told where it is needed
+    with suppress(KeyError, TypeError, ValueError):  # a damaged record is reported where it is needed
         started = from_dict(orjson.loads(first or "null"))
     if isinstance(started, RunStarted):
         values |= {name: getattr(started, name) for name in _OF_FIRST}

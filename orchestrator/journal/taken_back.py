@@ -1,4 +1,4 @@
-"""What somebody has taken back of a chain of runs, by rollbacks that were typed: nothing goes on with that. Pure."""
+"""What typed rollbacks have rolled back of a chain of runs. Nothing continues with that. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from orchestrator.journal.identity import Identity
 from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.unit_state import UnitState, names_of
 
-_NO_NAMES = ("label:", "@", "!")  # how a pattern begins that is none of keys
+_NO_NAMES = ("label:", "@", "!")  # prefixes of patterns that are not keys
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """`whole`: the rollback of all of a chain, None where there is none. `some`: of rollbacks of some functions only,
-    by a Function's folder and its id or name, the rollback's id; `named`: their ids, with what was typed.
+    """`whole`: the rollback of all of a chain, None if there is none. `some`: for rollbacks of some functions, the
+    rollback's ID by a Function's folder and its ID or name. `named`: their IDs, with what was typed.
     """
 
     whole: RunSummary | None = None
@@ -25,13 +25,13 @@ class TakenBack:
     named: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def by(self, unit: UnitState) -> str:
-        """Give the id of the rollback that has ended what a chain was to do for a unit, "" where none has.
+        """Return the ID of the rollback that ended a unit's part of the chain, "" if none did.
 
-        | a rollback                                                     | has ended it for               |
-        | ---                                                            | ---                            |
-        | of all of it, however that has ended                           | all units                      |
-        | of some functions, by names, globs or labels                   | those that it was about        |
-        | of some functions, by names or globs; nothing was begun of one | that one, too, where they fit  |
+        | a rollback                                                      | ends it for              |
+        | ---                                                             | ---                      |
+        | of all of it, however it ended                                  | all units                |
+        | of some functions, by names, globs or labels                    | those functions          |
+        | of some functions, by names or globs, where nothing was started | those too, if they match |
         """
         if self.whole is not None:
             return self.whole.id
@@ -45,13 +45,13 @@ NOTHING_TAKEN_BACK = TakenBack()
 
 
 def is_named(key: str, patterns: Sequence[str]) -> bool:
-    """Say whether patterns name a key. What labels or a file tell is known of what the rollback was about alone."""
+    """Return whether patterns name a key. What labels or a file select is only known from the rollback's own units."""
     left_out = any(fnmatchcase(key, one[1:]) for one in patterns if one.startswith("!"))
     return not left_out and any(fnmatchcase(key, one) for one in patterns if not one.startswith(_NO_NAMES))
 
 
 def firsts_of(runs: Sequence[RunSummary]) -> dict[str, str]:
-    """Give for each run the id of its chain's first one. `runs`: the newest first."""
+    """Return the ID of the first run of each run's chain. `runs`: the newest first."""
     first: dict[str, str] = {}
     for run in reversed(runs):
         first[run.id] = first.get(run.resumes, run.id)
@@ -59,8 +59,8 @@ def firsts_of(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 
 def standing_rollbacks(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
-    """Give by a chain's first run the rollbacks that took it back, or some of it, but for those that were taken back
-    themselves: of each the last run, the newest first. `runs`: the newest first.
+    """Return the rollbacks of a chain or of a part of it, by the chain's first run, without those that were rolled back
+    themselves. Of each, the last run; the newest first. `runs`: the newest first.
     """
     first, back, seen = firsts_of(runs), dict[str, list[RunSummary]](), set[str]()
     for run in runs:
@@ -73,9 +73,9 @@ def standing_rollbacks(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]
 
 
 def state_after(exit_code: int | None, identity: Identity) -> str:
-    """Say what a run has come to by a rollback that has ended so (None: it has not); "" where that says nothing of it.
+    """Return the state of a run after a rollback with this exit code (None: not ended); "" if it is unaffected.
 
-    | the rollback                         | the run that it takes back           |
+    | the rollback                         | the run that it rolls back           |
     | ---                                  | ---                                  |
     | of some functions only               | ""                                   |
     | of all; exit 0                       | rolled back                          |

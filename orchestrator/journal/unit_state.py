@@ -1,4 +1,4 @@
-"""One unit and its changes, as far as their events tell: what `state` folds a run into."""
+"""One unit and its changes, as its events show them: part of what `state` folds a run into."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _BY_VERDICT = {Verdict.PASSED: "done", Verdict.FAILED: "failed", Verdict.INCONCL
 
 @dataclass(slots=True)
 class ChangeState:
-    """One change of a unit as far as its events tell."""
+    """One change of a unit, as its events show it."""
 
     change: Change
     requests: list[Requested] = field(default_factory=list)
-    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by operation id, in their order
-    done: dict[str, OperationDone] = field(default_factory=dict)  # by operation id
-    verdict: Verdict | None = None  # the last one, where it verifies
+    operations: dict[str, OperationAccepted] = field(default_factory=dict)  # by Operation ID, in order
+    done: dict[str, OperationDone] = field(default_factory=dict)  # by Operation ID
+    verdict: Verdict | None = None  # the last one, if the change verifies
 
     @property
     def outcome(self) -> str:
-        """What became of it.
+        """The result of the change.
 
-        | its last Operation              | its verdict  | it is         |
-        | ---                             | ---          | ---           |
-        | was seen done, without an error | passed       | "done"        |
-        | was seen done, with an error    | failed       | "failed"      |
-        | was asked for, no end was seen  | inconclusive | "asked for"   |
-        | there is none                   | there is none | "not begun"  |
+        | its last Operation              | its verdict   | it is       |
+        | ---                             | ---           | ---         |
+        | was seen done, without an error | passed        | "done"      |
+        | was seen done, with an error    | failed        | "failed"    |
+        | was requested, no end was seen  | inconclusive  | "asked for" |
+        | there is none                   | there is none | "not begun" |
         """
         if self.verdict is not None:
             return _BY_VERDICT[self.verdict]
@@ -45,7 +45,7 @@ class ChangeState:
 
 @dataclass(slots=True)
 class UnitState:
-    """One unit as far as its events tell. Times in seconds since the epoch."""
+    """One unit, as its events show it. Times in seconds since the epoch."""
 
     key: str
     name: str = ""
@@ -56,27 +56,27 @@ class UnitState:
     base_version_id: str = ""
     fingerprint: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)  # the settings that were live, without values
-    step: Step | None = None  # the one it is in; None between steps, before the first and after the end
+    step: Step | None = None  # the current one; None between steps, before the first and after the end
     step_since: float = 0.0
-    call: str = ""  # the one that is under way, or was last: a `ChangeKind`, by its value
+    call: str = ""  # the current or last one: a `ChangeKind`, by its value
     started_at: float | None = None  # its first step or request
     ended_at: float | None = None
-    seconds: dict[Step, float] = field(default_factory=dict)  # per finished step; repeats add up
+    seconds: dict[Step, float] = field(default_factory=dict)  # per finished step; repetitions add up
     retries: int = 0
     retry_reason: str = ""  # of the last retry
     sent_bytes: int = 0
     size_bytes: int = 0
     changes: list[ChangeState] = field(default_factory=list)  # of all runs of the chain
-    planned: list[ChangeState] = field(default_factory=list)  # those of the last plan, which events speak of by index
+    planned: list[ChangeState] = field(default_factory=list)  # those of the last plan, which events refer to by index
     package: PackageStored | None = None
     outcome: Outcome | None = None
     warnings: tuple[str, ...] = ()
-    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its id
+    verdicts: dict[str, VersionVerified] = field(default_factory=dict)  # the last one of each Version, by its ID
     way_back: str = ""  # a `WayBackKind`, by its value
-    overwritten: set[str] = field(default_factory=set)  # ids of others' Versions that ours have replaced unseen
-    excused: bool = False  # it failed before somebody let a breached run go on, and counts no more
-    back_from: int = 0  # index in `changes` of the first one that takes it back again; 0: there is none
-    turn: int = 0  # from 1: its place among the units for which the chain's first run does something; 0: in no wave
+    overwritten: set[str] = field(default_factory=set)  # IDs of other users' Versions that ours replaced unseen
+    excused: bool = False  # it failed before someone let a breached run continue, and does not count any more
+    back_from: int = 0  # index in `changes` of the first one that rolls it back; 0: there is none
+    turn: int = 0  # its place, from 1, among the units that the chain's first run changes; 0: in no wave
 
     @property
     def requests(self) -> list[Requested]:
@@ -85,16 +85,16 @@ class UnitState:
 
     @property
     def operations(self) -> dict[str, OperationAccepted]:
-        """The Operations of all its changes, by id."""
+        """The Operations of all its changes, by ID."""
         return {one: accepted for change in self.changes for one, accepted in change.operations.items()}
 
     @property
     def done(self) -> dict[str, OperationDone]:
-        """The Operations that were seen done, by id."""
+        """The Operations that were seen done, by ID."""
         return {one: done for change in self.changes for one, done in change.done.items()}
 
     def change(self, index: int, call: str) -> ChangeState | None:
-        """Find the change that an event is about. Events of former programs give no index, so the call decides.
+        """Return the change that an event is about. Events of earlier programs have no index, so the call decides.
 
         None for a call that only a newer program makes.
         """
@@ -110,7 +110,7 @@ class UnitState:
         return made
 
     def verified(self, event: VersionVerified) -> None:
-        """Keep what was said of a Version, and what has become of the change by that."""
+        """Record the verdict on a Version, and its effect on the change."""
         self.verdicts[event.version_id] = event
         for planned in self.planned[event.change : event.change + 1]:
             if planned.change.kind is ChangeKind.VERIFY:
@@ -118,7 +118,9 @@ class UnitState:
 
     @property
     def version_id(self) -> str:
-        """The version made (or found), "" where none is known; one that a tag was moved to, or deleted, is none."""
+        """The Version that was made or found, "" if none is known. A Version that a tag was moved to, or that was
+        deleted, does not count.
+        """
         if isinstance(self.outcome, Deployed | Unchanged | Unknown) and self.outcome.version_id:
             return self.outcome.version_id
         named = (o for o in reversed(self.operations.values()) if o.version_id and o.call == ChangeKind.VERSION)
@@ -126,13 +128,13 @@ class UnitState:
 
     @property
     def work_s(self) -> float:
-        """Seconds in all finished steps but the queue, where others worked."""
+        """Seconds in all finished steps except the queue, which is other units' work."""
         return sum(seconds for step, seconds in self.seconds.items() if step is not Step.QUEUE)
 
 
 def plan_again(unit: UnitState, event: UnitPlanned) -> None:
-    """Take in what is planned of a unit now: of its changes those known of the same kind (of the same tag, where they
-    are about one), as they are planned now, and new ones. Those that take it back are apart.
+    """Merge a unit's new plan: known changes of the same kind (and the same tag, if they have one) take their new plan,
+    and new changes are added. Changes that roll it back are kept apart.
     """
     forth, back = unit.changes[: unit.back_from or None], unit.changes[unit.back_from :] if unit.back_from else []
     known = [{_name(state.change): state for state in reversed(states)} for states in (forth, back)]
@@ -154,14 +156,14 @@ def plan_again(unit: UnitState, event: UnitPlanned) -> None:
 
 
 def _since_first(state: ChangeState, again: Change) -> Change:
-    """Plan a change again, and keep what was before the first of what this change has done itself.
+    """Plan a change again, but keep the state before its own first effect.
 
-    | before it, as planned now                       | before it                   |
-    | ---                                             | ---                         |
-    | a Version that this change has made             | what was before that one    |
-    | a setting as this change has left it, or is not | what was before that change |
-    | anything else: nothing was done, or somebody    | that                        |
-    | else has been there since                       |                             |
+    | the state before it, as planned now         | the kept state              |
+    | ---                                         | ---                         |
+    | a Version that this change made             | the state before that one   |
+    | a setting as this change left it, or unset  | the state before the change |
+    | anything else: nothing was done, or someone | as planned now              |
+    | else has changed it since                   |                             |
     """
     known = state.change
     if state.outcome not in ("done", "asked for"):
@@ -195,5 +197,5 @@ def _name(change: Change) -> tuple[str, ...]:
 
 
 def names_of(unit: UnitState | UnitPlanned) -> list[tuple[str, str]]:
-    """Give what a Function is known by: its folder, and its id or its name."""
+    """Return what a Function is known by: its folder, with its ID or its name."""
     return [(unit.folder_id, name) for name in (unit.function_id, unit.name) if name]

@@ -1,7 +1,7 @@
-"""From a SourceCode to its tree hash and its zip.
+"""Turns a SourceCode into its tree hash and its zip.
 
-The zip is reproducible: sorted names, fixed time and modes, no extra fields, so equal trees make equal bytes on one
-version of zlib. The tree hash does not depend on zlib at all.
+The zip is reproducible: sorted names, fixed time and modes, no extra fields. Equal trees make equal bytes with the same
+version of zlib. The tree hash does not depend on zlib.
 """
 
 from __future__ import annotations
@@ -26,16 +26,19 @@ from orchestrator.package.entry import Check, Entry, open_binary, refuse_unpacke
 from orchestrator.package.project import ALONE, Surroundings
 from orchestrator.package.source import in_order, is_untouched_zip, label_of, opened, unzipped
 
-_TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raised when its form changes, which redeploys everything
+_TREE_VERSION = b"orchestrator tree 1\n"  # part of the hash: raising it redeploys everything
 _MODES = {"-": stat.S_IFREG | 0o644, "x": stat.S_IFREG | 0o755}
-# What is read beside a package to know it again by the rules of before there were defaults: caches, editors' files.
+# Bounds for files that are read beside a package only to recognize it by the rules before defaults: caches, editor
+# files.
 FORMER_FILES_MAX = 1_000
 FORMER_MAX_BYTES = 16 * 1024 * 1024
-_UNIX = 3  # `create_system`: modes are read only where this says Unix
+_UNIX = 3  # `create_system`: modes are read only if this says Unix
 
 
 class _Hash:
-    """A tree's hash. No two trees give the same bytes: the length comes first, the rest has a fixed length."""
+    """The hash of a tree. Two different trees never give the same bytes: each name is preceded by its length, and the
+    rest has a fixed length.
+    """
 
     def __init__(self) -> None:
         self._tree = hashlib.sha256(_TREE_VERSION)
@@ -49,7 +52,7 @@ class _Hash:
 
 
 class _Reader:
-    """Reads entries to their ends, in order, and sums up what it really read."""
+    """Reads entries to their ends, in order, and adds up what it really read."""
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class _Reader:
         self._tree = _Hash()
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """Pass on the content. Raises `PackageError` as soon as all content together is over the limit."""
+        """Yield the content. Raises `PackageError` as soon as all content together exceeds the limit."""
         content, began_ns, after = hashlib.sha256(), self._digests.now_ns(), list[os.stat_result]()
         file = entry.file
         for chunk in entry.chunks((lambda stream: after.append(os.fstat(stream.fileno()))) if file else None):
@@ -81,7 +84,7 @@ class _Reader:
         self.add(entry, digest)
 
     def take(self, entry: Entry) -> None:
-        """Take the content as it is known, else read it. Raises `PackageError` likewise."""
+        """Use the content's known digest, or read the content. Raises the same `PackageError`."""
         if entry.file is not None and entry.file.digest is not None:
             self._count(entry.file.status.st_size)
             self.add(entry, entry.file.digest)
@@ -90,7 +93,7 @@ class _Reader:
             pass
 
     def add(self, entry: Entry, digest: bytes) -> None:
-        """Take a file by the digest of its content."""
+        """Add a file by the digest of its content."""
         self.contents[entry.name] = digest
         self._tree.add(entry, digest)
 
@@ -119,7 +122,7 @@ def scan(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> 
 
 @dataclass(frozen=True, slots=True)
 class PackedFile:
-    """A file of a package. `mode`: "-", "x" (executable), "l" (a link that a zip has); `sha256`: of its content."""
+    """A file of a package. `mode`: "-", "x" (executable), "l" (a link in a zip). `sha256`: of its content."""
 
     name: str
     size_bytes: int
@@ -129,7 +132,7 @@ class PackedFile:
 
 @dataclass(frozen=True, slots=True)
 class PackageListing:
-    """What a package would hold, in the order of the names. `left_out`: paths, each with the rule that keeps it out."""
+    """What a package would contain, sorted by name. `left_out`: paths, each with the rule that excludes it."""
 
     files: tuple[PackedFile, ...]
     tree: Tree
@@ -137,7 +140,7 @@ class PackageListing:
 
 
 def listing(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> PackageListing:
-    """Read the tree, and tell of each file. Raises `PackageError`."""
+    """Read the tree and return every file. Raises `PackageError`."""
     label = label_of(code)
     with opened(code, check, surroundings) as contents:
         reader, sizes = _Reader(label, check), dict[str, int]()
@@ -162,12 +165,14 @@ def _tree_of(entries: list[Entry], reader: _Reader) -> Tree:
 
 
 def _known_by(entry: Entry, content: bytes) -> str:
-    """Give what tells a file from others of its name: what the tree's hash takes of it."""
+    """Return the digest that distinguishes a file from others of its name: the parts of it that the tree hash uses."""
     return hashlib.sha256(entry.mode.encode() + content).hexdigest()[:DIGEST_CHARS]
 
 
 def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check, digests: Digests) -> str:
-    """Take the hash of the files that went in formerly; "" where there is no need, or more of them than is worth it."""
+    """Return the hash of the files that were packed by the earlier rules; "" if it is not needed, or if there are too
+    many.
+    """
     if not entries or sum(not entry.packed for entry in entries) > FORMER_FILES_MAX:
         return ""
     reader = _Reader("", check, digests, _refuse_former)
@@ -178,18 +183,18 @@ def _former_hash(entries: list[Entry], known: Mapping[str, bytes], check: Check,
                 reader.take(entry)
             else:
                 reader.add(entry, digest)
-    except PackageError:  # it was no mistake to pack it formerly, but it is none to leave it out now
+    except PackageError:  # packing it was allowed earlier, and leaving it out is allowed now
         return ""
     return reader.tree_hash()
 
 
 def _refuse_former(size_bytes: int, _label: str) -> None:
     if size_bytes > FORMER_MAX_BYTES:
-        raise PackageError("more than is worth it")
+        raise PackageError("too large to compare")
 
 
 def pack(code: SourceCode, folder: Path, check: Check, surroundings: Surroundings = ALONE) -> Package:
-    """Write the zip into `folder`, under its own SHA-256. Raises `PackageError`; nothing half-written stays."""
+    """Write the zip into `folder`, named by its SHA-256. Raises `PackageError`; no partial file remains."""
     try:
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         part = Path(name)
@@ -206,9 +211,9 @@ def pack(code: SourceCode, folder: Path, check: Check, surroundings: Surrounding
             with suppress(OSError):
                 part.unlink()
             raise
-    except OSError as error:  # of reading there is none left here: `Entry.chunks` speaks for those
+    except OSError as error:  # only errors of writing: `Entry.chunks` reports errors of reading
         message = f"the package of {label_of(code)} cannot be written in {folder}: {error.strerror}"
-        raise PackageError(message, advice="see that the disk has room and may be written") from error
+        raise PackageError(message, advice="check that the disk is writable and has free space") from error
     return Package(path, sha256, size_bytes, tree_hash)
 
 
@@ -227,14 +232,14 @@ def _write(code: SourceCode, raw: IO[bytes], check: Check, surroundings: Surroun
 
 def _info(entry: Entry) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(entry.name, (1980, 1, 1, 0, 0, 0))
-    info.compress_type = zipfile.ZIP_DEFLATED  # at zlib's own level (6), as no other is asked for
+    info.compress_type = zipfile.ZIP_DEFLATED  # at zlib's default level (6)
     info.create_system = _UNIX
     info.external_attr = _MODES[entry.mode] << 16
     return info
 
 
 def _copy(code: SourceCode, raw: IO[bytes], part: Path, check: Check) -> str:
-    """Take a zip over as it is. The tree hash comes from the copy: the original may change meanwhile."""
+    """Copy a zip unchanged. The tree hash is computed from the copy: the original may change meanwhile."""
     label = label_of(code)
     for chunk in Entry(code.source.name, "-", lambda: label, partial(open_binary, code.source)).chunks():
         check()

@@ -1,9 +1,8 @@
-"""Build commands: running one, and which need not run.
+"""Build commands: running them, and deciding which need not run.
 
-One runs by the shell, in its folder, as a process group of its own (`commands.local`). It need not run where
-its declared inputs are as they were, and so is what they made. That is kept in one file beside the packages: what was
-built is known by the trees of the sources that the build is for, and where something of them is missing or changed, or
-cannot be read, the build runs. Losing the file costs builds, no more.
+A build runs in the shell, in its folder, as its own process group (`commands.local`). It need not run if its declared
+inputs and its results are unchanged. This is recorded in one file beside the packages, by the trees of the sources that
+the build serves. If part of it is missing, changed or unreadable, the build runs. Losing the file only costs builds.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from orchestrator.package.project import Surroundings
 def run_build(
     build: Build, label: str, environment: Mapping[str, str], check: Check, output: bytearray | None = None
 ) -> None:
-    """Run the command to its end, in a worker thread. Where `check` raises, or this process is killed, all that was
-    started is killed. `output` gets the end of what it prints, while it runs.
+    """Run the command to its end, in a worker thread. If `check` raises, or this process is killed, all that was
+    started is killed. `output` gets the end of the command's output while it runs.
 
-    Raises `PackageError`, with the last lines of the output, where it cannot start or exits with another status
+    Raises `PackageError`, with the last lines of the output, if the command cannot start or exits with another status
     than 0.
     """
     output = bytearray() if output is None else output
@@ -43,7 +42,7 @@ def run_build(
     except (OSError, ValueError) as error:  # ValueError: a NUL in the command
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"the build command `{printable(build.command)}` cannot run in {label}: {reason}"
-        raise PackageError(message, advice="see that build.folder is a folder that exists") from error
+        raise PackageError(message, advice="check that build.folder is an existing folder") from error
     if status != 0:
         message = f"the build command `{printable(build.command)}` in {label} {_ending(status)}"
         detail = last_lines(bytes(output)) or "(it printed nothing)"
@@ -62,8 +61,8 @@ _SCHEMA = 1
 
 
 class Built:
-    """What the builds with inputs have made, by the hashes of inputs and of sources. `environment`: of the manifest,
-    that is chosen, which every build is told.
+    """The results of builds with inputs, by the hashes of inputs and sources. `environment`: the chosen one of the
+    manifest, which every build receives.
     """
 
     def __init__(self, path: Path, environment: str = "") -> None:
@@ -73,7 +72,7 @@ class Built:
         self._changed = False
 
     def load(self) -> None:
-        """Read the file. One that is missing, broken or of a newer program counts as empty."""
+        """Read the file. One that is missing, broken or from a newer program counts as empty."""
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             data = orjson.loads(self._path.read_bytes())
             if data["schema"] == _SCHEMA:
@@ -83,7 +82,7 @@ class Built:
                 }
 
     def save(self) -> None:
-        """Write the file, where something has changed. It is a cache: what cannot be written is built again."""
+        """Write the file if something has changed. It is a cache: what cannot be written is built again."""
         if not self._changed:
             return
         part = self._path.with_suffix(".part")
@@ -94,12 +93,12 @@ class Built:
             part.replace(self._path)
 
     def made(self, code: SourceCode, build: Build, inputs: str) -> str:
-        """Give the tree hash that the source had after the build of these inputs; "" where that is not known."""
+        """Return the tree hash of the source after the build of these inputs; "" if it is not known."""
         entry = self._known.get(self._key(build), {})
         return str(entry.get("trees", {}).get(_of(code), "")) if entry.get("inputs") == inputs else ""
 
     def note(self, code: SourceCode, build: Build, inputs: str, tree_hash: str) -> None:
-        """Remember the tree of a source after its build."""
+        """Record the tree of a source after its build."""
         entry = self._known.setdefault(self._key(build), {"inputs": inputs, "trees": {}})
         if entry["inputs"] != inputs:
             entry = self._known[self._key(build)] = {"inputs": inputs, "trees": {}}
@@ -112,10 +111,10 @@ class Built:
 
 
 def inputs_tree(build: Build, root: Path, check: Check, digests: Digests) -> Tree:
-    """Read the declared inputs: path, executable bit and content. Raises `PackageError` where a line has no effect.
+    """Read the declared inputs: path, executable bit and content. Raises `PackageError` if a line has no effect.
 
-    They are named as files in `build.folder` are: a pattern without a slash speaks of its top alone, so that
-    `package*.json` is no matter of node_modules. Ignore files do not count: sources are often left out of packages.
+    Patterns are relative to `build.folder`. One without a slash matches only at the top, so `package*.json` does not
+    match inside node_modules. Ignore files do not apply: sources are often excluded from packages.
     """
     anchored = tuple(line if line.startswith(("/", "!")) else f"/{line}" for line in build.inputs)
     named = SourceCode(build.folder, root, include=anchored, exclude=("!*", "!.env*"))
@@ -129,7 +128,7 @@ def inputs_tree(build: Build, root: Path, check: Check, digests: Digests) -> Tre
 
 
 def _refused(sentence: str) -> PackageError:
-    advice = "see how it is spelled; `inputs` are patterns of files in the folder that the build runs in"
+    advice = "check the spelling; `inputs` are patterns of files in the folder that the build runs in"
     return PackageError(f"build.inputs: {sentence.removeprefix('include: ')}", advice=advice)
 
 

@@ -1,18 +1,18 @@
-"""What is known of files from one run to the next: the SHA-256 of the content, by what `stat` tells of the file.
+"""Digests of files that are kept between runs: the SHA-256 of the content, by what `stat` returns for the file.
 
-Only contents are kept, never which files go into a package: rules and links are looked at anew each time, so no packing
-rule, of a manifest or of this program, can make what is kept wrong. A package is written of what is really read.
+Only digests of contents are kept, never which files are packed. Rules and links are evaluated again each time, so no
+change of a manifest or of this program can make the kept digests wrong. A package is written from what is really read.
 
-| a file, since it was read                                            | its digest                               |
-| ---                                                                  | ---                                      |
-| nothing of its `stat` is another                                     | known                                    |
-| written, replaced, touched, renamed, chmod; its mtime put back       | read again: its ctime at least is another |
-| a link to it leads elsewhere                                         | that of what it leads to now             |
-| it changed in the `SETTLED_NS` before it was read, or meanwhile      | was not kept: the same clock tick may    |
-|                                                                      | bring another edit (git: "racily clean") |
+| a file, since it was read                                       | its digest                                |
+| ---                                                             | ---                                       |
+| its `stat` is the same                                          | known                                     |
+| written, replaced, touched, renamed, chmod; its mtime put back  | read again: its ctime at least is another |
+| a link to it leads elsewhere                                    | that of what it leads to now              |
+| it changed in the `SETTLED_NS` before it was read, or meanwhile | was not kept: another edit may have the   |
+|                                                                 | same time stamp (git: "racily clean")     |
 
-What is written through a memory map while it is read, and file systems whose ctime can be set (some network and FUSE
-ones), are beyond it, as they are beyond git. It is a cache: losing the file costs the time to read everything again.
+It does not detect writes through a memory map during the read, or file systems whose ctime can be set (some network and
+FUSE ones); neither does git. It is a cache: losing the file only costs the time to read everything again.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from pathlib import Path
 from orchestrator.journal.folder import open_private
 
 DIGESTS = "digests.bin"
-PACKAGES = "packages"  # the folder of the state folder that it lies in
-FILES_MAX = 500_000  # of which digests are kept: 25 MB
-UNUSED_DAYS_MAX = 30  # for which a digest is kept that nobody asks for
-# How long a file must have been left alone before its `stat` tells its content: twice as long as the coarsest clock of
-# a file system ticks (2 s, FAT).
+PACKAGES = "packages"  # folder of the file, in the state folder
+FILES_MAX = 500_000  # number of kept digests: 25 MB
+UNUSED_DAYS_MAX = 30  # a digest that was not used for so long is dropped
+# How long a file must be unchanged before its `stat` identifies its content: twice the coarsest time stamp of a file
+# system (2 s, FAT).
 SETTLED_NS = 4_000_000_000
 
-_HEAD = b"orchestrator digests 1\n"  # raised when the form changes, or what the digests are taken of
+_HEAD = b"orchestrator digests 1\n"  # raised when the format changes, or what the digests are computed from
 _DIGEST = hashlib.sha256().digest_size
-_RECORD = struct.Struct("<16s34s")  # what a file is known by; its digest, and the day when it was last asked for
+_RECORD = struct.Struct("<16s34s")  # the file's key; its digest, and the day it was last used
 _STAT = struct.Struct("<QQqqqI")
 _DAY_NS = 86_400 * 1_000_000_000
-_TOLD_AFTER_DAYS = 7  # the file is not written by each run only to say that it was of use
+_TOLD_AFTER_DAYS = 7  # the file is not rewritten in every run only to record that it was used
 
 
 def _key(path: str, status: os.stat_result) -> bytes:
-    """Give what a file is known by: `path` as it is reached, and all of its stat that an edit can change."""
+    """Return the key of a file: `path` as it is reached, and every part of its stat that an edit can change."""
     told = _STAT.pack(
         status.st_dev & 0xFFFF_FFFF_FFFF_FFFF, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
         status.st_mode,
@@ -55,7 +55,7 @@ def _key(path: str, status: os.stat_result) -> bytes:
 
 
 class Digests:
-    """Digests of files. `path`: the file that they are kept in, None where nothing is. To be used from any thread."""
+    """Digests of files. `path`: the file that stores them, None if nothing is stored. Can be used from any thread."""
 
     def __init__(self, path: Path | None, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._path = path
@@ -63,14 +63,14 @@ class Digests:
         self._lock = threading.Lock()
         self._kept: dict[bytes, bytes] | None = None  # not read yet
         self._used = set[bytes]()
-        self._noted: dict[bytes, tuple[bytes, int]] = {}  # with how long before it was read a file had changed
+        self._noted: dict[bytes, tuple[bytes, int]] = {}  # with how long before the read the file had changed
 
     def now_ns(self) -> int:
-        """Tell the time, which `note` is to have of just before a file is read."""
+        """Return the time. `note` needs it from just before a file is read."""
         return self._clock_ns()
 
     def known(self, path: str, status: os.stat_result) -> bytes | None:
-        """Give the SHA-256 of a file, None where it has to be read. `status`: as of now, links followed."""
+        """Return the SHA-256 of a file, None if it must be read. `status`: as of now, links followed."""
         if self._path is None:
             return None
         kept = self._kept
@@ -84,8 +84,8 @@ class Digests:
         return noted[0] if noted is not None else None
 
     def note(self, path: str, before: os.stat_result, after: os.stat_result, digest: bytes, began_ns: int) -> None:
-        """Keep the SHA-256 of a file that was read. `before`, `after`: its stat; of the latter as it was opened.
-        `began_ns`: when its reading began.
+        """Record the SHA-256 of a file that was read. `before`: its stat before. `after`: its stat when it was opened.
+        `began_ns`: when reading began.
         """
         if self._path is None or not stat.S_ISREG(after.st_mode):
             return
@@ -94,7 +94,7 @@ class Digests:
             self._noted[key] = (digest, settled_ns)
 
     def save(self) -> None:
-        """Write the file, where there is something new. What cannot be written is read again."""
+        """Write the file if there is something new. What cannot be written is read again next time."""
         kept, today = self._kept or {}, min(max(self._clock_ns() // _DAY_NS, 0), 0xFFFF)
         stale = any(_day(kept[key]) < today - _TOLD_AFTER_DAYS for key in self._used)
         if self._path is None or not (self._noted or stale):
@@ -110,15 +110,15 @@ class Digests:
             part.replace(self._path)
 
     def _payload(self, today: int, behind_ns: int) -> bytes:
-        """Write the records that stay. `behind_ns`: how far the clock of the file system is behind ours, which makes
-        files seem older than they are.
+        """Return the records to keep. `behind_ns`: how far the file system's clock is behind ours, which makes files
+        seem older than they are.
         """
         now, first = today.to_bytes(2, "little"), today - UNUSED_DAYS_MAX
         kept = self._kept or {}
         records = {key: told for key, told in kept.items() if _day(told) >= first}
         records |= {key: kept[key][:_DIGEST] + now for key in self._used}
         records |= {key: one + now for key, (one, ns) in self._noted.items() if ns > SETTLED_NS + behind_ns}
-        if len(records) > FILES_MAX:  # of those of one day the same ones each time, so that they are of use
+        if len(records) > FILES_MAX:  # of one day, always the same ones, so that they are useful
             first_ones = sorted(records, key=lambda key: (-_day(records[key]), key))[:FILES_MAX]
             records = {key: records[key] for key in first_ones}
         return b"".join(_RECORD.pack(*row) for row in records.items())
@@ -134,7 +134,7 @@ NOTHING_KNOWN = Digests(None)
 
 
 def _read(path: Path) -> dict[bytes, bytes]:
-    """Read the file. One that is missing, broken, too large or of another program counts as empty."""
+    """Read the file. One that is missing, broken, too large or from another program counts as empty."""
     most = len(_HEAD) + _DIGEST + FILES_MAX * _RECORD.size
     try:
         with open(path, "rb", opener=open_private) as file:

@@ -1,4 +1,4 @@
-"""One file on its way into a package, the mistakes that keep files out of it, and how large a package may be."""
+"""One file to be packed, the mistakes that prevent packing, and limits on the size of a package."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from orchestrator.model.units import as_size
 ZIPPED_MAX_BYTES = 134_217_728  # 128 MB, binary: a zip in a bucket
 UNPACKED_MAX_BYTES = 713_031_680  # 680 MB, binary
 CHUNK_BYTES = 256 * 1024
-# Bounds of our own, so that a walk ends: far beyond any package that the cloud's limits above let through.
+# Our own bounds, so that a walk ends: far more than any package within the limits above can have.
 FILES_MAX = 100_000
 LINKS_MAX = 5_000  # links to folders that are followed
 MISTAKES_SHOWN = 10
-MISTAKES_MAX = 1_000  # nobody reads on, and packages that link each other in circles make them without end
-_ADVICE = "leave it out with `exclude` or .orchestratorignore, or lay real files in its place with `files`"
+MISTAKES_MAX = 1_000  # nobody reads more, and packages that link to each other in circles cause them without end
+_ADVICE = "exclude it with `exclude` or .orchestratorignore, or put real files in its place with `files`"
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")  # what most names are like, and can be
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")  # matches most names, all of which are valid
 
-Check = Callable[[], None]  # called often while work goes on; raises where the work is no longer wanted
+Check = Callable[[], None]  # called often during work; raises if the work is no longer needed
 
 
 class OnDisk(NamedTuple):
-    """A file of this machine. `status`: its stat, links followed; `digest`: the SHA-256 of its content, None where it
-    has to be read for that.
+    """A file on this machine. `status`: its stat, links followed. `digest`: the SHA-256 of its content, None if the
+    file must be read for it.
     """
 
     path: str
@@ -41,11 +41,11 @@ class OnDisk(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A file. `name`: its path in the package. `mode`: "-", "x" (executable), "l" (a link kept as such by a zip that
-    is sent as it is). `origin`: gives where it comes from, for messages. `packed`: it goes into the package;
-    `formerly`: it did, by the rules of before there were defaults. `file`: None of what lies in a zip.
+    """A file. `name`: its path in the package. `mode`: "-", "x" (executable), "l" (a link in a zip that is sent
+    unchanged). `origin`: returns where it comes from, for messages. `packed`: it is packed. `formerly`: it was packed
+    by the rules before defaults. `file`: None if it is in a zip.
 
-    There are many: a tuple is made in half of the time of a dataclass.
+    There are many of them, and a tuple is created twice as fast as a dataclass.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Entry(NamedTuple):
     file: OnDisk | None = None
 
     def chunks(self, ended: Callable[[IO[bytes]], None] | None = None) -> Iterator[bytes]:
-        """Read the content piece by piece. `ended`: is told once all is read, while the stream is open.
+        """Yield the content in chunks. `ended`: called when all is read, while the stream is open.
 
-        Raises `PackageError` where it cannot be read.
+        Raises `PackageError` if it cannot be read.
         """
         try:
             with self.open() as stream:
@@ -70,31 +70,31 @@ class Entry(NamedTuple):
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             message = f"{printable(self.origin())} cannot be read: {reason}"
-            raise PackageError(message, advice="see that the file is whole and not being changed") from error
+            raise PackageError(message, advice="check that the file is complete and is not being changed") from error
 
 
 @dataclass(slots=True)
 class Mistakes:
-    """What is wrong with a tree: all of it is said at once. Keys are paths in the package."""
+    """What is wrong with a tree, collected to be reported at once. Keys are paths in the package."""
 
     found: dict[str, str] = field(default_factory=dict)
     advice: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, sentence: str, advice: str = _ADVICE) -> None:
-        """Note a mistake. Raises them all once there are too many to go on."""
+        """Record a mistake. Raises all of them when there are too many to continue."""
         self.found[name] = sentence
         self.advice[name] = advice
         if len(self.found) >= MISTAKES_MAX:
             self.raise_any()
 
     def forget_replaced(self, names: set[str]) -> None:
-        """Forget mistakes at paths where other files are laid."""
+        """Drop mistakes at paths that other files replace."""
         for path in list(self.found):
             if any(name == path or name.startswith(f"{path}/") for name in names):
                 del self.found[path]
 
     def raise_any(self) -> None:
-        """Raise `PackageError` with the first ten and the count, where there are any."""
+        """Raise `PackageError` with the first ten and the count, if there are any."""
         if not self.found:
             return
         sentences = [self.found[name] for name in sorted(self.found)]
@@ -108,19 +108,19 @@ class Mistakes:
 
 
 def open_binary(path: str | Path) -> IO[bytes]:
-    """Open a file of this machine for reading."""
+    """Open a file on this machine for reading."""
     return open(path, "rb", buffering=0)  # noqa: PTH123 - thousands of them, and each is read in pieces
 
 
 def printable(name: str) -> str:
-    """Make a name fit for a terminal: what cannot be printed is escaped."""
+    """Return a name that is safe for a terminal: unprintable characters are escaped."""
     if name.isprintable():
         return name
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 def name_mistake(name: str) -> str | None:
-    """Say why a path cannot stand in a package; None where it can."""
+    """Return why a path cannot be in a package; None if it can."""
     if _PLAIN.fullmatch(name):
         return None
     try:
@@ -132,24 +132,24 @@ def name_mistake(name: str) -> str | None:
     if "\\" in name:
         return "has a backslash in its name"
     if name.startswith("/") or name[1:3] == ":/":
-        return "has an absolute path for a name"
+        return "has an absolute path as its name"
     if any(part in {"", ".", ".."} for part in name.split("/")):
         return 'has an empty part, "." or ".." in its path'
     return None
 
 
 def refuse_zipped(size_bytes: int, label: str) -> None:
-    """Raise `PackageError` where a zip is over the limit."""
+    """Raise `PackageError` if a zip exceeds the limit."""
     if size_bytes > ZIPPED_MAX_BYTES:
         _refuse(label, ZIPPED_MAX_BYTES, "zipped")
 
 
 def refuse_unpacked(size_bytes: int, label: str) -> None:
-    """Raise `PackageError` where files are over the limit together."""
+    """Raise `PackageError` if all files together exceed the limit."""
     if size_bytes > UNPACKED_MAX_BYTES:
         _refuse(label, UNPACKED_MAX_BYTES, "unpacked")
 
 
 def _refuse(label: str, limit_bytes: int, state: str) -> None:
-    message = f"the package of {label} is over the cloud's limit of {as_size(limit_bytes)} {state}"
-    raise PackageError(message, advice="leave files out with `exclude` or .orchestratorignore, or mount a bucket")
+    message = f"the package of {label} exceeds the cloud's limit of {as_size(limit_bytes)} {state}"
+    raise PackageError(message, advice="exclude files with `exclude` or .orchestratorignore, or mount a bucket")

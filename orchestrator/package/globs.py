@@ -1,8 +1,8 @@
-"""One pattern of a gitignore file, read as git reads it, bytes included, and matched in linear time.
+"""One pattern of a gitignore file, parsed as git parses it, including bytes, and matched in linear time.
 
-A pattern becomes a row of places, each of which takes one byte or, for a star, any number. All places that the text
-may have reached are one integer, moved on byte by byte: nothing is tried twice, so no pattern can take long.
-git's own oddity is kept: what stands before the first wildcard is compared first, and `foo**/bar` goes on as `**/bar`.
+A pattern becomes a row of places. Each place takes one byte or, for a star, any number. All places that the text may
+have reached are one integer, which is advanced byte by byte. Nothing is tried twice, so no pattern can take long. One
+quirk of git is kept: the part before the first wildcard is compared first, and `foo**/bar` continues as `**/bar`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """What stands from the first wildcard on. Masks of places: bit n is the place before the n-th element."""
+    """The part of a pattern from its first wildcard. Masks of places: bit n is the place before the n-th element."""
 
     takes: tuple[int, ...]  # for each byte: the places whose element is that one byte
-    stars: tuple[int, int]  # the places of "*" and "**", those of "**" alone: they may take a byte and stay
-    skips: int  # the places of "**/", which may be passed over whole
+    stars: tuple[int, int]  # the places of "*" and "**", and those of "**" alone: they may take a byte and stay
+    skips: int  # the places of "**/", which may be skipped completely
     end: int
 
     def matches(self, text: bytes) -> bool:
@@ -38,7 +38,7 @@ class Glob:
         places |= (places & any_star) << 1
         for byte in text:
             reached = (places & takes[byte]) << 1
-            reached |= (reached & skips) << 2  # only on arrival: what stays in "**/" has taken a part of a name
+            reached |= (reached & skips) << 2  # only on arrival: what stays in "**/" has consumed a part of a name
             places = reached | (places & (deep_star if byte == _SLASH else any_star))
             if not places:
                 return False
@@ -48,22 +48,22 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line. `anchored`: it has a slash before its end, so it is held against the path from the folder of its list
-    on, else against the last name alone. `names`: it says more of that last name than wildcards.
+    """One line. `anchored`: it has a slash before its end, so it is matched against the path from its list's folder,
+    else against the last name only. `names`: its last name has more than wildcards.
     """
 
     line: str
     negated: bool  # "!" before it
-    folders_only: bool  # "/" behind it
+    folders_only: bool  # "/" after it
     anchored: bool
     names: bool
     literal: bytes
     glob: Glob | None  # None: no wildcard
-    reach: tuple[Glob, ...]  # of an anchored one: its folders, one by one, up to one that stands for several
-    read_anew: bool  # [[:digit:]], foo**/bar: before there was this module, they matched nothing, or other things
+    reach: tuple[Glob, ...]  # of an anchored one: its folders, one by one, up to one that matches several
+    read_anew: bool  # [[:digit:]], foo**/bar: before this module, they matched nothing, or something else
 
     def matches(self, path: bytes, *, is_folder: bool) -> bool:
-        """Match the path itself, not something above it: what is above is judged before, on the way down."""
+        """Match the path itself, not a folder above it: those are judged earlier, on the way down."""
         if self.folders_only and not is_folder:
             return False
         text = path if self.anchored else path[path.rfind(b"/") + 1 :]
@@ -72,7 +72,7 @@ class Pattern:
         return text.startswith(self.literal) and self.glob.matches(text[len(self.literal) :])
 
     def may_reach(self, folder: bytes) -> bool:
-        """Tell whether it may match something in the folder: then that is worth looking into."""
+        """Return whether it may match something in the folder, so that the folder must be searched."""
         return not self.anchored or all(
             glob.matches(name) for glob, name in zip(self.reach, folder.split(b"/"), strict=False)
         )
@@ -80,8 +80,8 @@ class Pattern:
 
 @lru_cache(maxsize=8192)  # the lists of many functions have the same lines
 def compiled(line: str) -> Pattern | None:
-    """Read one line; None for an empty one and a comment. Raises `ValueError`, with what is wrong as a sentence that
-    goes on after the pattern, where it could match nothing or cannot be meant.
+    """Parse one line; None for an empty line or a comment. Raises `ValueError` if it can match nothing or is surely a
+    mistake. The message continues a sentence after the pattern.
     """
     if not line or line.startswith("#"):
         return None
@@ -93,12 +93,12 @@ def compiled(line: str) -> Pattern | None:
     folders_only = text.endswith("/")
     body = text[: len(text) - folders_only]
     if "\n" in body:
-        raise ValueError("holds a line break: write each pattern as a string of its own")
+        raise ValueError("has a line break: write each pattern as a separate string")
     _refuse_spelling(text, body, "!" if negated else "")
     anchored = "/" in body
     pattern = body.removeprefix("/").encode("utf-8", "surrogateescape")
     start = next((at for at, byte in enumerate(pattern) if byte in _SPECIAL), len(pattern))
-    # git begins anew behind the literal part of an anchored pattern: stars there count as standing behind a slash.
+    # git starts again after the literal part of an anchored pattern: stars there count as if they followed a slash.
     glob = _glob(pattern[start:]) if start < len(pattern) else None
     return Pattern(
         line,
@@ -114,7 +114,7 @@ def compiled(line: str) -> Pattern | None:
 
 
 def _without_trailing_spaces(line: str) -> str:
-    """Take spaces off the end, up to one that is escaped."""
+    """Strip spaces from the end, up to one that is escaped."""
     end = len(line)
     while end and line[end - 1] == " ":
         end -= 1
@@ -127,10 +127,10 @@ def _refuse_spelling(text: str, body: str, before: str) -> None:
     if not body.strip("/"):
         raise ValueError("is not a gitignore pattern: it names nothing")
     if ".." in parts:
-        raise ValueError("can match nothing: patterns speak of what lies below their folder, never of `..`")
+        raise ValueError("can match nothing: patterns apply below their folder, never to `..`")
     if "" in parts or "." in parts:
         kept = "/".join(part for part in parts if part not in ("", "."))
-        # Where the slash goes, the pattern would begin to match in every folder.
+        # Without the slash, the pattern would match in every folder.
         right = f"{before}{'/' if '/' in body else ''}{kept}{'/' if text.endswith('/') else ''}"
         raise ValueError(f"can match nothing: write {right!r}" if kept else "can match nothing: it names the folder")
 
@@ -152,8 +152,8 @@ def _reach(pattern: bytes) -> tuple[Glob, ...]:
 
 
 def _glob(pattern: bytes) -> Glob:
-    """Compile what is left of a pattern. Raises `ValueError` where it could never match."""
-    elements: list[frozenset[int] | str] = []  # a set of bytes, "*", "**" or "**/" (the star of it; its slash follows)
+    """Compile the rest of a pattern. Raises `ValueError` if it could never match."""
+    elements: list[frozenset[int] | str] = []  # a set of bytes, "*", "**" or "**/" (its star; its slash follows)
     at = 0
     while at < len(pattern):
         byte = pattern[at : at + 1]
@@ -164,7 +164,7 @@ def _glob(pattern: bytes) -> Glob:
             whole = end - at > 1 and (at == 0 or pattern[at - 1] == _SLASH)
             if whole and pattern[end : end + 1] == b"/":
                 if elements[-2:] == ["**/", frozenset({_SLASH})]:
-                    end += 1  # the same twice is the same
+                    end += 1  # a repetition has no effect
                 else:
                     elements.append("**/")
             else:
@@ -201,26 +201,26 @@ def _masks(elements: list[frozenset[int] | str]) -> Glob:
 
 
 def _bracket(pattern: bytes, start: int) -> tuple[frozenset[int], int]:
-    """Read a bracket that begins at `start`: the bytes that it takes, and where it ends."""
+    """Parse a bracket that begins at `start`. Returns the bytes that it takes, and where it ends."""
     at = start + 1
     negated = pattern[at : at + 1] in (b"!", b"^")
     at += negated
     taken: set[int] = set()
     first, before = at, -1
-    while at == first or pattern[at : at + 1] != b"]":  # one that stands first is a byte like others
+    while at == first or pattern[at : at + 1] != b"]":  # one in the first place is an ordinary byte
         if at >= len(pattern):
             raise ValueError("can match nothing: a bracket in it is not closed; write `\\[` for a bracket itself")
         more, before, at = _in_bracket(pattern, at, before)
         taken |= more
     taken = (set(_ALL) - taken if negated else taken) - {_SLASH}
     if not taken:
-        raise ValueError(f"can match nothing: {_shown(pattern[start : at + 1])} takes no character")
+        raise ValueError(f"can match nothing: {_shown(pattern[start : at + 1])} matches no character")
     return frozenset(taken), at + 1
 
 
 def _in_bracket(pattern: bytes, at: int, before: int) -> tuple[set[int], int, int]:
-    """Read a byte, a range or a class: what it takes, the byte that a range may begin with (-1: none), where it ends.
-    `before`: the byte that a range may begin with here.
+    """Parse a byte, a range or a class. Returns what it takes, the byte that a range may begin with (-1: none), and
+    where it ends. `before`: the byte that a range may begin with here.
     """
     if pattern[at : at + 2] == b"[:":
         close = pattern.find(b"]", at + 2)

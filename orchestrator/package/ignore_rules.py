@@ -1,10 +1,9 @@
-"""Which files of a folder go into a package: gitignore rules, as git itself applies them, and what is left out
-by default.
+"""Which files of a folder are packed: gitignore rules as git applies them, and files that are excluded by default.
 
-In order of weight: `exclude` of the manifest, the `.orchestratorignore` nearest to the file, those above it up to the
-manifest's folder, the defaults. Of the patterns of one list the last that matches decides; nothing below a folder that
-is left out can be taken back. `include` narrows what is left: of its patterns the last that matches a file, or a
-folder above it, decides. Unlike in git, a link counts as what it leads to, since links are followed.
+By precedence: `exclude` of the manifest, the `.orchestratorignore` nearest to the file, those above it up to the
+manifest's folder, the defaults. In one list, the last pattern that matches decides. Nothing below an excluded folder
+can be included again. `include` narrows the rest: its last pattern that matches a file, or a folder above it, decides.
+Unlike in git, a link counts as its target, because links are followed.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from orchestrator.package.entry import printable
 from orchestrator.package.globs import Pattern, compiled
 
 IGNORE_FILE = ".orchestratorignore"
-# Left out unless a line with "!" names them; wildcards alone (`!*/`) name nothing. The manifest's own files and the
-# state folder are left out as well: see `Project.own`. docs/packages.md lists them all.
+# Excluded unless a line with "!" names them; wildcards alone (`!*/`) name nothing. The manifest's own files and the
+# state folder are excluded too: see `Project.own`. docs/packages.md has the whole list.
 LEFT_OUT_NAMES = frozenset({
     ".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS",  # version control
     ".orchestrator", IGNORE_FILE,
@@ -29,14 +28,14 @@ LEFT_OUT_NAMES = frozenset({
     ".idea", ".vscode",
 })  # fmt: skip
 LEFT_OUT_ENDINGS = ("~", ".swp", ".swo")  # editors' copies
-# Before there were defaults, these alone were left out, whatever a line said.
+# Before there were defaults, only these were excluded, whatever a line said.
 FORMERLY_LEFT_OUT = frozenset({".git", ".orchestrator", IGNORE_FILE})
-_COMPARED_MAX = 2_000  # names among which one is looked for that is spelled alike: slow, and only a help
+_COMPARED_MAX = 2_000  # names that are compared to find a similar one: slow, and only a hint
 _HARMLESS_ENV = frozenset({"example", "sample", "template", "dist", "defaults", "schema"})  # .env.example
 
 
 class Ruling(Enum):
-    """What the rules say of a path, all above it being in."""
+    """What the rules decide about a path, if all folders above it are in."""
 
     IN = "in"
     NAMED = "in, since a line with ! names it"
@@ -45,8 +44,8 @@ class Ruling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The patterns of one list. `base`: the folder of the source that they count from ("" or "a/b/"); `above`: the
-    way down to the source, where the list lies above it. `place`: "exclude", or the ignore file, as people know it.
+    """The patterns of one list. `base`: the folder of the source that they are relative to ("" or "a/b/"). `above`: the
+    path down to the source, if the list is above it. `place`: "exclude", or the ignore file's path for messages.
     """
 
     patterns: tuple[Pattern, ...]
@@ -55,7 +54,7 @@ class _List:
     place: str = "exclude"
 
     def last(self, path: str, *, is_folder: bool) -> Pattern | None:
-        """Find the pattern that decides."""
+        """Return the pattern that decides."""
         if not self.patterns:
             return None
         text = (self.above + path.removeprefix(self.base)).encode("utf-8", "surrogateescape")
@@ -67,31 +66,31 @@ class _List:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules that hold in one folder. Paths are relative to the source, with "/" between names.
+    """The rules for one folder. Paths are relative to the source, with "/" between names.
 
-    `defaults`: whether what is left out by default is; a zip was made by somebody who had a reason.
+    `defaults`: whether default exclusions apply. They do not apply to a zip, which was made on purpose.
     """
 
     exclude: _List
     ignore: tuple[_List, ...] = ()  # the nearest first
     include: tuple[Pattern, ...] | None = None
     defaults: bool = True
-    read_anew: bool = False  # some list or pattern counts that formerly did not
+    read_anew: bool = False  # a list or pattern counts that earlier did not
 
     def within(self, folder: str, lines: Iterable[str], path: str, shown: str) -> Rules:
-        """Add an ignore file that lies in `folder` ("" is the source itself), at a path of this machine."""
+        """Add the ignore file of `folder` ("" is the source itself), at a path on this machine."""
         base = f"{folder}/" if folder else ""
         found = patterns(lines, shown, path)
         read_anew = self.read_anew or _any_anew(found)
         return replace(self, ignore=(_List(found, base, place=shown), *self.ignore), read_anew=read_anew)
 
     def below(self, above: str, lines: Iterable[str], path: str, shown: str) -> Rules:
-        """Add an ignore file that lies above the source; `above` is the way from there ("teams/a/")."""
+        """Add an ignore file above the source. `above`: the path from there ("teams/a/")."""
         found = patterns(lines, shown, path)
         return replace(self, ignore=(_List(found, above=above, place=shown), *self.ignore), read_anew=True)
 
     def judge(self, path: str, *, is_folder: bool, own: bool = False) -> Ruling:
-        """Say whether a path is left out. `own`: it is the manifest, or the state folder."""
+        """Return whether a path is excluded. `own`: it is the manifest, or the state folder."""
         found, _ = self._decides(path, is_folder=is_folder)
         if found is not None and not found.negated:
             return Ruling.OUT
@@ -100,7 +99,7 @@ class Rules:
         return Ruling.OUT if self.defaults and (own or by_default(path)) else Ruling.IN
 
     def formerly_excludes(self, path: str, *, is_folder: bool) -> bool:
-        """Tell whether the program that had no defaults, and no ignore files above the source, left the path out."""
+        """Return whether the program excluded the path before there were defaults and ignore files above the source."""
         if path.rpartition("/")[2] in FORMERLY_LEFT_OUT:
             return True
         lists = (
@@ -112,25 +111,25 @@ class Rules:
         return found is not None and not found.negated
 
     def _decides(self, path: str, *, is_folder: bool) -> tuple[Pattern | None, str]:
-        """Find the pattern that decides, and the place of its list."""
+        """Return the pattern that decides, and the place of its list."""
         for rules in (self.exclude, *self.ignore):
             if (found := rules.last(path, is_folder=is_folder)) is not None:
                 return found, rules.place
         return None, ""
 
     def why_out(self, path: str, *, is_folder: bool) -> str:
-        """Name the rule by which a path is left out, all above it being in: `exclude "*.md"`."""
+        """Return the rule that excludes a path, if all folders above it are in: `exclude "*.md"`."""
         if not self.includes(path, is_folder=is_folder):
             return "no line of include"
         found, place = self._decides(path, is_folder=is_folder)
         return f'{place} "{printable(found.line)}"' if found is not None and not found.negated else "by default"
 
     def excludes(self, path: str, *, is_folder: bool) -> bool:
-        """Tell whether rules leave the path out, all above it being in."""
+        """Return whether rules exclude the path, if all folders above it are in."""
         return self.judge(path, is_folder=is_folder) is Ruling.OUT
 
     def includes(self, path: str, *, is_folder: bool) -> bool:
-        """Tell whether `include` takes the file, or may take something below the folder."""
+        """Return whether `include` takes the file, or may take something below the folder."""
         if self.include is None:
             return True
         if is_folder:
@@ -143,21 +142,21 @@ class Rules:
         return next((pattern for pattern in reversed(self.include or ()) if _speaks_of(pattern, path)), None)
 
     def asks_for(self, path: str) -> bool:
-        """Tell whether `include` names the file itself, not only a folder above it or all files."""
+        """Return whether `include` names the file itself, and not only a folder above it or all files."""
         found = self._includes(path)
         name = path.encode("utf-8", "surrogateescape")
         return found is not None and found.names and found.matches(name, is_folder=False)
 
     def takes(self, path: str) -> bool:
-        """Tell whether a file goes in, looking at the folders above it too (for trees that are not walked)."""
+        """Return whether a file is packed, checking the folders above it too (for trees that are not walked)."""
         if any(self.excludes(folder, is_folder=True) for folder in _above(path)):
             return False
         return not self.excludes(path, is_folder=False) and self.includes(path, is_folder=False)
 
 
 def parse(include: Sequence[str], exclude: Sequence[str], source: str = "", *, defaults: bool = True) -> Rules:
-    """Make the rules of a manifest; `source` is the folder that they count from. Raises `PackageError` for a pattern
-    that could match nothing.
+    """Return the rules of a manifest. `source`: the folder that they are relative to. Raises `PackageError` for a
+    pattern that can match nothing.
     """
     wanted = patterns(include, "include", source) if include else None
     unwanted = patterns(exclude, "exclude", source)
@@ -169,7 +168,9 @@ def _any_anew(found: Iterable[Pattern]) -> bool:
 
 
 def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Pattern, ...]:
-    """Read a list whose patterns count from `folder`. Raises `PackageError` with the first that could match nothing."""
+    """Parse a list of patterns relative to `folder`. Raises `PackageError` with the first one that can match
+    nothing.
+    """
     found = []
     is_file = place not in ("include", "exclude")
     for number, line in enumerate(lines, 1):
@@ -179,7 +180,7 @@ def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Patter
                 _refuse_own_folder(pattern, folder)
         except ValueError as error:
             where = f"{place}:{number}" if is_file else place
-            advice = "patterns are those of a .gitignore file; paths in them count from " + (
+            advice = "patterns follow the rules of .gitignore; their paths are relative to " + (
                 "the folder of that file" if is_file else "the source"
             )
             raise PackageError(f"{where}: {printable(line)!r} {error}", advice=advice) from error
@@ -189,22 +190,22 @@ def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Patter
 
 
 def by_default(path: str) -> bool:
-    """Tell whether a file or folder is left out by default, going by its name."""
+    """Return whether a file or folder is excluded by default, by its name."""
     name = path.rpartition("/")[2]
     return name in LEFT_OUT_NAMES or name.endswith(LEFT_OUT_ENDINGS)
 
 
 def may_hold_secrets(path: str) -> bool:
-    """Tell whether a file is one of those that hold secrets on developers' machines: .env, .env.local."""
+    """Return whether a file may be one of those with secrets on developers' machines: .env, .env.local."""
     name = path.rpartition("/")[2]
     return name.startswith(".env") and not _HARMLESS_ENV & set(name.split("."))
 
 
 def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], label: str) -> tuple[str, str]:
-    """Look for lines of `include` that match no file that is packed: (a mistake, a warning), "" for none.
+    """Return what is wrong with lines of `include` that match no packed file, as (a mistake, a warning), "" for none.
 
-    A line without wildcards is a mistake: what it names is missing. One with wildcards may stand for all functions of
-    a team, some of which have no such file.
+    A line without wildcards is a mistake: the file that it names is missing. One with wildcards may be shared by all
+    functions of a team, some of which have no such file.
     """
     mistake = warning = ""
     for pattern in rules.include or ():
@@ -214,7 +215,7 @@ def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], l
         known = [name for name in left_out if _speaks_of(pattern, name.rstrip("/"))]
         sentence = f"include: {printable(line)!r} matches no file of {label}"
         if known:
-            sentence += f"; {printable(known[0])} is left out by `exclude`, {IGNORE_FILE} or by default"
+            sentence += f"; {printable(known[0])} is excluded by `exclude`, {IGNORE_FILE} or by default"
         else:
             wanted = line.strip("/")
             names = [*taken, *(name.rstrip("/") for name in left_out)]
@@ -241,7 +242,7 @@ def _above(path: str) -> tuple[str, ...]:
 
 
 def _refuse_own_folder(pattern: Pattern, folder: str) -> None:
-    """Raise where a pattern begins with the way to the folder that it counts from, which is not below that folder."""
+    """Raise if a pattern begins with the path to its own folder, because patterns are relative to that folder."""
     if not pattern.anchored or not folder:
         return
     text = pattern.line.removeprefix("!").removeprefix("/").rstrip(" ")

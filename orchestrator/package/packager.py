@@ -1,4 +1,4 @@
-"""The Packager of the engine: builds, reads and packs source code, each once per run, off the event loop."""
+"""The engine's Packager: builds, reads and packs source code, each once per run, off the event loop."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 _PREFIX = "packages-"
-_TELL_S = 5.0  # between two lines about a build that runs
+_TELL_S = 5.0  # between two lines about a running build
 Tell = Callable[[str], None]
 
 
 def _nobody(_text: str) -> None:
-    """Tell nobody."""
+    """Discard the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """A build that runs. `began_at`: on the event loop's clock; `output`: the end of what it has printed so far."""
+    """A running build. `began_at`: on the event loop's clock. `output`: the end of its output so far."""
 
     build: Build
     label: str
@@ -57,13 +57,13 @@ class Building:
 
 
 class ZipPackager:
-    """Packages are zips in a folder of its own below `work_dir`, which is gone when the context ends, however it ends.
-    `threads`: how many trees are packed, and how many builds run, at the same time; and read, see `SideBySide`.
+    """Packages are zips in a separate folder below `work_dir`, which is deleted when the context ends, however it ends.
+    `threads`: how many trees are packed, and how many builds run, at once. For reading, see `SideBySide`.
 
-    What is asked for twice is done once: equal `SourceCode` values share one result, or one `PackageError`.
-    Builds in one folder run one after another. `tell`: hears of each build that it begins and ends; and now and then
-    how far it is, unless a display shows that all the time (`shown`), by `building`. `environ`: what builds get of
-    variables; `environment`: of the manifest, that is chosen, which tells what was built for one from others.
+    Equal requests are done once: equal `SourceCode` values share one result, or one `PackageError`. Builds in one
+    folder run one after another. `tell`: called when a build begins and ends, and from time to time with its progress,
+    unless a display (`shown`) shows it from `building`. `environ`: the variables that builds receive. `environment`:
+    the chosen one of the manifest, which keeps its builds apart from others.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class ZipPackager:
         self._folder = work_dir
         self._digests = Digests(work_dir / DIGESTS)
         self._surroundings = replace(surroundings, digests=self._digests)
-        self._lock = -1  # descriptor of the folder, locked while this process lives
+        self._lock = -1  # descriptor of the folder, locked while this process runs
         self._threads = anyio.CapacityLimiter(threads)
         self._reading = SideBySide(threads)
         self._builders = anyio.CapacityLimiter(threads)
         self._build_folders: dict[str, anyio.Lock] = {}
         self._builds: SingleFlight[tuple[str, str], None] = SingleFlight()
-        self._unchanged = set[tuple[str, str]]()  # builds that are said not to run again
+        self._unchanged = set[tuple[str, str]]()  # builds that were reported as not running again
         self._inputs: SingleFlight[Build, Tree] = SingleFlight()
         self._built = Built(work_dir / FILE, environment)
         self._environ = environ
@@ -98,7 +98,7 @@ class ZipPackager:
         self._packages: SingleFlight[SourceCode, Package] = SingleFlight()
 
     async def __aenter__(self) -> Self:
-        """Make the folder. Raises `StartError` where that cannot be."""
+        """Create the folder. Raises `StartError` if that fails."""
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._open, limiter=self._threads)
         return self
@@ -110,10 +110,10 @@ class ZipPackager:
             await to_thread.run_sync(self._close, limiter=self._threads)
 
     async def build(self, code: SourceCode) -> None:
-        """Run the build command, once per distinct (folder, command), unless its inputs and what it made are
-        unchanged. Cancelling kills it with all it started. How far it is, is told.
+        """Run the build command, once per distinct (folder, command), unless its inputs and results are unchanged.
+        Cancelling kills it with all it started. Progress is reported.
 
-        Raises `PackageError` with the end of the output where it fails.
+        Raises `PackageError` with the end of the output if it fails.
         """
         build = code.build
         if build is None:
@@ -126,9 +126,9 @@ class ZipPackager:
                 await self._run(build, label)
 
         if build.inputs and await self._is_made(code, build):
-            if (folder, build.command) not in self._unchanged:  # many functions may have one build
+            if (folder, build.command) not in self._unchanged:  # many functions may share one build
                 self._unchanged.add((folder, build.command))
-                self._tell(f"not built again, since its inputs are unchanged: {label}")
+                self._tell(f"not built again, its inputs are unchanged: {label}")
             return
         await self._builds.do((folder, build.command), work)
 
@@ -162,7 +162,7 @@ class ZipPackager:
         return tree.hash
 
     async def _is_made(self, code: SourceCode, build: Build) -> bool:
-        """Tell whether a source is as the build of the same inputs left it. Raises `PackageError` for the inputs."""
+        """Return whether a source is as the build of the same inputs left it. Raises `PackageError` for the inputs."""
         made = self._built.made(code, build, await self._hash_of_inputs(code, build))
         if not made:
             return False
@@ -183,11 +183,11 @@ class ZipPackager:
         return tree
 
     async def listing(self, code: SourceCode) -> PackageListing:
-        """Tell of each file that `pack` would put into the package. Raises `PackageError`."""
+        """Return each file that `pack` would put into the package. Raises `PackageError`."""
         return await self._in_thread(archive.listing, code, from_thread.check_cancelled, self._surroundings)
 
     async def pack(self, code: SourceCode) -> Package:
-        """Write the zip. Its tree hash is that of the bytes packed: the caller compares it with the scanned one.
+        """Write the zip. Its tree hash is computed from the packed bytes: the caller compares it with the scanned one.
 
         Raises `PackageError`.
         """
@@ -195,21 +195,21 @@ class ZipPackager:
         return await self._packages.do(code, lambda: self._in_thread(archive.pack, code, self._folder, check, around))
 
     def read(self, package: Package) -> bytes:
-        """The zip whole, for an inline `content` (≤ 3,670,016 bytes). Raises `PackageError` where it is gone."""
+        """Return the whole zip, for an inline `content` (≤ 3,670,016 bytes). Raises `PackageError` if it is missing."""
         try:
             return package.path.read_bytes()
         except OSError as error:
             message = f"the package {package.path} cannot be read: {error.strerror}"
-            raise PackageError(message, advice="something removed it while the run went on; deploy again") from error
+            raise PackageError(message, advice="something removed it during the run; deploy again") from error
 
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
-        # Cancelling waits for the thread, which sees it at its next chunk and leaves nothing half-written.
+        # Cancelling waits for the thread, which notices it at its next chunk and leaves no partial file.
         return await to_thread.run_sync(work, *args, limiter=self._threads)
 
     def _open(self) -> None:
         try:
             make_private_folder(self._work_dir)
-            with _locked(self._work_dir):  # so that no other process takes our folder for abandoned
+            with _locked(self._work_dir):  # so that no other process takes this folder for abandoned
                 _remove_abandoned(self._work_dir)
                 self._built.load()
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._work_dir))
@@ -217,7 +217,7 @@ class ZipPackager:
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
         except OSError as error:
             message = f"packages cannot be written in {self._work_dir}: {error.strerror}"
-            raise StartError(message, advice="see that the folder may be written and the disk has room") from error
+            raise StartError(message, advice="check that the folder is writable and the disk has free space") from error
 
     def _close(self) -> None:
         self._built.save()
@@ -237,9 +237,9 @@ def _locked(folder: Path, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 def _remove_abandoned(work_dir: Path) -> None:
-    """Remove what killed runs left: folders whose lock nobody holds."""
+    """Remove what killed runs left: folders that no process has locked."""
     for folder in work_dir.glob(f"{_PREFIX}*"):
-        with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):  # held, or gone already
+        with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):  # locked, or gone already
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -251,15 +251,15 @@ class _Flight(Generic[V]):
 
 
 class SingleFlight(Generic[K, V]):
-    """Keeps the result, or the `PackageError`, of each key for good. Where the one who works is cancelled, the next
-    who waits begins again.
+    """Keeps the result, or the `PackageError`, of each key. If the worker is cancelled, the next waiter starts
+    again.
     """
 
     def __init__(self) -> None:
         self._flights: dict[K, _Flight[V]] = {}
 
     async def do(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        """Give the result of `work`, done now or before. Raises its `PackageError`, a copy for each caller."""
+        """Return the result of `work`, done now or before. Raises its `PackageError`, a copy for each caller."""
         flight = self._flights.setdefault(key, _Flight())
         async with flight.lock:
             if not flight.result and flight.error is None:

@@ -1,4 +1,6 @@
-"""What lies around a source: the project that links may not leave, what in it is ours, and what is said of links."""
+"""The surroundings of a source: the project that links may not leave, the files that are ours, and messages about
+links.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from orchestrator.package.entry import printable
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all sources of a run have around them. `top`: the folder of the main manifest, from which ignore files
-    count (None: the folder of the manifest that declares the source). `own`: device and inode of the manifest's files
-    and of the state folder. `digests`: what is known of the contents of files.
+    """What all sources of a run share. `top`: the folder of the main manifest, from which ignore files count (None: the
+    folder of the manifest that declares the source). `own`: device and inode of the manifest's files and of the state
+    folder. `digests`: known contents of files.
     """
 
     top: str | None = None
@@ -29,7 +31,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, top: Path, own: Iterable[Path], digests: Digests = NOTHING_KNOWN) -> Surroundings:
-        """Look at the files and folders that are ours; what is not there is nobody's."""
+        """Look up the files and folders that are ours. Missing ones are ignored."""
         places = set()
         for path in own:
             with suppress(OSError):
@@ -43,9 +45,9 @@ ALONE = Surroundings()
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What links may lead to: the git work tree that the manifest lies in, else the manifest's folder."""
+    """Where links may lead: the git work tree of the manifest, else the manifest's folder."""
 
-    root: Path  # the manifest's folder: messages name paths relative to it
+    root: Path  # the manifest's folder: paths in messages are relative to it
     border: str  # a real path
     around: Surroundings = ALONE
 
@@ -54,7 +56,7 @@ class Project:
         return cls(root, _border(absolute_path(root)), surroundings)
 
     def way_to(self, path: str) -> tuple[str, ...]:
-        """Give the folders from the manifest's down to the one that a path lies in; none where it lies elsewhere."""
+        """Return the folders from the manifest's down to the one of a path; none if the path is elsewhere."""
         for top in (self.around.top, absolute_path(self.root)):
             if top is not None and path.startswith(top.rstrip("/") + "/"):
                 parts = path[len(top.rstrip("/")) + 1 :].split("/")[:-1]
@@ -62,38 +64,38 @@ class Project:
         return ()
 
     def holds(self, path: str, *also: str) -> bool:
-        """Tell whether a real path lies in the project, or in one of the folders that the manifest itself names."""
+        """Return whether a real path is in the project, or in one of the folders that the manifest itself names."""
         return any(path == place or path.startswith(place.rstrip("/") + "/") for place in (self.border, *also))
 
     def show(self, path: str) -> str:
-        """Name a path as the manifest would, where it is below the manifest."""
+        """Return a path as the manifest would write it, if it is below the manifest."""
         root = absolute_path(self.root)
         name = absolute_path(path)
         return printable(os.path.relpath(name, root) if name.startswith(root.rstrip("/") + "/") else name)
 
     def named(self, path: Path) -> str:
-        """Give the real path of what the manifest names. One outside the project is granted; "" where a link leads
-        there from inside: the manifest does not show that.
+        """Return the real path of what the manifest names. A path outside the project is allowed. "" if a link inside
+        the project leads out of it: the manifest does not show that.
         """
         real = os.path.realpath(path)
         inside = self.holds(absolute_path(path), absolute_path(self.root))
         return "" if inside and not self.holds(real) else real
 
 
-@lru_cache(maxsize=16)  # asked for with each of many packages, and the same for as long as a process lives
+@lru_cache(maxsize=16)  # called for each of many packages, with one answer per process
 def _border(root: str) -> str:
     real = Path(os.path.realpath(root))
     return str(next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), real))
 
 
 def absolute_path(path: str | Path) -> str:
-    """Make a path absolute as it is written."""
-    return os.path.abspath(path)  # noqa: PTH100  # `resolve` would follow links: here the path counts as it is written
+    """Return the absolute path as written."""
+    return os.path.abspath(path)  # noqa: PTH100  # `resolve` would follow links: here the path must stay as written
 
 
 def isolated(link: str, real: str, project: Project) -> str:
-    """Say what a package lacks whose dependencies lie beside what a link leads to, not beside the link; "" for
-    nothing. pnpm, and others that it has taught, lay their stores out so: node_modules/.pnpm/a@1/node_modules/{a,b}.
+    """Return what a package lacks if its dependencies are beside the target of a link and not beside the link; "" if
+    nothing. pnpm and similar tools have such stores: node_modules/.pnpm/a@1/node_modules/{a,b}.
     """
     store, found, name = real.rpartition("/node_modules/")
     if not found or "/node_modules/" not in link:
@@ -105,7 +107,7 @@ def isolated(link: str, real: str, project: Project) -> str:
         return ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return (
-        f"{project.show(link)} is a link into a store of packages ({project.show(real)}, as pnpm lays it out): in the"
+        f"{project.show(link)} is a link into a package store ({project.show(real)}, as pnpm creates it): in the"
         f" package, {printable(missing[0])}{more}, which it may need, is not beside it; install with"
         " node-linker=hoisted (in .npmrc), or bundle the function"
     )
@@ -115,19 +117,19 @@ def _dependencies(folder: str) -> list[str]:
     try:
         found = orjson.loads(Path(folder, "package.json").read_bytes())["dependencies"]
         return sorted(str(name) for name in found)
-    except (OSError, ValueError, KeyError, TypeError):  # it has none, or nothing that anybody could read
+    except (OSError, ValueError, KeyError, TypeError):  # it has none, or none that can be read
         return []
 
 
 def _others(folder: str, name: str) -> list[str]:
     try:
-        return sorted(other for other in os.listdir(folder) if other != name and not other.startswith("."))  # noqa: PTH208 - names are wanted
+        return sorted(other for other in os.listdir(folder) if other != name and not other.startswith("."))  # noqa: PTH208 - only names are needed
     except OSError:
         return []
 
 
 def _lies_above(link: str, name: str) -> bool:
-    """Tell whether a package is found from where the link is: beside it, or in a node_modules further up."""
+    """Return whether a package is found from the place of the link: beside it, or in a node_modules further up."""
     folder = link
     while "/node_modules/" in folder:
         folder = folder.rpartition("/node_modules/")[0]
@@ -137,24 +139,24 @@ def _lies_above(link: str, name: str) -> bool:
 
 
 def looping(item: os.DirEntry[str]) -> str:
-    """Say why a folder that is one of those above it cannot be packed."""
+    """Return why a folder that is also one of its own parents cannot be packed."""
     if item.is_symlink():
         return f"is a link that loops (to {target_of(item.path)})"
-    return "is reached again, without end, through a link above it that loops"
+    return "is reached again and again through a link above it that loops"
 
 
 def unreachable(item: os.DirEntry[str], error: OSError) -> str:
-    """Say why something cannot be looked at."""
+    """Return why something cannot be read."""
     if not item.is_symlink():
         return f"cannot be read ({error.strerror})"
     target = target_of(item.path)
     if error.errno == errno.ELOOP:
         return f"is a link that loops (to {target})"
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return f"is a link that leads nowhere (to {target})"
+        return f"is a broken link (to {target})"
     return f"is a link that cannot be followed (to {target}: {error.strerror})"
 
 
 def target_of(path: str) -> str:
-    """Give what a link says, fit for a message."""
+    """Return the target of a link, safe for a message."""
     return printable(str(Path(path).readlink()))

@@ -1,4 +1,4 @@
-"""How many trees are read at the same time: as many as there is something to be gained by."""
+"""How many trees are read at the same time: as many as is useful."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from anyio import CapacityLimiter, to_thread
 
 from orchestrator.model import Tree
 
-_LARGE_BYTES = 128 * 1024  # of the files of a tree, on average: with the interpreter free while they are hashed
+_LARGE_BYTES = 128 * 1024  # average size of a tree's files, from which hashing releases the interpreter long enough
 _OF_THREAD = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # Linux has the former
 
 
 class SideBySide:
     """Reads trees in threads.
 
-    | the last tree that was read                                 | at the same time |
-    | ---                                                         | ---              |
-    | had to be fetched from the disk                             | `most`           |
-    | is made of large files                                      | `most`           |
-    | lay in memory, in small files, or was known without reading | 1                |
+    | the last tree that was read                          | at the same time |
+    | ---                                                  | ---              |
+    | was read from the disk                               | `most`           |
+    | consists of large files                              | `most`           |
+    | was cached, in small files, or known without reading | 1                |
 
-    In the last case threads would only fight for the interpreter: four of them take twice the CPU of one, and longer
-    (1,000 sources of 20 files: 5.1 CPU-s and 5.0 s by four, 2.3 CPU-s and 3.0 s by one).
+    In the last case, threads would only compete for the interpreter: four use twice the CPU of one and take longer
+    (1,000 sources of 20 files: 5.1 CPU-s and 5.0 s with four, 2.3 CPU-s and 3.0 s with one).
     """
 
     def __init__(self, most: int) -> None:
@@ -32,7 +32,7 @@ class SideBySide:
 
     @property
     def at_once(self) -> float:
-        """How many are read at the same time, as things are."""
+        """How many are read at the same time now."""
         return self._limiter.total_tokens
 
     async def read(self, work: Callable[[], Tree]) -> Tree:
@@ -44,7 +44,7 @@ class SideBySide:
 
 
 def _measured(work: Callable[[], Tree]) -> tuple[Tree, int]:
-    """Read a tree; and give how many blocks of the disk that took."""
+    """Read a tree. Returns it with the number of disk blocks that were read."""
     before = resource.getrusage(_OF_THREAD).ru_inblock
     tree = work()
     return tree, resource.getrusage(_OF_THREAD).ru_inblock - before

@@ -1,6 +1,6 @@
-"""What a SourceCode holds: a folder, a single file or a zip, with `files` laid over it, as entries in order.
+"""The content of a SourceCode: a folder, a single file or a zip, with `files` placed over it, as entries in order.
 
-A zip is read entry by entry and trusted in nothing: it is never unpacked to disk or held whole.
+A zip is read entry by entry and not trusted: it is never unpacked to disk or held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from orchestrator.package.walk import Walk, WalkNotes, file_entry, file_mistake
 
 
 def is_untouched_zip(code: SourceCode) -> bool:
-    """Tell whether the source is a zip that is sent as it is."""
+    """Return whether the source is a zip that is sent unchanged."""
     is_zip = code.source.suffix.lower() == ".zip" and code.source.is_file()
     return is_zip and not (code.include or code.exclude or code.files or code.into)
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The files of a source, sorted by name; they can be read until its context ends. `former`: those of before there
-    were defaults, where they are others. `left_out`, `warnings`: see `Tree`; `rules`: what keeps out what is left out.
+    """The files of a source, sorted by name; readable until its context ends. `former`: those by the rules before
+    defaults, if they differ. `left_out`, `warnings`: see `Tree`. `rules`: for each excluded path, the rule.
     """
 
     entries: list[Entry]
@@ -52,7 +52,7 @@ class Contents:
 
 @contextmanager
 def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -> Iterator[Contents]:
-    """Find the files of a source. Raises `PackageError` with all that is wrong with the tree."""
+    """Find the files of a source. Raises `PackageError` with everything that is wrong with the tree."""
     project = Project.of(code.root, surroundings)
     label = project.show(str(code.source))
     seen = WalkNotes()
@@ -83,7 +83,7 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
 
 
 def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
-    """Put a source into a folder of the package. Raises `PackageError` where that has no name that it could have."""
+    """Move a source into a folder of the package. Raises `PackageError` if the folder's name is not valid."""
     reason = name_mistake(f"{prefix}x")
     if reason is not None:
         raise PackageError(f"the `into` of {label}, {printable(prefix)!r}, {reason}", advice="give it another name")
@@ -91,15 +91,15 @@ def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
 
 
 def label_of(code: SourceCode) -> str:
-    """Name a source in messages."""
+    """Return the name of a source in messages."""
     return Project.of(code.root).show(str(code.source))
 
 
 def in_order(entries: Collection[Entry], label: str) -> list[Entry]:
-    """Sort by the bytes of the names. Raises `PackageError` where the files cannot make a package together."""
+    """Sort by the bytes of the names. Raises `PackageError` if the files cannot be in one package."""
     _refuse_conflicts({entry.name: entry for entry in entries})
     if not entries:
-        advice = "look at `source`, `include`, `exclude` and .orchestratorignore"
+        advice = "check `source`, `include`, `exclude` and .orchestratorignore"
         raise PackageError(f"the package of {label} would be empty", advice=advice)
     return sorted(entries, key=_by_bytes)
 
@@ -120,7 +120,7 @@ def _source(
     if stat.S_ISDIR(status.st_mode):
         yield from Walk(project, seen, check, real).files(code.source, rules)
     elif stat.S_ISREG(status.st_mode) and code.source.suffix.lower() == ".zip":
-        # Somebody had a reason for what is in it: only what the manifest says counts, not what is left out by default.
+        # A zip was made on purpose: only the manifest's rules apply, not the default exclusions.
         rules = replace(rules, defaults=False)
         untouched = is_untouched_zip(code)
         for entry in stack.enter_context(unzipped(code.source, label, links=untouched)):
@@ -138,7 +138,7 @@ def _was_ours(name: str) -> bool:
 
 
 def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check) -> list[Entry]:
-    """Read all lines of `files`, in their order: what is laid later covers what was laid before."""
+    """Read all lines of `files`, in order: later ones replace earlier ones."""
     lines: dict[str, str] = {}
     laid: dict[tuple[str, bool], Entry] = {}
     for name, local in code.files:
@@ -146,13 +146,14 @@ def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check)
         is_folder = local.is_dir()
         into = target if is_folder or (target and not name.endswith("/")) else f"{target}/{local.name}".lstrip("/")
         if into in lines:
-            message = f"files: {printable(lines[into])!r} and {printable(name)!r} lay the same path, {into or '.'!r}"
-            raise PackageError(message, advice="leave one of them out")
+            both = f"{printable(lines[into])!r} and {printable(name)!r}"
+            message = f"files: {both} place files at the same path, {into or '.'!r}"
+            raise PackageError(message, advice="remove one of them")
         lines[into] = name
         for entry in _overlay(into, local, project, seen, check):
             laid[entry.name, entry.packed] = entry
         if not is_folder and into != (formerly := target or local.name):
-            # A slash at the end was formerly dropped, and the file took the folder's name.
+            # Earlier, a slash at the end was dropped, and the file got the folder's name.
             old = next(iter(_overlay(formerly, local, project, seen, check)), None)
             laid[into, True] = laid[into, True]._replace(formerly=False)
             if old is not None:
@@ -161,7 +162,7 @@ def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check)
 
 
 def _target(name: str) -> str:
-    """Give the path in the package that a line of `files` names, "" for its top."""
+    """Return the path in the package that a line of `files` names, "" for its top."""
     target = name.rstrip("/")
     while target.startswith("./"):
         target = target.removeprefix("./").lstrip("/")
@@ -175,7 +176,7 @@ def _target(name: str) -> str:
 
 
 def _overlay(into: str, local: Path, project: Project, seen: WalkNotes, check: Check) -> Iterator[Entry]:
-    """Read what one line of `files` lays at a path. `include` and `exclude` speak of the source alone; a folder laid
+    """Read what one line of `files` places at a path. `include` and `exclude` apply only to the source; a folder placed
     over it has its own .orchestratorignore.
     """
     status, real = _named(local, project.show(str(local)), project)
@@ -188,21 +189,21 @@ def _overlay(into: str, local: Path, project: Project, seen: WalkNotes, check: C
 
 
 def _named(path: Path, label: str, project: Project, build: Build | None = None) -> tuple[os.stat_result, str]:
-    """Look at what the manifest names: its status and its real path."""
+    """Look up what the manifest names. Returns its status and its real path."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
-        advice = "see how it is spelled; paths are relative to the manifest's file"
+        reason = "is a broken link" if path.is_symlink() else "does not exist"
+        advice = "check the spelling; paths are relative to the manifest's file"
         if build is not None:
             ran = f"`{printable(build.command)}` in {project.show(str(build.folder))}"
-            advice = f"{ran} has not made it: see where it puts what it makes, and which `folder` it is to run in"
+            advice = f"{ran} did not create it: check where it puts its output, and in which `folder` it runs"
         raise PackageError(f"{label} {reason}", advice=advice) from error
     except OSError as error:
-        raise PackageError(f"{label} cannot be read: {error.strerror}", advice="see where its links lead") from error
+        raise PackageError(f"{label} cannot be read: {error.strerror}", advice="check where its links lead") from error
     real = project.named(path)
     if not real:
-        message = f"{label} is, or lies behind, a link that leaves the project ({project.border})"
+        message = f"{label} is, or is behind, a link that leaves the project ({project.border})"
         raise PackageError(message, advice="name the real path in the manifest")
     return status, real
 
@@ -219,7 +220,7 @@ def _single(path: Path, name: str, status: os.stat_result, rules: Rules, project
 
 
 def _refuse_conflicts(entries: dict[str, Entry]) -> None:
-    """Raise where a path is a file and a folder at once, naming both."""
+    """Raise if a path is both a file and a folder, naming both."""
     folders: dict[str, Entry] = {}
     for name, entry in entries.items():
         if "/" in name:
@@ -231,25 +232,25 @@ def _refuse_conflicts(entries: dict[str, Entry]) -> None:
                     f"{printable(folder[:cut])!r} would be a file ({other.origin()}) and a folder"
                     f" (of {entry.origin()}) in one package"
                 )
-                advice = "give one of them another path in `files` (`folder/` lays a file into a folder), or exclude it"
+                advice = "give one of them another path in `files` (`folder/` puts a file into a folder), or exclude it"
                 raise PackageError(message, advice=advice)
 
 
-# Others are not read everywhere, and zipfile would unpack what they hide into memory at once.
+# Other methods are not supported everywhere, and zipfile would unpack hidden content into memory at once.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_ADVICE = "make the zip anew, or name the folder that it was made of as `source`"
+_ADVICE = "create the zip again, or use the folder that it was made from as `source`"
 
 
 @contextmanager
 def unzipped(path: Path, label: str, *, links: bool) -> Iterator[list[Entry]]:
-    """Give the files of a zip; they can be read until the context ends. `links`: whether it may hold symbolic links.
-    Raises `PackageError` where it is no zip, or one that nobody should unpack.
+    """Yield the files of a zip; they can be read until the context ends. `links`: whether it may have symbolic links.
+    Raises `PackageError` if it is not a zip, or not a safe one.
     """
     refuse_zipped(path.stat().st_size, label)
     try:
         archive = zipfile.ZipFile(path, metadata_encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise PackageError(f"{label} holds names that are not UTF-8", advice=_ADVICE) from error
+        raise PackageError(f"{label} has names that are not UTF-8", advice=_ADVICE) from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise PackageError(f"{label} is not a valid zip: {error}", advice=_ADVICE) from error
     except OSError as error:
@@ -266,11 +267,11 @@ def _entries(archive: zipfile.ZipFile, label: str, *, links: bool) -> list[Entry
     for info in infos:
         reason = _mistake(info, links=links)
         if reason is None and info.filename in entries:
-            reason = "is there twice"
+            reason = "is included twice"
         if reason is not None:
             mistakes.add(info.filename, f"{printable(info.orig_filename)} in {label} {reason}")
             continue
-        mode = info.external_attr >> 16  # Unix mode, where the zip was made on a system that has it
+        mode = info.external_attr >> 16  # Unix mode, if the zip was made on a system with modes
         kind = "l" if stat.S_ISLNK(mode) else "x" if mode & stat.S_IXUSR else "-"
         opener = partial(archive.open, info)
         entries[info.filename] = Entry(info.filename, kind, partial(_within, info.filename, label), opener)
@@ -291,5 +292,5 @@ def _mistake(info: zipfile.ZipInfo, *, links: bool) -> str | None:
     if kind == stat.S_IFLNK and not links:
         return "is a link, which cannot be followed in a zip"
     if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:
-        return "is no regular file"
+        return "is not a regular file"
     return name_mistake(info.orig_filename)

@@ -1,4 +1,4 @@
-"""Reads a folder: the files that its rules leave, links followed as long as they stay inside the project."""
+"""Reads a folder: the files that its rules allow. Links are followed if they stay inside the project."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a de
 
 @dataclass(slots=True)
 class WalkNotes:
-    """What walks for one package come upon, besides files."""
+    """What the walks for one package find, besides files."""
 
     mistakes: Mistakes = field(default_factory=Mistakes)
-    left_out: dict[str, str] = field(default_factory=dict)  # and by which rule
+    left_out: dict[str, str] = field(default_factory=dict)  # with the rule that excludes each
     files: int = 0
     followed: Counter[str] = field(default_factory=Counter)  # real paths of folders that links lead to
-    isolated: str = ""  # a sentence about the first link into a store of packages
+    isolated: str = ""  # a sentence about the first link into a package store
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
     path: str
-    real: str  # the same without links: resolving a path with links in it takes longer the more there are
+    real: str  # the same without links: a path with many links takes longer to resolve
     name: str  # relative to where the walk began: "" or "a/b"
     rules: Rules
-    above: tuple[tuple[int, int], ...]  # device and inode of each folder on the way, this one included
-    packed: bool = True  # by the rules of now
-    formerly: bool = True  # by those of before there were defaults
+    above: tuple[tuple[int, int], ...]  # device and inode of each folder on the path, including this one
+    packed: bool = True  # by the current rules
+    formerly: bool = True  # by the rules before defaults
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """One walk through a folder. `prefix`: where the folder lies in the package ("" or "common/")."""
+    """One walk through a folder. `prefix`: where the folder is in the package ("" or "common/")."""
 
     project: Project
     seen: WalkNotes
@@ -60,8 +60,8 @@ class Walk:
     prefix: str = ""
 
     def files(self, path: Path, rules: Rules) -> Iterator[Entry]:
-        """Find the files that go into the package, in no order, and those that formerly did. What cannot is added to
-        the mistakes. Raises `PackageError` where there are too many.
+        """Find the files that are packed, in no order, and those that were packed by earlier rules. What cannot be
+        packed is added to the mistakes. Raises `PackageError` if there are too many.
         """
         status = path.stat()
         pending = [
@@ -115,7 +115,7 @@ class Walk:
         try:
             status = item.stat()
         except OSError as error:
-            # What it would be is not known, so a rule for either kind leaves it out.
+            # Its kind is not known, so a rule for either kind excludes it.
             kinds = (False, True)
             left_out = any(rules.excludes(name, is_folder=kind) for kind in kinds)
             if folder.packed and not left_out and any(rules.includes(name, is_folder=kind) for kind in kinds):
@@ -138,7 +138,7 @@ class Walk:
         on_disk = OnDisk(item.path, status, self.project.around.digests.known(item.path, status))
         reason = reason or file_mistake(on_disk)
         if reason is not None:
-            if packed:  # else it is a matter of former rules, by which the package could not be made either
+            if packed:  # else only earlier rules packed it, and they would have failed too
                 self._refuse(item.path, name, reason)
             return None
         self._count()
@@ -146,7 +146,7 @@ class Walk:
         return entry if packed and formerly else entry._replace(packed=packed, formerly=formerly)
 
     def _judge(self, name: str, folder: _Folder, rules: Rules, *, is_folder: bool, own: bool) -> tuple[bool, bool]:
-        """Tell whether a path goes in, and whether it did formerly."""
+        """Return whether a path is packed, and whether it was packed earlier."""
         reached = rules.includes(name, is_folder=is_folder)
         verdict = rules.judge(name, is_folder=is_folder, own=own)
         packed = folder.packed and reached and verdict is not Ruling.OUT
@@ -158,19 +158,19 @@ class Walk:
             return False, False
         formerly = folder.formerly and reached and verdict is not Ruling.OUT
         if folder.formerly and reached and (own or rules.read_anew or by_default(name)):
-            # A state folder of another name was never the same twice.
+            # A state folder with another name was never the same in two runs.
             formerly = not (own and is_folder) and not rules.formerly_excludes(name, is_folder=is_folder)
         return packed, formerly
 
     def _ask(self, name: str, folder: _Folder) -> None:
-        """Have the person decide on a file that may hold secrets."""
+        """Let the user decide about a file that may hold secrets."""
         path = self.project.show(f"{folder.path}/{name.rpartition('/')[2]}")
         line = f"/{name}" if not self.prefix else f"/{name.rpartition('/')[2]}"
         if self.prefix:
             place = f"{self.project.show(folder.path)}/{IGNORE_FILE}"
-            advice = f"add a line to {place}: `{line}` leaves it out, `!{line}` packs it"
+            advice = f"add a line to {place}: `{line}` excludes it, `!{line}` packs it"
         else:
-            advice = f'write exclude = ["{line}"] to leave it out, or exclude = ["!{line}"] to pack it'
+            advice = f'write exclude = ["{line}"] to exclude it, or exclude = ["!{line}"] to pack it'
         sentence = f"{path} may hold secrets, and no rule says whether it belongs in the package"
         self.seen.mistakes.add(f"{self.prefix}{name}", sentence, advice)
 
@@ -178,10 +178,10 @@ class Walk:
         self.seen.files += 1
         if self.seen.files > FILES_MAX:
             message = f"the package of {self.project.show(self.granted)} would have more than {FILES_MAX:,} files"
-            raise PackageError(message + self._most_followed(), advice="leave files out with `exclude`, or bundle them")
+            raise PackageError(message + self._most_followed(), advice="exclude files with `exclude`, or bundle them")
 
     def _follow(self, item: os.DirEntry[str], folder: _Folder, real: str, *, packed: bool) -> None:
-        """Note a link to a folder. Raises `PackageError` where there are so many that they lead in circles."""
+        """Record a link to a folder. Raises `PackageError` if there are so many that they must be circular."""
         self.seen.followed[self.project.show(real)] += 1
         if packed and not self.seen.isolated:
             self.seen.isolated = isolated(f"{folder.real}/{item.name}", real, self.project)
@@ -206,30 +206,30 @@ class Walk:
 
 
 def file_mistake(file: OnDisk) -> str | None:
-    """Say why something that is no folder cannot be packed; None where it can."""
-    if file.digest is not None:  # it was a file and could be read, and nothing of its stat has changed
+    """Return why something that is not a folder cannot be packed; None if it can."""
+    if file.digest is not None:  # it was a readable file, and nothing in its stat has changed
         return None
     mode = file.status.st_mode
     if not stat.S_ISREG(mode):
-        return f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, which a package cannot hold"
+        return f"is {_KINDS.get(stat.S_IFMT(mode), 'not a file')}, which a package cannot contain"
     if not os.access(file.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         return "cannot be read (permission denied)"
     return None
 
 
 def file_entry(file: OnDisk, name: str, project: Project) -> Entry:
-    """Make the entry of a regular file; the owner's executable bit counts."""
+    """Return the entry of a regular file. The owner's executable bit counts."""
     mode = "x" if file.status.st_mode & stat.S_IXUSR else "-"
     return Entry(name, mode, partial(project.show, file.path), partial(open_binary, file.path), file=file)
 
 
 def _ignore_lines(file: str) -> list[str]:
-    """Read an ignore file, as written on any system, with or without a byte order mark."""
+    """Read an ignore file with any line endings, with or without a byte order mark."""
     with open_binary(file) as stream:
         text = stream.read().decode("utf-8-sig")
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _as_utf8(name: str) -> str:
-    # The bytes on the disk count, whatever encoding the locale made Python read them with.
+    # The bytes on the disk count, whatever encoding Python's locale used to decode them.
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")

@@ -228,7 +228,7 @@ def test_a_folder_without_a_journal_has_no_runs_and_stays_as_it_is(tmp_path: Pat
             assert (await answer.json())["runs"] == []
         async with session.get("api/runs/last/events", headers=page.headers) as answer:
             event, told = await Stream(answer).next()
-            assert (event, told["error"]) == ("gone", f"no runs yet: {state_dir} holds no journal of any")
+            assert (event, told["error"]) == ("gone", f"no runs yet: {state_dir} has no journal with a run")
         assert not await asyncio.to_thread(state_dir.exists)
         await asyncio.to_thread(state_dir.write_text, "a file")
         async with session.get("api/runs", headers=page.headers) as answer:

@@ -61,7 +61,7 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
     ("script", "code", "state", "said"),
     [
         ("exit 0", 0, "done", ""),
-        ("echo no data; exit 75", 3, "paused", "could not tell whether wave 1 of 2 is good: no data"),
+        ("echo no data; exit 75", 3, "paused", "the gate is inconclusive about wave 1 of 2: no data"),
         ("echo 5xx; exit 1", 1, "failed", "the gate of wave 1 of 2 exited with 1: 5xx"),
         ("sleep 60", 1, "failed", "the gate of wave 1 of 2 did not answer within 1s"),
     ],

@@ -109,7 +109,7 @@ def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_
         assert {key: one["outcome"] for key, one in found.items()} == {
             "f000": "deployed", "f001": "blocked", "f002": "failed", "f003": "deployed", "f004": "deployed"
         }  # fmt: skip
-        said = r"blocked +changed since the plan was made: version \S+ was made at \S+ \S+ UTC by \S+; look at it"
+        said = r"blocked +changed since the plan was made: version \S+ was made at \S+ \S+ UTC by \S+; check it"
         assert re.search(said, done.err), done.err
         assert found["f002"]["failure"]["advice"] == "plan again with --upload"
         assert len(cloud.versions(folder_id)) == 3 + 1 + 3

@@ -174,7 +174,7 @@ def test_a_package_that_no_bucket_takes_is_foreseen(tmp_path: Path, monkeypatch:
     outcomes = bench.deploy(manifest)
     assert {key: type(outcome).__name__ for key, outcome in outcomes.items()} == {"f000": "Failed", "f001": "Deployed"}
     (unit,) = [unit for unit in bench.plan.units if unit.action is Action.BLOCKED]
-    assert unit.reason.endswith("is over the cloud's limit of 2MB zipped")
+    assert unit.reason.endswith("exceeds the cloud's limit of 2MB zipped")
     assert bench.wire.calls["create function"] == 1
 
 

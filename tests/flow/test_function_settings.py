@@ -135,7 +135,7 @@ def test_a_label_that_somebody_has_set_otherwise_since_the_plan_is_left_alone(tm
         bench.cloud.active.quotas = Quotas(10, 1, 1)
 
     outcomes = bench.deploy(plain.replace('"a"', '"b"'), meanwhile=by_hand)
-    assert outcomes["f001"] == Blocked("changed since the plan: label team is mine now; look at it, and plan again")
+    assert outcomes["f001"] == Blocked("changed since the plan: label team is mine now; check it, then plan again")
     assert isinstance(outcomes["f000"], Deployed)
     assert isinstance(outcomes["f002"], Deployed)
     now = {one["name"]: one["labels"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}

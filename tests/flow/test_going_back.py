@@ -121,7 +121,7 @@ def test_what_cannot_go_back_at_once_says_so_and_is_left_to_a_rollback(bench: Be
     outcomes = bench.deploy(manifest("newer"), rollout=BACK, meanwhile=refuse)
     failed = outcomes["fun-1"]
     assert isinstance(failed, Failed)
-    assert "it was not taken back" in failed.failure.message
+    assert "it was not rolled back" in failed.failure.message
     assert failed.rolled_back_to == ""
     bench.cloud.faults.failing_functions.clear()
     bench.roll_back(bench.events)

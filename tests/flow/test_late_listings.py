@@ -91,5 +91,5 @@ def test_a_foreign_version_is_told_at_once(tmp_path: Path) -> None:
     bench.functions.get_version = get_version  # type: ignore[method-assign]
     (outcome,) = bench.deploy(sources(tmp_path, 1)).values()
     assert isinstance(outcome, Failed)
-    assert "somebody else deploys too" in outcome.failure.message
+    assert "someone else is deploying too" in outcome.failure.message
     assert bench.seconds < LENGTH_S + 3

@@ -142,7 +142,8 @@ def test_five_functions_that_are_refused_alike_end_what_would_be_refused_too(tmp
     assert kinds(outcomes)["Failed"] <= 20
     assert kinds(outcomes)["Cancelled"] >= 40
     cause = (
-        "5 functions in a row were refused alike in folder folder, step create: PERMISSION_DENIED: Permission denied"
+        "5 functions in a row were refused for the same reason in folder folder, step create:"
+        " PERMISSION_DENIED: Permission denied"
     )
     assert bench.result.breach == f"{cause}; {kinds(outcomes)['Cancelled']} more were not tried"
     assert {one.reason for one in outcomes.values() if isinstance(one, Cancelled)} == {cause}

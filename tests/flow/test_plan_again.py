@@ -252,7 +252,7 @@ def test_a_version_that_lacks_what_was_asked_for_is_not_deployed(tmp_path: Path,
     specs = {"fun": spec("fun", settings=made, code=BucketPackage(BUCKET, "f.zip"), create=True)}
     (outcome,) = bench.carry_out(lambda _have: Desired(specs, Rollout()), specs).values()
     assert isinstance(outcome, Failed)
-    assert (outcome.step, "is not what was sent" in outcome.failure.message) == (Step.READ_BACK, True)
+    assert (outcome.step, "differs from what was sent" in outcome.failure.message) == (Step.READ_BACK, True)
 
 
 def latest(bench: Bench, function_id: str) -> Settings:

@@ -329,7 +329,7 @@ def test_a_version_that_somebody_else_replaced_is_not_called_deployed(tmp_path: 
     outcomes = bench.deploy(manifest, force="n", meanwhile=colleague)
     assert kinds(outcomes) == {"Deployed": 1, "Failed": 1}
     (failed,) = [o for o in outcomes.values() if isinstance(o, Failed)]
-    assert "somebody else deploys too" in failed.failure.message
+    assert "someone else is deploying too" in failed.failure.message
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run_and_nothing_is_asked_that_is_not_written_down(
@@ -445,7 +445,7 @@ def test_operations_that_may_not_be_read_end_the_run(tmp_path: Path) -> None:
     bench.faults.fail_next("get operation", *[refusal] * 1000)
     outcomes = bench.deploy(sources(tmp_path, 60))
     assert bench.result.interruption is not None
-    assert "Operations may not be read" in bench.result.interruption.message
+    assert "no permission to read Operations" in bench.result.interruption.message
     assert kinds(outcomes)["Cancelled"] > 30
 
 
@@ -471,7 +471,7 @@ def test_what_is_not_known_of_one_wave_stops_the_next(tmp_path: Path) -> None:
     bench.faults.settle_next("createVersion", Fate(duration_s=600.0))
     outcomes = bench.deploy(sources(tmp_path, 10), rollout=Rollout(waves=(1, "100%")))
     assert kinds(outcomes) == {"Unknown": 1, "Cancelled": 9}
-    assert "is not known: no other wave starts" in bench.stop.reason
+    assert "is unknown: no other wave starts" in bench.stop.reason
 
 
 def test_other_labels_are_another_key(tmp_path: Path) -> None:

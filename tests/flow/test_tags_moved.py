@@ -54,7 +54,7 @@ def two_versions(bench: Bench, root: Path, *, tagged: bool) -> str:
     return changed(manifest)
 
 
-@pytest.mark.parametrize("how", ["moved", "taken away", "moved to where it was to be"])
+@pytest.mark.parametrize("how", ["moved", "removed", "moved to where it was to be"])
 def test_a_tag_that_was_moved_since_the_plan_is_not_moved_over(how: str, tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     manifest = two_versions(bench, tmp_path, tagged=True)
@@ -63,7 +63,7 @@ def test_a_tag_that_was_moved_since_the_plan_is_not_moved_over(how: str, tmp_pat
     newest = latest(bench, "f001")["id"]
     acts: dict[str, Any] = {
         "moved": lambda: move(bench, now),
-        "taken away": lambda: move(bench, first, away=True),
+        "removed": lambda: move(bench, first, away=True),
         "moved to where it was to be": lambda: move(bench, newest),
     }
     manifest = manifest.replace("256MB", "512MB")
@@ -76,9 +76,9 @@ def test_a_tag_that_was_moved_since_the_plan_is_not_moved_over(how: str, tmp_pat
         assert holder(bench, "f001") == newest
         return
     assert isinstance(outcome, Blocked)
-    where = f"moved to version {now}" if how == "moved" else "taken away"
+    where = f"moved to version {now}" if how == "moved" else "removed"
     assert outcome.reason.startswith(f"changed since the plan: the tag stable was {where} at 2026-")
-    assert outcome.reason.endswith("; look at it, and plan again")
+    assert outcome.reason.endswith("; check it, then plan again")
     assert holder(bench, "f001") == (now if how == "moved" else "")
 
 

@@ -361,7 +361,7 @@ def test_a_run_that_stops_between_version_and_verdict_leaves_the_rest_to_the_nex
 
     stopped = only(bench.deploy(text, meanwhile=meanwhile))
     assert isinstance(stopped, Cancelled)
-    assert "is made, and not verified yet" in stopped.reason
+    assert "was made, but not verified yet" in stopped.reason
     outcome = only(bench.deploy(text))
     assert isinstance(outcome, Deployed)
     assert len(bench.versions()) == 1

@@ -113,7 +113,7 @@ def test_a_stop_ends_a_pause(tmp_path: Path) -> None:
         (BAD, "pause", "DDCC", Verdict.FAILED, "the gate of wave 1 of 2 exited with 1: 5xx: 3 %"),
         (HANGS, "pause", "DDCC", Verdict.FAILED, "the gate of wave 1 of 2 did not answer within 5m: waiting"),
         (UNSURE, "pause", "DDCC", Verdict.INCONCLUSIVE, "paused"),
-        (UNSURE, "fail", "DDCC", Verdict.INCONCLUSIVE, "the gate could not tell whether wave 1 of 2 is good"),
+        (UNSURE, "fail", "DDCC", Verdict.INCONCLUSIVE, "the gate is inconclusive about wave 1 of 2"),
         (UNSURE, "pass", "DDDD", Verdict.INCONCLUSIVE, ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""How each kind of change is made. A change is one call with a key of its own, or several that were replayed."""
+"""How each kind of change is made. A change is one call with its own key, or several if earlier ones were replayed."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from orchestrator.resilience.policy import MAX_ATTEMPTS, backoff_s
 from orchestrator.version import body, stamp
 
 _OWN = {
-    ChangeKind.UPDATE: "its labels or its description are changed",
-    ChangeKind.SCALING: "its scaling is changed",
-    ChangeKind.ACCESS: "who may invoke it is changed",
+    ChangeKind.UPDATE: "its labels or its description were changed",
+    ChangeKind.SCALING: "its scaling was changed",
+    ChangeKind.ACCESS: "its access was changed",
 }
 _TRIES = {
     ChangeKind.UPDATE: "updates of the function",
@@ -50,7 +50,7 @@ _TRIES = {
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Makes changes, by their kinds. Each of them raises what `Calls.run` raises."""
+    """Makes changes by their kind. Each raises what `Calls.run` raises."""
 
     attempts: Attempts
     versions: NewVersions
@@ -62,7 +62,7 @@ class Changes:
         return self.attempts.calls
 
     async def make(self, unit: Unit, at: At, made: Made) -> Made:
-        """Make one change of a unit, as it was decided again where it was; give what stands after it."""
+        """Make one change of a unit, with any decision that replaced the plan's. Returns the state after it."""
         unit = self.versions.again.get(unit.key, unit)
         match unit.changes[at.change].kind:
             case ChangeKind.FUNCTION:
@@ -90,7 +90,8 @@ class Changes:
             return Call(at, ChangeKind.FUNCTION, "", scope, key, attempt, request, kinds)
 
         async def is_replay(operation: Operation) -> bool:
-            return self.attempts.ended_before(operation)  # it had failed, or what it made is gone: the plan found none
+            # It failed before, or its function is gone: the plan found none.
+            return self.attempts.ended_before(operation)
 
         try:
             operation = await self.attempts.done(call, is_replay, Step.FUNCTION, "attempts to create the function")
@@ -101,7 +102,9 @@ class Changes:
         return replace(made, function_id=operation.made_id or operation.function_id)
 
     async def _find_function(self, unit: Unit, refused: StepFailedError) -> str:
-        """Find the function that somebody else has made since the plan. Raises `refused` where there is none."""
+        """Return the ID of the function that was created by other means since the plan. Raises `refused` if there is
+        none.
+        """
         world, spec = self.calls.world, unit.spec
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
@@ -113,13 +116,13 @@ class Changes:
                 break
             if not found.is_creating:
                 return found.id
-            await world.outage.sleep(backoff_s(attempt, world.rng), f"{spec.name} is being created by somebody else")
+            await world.outage.sleep(backoff_s(attempt, world.rng), f"{spec.name} is being created by someone else")
         raise refused
 
     async def _change_own(self, unit: Unit, at: At, made: Made) -> Made:
-        """Change what a Function itself has. It is read once more before: a map is replaced as a whole, and what
-        somebody has added to it since the plan stays. Where a Version follows, `$latest` is looked at first: of a unit
-        that is left alone nothing is changed.
+        """Change a Function's own settings. They are read again first: an update replaces a whole map, and what others
+        have added since the plan must stay. If a Version follows, `$latest` is checked first, so that a blocked unit
+        changes nothing.
         """
         world, kind = self.calls.world, unit.changes[at.change].kind
         try:
@@ -134,7 +137,7 @@ class Changes:
         for _ in range(MAX_ATTEMPTS):
             others = changed_otherwise(function, unit.changes[at.change])
             if others:
-                raise self.attempts.overtaken(unit, f"changed since the plan: {others}; look at it, and plan again")
+                raise self.attempts.overtaken(unit, f"changed since the plan: {others}; check it, then plan again")
             try:
                 own = OwnSettings(world, function, kind, read_at)
                 await self._ask_for_own(unit, at, own, Several((*bases, own)))
@@ -145,7 +148,7 @@ class Changes:
                 bases = []
             else:
                 return made
-        raise SettledError(Blocked(f"{_OWN[kind]} again and again by somebody else"))
+        raise SettledError(Blocked(f"{_OWN[kind]} repeatedly by someone else"))
 
     async def _ask_for_own(self, unit: Unit, at: At, own: OwnSettings, looked: Several) -> None:
         change, function_id = unit.changes[at.change], own.function.id
@@ -160,12 +163,12 @@ class Changes:
             return Call(at, change.kind, function_id, scope, key, attempt, request, kinds, None, looked)
 
         async def is_replay(operation: Operation) -> bool:
-            return self.attempts.ended_before(operation)  # it was changed so, and has been changed since
+            return self.attempts.ended_before(operation)  # it was changed like this before, and was changed again since
 
         await self.attempts.done(call, is_replay, Step.UPDATE, _TRIES[change.kind])
 
     async def _move_tag(self, unit: Unit, at: At, made: Made) -> Made:
-        """Move a tag to a Version (None: the one that the unit has made), or take it away where it is to have none."""
+        """Move a tag to a Version (None: the one that the unit has made), or remove it if no Version is to have it."""
         ((tag, wanted),) = unit.changes[at.change].after.items()
         version_id = made.version_id if wanted is None else str(wanted)
         holder_id = str(unit.changes[at.change].before.get(tag, ""))
@@ -181,12 +184,12 @@ class Changes:
             return Call(at, ChangeKind.TAG, made.function_id, scope, key, attempt, request, (Kind.TAG,), None, holder)
 
         async def is_replay(operation: Operation) -> bool:
-            return self.attempts.ended_before(operation)  # the tag was moved, and has been moved away since
+            return self.attempts.ended_before(operation)  # the tag was moved there before, and was moved away since
 
         try:
             await self.attempts.done(call, is_replay, Step.TAG, f"moves of the tag {tag}")
         except TagMovedError as error:
             if error.holder_id != version_id:
                 raise await self.attempts.moved_by_hand(unit, made.function_id, error) from None
-            self.calls.take(unit.key)  # it is where it is to be: by a try of ours whose answer was lost, or by hand
+            self.calls.take(unit.key)  # already in place: moved by an attempt whose answer was lost, or by hand
         return made

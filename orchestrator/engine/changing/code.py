@@ -1,4 +1,4 @@
-"""The code of a Version, made ready: packed and uploaded, or named where it is already."""
+"""The code of a Version: packed and uploaded, or a reference to where it already is."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _LARGE_BYTES = 4 * 1024 * 1024  # byte progress below this would only flicker
 
 @dataclass(frozen=True, slots=True)
 class CodeOf:
-    """Makes the code of units ready."""
+    """Prepares the code of units."""
 
     calls: Calls
 
     async def of(self, unit: Unit, at: At) -> dict[str, Any]:
-        """Give the part of createVersion's body that says where the code is; a source is packed and uploaded first.
+        """Return the part of createVersion's body that refers to the code. Sources are packed and uploaded first.
 
         Raises `StepFailedError`, `InterruptedRunError`.
         """
@@ -67,13 +67,13 @@ class CodeOf:
             changed = Failure(
                 f"{code.source} changed while it was being deployed",
                 kind="package",
-                advice="deploy again once nothing writes there",
+                advice="deploy again when nothing writes to it",
             )
             raise StepFailedError(Step.PACKAGE, changed)
         return package
 
     async def _found(self, at: At, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
-        """See that a package which was stored before is there still: nobody has it here to put it again."""
+        """Check that a package that was stored earlier still exists. It cannot be uploaded again from here."""
         world = self.calls.world
         with self.calls.steps.step(at, Step.UPLOAD):
             try:
@@ -83,7 +83,7 @@ class CodeOf:
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
             if etag is None:
                 gone = Failure(
-                    f"its package is gone from the bucket {bucket}: {package.stored}",
+                    f"its package was deleted from the bucket {bucket}: {package.stored}",
                     kind="package",
                     advice="plan again with --upload",
                 )

@@ -1,4 +1,4 @@
-"""How old Versions go: several of a Function at once, each by a call of its own. One that cannot go stops no other."""
+"""Deletes old Versions: several of a Function at once, each with its own call. One failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import StoppedError
 from orchestrator.version import body, stamp
 
-_NAMED_MAX = 20  # versions that were not deleted, each with its reason
+_NAMED_MAX = 20  # versions that were not deleted, each listed with its reason
 
 
 async def deleted(attempts: Attempts, unit: Unit) -> Outcome:
-    """Delete all Versions that a unit is to delete; its failure is a value. Raises `InterruptedRunError`."""
+    """Delete all Versions that a unit is to delete. A failure is a value. Raises `InterruptedRunError`."""
     calls = attempts.calls
     try:
         with calls.stop.interruptible(unit.key):
@@ -47,8 +47,8 @@ async def deleted(attempts: Attempts, unit: Unit) -> Outcome:
         return Failed(Step.DELETE, failure.of_call(error))
     if busy is not None:
         return Blocked(
-            f"Operation {busy.id} ({busy.description or 'of somebody else'}) is under way since the plan was made, and"
-            " may need one of its versions; prune again once it is done"
+            f"Operation {busy.id} ({busy.description or 'of someone else'}) started after the plan was made and"
+            " may need one of its versions; prune again when it is done"
         )
     at_once = min(len(unit.changes), calls.world.limits.operations_per_function)
     work = _Deletions(attempts, unit, iter(range(len(unit.changes))))
@@ -60,7 +60,7 @@ async def deleted(attempts: Attempts, unit: Unit) -> Outcome:
 
 
 async def _under_way(attempts: Attempts, unit: Unit) -> Operation | None:
-    """Find an Operation of the Function that has not ended, and may need what is to go. Deletions need nothing."""
+    """Return an unfinished Operation of the Function that may need a Version to delete. Deletions need none."""
     world = attempts.calls.world
     try:
         operations = await world.read(partial(world.functions.list_operations, unit.function_id or ""))
@@ -73,7 +73,7 @@ async def _under_way(attempts: Attempts, unit: Unit) -> Operation | None:
 
 @dataclass(slots=True)
 class _Deletions:
-    """The deletions of one unit, and what has become of them so far. `left`: indices of changes."""
+    """The deletions of one unit and their results so far. `left`: indices of changes."""
 
     attempts: Attempts
     unit: Unit
@@ -84,7 +84,7 @@ class _Deletions:
     stopped: str = ""
 
     async def go(self) -> None:
-        """Delete one after the other, as long as any is left."""
+        """Delete one Version after the other until none is left."""
         for number in self.left:
             if self.stopped or any(one.kind == Code.PERMISSION_DENIED.name for one in self.refused.values()):
                 return
@@ -103,7 +103,7 @@ class _Deletions:
         except StoppedError as error:
             self.stopped = self.stopped or str(error)
             self._not_seen(own.calls.take(key), str(error))
-        except BaseException:  # the run is broken off, or left at once: what is in flight is the unit's
+        except BaseException:  # the run is broken off or left at once: what is in flight belongs to the unit
             if left := own.calls.take(key):
                 self.attempts.calls.in_flight[key] = left
             raise
@@ -113,21 +113,21 @@ class _Deletions:
             self.unknown = Unknown(f"not seen to end: {reason}", left.operation_id, left.version_id)
 
     def outcome(self) -> Outcome:
-        """Say what has become of the unit.
+        """Return the outcome of the unit.
 
-        | its deletions                                | the unit                               |
-        | ---                                          | ---                                    |
-        | of one the end was not seen                  | unknown: `resume` finds out            |
-        | some were refused                            | failed, and names them                 |
-        | the run was stopped before all were asked for | cancelled: `resume` goes on           |
-        | all were done                                | pruned                                 |
+        | its deletions                            | the unit                      |
+        | ---                                      | ---                           |
+        | the end of one was not seen              | unknown: `resume` finds out   |
+        | some were refused                        | failed, and names them        |
+        | the run was stopped before all were sent | cancelled: `resume` continues |
+        | all were done                            | pruned                        |
         """
         if self.unknown is not None:
             return self.unknown
         if self.refused:
             return Failed(Step.DELETE, self._failure())
         if self.done < len(self.unit.changes):
-            return cut_off(InFlight(), f"{self.stopped}; {self.done} of {len(self.unit.changes)} versions are deleted")
+            return cut_off(InFlight(), f"{self.stopped}; {self.done} of {len(self.unit.changes)} versions were deleted")
         return Pruned(self.done)
 
     def _failure(self) -> Failure:
@@ -144,7 +144,7 @@ class _Deletions:
             first[1],
             message=f"not deleted: {first[1].message.replace(first[0], '…')}",
             detail="\n".join(lines),
-            advice=first[1].advice or "the others are deleted; the next prune looks at this one again",
+            advice=first[1].advice or "the others were deleted; the next prune tries this one again",
         )
 
 
@@ -154,7 +154,7 @@ def _version_of(unit: Unit, number: int) -> str:
 
 
 async def delete_version(attempts: Attempts, unit: Unit, at: At) -> None:
-    """Delete one Version. One that is gone already is no failure. Raises what `Calls.run` raises."""
+    """Delete one Version. If it is already gone, that is not a failure. Raises what `Calls.run` raises."""
     function_id, version_id = unit.function_id or "", _version_of(unit, at.change)
     request = body.delete_version_request(version_id)
 
@@ -164,7 +164,7 @@ async def delete_version(attempts: Attempts, unit: Unit, at: At) -> None:
         return Call(at, ChangeKind.DELETE, function_id, scope, key, attempt, request, (Kind.DELETE,))
 
     async def is_replay(operation: Operation) -> bool:
-        return attempts.ended_before(operation) and operation.error is not None  # what is deleted stays deleted
+        return attempts.ended_before(operation) and operation.error is not None  # a deleted Version stays deleted
 
     try:
         await attempts.done(call, is_replay, Step.DELETE, f"deletions of version {version_id}")

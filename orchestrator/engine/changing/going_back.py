@@ -1,4 +1,4 @@
-"""A unit whose verification has failed goes back at once: its way back is planned of what is live now, and made."""
+"""Rolls back a unit at once when its verification has failed. The rollback is planned from what is live now."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from orchestrator.resilience.stop import StoppedError
 
 @dataclass(frozen=True, slots=True)
 class GoingBack:
-    """Takes single units back, by the calls of the run that has found them bad. `chain`: this run with all that it has
-    taken up, as their events fold by now: what they have changed goes back, whichever of them did.
+    """Rolls back single units with the calls of the run that found them bad. `chain`: this run and all runs that it
+    resumes, as folded so far. What any of them changed is rolled back.
     """
 
     run: RunProgress
@@ -33,8 +33,8 @@ class GoingBack:
     chain: RunState
 
     async def after(self, unit: Unit, ended: Outcome | None) -> Outcome | None:
-        """Take a unit back whose verification has failed, where a breach would: unless it has come to that, and all are
-        taken back, or somebody has stopped the run. Gives what has become of it.
+        """Roll back a unit whose verification failed, where a breach would roll back. Skipped if a breach already rolls
+        back all units, or if someone stopped the run. Returns the unit's outcome.
         """
         run = self.run
         unit, (_, verified) = run.again.get(unit.key, unit), run.members.facts.get(unit.key, ("", None))
@@ -43,7 +43,7 @@ class GoingBack:
         if run.rollout.on_breach != ROLLBACK or run.rollout.two_phase or run.stop.why(unit.key):
             return ended
         touched = touched_by(self.chain, {unit.key: self.chain.unit(unit.key)}).get(unit.key)
-        if touched is None:  # the Version was there before, and nothing else was done
+        if touched is None:  # the Version existed before, and nothing else was done
             return ended
         try:
             found = await self._take_back(unit, touched, verified.version_id, ended)
@@ -55,10 +55,10 @@ class GoingBack:
         return found
 
     async def _take_back(self, unit: Unit, touched: Touched, version_id: str, failed: Failed) -> Failed | Unknown:
-        """Take back what was done to a unit of which this Version has failed. What becomes of it is said in its
-        failure; what does not succeed is left for a rollback of the run.
+        """Roll back the changes of a unit whose Version failed. The failure reports the result. What does not succeed
+        is left for a rollback of the run.
 
-        Raises `InterruptedRunError` where the run cannot go on.
+        Raises `InterruptedRunError` if the run cannot continue.
         """
         calls = self.deployer.changes.calls
         try:
@@ -66,10 +66,10 @@ class GoingBack:
                 live = await read_touched(calls.world, [touched])
                 former = await read_former(calls.world, [touched], live)
         except StoppedError as error:
-            return _told(failed, f"it was not taken back: {error}")
+            return _told(failed, f"it was not rolled back: {error}")
         except CloudError as error:
             failure.unless_token(error)
-            return _told(failed, f"it was not taken back: what is live cannot be read: {error.message}")
+            return _told(failed, f"it was not rolled back: the live state cannot be read: {error.message}")
         former = replace(former, run_id=calls.world.run_id, reaching=calls.world.reaching)
         (back,) = taken_back([touched], live, former)
         left = f"{back.failure.message}" if back.failure is not None else ""
@@ -82,21 +82,21 @@ class GoingBack:
         return _judged(failed, found, back, left)
 
     def _with(self, live: LiveState) -> Deployer:
-        """Make changes based on what is live now."""
+        """Return a deployer whose changes are based on what is live now."""
         attempts = Attempts(self.deployer.changes.calls, live)
         changes = Changes(attempts, NewVersions(attempts, {}), self.deployer.changes.verifier)
         return replace(self.deployer, changes=changes)
 
 
 def _judged(failed: Failed, found: object, back: Unit, left: str) -> Failed | Unknown:
-    """Say what became of a unit by what became of its way back.
+    """Return the outcome of a unit by the outcome of its rollback.
 
-    | its way back           | the unit                                                        |
-    | ---                    | ---                                                             |
-    | is done                | failed, and the Version that serves since                       |
-    | is done, but for parts | failed, likewise, and what is left alone                        |
-    | has no end yet         | unknown: `resume` follows it                                    |
-    | any other              | failed, and why it was not taken back                           |
+    | its rollback           | the unit                                    |
+    | ---                    | ---                                         |
+    | is done                | failed; reports the Version that serves now |
+    | is done, but for parts | failed; also reports what was left alone    |
+    | has not ended          | unknown: `resume` follows it                |
+    | any other              | failed; reports why it was not rolled back  |
     """
     match found:
         case Deployed(version_id):
@@ -104,11 +104,11 @@ def _judged(failed: Failed, found: object, back: Unit, left: str) -> Failed | Un
             how = f"rolled back: {back.reason}" + (f"; {left}" if left else "")
             return replace(_told(failed, how, advice=""), rolled_back_to=version_id if copied else "")
         case Unknown(reason, operation_id, version_id):
-            return Unknown(f"{failed.failure.message}; its way back has no end yet: {reason}", operation_id, version_id)
+            return Unknown(f"{failed.failure.message}; its rollback has not ended: {reason}", operation_id, version_id)
         case Failed(_, why):
-            return _told(failed, f"it was not taken back: {why.message}")
+            return _told(failed, f"it was not rolled back: {why.message}")
         case Blocked(reason) | Cancelled(reason):
-            return _told(failed, f"it was not taken back: {reason}")
+            return _told(failed, f"it was not rolled back: {reason}")
     return failed
 
 

@@ -1,4 +1,4 @@
-"""How a Version is made: of what the plan was based on, or what is decided where that has changed since."""
+"""How a Version is made: from what the plan was based on, or from a new decision if that has changed since."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from orchestrator.version import body, stamp
 from orchestrator.version.history import history_of
 from orchestrator.version.rings import ring_of, without_rings
 
-_MAX_DECISIONS = 5  # of one unit, each after somebody else has made another version
+_MAX_DECISIONS = 5  # per unit: each follows a version made by someone else
 _KINDS = {
     ChangeKind.FUNCTION: Kind.FUNCTION,
     ChangeKind.UPDATE: Kind.FUNCTION,
@@ -50,7 +50,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class NewVersions:
-    """Makes Versions. `again`: units that were decided again, as they are now."""
+    """Makes Versions. `again`: units that were decided again, in their new form."""
 
     attempts: Attempts
     again: dict[str, Unit]
@@ -62,12 +62,12 @@ class NewVersions:
 
     @property
     def live(self) -> LiveState:
-        """What was live as the plan was made."""
+        """What was live when the plan was made."""
         return self.attempts.live
 
     async def refuse(self, unit: Unit, function_id: str, error: TagMovedError | BaseChangedError) -> None:
-        """Raise `SettledError` where what somebody has changed since the plan leaves no Version to be made, and
-        none is there already; `UnsettledError` where that was ourselves, perhaps.
+        """Raise `SettledError` if the changes made since the plan leave no Version to be made. Raises `UnsettledError`
+        if this run may have made them. Returns if the desired Version is already live.
         """
         if isinstance(error, TagMovedError):
             raise await self.attempts.moved_by_hand(unit, function_id, error) from None
@@ -81,14 +81,14 @@ class NewVersions:
         return decided_again(unit, base, latest, await self._author(function_id, latest), history)
 
     def base(self, unit: Unit, at: At, function_id: str) -> Base:
-        """Give what a Version is based on that a unit makes by one of its changes."""
+        """Return what the Version is based on that this change of a unit makes."""
         held = unit.changes[at.change].before
         tags = {tag: str(held.get(tag, "")) for tag in unit.spec.settings.tags}
         known = unit.function_id is not None
         return Base(self.calls.world, function_id, unit.base_version_id or "", tags if known else {})
 
     async def make(self, unit: Unit, at: At, made: Made) -> Made:
-        """Make a Version of what the plan was based on, or what is decided about another base."""
+        """Make a Version from what the plan was based on, or from a new decision if the base has changed."""
         for _ in range(_MAX_DECISIONS):
             try:
                 return await self._version_of(unit, at, made)
@@ -99,11 +99,11 @@ class NewVersions:
                 if isinstance(found, Unchanged):
                     return replace(made, version_id=found.version_id)
                 unit = found
-        raise SettledError(Blocked(f"changed {_MAX_DECISIONS} times while it was waited for: somebody else deploys it"))
+        raise SettledError(Blocked(f"changed {_MAX_DECISIONS} times while it waited: someone else is deploying it"))
 
     async def _decide_again(self, unit: Unit, at: At, function_id: str, latest: Version | None) -> Unit | Unchanged:
-        """Give the unit that is made instead; Unchanged: what is desired is live by now, and what comes after it (its
-        verification, its tags) is still to be made. Raises `SettledError` where nothing is.
+        """Return the unit to make instead. Unchanged: the desired state is live by now, and the changes after it
+        (verification, tags) are still to be made. Raises `SettledError` if nothing is left to do.
         """
         world, calls = self.calls.world, self.calls
         found = await self._decided(unit, function_id, latest)
@@ -115,14 +115,14 @@ class NewVersions:
             self.again[unit.key] = _found_live(unit, found.version_id, latest)
             return found
         if calls.is_unsure(unit.key):
-            # One of our own tries may have made it: its key is not to be used for another base.
+            # An attempt of this run may have made it: its key must not be used with another base.
             if isinstance(found, Unchanged):
                 raise SettledError(Deployed(found.version_id))
             raise UnsettledError(found.reason)
         raise SettledError(found)
 
     async def _author(self, function_id: str, latest: Version | None) -> str:
-        """Find who made a Version, "" where nobody tells."""
+        """Return who made a Version, "" if it is not known."""
         world = self.calls.world
         with suppress(CloudError):
             for operation in await world.read(partial(world.functions.list_operations, function_id)):
@@ -133,7 +133,7 @@ class NewVersions:
     async def _version_of(self, unit: Unit, at: At, made: Made) -> Made:
         world, function_id = self.calls.world, made.function_id
         if unit.fingerprint is None:
-            raise AssertionError(unit)  # a plan gives one to every unit that makes a version
+            raise AssertionError(unit)  # a plan sets one for every unit that makes a version
         description = unit.description
         if description is None:
             description = stamp.stamped(unit.spec.settings.description, unit.fingerprint)
@@ -151,19 +151,19 @@ class NewVersions:
             return Call(at, ChangeKind.VERSION, function_id, scope, key, attempt, request, (kind_of(unit),), look, base)
 
         async def is_replay(operation: Operation) -> bool:
-            """Say whether it had failed before, or its version was deleted since."""
+            """Return whether it failed before, or its version was deleted since."""
             if not self.attempts.ended_before(operation):
                 return False
             return operation.error is not None or not await self._exists(_made_version(operation))
 
         try:
-            operation = await self.attempts.done(call, is_replay, Step.TRACK, "attempts, all failed,", found)
+            operation = await self.attempts.done(call, is_replay, Step.TRACK, "failed attempts", found)
         except StepFailedError as error:
             raise StepFailedError(error.step, _of_unknown(unit, error.failure)) from error
         return replace(made, version_id=_made_version(operation))  # whether it is live is read back at the end
 
     async def _exists(self, version_id: str) -> bool:
-        """Say whether a version that was made before is still there. What cannot be read counts as there."""
+        """Return whether a version that was made before still exists. One that cannot be read counts as existing."""
         world = self.calls.world
         if version_id in self.live.versions:
             return True
@@ -176,7 +176,7 @@ class NewVersions:
 
 
 def _found_live(unit: Unit, version_id: str, latest: Version | None) -> Unit:
-    """Give the unit whose Version somebody else has made: it has the ring tag that it got there, or none."""
+    """Return the unit whose Version someone else has made, with the ring tag that this Version got, if any."""
     ring = ring_of(latest.tags) if latest is not None else ""
     tags = (*without_rings(unit.spec.settings.tags), *([ring] if ring else []))
     spec = replace(unit.spec, settings=replace(unit.spec.settings, tags=tags))
@@ -184,25 +184,25 @@ def _found_live(unit: Unit, version_id: str, latest: Version | None) -> Unit:
 
 
 def kind_of(unit: Unit) -> Kind:
-    """Say what takes about as long as making this unit's version."""
+    """Return the kind of work that takes about as long as making this unit's version."""
     if isinstance(unit.spec.code, VersionCopy):
         return Kind.COPY
     return Kind.BUILD if unit.tree is not None and not INSTALLS.isdisjoint(unit.tree.paths) else Kind.PLAIN
 
 
 def _of_unknown(unit: Unit, refused: Failure) -> Failure:
-    """Say of a refusal what was sent that this program does not know."""
+    """Add to a refusal which settings were sent that this program does not know."""
     if not unit.as_it_is or refused.kind != Code.INVALID_ARGUMENT.name:
         return refused
     advice = (
-        f"it was sent with settings that this program does not know ({', '.join(unit.as_it_is)}): where these are"
-        f" refused, roll it back without them, with --lossy {quoted(unit.key)}"
+        f"it was sent with settings that this program does not know ({', '.join(unit.as_it_is)}): if these are"
+        f" refused, roll back without them: --lossy {quoted(unit.key)}"
     )
     return replace(refused, advice=advice)
 
 
 def kinds_of(unit: Unit) -> tuple[Kind, ...]:
-    """Say of each change of a unit what takes about as long."""
+    """Return for each change of a unit the kind of work that takes about as long."""
     return tuple(_KINDS.get(change.kind) or kind_of(unit) for change in unit.changes)
 
 

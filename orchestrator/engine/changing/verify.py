@@ -1,4 +1,4 @@
-"""Whether a new Version works: it is called, by its ring tag, and its answer judged. No operation slot is held."""
+"""Verifies a new Version: it is called by its ring tag, and its answer is judged. This holds no operation slot."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from orchestrator.resilience import failure
 from orchestrator.resilience.policy import backoff_s
 from orchestrator.version.rings import ring_of
 
-PATIENCE_S = 120.0  # of waits for what counts as no attempt: a tag that routes late, a cloud without room
-_CALM = 8  # answers in a row after which one more Version is verified at once
-_UNSURE = (None, Code.UNAVAILABLE)  # no answer, or none whole: it may come the next time
+PATIENCE_S = 120.0  # limit on waits that do not count as attempts: a tag that is routed late, a cloud without capacity
+_CALM = 8  # answers in a row after which one more Version is verified at the same time
+_UNSURE = (None, Code.UNAVAILABLE)  # no answer, or an incomplete one: the next attempt may succeed
 
 
 class InconclusiveError(Exception):
-    """A Version is there, and nobody can say whether it works."""
+    """A Version exists, but its verification is inconclusive."""
 
     def __init__(self, made: Made, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class InconclusiveError(Exception):
 
 @dataclass(slots=True)
 class CallsAtOnce:
-    """How many Versions are called at once: as many as declared, fewer where the cloud has no room for them."""
+    """How many Versions are called at once: as many as declared, fewer if the cloud has no capacity for them."""
 
     declared: int
     limiter: anyio.CapacityLimiter = field(init=False)
@@ -47,7 +47,7 @@ class CallsAtOnce:
         self.limiter = anyio.CapacityLimiter(self.declared)
 
     def hear(self, *, busy: bool) -> None:
-        """Let half as many be called at once where the cloud is busy, and one more after some answers in a row."""
+        """Halve the number of calls at once if the cloud is busy. Add one after several answers in a row."""
         allowed = int(self.limiter.total_tokens)
         self._calm = 0 if busy else self._calm + 1
         if busy:
@@ -58,7 +58,7 @@ class CallsAtOnce:
 
 @dataclass(frozen=True, slots=True)
 class _Called:
-    """A Version that is verified. `tag`: what it is called by."""
+    """A Version to verify. `tag`: the tag that it is called by."""
 
     unit: Unit
     verify: Verify
@@ -70,7 +70,7 @@ class _Called:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies Versions. `live`: as the plan was made; `passed`: ids of those that have passed in this run."""
+    """Verifies Versions. `live`: as read for the plan. `passed`: IDs of those that passed in this run."""
 
     calls: Calls
     at_once: CallsAtOnce
@@ -80,8 +80,8 @@ class Verifier:
     async def verify(self, unit: Unit, at: At, made: Made) -> Made:
         """Verify the Version that a unit has made, or that its change names.
 
-        Raises `StepFailedError` where it failed, `InconclusiveError` where nobody can say, `StoppedError` where the run
-        stops before it is called.
+        Raises `StepFailedError` if it failed, `InconclusiveError` if it is inconclusive, `StoppedError` if the run
+        stops before the call.
         """
         verify, calls = unit.spec.verify, self.calls
         if verify is None:
@@ -108,12 +108,12 @@ class Verifier:
         return made
 
     def _tag(self, unit: Unit, version_id: str) -> str:
-        """Give the tag that leads to a Version alone: the ring tag that it was made with, else `$latest`."""
+        """Return a tag that leads only to this Version: the ring tag that it was made with, else `$latest`."""
         known = self.live.versions.get(version_id)
         return ring_of(known.tags if known is not None else unit.spec.settings.tags) or LATEST
 
     async def _judged(self, one: _Called) -> tuple[Judged, int]:
-        """Call until there is a verdict, and say how many calls it took."""
+        """Call until there is a verdict. Returns it with the number of calls."""
         calls, attempts, tries, waited_s = self.calls, 0, 0, 0.0
         while True:
             with calls.stop.interruptible(one.unit.key):
@@ -143,10 +143,12 @@ class Verifier:
                 await anyio.sleep(wait_s)
 
     async def _once(self, one: _Called) -> Judged:
-        """Call once. Through `$latest` it is seen before and after which Version that is."""
+        """Call once. If the call goes through `$latest`, check before and after which Version that is."""
         try:
             if one.tag == LATEST and (other := await self._other(one)):
-                return Judged(Verdict.INCONCLUSIVE, f"{other} has taken $latest, and {one.version_id} has no other tag")
+                return Judged(
+                    Verdict.INCONCLUSIVE, f"{other} has taken $latest, and version {one.version_id} has no other tag"
+                )
             judged = await (self._command(one) if one.verify.command else self._call(one))
         except CloudError as error:
             failure.unless_token(error)
@@ -161,13 +163,13 @@ class Verifier:
                 other = await self._other(one)
             except CloudError as error:  # it has answered, so it is not called again
                 failure.unless_token(error)
-                other = f"whether another version ({error.message})"
+                other = f"possibly another version ({error.message})"
             if other:
-                return Judged(Verdict.INCONCLUSIVE, f"{other} took $latest while {one.version_id} was called")
+                return Judged(Verdict.INCONCLUSIVE, f"{other} took $latest while version {one.version_id} was called")
         return judged
 
     async def _other(self, one: _Called) -> str:
-        """Give the id of the Version that `$latest` leads to where it is another than the one that is verified."""
+        """Return the ID of the Version that `$latest` leads to, "" if it is the one being verified."""
         world = self.calls.world
         latest = await world.read(partial(world.functions.version_by_tag, one.function_id, LATEST))
         return latest.id if latest.id != one.version_id else ""
@@ -191,7 +193,7 @@ class Verifier:
         return self._learned(judge_end(verify, ended.status, ended.output), ended.seconds)
 
     def _learned(self, judged: Judged, seconds: float) -> Judged:
-        """Learn how long verifications take here, from those that came to a verdict."""
+        """Learn how long verifications take here, from those that reached a verdict."""
         if judged.verdict is not None:
             self.calls.tracker.learned.called(seconds)
         return judged

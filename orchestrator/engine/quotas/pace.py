@@ -1,20 +1,22 @@
-"""A request rate: a bucket of tokens that answers "how long?"; the caller sleeps. Refusals slow it, calm speeds it."""
+"""A request rate: a bucket of tokens that answers "how long?"; the caller sleeps. Refusals slow it, calm speeds it
+up.
+"""
 
 from __future__ import annotations
 
 import anyio
 
 _SLOWER = 0.7
-_FASTER = 1.02  # per call that had to wait its turn and was not refused
-_CALM_S = 5.0  # without a refusal, before it gets faster
-_NEAR = 0.95  # of the rate that was refused last: up to here it gets faster at once
-_PROBE_S = 30.0  # without a refusal, before a little more than that is tried
-_ONCE_S = 1.0  # one burst of refusals is one reason to slow down
+_FASTER = 1.02  # per call that had to wait for its turn and was not refused
+_CALM_S = 5.0  # without a refusal, before it speeds up
+_NEAR = 0.95  # share of the last refused rate up to which it speeds up at once
+_PROBE_S = 30.0  # without a refusal, before a slightly higher rate is tried
+_ONCE_S = 1.0  # a burst of refusals within this time slows it once
 _LEAST = 0.5  # per second
 
 
 class Pace:
-    """At most `per_second` turns a second on average, `burst` at once. `most`: never faster than this."""
+    """At most `per_second` turns a second on average, `burst` at once. `most`: the highest rate."""
 
     def __init__(self, per_second: float, burst: float | None = None, *, most: float | None = None) -> None:
         self.per_second = per_second
@@ -27,7 +29,7 @@ class Pace:
         self._turns = anyio.Lock()
 
     def reserve(self, now: float) -> float:
-        """Take the next turn and say how many seconds from `now` it comes."""
+        """Take the next turn. Returns how many seconds from `now` it comes."""
         wait_s = max(0.0, self._due_at - self._tolerance_s() - now)
         self._due_at = max(self._due_at, now) + 1.0 / self.per_second
         self._waited = wait_s > 0
@@ -38,14 +40,14 @@ class Pace:
         return (burst - 1.0) / self.per_second
 
     async def turn(self) -> None:
-        """Wait for a turn, in the order of asking. Nobody's turn is fixed long before: the rate may change."""
+        """Wait for a turn, in the order of calls. Turns are not fixed far ahead, because the rate may change."""
         async with self._turns:
             wait_s = self.reserve(anyio.current_time())
             if wait_s > 0:
                 await anyio.sleep(wait_s)
 
     def accepted(self, now: float) -> None:
-        """Hear that a call was not refused."""
+        """Record a call that was not refused."""
         if not self._waited or self.per_second >= self._most or now < self._refused_at + _CALM_S:
             return
         if self._ceiling is not None and self.per_second * _FASTER > _NEAR * self._ceiling:
@@ -55,10 +57,10 @@ class Pace:
         self.per_second = min(self._most, self.per_second * _FASTER)
 
     def refused(self, now: float, retry_after_s: float | None = None) -> None:
-        """Hear that calls come too fast."""
+        """Record that calls come too fast."""
         if now >= self._refused_at + _ONCE_S:
             self._ceiling = self.per_second
             self.per_second = max(_LEAST, self.per_second * _SLOWER)
             self._refused_at = now
-        wait_s = max(1.0 / self.per_second, retry_after_s or 0.0)  # what had been saved up is gone
+        wait_s = max(1.0 / self.per_second, retry_after_s or 0.0)  # unused turns are lost
         self._due_at = max(self._due_at, now + wait_s + self._tolerance_s())

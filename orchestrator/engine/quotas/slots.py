@@ -1,8 +1,8 @@
-"""Operation slots: how many unfinished Operations we may have per function, folder and cloud.
+"""Operation slots: how many unfinished Operations there may be per function, folder and cloud.
 
-A slot is held from the call until its Operation is seen `done`. Granting is decided synchronously: of the folders that
-have room the one with the most work left for its slots comes first, in it whatever takes longest; a full folder never
-holds up another.
+A slot is held from the call until its Operation is seen `done`. Grants are decided synchronously. Among the folders
+with room, the one with the most work left per slot comes first, and within it the longest work. A full folder never
+delays another.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from orchestrator.model import Limits
 
 
 class QuotaScope(NamedTuple):
-    """The three things that an Operation counts against."""
+    """The three levels that an Operation counts against."""
 
-    function: str  # id, or folder/name of one that is being created
+    function: str  # ID, or folder/name while it is being created
     folder: str
     cloud: str
 
 
 class LimitKey(NamedTuple):
-    """A folder or a cloud; of a refusal, a function as well."""
+    """A folder or a cloud; in a refusal also a function."""
 
     kind: str  # "folder" | "cloud" | "function"
     id: str
@@ -37,10 +37,10 @@ class LimitKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SlotStatistics:
-    """What is held and who waits, for tests and people."""
+    """What is held and what waits, for tests and people."""
 
     held: int
-    asked: int  # of these: not known to have been accepted yet
+    asked: int  # of these: not known to be accepted yet
     waiting: int
     per_folder: dict[str, int]
     per_cloud: dict[str, int]
@@ -54,36 +54,37 @@ class Slot:
     scope: QuotaScope
     granted_at: float
     _held: bool = True
-    _asked: bool = True  # for what is not known to have been accepted
+    _asked: bool = True  # not known to be accepted yet
 
     def accepted(self) -> None:
-        """Tell that the cloud took the call. Only the first counts."""
+        """Record that the cloud accepted the call. Only the first time counts."""
         if self._asked:
             self._asked = False
             self._slots._accepted(self.scope)  # noqa: SLF001 - the other half of the same mechanism
 
     def refused(self, metric: str, retry_after_s: float | None) -> float:
-        """Give the slot back: the cloud has no room. Says how many seconds to wait before asking for another."""
+        """Release the slot: the cloud has no room. Returns how many seconds to wait before the next attempt."""
         if not self._held:
             return 0.0
         self._held = False
         return self._slots._refused(self, metric, retry_after_s)  # noqa: SLF001
 
     def release(self) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         if self._held:
             self._held = False
             self._slots._free(self.scope, asked=self._asked)  # noqa: SLF001
 
 
-_SELDOM_S, _OFTEN_S = 2.0, 0.5  # between two slots that come free in a folder
-_WEIGHT = 0.2  # of the last one in what that is of late
+_SELDOM_S, _OFTEN_S = 2.0, 0.5  # between two slots that become free in a folder
+_WEIGHT = 0.2  # the weight of the newest interval in the moving average
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     scope: QuotaScope
-    order: tuple[bool, float, int]  # what waits for all others last; the longest first, then whoever came first
+    # Work that waits for all other work comes last; then the longest first, then in order of arrival.
+    order: tuple[bool, float, int]
     granted: anyio.Event = field(default_factory=anyio.Event)
     near: anyio.Event = field(default_factory=anyio.Event)  # about to be granted, or granted
     granted_at: float = 0.0
@@ -94,8 +95,8 @@ class _Waiter:
 
 
 class Slots:
-    """Counts of held slots against what is known of the quotas. `changed` hears of each that changes, and why;
-    `refused` of each refusal: whose it was, and how many others were held there.
+    """Counts held slots against the known quotas. `changed` is called for each limit that changes, with the reason.
+    `refused` is called for each refusal, with its limit and how many others were held there.
     """
 
     def __init__(
@@ -114,20 +115,18 @@ class Slots:
         self._of: dict[LimitKey, Limit] = dict(found or {})
         self._functions: Counter[str] = Counter()
         self._held: Counter[LimitKey] = Counter()
-        self._asked: Counter[LimitKey] = Counter()  # of these: not known to have been accepted yet
+        self._asked: Counter[LimitKey] = Counter()  # of these: not known to be accepted yet
         self._waiting: dict[tuple[str, str], list[_Waiter]] = {}  # (folder, cloud): a heap
-        # When a slot was last granted, and how long that takes of late; nothing at first, when all are free.
+        # When a slot was last granted, and the recent interval between grants. Zero at first, while all slots are free.
         self._every_s: defaultdict[tuple[str, str], tuple[float, float]] = defaultdict(
             lambda: (anyio.current_time(), 0.0)
         )
         self._count_waiting = 0
         self._number = 0
-        self.left_s: defaultdict[str, float] = defaultdict(
-            float
-        )  # of a folder: expected seconds of what is still to be done
+        self.left_s: defaultdict[str, float] = defaultdict(float)  # by folder: expected seconds of the remaining work
 
     def limit_of(self, key: LimitKey) -> Limit:
-        """Give what is known of a quota; documented defaults where nothing is."""
+        """Return what is known about a quota; documented defaults if nothing is."""
         if key not in self._of:
             per_folder = key.kind == "folder"
             assumed = self._limits.operations_per_folder if per_folder else self._limits.operations_per_cloud
@@ -136,7 +135,7 @@ class Slots:
 
     @property
     def limits(self) -> Mapping[LimitKey, Limit]:
-        """Every quota that was met."""
+        """All quotas seen so far."""
         return self._of
 
     async def acquire(
@@ -147,9 +146,9 @@ class Slots:
         *,
         last: bool = False,
     ) -> Slot:
-        """Wait for a slot. `expected_s`: how long the work will take. `look`: awaited where the slot is about to be
-        free, so that it need not be held for that; what it raises ends the waiting. `last`: behind all that is not, in
-        every folder. Cancelling leaves nothing held.
+        """Wait for a slot. `expected_s`: how long the work will take. `look`: awaited when the slot is about to be
+        free, so that no slot is held for it; an error from it ends the wait. `last`: after all other work, in every
+        folder. Cancelling leaves nothing held.
         """
         self._number += 1
         waiter = _Waiter(scope, (last, -expected_s, self._number))
@@ -171,11 +170,11 @@ class Slots:
         return Slot(self, scope, waiter.granted_at)
 
     def anybody_waits(self) -> bool:
-        """Say whether a slot that becomes free is taken at once."""
+        """Return whether a slot that becomes free is taken at once."""
         return self._count_waiting > 0
 
     def statistics(self) -> SlotStatistics:
-        """Take a reading."""
+        """Return the current numbers."""
         held = +self._held
         per_cloud = {key.id: count for key, count in held.items() if key.kind == "cloud"}
         return SlotStatistics(
@@ -217,18 +216,18 @@ class Slots:
             best.near.set()
 
     def _say_near(self) -> None:
-        """Tell the first of each folder's queue: as many as are granted within a second or so, and none where a slot
-        comes free so seldom that what was seen would not count any more.
+        """Notify the first waiters of each folder: as many as are granted within about a second. None if slots become
+        free so rarely that a check would expire before.
         """
         for place, heap in self._waiting.items():
             every_s = self._every_s[place][1]
             for waiter in heap[
                 : 0 if every_s > _SELDOM_S else 1 if every_s > _OFTEN_S else 3
-            ]:  # a heap: the first ones
+            ]:  # the first ones of a heap
                 waiter.near.set()
 
     def _urgency(self, folder: str, cloud: str, now: float) -> float:
-        """Say how much work is left for each slot of a folder, -1 where there is no room."""
+        """Return how much work is left per slot of a folder, -1 if there is no room."""
         for key in (LimitKey("folder", folder), LimitKey("cloud", cloud)):
             limit = self.limit_of(key)
             if self._held[key] >= limit.allowed or now < limit.closed_until:
@@ -236,7 +235,7 @@ class Slots:
         return max(0.0, self.left_s[folder]) / self.limit_of(LimitKey("folder", folder)).allowed
 
     def _first(self, heap: list[_Waiter]) -> _Waiter | None:
-        """Find the first that its function has room for."""
+        """Return the first waiter whose function has room."""
         while heap and heap[0].gone:
             heapq.heappop(heap)
         if heap and self._functions[heap[0].scope.function] < self._per_function:
@@ -244,7 +243,7 @@ class Slots:
         fitting = (one for one in heap if not one.gone and self._functions[one.scope.function] < self._per_function)
         return min(fitting, default=None)
 
-    # --- what becomes of a slot -------------------------------------------------------------------------------------
+    # --- after the grant ----------------------------------------------------------------------------------------------
 
     def _accepted(self, scope: QuotaScope) -> None:
         self._count(scope, 0, asked=-1)
@@ -257,7 +256,7 @@ class Slots:
         self._grant()
 
     def _refused(self, slot: Slot, metric: str, retry_after_s: float | None) -> float:
-        """Lower what was too high. Where the cloud does not say which, it is what has the least room left."""
+        """Lower the limit that was too high. If the cloud does not name it, choose the one with the least room."""
         scope = slot.scope
         self._count(scope, -1, asked=-1)
         now = anyio.current_time()
@@ -267,7 +266,7 @@ class Slots:
         )
         if "function" in named and not any(key.kind in named for key in keys):
             self._refusal(LimitKey("function", scope.function), self._functions[scope.function])
-            return retry_after_s or 1.0  # somebody else is busy with this very function
+            return retry_after_s or 1.0  # another call is in progress on this function
         limit = self.limit_of(keys[0])
         self._refusal(keys[0], self._held[keys[0]])
         before = limit.allowed
@@ -284,7 +283,7 @@ class Slots:
     def _count(self, scope: QuotaScope, change: int, *, asked: int) -> None:
         self._functions[scope.function] += change
         if not self._functions[scope.function]:
-            del self._functions[scope.function]  # 50,000 functions pass through: keep those that hold something
+            del self._functions[scope.function]  # 50,000 functions pass through: keep only those that hold a slot
         for key in _keys_of(scope):
             self._held[key] += change
             self._asked[key] += asked

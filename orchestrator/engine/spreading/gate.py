@@ -1,4 +1,4 @@
-"""The gate of a rollout: a command of the user's that judges each wave once it has ended."""
+"""The gate of a rollout: a user's command that judges each wave when it has ended."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.model.units import as_duration
 from orchestrator.ports import CommandEnd, CommandRequest
 from orchestrator.resilience.stop import StoppedError
 
-INCONCLUSIVE = 75  # the exit status of a command that cannot tell (EX_TEMPFAIL of sysexits.h)
+INCONCLUSIVE = 75  # the exit status for "inconclusive" (EX_TEMPFAIL of sysexits.h)
 
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """Which wave is judged. `wave` 0: all of the run. `begin`, `end`: its places, from 1, among the units of all waves;
+    """The wave to judge. `wave` 0: the whole run. `begin`, `end`: its places, from 1, among the units of all waves.
     `seconds`: since it began.
     """
 
@@ -30,18 +30,13 @@ class Judging:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The wave's name in messages."""
         return f"wave {self.wave} of {self.waves}" if self.wave else "the new versions"
-
-    @property
-    def verb(self) -> str:
-        """What goes with that name."""
-        return "is" if self.wave else "are"
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """Asks the gate, and lets the run go on, pause or stop by its answer."""
+    """Runs the gate. By its answer, the run continues, pauses or stops."""
 
     gate: Gate
     run: RunProgress
@@ -51,11 +46,11 @@ class Gates:
 
         | the gate                | the run                                                  |
         | ---                     | ---                                                      |
-        | exits with 0            | goes on                                                  |
-        | exits with 75           | `on_inconclusive`: pauses, breaches, or goes on          |
+        | exits with 0            | continues                                                |
+        | exits with 75           | `on_inconclusive`: pauses, breaches, or continues        |
         | exits with another code | breaches                                                 |
         | does not end in time    | breaches                                                 |
-        | is cut off by a stop    | stops; whoever takes the run up asks the gate again      |
+        | is cut off by a stop    | stops; a resumed run asks the gate again                 |
         """
         run, gate, commands = self.run, self.gate, self.run.world.commands
         facts = {
@@ -85,7 +80,7 @@ class Gates:
         if verdict is Verdict.PASSED:
             return
         if verdict is Verdict.INCONCLUSIVE:
-            why = f"the gate could not tell whether {judging.name} {judging.verb} good{said}"
+            why = f"the gate is inconclusive about {judging.name}{said}"
             if self.run.rollout.on_inconclusive == "pause":
                 self.run.pause(why, judging.wave)
             elif self.run.rollout.on_inconclusive == "fail":
@@ -119,7 +114,7 @@ def _failed(members: Iterable[Member]) -> Iterable[Member]:
 
 
 def gate_verdict(status: int | None) -> Verdict:
-    """Say what an exit status means; None: there was no answer in time.
+    """Return the verdict for an exit status. None: there was no answer in time.
 
     | status  | verdict      |
     | ---     | ---          |

@@ -1,4 +1,4 @@
-"""What a gate is told on its standard input: one JSON document. Its schema is published: `orchestrator schema gate`."""
+"""What a gate reads on its standard input: one JSON document. Its schema is published: `orchestrator schema gate`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-SCHEMA: Final = "orchestrator/gate/1"  # raised when a key changes its meaning or goes; keys may be added without
+SCHEMA: Final = "orchestrator/gate/1"  # raised when a key changes its meaning or is removed; keys may be added without
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One function of a wave. Texts are empty where there is nothing to tell, or nothing is known.
+    """One function of a wave. Texts are empty if nothing is known.
 
     `former_version_id`: what served `$latest` when the run was planned. `outcome`: deployed, failed, inconclusive,
-    blocked, cancelled, unknown; empty for a new version whose promoted tags are still to move (`two_phase`). `verdict`:
-    of its verification: passed, failed, inconclusive. `reason`: why it is not deployed, or not verified.
+    blocked, cancelled, unknown; empty for a new version whose promoted tags have not moved yet (`two_phase`).
+    `verdict`: of its verification: passed, failed, inconclusive. `reason`: why it is not deployed, or not verified.
     """
 
     function: str
@@ -31,8 +31,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Functions of the run, and of all that it has taken up. `left`: those whose wave has not begun;
-    in `two_phase`, whose waves are of tags, those whose tags have not moved.
+    """Numbers of functions, of the run and of all runs that it resumes. `left`: those whose wave has not begun; in
+    `two_phase`, where waves move tags, those whose tags have not moved.
     """
 
     functions: int
@@ -44,11 +44,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """What has become of a wave. `wave`: from 1; 0: of all of them, before the promoted tags move (`two_phase`).
+    """The result of a wave. `wave`: from 1; 0: all waves, before the promoted tags move (`two_phase`).
 
-    `functions`: those of this wave, `failures`: all that have failed by now; `seconds`: since the wave began, 0 where
-    an earlier run has ended it. `environment`: the one of the manifest that is chosen, empty for none; `folders`: the
-    ids of those that the functions of all waves are in.
+    `functions`: those of this wave. `failures`: all that have failed so far. `seconds`: since the wave began, 0 if an
+    earlier run ended it. `environment`: the manifest's chosen one, empty for none. `folders`: the IDs of the folders of
+    all functions in all waves.
     """
 
     run_id: str
@@ -64,7 +64,7 @@ class GateFacts:
 
 
 def counts_of(members: Iterable[Member], functions: int) -> Counts:
-    """Count what has come to an end. `functions`: how many there are in all waves."""
+    """Count what has ended. `functions`: how many there are in all waves."""
     members = list(members)
     outcomes = [member.outcome for member in members]
     deployed, failed, unsure = (outcomes.count(name) for name in ("deployed", "failed", "inconclusive"))

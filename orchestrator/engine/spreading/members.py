@@ -1,4 +1,4 @@
-"""The members of a run's waves: their places, and what is known of them for the gate beside their outcomes."""
+"""The members of a run's waves: their places, and what the gate is given about them besides outcomes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusiv
 
 @dataclass(slots=True)
 class Members:
-    """The units for which something is done. `before`: of the runs that this one takes up; `touched`: the units for
-    which an Operation was accepted; `turns`: places, from 1, of this run's units among those of all waves.
+    """The units that the run changes. `before`: the runs that this one resumes. `touched`: the units for which an
+    Operation was accepted. `turns`: the places, from 1, of this run's units among those of all waves.
     """
 
     before: Before
     touched: set[str] = field(default_factory=set)
     turns: dict[str, int] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
-    facts: dict[str, tuple[str, VersionVerified | None]] = field(default_factory=dict)  # function id, verdict, by key
+    # By key: function ID and verdict.
+    facts: dict[str, tuple[str, VersionVerified | None]] = field(default_factory=dict)
 
     def place(self, units: Sequence[Unit]) -> None:
-        """Hear which units something is done for, in their order."""
+        """Record which units the run changes, in order."""
         before = self.before
         for number, unit in enumerate(units, start=1):
             self.turns[unit.key] = (before.turns.get(unit.key) or before.in_waves) if before.in_waves else number
@@ -37,7 +38,7 @@ class Members:
                 self.facts[unit.key] = "", verified
 
     def hear(self, event: Event) -> None:
-        """Remember what the gate is told."""
+        """Remember what the gate will be given."""
         if isinstance(event, VersionVerified):
             self.facts[event.key] = self.facts.get(event.key, ("", None))[0], event
         elif isinstance(event, OperationAccepted) and event.function_id:
@@ -45,8 +46,8 @@ class Members:
             self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
 
     def told(self, ended: Mapping[str, Outcome | Made]) -> Iterator[tuple[str, tuple[int, Member]]]:
-        """Give what has come to an end by now, or to its second stage, in this run and in those before: by key its
-        turn, and what the gate is told of it. `ended`: of this run.
+        """Yield what has ended by now, or reached its second stage, in this run and the earlier ones: by key, its turn
+        and what the gate is given. `ended`: of this run.
         """
         for turn, member in self.before.members:
             yield member.function, (turn, member)

@@ -1,4 +1,6 @@
-"""The units of a plan, started wave after wave: in a wave all folders side by side, what takes longest first."""
+"""The units of a plan, started wave by wave: within a wave, folders run in parallel, and the longest work starts
+first.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,11 @@ _NAMED_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """Starts units. A coroutine is there for as many at once as are admitted; the rest of a plan is data.
+    """Starts units. Only admitted units have a coroutine; the rest of a plan is data.
 
-    `carry_out` is a unit's life in this stage of the run, and gives its admission back; `verify_again` the same, of one
-    whose verification could not tell anything. `gates`: None, where nothing judges the waves of this stage. `canary`:
-    how many units are its first wave, 0 for no such wave.
+    `carry_out` runs a unit in this stage of the run and releases its admission. `verify_again` does the same for a unit
+    whose verification was inconclusive. `gates`: None if nothing judges the waves of this stage. `canary`: the size of
+    the first wave, 0 if there is no canary.
     """
 
     rollout: Rollout
@@ -40,11 +42,11 @@ class Waves:
     canary: int = 0
 
     async def go(self, units: Sequence[Unit], begin: Callable[[Sequence[Unit]], None]) -> None:
-        """Carry out all units; between two waves are a barrier, a pause or somebody's approval, and the gate, which
-        also follows the last. `begin` hears of each wave's units first.
+        """Carry out all units. Between two waves come a barrier, a pause or an approval, and the gate. The gate also
+        follows the last wave. `begin` is called with each wave's units first.
 
-        No wave follows one of which a unit's end is not known, nor one that the tally makes the last. Of a wave that
-        the runs before have ended nothing is left: it is judged, and passed over.
+        No wave follows one with a unit whose end is not known, or one that the tally makes the last. A wave that
+        earlier runs have finished is judged and skipped.
         """
         run, before = self.run, self.run.tally.before
         waves = waves_left(units, self.rollout.waves, before.turns, before.in_waves, self.canary)
@@ -69,13 +71,13 @@ class Waves:
                 self._breached(run.tally.wave_ended(number))
                 if unknown:
                     names = ", ".join(unknown[:_NAMED_MAX])
-                    run.stop.request(f"what became of {names} of wave {number} is not known: no other wave starts")
+                    run.stop.request(f"the outcome of {names} in wave {number} is unknown: no other wave starts")
         if self.gates is not None and waves and not unknown and not run.stop.reason:
             await self.gates.judge(self._judging(waves, len(waves), began_at))
 
     async def _between(self, ended: Judging, *, begun: bool) -> None:
-        """Do what comes between two waves. `begun`: the one that has ended did so in this run; else whoever has taken
-        the run up does not wait for time that has gone by, but for an approval that nobody has given.
+        """Do what comes between two waves. `begun`: the first of them ended in this run. Otherwise, a resumed run does
+        not wait for a pause that has passed, but for an approval that was not given.
         """
         run, rollout = self.run, self.rollout
         if run.stop.reason:
@@ -100,8 +102,8 @@ class Waves:
         return Judging(number, len(waves), wave.begin, wave.end, seconds)
 
     async def _again(self, units: Sequence[Unit], number: int) -> list[str]:
-        """Verify those once more of which nobody could say whether they work. Gives the keys of those whose end is not
-        known. Where that is still so the run pauses, unless `on_inconclusive` says otherwise.
+        """Verify the inconclusive units again. Returns the keys of those whose end is not known. If some are still
+        inconclusive, the run pauses, unless `on_inconclusive` says otherwise.
         """
         run = self.run
         waiting = [unit for unit in units if unit.key in run.undecided]
@@ -118,7 +120,7 @@ class Waves:
             self.run.breached(why)
 
     async def _wave(self, units: Sequence[Unit], carry_out: Callable[[Unit], Awaitable[Outcome | None]]) -> list[str]:
-        """Carry out one wave. Gives the keys of those whose end is not known."""
+        """Carry out one wave. Returns the keys of units whose end is not known."""
         folders: dict[str, list[Unit]] = {}
         for unit in units:
             folders.setdefault(unit.spec.folder_id, []).append(unit)

@@ -1,8 +1,9 @@
-"""One listing of a folder's versions that are being made, or deleted, in place of a poll of each Operation.
+"""One listing of a folder's versions that are being made or deleted, instead of a poll of each Operation.
 
-Whether the cloud shows versions while it makes or deletes them is unverified. So what a listing says is believed only
-of a Version that it has shown before, its leaving only once a poll has seen the Operation `done`, and whether listings
-tell the truth is watched on Operations whose state polls have told. A folder whose listings do not is polled.
+Whether the cloud shows versions while it makes or deletes them is unverified. So a listing is believed only about a
+Version that it has shown before. That a Version left the listing is believed only after a poll has seen its Operation
+`done`. Listings are checked against Operations whose state is known from polls. If the listings of a folder are wrong,
+its Operations are polled.
 """
 
 from __future__ import annotations
@@ -22,34 +23,34 @@ from orchestrator.resilience import policy
 from orchestrator.resilience.retry import heard
 
 CREATING, DELETING = 'status="CREATING"', 'status="DELETING"'  # filters
-_ENOUGH = 3  # Operations of a folder at once, from which on a listing is cheaper than polls
+_ENOUGH = 3  # Operations of a folder at once, from which a listing is cheaper than polls
 _LEAST_S = 0.03
 _MOST_S = 10.0
-_MISTAKES = 4  # of a listing, from which on they are held against what it told right
-_SLACK_S = 0.3  # by which a listing may lag behind Operations
+_MISTAKES = 4  # mistakes of a listing, from which they count against it
+_SLACK_S = 0.3  # how long a listing may lag behind Operations
 
 
 @dataclass(eq=False, slots=True)
 class Watched:
-    """A Version that is being made, or deleted, as listings show it. Times of the event loop."""
+    """A Version that is being made or deleted, as listings show it. Times of the event loop."""
 
     version_id: str
     durations: Durations
     since: float  # when its Operation was created
-    listed_at: float | None = None  # when the last listing was asked for that showed it
-    missed_at: float | None = None  # the same of the first that did not, though it was to be expected
+    listed_at: float | None = None  # when the last listing that showed it was requested
+    missed_at: float | None = None  # when the first listing that should have shown it but did not was requested
     gone: bool = False  # it was listed, and is not any more
-    changed: anyio.Event = field(default_factory=anyio.Event)  # something is to be done: set once, then replaced
+    changed: anyio.Event = field(default_factory=anyio.Event)  # set when there is something to do, then replaced
 
     def wake(self) -> None:
-        """Let whoever waits for it look."""
+        """Let the waiting task look."""
         self.changed.set()
         self.changed = anyio.Event()
 
 
 class Creating:
-    """The versions of one folder that are being made, or as the `filter` says deleted. Listings are asked for while
-    there are enough of them.
+    """The versions of one folder that are being made, or deleted, by `filter`. Listings are requested while there are
+    enough of them.
     """
 
     def __init__(
@@ -70,35 +71,35 @@ class Creating:
 
     @property
     def tells(self) -> bool:
-        """Whether listings are asked for now, and have told the truth so far."""
+        """Whether listings are being requested now, and have been right so far."""
         return self._believed and len(self._watched) >= _ENOUGH
 
     def add(self, watched: Watched) -> None:
-        """Watch one more."""
+        """Watch another one."""
         self._watched[watched.version_id] = watched
         if anyio.current_time() + watched.durations.earliest_s < self._due_at:
             self._more.set()  # it may end before the next listing
 
     def remove(self, watched: Watched) -> None:
-        """Watch it no more."""
+        """Stop watching it."""
         told = self.tells
         self._watched.pop(watched.version_id, None)
         if told and not self.tells:
             self._wake_all()
 
     def seen_running(self, watched: Watched) -> None:
-        """Hear of a poll that showed the Operation not done."""
+        """Record a poll that showed the Operation not done."""
         if watched.gone:  # the listing was wrong, or ahead
             watched.gone, watched.listed_at = False, None
             self._mistaken()
 
     def seen_done(self, watched: Watched, length_s: float | None) -> None:
-        """Hear of the Operation's end."""
+        """Record the Operation's end."""
         ended_at = watched.since + length_s if length_s is not None else math.inf
         if not self._shown and watched.missed_at is not None and watched.missed_at < ended_at - _SLACK_S:
-            self._mistaken()  # it does not show what is there; where it showed others, it may only be late
+            self._mistaken()  # the listing does not show what exists; if it showed others, it may only be late
         elif watched.listed_at is not None and watched.listed_at > ended_at + _SLACK_S:
-            self._mistaken()  # it goes on showing what has long ended
+            self._mistaken()  # the listing still shows what ended long ago
         elif watched.gone:
             self._right += 1
 
@@ -117,14 +118,14 @@ class Creating:
             watched.wake()
 
     async def keep_looking(self) -> None:
-        """List again and again until cancelled, or not believed any more."""
+        """Request listings until cancelled, or until they are not believed any more."""
         failures, asked_at = 0, anyio.current_time()
         while self._believed:
             self._more = anyio.Event()
             self._due_at = asked_at + self._wait_s(asked_at) if len(self._watched) >= _ENOUGH else math.inf
             with anyio.move_on_after(self._due_at - anyio.current_time()):
                 await self._more.wait()
-                continue  # with one more, it may be due earlier
+                continue  # with another one, it may be due earlier
             if len(self._watched) < _ENOUGH:
                 continue
             await self._pace.turn()
@@ -138,9 +139,9 @@ class Creating:
                     self._stop_believing()
                 wait_s = policy.backoff_s(failures, self._world.rng, error.retry_after_s)
                 if not await self._waited(wait_s, error.message):
-                    self._stop_believing()  # there are polls
+                    self._stop_believing()  # polls still work
             except InterruptedRunError:
-                return  # which the polls tell
+                return  # the polls report it
             else:
                 failures = 0
                 self._compare(found, asked_at)
@@ -152,7 +153,7 @@ class Creating:
             return False
 
     def _wait_s(self, asked_at: float) -> float:
-        """Say how long after the listing of `asked_at` the next is due."""
+        """Return how long after the listing of `asked_at` the next one is due."""
         running = []
         for one in self._watched.values():
             if not one.gone:

@@ -1,7 +1,7 @@
-"""How long Operations take, learned by kind, and when one that runs should be looked at next.
+"""How long Operations take, learned by kind, and when to look at a running one next.
 
-Lengths come from the Operation's own `createdAt` and `modifiedAt`, never from when its end was noticed: that would
-learn our own lateness.
+Durations come from the Operation's own `createdAt` and `modifiedAt`, never from when its end was noticed: that would
+include our own lateness.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
-_WINDOW = 300  # lengths that are remembered of a kind: what it was like last week should not count for ever
-_ENOUGH = 8  # lengths, below which a guess is mixed in
-_REBUILD_SHARE = 0.05  # of the window that is new, before the curve is drawn anew
-# Where nothing is known: 1.5 s, give or take a factor of three ("done (1s)" in the docs: cloud-api §1.4).
+_WINDOW = 300  # durations kept per kind: last week's should not count forever
+_ENOUGH = 8  # durations below which a guess is mixed in
+_REBUILD_SHARE = 0.05  # share of new durations in the window before the curve is rebuilt
+# Used if nothing is known: 1.5 s, within a factor of three ("done (1s)" in the docs: cloud-api §1.4).
 GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
-CALL_GUESS_S = (0.1, 0.15, 0.25, 0.4, 0.6)  # of a call of a Function that has just been made, so that it starts cold
+CALL_GUESS_S = (0.1, 0.15, 0.25, 0.4, 0.6)  # for a call of a new Function, which starts cold
 _TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age
-_EARLY = 0.85  # of the shortest: some may end a little earlier than any before
-_GAP = 1.15  # between two lengths: what lies there is not drawn as if some ended all along it
-_BEFORE = 0.97  # of the length after a gap: where its ends may begin
-_GROWTH = 1.05  # beyond the longest that is known, looks lie at least so far apart
+_EARLY = 0.85  # of the shortest: some may end slightly earlier than any before
+_GAP = 1.15  # ratio between two durations that counts as a gap: no ends are expected inside it
+_BEFORE = 0.97  # of the duration after a gap: where its ends may begin
+_GROWTH = 1.05  # beyond the longest known, looks are at least this factor apart
 
 
 class Kind(StrEnum):
-    """What takes about equally long."""
+    """Work that takes about equally long."""
 
     FUNCTION = "function"  # create
     PLAIN = "plain"  # createVersion of code that needs no building
@@ -38,8 +38,8 @@ class Kind(StrEnum):
 
 
 class Durations:
-    """Lengths in seconds of one kind of Operation: the last `_WINDOW`, as a curve of how many still run at an age.
-    `guess_s`: what they may be like as long as few are known.
+    """The durations in seconds of one kind of Operation: the last `_WINDOW`, as a curve of how many still run at an
+    age. `guess_s`: assumed durations while few are known.
     """
 
     def __init__(self, lengths_s: Iterable[float] = (), guess_s: Sequence[float] = GUESS_S) -> None:
@@ -51,7 +51,7 @@ class Durations:
         self._draw()
 
     def add(self, length_s: float) -> None:
-        """Learn one more."""
+        """Learn another one."""
         self._lengths.append(length_s)
         self._new += 1
         if len(self._lengths) < 2 * _ENOUGH or self._new >= _REBUILD_SHARE * len(self._lengths):
@@ -59,17 +59,17 @@ class Durations:
 
     @property
     def lengths_s(self) -> tuple[float, ...]:
-        """What is remembered, the oldest first."""
+        """The remembered durations, the oldest first."""
         return tuple(self._lengths)
 
     @property
     def expected_s(self) -> Sequence[float]:
-        """What is remembered, a guess where nothing is."""
+        """The remembered durations, or a guess if there are none."""
         return tuple(self._lengths) or self._guess_s
 
     @property
     def mean_s(self) -> float:
-        """The mean length, a guess where nothing is known."""
+        """The mean duration, or a guess if nothing is known."""
         known = self._lengths or self._guess_s
         return sum(known) / len(known)
 
@@ -80,11 +80,11 @@ class Durations:
 
     @property
     def longest_s(self) -> float:
-        """The longest that is known or guessed."""
+        """The longest duration, known or guessed."""
         return self._ages[-1]
 
     def hazard(self, age_s: float) -> float:
-        """Give the cumulative hazard: minus the logarithm of the share that still runs at this age."""
+        """Return the cumulative hazard: minus the logarithm of the share that still runs at this age."""
         ages, hazards = self._ages, self._hazards
         if age_s >= ages[-1]:
             return hazards[-1] + _TAIL * math.log(age_s / ages[-1])
@@ -114,7 +114,7 @@ class Durations:
 
 
 class Learned:
-    """What is known of all kinds."""
+    """What is known about all kinds."""
 
     def __init__(self, lengths_s: Mapping[Kind, Iterable[float]] | None = None) -> None:
         known = lengths_s or {}
@@ -125,11 +125,11 @@ class Learned:
         self._count = 0
 
     def of(self, kind: Kind) -> Durations:
-        """Give what is known of a kind."""
+        """Return what is known about a kind."""
         return self._of[kind]
 
     def called(self, length_s: float) -> None:
-        """Learn from a call that verifies a Version: it holds no slot."""
+        """Learn from a call that verifies a Version. It holds no slot."""
         self._of[Kind.VERIFY].add(length_s)
 
     def add(self, kind: Kind, length_s: float) -> None:
@@ -140,17 +140,17 @@ class Learned:
 
     @property
     def mean_s(self) -> float:
-        """The mean over all that ended in this run: what a slot is held for."""
+        """The mean over all that ended in this run: how long a slot is held."""
         return self._mean_s if self._count else self._of[Kind.PLAIN].mean_s
 
 
 def next_look_s(hazard: Callable[[float], float], price_s: float, *, least_s: float, most_s: float) -> float:
-    """Say how long to wait before the next look at one Operation, or at several at once.
+    """Return how long to wait before the next look at one Operation, or at several at once.
 
-    `hazard(wait_s)`: how many ends are expected within that wait, by now. `price_s`: what a call costs, in seconds
-    for which a slot is wasted. Looking every g seconds while ends come at a rate of r wastes r·g/2 for price/g per
-    second, which is least at g = √(2·price/r): so the wait ends when wait · ends expected in it reaches 2 · price.
-    Where nothing can end yet, nothing is asked; between the modes of a mixture neither.
+    `hazard(wait_s)`: how many ends are expected within that wait. `price_s`: the cost of a call, in seconds of wasted
+    slot time. If looks are g seconds apart and ends come at a rate of r, lateness wastes r·g/2 and calls cost price/g
+    per second. The sum is least at g = √(2·price/r), so the wait ends when wait · (ends expected in it) reaches 2 ·
+    price. Nothing is requested while nothing can end, for example between the modes of a mixture.
     """
     wait_s, before_s = least_s, 0.0
     while wait_s < most_s and wait_s * hazard(wait_s) < 2 * price_s:
@@ -163,7 +163,7 @@ def next_look_s(hazard: Callable[[float], float], price_s: float, *, least_s: fl
 
 
 def next_poll_s(durations: Durations, age_s: float, price_s: float, *, least_s: float, most_s: float) -> float:
-    """Say how long to wait before the next poll of an Operation of this age."""
+    """Return how long to wait before the next poll of an Operation of this age."""
     if age_s >= durations.longest_s:
         least_s = max(least_s, (_GROWTH - 1) * age_s)
     now = durations.hazard(age_s)

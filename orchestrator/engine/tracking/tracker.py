@@ -1,4 +1,4 @@
-"""Following Operations to their end. A unit awaits `finished`; how the tracker learns of it is its own affair."""
+"""Follows Operations to their end. A unit awaits `finished`; how the tracker finds out is its own business."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from orchestrator.resilience import policy
 from orchestrator.resilience.failure import unless_token
 from orchestrator.resilience.retry import heard
 
-_EARLY_NOT_FOUND = 5  # replicas may not know a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
-_PRICE = 0.0065  # of a call, as a share of how long a slot is held: about 8 polls an Operation, 4 % of it wasted
-_IDLE = 2.0  # times dearer while nobody waits for the slot
-_LISTED = 400.0  # times dearer while listings tell: a poll is then only for the case that they are wrong
+_EARLY_NOT_FOUND = 5  # replicas may not have a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
+_PRICE = 0.0065  # of a call, as a share of the time that a slot is held: about 8 polls per Operation, 4 % of it wasted
+_IDLE = 2.0  # factor while no call waits for the slot
+_LISTED = 400.0  # factor while listings work: a poll then only checks for the case that they are wrong
 _LEAST_S = 0.05
 _MOST_S = 30.0
-CLOCK_S = 2.0  # by which what the cloud's clock tells and what we see may differ, when told in whole seconds
+CLOCK_S = 2.0  # possible difference between the cloud's clock and what we see, in whole seconds
 
 
 class Sent(NamedTuple):
-    """When something was asked for first: on the event loop's clock, and on the cloud's (None: it is not known)."""
+    """When a call was first sent: on the event loop's clock, and on the cloud's (None: not known)."""
 
     at: float
     server_time: datetime | None
@@ -41,9 +41,9 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The Operation as last seen; where it is not `done`, `reason` says why we stopped asking. `refused`: because we
-    cannot. `length_s`: how long it took, None where that is not told, or not to be believed. `replayed`: it was over
-    before we asked for it.
+    """The Operation as last seen. If it is not `done`, `reason` is why we stopped polling. `refused`: because polling
+    is refused. `length_s`: how long it took, None if that is not reported or not credible. `replayed`: it was done
+    before our call was sent.
     """
 
     operation: Operation
@@ -59,10 +59,10 @@ class _Followed:
 
     operation: Operation
     kind: Kind
-    asked_at: float  # when it was last asked for
-    sent: Sent | None  # None: not by us, as far as is known
-    known_at: float  # since when we know of it
-    ran_at: float | None = None  # when it was asked for last, and was still running
+    asked_at: float  # when it was last polled
+    sent: Sent | None  # None: not sent by this run, as far as is known
+    known_at: float  # when we first saw it
+    ran_at: float | None = None  # when it was last polled and still running
     looked: bool = False
     creating: Creating | None = None
     watched: Watched | None = None
@@ -72,21 +72,21 @@ class _Followed:
 
     @property
     def since(self) -> float:
-        """Give the earliest moment at which it can have begun, if it was begun for us."""
+        """The earliest time at which it can have started, if it started for us."""
         return self.known_at if self.sent is None else self.sent.at
 
     @property
     def seems_older(self) -> bool:
-        """Whether it was made before its call was sent, by the cloud's clocks. They may differ, so it is looked at."""
+        """Whether, by the cloud's clocks, it was made before its call was sent. Clocks may differ, so it is polled."""
         created_at, server_time = self.operation.created_at, self.sent.server_time if self.sent is not None else None
         return created_at is not None and server_time is not None and created_at < server_time
 
 
 class Tracker:
-    """Looks at Operations when they can be over, by what it learns, within one common rate of calls.
+    """Polls Operations when they can be done, by learned durations, within one common rate of calls.
 
-    `background`: where listings of versions that are being made may run; None: each Operation is polled on its own.
-    `waiting`: whether anybody waits for a slot.
+    `background`: where listings of versions in creation may run. None: each Operation is polled on its own. `waiting`:
+    whether a call waits for a slot.
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class Tracker:
     async def finished(
         self, operation: Operation, kind: Kind = Kind.PLAIN, folder_id: str = "", sent: Sent | None = None
     ) -> Tracked:
-        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of its Version;
-        `sent`: when its call was first sent, None where it is one that was found.
+        """Wait until the Operation is `done`, or its deadline has passed. `folder_id`: of its Version. `sent`: when its
+        call was first sent, None if the Operation was found.
 
-        `error` before `done` means that the cloud is still undoing, so it waits. A poll that fails is never the
-        Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` where the token is
-        not accepted any more, or an outage lasts too long.
+        `error` before `done` means that the cloud is still undoing, so this waits. A failed poll is never the
+        Operation's failure, and time lost to an outage does not count. Raises `InterruptedRunError` if the token is not
+        accepted any more, or if an outage lasts too long.
         """
         version_id = operation.version_id
         now = anyio.current_time()
         followed = _Followed(operation, kind, now, sent, now)
-        # A move of a tag names a Version, too, and no listing of those that are being made ever shows it.
+        # A tag move names a Version too, but no listing of versions in creation ever shows it.
         listed = version_id and folder_id and kind is not Kind.TAG
         if not listed or operation.done or self._background is None:
             return await self._follow(followed)
@@ -140,7 +140,7 @@ class Tracker:
         return self._creating[folder_id, shown]
 
     def _price_s(self) -> float:
-        """Say for how long a slot may be wasted to save a call."""
+        """Return how much slot time may be wasted to save a call."""
         return _PRICE * self.learned.mean_s * (1.0 if self._waiting() else _IDLE)
 
     async def _follow(self, one: _Followed) -> Tracked:
@@ -152,10 +152,10 @@ class Tracker:
             deadline_at = began_at + self._deadline_s + self._outage.lost_s() - lost_before_s
             if one.asked_at >= deadline_at:
                 return Tracked(one.operation, f"not done after {as_duration(self._deadline_s)}")
-            due_at = min(self._due_at(one), deadline_at)  # once more then
+            due_at = min(self._due_at(one), deadline_at)  # one last poll then
             if due_at > now:
                 await _sleep(due_at - now, one.watched)
-                continue  # by now listings may tell more, or other ends have taught more
+                continue  # by now, listings may show more, or other Operations may have taught more
             await self._pace.turn()
             one.asked_at, one.looked = anyio.current_time(), True
             try:
@@ -168,11 +168,11 @@ class Tracker:
         return Tracked(one.operation, length_s=self._learn(one), replayed=one.ran_at is None and one.seems_older)
 
     def _due_at(self, one: _Followed) -> float:
-        """Say when to poll next, by the event loop's clock. What the server wishes always counts."""
+        """Return when to poll next, by the event loop's clock. The server's wish always counts."""
         earliest_at = one.asked_at + max(one.operation.poll_after_s or 0.0, one.back_off_s)
         unknown = not one.looked and (one.sent is None or one.seems_older)
         if unknown or (one.watched is not None and one.watched.gone):
-            return earliest_at  # it may be over already
+            return earliest_at  # it may be done already
         price_s, tells = self._price_s(), one.creating is not None and one.creating.tells
         if tells and one.watched is not None and one.watched.listed_at is not None:
             price_s *= _LISTED
@@ -194,10 +194,12 @@ class Tracker:
             one.creating.seen_running(one.watched)
 
     def _refuses(self, error: CloudError, one: _Followed) -> bool:
-        """Say whether a poll that ended so is the last. Raises `InterruptedRunError` where all would end so."""
+        """Return whether a failed poll is the last one. Raises `InterruptedRunError` if all polls would fail like
+        this.
+        """
         unless_token(error)
-        if error.code is Code.PERMISSION_DENIED:  # of all of them: the run would see nothing end
-            message = f"Operations may not be read: {error.message}"
+        if error.code is Code.PERMISSION_DENIED:  # true of all Operations: the run would see none end
+            message = f"no permission to read Operations: {error.message}"
             raise InterruptedRunError(message, advice=error.advice) from error
         one.unknown += error.code is Code.NOT_FOUND
         early = error.code is Code.NOT_FOUND and one.unknown <= _EARLY_NOT_FOUND
@@ -209,7 +211,7 @@ class Tracker:
         return False
 
     def _learn(self, one: _Followed) -> float | None:
-        """Learn how long it took, and give that: by the cloud's times, as far as what we have seen bears them out."""
+        """Learn and return how long it took: by the cloud's times, if they fit what we have seen."""
         length_s = length_of(one.operation, self._world.rng)
         if length_s is not None:
             least_s = (one.ran_at if one.ran_at is not None else one.known_at) - one.known_at - CLOCK_S
@@ -223,12 +225,12 @@ class Tracker:
 
 
 def length_of(operation: Operation, rng: random.Random) -> float | None:
-    """Say how many seconds an Operation that is `done` took, by the cloud's own times; None where they tell nothing."""
+    """Return how many seconds a `done` Operation took, by the cloud's own times. None if they show nothing."""
     if operation.created_at is None or operation.modified_at is None or operation.modified_at < operation.created_at:
         return None
     length_s = (operation.modified_at - operation.created_at).total_seconds()
     if not operation.created_at.microsecond and not operation.modified_at.microsecond:
-        length_s += rng.random() - rng.random()  # whole seconds were told: the rest may be anything
+        length_s += rng.random() - rng.random()  # only whole seconds were reported: the rest may be anything
     return max(0.01, length_s)
 
 

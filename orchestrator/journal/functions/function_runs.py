@@ -1,5 +1,5 @@
-"""What a journal knows of one function: in which runs it was, and what happened to it there. Other functions' records
-are passed over unread, as far as their texts tell that they are others'.
+"""What a journal has about one function: the runs it was in, and what happened to it there. Records of other functions
+are skipped without parsing if their text shows that they concern others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLANNED = (UnitPlanned.kind, UnitsUnchanged.kind)
 
 @dataclass(frozen=True, slots=True)
 class FunctionNames:
-    """What a function is known by. "" for what is not known."""
+    """The names that a function is known by. "" if not known."""
 
     key: str = ""
     name: str = ""
@@ -32,7 +32,7 @@ class FunctionNames:
     function_id: str = ""
 
     def is_of(self, other: FunctionNames) -> bool:
-        """Say whether both are one function.
+        """Return whether both are the same function.
 
         | both have an id | both have a folder and a name | is the same      |
         | ---             | ---                           | ---              |
@@ -48,13 +48,13 @@ class FunctionNames:
 
 
 class FunctionRuns:
-    """What an open journal knows of functions. Each method raises `JournalError`."""
+    """Queries about functions in an open journal. Each method raises `JournalError`."""
 
     _path: Path
     _connection: sqlite3.Connection
 
     def function_in(self, run_id: str, names: FunctionNames) -> FunctionNames | None:
-        """Find a function in the plan of a run, as it was called then; None where it was not in it."""
+        """Return a function in the plan of a run, with its names at that time; None if the run did not have it."""
         by_key = (one for one in self._planned_as(run_id, names.key) if one.is_of(names))
         if (found := next(by_key, None)) is not None:
             return found
@@ -62,11 +62,11 @@ class FunctionRuns:
         return next((one for one in self._planned(run_id, needles) if one.is_of(names)), None)
 
     def functions_like(self, run_id: str, needle: str) -> Iterator[FunctionNames]:
-        """Give the functions in the plan of a run whose record has this text as a value; "": all of them."""
+        """Yield the functions in the plan of a run whose record has this text as a value; "": all of them."""
         yield from self._planned(run_id, [needle], at_once=1 if needle else _AT_ONCE)
 
     def events_about(self, run_id: str, key: str) -> Iterator[Event]:
-        """Give a run's events about itself and one unit, in their order."""
+        """Yield a run's events about itself and one unit, in order."""
         with translated(self._path):
             self._check_schema(run_id)
             rows = self._connection.execute(
@@ -79,7 +79,7 @@ class FunctionRuns:
                     yield from _about(self._event_of(run_id, seq, data, crc), key)
 
     def unit_marks(self, run_id: str) -> Iterator[UnitMark]:
-        """Give how far a run's units have come, in the order of its events."""
+        """Yield how far a run's units have come, in the order of its events."""
         marked, telling = (", ".join(f"'{kind}'" for kind in kinds) for kinds in (MARKED, TELLING))
         with translated(self._path):
             self._check_schema(run_id)
@@ -92,7 +92,7 @@ class FunctionRuns:
                 yield from marks_in(kind, key, self._values_of(run_id, seq, data, crc) if data else {})
 
     def runs_that_made(self, endpoint: str, version_id: str) -> list[tuple[str, str]]:
-        """Find the runs that know the Operation which has made a Version, and the unit's keys there."""
+        """Return the runs that have the Operation which made a Version, with the unit's key in each."""
         found = self._events_with(endpoint, OperationAccepted.kind, version_id)
         return [
             (run_id, event.key)
@@ -101,12 +101,12 @@ class FunctionRuns:
         ]
 
     def runs_that_sent(self, endpoint: str, idempotency_key: str) -> list[tuple[str, str]]:
-        """Find the runs that have sent a call with this Idempotency-Key, and the unit's keys there."""
+        """Return the runs that sent a call with this Idempotency-Key, with the unit's key in each."""
         found = self._events_with(endpoint, Requested.kind, idempotency_key)
         return [(run_id, event.key) for run_id, event in found if isinstance(event, Requested)]
 
     def _events_with(self, endpoint: str, kind: str, needle: str) -> Iterator[tuple[str, Event]]:
-        """Give the events of a kind whose record has this text as a value, with the ids of their runs."""
+        """Yield the events of a kind whose record has this text as a value, with the IDs of their runs."""
         with translated(self._path):
             rows = self._connection.execute(
                 "SELECT run_id, seq, data, crc FROM events JOIN runs ON runs.id = run_id"
@@ -117,7 +117,7 @@ class FunctionRuns:
                 yield run_id, self._event_of(run_id, seq, data, crc)
 
     def _planned_as(self, run_id: str, key: str) -> Iterator[FunctionNames]:
-        """Give the functions that a plan has under a key. Another Function may have been called so in another run."""
+        """Yield the functions that a plan has under a key. In another run, another Function may have had that key."""
         with translated(self._path):
             rows = self._connection.execute(
                 "SELECT seq, data, crc FROM events INDEXED BY events_of_unit"
@@ -130,8 +130,8 @@ class FunctionRuns:
                     yield one
 
     def _planned(self, run_id: str, needles: Sequence[str], *, at_once: int = 1) -> Iterator[FunctionNames]:
-        """Give the functions of a plan whose record holds one of these texts, "": any. `at_once`: records that are
-        looked for before the first is given: a cursor steps on to the next one, however far away that is.
+        """Yield the functions of a plan whose record has one of these texts ("": any). `at_once`: how many records are
+        read before the first is yielded: a cursor would search on for the next one, however far it is.
         """
         wanted = [_text(needle) if needle else "" for needle in needles]
         having = " OR ".join(["instr(data, ?)"] * len(wanted)) or "0"
@@ -148,7 +148,7 @@ class FunctionRuns:
             full = len(rows) == at_once
 
     def _check_schema(self, run_id: str) -> None:
-        """See that the events of a run mean what this program takes them for. Raises `JournalError`."""
+        """Check that this program understands the run's events. Raises `JournalError`."""
         found = self._connection.execute("SELECT schema FROM runs WHERE id = ?", (run_id,)).fetchone()
         if found is not None and found[0] > SCHEMA:
             raise newer(self._path, run_id)
@@ -159,17 +159,17 @@ class FunctionRuns:
         return dict(orjson.loads(data))
 
     def _event_of(self, run_id: str, seq: int, data: str, crc: int) -> Event:
-        """Read a record. Raises `JournalError` where it is not as it was written, or of a newer program."""
+        """Parse a record. Raises `JournalError` if it is damaged, or from a newer program."""
         try:
             return from_dict(self._values_of(run_id, seq, data, crc))
         except NewerRecordError as error:
             raise newer(self._path, run_id, f"record {seq} {error}") from error
         except (KeyError, TypeError, ValueError) as error:
-            raise damaged(self._path, run_id, seq, f"cannot be understood ({error!r})") from error
+            raise damaged(self._path, run_id, seq, f"cannot be parsed ({error!r})") from error
 
 
 def names_in(event: Event) -> Iterator[FunctionNames]:
-    """Give the functions that an event of a plan is about."""
+    """Yield the functions that an event of a plan is about."""
     match event:
         case UnitPlanned():
             yield FunctionNames(event.key, event.name, event.folder_id, event.function_id)
@@ -178,7 +178,7 @@ def names_in(event: Event) -> Iterator[FunctionNames]:
 
 
 def of_unit(events: Iterable[Event], key: str) -> Iterator[Event]:
-    """Leave of a run's events those about itself and one unit."""
+    """Yield a run's events about itself and one unit."""
     for event in events:
         if getattr(event, "key", "") in ("", key):
             yield from _about(event, key)

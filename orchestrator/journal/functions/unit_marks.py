@@ -1,4 +1,4 @@
-"""How far each unit of a run is: as little of its events as tells that, read without folding the run."""
+"""How far each unit of a run has come, read from as few of its events as possible, without folding the run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from orchestrator.journal.events import (
 )
 from orchestrator.model import Action
 
-# Kinds of which more is read than whose they are.
+# Kinds of which more than the key is read.
 TELLING = (UnitPlanned.kind, UnitsUnchanged.kind, OperationAccepted.kind, OperationDone.kind)
 MARKED = (*TELLING, Requested.kind, StepRetried.kind, UnitEnded.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitMark:
-    """One step forth of a unit. `kind`: of the event; `name`, `folder_id`, `action`: where it is planned;
-    `operation_id`: where an Operation was accepted, or is done.
+    """One step of a unit's progress. `kind`: of the event. `name`, `folder_id`, `action`: if it is planned.
+    `operation_id`: if an Operation was accepted, or is done.
     """
 
     kind: str
@@ -39,14 +39,14 @@ class UnitMark:
 
 
 def marks_of(event: Event) -> Iterator[UnitMark]:
-    """Give what an event says of how far units are; nothing for most kinds."""
+    """Yield what an event shows about the progress of units; nothing for most kinds."""
     if event.kind in MARKED:
         values = to_dict(event)
         yield from marks_in(event.kind, values.get("key", ""), values)
 
 
 def marks_in(kind: str, key: str, values: Mapping[str, Any]) -> Iterator[UnitMark]:
-    """Give it of a stored event. `values`: the event's, {} for kinds that are not `TELLING`."""
+    """Yield the same for a stored event. `values`: the event's, {} for kinds that are not `TELLING`."""
     if kind == UnitsUnchanged.kind:
         for unit, name, folder_id, *_ in values["units"]:
             yield UnitMark(UnitPlanned.kind, unit, name, folder_id, Action.UNCHANGED)

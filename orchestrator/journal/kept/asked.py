@@ -1,4 +1,4 @@
-"""What runs have asked for, found without folding them: by Versions, by Functions, and why they were stopped."""
+"""What runs have requested, found without folding them: by Version, by Function, and why they were stopped."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 from orchestrator.journal.schema import translated
 
-_AT_ONCE = 500  # values in one question; SQLite takes 999
+_AT_ONCE = 500  # values per query; SQLite accepts 999
 
 
 class AskedFor:
-    """What an open journal knows of it. Each method raises `JournalError`."""
+    """Queries about requests in an open journal. Each method raises `JournalError`."""
 
     _path: Path
     _connection: sqlite3.Connection
 
     def asked_for(self, endpoint: str, version_ids: Iterable[str], *, verb: str = "") -> dict[str, str]:
-        """Find which runs have asked for Versions: their ids by those of the Versions, of those that any has. All that
-        the journal holds is looked through, of runs of a `verb` where it is given.
+        """Return which runs requested these Versions: by Version ID, for those that any run did. All runs in the
+        journal are searched, or those of a `verb` if it is given.
         """
         found: dict[str, str] = {}
         for some, places in _parts(version_ids):
-            statement = (  # the oldest comes last, and counts: later ones have taken its Operation over
+            statement = (  # the oldest comes last and wins: later runs took over its Operation
                 "SELECT json_extract(data, '$.version_id'), run_id FROM events JOIN runs ON runs.id = events.run_id"  # noqa: S608
                 " WHERE endpoint = ? AND ? IN ('', runs.verb) AND kind = 'operation_accepted'"
                 " AND json_extract(data, '$.call') = 'createVersion'"
@@ -34,7 +34,7 @@ class AskedFor:
         return found
 
     def runs_asking(self, verb: str, function_ids: Iterable[str]) -> set[str]:
-        """Find the runs of a verb that have asked for something of these Functions, or may have."""
+        """Return the runs of a verb that have requested something for these Functions, or may have."""
         found = set[str]()
         for some, places in _parts(function_ids):
             statement = (
@@ -47,7 +47,7 @@ class AskedFor:
         return found
 
     def access_asked(self, endpoint: str, function_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Find who was the last to ask for another access to these Functions: the run's id and the unit's key there."""
+        """Return who last requested an access change of these Functions: the run's ID and the unit's key in it."""
         found: dict[str, tuple[str, str]] = {}
         for some, places in _parts(function_ids):
             statement = (
@@ -62,11 +62,11 @@ class AskedFor:
         return found
 
     def breach_of(self, run_ids: Sequence[str]) -> str:
-        """Say why the first of these runs that was stopped by a breach was so, "" where none was."""
+        """Return why the first of these runs that was stopped by a breach was stopped, "" if none was."""
         return next(self._breaches(run_ids, "reason"), "")
 
     def owes_perhaps(self, run_id: str) -> bool:
-        """Say whether a breach of a run was to lead to its rollback."""
+        """Return whether a breach of a run was to lead to its rollback."""
         return "rollback" in self._breaches([run_id], "then")
 
     def _breaches(self, run_ids: Sequence[str], name: str) -> Iterator[str]:
@@ -80,7 +80,7 @@ class AskedFor:
 
 
 def _parts(values: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
-    """Give values as many as go into one question, with the places that they take in it."""
+    """Yield values in groups that fit into one query, with their placeholders."""
     values = sorted(set(values))
     for begin in range(0, len(values), _AT_ONCE):
         some = values[begin : begin + _AT_ONCE]

@@ -1,7 +1,7 @@
-"""Which Functions this tool has deployed, by what they are called: kept beside the runs, which are let go of in time.
+"""Which Functions this tool has deployed, by name. Stored beside the runs, because old runs are deleted.
 
-A Function that was deleted and made again has its name, and its description may be a copy, but it is another Function:
-identity is the installation, the folder and the Function's id.
+A Function that was deleted and created again has its former name, and may have a copied description, but it is a
+different Function. The identity is the installation, the folder and the Function's ID.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from orchestrator.journal.schema import translated
 from orchestrator.model import Action, Deployed
 from orchestrator.model.live_state import Replaced
 
-_AT_ONCE = 500  # ids in one question; SQLite takes 999
+_AT_ONCE = 500  # IDs per query; SQLite accepts 999
 _MAKES_A_VERSION = (Action.CREATE, Action.VERSION, Action.COPY)
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedFunction:
-    """A Function that has got a Version of ours. `at`: seconds since the epoch."""
+    """A Function that got a Version of ours. `at`: seconds since the epoch."""
 
     folder_id: str
     name: str
@@ -32,10 +32,12 @@ class DeployedFunction:
 
 @dataclass(slots=True)
 class DeployedByRun:
-    """Call it with each event of one run, in their order: it gives the Function of which that says it is deployed."""
+    """Call it with each event of one run, in order. Returns the Function that the event reports as deployed, else
+    None.
+    """
 
     _planned: dict[str, UnitPlanned] = field(default_factory=dict)  # by key; those that get a Version
-    _made: dict[str, str] = field(default_factory=dict)  # key → id of the Function that the run has made
+    _made: dict[str, str] = field(default_factory=dict)  # by key: ID of the Function that the run created
 
     def __call__(self, event: Event) -> DeployedFunction | None:
         match event:
@@ -52,7 +54,7 @@ class DeployedByRun:
 
 
 def write_deployed(connection: sqlite3.Connection, endpoint: str, run_id: str, one: DeployedFunction) -> None:
-    """Keep a Function with the last run that deployed it, inside whatever transaction there is."""
+    """Store a Function with the last run that deployed it, within the current transaction."""
     connection.execute(
         "INSERT INTO deployed VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, folder_id, name, function_id)"
         " DO UPDATE SET at = excluded.at, run_id = excluded.run_id WHERE excluded.at >= at",
@@ -71,18 +73,18 @@ class StampedFunction:
 
 
 class DeployedFunctions(AskedFor):
-    """What an open journal knows of them. Each method raises `JournalError`."""
+    """Queries about deployed Functions in an open journal. Each method raises `JournalError`."""
 
     def replaced(self, endpoint: str, functions: Iterable[StampedFunction]) -> dict[str, Replaced]:
-        """Find those that somebody has made again, by their ids.
+        """Return the Functions that someone created again, by ID.
 
-        | under this name there was deployed | the Function itself                  | somebody made it again |
-        | ---                                | ---                                  | ---                    |
-        | nothing                            | any                                  | nobody can tell        |
-        | this Function                      | any                                  | no                     |
-        | another one                        | was deployed, under whatever name    | no: it was renamed     |
-        | another one                        | its live Version was asked for by us | no                     |
-        | another one                        | is not known                         | yes                    |
+        | deployed before under this name | the Function itself                  | created again      |
+        | ---                             | ---                                  | ---                |
+        | nothing                         | any                                  | not known          |
+        | this Function                   | any                                  | no                 |
+        | another one                     | was deployed, under any name         | no: it was renamed |
+        | another one                     | this tool requested its live Version | no                 |
+        | another one                     | is not known                         | yes                |
         """
         with translated(self._path):
             found = {one: former for one in functions if (former := self._under_its_name(endpoint, one)) is not None}
@@ -90,13 +92,13 @@ class DeployedFunctions(AskedFor):
         return {one.function_id: former for one, former in found.items() if one not in ours}
 
     def learn_deployed(self, endpoint: str, run_id: str, functions: Iterable[DeployedFunction]) -> None:
-        """Keep what another machine's run has deployed."""
+        """Store what another machine's run has deployed."""
         with translated(self._path):
             for one in functions:
                 write_deployed(self._connection, endpoint, run_id, one)
 
     def _under_its_name(self, endpoint: str, one: StampedFunction) -> Replaced | None:
-        """Give the Function that was deployed last under the name of a live one, None where that is this one."""
+        """Return the Function that was last deployed under the name of a live one, None if it is the same one."""
         rows = self._connection.execute(
             "SELECT function_id, run_id FROM deployed WHERE endpoint = ? AND folder_id = ? AND name = ?"
             " ORDER BY at DESC",
@@ -106,7 +108,7 @@ class DeployedFunctions(AskedFor):
         return Replaced(*rows[0]) if rows and not known else None
 
     def _ours(self, endpoint: str, doubtful: Sequence[StampedFunction]) -> set[StampedFunction]:
-        """Look through all there is: that is asked of Functions whose names others had, and of no others."""
+        """Search all runs. Only needed for Functions whose name another Function had."""
         known = set[str]()
         for begin in range(0, len(doubtful), _AT_ONCE):
             some = doubtful[begin : begin + _AT_ONCE]
@@ -118,8 +120,8 @@ class DeployedFunctions(AskedFor):
         return {one for one in doubtful if one.function_id in known or one.version_id in known}
 
     def deployed_since(self, endpoint: str, at: float, but: Iterable[str]) -> set[tuple[str, str]]:
-        """Give what names the Functions that were deployed after a time, by other runs than these: a folder's id, and a
-        Function's id or name.
+        """Return names of the Functions that other runs than these deployed after a time: a folder's ID, with a
+        Function's ID or name.
         """
         with translated(self._path):
             statement = "SELECT folder_id, name, function_id, run_id FROM deployed WHERE endpoint = ? AND at > ?"

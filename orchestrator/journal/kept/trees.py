@@ -1,8 +1,8 @@
-"""Which files the packages of runs had, by the digest of their code that stamps have: so that a plan can name the files
-that differ from what is live.
+"""The files of packages, by the digest of their code as in stamps, so that a plan can name the files that differ from
+what is live.
 
-A file of its own beside the journal, and a help only: where it is lost, damaged or of a newer program nothing is known,
-and nothing fails. It keeps what was used last, within bounds.
+A separate file beside the journal, and only a convenience: if it is missing, damaged or from a newer program, nothing
+is known and nothing fails. It keeps what was used last, within bounds.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from orchestrator.journal.folder import make_private_database, refuse_links
 from orchestrator.model import PackedFiles
 
 FILE = "trees.sqlite3"
-KEPT_MAX_BYTES = 64 * 1024 * 1024  # of all lists, compressed: those of some 30,000 packages
-FILES_MAX = 20_000  # of one package; longer lists are not kept
+KEPT_MAX_BYTES = 64 * 1024 * 1024  # of all lists, compressed: about 30,000 packages
+FILES_MAX = 20_000  # per package; longer lists are not kept
 _SCHEMA = 1
 _BUSY_TIMEOUT_S = 5.0
 _TABLE = """
@@ -35,7 +35,7 @@ _TABLE = """
 
 
 def keep_trees(state_dir: Path, trees: Mapping[str, PackedFiles], at: float) -> None:
-    """Keep the files of packages, by the digests of their code. `at`: epoch seconds."""
+    """Store the files of packages, by the digests of their code. `at`: epoch seconds."""
     trees = {code: files for code, files in trees.items() if files.digests and len(files.paths) <= FILES_MAX}
     path = state_dir / FILE
     with suppress(OSError, sqlite3.Error):
@@ -46,7 +46,7 @@ def keep_trees(state_dir: Path, trees: Mapping[str, PackedFiles], at: float) -> 
             _keep(path, trees, at)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                path.unlink(missing_ok=True)  # the next run begins anew
+                path.unlink(missing_ok=True)  # the next run creates a new file
 
 
 def _keep(path: Path, trees: Mapping[str, PackedFiles], at: float) -> None:
@@ -67,7 +67,7 @@ def _keep(path: Path, trees: Mapping[str, PackedFiles], at: float) -> None:
 
 
 def _let_go(connection: sqlite3.Connection) -> None:
-    """Let go of what was not used for the longest time, where there is too much."""
+    """Delete what was unused for the longest time, if there is too much."""
     size_bytes, gone = 0, list[tuple[str]]()
     for code, length in connection.execute("SELECT code, length(files) FROM trees ORDER BY used_at DESC, code"):
         size_bytes += length
@@ -77,12 +77,12 @@ def _let_go(connection: sqlite3.Connection) -> None:
 
 
 class KnownTrees:
-    """Looks files up; a context manager. Nothing is opened before somebody asks."""
+    """Looks up files; a context manager. The file is opened on first use."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE
         self._connection: sqlite3.Connection | None = None
-        self._is_closed = False  # or there is nothing to be read
+        self._is_closed = False  # or there is nothing to read
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,7 @@ class KnownTrees:
             self._connection.close()
 
     def files(self, code: str) -> PackedFiles | None:
-        """Give the files of the package whose code has this digest; None where they are not known."""
+        """Return the files of the package whose code has this digest; None if they are not known."""
         with self._quietly():
             connection = self._open()
             if connection is not None:

@@ -1,4 +1,4 @@
-"""What verification has said of each Version, the last time: kept beside the runs, which are let go of in time."""
+"""The last verification verdict of each Version. Stored beside the runs, because old runs are deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import Verdict
 
-_AT_ONCE = 500  # ids in one question; SQLite takes 999
+_AT_ONCE = 500  # IDs per query; SQLite accepts 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class KnownVerdict:
 def write_verdicts(
     connection: sqlite3.Connection, endpoint: str, run_id: str, verified: Iterable[VersionVerified]
 ) -> None:
-    """Keep the last verdict of each Version of an installation, inside whatever transaction there is."""
+    """Store the last verdict of each Version of an installation, within the current transaction."""
     connection.executemany(
         "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, version_id) DO UPDATE SET"
         " at = excluded.at, verdict = excluded.verdict, reason = excluded.reason, run_id = excluded.run_id"
@@ -34,7 +34,7 @@ def write_verdicts(
 
 
 def read_verdicts(connection: sqlite3.Connection, endpoint: str, version_ids: Sequence[str]) -> dict[str, KnownVerdict]:
-    """Read what is known of some Versions of an installation, by their ids."""
+    """Return what is known about some Versions of an installation, by ID."""
     found: dict[str, KnownVerdict] = {}
     for begin in range(0, len(version_ids), _AT_ONCE):
         some = version_ids[begin : begin + _AT_ONCE]

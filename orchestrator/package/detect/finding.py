@@ -1,4 +1,4 @@
-"""Looks through a folder for functions: folders with handlers in them, and what of these must not be packed."""
+"""Finds functions in a folder: folders with handlers, and the files in them that must not be packed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from orchestrator.package.ignore_rules import LEFT_OUT_NAMES, may_hold_secrets
 
 FOLDERS_MAX = 5_000
 DEPTH_MAX = 6
-# Folders in which nobody writes functions; hidden ones besides.
+# Folders that never contain functions; hidden folders are skipped too.
 _NOT_LOOKED_INTO = LEFT_OUT_NAMES | {
     "node_modules", "vendor", "venv", "site-packages", "dist", "build", "target", "bin", "obj", "test", "tests",
     "testdata", "docs", "layers",
 }  # fmt: skip
-# What package managers make, and the cloud makes again by what is declared.
+# What package managers create, and the cloud creates again from the declared dependencies.
 _MADE = {"node_modules": "package.json", "venv": "", ".venv": "", "vendor": "composer.json"}
 _INSTALLED = "/node_modules/"
 _SAYS_NOTHING = frozenset({"src", "app", "code", "function", "functions", "handler", "handlers", "lambda", "lambdas"})
@@ -29,9 +29,9 @@ _NAME_LEAST, _NAME_MOST = 3, 63
 
 @dataclass(frozen=True, slots=True)
 class FoundFunction:
-    """A function that a folder holds. `source`: relative to where the search began, "." for that. `exclude`: patterns
-    of what is not to be packed; `runtime_why`: a sentence, "" where no file tells of its language's runtimes;
-    `files`: the path in the package → the file that is laid there, relative like `source`.
+    """A function in a folder. `source`: relative to where the search began, "." for that folder. `exclude`: patterns of
+    what must not be packed. `runtime_why`: why this runtime, "" if no file names a version in its language. `files`:
+    the path in the package → the file to place there, relative like `source`.
     """
 
     name: str
@@ -44,8 +44,8 @@ class FoundFunction:
 
 @dataclass(frozen=True, slots=True)
 class FoundFunctions:
-    """What a search has found, in the order of the paths. `other_projects`: folders with a manifest of their own;
-    `cut_off`: there were more folders, or deeper ones, than are looked into.
+    """The result of a search, ordered by path. `other_projects`: folders with their own manifest. `cut_off`: some
+    folders were not searched, because there were too many or they were too deep.
     """
 
     functions: tuple[FoundFunction, ...]
@@ -54,8 +54,8 @@ class FoundFunctions:
 
 
 def detect_functions(root: Path, manifest: str) -> FoundFunctions:
-    """Look through `root`; a folder with a handler is a function, and nothing below it is one. `manifest`: the name of
-    manifests, which begin projects of their own.
+    """Search `root`. A folder with a handler is a function, and no folder below it is one. `manifest`: the file name of
+    manifests, which start separate projects.
     """
     found = list[tuple[str, Placed, bool]]()
     others, pending, seen, cut_off = list[str](), [(root, 0, Above())], 0, False
@@ -70,7 +70,7 @@ def detect_functions(root: Path, manifest: str) -> FoundFunctions:
         candidate = CandidateFolder(folder, tuple(files))
         handlers = _handlers(candidate)
         found += [(label, above.place(candidate, handler), len(handlers) > 1) for handler in handlers]
-        if handlers:  # what is below is its own, but not what is a package by itself
+        if handlers:  # folders below belong to the function, except packages of a workspace
             tops = workspace_tops(candidate)
             folders = [name for name in folders if name in tops]
         if depth == DEPTH_MAX or seen + len(pending) + len(folders) > FOLDERS_MAX:
@@ -82,7 +82,7 @@ def detect_functions(root: Path, manifest: str) -> FoundFunctions:
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Name the files of a folder, and the folders that are looked into; links are not followed."""
+    """Return the names of a folder's files, and of the folders to search. Links are not followed."""
     files, folders = list[str](), list[str]()
     try:
         with os.scandir(folder) as entries:
@@ -95,7 +95,7 @@ def _listed(folder: Path) -> tuple[list[str], list[str]]:
                     or (Path(entry.path) / "pyvenv.cfg").exists()
                 ):
                     folders.append(entry.name)
-    except OSError:  # nothing that this user could pack
+    except OSError:  # nothing in it could be packed
         return [], []
     return sorted(files), sorted(folders)
 
@@ -105,7 +105,9 @@ def _handlers(folder: CandidateFolder) -> list[FoundHandler]:
 
 
 def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundFunction]:
-    """Name the functions after their folders; several of one folder after their files, or functions, as well."""
+    """Name the functions after their folders. Several functions of one folder are also named after their file or
+    handler.
+    """
     taken, not_packed = set[str](), dict[str, set[str]]()
     for label, placed, is_one_of_many in found:
         handler, source = placed.handler, os.path.relpath(placed.source, root)
@@ -120,7 +122,7 @@ def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundF
             name = f"{names[0][: _NAME_MOST - 4]}-{number}"
             number += 1
         taken.add(name)
-        built = {_INSTALLED} if handler.build else set[str]()  # a build may be the first to install anything
+        built = {_INSTALLED} if handler.build else set[str]()  # the first install may happen in a build
         runtime, why = runtime_of(root / label, root, handler.runtime)
         if source not in not_packed:  # functions of one package share it
             not_packed[source] = _not_packed(root / source)
@@ -130,7 +132,7 @@ def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundF
 
 
 def _telling_parts(root: Path, source: str) -> list[str]:
-    """Give the names on the way to a source, without those at its end that tell nothing: app/src is app."""
+    """Return the names on the path to a source, without meaningless ones at its end: app/src is app."""
     parts = [root.name, *(Path(source).parts if source != "." else ())]
     while len(parts) > 2 and parts[-1].lower() in _SAYS_NOTHING:
         parts.pop()
@@ -138,7 +140,7 @@ def _telling_parts(root: Path, source: str) -> list[str]:
 
 
 def _name(parts: list[str]) -> str:
-    """Make a name that the cloud takes: lower-case letters, digits and hyphens, the first one a letter."""
+    """Return a name that the cloud accepts: lower-case letters, digits and hyphens, starting with a letter."""
     text = re.sub("[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
     if not text[:1].isalpha():
         text = f"fn-{text}".strip("-")
@@ -148,7 +150,7 @@ def _name(parts: list[str]) -> str:
 
 
 def _not_packed(folder: Path) -> set[str]:
-    """Give patterns of what must not, or need not, go into the package: secrets of developers, installed packages."""
+    """Return patterns of what must not, or need not, be packed: developers' secrets, installed packages."""
     patterns = {
         f"/{name}/" for name, beside in _MADE.items() if (folder / name).is_dir() and (folder / beside).exists()
     }

@@ -1,4 +1,4 @@
-"""How a handler is recognized, language by language: by the texts of a folder's files, none of which is run.
+"""How a handler is recognized in each language: by the text of a folder's files. None of them is run.
 
 | language | a function is                                                                   | entry point         |
 | ---      | ---                                                                             | ---                 |
@@ -22,10 +22,10 @@ from typing import Any
 
 import orjson
 
-READ_MAX_BYTES = 256 * 1024  # of a file: handlers stand in small ones
+READ_MAX_BYTES = 256 * 1024  # per file: handlers are in small files
 _NAMED = ("handler", "Handler")
-_FIRST = ("index", "main", "handler", "app")  # names of files that are looked at before others
-_BELOW_MAX = 2_000  # files of a project whose sources lie deeper
+_FIRST = ("index", "main", "handler", "app")  # file names that are searched before others
+_BELOW_MAX = 2_000  # limit on source files of a project in deeper folders
 
 _PYTHON = re.compile(r"^(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\([ \t]*(\w+)[^,()\n]*,[ \t]*(\w+)", re.MULTILINE)
 _NODE = (
@@ -39,7 +39,7 @@ _NODE = (
 )
 _NODE_ENDINGS = (".js", ".cjs", ".mjs")
 NODE_ENDINGS = (*_NODE_ENDINGS, ".ts")
-_BUILT = ("dist/", "build/", "out/")  # where builds put what they make
+_BUILT = ("dist/", "build/", "out/")  # where builds put their output
 _NODE_RUNTIME = "nodejs22"
 _NODE_TABLE = re.compile(r"\bmodule\.exports[ \t]*=[ \t]*\{([^{}]*)\}")
 _GO = re.compile(r"^func[ \t]+([A-Z]\w*)[ \t]*\(([^)\n]*)", re.MULTILINE)
@@ -54,7 +54,7 @@ _FUNCTION_HANDLER = re.compile(r"\bFunctionHandler[ \t]*\(")
 
 @dataclass(frozen=True, slots=True)
 class FoundHandler:
-    """A handler. `stem`: what tells it from others of its folder; `build`: a command that makes what is packed."""
+    """A handler. `stem`: distinguishes it from others in its folder. `build`: a command that creates what is packed."""
 
     runtime: str
     entrypoint: str
@@ -64,16 +64,16 @@ class FoundHandler:
 
 @dataclass(frozen=True, slots=True)
 class CandidateFolder:
-    """A folder that may hold a function. `names`: of the files in it."""
+    """A folder that may contain a function. `names`: of the files in it."""
 
     path: Path
     names: tuple[str, ...]
 
     def text(self, name: str) -> str:
-        """Read a file; "" where that cannot be done, or where it is larger than one that people write."""
+        """Return the content of a file; "" if it cannot be read, or if it is too large to be handwritten."""
         path = self.path / name
         try:
-            if not path.is_file():  # a pipe would be waited for
+            if not path.is_file():  # a pipe would block
                 return ""
             with path.open("rb") as file:
                 content = file.read(READ_MAX_BYTES + 1)
@@ -82,14 +82,14 @@ class CandidateFolder:
         return "" if len(content) > READ_MAX_BYTES else content.decode("utf-8", "replace")
 
     def files(self, *endings: str) -> Iterator[tuple[str, str]]:
-        """Give the files with these endings, those that handlers are most often in first: stem and text."""
+        """Yield the files with these endings as stem and text, those that usually contain handlers first."""
         for name in sorted(self.names, key=lambda name: (_rank(name), name)):
             stem, dot, ending = name.rpartition(".")
             if dot and f".{ending}" in endings:
                 yield stem, self.text(name)
 
     def below(self, *endings: str) -> Iterator[str]:
-        """Give the texts of files with these endings at any depth, in the order of their paths; a bounded number."""
+        """Yield the text of files with these endings at any depth, in order of their paths, up to a limit."""
         found = (path for path in self.path.rglob("*") if path.suffix in endings and path.is_file())
         paths = sorted(path for path, _ in zip(found, range(_BELOW_MAX), strict=False))
         yield from (self.text(str(path.relative_to(self.path))) for path in paths)
@@ -100,7 +100,7 @@ def _rank(name: str) -> int:
     return _FIRST.index(stem) if stem in _FIRST else len(_FIRST)
 
 
-# Of a function in a text: its name, and whether it looks like a handler where it is not called so.
+# For each function in a text: its name, and whether it looks like a handler despite its name.
 Functions = Iterator[tuple[str, bool]]
 
 
@@ -126,7 +126,7 @@ def _php(text: str) -> Functions:
 def _in_files(
     folder: CandidateFolder, runtime: str, functions: Callable[[str], Functions], endings: tuple[str, ...]
 ) -> list[FoundHandler]:
-    """Find the handlers of a folder's files: those that are called so, else those that look like one."""
+    """Return the handlers in a folder's files: those with a handler's name, else those that look like one."""
     named, alike = list[FoundHandler](), list[FoundHandler]()
     for stem, text in folder.files(*endings):
         if stem.startswith(("test_", "conftest", "setup")) or stem.endswith(("_test", ".test", ".spec", ".d")):
@@ -144,13 +144,13 @@ def _of_python(folder: CandidateFolder) -> list[FoundHandler]:
 
 
 def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
-    """Look into the file that package.json names, which a build may have to make; else into all."""
+    """Search the file that package.json names, which a build may have to create; else all files."""
     package = read_package_json(folder)
     if isinstance(main := package.get("main"), str) and main:
         stem = posixpath.normpath(main)
         stem = stem.rpartition(".")[0] if f".{stem.rpartition('.')[2]}" in _NODE_ENDINGS else stem
         build = _build_of(package, folder)
-        if found := _of_node_file(folder, stem):  # what a build has made may be old
+        if found := _of_node_file(folder, stem):  # an earlier build's output may be outdated
             return [replace(one, build=build) for one in found] if stem.startswith(_BUILT) else found
         if build and not any((folder.path / f"{stem}{ending}").is_file() for ending in _NODE_ENDINGS):
             return [FoundHandler(_NODE_RUNTIME, f"{stem}.handler", "handler", build)]
@@ -158,7 +158,7 @@ def _of_node(folder: CandidateFolder) -> list[FoundHandler]:
 
 
 def _of_node_file(folder: CandidateFolder, stem: str) -> list[FoundHandler]:
-    """Find the handlers of one file of a package, by its path without the ending."""
+    """Return the handlers in one file of a package, by its path without the ending."""
     where, _, name = stem.rpartition("/")
     alone = CandidateFolder(folder.path / where, tuple(f"{name}{ending}" for ending in _NODE_ENDINGS))
     prefix = f"{where}/" if where else ""
@@ -167,7 +167,7 @@ def _of_node_file(folder: CandidateFolder, stem: str) -> list[FoundHandler]:
 
 
 def read_package_json(folder: CandidateFolder) -> Mapping[str, Any]:
-    """Read a folder's package.json; empty where there is none, or where it is broken."""
+    """Parse a folder's package.json; empty if it is missing or broken."""
     try:
         found = orjson.loads(folder.text("package.json") or "{}")
     except ValueError:
@@ -190,7 +190,7 @@ def _of_php(folder: CandidateFolder) -> list[FoundHandler]:
 
 
 def _of_java(folder: CandidateFolder) -> list[FoundHandler]:
-    """Take the first class of a project, or of a folder of sources without one."""
+    """Use the first class of a project, or of a folder of sources without a project."""
     is_project = {"pom.xml", "build.gradle", "build.gradle.kts"} & set(folder.names)
     texts = folder.below(".java") if is_project else (text for _, text in folder.files(".java"))
     for text in texts:

@@ -1,4 +1,4 @@
-"""What lies above a handler and belongs into its package: the package.json, or the requirements.txt, of its project.
+"""Files above a handler that belong in its package: the package.json or the requirements.txt of its project.
 
 | a handler in a folder without one, below                  | source         | entry point         | files            |
 | ---                                                       | ---            | ---                 | ---              |
@@ -26,7 +26,7 @@ _NAMES_ABOVE = re.compile(r"""(?:\brequire[ \t]*\(|\bfrom\b|\bimport\b[ \t]*\(?)
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A handler, the folder that is packed for it, and what is laid in: the path in the package → a file."""
+    """A handler, the folder that is packed for it, and the files that are added: the path in the package → a file."""
 
     handler: FoundHandler
     source: Path
@@ -35,8 +35,8 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """The nearest folders above that have a package.json or a requirements.txt. `is_needed`: of the package.json,
-    whether code cannot do without it.
+    """The nearest folders above that have a package.json or a requirements.txt. `is_needed`: whether code cannot run
+    without that package.json.
     """
 
     package: Path | None = None
@@ -44,7 +44,7 @@ class Above:
     requirements: Path | None = None
 
     def with_folder(self, folder: CandidateFolder) -> Above:
-        """Give what lies above the folders in this one."""
+        """Return what is above the folders in this one."""
         found = self
         if _PACKAGE in folder.names:
             content = read_package_json(folder)
@@ -53,7 +53,7 @@ class Above:
         return replace(found, requirements=folder.path) if _REQUIREMENTS in folder.names else found
 
     def place(self, folder: CandidateFolder, handler: FoundHandler) -> Placed:
-        """Say what is packed for a handler that was found in a folder."""
+        """Return what is packed for a handler that was found in a folder."""
         known = language(handler.runtime)
         if known == "nodejs" and self.package is not None and _PACKAGE not in folder.names:
             is_its_src = folder.path == self.package / "src"
@@ -70,7 +70,7 @@ class Above:
 
 
 def workspace_tops(folder: CandidateFolder) -> frozenset[str]:
-    """Name the folders that the `workspaces` of a package.json lie in: `packages/*` lies in packages."""
+    """Return the top folders of a package.json's `workspaces`: `packages/*` is in packages."""
     if _PACKAGE not in folder.names:
         return frozenset()
     patterns = _patterns(read_package_json(folder))
@@ -84,13 +84,13 @@ def _patterns(package: Mapping[str, Any]) -> list[str]:
 
 
 def _text(folder: CandidateFolder, handler: FoundHandler, endings: tuple[str, ...]) -> str:
-    """Read the file of an entry point."""
+    """Return the text of an entry point's file."""
     stem = handler.entrypoint.rpartition(".")[0]
     return next((text for ending in endings if (text := folder.text(f"{stem}{ending}"))), "")
 
 
 def _imports(text: str, parts: tuple[str, ...]) -> bool:
-    """Say whether Python code imports from its own package, or by the path from the project's folder."""
+    """Return whether Python code imports from its own package, or by the path from the project's folder."""
     if not all(part.isidentifier() for part in parts):
         return False
     names = rf"\.|{re.escape(parts[0])}\b"

@@ -1,14 +1,14 @@
-"""Which runtime a folder's files ask for: the nearest supported one that is not older, and why it is that one.
+"""Which runtime a folder's files ask for: the nearest supported one that is not older, and why.
 
-| language | the files that say a version, the nearest folder first, in this order   |
-| ---      | ---                                                                     |
-| Python   | .python-version, `requires-python` of pyproject.toml                     |
-| Node.js  | .nvmrc, .node-version, `engines.node` of package.json                   |
-| Go       | the `go` line of go.mod                                                 |
+| language | the files that say a version, the nearest folder first, in this order |
+| ---      | ---                                                                   |
+| Python   | .python-version, `requires-python` of pyproject.toml                  |
+| Node.js  | .nvmrc, .node-version, `engines.node` of package.json                 |
+| Go       | the `go` line of go.mod                                               |
 
 | the file says                             | the runtime is                                        |
 | ---                                       | ---                                                   |
-| a version, or a least one                 | the nearest supported one that is not older           |
+| a version, or a minimum                   | the nearest supported one that is not older           |
 | a version newer than all                  | the default of the language                           |
 | no version (`lts/*`, `system`, `<3.12`)   | the default of the language                           |
 | nothing: there is no such file            | the default of the language                           |
@@ -31,9 +31,9 @@ _LTS = {"gallium": "16", "hydrogen": "18", "iron": "20", "jod": "22", "krypton":
 _BOUND = re.compile(r"(?<![\w.-])(!=|<=|>=|~=|===?|[<>^~=])?[ \t]*v?([0-9]+(?:\.[0-9]+)*)")
 _NOT_LEAST = {"!=", "<=", "<"}
 _GO_LINE = re.compile(r"^go[ \t]+(\S+)", re.MULTILINE)
-_SHOWN = 60  # characters of what a file says
+_SHOWN = 60  # maximum number of characters quoted from a file
 
-Says = Callable[[CandidateFolder], str]  # what a file of a folder says of the version, "" for nothing
+Says = Callable[[CandidateFolder], str]  # what a file of a folder says about the version, "" for nothing
 
 
 def _first_line(name: str) -> Says:
@@ -77,9 +77,9 @@ _FILES: dict[str, tuple[tuple[str, Says], ...]] = {
 
 
 def runtime_of(folder: Path, root: Path, default: str) -> tuple[str, str]:
-    """Choose the runtime of a function in `folder`; folders above it count, up to `root`. `default`: of its language.
+    """Choose the runtime of a function in `folder`. Folders above it count, up to `root`. `default`: of its language.
 
-    Gives the runtime, and a sentence why: "" for languages that no file tells of.
+    Returns the runtime, and a sentence with the reason: "" for languages without version files.
     """
     known = language(default)
     if known not in _FILES:
@@ -95,11 +95,11 @@ def runtime_of(folder: Path, root: Path, default: str) -> tuple[str, str]:
 
 
 def _fitting(default: str, label: str, text: str) -> tuple[str, str]:
-    """Take the nearest supported runtime that is not older than what a file says."""
+    """Return the nearest supported runtime that is not older than what a file says."""
     says = f"{label} says {text[:_SHOWN]}"
     least = least_version(text)
     if least is None:
-        return default, f"guessed: {says}, which names no least version"
+        return default, f"guessed: {says}, which names no minimum version"
     for runtime in _SUPPORTED[language(default)]:
         own = generation(runtime)
         if own >= least[: len(own)]:
@@ -109,7 +109,7 @@ def _fitting(default: str, label: str, text: str) -> tuple[str, str]:
 
 
 def least_version(text: str) -> tuple[int, ...] | None:
-    """Read the least version that a text asks for, of alternatives (`||`) the lowest; None where it names none.
+    """Return the minimum version that a text asks for, the lowest of alternatives (`||`); None if it names none.
 
     `3.11.4`, `v20`, `>=3.9,<3.12`, `^18 || ^20`, `18 - 20`, `20.x`, `lts/iron`
     """

@@ -67,7 +67,7 @@ def decided_again(
     theirs_alone = known and base is not None and changed_alone(base, latest, left)
     decides = theirs_alone or (is_copy and not unit.exact)
     if not decides or base is None or unit.fingerprint is None or not latest.is_active:
-        return Blocked(f"{changed}; look at it, and plan again")
+        return Blocked(f"{changed}; check it, then plan again")
     if not is_copy:
         return _with_what_is_live(unit, unit.fingerprint, base, latest, history, changed)
     return _same_change(unit, unit.fingerprint, base, latest, history, changed)

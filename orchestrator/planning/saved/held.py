@@ -27,7 +27,7 @@ from orchestrator.planning.saved.seal import PlanKey
 from orchestrator.version.stamp import read_stamp
 
 CHANGED = "changed since the plan"  # the kind of failure
-_ADVICE = "look at it, and plan again"
+_ADVICE = "check it, then plan again"
 _SINCE = "changed since the plan was made: "
 
 

@@ -48,7 +48,10 @@ SOURCES = {
     "an empty package": ('exclude = ["*"]', "the package of src would be empty"),
     "an entry point that names no function": ('entrypoint = "index"', "entrypoint 'index' names no function"),
     "an entry point that is not there": ('entrypoint = "man.handler"', "entrypoint 'man.handler': the package has no"),
-    "a path laid twice": ('files = { "a" = "src/index.py", "./a" = "src" }', "files: './a' and 'a' lay the same path"),
+    "a path laid twice": (
+        'files = { "a" = "src/index.py", "./a" = "src" }',
+        "files: './a' and 'a' place files at the same path",
+    ),
 }
 
 

@@ -66,7 +66,8 @@ def test_five_alike_end_the_rest_of_that_folder() -> None:
     run = Run(some + others)
     (opened,) = run.refuse(some[:5], message="NAME may not")
     assert opened.units == tuple(some[5:])
-    assert opened.cause == f"5 functions in a row were refused alike in folder b1g, step create: {NO}: … may not"
+    cause = "5 functions in a row were refused for the same reason"
+    assert opened.cause == f"{cause} in folder b1g, step create: {NO}: … may not"
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -141,7 +142,7 @@ def test_five_with_the_same_setting_say_nothing_of_those_with_another() -> None:
     run = Run(bad + good)
     (opened,) = run.refuse(bad[:5])
     assert opened.units == tuple(bad[5:])
-    assert opened.cause.startswith("5 functions with the same runtime in a row were refused alike")
+    assert opened.cause.startswith("5 functions in a row with the same runtime were refused for the same reason")
     assert not run.refuse(good[:4])  # counted anew
     assert not Run(bad[:5] + good).refuse(bad[:5])  # nothing is left that they speak of
 

@@ -74,11 +74,11 @@ def test_a_missing_last_record_is_noticed(state_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ('"kind":"unit_ended","outcome":{"outcome":"moved"}', "record 6 has the outcome 'moved', which this one"),
+        ('"kind":"unit_ended","outcome":{"outcome":"moved"}', "record 6 has the outcome 'moved', which this program"),
         ('"kind":"unit_ended","outcome":{"outcome":"failed","step":"moving","failure":{}}', "has the step 'moving'"),
         ('"kind":"step_finished","step":"moving","seconds":1.0', "has the step 'moving'"),
         ('"kind":"version_verified","version_id":"v","verdict":"maybe","reason":""', "has the verdict 'maybe'"),
-        ('"kind":"unit_ended","outcome":{}', "damaged: record 6 of run .* cannot be understood"),
+        ('"kind":"unit_ended","outcome":{}', "damaged: record 6 of run .* cannot be parsed"),
     ],
 )
 def test_a_record_that_is_whole_but_makes_no_sense_is_named(state_dir: Path, data: str, message: str) -> None:
@@ -99,7 +99,7 @@ def test_a_record_that_is_whole_but_makes_no_sense_is_named(state_dir: Path, dat
             assert "was written by a newer orchestrator: record 6 has" in caught.value.message
             assert (
                 caught.value.advice
-                == "upgrade orchestrator to read it, or name another folder: --state DIR; nothing of it is lost"
+                == "upgrade orchestrator to read it, or use another folder: --state DIR; no data is lost"
             )
 
 
@@ -181,7 +181,7 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 def test_a_folder_that_the_system_lets_nobody_write() -> None:
     """In /proc not even root makes folders: the permission bits of a test folder would not bind it."""
-    with pytest.raises(JournalError, match=r"cannot be (written|made)") as caught:
+    with pytest.raises(JournalError, match=r"cannot be (written|created)") as caught:
         open_store(Path("/dev/null/orchestrator" if sys.platform == "darwin" else "/proc/self/orchestrator"))
     assert caught.value.exit == Exit.NOT_STARTED
 
@@ -212,7 +212,7 @@ def test_a_full_disk_says_so_and_keeps_what_was_written(full: store.Store) -> No
         for number in range(10_000):
             journal.append(UnitEnded(STARTED_AT, f"f{number}", Deployed("v" * 100)))
             written += 1
-    assert "make room" in caught.value.advice
+    assert "free some space" in caught.value.advice
     assert len(list(full.events(RUN_ID))) == written > 1
 
 

@@ -161,7 +161,7 @@ def test_the_folder_itself_may_be_a_link_to_a_state_folder_alone(
         make_state_dir(state_dir)
         assert wide(target) == []
         return
-    with pytest.raises(JournalError, match=f"it is a link to {target}, which is no state folder; remove the link"):
+    with pytest.raises(JournalError, match=f"it is a link to {target}, which is not a state folder; remove the link"):
         make_state_dir(state_dir)
     assert {path.name for path in target.iterdir()} == before
 
@@ -169,7 +169,7 @@ def test_the_folder_itself_may_be_a_link_to_a_state_folder_alone(
 @pytest.mark.timeout(10)
 def test_a_pipe_in_place_of_the_lock_does_not_hang_the_program(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
-    with pytest.raises(JournalError, match="something that is no file is in its place"):
+    with pytest.raises(JournalError, match="it is not a regular file"):
         anyio.run(_lock, tmp_path)
 
 

@@ -164,7 +164,7 @@ def test_of_many_known_runs_ten_are_named(tmp_path: Path) -> None:
     write(tmp_path, *(f"run-{number:02}" for number in range(13)))
     with open_store(tmp_path, read_only=True) as store, pytest.raises(UsageError) as caught:
         store.find("other")
-    assert caught.value.advice.endswith("run-03 and 3 more; of a function `orchestrator why other` tells")
+    assert caught.value.advice.endswith("run-03 and 3 more; for a function, use `orchestrator why other`")
 
 
 KILLED = """

@@ -261,4 +261,4 @@ def test_what_a_build_has_not_made_is_told_with_the_build(tmp_path: Path) -> Non
     code = SourceCode(tmp_path / "dist", tmp_path, Build("true", tmp_path))
     with pytest.raises(PackageError, match="dist does not exist") as caught:
         archive.scan(code, lambda: None)
-    assert caught.value.advice.startswith(f"`true` in {tmp_path} has not made it")
+    assert caught.value.advice.startswith(f"`true` in {tmp_path} did not create it")

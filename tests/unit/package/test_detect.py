@@ -207,7 +207,8 @@ RUNTIMES: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "newer than all": (PYTHON | {".python-version": "4.1"}, "python312", "says 4.1, and no runtime is that new"),
     "no least": (
-        PYTHON | {"pyproject.toml": '[project]\nrequires-python = "<3.12"'}, "python312", "which names no least version"
+        PYTHON | {"pyproject.toml": '[project]\nrequires-python = "<3.12"'}, "python312",
+        "which names no minimum version",
     ),
     "nothing": (
         PYTHON | {".nvmrc": "18", "pyproject.toml": "["}, "python312",
@@ -218,7 +219,7 @@ RUNTIMES: dict[str, tuple[dict[str, str], str, str]] = {
         f"engines.node of package.json says 18 - 20{NEAREST}",
     ),
     "a code name": (NODE | {".nvmrc": "lts/jod"}, "nodejs22", ".nvmrc at the top says lts/jod"),
-    "no version": (NODE | {".nvmrc": "lts/*"}, "nodejs22", "says lts/*, which names no least version"),
+    "no version": (NODE | {".nvmrc": "lts/*"}, "nodejs22", "says lts/*, which names no minimum version"),
     "broken engines": (NODE | {"f/package.json": '{"engines": 22}'}, "nodejs22", "engines.node of package.json"),
     "go": (GO | {"go.mod": "module x\n\ngo 1.21.3\n"}, "golang123", f"go.mod at the top says 1.21.3{NEAREST}"),
     "no file tells": ({"f/handler.sh": "", ".nvmrc": "22"}, "bash-2204", ""),

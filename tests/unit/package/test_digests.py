@@ -335,7 +335,7 @@ def test_what_is_known_still_counts_for_the_bounds(tmp_path: Path, monkeypatch: 
     around = Surroundings(digests=Digests(tmp_path / DIGESTS))
     archive.scan(code, unhindered, around)
     monkeypatch.setattr(entry, "UNPACKED_MAX_BYTES", 99)
-    with pytest.raises(PackageError, match="over the cloud's limit"):
+    with pytest.raises(PackageError, match="exceeds the cloud's limit"):
         archive.scan(code, unhindered, around)
 
 

@@ -48,9 +48,9 @@ def ran(folder: Path) -> int:
 def test_nothing_has_changed_so_it_is_skipped(tmp_path: Path) -> None:
     folder = project(tmp_path)
     run(code(folder), state=tmp_path / "state")
-    assert run(code(folder), state=tmp_path / "state") == ["not built again, since its inputs are unchanged: web"]
+    assert run(code(folder), state=tmp_path / "state") == ["not built again, its inputs are unchanged: web"]
     several = run(*[code(folder)] * 3, state=tmp_path / "state")
-    assert several == ["not built again, since its inputs are unchanged: web"], "said once, however many have it"
+    assert several == ["not built again, its inputs are unchanged: web"], "said once, however many have it"
     (folder / "other.txt").write_text("no input")
     make_tree(folder, {"node_modules/a/package.json": "of another folder"})
     run(code(folder), state=tmp_path / "state")

@@ -103,7 +103,7 @@ def test_a_file_that_may_hold_secrets_has_to_be_named(tmp_path: Path, name: str)
     for include, exclude in unnamed:
         error = refusal(folder, include=include, exclude=exclude)
         assert error.message == f"fn/{name} may hold secrets, and no rule says whether it belongs in the package"
-        assert error.advice == f'write exclude = ["/{name}"] to leave it out, or exclude = ["!/{name}"] to pack it'
+        assert error.advice == f'write exclude = ["/{name}"] to exclude it, or exclude = ["!/{name}"] to pack it'
     assert scan(code_of(folder, exclude=(f"/{name}",))).paths == rest
     assert scan(code_of(folder, exclude=(".env*", "!.env.example"))).paths == rest
     assert set(scan(code_of(folder, exclude=(f"!/{name}",))).paths) == {name, *rest}
@@ -116,9 +116,7 @@ def test_a_folder_laid_over_the_source_names_its_own_ignore_file(tmp_path: Path)
     make_tree(tmp_path, {"fn/index.py": "", "libs/sub/.env": "", "libs/a.py": ""})
     with pytest.raises(PackageError) as caught:
         scan(code_of(tmp_path / "fn", files={"libs": tmp_path / "libs"}))
-    assert caught.value.advice == (
-        "add a line to libs/sub/.orchestratorignore: `/.env` leaves it out, `!/.env` packs it"
-    )
+    assert caught.value.advice == ("add a line to libs/sub/.orchestratorignore: `/.env` excludes it, `!/.env` packs it")
     (tmp_path / "libs/sub/.orchestratorignore").write_text("/.env\n")
     assert scan(code_of(tmp_path / "fn", files={"libs": tmp_path / "libs"})).paths == ("index.py", "libs/a.py")
 
@@ -130,7 +128,7 @@ def test_a_folder_laid_over_the_source_names_its_own_ignore_file(tmp_path: Path)
         ("nothing", "include: 'nothing' matches no file of fn"),
         (
             "a.log",
-            "include: 'a.log' matches no file of fn; a.log is left out by `exclude`, .orchestratorignore or by default",
+            "include: 'a.log' matches no file of fn; a.log is excluded by `exclude`, .orchestratorignore or by default",
         ),
         ("fn/index.py", "include: 'fn/index.py' can match nothing: it begins with its own folder; write '/index.py'"),
         ("./index.py", "include: './index.py' can match nothing: write '/index.py'"),

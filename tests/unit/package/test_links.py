@@ -25,7 +25,7 @@ def test_a_store_of_packages_is_told_with_the_ways_out(tmp_path: Path, store: st
     tree = scan(code_of(pnpm(tmp_path / "fn", store=store)))
     assert "node_modules/a/index.js" in tree.paths
     (warning,) = tree.warnings
-    assert warning.startswith(f"fn/node_modules/a is a link into a store of packages (fn/{store}/a@1/node_modules/a,")
+    assert warning.startswith(f"fn/node_modules/a is a link into a package store (fn/{store}/a@1/node_modules/a,")
     for part in ("b, which it may need, is not beside it", "node-linker=hoisted", "bundle"):
         assert part in warning
 

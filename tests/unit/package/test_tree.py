@@ -101,8 +101,8 @@ def test_npm_workspaces_are_followed_to_their_siblings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        ("gone", "fn/link is a link that leads nowhere (to gone)"),
-        ("index.py/x", "fn/link is a link that leads nowhere (to index.py/x)"),
+        ("gone", "fn/link is a broken link (to gone)"),
+        ("index.py/x", "fn/link is a broken link (to index.py/x)"),
         ("link", "fn/link is a link that loops (to link)"),
         (".", "fn/link is a link that loops (to .)"),
         ("../fn", "fn/link is a link that loops (to ../fn)"),
@@ -145,7 +145,7 @@ def test_a_source_that_is_a_link_out_of_the_project_is_refused(tmp_path: Path) -
     make_tree(tmp_path, {"outside/index.py": "", "project/x": ""})
     (tmp_path / "project/fn").symlink_to("../outside")
     error = refusal(code_of(tmp_path / "project/fn"))
-    assert error.message.startswith("fn is, or lies behind, a link that leaves the project")
+    assert error.message.startswith("fn is, or is behind, a link that leaves the project")
 
 
 # --- odd files -------------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_files_are_laid_as_cp_lays_them(tmp_path: Path, laid: str, local: str, p
 def test_two_lines_for_one_path_are_refused(tmp_path: Path, first: str, second: str, path: str) -> None:
     make_tree(tmp_path, {"fn/index.py": "", "one.txt": ""})
     error = refusal(code_of(tmp_path / "fn", files={first: tmp_path / "one.txt", second: tmp_path / "one.txt"}))
-    assert error.message == f"files: {first!r} and {second!r} lay the same path, {path!r}"
+    assert error.message == f"files: {first!r} and {second!r} place files at the same path, {path!r}"
 
 
 def test_a_file_may_cover_one_of_a_folder_laid_before(tmp_path: Path) -> None:

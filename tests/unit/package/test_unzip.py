@@ -77,7 +77,7 @@ def test_links_in_a_zip_are_kept_as_they_are_but_never_packed_anew(tmp_path: Pat
         ("a//x", "has an empty part"),
         ("a\\x", "has a backslash"),
         ("a\nx", "has a control character"),
-        ("index.py\t", "index.py in fn.zip is there twice"),  # `make_zip` strips the tab
+        ("index.py\t", "index.py in fn.zip is included twice"),  # `make_zip` strips the tab
         ("index.py/x", "'index.py' would be a file (index.py in fn.zip) and a folder"),
     ],
 )
@@ -130,9 +130,9 @@ def _bomb(content: bytes) -> bytes:
         (_encrypted, "index.py in fn.zip is encrypted"),
         (_unknown_method, "is compressed by method 97, not by deflate"),
         (_wrong_crc, "index.py in fn.zip cannot be read: Bad CRC-32"),
-        (_not_utf8, "fn.zip holds names that are not UTF-8"),
+        (_not_utf8, "fn.zip has names that are not UTF-8"),
         (_cut, "fn.zip is not a valid zip"),
-        (_bomb, "the package of fn.zip is over the cloud's limit of 680MB unpacked"),
+        (_bomb, "the package of fn.zip exceeds the cloud's limit of 680MB unpacked"),
     ],
 )
 def test_bad_zips_are_refused(tmp_path: Path, spoil: Callable[[bytes], bytes], sentence: str) -> None:

@@ -137,7 +137,7 @@ def test_a_tree_over_the_unpacked_limit_is_refused(
         assert scan(code_of(folder)).size_bytes == 1000
         return
     for work in (scan, lambda code: pack(code, tmp_path / "out")):
-        with pytest.raises(PackageError, match=r"the package of fn is over the cloud's limit of .* unpacked"):
+        with pytest.raises(PackageError, match=r"the package of fn exceeds the cloud's limit of .* unpacked"):
             work(code_of(folder))
 
 
@@ -158,7 +158,7 @@ def test_a_zip_over_the_zipped_limit_is_refused_and_removed(
     with zipfile.ZipFile(tmp_path / "fn.zip", "w") as made:
         made.writestr("noise", noise)
     monkeypatch.setattr(entry, "ZIPPED_MAX_BYTES", 1_000_000)
-    with pytest.raises(PackageError, match=f"the package of {name} is over the cloud's limit of .* zipped"):
+    with pytest.raises(PackageError, match=f"the package of {name} exceeds the cloud's limit of .* zipped"):
         pack(code_of(tmp_path / name), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
