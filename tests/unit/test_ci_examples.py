@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator import __version__
 from orchestrator.cli import cli
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "examples" / "ci").glob("*.yml"))
 PAGE = ROOT / "docs" / "ci.md"
+INPUTS = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -26,21 +28,45 @@ def texts(value: Any) -> Iterator[str]:
         yield from texts(item)
 
 
+def actions(value: Any) -> Iterator[list[str]]:
+    """The words that each use of this project's action gives to the program."""
+    if isinstance(value, dict) and str(value.get("uses")).startswith("OWNER/orchestrator@"):
+        given = value["with"]
+        assert set(given) <= set(INPUTS)
+        yield [
+            given["command"],
+            *(["--yes"] if given["command"] == "deploy" else []),
+            *given["arguments"].split("\n")[:-1],
+        ]
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from actions(item)
+
+
 def commands(file: Path) -> list[list[str]]:
-    """The words of each line that runs this program, without what the shell does with it."""
-    lines = [line for text in texts(yaml.safe_load(file.read_text("utf-8"))) for line in text.splitlines()]
+    """The words of each line that runs this program, without what the shell does with it, and of each action."""
+    document = yaml.safe_load(file.read_text("utf-8"))
+    lines = [line for text in texts(document) for line in text.splitlines()]
     found = (re.search(r"(?:^|\|\| )orchestrator (.*?)(?: >.*)?$", line.strip()) for line in lines)
-    return [shlex.split(match[1]) for match in found if match]
+    return [*actions(document), *(shlex.split(match[1]) for match in found if match)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_each_command_is_taken_as_it_stands(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "verbs"), [("github", ["deploy", "plan", "show"]), ("gitlab", ["deploy", "plan", "show", "validate"])]
+)
+def test_each_command_is_taken_as_it_stands(
+    name: str, verbs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    found = commands(file)
+    found = commands(ROOT / "examples" / "ci" / f"{name}.yml")
     for verb, *arguments in found:
         cli.commands[verb].make_context(verb, arguments)
-    assert [verb for verb, *_ in found] == ["validate", "plan", "show", "deploy"]
+    assert sorted(verb for verb, *_ in found) == verbs
     assert all("--yes" in words for words in found if words[0] == "deploy")
+
+
+def test_the_version_of_the_action_is_that_of_the_program() -> None:
+    for file in (*FILES, PAGE):
+        assert set(re.findall(r"OWNER/orchestrator@v([\d.]+)", file.read_text("utf-8"))) <= {__version__}
 
 
 def test_both_have_a_job_for_plans_and_one_that_deploys_one_at_a_time() -> None:
