@@ -47,10 +47,11 @@ browser: .venv-test/installed .venv-test/axe.min.js
 draws: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m hypothesis --hypothesis-profile fresh
 
-lint: .venv-test/installed
+lint: .venv-test/installed .venv-dist/installed
 	.venv-test/bin/ruff check .
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
+	.venv-dist/bin/python .ci/recipes
 
 # Wheel and source distribution of what is committed, into dist/, and checked. The wheel is the same bytes each time: the
 # times in it are those of the commit.
@@ -58,7 +59,7 @@ dist: .venv-dist/installed
 	rm -rf dist build/tree
 	mkdir -p build/tree
 	git archive HEAD | tar -x -C build/tree
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-dist/bin/python -m build --outdir dist build/tree > build/log \
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-dist/bin/python -m build --outdir dist build/tree > build/log 2>&1 \
 		|| { cat build/log; exit 1; }
 	.venv-dist/bin/twine check --strict dist/*
 	.venv-dist/bin/check-wheel-contents dist/*.whl
